@@ -1,0 +1,190 @@
+"""One small model through four engines, and under any number of workers, at temperature 0.
+
+    python benchmarks/engines.py [--questions 40] [--max-tokens 128] [--engines llamacpp vllm ...]
+
+The model is the card smollm2-135m, a 4-bit GGUF. llamacpp and openai (asking a llama-server that
+is started here) compute with it as it is. transformers unpacks it, and vllm reads a copy of it in
+safetensors, unpacked to float32. Each engine answers the same generated questions through
+`pytest suites/fresh/test_fresh_temporal.py`, one after the other.
+
+Agreement is the share of questions with the same extracted answer, and with the same text. Then
+the llamacpp engine answers them with -n 0, -n 2 and -n 4, one request at a time, and the three
+summaries are compared.
+
+vLLM is found as the engine finds it: LRMTEST_VLLM names the environment that it is in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from measured_server import serving
+from rich.console import Console
+from rich.table import Table
+
+from lrmtest.errors import ModelError
+from lrmtest.models.cards import load_cards
+from lrmtest.models.convert import gguf_to_safetensors
+from lrmtest.models.engines.vllm_program import find_vllm
+from lrmtest.models.files import fetch
+from lrmtest.models.resolve import resolve
+from lrmtest.runs.store import STORE_NAME, Store
+
+CARD = "smollm2-135m"
+SUITE = Path(__file__).parent.parent / "suites" / "fresh" / "test_fresh_temporal.py"
+ENGINES = ("vllm", "llamacpp", "transformers", "openai")
+
+
+@dataclass
+class Answers:
+    """What one run gave.
+
+    Attributes:
+        summary: its part of the summary's file.
+        extracted: by question, the answer that grading found.
+        texts: by question, the whole text.
+    """
+
+    summary: dict[str, Any]
+    extracted: dict[str, str]
+    texts: dict[str, str]
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Its only suite's figures, without what tells how they were come by."""
+        (suite,) = self.summary["suites"]
+        return {name: value for name, value in suite.items() if name != "reused"}
+
+
+def ask(options: argparse.Namespace, folder: Path, name: str, *arguments: str) -> Answers:
+    """Run the suite with these arguments, in a store of its own."""
+    reports = folder / name
+    command = [sys.executable, "-m", "pytest", str(SUITE), "-q", "--tb=no"]
+    command += ["-p", "no:cacheprovider", "--reports-dir", str(reports), "--temperature", "0"]
+    command += ["--fresh-count", str(options.questions), "--max-tokens", str(options.max_tokens)]
+    command += ["--summary-json", str(folder / f"{name}.json"), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode not in (0, 1):
+        sys.exit(f"{name}:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+    (summary,) = json.loads((folder / f"{name}.json").read_text())["runs"]
+    with Store(reports / STORE_NAME, create=False) as store:
+        stored = list(store.completions(summary["run_id"]))
+    return Answers(
+        summary,
+        {each.question_id: each.verdict.extracted if each.verdict else "" for each in stored},
+        {each.question_id: each.completion.text for each in stored},
+    )
+
+
+def arguments_of(engine: str, options: argparse.Namespace, gguf: Path, folder: Path) -> list[str]:
+    """What names the model and the engine."""
+    common = ["--engine", engine, "--concurrency", str(options.concurrency)]
+    if engine == "vllm":
+        copy = folder / "safetensors"
+        if not copy.exists():
+            gguf_to_safetensors(gguf, copy)
+        return ["--model", f"smollm2={copy}", *common, "--dtype", "float32"]
+    return ["--model", f"smollm2={gguf}", *common]
+
+
+def compare_engines(options: argparse.Namespace, gguf: Path, folder: Path) -> dict[str, Answers]:
+    """Ask each engine, and say what each gave."""
+    runs: dict[str, Answers] = {}
+    for engine in options.engines:
+        if engine == "openai":
+            with serving(str(gguf), options.concurrency) as server:
+                runs[engine] = ask(
+                    *(options, folder, engine, "--model", f"smollm2={server.url}"),
+                    *("--concurrency", str(options.concurrency)),
+                )
+        else:
+            runs[engine] = ask(
+                options, folder, engine, *arguments_of(engine, options, gguf, folder)
+            )
+        print(f"{engine} done", file=sys.stderr)
+    return runs
+
+
+def engines_table(runs: dict[str, Answers]) -> Table:
+    """Accuracy, speed and start-up time of each engine."""
+    titles = ("engine", "passed", "95 % interval", "tokens", "tok/s", "start-up")
+    table = Table(*titles, title="the same questions at temperature 0")
+    for engine, run in runs.items():
+        rate, timing = run.figures["pass_rate"], run.summary["timing"]
+        table.add_row(
+            engine,
+            f"{rate['value']:.1%}",
+            f"{rate['low']:.1%} to {rate['high']:.1%}",
+            str(timing["generated_tokens"]),
+            f"{timing['tokens_per_second']:.0f}",
+            f"{timing['startup_seconds']:.1f} s",
+        )
+    return table
+
+
+def agreement_table(runs: dict[str, Answers]) -> Table:
+    """For each two engines, how often answers and texts are the same."""
+    table = Table("engines", "same answer", "same text", title="agreement by question")
+    for (one, first), (other, second) in combinations(runs.items(), 2):
+        both = sorted(first.texts.keys() & second.texts.keys())
+        answers = sum(first.extracted[each] == second.extracted[each] for each in both)
+        texts = sum(first.texts[each] == second.texts[each] for each in both)
+        table.add_row(f"{one}, {other}", f"{answers}/{len(both)}", f"{texts}/{len(both)}")
+    return table
+
+
+def compare_workers(options: argparse.Namespace, gguf: Path, folder: Path) -> bool:
+    """Whether -n 0, -n 2 and -n 4 give the same summary and the same texts."""
+    runs = [
+        ask(
+            *(options, folder, f"workers-{workers}", "--model", f"smollm2={gguf}"),
+            *("--engine", "llamacpp", "--concurrency", "1", "-n", str(workers)),
+        )
+        for workers in (0, 2, 4)
+    ]
+    return all(run.figures == runs[0].figures and run.texts == runs[0].texts for run in runs)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--questions", type=int, default=40)
+    parser.add_argument("--max-tokens", type=int, default=128)
+    parser.add_argument("--concurrency", type=int, default=16)
+    parser.add_argument("--engines", nargs="*", choices=ENGINES, default=list(ENGINES))
+    parser.add_argument("--no-workers", action="store_true", help="leave -n 0, 2 and 4 out")
+    options = parser.parse_args()
+    if "vllm" in options.engines:
+        try:
+            find_vllm()
+        except ModelError as error:
+            sys.exit(f"{error}\n     or leave it out: --engines llamacpp transformers openai")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    gguf = fetch(resolve(CARD, load_cards()))
+    console = Console(width=100)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        if options.engines:
+            runs = compare_engines(options, gguf, folder)
+            console.print(engines_table(runs))
+            console.print(agreement_table(runs))
+        if not options.no_workers:
+            same = compare_workers(options, gguf, folder)
+            console.print(
+                f"-n 0, 2 and 4: {'the same' if same else 'DIFFERENT'} summaries and texts"
+            )
+            sys.exit(0 if same else 1)
+
+
+if __name__ == "__main__":
+    main()

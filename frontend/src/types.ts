@@ -1,0 +1,187 @@
+// What lrmtest.reports.html writes. Every figure comes from there; the page computes none.
+
+export interface Rate {
+  value: number | null;
+  low: number;
+  high: number;
+}
+
+export interface Spread {
+  count: number;
+  p5: number;
+  q1: number;
+  median: number;
+  q3: number;
+  p95: number;
+}
+
+export interface BudgetPoint {
+  budget: number;
+  rate: Rate;
+  tokens: number;
+  cut: number;
+}
+
+export interface SuiteFigures {
+  questions: number;
+  samples: number;
+  errors: number;
+  unanswered: number;
+  rate: Rate;
+  lenient: Rate | null;
+  score: Rate | null;
+  metrics: Record<string, Rate>;
+  counts: Record<string, number>;
+  tokens: number | null;
+  reasoning_tokens: number | null;
+  estimated: boolean;
+  lengths: { correct: Spread | null; incorrect: Spread | null } | null;
+  compute: {
+    within: Rate & { questions: number };
+    per_correct: number | null;
+    budgets: BudgetPoint[];
+  } | null;
+}
+
+export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
+
+export interface Run {
+  id: string;
+  label: string;
+  model: string;
+  created: string;
+  finished: string | null;
+  baseline: boolean;
+  texts: boolean;
+  lacking: string[];
+  method: string;
+  costs: Record<string, number | null>;
+  suites: Record<string, SuiteFigures>;
+  manifest: Json;
+}
+
+export interface Ends {
+  low: number | null;
+  high: number | null;
+}
+
+export interface Change {
+  baseline: number;
+  candidate: number;
+  worsening: number;
+  interval: Ends;
+}
+
+export interface ComparedSuite {
+  suite: string;
+  questions: number;
+  baseline_samples: number;
+  candidate_samples: number;
+  failed: Change;
+  truncated: Change;
+  looped: Change;
+  tokens: {
+    baseline_mean: number;
+    candidate_mean: number;
+    ratio: number | null;
+    interval: Ends;
+  } | null;
+  p_adjusted: number;
+}
+
+export interface Gate {
+  outcome: "ok" | "regressed" | "undecided";
+  reasons: string[];
+  samples_needed: number | null;
+  settings: { margin: number; mde: number; alpha: number; power: number };
+}
+
+export interface EarlyStop {
+  looked_at: number;
+  samples: number;
+  not_generated: number;
+}
+
+export interface Comparison {
+  run: number;
+  baseline_label: string;
+  notes: string[];
+  figures: {
+    baseline: { run_id: string; model: string };
+    suites: ComparedSuite[];
+    total: ComparedSuite;
+    missing: { suite: string; question: string; side: "baseline" | "candidate" }[];
+    gate: Gate | null;
+    early_stop: EarlyStop | null;
+  };
+  flip_counts: Record<string, Record<string, number>>;
+}
+
+export interface Table {
+  suites: string[];
+  suite: number[];
+  id: string[];
+  chunk: number[];
+  slot: number[];
+  brief: string[];
+  expected: string[];
+  runs: {
+    result: (number | null)[];
+    passes: (number | null)[];
+    samples: (number | null)[];
+    tokens: (number | null)[];
+  }[];
+  flips: Record<string, (number | null)[]>;
+}
+
+export interface Report {
+  created: string;
+  lrmtest: string;
+  level: number;
+  threshold: number;
+  results: string[];
+  flip_kinds: string[];
+  suites: string[];
+  runs: Run[];
+  comparisons: Comparison[];
+  fronts: Record<string, Record<string, number[]>>;
+  questions: Table;
+}
+
+export interface TextPart {
+  text: string;
+  loop?: string;
+  times?: number;
+  length?: number;
+}
+
+export interface Sample {
+  sample: number;
+  error?: string;
+  reasoning?: TextPart;
+  answer?: TextPart;
+  finish?: string;
+  reasoning_tokens?: number;
+  answer_tokens?: number;
+  estimated?: boolean;
+  seconds?: number;
+  seed?: number | null;
+  result?: string;
+  score?: number;
+  extracted?: string | null;
+  provisional?: string | null;
+  metrics?: Record<string, number>;
+  lenient?: boolean;
+  parting?: { words: number; first: number; this: number };
+}
+
+export type Prompt = [string, string][];
+
+export interface QuestionTexts {
+  prompt: Prompt;
+  references: string[];
+  kind: string;
+  runs: ({ samples: Sample[]; commands: string[]; prompt?: Prompt } | null)[];
+}
+
+export const ALL = "all suites";

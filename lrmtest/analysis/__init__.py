@@ -1,0 +1,1 @@
+"""What it means: pure functions on the records of runs."""

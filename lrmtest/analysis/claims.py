@@ -1,0 +1,126 @@
+"""What a gate decides about: its settings, and the claims it tests at one error rate in all.
+
+Every claim is about one figure getting worse: by more than its margin, or by less than its margin
+plus the smallest change worth finding. "Regressed" needs one claim of the first kind
+established, "ok" needs every claim of the second kind. So only the first are corrected for their
+number: a model that is as good as its baseline is called regressed with probability alpha at
+most, through whichever figure; one that is worse by margin + mde in any figure is called ok with
+probability 1 - power at most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.errors import UsageError
+
+What = Literal["pass rate", "tokens", "truncation", "looping"]
+
+PASS_RATE_SHARE = 0.8
+"""Of alpha, when costs are gated too; they share the rest. Costs show in few samples."""
+POOLED_SHARE = 0.5
+"""Of the pass rate's alpha, with several suites; the suites share the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """What a gate tolerates, what it must find, and how often it may be wrong.
+
+    Attributes:
+        margin: drop of the pass rate that is tolerated, in [0, 1).
+        mde: the smallest drop beyond the margin that must be found.
+        alpha: how often a model no worse than tolerated may be called regressed.
+        power: how surely a model worse by margin + mde must not be called ok.
+        rate_margin: tolerated rise of the share of truncated and of looped samples; their mde
+            is that of the pass rate. None: not gated.
+        token_margin: tolerated rise of the mean tokens per completion, relative: 0.1 is 10 %
+            more. None: not gated.
+        token_mde: the smallest rise beyond it that must be found.
+        allow_missing: decide although questions are missing in one run.
+
+    Raises:
+        UsageError: a value that cannot be meant.
+    """
+
+    margin: float = 0.0
+    mde: float = 0.1
+    alpha: float = 0.05
+    power: float = 0.8
+    rate_margin: float | None = 0.0
+    token_margin: float | None = 0.1
+    token_mde: float = 0.25
+    allow_missing: bool = False
+
+    def __post_init__(self) -> None:
+        for name, margin in (("margin", self.margin), ("rate margin", self.rate_margin or 0.0)):
+            if not 0 <= margin < 1 or not self.mde > 0 or not margin + self.mde < 1:
+                raise UsageError(
+                    f"a {name} of {margin} with an mde of {self.mde} leaves nothing to decide",
+                    hint="both are shares: 0.05 is 5 points; mde is above 0, their sum below 1",
+                )
+        if not 0 < self.alpha <= 0.5:
+            raise UsageError(f"an alpha of {self.alpha} is not in (0, 0.5]", hint="0.05, say")
+        if not 0.5 <= self.power < 1:
+            raise UsageError(f"a power of {self.power} is not in [0.5, 1)", hint="0.8, say")
+        if (self.token_margin is not None and not self.token_margin >= 0) or not self.token_mde > 0:
+            raise UsageError(
+                f"a token margin of {self.token_margin} with an mde of {self.token_mde}",
+                hint="both are relative: 0.1 is 10 % more tokens; the mde is above 0",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One figure of one suite that may have got worse.
+
+    Attributes:
+        what: the figure.
+        suite: the suite's name, or `ALL_SUITES`.
+        margin: the worsening that is tolerated.
+        mde: the smallest worsening beyond it that must be found.
+        share: of alpha.
+    """
+
+    what: What
+    suite: str
+    margin: float
+    mde: float
+    share: float
+
+    @property
+    def limit(self) -> float:
+        """The worsening that ok excludes."""
+        return self.margin + self.mde
+
+
+def claims(suites: Sequence[str], settings: GateSettings, *, tokens: bool) -> list[Claim]:
+    """Everything a gate decides about: the pass rate pooled and by suite, the costs pooled.
+
+    Args:
+        suites: the suites' names.
+        settings: margins.
+        tokens: whether both runs have token counts.
+    """
+    costs: list[tuple[What, float, float]] = []
+    if settings.token_margin is not None and tokens:
+        costs.append(("tokens", settings.token_margin, settings.token_mde))
+    if settings.rate_margin is not None:
+        costs.append(("truncation", settings.rate_margin, settings.mde))
+        costs.append(("looping", settings.rate_margin, settings.mde))
+    share = PASS_RATE_SHARE if costs else 1.0
+    by_suite = suites if len(suites) > 1 else ()
+    pooled = share * POOLED_SHARE if by_suite else share
+    return [
+        Claim("pass rate", ALL_SUITES, settings.margin, settings.mde, pooled),
+        *(
+            Claim("pass rate", suite, settings.margin, settings.mde, (share - pooled) / len(suites))
+            for suite in by_suite
+        ),
+        *(
+            Claim(what, ALL_SUITES, margin, mde, (1 - PASS_RATE_SHARE) / len(costs))
+            for what, margin, mde in costs
+        ),
+    ]

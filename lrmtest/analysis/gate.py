@@ -1,0 +1,283 @@
+"""The gate: is the candidate really worse than its baseline?
+
+regressed: a worsening beyond the margin is established. ok: a worsening beyond margin + mde is
+excluded. Both can be true of a small but certain drop, which is regressed. Neither: undecided,
+with the number of samples that would decide it. `lrmtest.analysis.claims` says what is tested,
+and what the error rates mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, sqrt
+from statistics import NormalDist
+from typing import Literal
+
+from lrmtest.analysis.claims import Claim, GateSettings, What, claims
+from lrmtest.analysis.compare import Comparison, Missing, SuiteComparison, TokenChange
+from lrmtest.analysis.holm import adjust
+from lrmtest.analysis.pairs import Pairs
+from lrmtest.analysis.summary import ALL_SUITES
+
+Outcome = Literal["ok", "regressed", "undecided"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What the gate found on one claim.
+
+    Attributes:
+        claim: the figure, the suite and the limits.
+        outcome: on this claim alone.
+        worsening: as observed; of tokens relative, else in points / 100.
+        p_regressed: p-value of the hypothesis that the worsening is within the margin, adjusted
+            for the number of claims: regressed at or below alpha.
+        p_ok: p-value of the hypothesis that it is at least margin + mde: ok at or below
+            1 - power.
+        samples_needed: per question and run, that would decide an undecided claim with
+            probability `power` if the observed worsening is the true one.
+    """
+
+    claim: Claim
+    outcome: Outcome
+    worsening: float
+    p_regressed: float
+    p_ok: float
+    samples_needed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The gate's decision.
+
+    Attributes:
+        outcome: ok, regressed or undecided.
+        reasons: why, in words: what regressed, or what keeps it undecided.
+        checks: every claim; the pass rate of all suites comes first.
+        samples_needed: per question and run, that would decide; None unless more samples would.
+        settings: by which it was decided.
+    """
+
+    outcome: Outcome
+    reasons: tuple[str, ...]
+    checks: tuple[Check, ...]
+    samples_needed: int | None
+    settings: GateSettings
+
+
+def decide(comparison: Comparison, settings: GateSettings | None = None) -> Decision:
+    """Decide on a comparison.
+
+    Questions missing in one run keep it from being ok, unless `settings.allow_missing`.
+    """
+    settings = settings or GateSettings()
+    if not comparison.total.questions:
+        return Decision(
+            "undecided", ("no question has a verdict in both runs",), (), None, settings
+        )
+    return conclude(check(comparison, settings), comparison.missing, settings)
+
+
+def check(comparison: Comparison, settings: GateSettings, spent: float = 0.0) -> tuple[Check, ...]:
+    """Test every claim.
+
+    Args:
+        comparison: the two runs, with a question in common.
+        settings: margins and error rates.
+        spent: share of both error rates that is used up already, in [0, 1).
+    """
+    parts = {part.suite: part for part in comparison.suites} | {ALL_SUITES: comparison.total}
+    tested = {
+        claim: _evidence(claim, parts[claim.suite])
+        for claim in claims(
+            [part.suite for part in comparison.suites],
+            settings,
+            tokens=comparison.total.tokens is not None,
+        )
+    }
+    adjusted = adjust(
+        {claim: evidence.p_above(claim.margin) for claim, evidence in tested.items()},
+        {claim: claim.share for claim in tested},
+    )
+    alpha, beta = settings.alpha * (1 - spent), (1 - settings.power) * (1 - spent)
+    checks = []
+    for claim, evidence in tested.items():
+        p_ok = evidence.p_below(claim.limit)
+        outcome: Outcome = "undecided"
+        if adjusted[claim] <= alpha:
+            outcome = "regressed"
+        elif p_ok <= beta:
+            outcome = "ok"
+        needed = None
+        if outcome == "undecided":
+            needed = _samples_needed(claim, evidence, alpha * claim.share, beta, settings.power)
+        checks.append(
+            Check(claim, outcome, evidence.worsening, adjusted[claim], p_ok, needed),
+        )
+    return tuple(checks)
+
+
+def conclude(
+    checks: Sequence[Check], missing: Sequence[Missing], settings: GateSettings
+) -> Decision:
+    """Put the claims together: regressed if one is, ok if all are and nothing is missing."""
+    regressed = [check for check in checks if check.outcome == "regressed"]
+    undecided = [check for check in checks if check.outcome == "undecided"]
+    gaps = [] if settings.allow_missing else _gaps(missing)
+    if regressed:
+        reasons = [_regressed(check) for check in regressed]
+        return Decision("regressed", tuple(reasons + gaps), tuple(checks), None, settings)
+    if undecided or gaps:
+        reasons = [_undecided(check) for check in undecided]
+        needed = [check.samples_needed for check in undecided if check.samples_needed is not None]
+        return Decision(
+            "undecided",
+            tuple(gaps + reasons),
+            tuple(checks),
+            max(needed, default=None),
+            settings,
+        )
+    reasons = [_ok(check) for check in checks]
+    return Decision("ok", tuple(reasons), tuple(checks), None, settings)
+
+
+@dataclass(frozen=True, slots=True)
+class _RateEvidence:
+    """A rate's change, on one suite."""
+
+    pairs: Pairs
+
+    @property
+    def worsening(self) -> float:
+        return self.pairs.worsening
+
+    @property
+    def samples(self) -> float:
+        """Samples per question and run."""
+        return self.pairs.total / self.pairs.questions
+
+    @property
+    def error(self) -> float:
+        """Standard error of the worsening."""
+        return sqrt(self.pairs.spread / self.pairs.total)
+
+    def p_above(self, worsening: float) -> float:
+        return self.pairs.p_above(worsening)
+
+    def p_below(self, worsening: float) -> float:
+        return self.pairs.p_below(worsening)
+
+
+@dataclass(frozen=True, slots=True)
+class _TokenEvidence:
+    """The change of tokens; the worsening is relative."""
+
+    tokens: TokenChange
+    samples: float
+
+    @property
+    def worsening(self) -> float:
+        return self.tokens.ratio - 1
+
+    @property
+    def error(self) -> float:
+        """Standard error of the ratio."""
+        pairs = zip(self.tokens.baseline, self.tokens.candidate, strict=True)
+        squares = sum((after - self.tokens.ratio * before) ** 2 for before, after in pairs)
+        return sqrt(squares) / sum(self.tokens.baseline)
+
+    def p_above(self, worsening: float) -> float:
+        return self.tokens.p_above(1 + worsening)
+
+    def p_below(self, worsening: float) -> float:
+        return self.tokens.p_below(1 + worsening)
+
+
+_Evidence = _RateEvidence | _TokenEvidence
+
+
+def _evidence(claim: Claim, part: SuiteComparison) -> _Evidence:
+    rates: Mapping[What, Pairs] = {
+        "pass rate": part.failed.pairs,
+        "truncation": part.truncated.pairs,
+        "looping": part.looped.pairs,
+    }
+    if claim.what in rates:
+        return _RateEvidence(rates[claim.what])
+    assert part.tokens is not None
+    return _TokenEvidence(part.tokens, part.failed.pairs.total / part.failed.pairs.questions)
+
+
+def _samples_needed(
+    claim: Claim, evidence: _Evidence, alpha: float, beta: float, power: float
+) -> int:
+    """Samples with which the observed worsening would be established, or its limit excluded.
+
+    The textbook formula: the distance to what is to be excluded must be (z_level + z_power)
+    standard errors, and a standard error falls with the root of the samples.
+    """
+    z = NormalDist().inv_cdf
+    factors = [
+        ((z(1 - level) + z(power)) * evidence.error / gap) ** 2
+        for level, gap in (
+            (alpha, evidence.worsening - claim.margin),
+            (beta, claim.limit - evidence.worsening),
+        )
+        if gap > 0
+    ]
+    return max(ceil(evidence.samples * min(factors)), int(evidence.samples) + 1)
+
+
+def _gaps(missing: Sequence[Missing]) -> list[str]:
+    return [
+        f"{len(keys)} question{'s' * (len(keys) > 1)} without a verdict in the {side}: "
+        + ", ".join(f"{suite} {question}" for suite, question in keys[:3])
+        + (", ..." if len(keys) > 3 else "")
+        for side in ("candidate", "baseline")
+        if (keys := [gap.key for gap in missing if gap.side == side])
+    ]
+
+
+def _regressed(check: Check) -> str:
+    return (
+        f"{_name(check.claim)}: {_change(check)}; {_beyond_margin(check.claim)} is established "
+        f"(p = {check.p_regressed:.2g})"
+    )
+
+
+def _ok(check: Check) -> str:
+    return (
+        f"{_name(check.claim)}: {_change(check)}; a change for the worse by "
+        f"{_amount(check.claim, check.claim.limit)} is excluded (p = {check.p_ok:.2g})"
+    )
+
+
+def _undecided(check: Check) -> str:
+    return (
+        f"{_name(check.claim)}: {_change(check)}; neither is {_beyond_margin(check.claim)} "
+        f"established (p = {check.p_regressed:.2g}) nor a change for the worse by "
+        f"{_amount(check.claim, check.claim.limit)} excluded (p = {check.p_ok:.2g})"
+    )
+
+
+def _beyond_margin(claim: Claim) -> str:
+    if not claim.margin:
+        return "a change for the worse"
+    return f"a change for the worse by more than {_amount(claim, claim.margin)}"
+
+
+def _name(claim: Claim) -> str:
+    return claim.what if claim.suite == ALL_SUITES else f"{claim.what} of {claim.suite}"
+
+
+def _change(check: Check) -> str:
+    if not check.worsening:
+        return "unchanged"
+    worse, better = ("fell", "rose") if check.claim.what == "pass rate" else ("rose", "fell")
+    verb = worse if check.worsening > 0 else better
+    return f"{verb} by {_amount(check.claim, abs(check.worsening))}"
+
+
+def _amount(claim: Claim, worsening: float) -> str:
+    return f"{100 * worsening:.3g} {'%' if claim.what == 'tokens' else 'points'}"

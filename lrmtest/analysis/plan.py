@@ -1,0 +1,208 @@
+"""How many samples a gate needs, and what they cost, from a baseline.
+
+A question's pass probability is known only from its samples. It counts as a draw from the Beta
+distribution that these leave of a prior, Beta(0.6, 0.5), U-shaped as benchmark questions are for
+reasoning models: a question passed once out of once is likely, not certain, to pass again.
+
+Fixed gate: a pair of samples of one question differs with probability 2 p (1 - p) between equal
+models, which is the variance of a pair; the number of pairs follows from the textbook formula for
+a test at level alpha with the given power. Sequential gate: the mean of simulated runs.
+
+Reference:
+    Connor (1987), Sample size for testing differences in proportions for the paired-sample
+    design. Biometrics 43.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from random import Random
+from statistics import NormalDist, fmean
+
+from lrmtest.analysis.claims import Claim, GateSettings, claims
+from lrmtest.analysis.sequential import SPENT_LOOKING, SequentialGate
+from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.errors import UsageError
+from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, SampleOutcome
+
+PRIOR_PASSES, PRIOR_FAILURES = 0.6, 0.5
+_SIMULATED_RUNS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a number of completions costs.
+
+    Attributes:
+        completions: how many; a mean for the sequential gate.
+        tokens: None when the baseline has no token counts.
+        seconds: None without a rate.
+    """
+
+    completions: float
+    tokens: float | None
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a gate needs so that a model worse by margin + mde is called regressed with `power`.
+
+    Attributes:
+        questions: of the baseline, with a verdict.
+        samples: per question, in both runs, for the fixed gate.
+        candidate_samples: per question of the candidate, with the baseline as it is; None when
+            the baseline has too few samples for any number to do.
+        sequential_samples: per question, in both runs, at most, for the sequential gate.
+        fixed: what `samples` cost the candidate.
+        sequential_same: mean cost of the sequential gate on an equal model.
+        sequential_worse: its mean cost on a model worse by margin + mde.
+        settings: the gate's.
+    """
+
+    questions: int
+    samples: int
+    candidate_samples: int | None
+    sequential_samples: int
+    fixed: Cost
+    sequential_same: Cost
+    sequential_worse: Cost
+    settings: GateSettings
+
+
+def plan(
+    baseline: Outcomes,
+    settings: GateSettings | None = None,
+    *,
+    tokens_per_second: float | None = None,
+) -> Plan:
+    """Plan the pass-rate gate on the baseline's questions.
+
+    Costs (tokens, truncation, looping) take their share of alpha into account, but no samples
+    of their own: they show earlier.
+
+    Args:
+        baseline: one sample per question suffices.
+        settings: margin, mde and error rates.
+        tokens_per_second: measured; for the times.
+
+    Raises:
+        UsageError: the baseline has no verdict, or passes too little to lose margin + mde.
+    """
+    settings = settings or GateSettings()
+    asked = [question for question in baseline.values() if question.count]
+    if not asked:
+        raise UsageError("the baseline has no verdict to plan from")
+    tokens = any(question.tokens for question in asked)
+    needed = _samples_needed(asked, settings, settings.alpha, tokens=tokens)
+    # The sequential gate has only this part of alpha left for its last look.
+    last_look = settings.alpha * (1 - SPENT_LOOKING)
+    samples = max(1, ceil(needed))
+    sequential = max(1, ceil(_samples_needed(asked, settings, last_look, tokens=tokens)))
+    per_completion = fmean(q.tokens / q.count for q in asked) if tokens else None
+
+    def cost(completions: float) -> Cost:
+        if per_completion is None:
+            return Cost(completions, None, None)
+        spent = completions * per_completion
+        return Cost(completions, spent, spent / tokens_per_second if tokens_per_second else None)
+
+    drop = settings.margin + settings.mde
+    have = len(asked) / sum(1 / question.count for question in asked)
+    return Plan(
+        questions=len(asked),
+        samples=samples,
+        candidate_samples=_candidate_samples(needed, have),
+        fixed=cost(len(asked) * samples),
+        sequential_samples=sequential,
+        sequential_same=cost(_simulate(asked, sequential, 0.0, settings)),
+        sequential_worse=cost(_simulate(asked, sequential, drop, settings)),
+        settings=settings,
+    )
+
+
+def _samples_needed(
+    asked: Sequence[QuestionOutcome], settings: GateSettings, alpha: float, *, tokens: bool
+) -> float:
+    """Samples per question that decide the pass rate, pooled and of every suite."""
+    suites = list(dict.fromkeys(question.suite for question in asked))
+    needed = 0.0
+    for claim in claims(suites, settings, tokens=tokens):
+        if claim.what == "pass rate":
+            part = [question for question in asked if claim.suite in (question.suite, ALL_SUITES)]
+            pairs = _pairs_needed(claim, part, alpha * claim.share, settings.power)
+            needed = max(needed, pairs / len(part))
+    return needed
+
+
+def _pairs_needed(
+    claim: Claim, questions: Sequence[QuestionOutcome], alpha: float, power: float
+) -> float:
+    passing = fmean(_posterior_mean(question) for question in questions)
+    if passing <= claim.limit:
+        raise UsageError(
+            f"the baseline passes {passing:.0%} of {claim.suite}: it cannot lose "
+            f"{claim.limit:.0%} of all questions",
+            hint="choose a smaller --mde",
+        )
+    # A drop of d needs pairs that differ with probability d at least.
+    variance = max(fmean(map(_discordance, questions)), claim.limit)
+    z = NormalDist().inv_cdf
+    return variance * ((z(1 - alpha) + z(power)) / claim.mde) ** 2
+
+
+def _posterior(question: QuestionOutcome) -> tuple[float, float]:
+    return question.passes + PRIOR_PASSES, question.count - question.passes + PRIOR_FAILURES
+
+
+def _posterior_mean(question: QuestionOutcome) -> float:
+    a, b = _posterior(question)
+    return a / (a + b)
+
+
+def _discordance(question: QuestionOutcome) -> float:
+    """Expectation of 2 p (1 - p) over the posterior of p."""
+    a, b = _posterior(question)
+    return 2 * a * b / ((a + b) * (a + b + 1))
+
+
+def _candidate_samples(needed: float, have: float) -> int | None:
+    """Solve ``needed = 2 have x / (have + x)``, the harmonic mean, for x."""
+    if needed >= 2 * have:
+        return None
+    return max(1, ceil(needed * have / (2 * have - needed) - 1e-9))
+
+
+def _simulate(
+    asked: Sequence[QuestionOutcome], samples: int, drop: float, settings: GateSettings
+) -> float:
+    """Mean number of completions that the sequential gate looks at."""
+    settings = replace(settings, rate_margin=None, token_margin=None)
+    random = Random(0)
+
+    def run(rates: Sequence[float]) -> Outcomes:
+        return {
+            question.key: QuestionOutcome(
+                *question.key,
+                {
+                    sample: SampleOutcome(None if random.random() < rate else "wrong")
+                    for sample in range(samples)
+                },
+            )
+            for question, rate in zip(asked, rates, strict=True)
+        }
+
+    looked_at = []
+    for _ in range(_SIMULATED_RUNS):
+        rates = [random.betavariate(*_posterior(question)) for question in asked]
+        kept = max(0.0, 1 - drop / fmean(rates))
+        before, after = run(rates), run([rate * kept for rate in rates])
+        gate = SequentialGate(before, list(before), samples=samples, budget=1, settings=settings)
+        for key, sample in gate.order:
+            gate.update(key, sample, after[key].samples[sample])
+            if gate.decision is not None:
+                break
+        looked_at.append(gate.looked_at)
+    return fmean(looked_at)

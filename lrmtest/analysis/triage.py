@@ -1,0 +1,91 @@
+"""Triage: the questions of a run sorted by what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from lrmtest.analysis.flips import Flip, FlipKind, flips, is_flaky, usual_failure
+from lrmtest.grading.verdict import FailureClass
+from lrmtest.runs.outcomes import Outcomes, QuestionOutcome
+
+TriageKind = Literal[
+    "broken", "fixed", "flaky", "both-fail", "both-pass",
+    "failed", "wrong", "no-answer", "truncated", "looped", "error",
+]  # fmt: skip
+"""What a question can be. The first five say what became of it since the baseline; flaky is also,
+in one run alone, that some samples passed and some failed. Then: it failed, in whatever way; its
+usual failure class; or it has nothing but engine errors."""
+
+TRIAGE_KINDS: tuple[TriageKind, ...] = get_args(TriageKind)
+
+NEED_BASELINE: frozenset[TriageKind] = frozenset({"broken", "fixed", "both-fail", "both-pass"})
+"""Kinds that only a comparison can tell."""
+
+_FLIPS: dict[FlipKind, TriageKind] = {
+    "broken": "broken",
+    "fixed": "fixed",
+    "flaky": "flaky",
+    "both fail": "both-fail",
+    "both pass": "both-pass",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TriagedQuestion:
+    """One question of a run.
+
+    Attributes:
+        outcome: how it went.
+        baseline: how it went in the baseline; None when it has no verdict there.
+        kinds: all that it is.
+        failure: its usual failure class; None when no sample failed.
+    """
+
+    outcome: QuestionOutcome
+    baseline: QuestionOutcome | None
+    kinds: frozenset[TriageKind]
+    failure: FailureClass | None
+
+
+def triage(
+    candidate: Outcomes, baseline: Outcomes | None = None, threshold: float = 0.5
+) -> list[TriagedQuestion]:
+    """Every question of `candidate`, in its order, with what it is.
+
+    Args:
+        candidate: the run.
+        baseline: what it is compared with, if anything.
+        threshold: share of a question's samples that must pass.
+    """
+    flipped = {flip.candidate.key: flip for flip in flips(baseline or {}, candidate, threshold)}
+    return [
+        _triaged(question, flipped.get(key), threshold, compared=baseline is not None)
+        for key, question in candidate.items()
+    ]
+
+
+def of_kinds(
+    questions: Sequence[TriagedQuestion], kinds: Collection[TriageKind]
+) -> list[TriagedQuestion]:
+    """Those that are of at least one of `kinds`."""
+    return [question for question in questions if not question.kinds.isdisjoint(kinds)]
+
+
+def _triaged(
+    question: QuestionOutcome, flip: Flip | None, threshold: float, *, compared: bool
+) -> TriagedQuestion:
+    kinds: set[TriageKind] = set()
+    if flip is not None:
+        kinds.add(_FLIPS[flip.kind])
+    elif not compared and is_flaky(question):
+        kinds.add("flaky")
+    if not question.count:
+        return TriagedQuestion(question, None, frozenset({"error"}), None)
+    failure = usual_failure(question)
+    if failure is not None and not question.passed(threshold):
+        kinds |= {"failed", failure}
+    return TriagedQuestion(
+        question, flip.baseline if flip is not None else None, frozenset(kinds), failure
+    )

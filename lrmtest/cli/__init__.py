@@ -1,0 +1,5 @@
+"""`lrmtest ...`: the jobs outside pytest, one file per group of commands."""
+
+from lrmtest.cli.main import main
+
+__all__ = ["main"]

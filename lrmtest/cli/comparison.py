@@ -1,0 +1,101 @@
+"""`lrmtest baseline` and `lrmtest compare`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from lrmtest.analysis.compared import compare_runs
+from lrmtest.cli.output import show
+from lrmtest.cli.runs import open_store
+from lrmtest.errors import LrmtestError, UsageError
+from lrmtest.plugin.common_options import add_threshold_option
+from lrmtest.plugin.exit_codes import INFRASTRUCTURE, OK, exit_code
+from lrmtest.plugin.gate_options import add_comparison_options, read_gate
+from lrmtest.reports.comparison import comparison_view
+from lrmtest.runs.baseline import (
+    baseline_of,
+    incompleteness,
+    load_baseline,
+    refuse_incomplete,
+    write_baseline,
+)
+from lrmtest.runs.store import STORE_NAME
+
+
+def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
+    """Add the commands to the parser's."""
+    parser = commands.add_parser(
+        "baseline", parents=[store], help="write a run as a baseline file, to be committed"
+    )
+    parser.add_argument(
+        "run_name", metavar="RUN", help="a run's id, its beginning, `last` or `last:MODEL`"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--allow-incomplete",
+        action="store_true",
+        help="write it although completions are missing; comparisons will name their questions",
+    )
+    parser.set_defaults(run=_baseline)
+
+    parser = commands.add_parser(
+        "compare", parents=[store], help="compare two runs question by question, with a gate"
+    )
+    parser.add_argument(
+        "run_name", metavar="RUN", help="the candidate: a run, or a baseline's file"
+    )
+    parser.add_argument("baseline", metavar="BASELINE", help="a run, or a baseline's file")
+    add_threshold_option(parser.add_argument)
+    add_comparison_options(parser.add_argument)
+    parser.set_defaults(run=_compare)
+
+
+def _baseline(arguments: argparse.Namespace) -> int:
+    with open_store(arguments) as store:
+        run = store.run(arguments.run_name)
+        if not arguments.allow_incomplete:
+            refuse_incomplete(store, run)
+        lacking = incompleteness(store, run)
+        baseline = baseline_of(store, run)
+    write_baseline(arguments.output, baseline)
+    print(f"{len(baseline.outcomes)} questions of {run.run_id} written to {arguments.output}")
+    for each in lacking:
+        print(f"incomplete: {each}", file=sys.stderr)
+    return 0
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    try:
+        return _compared(arguments)
+    except UsageError:
+        raise
+    except LrmtestError as error:
+        # Not 1, which would be taken for a regression.
+        print(f"lrmtest: {error}", file=sys.stderr)
+        return INFRASTRUCTURE
+
+
+def _compared(arguments: argparse.Namespace) -> int:
+    gate = read_gate(arguments, allow_missing=arguments.allow_missing)
+    store = arguments.reports_dir / STORE_NAME
+    candidate = load_baseline(arguments.run_name, store)
+    baseline = load_baseline(arguments.baseline, store)
+    if candidate.name == baseline.name:
+        raise UsageError(
+            f"{arguments.run_name} and {arguments.baseline} are the same run",
+            hint="`lrmtest runs` lists the others",
+        )
+    compared = compare_runs(
+        baseline,
+        candidate,
+        allowed=arguments.allow_different,
+        gate=gate if arguments.gate else None,
+        threshold=arguments.pass_threshold,
+    )
+    show(comparison_view(compared), crop=False)
+    if compared.decision is None:
+        return OK
+    return exit_code(compared.decision.outcome, arguments.undecided)

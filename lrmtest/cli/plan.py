@@ -1,0 +1,49 @@
+"""`lrmtest plan`: how many samples a gate needs, and what they cost."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from lrmtest.analysis.plan import plan
+from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.cli.output import show
+from lrmtest.plugin.common_options import number
+from lrmtest.plugin.gate_options import add_margin_options, read_gate
+from lrmtest.reports.plan import plan_view
+from lrmtest.runs.baseline import load_baseline, only_suite
+from lrmtest.runs.store import STORE_NAME
+
+
+def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser(
+        "plan", parents=[store], help="how many samples a gate needs, and what they cost"
+    )
+    parser.add_argument(
+        "--baseline",
+        required=True,
+        metavar="RUN|FILE",
+        help="a run (an id, `last`, `last:MODEL`) or a baseline's file; one sample per question "
+        "is enough",
+    )
+    parser.add_argument("--suite", metavar="NAME", help="one of its suites (default: all)")
+    parser.add_argument(
+        "--tokens-per-second",
+        type=number(float, "a number above 0", lambda x: x > 0),
+        metavar="R",
+        help="measured rate of the engine, for the times",
+    )
+    add_margin_options(parser.add_argument)
+    parser.set_defaults(run=_plan)
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    settings = read_gate(arguments)
+    baseline = load_baseline(arguments.baseline, arguments.reports_dir / STORE_NAME)
+    if arguments.suite is not None:
+        baseline = only_suite(baseline, arguments.suite)
+    needed = plan(baseline.outcomes, settings, tokens_per_second=arguments.tokens_per_second)
+    suites = list(dict.fromkeys(suite for suite, _ in baseline.outcomes))
+    show(plan_view(needed, baseline.name, suites[0] if len(suites) == 1 else ALL_SUITES))
+    return 0

@@ -1,0 +1,67 @@
+"""One question of a run, read from the store: what was asked and all that was said."""
+
+from __future__ import annotations
+
+from lrmtest.errors import UsageError
+from lrmtest.grading.split import told_apart
+from lrmtest.reports.runs_table import SampleView
+from lrmtest.runs.store import Store, StoredQuestion, StoredRun
+
+
+def find_question(
+    store: Store, run: StoredRun, question_id: str, suite: str | None
+) -> tuple[str, StoredQuestion]:
+    """The suite of a run's question, and the question as it was asked.
+
+    Raises:
+        UsageError: there is none, or several suites have one and `suite` does not say which.
+    """
+    found = [
+        (name, asked)
+        for name, asked_id, asked in store.questions(run.run_id)
+        if asked_id == question_id and suite in (None, name)
+    ]
+    if not found:
+        raise UsageError(
+            f"run {run.run_id} has no question {question_id!r}",
+            hint=f"`lrmtest show {run.run_id}` lists its questions",
+        )
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} suites of run {run.run_id} have a question {question_id!r}",
+            hint="name one: " + " or ".join(f"--suite {name}" for name, _ in found),
+        )
+    return found[0]
+
+
+def sample_views(store: Store, run: StoredRun, suite: str, question_id: str) -> list[SampleView]:
+    """All samples of a question with their texts, engine errors included, in order."""
+    opening, closing = run.manifest["model"]["reasoning_tags"]
+    views = []
+    for stored in store.completions(run.run_id, question_id=question_id):
+        if stored.suite != suite:
+            continue
+        completion = stored.completion
+        reasoning, answer = told_apart(
+            completion.text, (opening, closing), ran_out=completion.ran_out
+        )
+        views.append(
+            SampleView(
+                sample=stored.sample,
+                verdict=stored.verdict,
+                reasoning=reasoning,
+                answer=answer,
+                finish_reason=completion.finish_reason,
+                reasoning_tokens=completion.reasoning_tokens,
+                answer_tokens=completion.answer_tokens,
+                tokens_estimated=completion.tokens_estimated,
+                seconds=completion.seconds,
+                seed=completion.seed,
+            )
+        )
+    views += [
+        SampleView(sample=error.sample, error=error.message)
+        for error in store.errors(run.run_id)
+        if (error.suite, error.question_id) == (suite, question_id)
+    ]
+    return sorted(views, key=lambda view: view.sample)

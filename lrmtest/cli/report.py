@@ -1,0 +1,76 @@
+"""`lrmtest report`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from lrmtest.analysis.compared import ComparedRuns, compare_runs
+from lrmtest.errors import UsageError
+from lrmtest.plugin.common_options import add_threshold_option
+from lrmtest.plugin.gate_options import add_difference_options, add_margin_options, read_gate
+from lrmtest.reports.html import ReportRun, load_run, write_report
+from lrmtest.reports.numbers import counted, size
+from lrmtest.runs.store import STORE_NAME
+
+
+def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser(
+        "report",
+        parents=[store],
+        help="write runs as one HTML file: figures, plots, every question and trace",
+    )
+    parser.add_argument(
+        "runs",
+        metavar="RUN",
+        nargs="+",
+        help="a run's id, its beginning, `last`, `last:MODEL`, or a baseline's file",
+    )
+    parser.add_argument(
+        "--baseline", metavar="RUN|FILE", help="compare the runs with this run or baseline file"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    add_threshold_option(parser.add_argument)
+    add_difference_options(parser.add_argument)
+    add_margin_options(parser.add_argument)
+    parser.set_defaults(run=_report)
+
+
+def _report(arguments: argparse.Namespace) -> int:
+    gate = read_gate(arguments, allow_missing=arguments.allow_missing)
+    store = arguments.reports_dir / STORE_NAME
+    baseline = load_run(arguments.baseline, store) if arguments.baseline else None
+    candidates = _candidates([load_run(name, store) for name in arguments.runs], baseline)
+    compared: dict[str, ComparedRuns] = {}
+    if baseline is not None:
+        for run in candidates:
+            compared[run.run_id] = compare_runs(
+                baseline.outcomes,
+                run.outcomes,
+                allowed=arguments.allow_different,
+                gate=gate,
+                threshold=arguments.pass_threshold,
+            )
+    shown = [*([baseline] if baseline is not None else []), *candidates]
+    written = write_report(arguments.output, shown, compared, threshold=arguments.pass_threshold)
+    print(f"{counted(len(shown), 'run')} written to {arguments.output}, {size(written)}")
+    return 0
+
+
+def _candidates(runs: list[ReportRun], baseline: ReportRun | None) -> list[ReportRun]:
+    """The runs without repeats and without the baseline.
+
+    Raises:
+        UsageError: none is left.
+    """
+    found = {run.run_id: run for run in runs}
+    if baseline is not None:
+        found.pop(baseline.run_id, None)
+    if not found:
+        raise UsageError(
+            "the only run of the report is its own baseline",
+            hint="`lrmtest runs` lists the others",
+        )
+    return list(found.values())

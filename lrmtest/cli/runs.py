@@ -1,0 +1,179 @@
+"""`lrmtest runs`, `lrmtest show` and `lrmtest regrade`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from rich.console import Group
+from rich.text import Text
+
+from lrmtest.analysis.summary import summarize
+from lrmtest.cli.output import show
+from lrmtest.cli.question import find_question, sample_views
+from lrmtest.grading import Verdict, grade
+from lrmtest.reports.escape import one_line
+from lrmtest.reports.runs_table import (
+    QuestionRow,
+    RunRow,
+    question_view,
+    run_table,
+    runs_table,
+)
+from lrmtest.reports.terminal import summary_table
+from lrmtest.runs.outcomes import by_question
+from lrmtest.runs.records import RunRecord
+from lrmtest.runs.store import STORE_NAME, Store, StoredRun
+
+_MOST_CHANGES = 50
+
+
+def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
+    """Add the commands to the parser's."""
+    parser = commands.add_parser("runs", parents=[store], help="list the runs in the store")
+    parser.set_defaults(run=_runs)
+
+    parser = commands.add_parser(
+        "show", parents=[store], help="show a run, or one question with all that was said"
+    )
+    parser.add_argument("run_name", metavar="RUN", help="a run's id, its beginning, or `last`")
+    parser.add_argument("question", metavar="QUESTION", nargs="?", help="a question's id")
+    parser.add_argument("--suite", help="the question's suite, when several have that id")
+    parser.add_argument("--full", action="store_true", help="do not shorten long texts")
+    parser.set_defaults(run=_show)
+
+    parser = commands.add_parser(
+        "regrade", parents=[store], help="grade a run again, without the model"
+    )
+    parser.add_argument("run_name", metavar="RUN", help="a run's id, its beginning, or `last`")
+    parser.set_defaults(run=_regrade)
+
+
+def open_store(arguments: argparse.Namespace) -> Store:
+    """The store that a reading command names.
+
+    Raises:
+        StoreError: it is not there.
+    """
+    return Store(arguments.reports_dir / STORE_NAME, create=False)
+
+
+def _runs(arguments: argparse.Namespace) -> int:
+    with open_store(arguments) as store:
+        rows = [_run_row(store, run) for run in store.runs()]
+    show(runs_table(rows))
+    return 0
+
+
+def _record(store: Store, run: StoredRun) -> RunRecord:
+    return RunRecord(run.run_id, run.model, run.manifest, tuple(store.sample_records(run)))
+
+
+def _run_row(store: Store, run: StoredRun) -> RunRow:
+    total = summarize(_record(store, run)).total
+    return RunRow(
+        run_id=run.run_id,
+        model=run.model,
+        created=run.created,
+        suites=tuple(run.manifest["suites"]),
+        questions=total.questions,
+        samples=total.samples,
+        errors=total.errors,
+        pass_rate=total.strict,
+        complete=run.finished is not None,
+    )
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    with open_store(arguments) as store:
+        run = store.run(arguments.run_name)
+        if arguments.question is None:
+            record = _record(store, run)
+            expected = {
+                (suite, question_id): asked.question.expected
+                for suite, question_id, asked in store.questions(run.run_id)
+                if asked.question is not None
+            }
+            rows = _question_rows(record, expected)
+            show(Group(run_table(rows), Text(), summary_table([summarize(record)])))
+            return 0
+        _show_question(store, run, arguments)
+    return 0
+
+
+def _question_rows(record: RunRecord, expected: dict[tuple[str, str], str]) -> list[QuestionRow]:
+    rows = []
+    for (suite, question_id), samples in by_question(record.samples).items():
+        graded = [(sample, sample.verdict) for sample in samples if sample.verdict is not None]
+        tokens = [sample.reasoning_tokens + sample.answer_tokens for sample, _ in graded]
+        failures = [verdict.failure for _, verdict in graded if verdict.failure is not None]
+        rows.append(
+            QuestionRow(
+                suite=suite,
+                question_id=question_id,
+                passes=sum(verdict.correct for _, verdict in graded),
+                samples=len(graded),
+                errors=len(samples) - len(graded),
+                expected=expected.get((suite, question_id), ""),
+                extracted=tuple(verdict.extracted for _, verdict in graded),
+                failures={failure: failures.count(failure) for failure in failures},
+                tokens=sum(tokens) / len(tokens) if any(tokens) else None,
+                tokens_estimated=any(sample.tokens_estimated for sample, _ in graded),
+            )
+        )
+    return rows
+
+
+def _show_question(store: Store, run: StoredRun, arguments: argparse.Namespace) -> None:
+    suite, asked = find_question(store, run, arguments.question, arguments.suite)
+    length = 10**9 if arguments.full else 1500
+    show(
+        question_view(
+            title=f"{suite} {arguments.question} in {run.run_id}",
+            prompt=asked.prompt,
+            expected=asked.question.expected if asked.question is not None else "",
+            samples=sample_views(store, run, suite, arguments.question),
+            head=length,
+            tail=length,
+        )
+    )
+
+
+def _regrade(arguments: argparse.Namespace) -> int:
+    with open_store(arguments) as store:
+        run = store.run(arguments.run_name)
+        opening, closing = run.manifest["model"]["reasoning_tags"]
+        questions = {
+            (suite, question_id): asked.question
+            for suite, question_id, asked in store.questions(run.run_id)
+        }
+        verdicts: list[tuple[str, Verdict]] = []
+        changes = []
+        for stored in store.completions(run.run_id):
+            question = questions.get((stored.suite, stored.question_id))
+            if question is None:
+                continue
+            verdict = grade(question, stored.completion, (opening, closing))
+            verdicts.append((stored.key, verdict))
+            if stored.verdict is not None and verdict != stored.verdict:
+                changes.append(
+                    f"{stored.suite} {stored.question_id} sample {stored.sample}: "
+                    f"{_brief(stored.verdict)} -> {_brief(verdict)}"
+                )
+        store.set_verdicts(run.run_id, verdicts)
+        lines = [f"{len(verdicts)} completions graded again, {len(changes)} verdicts changed"]
+        lines += changes[:_MOST_CHANGES]
+        if len(changes) > _MOST_CHANGES:
+            lines.append(f"... and {len(changes) - _MOST_CHANGES} more")
+        show(
+            Group(
+                *(Text(one_line(line, 200)) for line in lines),
+                Text(),
+                summary_table([summarize(_record(store, run))]),
+            )
+        )
+    return 0
+
+
+def _brief(verdict: Verdict) -> str:
+    return f"{'correct' if verdict.correct else verdict.failure} ({verdict.extracted!r})"

@@ -1,0 +1,239 @@
+"""`lrmtest sweep`: make variants of a model, test all of them, compare them with the model."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from lrmtest.analysis.sweep import SweepRun, sweep
+from lrmtest.cli.compress import add_making_options, make, read_request
+from lrmtest.cli.output import show
+from lrmtest.compress.make import Request
+from lrmtest.errors import LrmtestError, UsageError
+from lrmtest.models.card import ModelCard
+from lrmtest.models.resolve import resolve
+from lrmtest.plugin.common_options import (
+    add_cards_option,
+    add_threshold_option,
+    number,
+    read_cards,
+)
+from lrmtest.plugin.gate_options import add_difference_options, add_margin_options, read_gate
+from lrmtest.reports.html import ReportRun, load_run, write_report
+from lrmtest.reports.sweep import sweep_markdown, sweep_view
+from lrmtest.runs.files import write_whole
+from lrmtest.runs.store import STORE_NAME
+
+_SWEPT = {"sparsity": "sparsity", "type": "bits per weight", "bits": "bits per weight"}
+"""Options that may have several values, and what they vary."""
+_TESTED = (0, 1)
+"""Exit statuses with which pytest says that all tests ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """One model of the sweep.
+
+    Attributes:
+        label: its value, as the user gave it; empty for the model itself.
+        model: what ``--model`` is to be.
+        folder: where the variant is made; None for the model itself.
+        request: how; None for the model itself.
+    """
+
+    label: str
+    model: str
+    folder: Path | None = None
+    request: Request | None = None
+
+
+def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser(
+        "sweep",
+        parents=[store],
+        help="compress a model more and more, test every variant, find where it collapses",
+        description="Give --sparsity, --type or --bits several values with commas between them. "
+        "The model itself is tested too. The same command goes on where it was stopped.",
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="a card's name, a model's folder or a GGUF file")
+    add("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the variants")
+    add(
+        "--suite",
+        action="append",
+        required=True,
+        metavar="PATH",
+        help="what pytest is to run: a file or folder, or the name of a folder in suites/; "
+        "repeat it",
+    )
+    add(
+        "--pytest",
+        action="append",
+        default=[],
+        metavar="OPTIONS",
+        help="further options for pytest: --pytest='--samples 4 --temperature 0.6'; repeat it",
+    )
+    add(
+        "--lost",
+        type=number(float, "a share above 0, at most 1", lambda share: 0 < share <= 1),
+        default=0.5,
+        metavar="SHARE",
+        help="share of the pass rate whose loss is collapse (default: %(default)s)",
+    )
+    add_making_options(parser, several=tuple(_SWEPT))
+    add_cards_option(add)
+    add_threshold_option(add)
+    add_difference_options(add)
+    add_margin_options(add)
+    parser.set_defaults(run=_sweep)
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    gate = read_gate(arguments, allow_missing=arguments.allow_missing)
+    cards = read_cards(arguments)
+    suites = [_suite(name) for name in arguments.suite]
+    more = [word for text in arguments.pytest for word in _words(text)]
+    axis, levels = _levels(arguments, cards)
+    store = arguments.reports_dir / STORE_NAME
+    shown: dict[str, ReportRun] = {}
+    runs = []
+    for place, level in enumerate(levels, start=1):
+        print(f"{place} of {len(levels)}: {level.model}", file=sys.stderr)
+        if level.folder is not None and level.request is not None:
+            make(level.request, level.folder, arguments, cards)
+        _test(level, suites, more, arguments)
+        run = load_run(f"last:{resolve(level.model, cards).name}", store)
+        shown[run.run_id] = run
+        runs.append(SweepRun(*_degree(level, axis, cards), run.outcomes))
+    runs = [runs[0], *sorted(runs[1:], key=lambda run: run.degree)]
+    _refuse_equal(runs, axis)
+    found = sweep(
+        runs,
+        gate=gate,
+        allowed=arguments.allow_different,
+        threshold=arguments.pass_threshold,
+        lost=arguments.lost,
+    )
+    show(sweep_view(found, axis), crop=False)
+    text = sweep_markdown(found, axis, f"{runs[0].run.model}, {arguments.method}")
+    write_whole(arguments.output / "sweep.md", text, what="the sweep's table")
+    page = arguments.output / "sweep.html"
+    write_report(
+        page,
+        [shown[run.run.name] for run in runs],
+        {level.of.run.name: level.compared for level in found.levels if level.compared},
+        threshold=arguments.pass_threshold,
+    )
+    print(f"written: {arguments.output / 'sweep.md'}, {page}")
+    return 0
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--pytest {text!r}: {error}", hint="close the quotes") from error
+
+
+def _suite(name: str) -> str:
+    """What pytest is given for a suite's name or path."""
+    path = Path(name.partition("::")[0])
+    known = Path("suites") / name
+    if path.exists():
+        return name
+    if known.exists():
+        return str(known)
+    raise UsageError(
+        f"there is no suite {name!r} here", hint="give a file or folder of tests: suites/aime"
+    )
+
+
+def _levels(
+    arguments: argparse.Namespace, cards: Mapping[str, ModelCard]
+) -> tuple[str, list[_Level]]:
+    """What is varied, and the models, the one to start from first.
+
+    Raises:
+        UsageError: nothing is varied, or the options make no variant.
+    """
+    given = [name for name in _SWEPT if getattr(arguments, name) is not None]
+    if len(given) != 1:
+        raise UsageError(
+            "a sweep varies one of --sparsity, --type and --bits",
+            hint="--sparsity 0.3,0.5,0.7, or --type Q8_0,Q4_K_M,Q2_K, or --bits 8,4,3",
+        )
+    name = given[0]
+    parent = resolve(arguments.model, cards).name
+    levels = [_Level("", arguments.model)]
+    for text in dict.fromkeys(text.strip() for text in getattr(arguments, name).split(",")):
+        value = _single(name, text)
+        if name == "sparsity" and value == 0:
+            continue  # the model itself
+        one = copy.copy(arguments)
+        setattr(one, name, value)
+        folder = arguments.output / f"{parent}-{arguments.method}-{text}"
+        levels.append(_Level(text, str(folder), folder, read_request(one)))
+    if len(levels) < 2:
+        raise UsageError(f"--{name} has no value to compress with", hint="--sparsity 0.3,0.5,0.7")
+    return _SWEPT[name], levels
+
+
+def _single(name: str, text: str) -> Any:
+    if name == "type":
+        return text
+    try:
+        return float(text) if name == "sparsity" else int(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--{name}: {text!r} is no number", hint="commas between numbers"
+        ) from error
+
+
+def _test(
+    level: _Level, suites: Sequence[str], more: Sequence[str], arguments: argparse.Namespace
+) -> None:
+    """Run the suites in a pytest of their own, so that one model is in memory at a time.
+
+    Raises:
+        LrmtestError: not all tests ran.
+    """
+    command = [sys.executable, "-m", "pytest", *suites, "--model", level.model]
+    command += ["--reports-dir", str(arguments.reports_dir)]
+    command += [word for path in arguments.cards for word in ("--cards", str(path))]
+    command += ["-q", "--tb=no", "-rN", *more]
+    status = subprocess.run(command, check=False).returncode
+    if status not in _TESTED:
+        raise LrmtestError(
+            f"testing {level.model} ended with exit status {status}",
+            hint="see above; the same command goes on from here, nothing generated is lost. "
+            f"Alone: {shlex.join(command[1:])}",
+        )
+
+
+def _degree(level: _Level, axis: str, cards: Mapping[str, ModelCard]) -> tuple[str, float]:
+    """A level's label in the table, and how strongly it is compressed."""
+    if axis == "sparsity":
+        return level.label or "0", float(level.label or 0)
+    bits = resolve(level.model, cards).card.compression.bits_per_weight
+    # Without compression a card need not say it.
+    bits = 16.0 if bits is None else bits
+    return f"{bits:.2f}", -bits
+
+
+def _refuse_equal(runs: Sequence[SweepRun], axis: str) -> None:
+    for left, right in pairwise(runs):
+        if left.degree >= right.degree:
+            raise UsageError(
+                f"{right.run.model} is no more compressed than {left.run.model}: "
+                f"{axis} {right.label} and {left.label}",
+                hint="leave one of them out of the sweep",
+            )

@@ -1,0 +1,127 @@
+"""`lrmtest export` and `lrmtest import`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from lrmtest.cli.runs import open_store
+from lrmtest.errors import UsageError
+from lrmtest.grading.split import DEFAULT_TAGS
+from lrmtest.plugin.common_options import add_data_options, read_data_options
+from lrmtest.questions import suite_named
+from lrmtest.reports.imported import imported_lines
+from lrmtest.runs.formats.assign import Assignment, OwnQuestions, SuiteQuestions, choose_suite
+from lrmtest.runs.formats.detect import detect_format
+from lrmtest.runs.formats.harness import read_harness_log
+from lrmtest.runs.formats.imported import import_log
+from lrmtest.runs.formats.inspect_export import export_inspect
+from lrmtest.runs.formats.inspect_log import read_inspect_log
+from lrmtest.runs.formats.jsonl import export_run, import_run
+from lrmtest.runs.formats.log import Log
+from lrmtest.runs.formats.parquet import export_parquet
+from lrmtest.runs.store import STORE_NAME, Store
+
+_OF_LOGS = ("suite", "kind", "name", "tags")
+
+
+def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
+    """Add the commands to the parser's."""
+    parser = commands.add_parser("export", parents=[store], help="write a run to a file")
+    parser.add_argument("run_name", metavar="RUN", help="a run's id, its beginning, or `last`")
+    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument(
+        "--format",
+        choices=("jsonl", "parquet", "inspect"),
+        help="jsonl holds everything and is what `lrmtest import` reads back; parquet has a row "
+        "for each sample; inspect is inspect_ai's log, .json or .eval, or a folder of .eval "
+        "files for a run of several suites (default: by the file's ending, else jsonl)",
+    )
+    parser.set_defaults(run=_export)
+
+    parser = commands.add_parser(
+        "import",
+        parents=[store],
+        help="read a run, or a log of lm-evaluation-harness or inspect_ai, and grade it here",
+    )
+    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument(
+        "--format",
+        choices=("auto", "jsonl", "lm-eval", "inspect"),
+        default="auto",
+        help="what FILE is: a run that was exported, samples_*.jsonl of lm-evaluation-harness, or "
+        "a log of inspect_ai (default: see by its content)",
+    )
+    parser.add_argument("--suite", metavar="NAME", help="the suite that a log's questions are in")
+    parser.add_argument(
+        "--kind", metavar="KIND", help="grade a log by its own targets, as answers of this kind"
+    )
+    parser.add_argument("--name", metavar="NAME", help="the model's name in reports")
+    parser.add_argument(
+        "--tags",
+        nargs=2,
+        metavar=("OPEN", "CLOSE"),
+        help="the model's reasoning tags (default: <think> </think>)",
+    )
+    add_data_options(parser.add_argument)
+    parser.set_defaults(run=_import)
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    file: Path = arguments.file
+    by_ending = {".parquet": "parquet", ".json": "inspect", ".eval": "inspect"}
+    chosen = arguments.format or by_ending.get(file.suffix, "jsonl")
+    files = [file]
+    with open_store(arguments) as store:
+        run = store.run(arguments.run_name)
+        if chosen == "parquet":
+            count = export_parquet(store, run, file)
+        elif chosen == "inspect":
+            count, files = export_inspect(store, run, file)
+        else:
+            count = export_run(store, run, file)
+    print(f"{count} completions of {run.run_id} written to {', '.join(map(str, files))}")
+    return 0
+
+
+def _import(arguments: argparse.Namespace) -> int:
+    file: Path = arguments.file
+    chosen = detect_format(file) if arguments.format == "auto" else arguments.format
+    if chosen == "jsonl":
+        given = [f"--{name}" for name in _OF_LOGS if getattr(arguments, name) is not None]
+        if given:
+            raise UsageError(
+                f"{', '.join(given)}: {file} is an exported run, which says all of it",
+                hint="leave these options out",
+            )
+        with Store(arguments.reports_dir / STORE_NAME) as store:
+            run, count = import_run(store, file)
+        print(f"{count} completions of {run.run_id} read; see: lrmtest show {run.run_id}")
+        return 0
+    tags = tuple(arguments.tags) if arguments.tags else DEFAULT_TAGS
+    if not all(tags):
+        raise UsageError("--tags: a tag is empty", hint="for example: --tags '[THINK]' '[/THINK]'")
+    log = read_harness_log(file) if chosen == "lm-eval" else read_inspect_log(file, tags)
+    assignment = _assignment(log, arguments)
+    name = arguments.name or log.model.rstrip("/").rpartition("/")[2] or "model"
+    with Store(arguments.reports_dir / STORE_NAME) as store:
+        imported = import_log(store, log, assignment, name=name, tags=tags)
+    for line in imported_lines(log.tool, imported):
+        print(line)
+    return 0
+
+
+def _assignment(log: Log, arguments: argparse.Namespace) -> Assignment:
+    if arguments.kind is not None:
+        if arguments.suite is not None:
+            raise UsageError(
+                "--suite and --kind are two ways to find the expected answers",
+                hint="--suite: ours, for its questions; --kind: the log's own targets",
+            )
+        return OwnQuestions(log, arguments.kind)
+    data = read_data_options(arguments)
+    if arguments.suite is None:
+        return choose_suite(log, data)
+    suite = suite_named(arguments.suite)
+    return SuiteQuestions(suite, suite.load(data))

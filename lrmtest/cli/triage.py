@@ -1,0 +1,264 @@
+"""`lrmtest triage`: what broke, one question in two runs, and asking just these again."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from lrmtest.analysis.triage import (
+    NEED_BASELINE,
+    TRIAGE_KINDS,
+    TriagedQuestion,
+    TriageKind,
+    of_kinds,
+    triage,
+)
+from lrmtest.cli.output import show
+from lrmtest.cli.question import find_question, sample_views
+from lrmtest.cli.runs import open_store
+from lrmtest.errors import UsageError
+from lrmtest.plugin.common_options import add_threshold_option
+from lrmtest.reports.side_by_side import side_by_side
+from lrmtest.reports.triage import triage_view
+from lrmtest.runs.baseline import Baseline, baseline_of, is_file, load_baseline, only_suite
+from lrmtest.runs.command import can_be_rerun, pytest_ids, rerun_arguments
+from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.runs.store import STORE_NAME, Store, StoredRun
+
+_REPORTS = Path("reports")
+
+
+def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser(
+        "triage",
+        parents=[store],
+        help="which questions broke and how, and both answers to one of them",
+    )
+    parser.add_argument(
+        "run_name", metavar="RUN", help="a run's id, its beginning, `last` or `last:MODEL`"
+    )
+    parser.add_argument("question", metavar="QUESTION", nargs="?", help="a question's id")
+    parser.add_argument("--suite", help="only this suite")
+    parser.add_argument("--baseline", metavar="RUN|FILE", help="what the run is compared with")
+    parser.add_argument(
+        "--kind",
+        action="append",
+        default=[],
+        choices=TRIAGE_KINDS,
+        metavar="KIND",
+        help="only questions of this kind; repeat it. One of: " + ", ".join(TRIAGE_KINDS),
+    )
+    add_threshold_option(parser.add_argument)
+    parser.add_argument(
+        "--ids", action="store_true", help="print test ids alone, one a line, for pytest"
+    )
+    parser.add_argument("--full", action="store_true", help="do not shorten long texts")
+    parser.add_argument(
+        "--rerun",
+        action="store_true",
+        help="ask these questions anew with pytest, the run's own model and settings",
+    )
+    parser.add_argument(
+        "--pytest-arg",
+        action="append",
+        default=[],
+        metavar="ARG",
+        help="with --rerun: a further argument for pytest, such as --pytest-arg=--seed=1; "
+        "repeat it",
+    )
+    parser.set_defaults(run=_triage)
+
+
+def _triage(arguments: argparse.Namespace) -> int:
+    needed = sorted(NEED_BASELINE.intersection(arguments.kind))
+    if needed and arguments.baseline is None:
+        raise UsageError(
+            f"--kind {needed[0]} needs --baseline",
+            hint="compare with another run: --baseline RUN (`lrmtest runs` lists them)",
+        )
+    with open_store(arguments) as store:
+        run = store.run(arguments.run_name)
+        baseline = _baseline(arguments, run)
+        if arguments.question is not None:
+            suite, _ = find_question(store, run, arguments.question, arguments.suite)
+            if arguments.rerun:
+                return _rerun(run, [(suite, arguments.question)], arguments)
+            _show_question(store, run, suite, baseline, arguments)
+            return 0
+        questions = _questions(baseline_of(store, run), baseline, arguments)
+    kinds: list[TriageKind] = arguments.kind
+    if arguments.rerun:
+        chosen = of_kinds(questions, kinds or (["broken"] if baseline else ["failed"]))
+        return _rerun(run, _keys(chosen), arguments)
+    if arguments.ids:
+        return _print_ids(run, _keys(of_kinds(questions, kinds) if kinds else questions))
+    against = f" against {_called(baseline)}" if baseline is not None else ""
+    show(
+        triage_view(
+            questions,
+            title=f"{run.model} ({run.run_id}){against}",
+            compared=baseline is not None,
+            kinds=kinds,
+            next_steps=_next_steps(run, questions, arguments),
+        ),
+        crop=False,
+    )
+    return 0
+
+
+def _baseline(arguments: argparse.Namespace, run: StoredRun) -> Baseline | None:
+    if arguments.baseline is None:
+        return None
+    path = arguments.reports_dir / STORE_NAME
+    baseline = load_baseline(arguments.baseline, path)
+    if baseline.name == run.run_id:
+        raise UsageError(
+            f"{arguments.run_name} and {arguments.baseline} are the same run",
+            hint="`lrmtest runs` lists the others",
+        )
+    return baseline
+
+
+def _questions(
+    run: Baseline, baseline: Baseline | None, arguments: argparse.Namespace
+) -> list[TriagedQuestion]:
+    """The run's questions, of one suite if so asked.
+
+    Raises:
+        UsageError: the run has no such suite.
+    """
+    if arguments.suite is not None:
+        run = only_suite(run, arguments.suite)
+    return triage(
+        run.outcomes,
+        baseline.outcomes if baseline is not None else None,
+        arguments.pass_threshold,
+    )
+
+
+def _keys(questions: list[TriagedQuestion]) -> list[QuestionKey]:
+    return [question.outcome.key for question in questions]
+
+
+def _print_ids(run: StoredRun, keys: list[QuestionKey]) -> int:
+    """Print test ids, and nothing else, so that they can be handed to pytest.
+
+    Raises:
+        UsageError: the run does not say which tests asked them.
+    """
+    for key in keys:
+        tests = pytest_ids(run.manifest, key)
+        if not tests:
+            raise UsageError(
+                f"run {run.run_id} does not say which test asks suite {key[0]!r}",
+                hint=f"it was made by an older lrmtest; select by id: -k '[{key[1]}]'",
+            )
+        for test in tests:
+            print(test)
+    return 0
+
+
+def _next_steps(
+    run: StoredRun, questions: list[TriagedQuestion], arguments: argparse.Namespace
+) -> list[str]:
+    """Commands to go on with, for the kind that most wants looking at."""
+    kind: TriageKind = "broken" if arguments.baseline is not None else "failed"
+    found = of_kinds(questions, [kind])
+    if not found:
+        return []
+    options = [] if arguments.baseline is None else ["--baseline", arguments.baseline]
+    if arguments.reports_dir != _REPORTS:
+        options += ["--reports-dir", str(arguments.reports_dir)]
+    command = ["lrmtest", "triage", arguments.run_name]
+    one = [*command, found[0].outcome.question_id, *options]
+    ids = [*command, *options, "--kind", kind, "--ids"]
+    steps = [f"one question:     {shlex.join(one)}"]
+    if can_be_rerun(run.manifest):
+        again = [*command, *options, "--kind", kind, "--rerun"]
+        steps.append(f"ask these again:  {shlex.join(again)}")
+    return [*steps, f"their test ids:   {shlex.join(ids)}"]
+
+
+def _called(run: Baseline) -> str:
+    return f"{run.model} ({run.name})"
+
+
+def _show_question(
+    store: Store,
+    run: StoredRun,
+    suite: str,
+    baseline: Baseline | None,
+    arguments: argparse.Namespace,
+) -> None:
+    question_id = arguments.question
+    asked = store.question(run.run_id, suite, question_id)
+    assert asked is not None
+    sides = {"candidate": sample_views(store, run, suite, question_id)}
+    notes = []
+    against = ""
+    if baseline is not None:
+        against = f" against the baseline {baseline.name}"
+        before = baseline.outcomes.get((suite, question_id))
+        if is_file(arguments.baseline):
+            passed = f"{before.passes} of {before.count} samples passed" if before else "not asked"
+            notes.append(
+                f"the baseline is a file and holds no texts; there this question: {passed}"
+            )
+        elif before is None:
+            notes.append("the baseline did not ask this question")
+        else:
+            of_baseline = sample_views(store, store.run(baseline.name), suite, question_id)
+            sides = {"baseline": of_baseline, **sides}
+            other = store.question(baseline.name, suite, question_id)
+            if other is not None and other.prompt != asked.prompt:
+                notes.append("the baseline asked it with another prompt")
+    length = 1500 if max(map(len, sides.values())) <= 2 else 500
+    if arguments.full:
+        length = 10**9
+    show(
+        side_by_side(
+            title=f"{suite} {question_id}: {run.run_id}{against}",
+            prompt=asked.prompt,
+            expected=asked.question.expected if asked.question is not None else "",
+            sides=sides,
+            notes=notes,
+            head=length,
+            tail=length,
+        )
+    )
+
+
+def _rerun(run: StoredRun, keys: list[QuestionKey], options: argparse.Namespace) -> int:
+    """Ask questions anew, and say with which command.
+
+    Returns:
+        pytest's exit status; of several commands, the first that is not 0.
+
+    Raises:
+        UsageError: there is nothing to ask, or the run cannot be made again from here.
+    """
+    if not keys:
+        raise UsageError(
+            f"run {run.run_id} has no such question: nothing to ask again",
+            hint="`lrmtest triage RUN` shows what there is; --kind chooses",
+        )
+    codes = []
+    extra = list(options.pytest_arg)
+    if options.reports_dir != _REPORTS:
+        extra = [f"--reports-dir={options.reports_dir}", *extra]
+    for arguments in rerun_arguments(run.run_id, run.manifest, keys, extra):
+        files = dict.fromkeys(argument.split("::")[0] for argument in arguments if "::" in argument)
+        gone = [file for file in files if not Path(file).is_file()]
+        if gone:
+            raise UsageError(
+                f"there is no test file {gone[0]} here",
+                hint="give the command in the folder that pytest was run in",
+            )
+        print(f"$ {shlex.join(['pytest', *arguments])}", flush=True)
+        codes.append(subprocess.run([sys.executable, "-m", "pytest", *arguments]).returncode)
+    return next((code for code in codes if code), 0)

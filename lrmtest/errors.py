@@ -1,0 +1,57 @@
+"""Errors for people: each says what was wrong, where, and the next step.
+
+Every room may raise these; the pytest plugin and the command line turn them
+into a short message and a non-zero exit, never into a traceback.
+"""
+
+from __future__ import annotations
+
+
+class LrmtestError(Exception):
+    """Base of all errors a user can cause or repair.
+
+    Args:
+        message: what was wrong and where.
+        hint: the next step for the reader, if there is an obvious one.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  -> {self.hint}" if self.hint else self.message
+
+
+class UsageError(LrmtestError):
+    """An option, a name or a combination of settings that cannot be meant."""
+
+
+class DataError(LrmtestError):
+    """Benchmark data that is missing, corrupted, truncated or not the expected revision."""
+
+
+class ModelError(LrmtestError):
+    """A model that cannot be found, read or started."""
+
+
+class StoreError(LrmtestError):
+    """A run's store that cannot be opened, read or written."""
+
+
+class EngineError(LrmtestError):
+    """The engine failed to produce a completion.
+
+    Never a verdict: it makes a test an ERROR, not a FAILED, and leaves every
+    pass rate untouched.
+
+    Args:
+        message: what the engine said or did.
+        hint: the next step.
+        attempts: how many times the request was tried before giving up.
+    """
+
+    def __init__(self, message: str, *, hint: str | None = None, attempts: int = 1) -> None:
+        super().__init__(message, hint=hint)
+        self.attempts = attempts

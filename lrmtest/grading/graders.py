@@ -1,0 +1,122 @@
+"""Which grader grades what, and the rules of honesty that turn a grade into a verdict."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from lrmtest.errors import UsageError
+from lrmtest.grading.completion import Completion
+from lrmtest.grading.integer import grade_integer
+from lrmtest.grading.label import grade_label
+from lrmtest.grading.loops import find_loop
+from lrmtest.grading.option import grade_option
+from lrmtest.grading.short_text import grade_short_text
+from lrmtest.grading.split import DEFAULT_TAGS, split
+from lrmtest.grading.verdict import FailureClass, Grade, Verdict
+from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
+
+Grader = Callable[[Question, str], Grade]
+"""Grades one answer text. Only committed answers count; must not fail on any text."""
+
+_graders: dict[str, Grader] = {
+    INTEGER: grade_integer,
+    LABEL: grade_label,
+    OPTION: grade_option,
+    SHORT_TEXT: grade_short_text,
+}
+
+
+def register(kind: str, grader: Grader) -> None:
+    """Make `grader` grade all questions of `kind`.
+
+    Raises:
+        UsageError: another grader has that kind already.
+    """
+    if _graders.get(kind, grader) is not grader:
+        raise UsageError(
+            f"the answer kind {kind!r} already has a grader",
+            hint="register yours under another name and give your questions that kind",
+        )
+    _graders[kind] = grader
+
+
+def grader_for(kind: str) -> Grader:
+    """The grader of an answer kind.
+
+    Raises:
+        UsageError: nobody registered one.
+    """
+    try:
+        return _graders[kind]
+    except KeyError:
+        known = ", ".join(sorted(_graders))
+        raise UsageError(
+            f"there is no grader for the answer kind {kind!r}",
+            hint=f"known kinds: {known}; add one with lrmtest.grading.register",
+        ) from None
+
+
+_CUT_WORD = re.compile(r"\w{1,40}\Z")
+
+
+def grade(
+    question: Question, completion: Completion, tags: tuple[str, str] = DEFAULT_TAGS
+) -> Verdict:
+    """Grade one completion, honestly.
+
+    - A completion that did not end by itself is not passed, whatever it says: it is truncated,
+      or looped when it was stopped for that or its tail repeats itself. What it would have
+      answered is provisional: taken from the answer if the reasoning was closed, else from the
+      unfinished text, and only what is committed there.
+    - A completion that ended by itself is graded on its answer; without a closing tag, whole.
+
+    Args:
+        question: what was asked.
+        completion: what was generated.
+        tags: the model card's reasoning tags.
+
+    Raises:
+        UsageError: there is no grader for the question's kind.
+    """
+    grader = grader_for(question.kind)
+    if completion.ran_out:
+        return _unfinished(question, completion, grader, tags)
+    parts = split(completion.text, tags)
+    result = grader(question, parts.answer if parts.closed else completion.text)
+    failure: FailureClass | None = None
+    if not result.correct:
+        failure = "no-answer" if result.extracted is None else "wrong"
+    return Verdict(
+        correct=result.correct,
+        score=result.score,
+        extracted=result.extracted,
+        failure=failure,
+        lenient_correct=result.correct,
+        metrics=result.metrics,
+    )
+
+
+def _unfinished(
+    question: Question, completion: Completion, grader: Grader, tags: tuple[str, str]
+) -> Verdict:
+    """The verdict on a completion that ran out of its budget or was stopped in a loop."""
+    text = completion.text
+    loop = find_loop(text)
+    if loop is not None:
+        # Two rounds hold all that the loop says. Reading no further makes the verdict the same
+        # wherever in the loop the completion was cut.
+        text = text[: loop.start + 2 * loop.period]
+    parts = split(text, tags)
+    # The last word may have lost its end: "the answer is 13" of 137.
+    said = _CUT_WORD.sub("", parts.answer if parts.closed else text)
+    result = grader(question, said)
+    return Verdict(
+        correct=False,
+        score=0.0,
+        extracted=None,
+        failure="looped" if loop is not None or completion.finish_reason == "loop" else "truncated",
+        lenient_correct=result.correct,
+        provisional=result.extracted,
+        metrics=dict.fromkeys(result.metrics, 0.0),
+    )

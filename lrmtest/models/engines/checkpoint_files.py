@@ -1,0 +1,91 @@
+"""How transformers is told where a checkpoint is, and told to be quiet about it."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lrmtest.errors import ModelError
+from lrmtest.models.local import gguf_in
+
+
+def pretrained_arguments(location: str) -> tuple[str, dict[str, str]]:
+    """What ``from_pretrained`` takes for a local checkpoint: its folder and keyword arguments.
+
+    Args:
+        location: a ``.gguf`` file, a folder with ``config.json`` or ``tokenizer.json``, or a
+            folder with one GGUF model.
+
+    Raises:
+        ModelError: there is no such file or folder, or no model in it.
+    """
+    path = Path(location)
+    if not path.exists():
+        raise ModelError(f"there is no model at {location}")
+    if path.is_dir():
+        if any((path / name).is_file() for name in ("config.json", "tokenizer.json")):
+            return str(path), {}
+        path = gguf_in(path)
+    if path.suffix != ".gguf":
+        raise ModelError(
+            f"{location} is neither a folder nor a .gguf file",
+            hint="give the folder that holds config.json and the safetensors files",
+        )
+    return str(path.parent), {"gguf_file": path.name}
+
+
+def unpacking(location: str) -> dict[str, Any]:
+    """Keyword arguments with which ``from_pretrained`` unpacks the weights while it loads them.
+
+    Packed by compressed-tensors, they are unpacked when the model first runs, at the latest. Left
+    to that, transformers refuses those that have zero points, as AWQ's do.
+    """
+    config = Path(location) / "config.json"
+    if not config.is_file():
+        return {}
+    try:
+        found = json.loads(config.read_text(encoding="utf-8")).get("quantization_config")
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise ModelError(f"cannot read {config}: {error}") from error
+    if not isinstance(found, dict) or found.get("quant_method") != "compressed-tensors":
+        return {}
+    from transformers import CompressedTensorsConfig
+
+    return {"quantization_config": CompressedTensorsConfig(dequantize=True)}
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers' progress bars and warnings off the terminal; errors still show."""
+    from transformers import modeling_gguf_pytorch_utils as gguf_loading
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    # The bar over a GGUF file's tensors is tqdm's own and heeds no setting of transformers.
+    tqdm = gguf_loading.tqdm
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    gguf_loading.tqdm = _no_bar
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        gguf_loading.tqdm = tqdm
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _no_bar(items: Iterable[Any], **_: Any) -> Iterable[Any]:
+    return items
+
+
+def first_line(error: BaseException) -> str:
+    """An exception as one line for people: its type and the first line of what it says."""
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0][:500]}" if text else type(error).__name__

@@ -1,0 +1,53 @@
+"""What a user may choose about an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lrmtest.models.cache import Tell, silent
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Settings that an engine takes beside its card.
+
+    Attributes:
+        concurrency: most requests in flight at once; None leaves it to the engine.
+        request_timeout: seconds an HTTP request may go without a byte.
+        max_retries: tries after the first for 429, 5xx and broken connections.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``; for in-process engines.
+        dtype: ``auto``, ``float32``, ``bfloat16``, ``float16``; for in-process engines and vLLM.
+        tokenizer: folder, GGUF file or hub repository whose tokenizer counts tokens where
+            the engine does not.
+        served_model: the model's name on an endpoint; None asks the endpoint.
+        trust_remote_code: run Python code that comes with a checkpoint; off unless asked for.
+        stop_loops: stop a streamed completion whose tail has provably become periodic.
+        engine_args: further arguments for the server that lrmtest starts, passed on untouched.
+        tensor_parallel: GPUs that share each layer (vLLM); None takes as few as the weights need.
+        pipeline_parallel: groups of GPUs that share the layers between them (vLLM).
+        data_parallel: copies of the model, each with GPUs of its own (vLLM).
+        visible_devices: GPUs that a server which lrmtest starts may use, as in
+            CUDA_VISIBLE_DEVICES; None for all.
+        max_restarts: how often a server that lrmtest started is started again when it dies.
+        start_timeout: seconds that such a server may take to load the model.
+        tell: is told what the user should know of the engine: while it starts on the thread that
+            starts it, later on any.
+    """
+
+    concurrency: int | None = None
+    request_timeout: float = 600.0
+    max_retries: int = 6
+    device: str = "auto"
+    dtype: str = "auto"
+    tokenizer: str | None = None
+    served_model: str | None = None
+    trust_remote_code: bool = False
+    stop_loops: bool = True
+    engine_args: tuple[str, ...] = ()
+    tensor_parallel: int | None = None
+    pipeline_parallel: int = 1
+    data_parallel: int = 1
+    visible_devices: str | None = None
+    max_restarts: int = 2
+    start_timeout: float = 3600.0
+    tell: Tell = field(default=silent, repr=False, compare=False)

@@ -1,0 +1,108 @@
+"""When to try again, and when to give a server up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+MAX_RETRY_AFTER = 120.0
+"""Most seconds that a server's Retry-After is obeyed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Exponential backoff with jitter.
+
+    Attributes:
+        base: seconds before the first retry; doubles with each further one.
+        cap: most seconds between two tries.
+    """
+
+    base: float = 0.5
+    cap: float = 30.0
+
+    def nominal(self, retry: int) -> float:
+        """Seconds before the given retry, the first being 1, without jitter."""
+        return min(self.cap, self.base * 2.0 ** min(retry - 1, 60))
+
+    def delay(self, retry: int, retry_after: float | None = None) -> float:
+        """Seconds to wait: 50 to 100 % of nominal, at least what the server asked for."""
+        jittered = self.nominal(retry) * random.uniform(0.5, 1.0)
+        return max(jittered, retry_after or 0.0)
+
+    def total(self, retries: int) -> float:
+        """Seconds that so many retries wait in all, without jitter."""
+        return sum(self.nominal(retry) for retry in range(1, retries + 1))
+
+
+def retry_after_seconds(header: str | None) -> float | None:
+    """What a Retry-After header asks for, in [0, `MAX_RETRY_AFTER`]; None without a valid one.
+
+    The header is a number of seconds or an HTTP date (RFC 9110, section 10.2.3).
+    """
+    if not header:
+        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        try:
+            when = parsedate_to_datetime(header)
+        except (ValueError, OverflowError):
+            return None
+        if when.tzinfo is None:
+            when = when.replace(tzinfo=UTC)
+        seconds = (when - datetime.now(UTC)).total_seconds()
+    if math.isnan(seconds):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+
+
+class CircuitBreaker:
+    """Notices that a server is gone for good, so that what is queued fails at once.
+
+    It opens, and stays open, when at least `failures` tries in a row got nothing out of the
+    server and `patience` seconds have passed since the first of them. Both are needed: with
+    many requests in flight, a server that restarts fails all of them in the same moment.
+    """
+
+    def __init__(
+        self, failures: int, patience: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._needed = failures
+        self._patience = patience
+        self._clock = clock
+        self._failures = 0
+        self._since = 0.0
+        self._opened = asyncio.Event()
+        self.reason = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the server was given up."""
+        return self._opened.is_set()
+
+    def alive(self) -> None:
+        """The server sent something."""
+        self._failures = 0
+
+    def failed(self, reason: str) -> None:
+        """A try got nothing out of the server."""
+        now = self._clock()
+        if not self._failures:
+            self._since = now
+        self._failures += 1
+        if self._failures >= self._needed and now - self._since >= self._patience:
+            self.reason = self.reason or reason
+            self._opened.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Sleep, but no longer than until the breaker opens."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._opened.wait(), seconds)

@@ -1,0 +1,220 @@
+"""The vllm engine: vLLM's own server, started here, on a checkpoint in safetensors."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from lrmtest.errors import UsageError
+from lrmtest.models.card import ModelCard
+from lrmtest.models.engines.base import Request
+from lrmtest.models.engines.kv_memory import config_kv_bytes
+from lrmtest.models.engines.launch import Launch
+from lrmtest.models.engines.planned_tokens import (
+    refuse_misfits,
+    smallest_context,
+    tokens_needed,
+)
+from lrmtest.models.engines.served_engine import ServedEngine
+from lrmtest.models.engines.start_failure import KnownFailure
+from lrmtest.models.engines.vllm_program import find_vllm
+from lrmtest.models.hardware import Machine, this_machine
+from lrmtest.models.local import measure
+
+_USED_SHARE = 0.9  # of GPU memory: vLLM's default
+_WORKING_SHARE = 1.2  # weights with activations and some key-value cache, over weights alone
+_CPU_CACHE_SHARE = 0.5  # of free memory, for the key-value cache on a CPU
+_CPU_CONCURRENCY = 32  # sequences for which that cache is sized
+_LOWER = (
+    'lower --max-tokens or --concurrency, set kv_cache_dtype = "fp8" in the model\'s card, or '
+    "use more GPUs: --tensor-parallel N; --gpu-memory-utilization is 0.9 unless it is among the "
+    "engine's arguments"
+)
+
+_FAILURES = (
+    KnownFailure(
+        r"Free memory on device|No available memory for the cache blocks|OutOfMemoryError|"
+        r"out of memory|larger than the maximum number of tokens that can be stored in KV cache|"
+        r"is larger than the available KV cache memory|not enough memory|DefaultCPUAllocator|"
+        r"cannot allocate memory|MemoryError",
+        "out of memory while it loaded the model",
+        _LOWER,
+    ),
+    KnownFailure(
+        r"SafetensorError|incomplete metadata|HeaderTooLarge|InvalidHeader|IncompleteBuffer",
+        "a weight file is truncated or corrupted",
+        "copy or download it again",
+    ),
+    KnownFailure(
+        r"are not supported for now|does not recognize this architecture|Transformers does not "
+        r"recognize|has no vLLM implementation|Cannot find model module",
+        "this version does not know the model's architecture",
+        "install a newer vLLM, or choose another --engine",
+    ),
+    KnownFailure(
+        r"Unknown quantization method|quantization method .* is not supported|does not match the "
+        r"quantization method|minimum capability",
+        "it cannot run this quantization here",
+        "see quantization in the model's card; some methods need newer GPUs",
+    ),
+    KnownFailure(
+        r"trust_remote_code",
+        "the checkpoint brings Python code of its own",
+        "read that code; if you trust it, pass --trust-remote-code",
+    ),
+    KnownFailure(
+        r"unrecognized arguments|invalid choice|expected one argument|argument --\S+:",
+        "it does not take the arguments it was given",
+        "see engine_args in the model's card and --engine-arg; or install a newer vLLM",
+    ),
+    KnownFailure(
+        r"world size .* is larger than|must be divisible by tensor parallel size|"
+        r"number of attention heads",
+        "the model cannot be split over the GPUs in this way",
+        "choose another --tensor-parallel",
+    ),
+)
+
+
+class VllmEngine(ServedEngine):
+    """Generates with a vLLM server of its own, in a process and mostly an environment of its own.
+
+    The text is the model's own, with its reasoning tags: no reasoning parser is set. Sampling
+    defaults of the checkpoint are not applied by the server, prefix caching is on, and the
+    quantization (compressed-tensors, AWQ, GPTQ, FP8, ...) is what the checkpoint says.
+
+    Args:
+        spec: the model; its location is a folder with safetensors.
+        options: `concurrency` is the most sequences at once, vLLM's own choice by default;
+            `dtype` wins over the card's; the parallel sizes; `engine_args` go to vLLM after
+            lrmtest's own arguments, and win.
+    """
+
+    name = "vllm"
+
+    def plan(self, planned: Sequence[Request]) -> Launch:
+        """See `ServedEngine.plan`."""
+        folder = Path(self._spec.location)
+        if not folder.is_dir():
+            raise UsageError(
+                f"engine vllm needs a folder with safetensors, and {folder} is none",
+                hint="GGUF files run on --engine llamacpp",
+            )
+        measured = measure(folder)
+        if measured.checkpoint.gguf:
+            raise UsageError(
+                f"engine vllm needs safetensors, and {folder} holds a GGUF file",
+                hint="run it on --engine llamacpp",
+            )
+        context = smallest_context(self._card, measured)
+        refuse_misfits(planned, context, self._spec.name)
+        length = tokens_needed(planned, bytes_per_token=1)
+        length = min(length, context) if context else length
+
+        program = find_vllm()
+        machine = this_machine(self._options.visible_devices)
+        sizes = ["--max-model-len", str(length)]
+        if self._options.concurrency:
+            sizes += ["--max-num-seqs", str(self._options.concurrency)]
+        arguments = [
+            *("--host", "127.0.0.1", "--generation-config", "vllm", "--enable-prefix-caching"),
+            "--disable-uvicorn-access-log",
+            *self._numbers(),
+            *self._parallel(measured, machine),
+        ]
+        if not machine.gpus:
+            # Compiling takes a minute or more at every start; it gains a third in speed.
+            arguments.append("--enforce-eager")
+        if self._options.trust_remote_code:
+            arguments.append("--trust-remote-code")
+        arguments += [*self._card.engine_args, *self._options.engine_args]
+        return Launch(
+            program="vLLM",
+            version=program.version,
+            command=lambda port, name: [
+                *(*program.serve, str(folder)),
+                *("--port", str(port), "--served-model-name", name),
+                *sizes,
+                *arguments,
+            ],
+            environment=self._environment(folder, length, machine),
+            key_variable="VLLM_API_KEY",
+            concurrency=self._options.concurrency,
+            context=length,
+            settings={
+                "arguments": arguments,
+                "program": list(program.serve),
+                "devices": self._visible_devices,
+            },
+            details={
+                "arguments": sizes + arguments,
+                "bits_per_weight": round(measured.compression.bits_per_weight or 0.0, 4),
+                "quantization": self._card.quantization or measured.compression.method,
+                "gpu": bool(machine.gpus),
+            },
+            failures=_FAILURES,
+            out_of_memory=_LOWER,
+        )
+
+    def _numbers(self) -> list[str]:
+        """The number formats of weights and cache, where somebody has chosen them."""
+        dtype = self._options.dtype if self._options.dtype != "auto" else self._card.dtype
+        arguments = ["--dtype", dtype] if dtype else []
+        if self._card.quantization:
+            arguments += ["--quantization", self._card.quantization]
+        if self._card.kv_cache_dtype:
+            arguments += ["--kv-cache-dtype", self._card.kv_cache_dtype]
+        return arguments
+
+    def _parallel(self, measured: ModelCard, machine: Machine) -> list[str]:
+        """How the model is spread over GPUs; by default over as few as its weights need."""
+        options = self._options
+        tensor = options.tensor_parallel or _gpus_needed(
+            measured, machine, options.pipeline_parallel * options.data_parallel
+        )
+        sizes = {
+            "--tensor-parallel-size": tensor,
+            "--pipeline-parallel-size": options.pipeline_parallel,
+            "--data-parallel-size": options.data_parallel,
+        }
+        return [part for name, size in sizes.items() if size > 1 for part in (name, str(size))]
+
+    def _environment(self, folder: Path, length: int, machine: Machine) -> dict[str, str]:
+        """Variables for vLLM; what the user has set stays as it is."""
+        values = {"VLLM_NO_USAGE_STATS": "1"}
+        if not machine.gpus:
+            # The same that vLLM calls --gpu-memory-utilization on GPUs, in GiB.
+            sequences = min(self._options.concurrency or _CPU_CONCURRENCY, _CPU_CONCURRENCY)
+            wanted = sequences * length * config_kv_bytes(folder, self._cache_dtype())
+            most = machine.available_gb * 1e9 * _CPU_CACHE_SHARE
+            values["VLLM_CPU_KVCACHE_SPACE"] = str(max(1, math.ceil(min(wanted, most) / 2**30)))
+        return {name: value for name, value in values.items() if name not in os.environ}
+
+    def _cache_dtype(self) -> str:
+        chosen = self._card.kv_cache_dtype or self._options.dtype
+        return self._card.dtype if chosen == "auto" else chosen
+
+
+def _gpus_needed(measured: ModelCard, machine: Machine, groups: int) -> int:
+    """The smallest power of two of GPUs whose memory holds the weights; 1 on a CPU.
+
+    A power of two, because the number has to divide the attention heads.
+
+    Args:
+        measured: the checkpoint's size.
+        machine: its GPUs.
+        groups: how many groups of that many GPUs there are to be.
+    """
+    if not machine.gpus:
+        return 1
+    bits = measured.compression.bits_per_weight or 16.0
+    weights = (measured.parameters or 0.0) * 1e9 * bits / 8
+    smallest = min(gpu.memory_gb for gpu in machine.gpus) * 1e9
+    count = 1
+    while weights * _WORKING_SHARE > count * smallest * _USED_SHARE * groups:
+        if 2 * count * groups > len(machine.gpus):
+            break
+        count *= 2
+    return count

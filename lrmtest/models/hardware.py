@@ -1,0 +1,206 @@
+"""What this machine has, what a model needs, and whether the two fit."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from lrmtest.models.card import ModelCard
+
+_NVIDIA_SMI_SECONDS = 10
+_UNKNOWN_BITS = 16.0  # a checkpoint that was not compressed
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A CUDA GPU; memory in 1e9 bytes."""
+
+    name: str
+    memory_gb: float
+    free_gb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a run has to work with.
+
+    Attributes:
+        cpu: the processor's name.
+        cores: how many of them this process may use.
+        ram_gb, available_gb: memory in 1e9 bytes, a container's limit taken into account.
+        gpus: those that CUDA_VISIBLE_DEVICES leaves.
+    """
+
+    cpu: str
+    cores: int
+    ram_gb: float
+    available_gb: float
+    gpus: tuple[Gpu, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """What a run's manifest says of its hardware: nothing that changes by the minute."""
+        return {
+            "cpu": self.cpu,
+            "cores": self.cores,
+            "ram_gb": round(self.ram_gb, 1),
+            "gpus": [{"name": gpu.name, "memory_gb": round(gpu.memory_gb, 1)} for gpu in self.gpus],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Whether a model runs on a machine: ``yes``, ``offload`` (slowly) or ``no``, and why."""
+
+    verdict: Literal["yes", "offload", "no"]
+    why: str
+
+
+def this_machine(visible_devices: str | None = None) -> Machine:
+    """The machine this process runs on; asks nvidia-smi, imports nothing heavy.
+
+    Args:
+        visible_devices: the GPUs to count, as in CUDA_VISIBLE_DEVICES, which it stands in for.
+    """
+    total, available = _memory_bytes()
+    visible = visible_devices or os.environ.get("CUDA_VISIBLE_DEVICES")
+    return Machine(_cpu_name(), _cores(), total / 1e9, available / 1e9, _gpus(visible))
+
+
+def disk_gb(card: ModelCard) -> float | None:
+    """About the size of the model's weight files in 1e9 bytes; None when not known."""
+    if card.parameters is None:
+        return None
+    return card.parameters * (card.compression.bits_per_weight or _UNKNOWN_BITS) / 8
+
+
+def memory_needed_gb(card: ModelCard, engine: str | None = None) -> float | None:
+    """Memory, in 1e9 bytes, that weights and a working context take; None when not known.
+
+    The card's own `memory_gb` if it has one, else parameters x bits / 8, and on top 20 % and
+    0.5 GB: room for the key-value cache of some long completions and for buffers. It is a rule
+    of thumb; the context and how many requests are in flight can need much more.
+
+    Args:
+        card: the model.
+        engine: the engine it is to run on; the card's own when None. The transformers engine
+            unpacks GGUF weights to 16 bits each.
+    """
+    if card.memory_gb is not None:
+        return card.memory_gb
+    if card.parameters is None:
+        return None
+    bits = card.compression.bits_per_weight or _UNKNOWN_BITS
+    if (engine or card.engine) == "transformers" and card.checkpoint.gguf:
+        bits = max(bits, 16.0)
+    return card.parameters * bits / 8 * 1.2 + 0.5
+
+
+def known_sizes(card: ModelCard, engine: str) -> dict[str, float]:
+    """What is known of a model's size, for its run's manifest: what its answers cost to have.
+
+    ``parameters`` in billions, ``disk_gb`` and ``memory_gb`` in 1e9 bytes; unknown ones are absent.
+    """
+    sizes = {
+        "parameters": card.parameters,
+        "disk_gb": disk_gb(card),
+        "memory_gb": memory_needed_gb(card, engine),
+    }
+    return {name: round(size, 4) for name, size in sizes.items() if size is not None}
+
+
+def can_run(card: ModelCard, machine: Machine, engine: str | None = None) -> Fit:
+    """Whether `machine` has the memory for the model."""
+    if (engine or card.engine) in ("openai", "recorded"):
+        return Fit("yes", "generated elsewhere")
+    needed = memory_needed_gb(card, engine)
+    if needed is None:
+        return Fit("no", "its size is not known: set parameters in its card")
+    gpu_gb = sum(gpu.memory_gb for gpu in machine.gpus)
+    have = f"{machine.available_gb:.3g} GB of memory free"
+    if machine.gpus:
+        have = f"{gpu_gb:.3g} GB on {len(machine.gpus)} GPU(s), {have}"
+    if needed <= gpu_gb:
+        return Fit("yes", f"needs {needed:.3g} GB; {have}")
+    if needed <= gpu_gb + machine.available_gb:
+        if machine.gpus:
+            return Fit("offload", f"needs {needed:.3g} GB, partly off the GPU; {have}")
+        return Fit("yes", f"needs {needed:.3g} GB, on the CPU; {have}")
+    return Fit("no", f"needs {needed:.3g} GB; {have}")
+
+
+def _memory_bytes() -> tuple[int, int]:
+    """Total and available memory."""
+    fields: dict[str, int] = {}
+    with suppress(OSError, ValueError, IndexError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            key, _, rest = line.partition(":")
+            fields[key] = int(rest.split()[0]) * 1024
+    if "MemTotal" in fields:
+        total, available = fields["MemTotal"], fields.get("MemAvailable", fields["MemTotal"])
+    else:  # not Linux: what POSIX tells
+        total = available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # "max" means no limit
+        group = Path("/sys/fs/cgroup")
+        limit = int((group / "memory.max").read_text(encoding="ascii"))
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+        total, available = min(total, limit), min(available, max(0, limit - used))
+    return total, available
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _cpu_name() -> str:
+    with suppress(OSError):
+        for line in (
+            Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        ):
+            key, _, value = line.partition(":")
+            if key.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _gpus(visible: str | None) -> tuple[Gpu, ...]:
+    """The NVIDIA GPUs; none when there is no nvidia-smi or it does not answer."""
+    query = "--query-gpu=index,uuid,name,memory.total,memory.free"
+    try:
+        done = subprocess.run(
+            ["nvidia-smi", query, "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_NVIDIA_SMI_SECONDS,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return parse_gpus(done.stdout, visible)
+
+
+def parse_gpus(listing: str, visible: str | None) -> tuple[Gpu, ...]:
+    """GPUs from nvidia-smi's lines of index, UUID, name, total and free memory in MiB.
+
+    Args:
+        listing: nvidia-smi's answer; a line that is not of this form, such as that of a GPU
+            without memory of its own, is left out.
+        visible: the value of CUDA_VISIBLE_DEVICES, None when unset.
+    """
+    wanted = None if visible is None else {part.strip() for part in visible.split(",")}
+    found = []
+    for line in listing.splitlines():
+        parts = [part.strip() for part in line.split(",")]
+        if len(parts) != 5:
+            continue
+        index, uuid, name, total, free = parts
+        chosen = wanted is None or index in wanted or uuid in wanted
+        if chosen and total.isdecimal() and free.isdecimal():
+            found.append(Gpu(name, int(total) * 2**20 / 1e9, int(free) * 2**20 / 1e9))
+    return tuple(found)

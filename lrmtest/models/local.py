@@ -1,0 +1,289 @@
+"""What the files of a model on disk say of it: a model card measured, not written."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lrmtest.errors import ModelError
+from lrmtest.models.card import Checkpoint, Compression, ModelCard
+from lrmtest.models.gguf_header import read_gguf_header
+
+_MAX_JSON = 64 << 20  # bytes; the index of R1's 163 safetensors files takes 8 MiB
+_SPLIT = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
+
+# Tensors of a quantized checkpoint that describe weights and are none themselves.
+_NOT_WEIGHTS = re.compile(
+    r"[._](qzeros|scales?|weight_scale(_inv)?|weight_zero_point|weight_shape|weight_g_idx|g_idx"
+    r"|input_scale|zeros|absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..*)$"
+)
+_INTEGER_BITS = {"I8": 8, "U8": 8, "I16": 16, "I32": 32, "I64": 64}
+
+
+def measure(path: Path) -> ModelCard:
+    """A nameless card with all that the files at `path` tell.
+
+    Context length and sampling defaults come from the checkpoint's configuration, parameters
+    and bits per weight from the headers of its weight files, the compression method from its
+    ``quantization_config``. Weights themselves are not read, so sparsity is not measured.
+
+    Args:
+        path: a ``.gguf`` file (of a split one any part), or a folder with either
+            ``config.json`` and safetensors, or one GGUF model.
+
+    Raises:
+        ModelError: there is no such model, or a file of it is missing, truncated or corrupted.
+    """
+    if path.is_dir() and not (path / "config.json").is_file():
+        path = gguf_in(path)
+    if path.is_dir():
+        return _measure_folder(path)
+    if path.suffix == ".gguf":
+        return _measure_gguf(path)
+    raise ModelError(
+        f"{path} is not a model", hint="give a .gguf file or a folder with config.json in it"
+    )
+
+
+def gguf_in(folder: Path) -> Path:
+    """The one GGUF model in `folder`: its file, or the first file of a split one.
+
+    Raises:
+        ModelError: there is none, or more than one.
+    """
+    found = sorted(folder.glob("*.gguf"))
+    if not found:
+        raise ModelError(
+            f"{folder} holds no model: neither config.json nor a .gguf file is in it",
+            hint="give the folder that the model was saved to, or a .gguf file",
+        )
+    first = gguf_parts(found[0])
+    if set(found) - set(first):
+        names = ", ".join(path.name for path in found[:5])
+        raise ModelError(f"{folder} holds several GGUF models: {names}", hint="give one file")
+    return first[0]
+
+
+def gguf_parts(path: Path) -> list[Path]:
+    """All files of the GGUF model that `path` is a part of, in order; mostly just itself.
+
+    Raises:
+        ModelError: it is split and a part is missing.
+    """
+    match = _SPLIT.search(path.name)
+    if match is None:
+        return [path]
+    count = int(match.group(2))
+    stem = path.name[: match.start()]
+    parts = [path.with_name(f"{stem}-{n:05}-of-{count:05}.gguf") for n in range(1, count + 1)]
+    missing = [part.name for part in parts if not part.is_file()]
+    if missing or not parts:
+        raise ModelError(
+            f"{path.parent}: parts of the model are missing: {', '.join(missing[:5])}",
+            hint="copy or download them again; all parts belong in one folder",
+        )
+    return parts
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """The safetensors files of the checkpoint in `folder`, sorted.
+
+    Raises:
+        ModelError: its index names a file that is not there, or there is none at all.
+    """
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = _read_json(index).get("weight_map")
+        if not isinstance(shards, dict) or not all(isinstance(s, str) for s in shards.values()):
+            raise ModelError(f"{index} is corrupted: it has no weight_map of file names")
+        found = [folder / Path(name).name for name in sorted(set(shards.values()))]
+    else:
+        found = sorted(folder.glob("*.safetensors"))
+    missing = [path.name for path in found if not path.is_file()]
+    if missing:
+        raise ModelError(
+            f"{folder}: weight files are missing: {', '.join(missing[:5])}",
+            hint="copy or download them again",
+        )
+    if not found:
+        raise ModelError(
+            f"{folder} has config.json but no *.safetensors file",
+            hint="save the model with save_pretrained(folder, safe_serialization=True)",
+        )
+    return found
+
+
+def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Tensor name -> shape, from the header of a safetensors file.
+
+    Raises:
+        ModelError: the file cannot be read, or is truncated or corrupted.
+    """
+    header = _safetensors_header(path)
+    try:
+        return {n: tuple(e["shape"]) for n, e in header.items() if n != "__metadata__"}
+    except (KeyError, TypeError) as error:
+        raise ModelError(f"{path} is corrupted: a tensor in it is not described") from error
+
+
+def own_sampling(folder: Path) -> tuple[float | None, float | None]:
+    """Temperature and top-p from the folder's ``generation_config.json``, None where it has none.
+
+    Raises:
+        ModelError: the file is there but is no JSON object.
+    """
+    generation = _read_json(folder / "generation_config.json", missing_ok=True)
+    return (
+        _number(generation, "temperature", lowest=0.0),
+        _number(generation, "top_p", lowest=1e-6, highest=1.0),
+    )
+
+
+def _measure_gguf(path: Path) -> ModelCard:
+    parts = gguf_parts(path)
+    headers = [read_gguf_header(part) for part in parts]
+    weights = sum(header.weights for header in headers)
+    if not weights:
+        raise ModelError(f"{path} holds no weights, only a vocabulary")
+    stored = sum(header.weight_bytes for header in headers)
+    return ModelCard(
+        name="",
+        checkpoint=Checkpoint(path=str(parts[0]), gguf=True),
+        parameters=weights / 1e9,
+        compression=Compression(method="gguf", bits_per_weight=stored * 8 / weights),
+        context_length=headers[0].context_length,
+    )
+
+
+def _measure_folder(folder: Path) -> ModelCard:
+    config = _read_json(folder / "config.json")
+    quantization = config.get("quantization_config")
+    if not isinstance(quantization, dict):
+        quantization = {}
+    bits = _quantized_bits(quantization)
+    weights, stored = 0, 0
+    for path in weight_files(folder):
+        file_weights, file_bytes = _count_safetensors(path, bits)
+        weights += file_weights
+        stored += file_bytes
+    text_config = config.get("text_config")
+    length = _positive_int(config, "max_position_embeddings") or (
+        _positive_int(text_config, "max_position_embeddings")
+        if isinstance(text_config, dict)
+        else None
+    )
+    temperature, top_p = own_sampling(folder)
+    return ModelCard(
+        name="",
+        checkpoint=Checkpoint(path=str(folder)),
+        parameters=weights / 1e9 or None,
+        compression=Compression(
+            method=str(quantization.get("quant_method", "none")),
+            bits_per_weight=stored * 8 / weights if weights else None,
+        ),
+        context_length=length,
+        temperature=temperature,
+        top_p=top_p,
+    )
+
+
+def _quantized_bits(quantization: Mapping[str, Any]) -> int | None:
+    """Bits of one packed weight, from the dialects of ``quantization_config`` in use."""
+    if bits := _positive_int(quantization, "bits"):  # AWQ, GPTQ
+        return bits
+    if quantization.get("load_in_4bit") or quantization.get("quant_method") == "mxfp4":
+        return 4
+    groups = quantization.get("config_groups")  # compressed-tensors
+    for group in groups.values() if isinstance(groups, dict) else ():
+        arguments = group.get("weights") if isinstance(group, dict) else None
+        if isinstance(arguments, dict) and (bits := _positive_int(arguments, "num_bits")):
+            return bits
+    return None
+
+
+def _count_safetensors(path: Path, packed_bits: int | None) -> tuple[int, int]:
+    """Weights in a safetensors file and the bytes they take, scales included.
+
+    Integer tensors of a quantized checkpoint hold several weights per element.
+    """
+    weights, stored = 0, 0
+    for name, entry in _safetensors_header(path).items():
+        if name == "__metadata__":
+            continue
+        try:
+            begin, end = entry["data_offsets"]
+            count = math.prod(entry["shape"])
+            stored += end - begin
+            if not _NOT_WEIGHTS.search(name):
+                packed = _INTEGER_BITS.get(entry["dtype"]) if packed_bits else None
+                weights += count * packed // packed_bits if packed and packed_bits else count
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"{path} is corrupted: tensor {name!r} is not described") from error
+    return weights, stored
+
+
+def _safetensors_header(path: Path) -> dict[str, Any]:
+    """Tensor name -> dtype, shape and offsets. Layout: 8 bytes of length, then that much JSON."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if not 0 < length <= min(size - 8, _MAX_JSON):
+                raise ModelError(
+                    f"{path} is truncated or no safetensors file", hint="copy or download it again"
+                )
+            header = json.loads(file.read(length))
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path} is corrupted: its header is not JSON") from error
+    if not isinstance(header, dict):
+        raise ModelError(f"{path} is corrupted: its header is not a table of tensors")
+    ends = (_data_end(entry) for entry in header.values())
+    if 8 + length + max(ends, default=0) > size:
+        raise ModelError(
+            f"{path} is truncated: its weights end beyond the end of the file",
+            hint="copy or download it again",
+        )
+    return header
+
+
+def _data_end(entry: object) -> int:
+    offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
+    if isinstance(offsets, list) and offsets and isinstance(offsets[-1], int):
+        return offsets[-1]
+    return 0
+
+
+def _read_json(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
+    if missing_ok and not path.is_file():
+        return {}
+    try:
+        with path.open("rb") as file:
+            text = file.read(_MAX_JSON + 1)
+        value = json.loads(text) if len(text) <= _MAX_JSON else None
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path} is not valid JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} is not a JSON object of a sensible size")
+    return value
+
+
+def _positive_int(table: Mapping[str, Any], key: str) -> int | None:
+    value = table.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _number(
+    table: Mapping[str, Any], key: str, *, lowest: float, highest: float = math.inf
+) -> float | None:
+    value = table.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if lowest <= value <= highest else None

@@ -1,0 +1,231 @@
+"""What ``--model`` means: a card's name, a path, a recording or an endpoint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lrmtest.errors import UsageError
+from lrmtest.models.card import Checkpoint, ModelCard
+from lrmtest.models.cards import SAFE_NAME, fill_in, read_card
+from lrmtest.models.engines import check_engine_name
+from lrmtest.models.engines.endpoint import Endpoint
+from lrmtest.models.gguf_export import can_export
+from lrmtest.models.local import measure, own_sampling
+from lrmtest.models.paths import is_there, user_path
+from lrmtest.models.spec import ModelSpec
+
+CARD_FILE = "lrmtest-card.toml"
+"""A model folder's own card, if it has one."""
+
+_TEMPERATURE, _TOP_P = 0.6, 0.95
+_RECORDED = "recorded:"
+_URL = ("http://", "https://")
+_PART = re.compile(r"-\d{5}-of-\d{5}$")
+_NAMED = re.compile(rf"({SAFE_NAME.pattern})=(.+)", re.DOTALL)
+
+
+def resolve(model: str, cards: Mapping[str, ModelCard], *, engine: str | None = None) -> ModelSpec:
+    """The model that `model` means; nothing is fetched.
+
+    Args:
+        model: a card's name or alias or its hub repository; a path to a ``.gguf`` file or a
+            model's folder; ``recorded:PATH``; ``http(s)://host:port[/v1]``. Written
+            ``NAME=...``, the last three get the card, or only the name, NAME.
+        cards: the cards there are, by name.
+        engine: the user's choice; the card's own when None.
+
+    Raises:
+        UsageError: there is no such model, it has to be made first, or the engine cannot run it.
+        ModelError: the files at a path are missing, truncated or corrupted.
+    """
+    if engine is not None:
+        check_engine_name(engine, where="--engine")
+    return replace(_resolved(model, cards, engine), given=model)
+
+
+def sampling_defaults(spec: ModelSpec) -> tuple[float, float]:
+    """Temperature and top-p to use when the user gives none.
+
+    The card's; else those that come with the checkpoint, once it is on disk; else 0.6 and 0.95,
+    DeepSeek's recommendation for R1 and the models distilled from it.
+
+    Raises:
+        ModelError: the checkpoint's ``generation_config.json`` is corrupted.
+    """
+    temperature, top_p = spec.card.temperature, spec.card.top_p
+    folder = Path(spec.location)
+    if (temperature is None or top_p is None) and spec.location and folder.is_dir():
+        own_temperature, own_top_p = own_sampling(folder)
+        temperature = own_temperature if temperature is None else temperature
+        top_p = own_top_p if top_p is None else top_p
+    return (
+        _TEMPERATURE if temperature is None else temperature,
+        _TOP_P if top_p is None else top_p,
+    )
+
+
+def _resolved(model: str, cards: Mapping[str, ModelCard], engine: str | None) -> ModelSpec:
+    by_name = _by_every_name(cards)
+    if model in by_name:
+        return _from_card(by_name[model], engine)
+    if named := _named_location(model):
+        name, location = named
+        return _from_location(location, cards, by_name.get(name, ModelCard(name=name)), engine)
+    if _is_location(model):
+        return _from_location(model, cards, None, engine)
+    raise _unknown(model, by_name)
+
+
+def _by_every_name(cards: Mapping[str, ModelCard]) -> dict[str, ModelCard]:
+    """Cards by alias and by hub repository too, if only one has it; own names win."""
+    found: dict[str, ModelCard] = {}
+    repos = [card.checkpoint.repo for card in cards.values()]
+    for card in cards.values():
+        found.update((alias, card) for alias in card.aliases)
+        if repos.count(card.checkpoint.repo) == 1:
+            found[card.checkpoint.repo] = card
+    found.pop("", None)
+    return found | dict(cards)
+
+
+def _is_location(text: str) -> bool:
+    return text.startswith((_RECORDED, *_URL)) or is_there(user_path(text))
+
+
+def _named_location(text: str) -> tuple[str, str] | None:
+    """The parts of ``NAME=LOCATION``; a path may have an equals sign of its own."""
+    match = _NAMED.fullmatch(text)
+    if match is None or _is_location(text) or not _is_location(match.group(2)):
+        return None
+    return match.group(1), match.group(2)
+
+
+def _from_card(card: ModelCard, engine: str | None) -> ModelSpec:
+    checkpoint = card.checkpoint
+    if checkpoint.url and engine in (None, "openai"):
+        return _from_url(checkpoint.url, card, engine)
+    if checkpoint.path:
+        path = Path(checkpoint.path)
+        if not is_there(path):
+            raise UsageError(
+                f"model {card.name!r}: its card says it is at {path}, but nothing is there",
+                hint="correct checkpoint.path in its card",
+            )
+        return _from_path(path, card, engine)
+    if not (checkpoint.repo or checkpoint.wheel):
+        raise _must_be_made(card)
+    return _from_files(card, engine, location="")
+
+
+def _from_location(
+    location: str, cards: Mapping[str, ModelCard], card: ModelCard | None, engine: str | None
+) -> ModelSpec:
+    """`card` is what the user's ``NAME=`` stands for, None when no name was given."""
+    if location.startswith(_URL):
+        return _from_url(location, card, engine)
+    if location.startswith(_RECORDED):
+        return _from_recording(location, cards, card, engine)
+    path = user_path(location)
+    own = path / CARD_FILE
+    if own.is_file() and (card is None or card.name not in cards):
+        # The name is the user's; what the model is, the folder's own card says.
+        named = read_card(own, cards)
+        card = replace(named, name=card.name) if card else named
+    if card is None:
+        card = ModelCard(name=_safe_name(_path_name(path), location))
+    # The files are those at the path, wherever the card would have taken them from.
+    return _from_path(path, replace(card, checkpoint=Checkpoint()), engine)
+
+
+def _from_url(text: str, card: ModelCard | None, engine: str | None) -> ModelSpec:
+    url = Endpoint.parse(text).url
+    card = card or ModelCard(name=_safe_name(urlsplit(url).netloc, text))
+    only = _only("openai", engine, text)
+    return ModelSpec(card.name, replace(card, engine=only), only, url)
+
+
+def _from_recording(
+    location: str, cards: Mapping[str, ModelCard], card: ModelCard | None, engine: str | None
+) -> ModelSpec:
+    path = user_path(location.removeprefix(_RECORDED))
+    if not is_there(path):
+        raise UsageError(f"there is no recording at {path}")
+    if card is None:
+        name = _safe_name(path.resolve().name.partition(".jsonl")[0], location)
+        card = cards.get(name, ModelCard(name=name))
+    only = _only("recorded", engine, location)
+    return ModelSpec(card.name, replace(card, engine=only), only, str(path))
+
+
+def _from_path(path: Path, card: ModelCard, engine: str | None) -> ModelSpec:
+    measured = measure(path)
+    files = measured.checkpoint
+    full = fill_in(card, measured)
+    full = replace(full, checkpoint=replace(full.checkpoint, path=files.path, gguf=files.gguf))
+    return _from_files(full, engine, location=files.path)
+
+
+def _from_files(card: ModelCard, engine: str | None, *, location: str) -> ModelSpec:
+    """A model whose weights are files; refuses an engine that cannot run them."""
+    chosen = engine or card.engine
+    elsewhere = {"recorded": "recorded:PATH", "openai": "http://host:port/v1"}
+    if chosen in elsewhere:
+        raise UsageError(
+            f"engine {chosen} cannot run the files of model {card.name!r}",
+            hint=f"--model {card.name}={elsewhere[chosen]}",
+        )
+    folder = Path(location) if location else None
+    if chosen == "llamacpp" and not (card.checkpoint.gguf or (folder and can_export(folder))):
+        raise UsageError(
+            f"engine llamacpp runs GGUF files only, and model {card.name!r} is none",
+            hint="convert it with llama.cpp's convert_hf_to_gguf.py, or choose another --engine",
+        )
+    return ModelSpec(card.name, card, chosen, location)
+
+
+def _only(wanted: str, engine: str | None, location: str) -> str:
+    if engine not in (None, wanted):
+        raise UsageError(f"--model {location} runs on engine {wanted}, not on {engine}")
+    return wanted
+
+
+def _path_name(path: Path) -> str:
+    path = path.resolve()
+    return _PART.sub("", path.stem) if path.suffix == ".gguf" else path.name
+
+
+def _safe_name(text: str, model: str) -> str:
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")
+    if not name:
+        raise UsageError(f"--model {model!r} gives no usable name", hint=f"write NAME={model}")
+    return name
+
+
+def _must_be_made(card: ModelCard) -> UsageError:
+    if not card.compression.recipe:
+        return UsageError(
+            f"model {card.name!r}: its card does not say where its files are",
+            hint="set checkpoint.path, checkpoint.repo or checkpoint.url in it",
+        )
+    parent = f" from {card.parent}" if card.parent else ""
+    return UsageError(
+        f"model {card.name!r} is not published; make it{parent}: {card.compression.recipe}",
+        hint=f"then give the folder you saved it to: --model {card.name}=FOLDER",
+    )
+
+
+def _unknown(model: str, known: Mapping[str, ModelCard]) -> UsageError:
+    hint = "'lrmtest models' lists them"
+    close = get_close_matches(model, list(known), n=3)
+    if close:
+        hint = f"did you mean {' or '.join(close)}? {hint}"
+    if "/" in model or model.startswith(("~", ".")) or model.endswith(".gguf"):
+        return UsageError(
+            f"there is no file or folder {model!r}, and no model of that name", hint=hint
+        )
+    return UsageError(f"there is no model {model!r}", hint=hint)

@@ -1,0 +1,54 @@
+"""Gathers every test's sample records from the reports, in this process or from xdist's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from lrmtest.runs.encoding import record_from_json, record_to_json
+from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.runs.records import SampleRecord
+
+_ATTRIBUTE = "lrmtest_records"
+
+
+def attach(report: pytest.TestReport, records: list[SampleRecord]) -> None:
+    """Let a report carry records; as JSON values they survive the way between processes."""
+    setattr(report, _ATTRIBUTE, [record_to_json(record) for record in records])
+
+
+def records_of(report: pytest.TestReport) -> list[SampleRecord]:
+    """The records that a report carries."""
+    carried: list[dict[str, Any]] = getattr(report, _ATTRIBUTE, [])
+    return [record_from_json(raw) for raw in carried]
+
+
+class RecordCollector:
+    """The latest record of every sample, by model, and the tests that they come from.
+
+    Attributes:
+        lines: where each test function begins, from 1, by the test's id.
+    """
+
+    def __init__(self) -> None:
+        self._records: dict[str, dict[tuple[str, str, int], SampleRecord]] = {}
+        self._test_ids: dict[str, dict[QuestionKey, str]] = {}
+        self.lines: dict[str, int] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take what a report carries."""
+        for record in records_of(report):
+            key = (record.suite, record.question_id, record.sample)
+            self._records.setdefault(record.model, {})[key] = record
+            self._test_ids.setdefault(record.model, {})[key[:2]] = report.nodeid
+            self.lines[report.nodeid] = (report.location[1] or 0) + 1
+
+    def by_model(self) -> dict[str, tuple[SampleRecord, ...]]:
+        """All records, by model in order of first appearance."""
+        return {model: tuple(records.values()) for model, records in self._records.items()}
+
+    def test_ids(self, model: str) -> Mapping[QuestionKey, str]:
+        """The tests that asked a model's questions."""
+        return self._test_ids.get(model, {})

@@ -1,0 +1,133 @@
+"""The controller's side: takes the plans, generates, and answers the workers."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, Listener
+from pathlib import Path
+from typing import Any
+
+from lrmtest.errors import LrmtestError
+from lrmtest.models.engines.base import Request
+from lrmtest.plugin.desk import AskedQuestion, GenerationPlan, Status
+from lrmtest.plugin.session import LrmtestSession
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlan:
+    """What one model is to do for the selected tests.
+
+    Attributes:
+        model: the model's name.
+        plan: what to generate; an error when it could not be planned.
+        tests: test id -> completion keys that it waits for.
+        own_prompts: ids of tests that build their own prompts.
+    """
+
+    model: str
+    plan: GenerationPlan | LrmtestError
+    tests: Mapping[str, Sequence[str]]
+    own_prompts: Sequence[str]
+
+
+class Broker:
+    """Serves xdist's workers over a socket in a private folder.
+
+    Args:
+        shared: what the controller's session shares.
+        planned: called with the plans of all models, once, on a thread of the broker's.
+    """
+
+    def __init__(
+        self, shared: LrmtestSession, planned: Callable[[Sequence[ModelPlan]], None]
+    ) -> None:
+        self._shared = shared
+        self._planned = planned
+        self._folder = Path(tempfile.mkdtemp(prefix="lrmtest-"))
+        self.authkey = secrets.token_bytes(32)
+        self._listener = Listener(
+            str(self._folder / "broker"), family="AF_UNIX", authkey=self.authkey
+        )
+        self._lock = threading.Lock()
+        self._planner: Connection | None = None
+        self._have_plans = False
+        self._closed = False
+        threading.Thread(target=self._accept, name="lrmtest-broker", daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        """Where workers connect."""
+        return str(self._folder / "broker")
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._closed = True
+        self._listener.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _accept(self) -> None:
+        while not self._closed:
+            try:
+                connection = self._listener.accept()
+            except Exception:
+                # A worker that died while connecting, or the listener was closed.
+                continue
+            threading.Thread(
+                target=self._serve, args=(connection,), name="lrmtest-worker", daemon=True
+            ).start()
+
+    def _serve(self, connection: Connection) -> None:
+        try:
+            while True:
+                name, arguments = connection.recv()
+                try:
+                    answer: Any = getattr(self, f"_on_{name}")(connection, *arguments)
+                except LrmtestError as error:
+                    answer = error
+                connection.send(answer)
+        except (EOFError, OSError):
+            with self._lock:
+                if self._planner is connection and not self._have_plans:
+                    self._planner = None  # It died before it had planned: the next one will.
+
+    def _on_wants_plans(self, connection: Connection) -> bool:
+        """Whether this worker is the one to plan."""
+        with self._lock:
+            if self._planner is None:
+                self._planner = connection
+            return self._planner is connection and not self._have_plans
+
+    def _on_plans(self, _: Connection, plans: Sequence[ModelPlan]) -> None:
+        with self._lock:
+            self._have_plans = True
+        self._planned(plans)
+
+    def _on_begin(self, _: Connection, model: str, plan: GenerationPlan) -> None:
+        """Open the run of a model that is not under test, unless another worker had it opened."""
+        with self._lock:
+            generation = self._shared.generation(model)
+            if not generation.begun:
+                generation.begin(plan)
+
+    def _on_run_id(self, _: Connection, model: str) -> str:
+        return self._shared.generation(model).run_id
+
+    def _on_failure(self, _: Connection, model: str) -> LrmtestError | None:
+        return self._shared.failures.get(model)
+
+    def _on_status_of(self, _: Connection, model: str, keys: Sequence[str]) -> Status:
+        return self._shared.generation(model).status_of(keys)
+
+    def _on_generate_now(
+        self,
+        _: Connection,
+        model: str,
+        requests: Sequence[Request],
+        questions: Sequence[AskedQuestion],
+    ) -> Status:
+        return self._shared.generation(model).generate_now(requests, questions)

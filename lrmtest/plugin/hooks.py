@@ -1,0 +1,153 @@
+"""The pytest plugin: each hook hands over to the module that does its job."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import suppress
+
+import pytest
+
+from lrmtest.errors import DataError, LrmtestError, StoreError, UsageError
+from lrmtest.plugin import outcome
+from lrmtest.plugin.ci import shield_log, write_job_summary
+from lrmtest.plugin.distributed import distribute
+from lrmtest.plugin.finish import failure_code, finish, print_comparisons
+from lrmtest.plugin.gate import NOT_NEEDED, watch
+from lrmtest.plugin.html import write_html
+from lrmtest.plugin.loop import RunLoop
+from lrmtest.plugin.model import Model
+from lrmtest.plugin.options import add_options
+from lrmtest.plugin.property.item import search
+from lrmtest.plugin.selection import Selection
+from lrmtest.plugin.session import SESSION, LrmtestSession, model_of, session_of
+from lrmtest.plugin.status import status_line
+from lrmtest.plugin.suites import MARK
+from lrmtest.plugin.summary import print_searches, print_summary, write_summary_json
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add lrmtest's options."""
+    add_options(parser)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the options. Last, so that `Selection` wraps pytest's own selections."""
+    config.addinivalue_line("markers", f"{MARK}(which): run once per question of a suite")
+    try:
+        shared = LrmtestSession(config)
+    except (UsageError, DataError, StoreError) as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[SESSION] = shared
+    watch(config, shared)
+    if shared.model_names:
+        distribute(config, shared)
+    config.pluginmanager.register(shared.collector, "lrmtest-collector")
+    config.pluginmanager.register(Selection(shared), "lrmtest-selection")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before anything of a model's is printed."""
+    if not hasattr(session.config, "workerinput"):
+        shield_log(session.config)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize over a suite's questions, and over the models when there are several."""
+    shared = session_of(metafunc.config)
+    shared.suites.parametrize(metafunc)
+    if "model" in metafunc.fixturenames and len(shared.model_names) > 1:
+        metafunc.parametrize("model", shared.model_names, indirect=True)
+
+
+@pytest.fixture
+def model(request: pytest.FixtureRequest) -> Model:
+    """The model under test, `lrmtest.plugin.model.Model`."""
+    item: pytest.Item = request.node
+    shared = session_of(item.config)
+    name = model_of(item)
+    assert name is not None
+    asked = shared.suites.asked_by(item)
+    schedule = shared.schedule(name)
+    return outcome.remember(item, Model(schedule, shared.desk(name), item, asked))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Run tests in order of completion; leave sessions that need no model to pytest."""
+    config = session.config
+    distributed = config.pluginmanager.hasplugin("dsession") or hasattr(config, "workerinput")
+    if config.option.collectonly or session.testsfailed or distributed:
+        return None
+    shared = session_of(config)
+    try:
+        if not any(model_of(item) for item in session.items):
+            return None
+        RunLoop(session, shared, status_line(config)).run()
+    except UsageError as error:
+        raise pytest.UsageError(str(error)) from None
+    except LrmtestError as error:
+        pytest.exit(str(error), returncode=failure_code(shared))
+    return True
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let an engine error surface before the test runs, so that it is no failure."""
+    shared = session_of(item.config)
+    name = model_of(item)
+    if name is None:
+        return
+    desk = shared.desk(name)
+    asked = shared.suites.asked_by(item)
+    if asked is not None and not shared.schedule(name).check(asked, desk):
+        pytest.skip(NOT_NEEDED)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """In property mode, search for a question that fails; leave other tests to pytest."""
+    searched = session_of(pyfuncitem.config).suites.searched_by(pyfuncitem)
+    if searched is None:
+        return None
+    search(pyfuncitem, searched)
+    return True
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say what the model did instead of where Python was."""
+    report = yield
+    return outcome.rewrite(report, item, call)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of pass rates and tokens, and the comparisons."""
+    shared = session_of(terminalreporter.config)
+    print_searches(terminalreporter)
+    print_summary(terminalreporter, shared)
+    print_comparisons(terminalreporter, shared)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Compare, decide, and write the files that were asked for."""
+    if hasattr(session.config, "workerinput"):
+        # The controller reads the store as soon as its workers have finished.
+        with suppress(StoreError):  # What a full disk loses here, grading brings back.
+            session_of(session.config).flush()
+    else:
+        finish(session)
+        write_summary_json(session)
+        write_html(session)
+        write_job_summary(session)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what still runs."""
+    shared = config.stash.get(SESSION, None)
+    if shared is not None:
+        shared.close()

@@ -1,0 +1,167 @@
+"""The run loop: tests run in order of completion, one behind the engine.
+
+pytest tears fixtures down by looking at the test that comes next, so a test can run only when
+its successor is known: results show one completion late. In exchange fixtures of every scope,
+``-x``, ``--maxfail``, ``--lf`` and junit files work as ever.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from lrmtest.errors import LrmtestError, UsageError
+from lrmtest.plugin.generation import Generation
+from lrmtest.plugin.missing import Missing
+from lrmtest.plugin.schedule import QuestionName, Schedule
+from lrmtest.plugin.session import LrmtestSession, ModelItems, model_of
+from lrmtest.plugin.status import outcomes
+from lrmtest.plugin.suites import Asked
+from lrmtest.reports.progress import ProgressSnapshot, StatusLine
+
+
+class Lookahead:
+    """Runs test items with one item of look-ahead.
+
+    Args:
+        session: pytest's session.
+        before: called before anything may be printed.
+    """
+
+    def __init__(self, session: pytest.Session, before: Callable[[], None]) -> None:
+        self._session = session
+        self._before = before
+        self._held: pytest.Item | None = None
+
+    def add(self, item: pytest.Item) -> None:
+        """Run the item held back, now that its successor is known, and hold this one."""
+        held, self._held = self._held, item
+        if held is not None:
+            self._run(held, item)
+
+    def flush(self) -> None:
+        """Run the item held back as the last one."""
+        held, self._held = self._held, None
+        if held is not None:
+            self._run(held, None)
+
+    def _run(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        self._before()
+        item.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+        if self._session.shouldfail:
+            raise self._session.Failed(self._session.shouldfail)
+        if self._session.shouldstop:
+            raise self._session.Interrupted(self._session.shouldstop)
+
+
+class RunLoop:
+    """Runs a session's items: those without a model first, then model by model.
+
+    Args:
+        session: pytest's session.
+        shared: what the session shares.
+        status: shows progress while the engine works.
+    """
+
+    def __init__(self, session: pytest.Session, shared: LrmtestSession, status: StatusLine) -> None:
+        self._session = session
+        self._shared = shared
+        self._status = status
+        self._lookahead = Lookahead(session, before=status.clear)
+
+    def run(self) -> None:
+        """Run everything.
+
+        Raises:
+            UsageError: a setting that the model cannot meet; nothing was run.
+            LrmtestError: the only model could not be started.
+            pytest.Session.Failed, pytest.Session.Interrupted: -x, --maxfail and the like.
+        """
+        of_models = self._shared.sort_by_model(self._session.items)
+        for item in self._session.items:
+            if model_of(item) is None:
+                self._lookahead.add(item)
+        try:
+            for name, items in of_models.items():
+                self._run_model(name, items)
+            self._lookahead.flush()
+        finally:
+            self._status.clear()
+
+    def _run_model(self, name: str, items: ModelItems) -> None:
+        schedule = self._shared.schedule(name, self._say)
+        generation = self._shared.generation(name, self._say)
+        waiting: dict[QuestionName, list[pytest.Item]] = {}
+        for item, asked in items.asking:
+            waiting.setdefault(asked.name, []).append(item)
+        try:
+            if self._begin(schedule, generation, [asked for _, asked in items.asking]):
+                self._run_as_they_complete(schedule, generation, waiting)
+            else:
+                for item, _ in items.asking:
+                    self._lookahead.add(item)
+            for item in items.own_prompts:
+                self._lookahead.add(item)
+            # The model's engine is closed below, so its last test cannot wait for a successor
+            # that only the next model's engine will bring.
+            self._lookahead.flush()
+            if name not in self._shared.failures:
+                generation.finish()
+        finally:
+            generation.close()
+
+    def _begin(self, schedule: Schedule, generation: Generation, asked: list[Asked]) -> bool:
+        """Start generating; False when this model cannot be tested but others can."""
+        try:
+            plan = schedule.plan(asked)
+            generation.begin(plan, self._shared.comparisons.prepare(plan))
+        except UsageError:
+            raise
+        except LrmtestError as error:
+            self._shared.failures[schedule.spec.name] = error
+            if len(self._shared.model_names) == 1:
+                raise
+            # Its tests become errors with the cause.
+            return False
+        return True
+
+    def _run_as_they_complete(
+        self,
+        schedule: Schedule,
+        generation: Generation,
+        waiting: dict[QuestionName, list[pytest.Item]],
+    ) -> None:
+        missing = Missing({name: schedule.keys_of(name) for name in waiting})
+        begun = time.monotonic()
+
+        def snapshot() -> ProgressSnapshot:
+            passed, failed, errors = outcomes(self._session.config)
+            progress = generation.progress
+            return ProgressSnapshot(
+                questions_total=len(waiting),
+                questions_done=len(waiting) - len(missing),
+                samples_total=generation.samples_planned,
+                samples_done=generation.samples_done,
+                samples_reused=generation.samples_planned - generation.samples_fresh,
+                tokens=progress.tokens,
+                running=progress.running,
+                passed=passed,
+                failed=failed,
+                errors=errors,
+                seconds=time.monotonic() - begun,
+            )
+
+        while missing:
+            key = generation.next_arrival(timeout=0.25)
+            for name in missing.arrived(key) if key is not None else ():
+                for item in waiting[name]:
+                    self._lookahead.add(item)
+            if generation.samples_fresh:
+                self._status.update(snapshot())
+        if generation.samples_fresh:
+            self._status.finish(snapshot())
+
+    def _say(self, line: str) -> None:
+        self._status.say(line)

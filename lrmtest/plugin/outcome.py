@@ -1,0 +1,119 @@
+"""A test's report: what the model did, instead of where Python was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from _pytest._code.code import ReprFileLocation, TerminalRepr
+from _pytest._io import TerminalWriter
+
+from lrmtest.errors import EngineError, LrmtestError, UsageError
+from lrmtest.plugin.collector import attach
+from lrmtest.plugin.junit import properties
+from lrmtest.plugin.model import Model
+from lrmtest.plugin.property.result import SEARCHED, SmallestFailure
+from lrmtest.plugin.session import model_of, session_of
+from lrmtest.runs.records import SampleRecord
+
+_MODEL = pytest.StashKey[Model]()
+_INFRASTRUCTURE = "lrmtest_infrastructure"
+_SEARCHED = "lrmtest_searched"
+
+
+def remember(item: pytest.Item, model: Model) -> Model:
+    """Keep the `model` that a test was given, for its report."""
+    item.stash[_MODEL] = model
+    return model
+
+
+@dataclass(eq=False)
+class Explanation(TerminalRepr):
+    """A failure's representation: text for the terminal, one line for the short summary."""
+
+    text: str
+    reprcrash: ReprFileLocation
+
+    def toterminal(self, tw: TerminalWriter) -> None:
+        """Print it; pytest calls this."""
+        for line in self.text.splitlines():
+            tw.line(line)
+        tw.line(f"{self.reprcrash.path}:{self.reprcrash.lineno}")
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def rewrite(
+    report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None]
+) -> pytest.TestReport:
+    """Explain a failed attempt, turn engine errors into errors, and attach what was recorded."""
+    error = call.excinfo.value if call.excinfo is not None else None
+    model = item.stash.get(_MODEL, None)
+    if isinstance(error, LrmtestError):
+        report.longrepr = _explanation(report, str(error))
+        if not isinstance(error, UsageError):
+            mark_infrastructure(report)
+            # pytest calls a failure in the call phase FAILED, in any other phase ERROR.
+            report.when = "setup" if report.when == "call" else report.when
+    elif isinstance(error, SmallestFailure):
+        report.longrepr = _explanation(report, str(error))
+    elif isinstance(error, AssertionError) and model is not None:
+        failed = [attempt for _, attempt in model.attempts if not attempt.passed]
+        if failed:
+            text = "\n".join(attempt.explain() for attempt in failed)
+            report.longrepr = _explanation(report, text)
+    if call.when == "call" and SEARCHED in item.stash:
+        setattr(report, _SEARCHED, item.stash[SEARCHED])
+        item.user_properties.append(("search", item.stash[SEARCHED]))
+    if call.when in ("setup", "call"):
+        records = _records(item, model, error)
+        attach(report, records)
+        # JUnit files take a test's properties from the report of its teardown.
+        item.user_properties += [
+            each for each in properties(records) if each not in item.user_properties
+        ]
+    return report
+
+
+def mark_infrastructure(report: pytest.TestReport) -> None:
+    """Say that a test failed for a reason that is not the model's; workers' reports keep it."""
+    setattr(report, _INFRASTRUCTURE, True)
+
+
+def is_infrastructure(report: pytest.TestReport) -> bool:
+    """Whether a test failed for a reason that is not the model's."""
+    return hasattr(report, _INFRASTRUCTURE)
+
+
+def search_of(report: pytest.TestReport) -> str | None:
+    """What came of a test's search, in one line; None for a test without one."""
+    found: str | None = getattr(report, _SEARCHED, None)
+    return found
+
+
+def _explanation(report: pytest.TestReport, text: str) -> Explanation:
+    path, line, _ = report.location
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is not None and path in crash.path:
+        line = crash.lineno
+    headline = text.partition("\n")[0]
+    return Explanation(text, ReprFileLocation(path, line or 0, headline))
+
+
+def _records(
+    item: pytest.Item, model: Model | None, error: BaseException | None
+) -> list[SampleRecord]:
+    shared = session_of(item.config)
+    name = model_of(item)
+    if name is None or name in shared.failures:
+        return []
+    schedule = shared.schedule(name)
+    if isinstance(error, EngineError):
+        asked = shared.suites.asked_by(item)
+        return schedule.error_records(asked, shared.desk(name)) if asked is not None else []
+    if model is None:
+        return []
+    return [
+        record for asked, attempt in model.attempts for record in schedule.records(asked, attempt)
+    ]

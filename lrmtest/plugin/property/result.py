@@ -1,0 +1,12 @@
+"""What a search leaves for the report of its test."""
+
+from __future__ import annotations
+
+import pytest
+
+SEARCHED = pytest.StashKey[str]()
+"""What came of a test's search, in one line."""
+
+
+class SmallestFailure(AssertionError):
+    """The smallest question found on which a test fails; its text explains it."""

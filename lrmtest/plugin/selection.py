@@ -1,0 +1,109 @@
+"""The last selection of tests: `--triage`, recorded questions only, and `--limit`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Generator
+
+import pytest
+
+from lrmtest.errors import LrmtestError
+from lrmtest.plugin.session import LrmtestSession, model_of
+from lrmtest.plugin.triage import Triage
+from lrmtest.runs.store import STORE_NAME
+
+
+class Selection:
+    """Deselects what triage does not ask for, a recording does not hold, or the limit exceeds.
+
+    It is registered after pytest's own plugins, so that as the outermost wrapper it sees what
+    -k, -m, --lf and the rest have left.
+
+    Args:
+        shared: what the session shares.
+    """
+
+    def __init__(self, shared: LrmtestSession) -> None:
+        self._shared = shared
+        settings = shared.settings
+        self._triage = Triage(
+            settings.triage,
+            settings.comparison.baseline,
+            settings.reports_dir / STORE_NAME,
+            settings.pass_threshold,
+        )
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, None, None]:
+        """Deselect, and let pytest report how many."""
+        yield
+        if not self._shared.model_names:
+            if self._shared.settings.triage:
+                raise pytest.UsageError("--triage needs --model: whose newest run is meant?")
+            return
+        try:
+            dropped = [
+                *self._drop_by_triage(items),
+                *self._drop_unrecorded(items),
+                *self._drop_beyond_limit(items),
+            ]
+        except LrmtestError as error:
+            raise pytest.UsageError(str(error)) from None
+        if dropped:
+            config.hook.pytest_deselected(items=dropped)
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Say which runs triage looked at."""
+        return self._triage.lines
+
+    def _drop_by_triage(self, items: list[pytest.Item]) -> list[pytest.Item]:
+        if not self._shared.settings.triage:
+            return []
+
+        def wanted(item: pytest.Item) -> bool:
+            asked, model = self._shared.suites.asked_by(item), model_of(item)
+            return bool(asked and model and self._triage.selects(model, asked.name))
+
+        return _drop_unless(wanted, items)
+
+    def _drop_unrecorded(self, items: list[pytest.Item]) -> list[pytest.Item]:
+        recordings = self._shared.recordings
+        if not recordings:
+            return []
+
+        def wanted(item: pytest.Item) -> bool:
+            recording = recordings.get(model_of(item) or "")
+            asked = self._shared.suites.asked_by(item)
+            return recording is None or asked is None or recording.has(*asked.name)
+
+        return _drop_unless(wanted, items)
+
+    def _drop_beyond_limit(self, items: list[pytest.Item]) -> list[pytest.Item]:
+        limit = self._shared.settings.limit
+        if limit is None:
+            return []
+        seen: Counter[tuple[str, str | None]] = Counter()
+
+        def wanted(item: pytest.Item) -> bool:
+            if self._shared.suites.asked_by(item) is None:
+                return True
+            model = item.callspec.params.get("model")  # type: ignore[attr-defined]
+            test = (item.nodeid.partition("[")[0], model)
+            seen[test] += 1
+            return seen[test] <= limit
+
+        return _drop_unless(wanted, items)
+
+
+def _drop_unless(
+    wanted: Callable[[pytest.Item], bool], items: list[pytest.Item]
+) -> list[pytest.Item]:
+    """Take what is not wanted out of `items`; what was taken out."""
+    kept: list[pytest.Item] = []
+    dropped: list[pytest.Item] = []
+    for item in items:
+        (kept if wanted(item) else dropped).append(item)
+    items[:] = kept
+    return dropped

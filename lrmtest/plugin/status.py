@@ -1,0 +1,70 @@
+"""The progress line, drawn on pytest's own terminal writer."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
+
+import pytest
+
+from lrmtest.plugin.gate import FAILED_UNDER_GATE, PASSED_UNDER_GATE
+from lrmtest.plugin.session import quiet
+from lrmtest.reports.progress import StatusLine
+
+
+def status_line(config: pytest.Config) -> StatusLine:
+    """Progress on pytest's terminal; plain lines in CI and when the output is not a terminal."""
+    reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or config.option.verbose < 0:
+        return _silent()
+    screen = reporter._tw
+    interactive = reporter.isatty and not os.environ.get("CI") and os.environ.get("TERM") != "dumb"
+
+    return StatusLine(
+        screen._file,
+        terminal=bool(interactive),
+        width=lambda: screen.fullwidth,
+        column=lambda: screen.width_of_current_line,
+        write_line=partial(_write_line, config, reporter),
+        color=screen.hasmarkup,
+    )
+
+
+def line_writer(config: pytest.Config) -> Callable[[str], None]:
+    """What prints a line of its own, also while a test runs; nothing with -q."""
+    reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or config.option.verbose < 0:
+        return quiet
+    return partial(_write_line, config, reporter)
+
+
+def _write_line(config: pytest.Config, reporter: pytest.TerminalReporter, line: str) -> None:
+    # What a test that is running prints is captured; this is not the test's.
+    capture = config.pluginmanager.get_plugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
+        reporter.ensure_newline()
+        reporter.write_line(line)
+
+
+def outcomes(config: pytest.Config) -> tuple[int, int, int]:
+    """Tests passed, failed and ended in an error so far."""
+    reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
+    stats = reporter.stats if reporter is not None else {}
+
+    def number(*names: str) -> int:
+        return sum(len(stats.get(name, ())) for name in names)
+
+    return (
+        number("passed", *PASSED_UNDER_GATE),
+        number("failed", *FAILED_UNDER_GATE),
+        number("error"),
+    )
+
+
+def _silent() -> StatusLine:
+    return StatusLine(
+        io.StringIO(), terminal=False, width=lambda: 80, column=lambda: 0, write_line=quiet
+    )

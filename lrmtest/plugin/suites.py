@@ -1,0 +1,168 @@
+"""`@lrmtest.suite`: a test function that is run once per question of a suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import pytest
+from _pytest.mark.structures import ParameterSet
+
+from lrmtest.errors import LrmtestError, UsageError
+from lrmtest.questions import DataOptions, Question, QuestionSet, Suite, suite_named
+from lrmtest.questions.fresh.space import Space
+
+TestFunction = TypeVar("TestFunction", bound=Callable[..., object])
+
+MARK = "lrmtest_suite"
+PROPERTY = "property"
+"""In the ids of tests in property mode."""
+
+
+def suite(
+    which: str | Suite, *, prompt: str | None = None, max_tokens: int | None = None
+) -> Callable[[TestFunction], TestFunction]:
+    """Run a test function once per question of a suite.
+
+    The function takes `question` and `model`::
+
+        @lrmtest.suite("aime")
+        def test_aime(question, model):
+            attempt = model.solve(question)
+            assert attempt.passed, attempt.explain()
+
+    Args:
+        which: a suite's name (``aime``, ``folio``, ``temporal``, ``musique``,
+            ``fresh-temporal``, ...) or one's own `Suite`, for example from
+            `lrmtest.suite_from_jsonl`.
+        prompt: template in place of the suite's own.
+        max_tokens: budget in place of the suite's own.
+    """
+
+    def mark(function: TestFunction) -> TestFunction:
+        marker = getattr(pytest.mark, MARK)(which, prompt=prompt, max_tokens=max_tokens)
+        marked: TestFunction = marker(function)
+        return marked
+
+    return mark
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that a selected test asks, with the suite that says how.
+
+    Attributes:
+        question: the question.
+        suite: its prompt and budget, as the test wants them.
+        loaded: the set that the question comes from.
+        test: the test function, as in test ids: ``suites/aime/test_aime.py::test_aime``.
+    """
+
+    question: Question
+    suite: Suite
+    loaded: QuestionSet
+    test: str = ""
+
+    @property
+    def name(self) -> tuple[str, str]:
+        """Suite and question id."""
+        return (self.suite.name, self.question.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a test in property mode has in place of a question.
+
+    Attributes:
+        suite: the suite, as the test wants it.
+        space: the questions that it may be asked.
+    """
+
+    suite: Suite
+    space: Space
+
+
+class Suites:
+    """The suites of a session: each is loaded once, and parametrizes the tests that ask it.
+
+    Args:
+        data: where questions come from.
+        search: property mode: tests of generated suites get one `Searched` each.
+    """
+
+    def __init__(self, data: DataOptions, *, search: bool = False) -> None:
+        self._data = data
+        self._search = search
+        self._loaded: dict[int | str, QuestionSet] = {}
+
+    def parametrize(self, metafunc: pytest.Metafunc) -> None:
+        """Give a marked test function its questions, named by their ids.
+
+        Raises:
+            pytest.Collector.CollectError: the suite cannot be loaded.
+        """
+        marker = metafunc.definition.get_closest_marker(MARK)
+        if marker is None:
+            return
+        try:
+            if "question" not in metafunc.fixturenames:
+                name = metafunc.definition.name
+                raise UsageError(
+                    f"{name} has @lrmtest.suite but takes no `question`",
+                    hint=f"write: def {name}(question, model)",
+                )
+            suite = _suite_of(marker)
+            if self._search:
+                metafunc.parametrize("question", [self._searched(suite)])
+                return
+            loaded = self._load(suite)
+        except LrmtestError as error:
+            # A collection error of this kind prints its message alone, without a traceback.
+            raise pytest.Collector.CollectError(str(error)) from None
+        metafunc.parametrize(
+            "question", loaded.questions, ids=[question.id for question in loaded.questions]
+        )
+
+    def asked_by(self, item: pytest.Item) -> Asked | None:
+        """What a collected test asks; None for a test without a suite's question."""
+        marker = item.get_closest_marker(MARK)
+        question = getattr(item, "callspec", None) and _params(item).get("question")
+        if marker is None or not isinstance(question, Question):
+            return None
+        suite = _suite_of(marker)
+        return Asked(question, suite, self._load(suite), item.nodeid.partition("[")[0])
+
+    def searched_by(self, item: pytest.Item) -> Searched | None:
+        """What a test in property mode is about; None for any other test."""
+        found = getattr(item, "callspec", None) and _params(item).get("question")
+        return found if isinstance(found, Searched) else None
+
+    def _searched(self, suite: Suite) -> ParameterSet:
+        """The one parameter of a test in property mode."""
+        if suite.family is None:
+            reason = f"the questions of suite {suite.name} are fixed: there is nothing to search"
+            return pytest.param(None, id=PROPERTY, marks=pytest.mark.skip(reason=reason))
+        difficulty = self._data.fresh_difficulty
+        level = "" if difficulty == 1 else f"-d{difficulty}"
+        space = Space(suite.name, suite.family, difficulty)
+        return pytest.param(Searched(suite, space), id=PROPERTY + level)
+
+    def _load(self, suite: Suite) -> QuestionSet:
+        # Suites of one name but of different make are told apart by their loader.
+        key = id(suite.load)
+        if key not in self._loaded:
+            self._loaded[key] = suite.load(self._data)
+        return self._loaded[key]
+
+
+def _params(item: pytest.Item) -> dict[str, Any]:
+    params: dict[str, Any] = item.callspec.params  # type: ignore[attr-defined]
+    return params
+
+
+def _suite_of(marker: pytest.Mark) -> Suite:
+    which = marker.args[0]
+    suite = which if isinstance(which, Suite) else suite_named(which)
+    given = {name: value for name, value in marker.kwargs.items() if value is not None}
+    return replace(suite, **given) if given else suite

@@ -1,0 +1,83 @@
+"""The end of a session: the summary on the terminal and as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+
+from lrmtest.analysis.summary import RunSummary, summarize
+from lrmtest.errors import LrmtestError
+from lrmtest.plugin.outcome import search_of
+from lrmtest.plugin.session import LrmtestSession, session_of
+from lrmtest.reports.summary_json import summary_document, write_summary
+from lrmtest.reports.terminal import render, summary_table
+from lrmtest.runs.records import RunRecord
+
+
+def summaries(shared: LrmtestSession) -> list[RunSummary]:
+    """One summary per model that has records."""
+    found = []
+    for name, samples in shared.collector.by_model().items():
+        generation = shared.generations[name]
+        run = RunRecord(generation.run_id, name, generation.manifest, samples, generation.timing())
+        found.append(summarize(run))
+    return found
+
+
+def print_summary(reporter: pytest.TerminalReporter, shared: LrmtestSession) -> None:
+    """Print the table of pass rates and tokens, and where the run is kept."""
+    found = summaries(shared)
+    if not found:
+        return
+    reporter.section("lrmtest")
+    screen = reporter._tw
+    text = render(summary_table(found), width=screen.fullwidth, color=screen.hasmarkup)
+    reporter.write_line(text)
+    for summary in found:
+        line = f"run {summary.run_id} in {shared.store.path}"
+        generation = shared.generations[summary.model]
+        if generation.dropped:
+            line += "; stopped when decided: the same command without --early-stop continues it"
+        elif not generation.complete:
+            line += "; interrupted: the same command continues it"
+        reporter.write_line(line)
+
+
+def print_searches(reporter: pytest.TerminalReporter) -> None:
+    """In property mode, print what came of each search."""
+    reports = [*reporter.stats.get("passed", ()), *reporter.stats.get("failed", ())]
+    found = [(report.nodeid, text) for report in reports if (text := search_of(report))]
+    if not found:
+        return
+    reporter.section("smallest failing questions")
+    for nodeid, text in found:
+        reporter.write_line(f"{nodeid}: {text}")
+
+
+def write_summary_json(session: pytest.Session) -> None:
+    """Write `--summary-json`, if it was asked for; a file that cannot be written is an error."""
+    shared = session_of(session.config)
+    path = shared.settings.summary_json
+    if path is None:
+        return
+    with complaining(session):
+        write_summary(path, summary_document(summaries(shared), shared.comparisons.results))
+
+
+@contextmanager
+def complaining(session: pytest.Session) -> Iterator[None]:
+    """Make a file that cannot be written an error of the session, told at its very end."""
+    try:
+        yield
+    except LrmtestError as error:
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        session.config.add_cleanup(partial(_complain, session.config, str(error)))
+
+
+def _complain(config: pytest.Config, message: str) -> None:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.write_line(f"ERROR: {message}", red=True)

@@ -1,0 +1,92 @@
+"""`--triage KIND`: run the questions again that an earlier run says are broken, looped, ..."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lrmtest.analysis.triage import NEED_BASELINE, TRIAGE_KINDS, TriageKind, of_kinds, triage
+from lrmtest.errors import UsageError
+from lrmtest.plugin.common_options import AddOption
+from lrmtest.runs.baseline import Baseline, baseline_of, load_baseline
+from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.runs.store import Store
+
+
+def add_triage_option(add: AddOption) -> None:
+    """Add the option."""
+    add(
+        "--triage",
+        action="append",
+        default=[],
+        choices=TRIAGE_KINDS,
+        metavar="KIND",
+        help="only questions that were of this kind in the model's newest run, compared with "
+        "--baseline or else the newest other run; repeat it. One of: " + ", ".join(TRIAGE_KINDS),
+    )
+
+
+class Triage:
+    """What earlier runs say of a model's questions.
+
+    Args:
+        kinds: which to select.
+        baseline: a run or a baseline's file; None for the newest other run.
+        store: the store's file.
+        threshold: share of a question's samples that must pass.
+    """
+
+    def __init__(
+        self, kinds: Sequence[TriageKind], baseline: str | None, store: Path, threshold: float
+    ) -> None:
+        self._kinds = kinds
+        self._baseline = baseline
+        self._store = store
+        self._threshold = threshold
+        self._selected: dict[str, frozenset[QuestionKey]] = {}
+        self.lines: list[str] = []
+
+    def selects(self, model: str, key: QuestionKey) -> bool:
+        """Whether a model's question is of one of the kinds.
+
+        Raises:
+            UsageError: the model has no run, or no other run to compare it with.
+            DataError: the baseline's file is missing or malformed.
+            StoreError: there is no store, or it cannot be read.
+        """
+        if model not in self._selected:
+            self._selected[model] = self._select(model)
+        return key in self._selected[model]
+
+    def _select(self, model: str) -> frozenset[QuestionKey]:
+        with Store(self._store, create=False) as store:
+            run = store.run(f"last:{model}")
+            candidate = baseline_of(store, run)
+            baseline = self._compared_with(store, candidate)
+        before = None if baseline is None else baseline.outcomes
+        if before is not None and not before.keys() & candidate.outcomes.keys():
+            assert baseline is not None
+            raise UsageError(
+                f"--triage: runs {baseline.name} and {candidate.name} share no question",
+                hint="name what to compare with: --baseline RUN (`lrmtest runs` lists them)",
+            )
+        found = of_kinds(triage(candidate.outcomes, before, self._threshold), self._kinds)
+        against = "" if baseline is None else f" against {baseline.name}"
+        self.lines.append(
+            f"triage: {len(found)} {' or '.join(self._kinds)} in {candidate.name}{against}"
+        )
+        return frozenset(question.outcome.key for question in found)
+
+    def _compared_with(self, store: Store, candidate: Baseline) -> Baseline | None:
+        if self._baseline is not None:
+            baseline = load_baseline(self._baseline, self._store)
+            if baseline.name == candidate.name:
+                raise UsageError(
+                    f"--triage: --baseline {self._baseline} is itself the newest run of "
+                    f"{candidate.model}",
+                    hint="name another one (`lrmtest runs` lists them)",
+                )
+            return baseline
+        if NEED_BASELINE.isdisjoint(self._kinds):
+            return None
+        return baseline_of(store, store.run("last", other_than=[candidate.name]))

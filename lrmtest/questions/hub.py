@@ -1,0 +1,104 @@
+"""One pinned file from the Hugging Face hub, through the hub's own library and cache.
+
+HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE mean what they mean to that library.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lrmtest.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """One file of a dataset on the hub.
+
+    Attributes:
+        repo: the dataset's repository, ``owner/name``.
+        path: the file in it.
+        revision: the commit; ``main`` only where no commit could be verified.
+    """
+
+    repo: str
+    path: str
+    revision: str
+
+
+def download(file: HubFile, *, title: str, otherwise: str) -> tuple[Path, str]:
+    """The file in the hub's cache, fetched if need be, and the commit it belongs to.
+
+    Args:
+        file: what to fetch.
+        title: what it is, for messages.
+        otherwise: what a reader without access to the hub can do, for hints.
+
+    Raises:
+        DataError: offline, no access, or no such file; the hint says what to do.
+    """
+    # Imported here because it takes half a second and most commands never need it.
+    from huggingface_hub import hf_hub_download
+
+    try:
+        path = Path(
+            hf_hub_download(
+                file.repo,
+                file.path,
+                repo_type="dataset",
+                revision=file.revision,
+                library_name="lrmtest",
+            )
+        )
+    # What a broken transfer raises depends on the HTTP library that this release of
+    # huggingface_hub is built on, so that no list of classes would be complete.
+    except Exception as error:
+        raise _explained(error, file, title, otherwise) from error
+    return path, _commit(path) or file.revision
+
+
+def _explained(error: Exception, file: HubFile, title: str, otherwise: str) -> DataError:
+    from huggingface_hub import constants
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HfHubHTTPError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    # When the hub answers with an error, the library looks in its cache first and then says
+    # that the file is not there; what the hub had answered is the cause.
+    if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, HfHubHTTPError):
+        error = error.__cause__
+    what = f"{title} ({file.repo} on {constants.ENDPOINT})"
+    access = (
+        f"sign in at {constants.ENDPOINT}/datasets/{file.repo}, ask for access if it says so, and "
+        f"set HF_TOKEN to a token of that account; or {otherwise}"
+    )
+    if isinstance(error, GatedRepoError):
+        return DataError(f"no access to {what}: the dataset is gated", hint=access)
+    if isinstance(error, RepositoryNotFoundError):
+        # The hub answers alike for a repository that is not there and one that is not shown.
+        return DataError(f"{what}: not found, or not without a token", hint=access)
+    if isinstance(error, LocalEntryNotFoundError):
+        state = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the hub cannot be reached"
+        return DataError(f"{what} is not in the hub's cache and {state}", hint=otherwise)
+    if isinstance(error, RevisionNotFoundError | EntryNotFoundError):
+        problem = f"no file {file.path} at revision {file.revision}"
+        return DataError(f"{what}: {problem}", hint=otherwise)
+    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    if status in (401, 403):
+        return DataError(f"no access to {what}: HTTP {status}", hint=access)
+    reason = f"HTTP {status}" if status else str(error).strip().split("\n", 1)[0]
+    return DataError(
+        f"{what} could not be downloaded: {reason or type(error).__name__}",
+        hint=f"try again; or {otherwise}",
+    )
+
+
+def _commit(path: Path) -> str:
+    """The commit in the layout of the hub's cache: ``.../snapshots/COMMIT/path/of/file``."""
+    parts = path.parts
+    return parts[parts.index("snapshots") + 1] if "snapshots" in parts else ""

@@ -1,0 +1,61 @@
+"""A question: one benchmark item."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+INTEGER = "integer"
+"""An integer from 0 to 999, as in AIME."""
+LABEL = "label"
+"""True, False or Uncertain, as in FOLIO."""
+OPTION = "option"
+"""One of ``material["options"]``, named by letter, as in BIG-Bench-Hard temporal sequences."""
+SHORT_TEXT = "short-text"
+"""A short free text with aliases, as in MuSiQue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One benchmark item.
+
+    Attributes:
+        id: the benchmark's own identifier, stable across machines; it becomes the test id.
+        suite: name of the suite it belongs to.
+        material: what the prompt template may use, by field name. JSON values only.
+        references: the reference answer first, then its aliases. Never empty.
+        kind: how an answer is graded: `INTEGER`, `LABEL`, `OPTION`, `SHORT_TEXT`, or a kind
+            that a user registered with `lrmtest.grading.register`.
+    """
+
+    id: str
+    suite: str
+    material: Mapping[str, Any]
+    references: tuple[str, ...]
+    kind: str
+    _digest: str = field(default="", init=False, repr=False, compare=False)
+
+    @property
+    def expected(self) -> str:
+        """The reference answer."""
+        return self.references[0]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) over everything that could change an outcome.
+
+        A question whose text, references or kind changed is another question: its
+        completions are generated anew.
+        """
+        if not self._digest:
+            content = json.dumps(
+                [self.id, self.suite, dict(self.material), self.references, self.kind],
+                sort_keys=True,
+                ensure_ascii=False,
+            )
+            digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
+            object.__setattr__(self, "_digest", digest)
+        return self._digest

@@ -1,0 +1,162 @@
+"""Where questions come from: a local folder, or the Hugging Face hub at a pinned revision."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from lrmtest.errors import DataError
+from lrmtest.questions.hub import HubFile, download
+from lrmtest.questions.question import Question
+from lrmtest.questions.released import in_released_order
+from lrmtest.questions.rows import Row, parse_rows
+from lrmtest.questions.suite import DataOptions, QuestionSet, Source
+
+_OTHER_VERSION = (
+    "get a fresh copy (docs/data.md); questions of your own belong in a suite of your own: "
+    "lrmtest.questions.suite_from_jsonl"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A benchmark as it was released: what its files are called and what must be in them.
+
+    Attributes:
+        name: short and unique, as in the run's manifest; names its list in ``released/``.
+        title: the benchmark, for people.
+        names: what the file may be called in a local folder; the first one there is read.
+        rows: how many questions it has.
+        hub: the file on the hub; None when the hub does not have it.
+        obtain: where the file comes from, for somebody without it.
+        fingerprinted: whether its questions are listed in ``released/`` and must match.
+        sha256: of the file as published, hex; for a release without fingerprints.
+    """
+
+    name: str
+    title: str
+    names: tuple[str, ...]
+    rows: int
+    hub: HubFile | None
+    obtain: str
+    fingerprinted: bool = True
+    sha256: str = ""
+
+    def local_file(self, data_dir: Path) -> Path | None:
+        """The release's file in `data_dir`; None when there is none."""
+        return next((data_dir / name for name in self.names if (data_dir / name).is_file()), None)
+
+
+def load_release(
+    release: Release, options: DataOptions, build: Callable[[Row, int], Question]
+) -> QuestionSet:
+    """Reads a release and checks that it is complete and unchanged.
+
+    Args:
+        release: what to read.
+        options: where from: the hub is asked when there is no ``data_dir``.
+        build: makes the question of a row; the second argument counts the rows from 0.
+
+    Raises:
+        DataError: no file, no access, or a file that is damaged or not the released one.
+    """
+    path, source = find_file(release, options)
+    data = _read(path)
+    sha256 = hashlib.sha256(data).hexdigest()
+    if release.sha256 and sha256 != release.sha256:
+        raise DataError(
+            f"{path}: not the released file of {release.title}\n"
+            f"  expected sha256 {release.sha256}\n  found    sha256 {sha256}",
+            hint=_repair(path, source),
+        )
+    rows = parse_rows(data, path.name, hint=_repair(path, source))
+    questions = build_all(rows, build)
+    if release.fingerprinted:
+        questions = in_released_order(
+            release.name,
+            questions,
+            [row.place for row in rows],
+            file=str(path),
+            hint=_repair(path, source),
+        )
+    elif len(questions) != release.rows:
+        raise DataError(
+            f"{path}: {len(questions)} questions, but {release.title} has {release.rows}",
+            hint=_repair(path, source),
+        )
+    return QuestionSet(questions, Source(source.kind, source.name, source.revision, sha256))
+
+
+def build_all(rows: list[Row], build: Callable[[Row, int], Question]) -> tuple[Question, ...]:
+    """One question per row, no id twice.
+
+    Raises:
+        DataError: a bad row, or one that repeats an earlier one's id.
+    """
+    first_place: dict[str, str] = {}
+    questions = []
+    for number, row in enumerate(rows):
+        question = build(row, number)
+        if question.id in first_place:
+            raise DataError(
+                f"{row.place}: question {question.id!r} is there already "
+                f"({first_place[question.id]})",
+                hint=row.hint,
+            )
+        first_place[question.id] = row.place
+        questions.append(question)
+    return tuple(questions)
+
+
+def find_file(release: Release, options: DataOptions) -> tuple[Path, Source]:
+    """The release's file and where it came from, its hash not filled in yet.
+
+    Raises:
+        DataError: it is not in the local folder, or the hub does not give it.
+    """
+    if options.data_dir is None:
+        return _from_hub(release)
+    if not options.data_dir.is_dir():
+        raise DataError(
+            f"the data folder {options.data_dir} does not exist",
+            hint="correct --data-dir or LRMTEST_DATA_DIR; without either the hub is asked",
+        )
+    path = release.local_file(options.data_dir)
+    if path is None:
+        raise DataError(
+            f"{options.data_dir} has no {' or '.join(release.names)} ({release.title})",
+            hint=release.obtain,
+        )
+    return path, Source("local", path.name, release.name)
+
+
+def _from_hub(release: Release) -> tuple[Path, Source]:
+    if release.hub is None:
+        raise DataError(
+            f"{release.title} is not on the hub",
+            hint=f"{release.obtain}; then {_use_local(release)}",
+        )
+    path, commit = download(release.hub, title=release.title, otherwise=_use_local(release))
+    return path, Source("hub", release.hub.repo, commit)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(
+            f"{path}: {error.strerror or error}", hint="check its permissions"
+        ) from error
+
+
+def _use_local(release: Release) -> str:
+    name = release.names[0]
+    return f"give the folder that has {name} with --data-dir or LRMTEST_DATA_DIR (docs/data.md)"
+
+
+def _repair(path: Path, source: Source) -> str:
+    if source.kind == "hub":
+        return f"delete {path.resolve()} and try again; it comes from the hub's cache"
+    return _OTHER_VERSION

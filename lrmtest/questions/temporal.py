@@ -1,0 +1,81 @@
+"""Temporal sequences of BIG-Bench Hard: when could somebody have been somewhere?
+
+arXiv 2210.09261. One of four time spans is free of sightings; the others are not.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lrmtest.questions.hub import HubFile
+from lrmtest.questions.question import OPTION, Question
+from lrmtest.questions.rows import Row
+from lrmtest.questions.sources import Release, load_release
+from lrmtest.questions.suite import DataOptions, QuestionSet
+
+TEMPORAL_SEQUENCES = Release(
+    name="temporal-sequences",
+    title="BIG-Bench Hard, temporal sequences",
+    names=("bbh_temporal_sequences.json", "temporal_sequences.json"),
+    rows=250,
+    hub=HubFile(
+        repo="lukaemon/bbh",
+        path="temporal_sequences/test-00000-of-00001.parquet",
+        revision="982bb89fd79532a8ac676a61fc42eb1aeec63f99",
+    ),
+    obtain="temporal_sequences.json is in bbh/ of github.com/suzgunmirac/BIG-Bench-Hard",
+)
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+_OPTION = re.compile(r"\(([A-Z])\) (\S.*)")
+_TARGET = re.compile(r"\(([A-Z])\)")
+
+
+def load_temporal(options: DataOptions) -> QuestionSet:
+    """The 250 questions. Ids are the example's numbers from 0.
+
+    Material: ``story``, ``question``, ``options`` (a list) and ``options_text``.
+    """
+    return load_release(TEMPORAL_SEQUENCES, options, _question)
+
+
+def option_material(story: str, question: str, options: list[str]) -> dict[str, Any]:
+    """The material of a question with lettered options, as the prompt for this task expects it."""
+    return {
+        "story": story,
+        "question": question,
+        "options": options,
+        "options_text": options_text(options),
+    }
+
+
+def options_text(options: list[str]) -> str:
+    """The options a line each, lettered: ``(A) 6pm to 9pm``."""
+    return "\n".join(
+        f"({letter}) {text}" for letter, text in zip(LETTERS[: len(options)], options, strict=True)
+    )
+
+
+def _question(row: Row, number: int) -> Question:
+    head, mark, tail = row.text("input").partition("\nOptions:\n")
+    story, _, question = head.rpartition("\n")
+    if not mark or not story:
+        raise row.error("input", "no story, question and options in it")
+    options = []
+    for letter, line in zip(LETTERS, tail.split("\n"), strict=False):
+        match = _OPTION.fullmatch(line)
+        if not match or match.group(1) != letter:
+            raise row.error("input", f"option ({letter}) was expected, not {line[:40]!r}")
+        options.append(match.group(2))
+    target = _TARGET.fullmatch(row.text("target"))
+    if not target or target.group(1) not in LETTERS[: len(options)]:
+        raise row.error("target", f"not the letter of one of the {len(options)} options")
+    return Question(
+        id=str(number),
+        suite="temporal",
+        material=option_material(story, question, options),
+        references=(target.group(1),),
+        kind=OPTION,
+    )

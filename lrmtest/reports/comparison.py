@@ -1,0 +1,243 @@
+"""A run beside its baseline: rates, tokens, what broke, and what the gate decided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isinf
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lrmtest.analysis.compare import Comparison, RateChange, SuiteComparison
+from lrmtest.analysis.compared import ComparedRuns, EarlyStop
+from lrmtest.analysis.flips import FLIP_KINDS, FlipKind
+from lrmtest.analysis.gate import Decision
+from lrmtest.analysis.intervals import Interval
+from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, would_decide
+from lrmtest.reports.escape import one_line
+from lrmtest.reports.numbers import (
+    UNKNOWN,
+    count,
+    counted,
+    p_value,
+    percent,
+    points_interval,
+)
+from lrmtest.reports.tables import Widest, open_table
+from lrmtest.runs.outcomes import QuestionKey
+
+_NAME_LIMIT = 60
+_MOST_IDS = 20
+_STYLES = {"ok": "bold green", "regressed": "bold red", "undecided": "bold yellow"}
+
+
+def comparison_view(
+    compared: ComparedRuns, test_ids: Mapping[QuestionKey, str] | None = None
+) -> RenderableType:
+    """Everything a comparison has to say, as a rich renderable.
+
+    Args:
+        compared: the two runs.
+        test_ids: what to paste into a command to run a question; its suite and id when absent.
+    """
+    baseline, candidate = compared.baseline, compared.candidate
+    parts: list[RenderableType] = [
+        Text.assemble(
+            (one_line(candidate.model, _NAME_LIMIT), "bold"),
+            f" ({one_line(candidate.name, _NAME_LIMIT)}) against the baseline ",
+            (one_line(baseline.model, _NAME_LIMIT), "bold"),
+            f" ({one_line(baseline.name, _NAME_LIMIT)})",
+        )
+    ]
+    notes = [f"allowed to differ: {one_line(str(each), 200)}" for each in compared.differences]
+    if not compared.tokens_comparable:
+        notes.append(TOKENS_NOT_COMPARED)
+    parts += [Text(note, style="yellow") for note in notes]
+    if compared.early is not None:
+        parts += ["", _early_view(compared.early)]
+    else:
+        if compared.comparison.total.questions:
+            parts += ["", *_tables(compared.comparison)]
+        parts += _missing_view(compared.comparison)
+        parts += ["", *_flips_view(compared, test_ids or {})]
+    if compared.decision is not None:
+        parts += ["", *_decision_view(compared.decision)]
+    return Group(*parts)
+
+
+def _tables(comparison: Comparison) -> list[RenderableType]:
+    rows = [*comparison.suites, comparison.total]
+    if len(comparison.suites) == 1:
+        rows = rows[:1]
+    failures = Widest(_failures(rows, narrow=False), _failures(rows, narrow=True))
+    parts: list[RenderableType] = [_rates(rows), "", failures]
+    if any(row.tokens is not None for row in rows):
+        parts += ["", Widest(_tokens(rows, narrow=False), _tokens(rows, narrow=True))]
+    return [*parts, "", _legend(comparison)]
+
+
+def _rates(rows: Sequence[SuiteComparison]) -> Table:
+    table = _table(("n", "baseline", "candidate", "change, points", "p"))
+    for row in rows:
+        change = row.failed
+        table.add_row(
+            one_line(row.suite, _NAME_LIMIT),
+            _asked(row),
+            percent(1 - change.baseline),
+            percent(1 - change.candidate),
+            points_interval(-change.worsening, -change.interval.high, -change.interval.low),
+            p_value(row.p_adjusted),
+        )
+    return table
+
+
+def _failures(rows: Sequence[SuiteComparison], *, narrow: bool) -> Table:
+    table = _table(("truncated, change in points", "looped, change in points"))
+    separator = "\n" if narrow else "  "
+    for row in rows:
+        cells = [_failure(change, separator) for change in (row.truncated, row.looped)]
+        table.add_row(one_line(row.suite, _NAME_LIMIT), *cells)
+    return table
+
+
+def _failure(change: RateChange, separator: str) -> str:
+    rates = f"{percent(change.baseline)} -> {percent(change.candidate)}"
+    interval = change.interval
+    return f"{rates}{separator}{points_interval(change.worsening, interval.low, interval.high)}"
+
+
+def _tokens(rows: Sequence[SuiteComparison], *, narrow: bool) -> Table:
+    table = _table(("tokens, mean", "ratio of means", "ratio of medians"))
+    separator = "\n" if narrow else " "
+    for row in rows:
+        tokens = row.tokens
+        if tokens is None:
+            table.add_row(one_line(row.suite, _NAME_LIMIT), UNKNOWN, UNKNOWN, UNKNOWN)
+            continue
+        table.add_row(
+            one_line(row.suite, _NAME_LIMIT),
+            f"{count(tokens.baseline_mean)} -> {count(tokens.candidate_mean)}",
+            _ratio(tokens.ratio, tokens.interval, separator),
+            _ratio(tokens.median_ratio, tokens.median_interval, separator),
+        )
+    return table
+
+
+def _table(headers: Sequence[str]) -> Table:
+    table = open_table()
+    table.add_column("", overflow="fold")
+    for header in headers:
+        table.add_column(header, justify="right", no_wrap=True)
+    return table
+
+
+def _asked(row: SuiteComparison) -> str:
+    """Questions times samples of baseline and candidate: ``30``, ``30×4``, ``30×1/4``."""
+    numbers = [
+        f"{samples / row.questions:.3g}" if row.questions else "0"
+        for samples in (row.baseline_samples, row.candidate_samples)
+    ]
+    if numbers == ["1", "1"]:
+        return f"{row.questions}"
+    return f"{row.questions}×{'/'.join(dict.fromkeys(numbers))}"
+
+
+def _ratio(ratio: float, interval: Interval, separator: str) -> str:
+    ends = ", ".join("∞" if isinf(end) else f"{end:.2f}" for end in (interval.low, interval.high))
+    return f"{'∞' if isinf(ratio) else f'{ratio:.2f}'}{separator}[{ends}]"
+
+
+def _legend(comparison: Comparison) -> Text:
+    total = comparison.total
+    single = total.baseline_samples == total.candidate_samples == total.questions
+    method = "McNemar's exact test" if single else "paired by sample, Gaffke's method"
+    sentences = [
+        f"Change: candidate minus baseline [{100 * comparison.level:g} % interval on these "
+        "questions], paired by question."
+    ]
+    adjusted = ", adjusted for the number of suites" if len(comparison.suites) > 1 else ""
+    sentences.append(f"p: of no change in the pass rate, two-sided ({method}{adjusted}).")
+    if total.tokens is not None:
+        sentences.append(
+            "Ratios: of means with a sign-flip interval, of medians with a bootstrap one."
+        )
+    return Text(" ".join(sentences), style="dim")
+
+
+def _missing_view(comparison: Comparison) -> list[RenderableType]:
+    parts: list[RenderableType] = []
+    for side, other in (("candidate", "baseline"), ("baseline", "candidate")):
+        keys = [gap.key for gap in comparison.missing if gap.side == side]
+        if keys:
+            text = (
+                f"{counted(len(keys), 'question')} of the {other} without a verdict in the {side}: "
+                + ", ".join(f"{suite} {question}" for suite, question in keys[:3])
+                + (", ..." if len(keys) > 3 else "")
+            )
+            parts += ["", Text(one_line(text, 300), style="yellow")]
+    return parts
+
+
+def _flips_view(
+    compared: ComparedRuns, test_ids: Mapping[QuestionKey, str]
+) -> list[RenderableType]:
+    found: dict[FlipKind, list[RenderableType]] = {kind: [] for kind in FLIP_KINDS}
+    for flip in compared.flips:
+        key = flip.candidate.key
+        name = test_ids.get(key, f"{key[0]} {key[1]}")
+        why = f"  ({flip.failure})" if flip.kind == "broken" else ""
+        # A name that is wrapped could not be pasted.
+        line = Text(f"  {one_line(name, 300)}{why}", no_wrap=True, overflow="ignore")
+        found[flip.kind].append(line)
+    summary = ", ".join(f"{len(lines):,} {kind}" for kind, lines in found.items())
+    parts: list[RenderableType] = [Text(f"questions: {summary}")]
+    styles: dict[FlipKind, str] = {"broken": "bold red", "fixed": "bold green"}
+    for kind, style in styles.items():
+        lines = found[kind]
+        if lines:
+            parts += [Text(f"{kind}:", style=style), *lines[:_MOST_IDS]]
+            if len(lines) > _MOST_IDS:
+                parts.append(Text(f"  ... and {len(lines) - _MOST_IDS:,} more"))
+    return parts
+
+
+def _early_view(early: EarlyStop) -> Text:
+    text = (
+        f"stopped when decided: {early.looked_at:,} of {counted(early.samples, 'sample')} counted, "
+        f"{early.not_generated:,} not generated"
+    )
+    if early.tokens_saved is not None and early.tokens_full:
+        share = early.tokens_saved / early.tokens_full
+        text += (
+            f"; about {count(early.tokens_saved)} of {count(early.tokens_full)} tokens saved "
+            f"({percent(share)}), by the baseline's"
+        )
+    if early.baseline_rate is not None:
+        text += (
+            f". Pass rate on those counted: {percent(early.baseline_rate)} -> "
+            f"{percent(early.candidate_rate)}"
+        )
+    return Text(
+        text + ". Rates in the table above are of what had arrived, short completions first."
+    )
+
+
+def _decision_view(decision: Decision) -> list[RenderableType]:
+    settings = decision.settings
+    parts: list[RenderableType] = [
+        Text.assemble("gate: ", (decision.outcome.upper(), _STYLES[decision.outcome]))
+    ]
+    parts += [Text(f"  {one_line(reason, 400)}") for reason in decision.reasons]
+    if decision.samples_needed is not None:
+        parts.append(Text(f"  {would_decide(decision.samples_needed)}"))
+    parts.append(
+        Text(
+            f"A model that is worse in nothing by more than its margin is called regressed in at "
+            f"most {100 * settings.alpha:g} % of comparisons; one whose pass rate is worse by "
+            f"{100 * (settings.margin + settings.mde):g} points is called ok in at most "
+            f"{100 * (1 - settings.power):g} %.",
+            style="dim",
+        )
+    )
+    return parts

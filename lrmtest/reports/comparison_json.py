@@ -1,0 +1,139 @@
+"""A comparison as JSON; docs/summary-json.md describes every field."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+from lrmtest.analysis.compare import RateChange, SuiteComparison, TokenChange
+from lrmtest.analysis.compared import ComparedRuns
+from lrmtest.analysis.gate import Check, Decision
+from lrmtest.analysis.intervals import Interval
+
+
+def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
+    """The figures of a comparison as JSON values, unrounded; infinity is null."""
+    comparison, early = compared.comparison, compared.early
+    return {
+        "baseline": {"run_id": compared.baseline.name, "model": compared.baseline.model},
+        "differences": [
+            {
+                "name": difference.name,
+                "suite": difference.suite,
+                "baseline": difference.baseline,
+                "candidate": difference.candidate,
+            }
+            for difference in compared.differences
+        ],
+        "suites": [_suite(part) for part in comparison.suites],
+        "total": _suite(comparison.total),
+        "missing": [
+            {"suite": gap.key[0], "question": gap.key[1], "side": gap.side, "asked": gap.asked}
+            for gap in comparison.missing
+        ],
+        "flips": [
+            {
+                "suite": flip.candidate.suite,
+                "question": flip.candidate.question_id,
+                "kind": flip.kind,
+                "failure": flip.failure,
+            }
+            for flip in compared.flips
+            if flip.kind != "both pass"
+        ],
+        "gate": None if compared.decision is None else _gate(compared.decision),
+        "early_stop": None
+        if early is None
+        else {
+            "looked_at": early.looked_at,
+            "samples": early.samples,
+            "not_generated": early.not_generated,
+            "tokens_saved": early.tokens_saved,
+            "tokens_full": early.tokens_full,
+            "baseline_pass_rate": early.baseline_rate,
+            "candidate_pass_rate": early.candidate_rate,
+        },
+    }
+
+
+def _suite(part: SuiteComparison) -> dict[str, Any]:
+    return {
+        "suite": part.suite,
+        "questions": part.questions,
+        "baseline_samples": part.baseline_samples,
+        "candidate_samples": part.candidate_samples,
+        "failed": _change(part.failed),
+        "truncated": _change(part.truncated),
+        "looped": _change(part.looped),
+        "tokens": None if part.tokens is None else _tokens(part.tokens),
+        "p_different": part.p_different,
+        "p_adjusted": part.p_adjusted,
+    }
+
+
+def _change(change: RateChange) -> dict[str, Any]:
+    return {
+        "baseline": change.baseline,
+        "candidate": change.candidate,
+        "worsening": change.worsening,
+        "interval": _interval(change.interval),
+        "general_interval": _interval(change.general_interval),
+    }
+
+
+def _tokens(tokens: TokenChange) -> dict[str, Any]:
+    return {
+        "baseline_mean": tokens.baseline_mean,
+        "candidate_mean": tokens.candidate_mean,
+        "ratio": _finite(tokens.ratio),
+        "interval": _interval(tokens.interval),
+        "median_ratio": _finite(tokens.median_ratio),
+        "median_interval": _interval(tokens.median_interval),
+    }
+
+
+def _gate(decision: Decision) -> dict[str, Any]:
+    settings = decision.settings
+    return {
+        "outcome": decision.outcome,
+        "reasons": list(decision.reasons),
+        "samples_needed": decision.samples_needed,
+        "settings": {
+            "margin": settings.margin,
+            "mde": settings.mde,
+            "alpha": settings.alpha,
+            "power": settings.power,
+            "rate_margin": settings.rate_margin,
+            "token_margin": settings.token_margin,
+            "token_mde": settings.token_mde,
+            "allow_missing": settings.allow_missing,
+        },
+        "checks": [_check(check) for check in decision.checks],
+    }
+
+
+def _check(check: Check) -> dict[str, Any]:
+    return {
+        "what": check.claim.what,
+        "suite": check.claim.suite,
+        "margin": check.claim.margin,
+        "mde": check.claim.mde,
+        "outcome": check.outcome,
+        "worsening": _finite(check.worsening),
+        "p_regressed": check.p_regressed,
+        "p_ok": check.p_ok,
+        "samples_needed": check.samples_needed,
+    }
+
+
+def _interval(interval: Interval) -> dict[str, Any]:
+    return {
+        "low": _finite(interval.low),
+        "high": _finite(interval.high),
+        "level": interval.level,
+        "method": interval.method,
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if isfinite(value) else None

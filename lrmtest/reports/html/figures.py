@@ -1,0 +1,224 @@
+"""Every figure that the page shows, as JSON values: it computes none itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from math import isfinite
+from typing import Any
+
+from lrmtest.analysis.compared import ComparedRuns
+from lrmtest.analysis.compute import compute
+from lrmtest.analysis.flips import FLIP_KINDS
+from lrmtest.analysis.front import pareto_front
+from lrmtest.analysis.lengths import lengths
+from lrmtest.analysis.summary import ALL_SUITES, Rate, RunSummary, SuiteSummary, summarize
+from lrmtest.reports.comparison_json import comparison_document
+from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED
+from lrmtest.reports.escape import one_line
+from lrmtest.reports.html.chunks import Place
+from lrmtest.reports.html.runs import ReportRun
+from lrmtest.reports.html.table import NAME, RESULTS, flip_counts, table
+from lrmtest.runs.outcomes import QuestionKey
+
+_COSTS = ("tokens", "bits_per_weight", "sparsity", "parameters", "disk_gb", "memory_gb")
+"""What a model can cost, in the order in which the page offers them; sparsity counts the other way
+round, since more zeros cost less."""
+_DEPTH = 12
+
+
+def document(
+    runs: Sequence[ReportRun],
+    compared: Mapping[str, ComparedRuns],
+    keys: Sequence[QuestionKey],
+    places: Mapping[QuestionKey, Place],
+    brief: Mapping[QuestionKey, tuple[str, str]],
+    threshold: float,
+) -> dict[str, Any]:
+    """All but the questions' texts.
+
+    Args:
+        runs: in the order in which they are shown.
+        compared: comparisons by the candidate's run id.
+        keys: the questions, in order.
+        places: where their texts are.
+        brief: per question the beginning of what was asked and the expected answer.
+        threshold: share of a question's samples that must be correct for it to pass.
+    """
+    summaries = [summarize(run.record) for run in runs]
+    labels = _labels(runs)
+    baselines = {each.baseline.name for each in compared.values()}
+    described = [
+        _run(run, summary, label, baseline=run.run_id in baselines)
+        for run, summary, label in zip(runs, summaries, labels, strict=True)
+    ]
+    suites = [one_line(suite, NAME) for suite in dict.fromkeys(suite for suite, _ in keys)]
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "lrmtest": version("lrmtest"),
+        "level": summaries[0].level if summaries else 0.95,
+        "threshold": threshold,
+        "results": RESULTS,
+        "flip_kinds": FLIP_KINDS,
+        "suites": suites,
+        "runs": described,
+        "comparisons": [
+            _comparison(index, compared[run.run_id])
+            for index, run in enumerate(runs)
+            if run.run_id in compared
+        ],
+        "fronts": {name: _fronts(described, name) for name in dict.fromkeys([ALL_SUITES, *suites])},
+        "questions": table(runs, compared, keys, places, brief, threshold),
+    }
+
+
+def _labels(runs: Sequence[ReportRun]) -> list[str]:
+    """The model's name, or the run's where two runs are of one model."""
+    models = Counter(run.record.model for run in runs)
+    return [
+        one_line(run.record.model if models[run.record.model] == 1 else run.run_id, NAME)
+        for run in runs
+    ]
+
+
+def _run(run: ReportRun, summary: RunSummary, label: str, *, baseline: bool) -> dict[str, Any]:
+    manifest = run.record.manifest
+    model, sizes = _section(manifest, "model"), _section(manifest, "size")
+    compression = _section(model, "compression")
+    figures = {
+        one_line(part.suite, NAME): _suite(run, part)
+        for part in (*summary.suites, summary.total)
+        if part.suite  # Completions of a test's own prompt have no verdict.
+    }
+    return {
+        "id": one_line(run.run_id, NAME),
+        "label": label,
+        "model": one_line(run.record.model, NAME),
+        "created": one_line(run.outcomes.created, 40),
+        "finished": run.finished,
+        "baseline": baseline,
+        "texts": run.store is not None,
+        "lacking": [one_line(each, 400) for each in run.lacking],
+        "method": one_line(str(compression.get("method") or ""), 60),
+        "costs": {
+            "bits_per_weight": _number(compression.get("bits_per_weight")),
+            "sparsity": _number(compression.get("sparsity")),
+            **{name: _number(sizes.get(name)) for name in ("parameters", "disk_gb", "memory_gb")},
+        },
+        "suites": figures,
+        "manifest": _shown(manifest),
+    }
+
+
+def _suite(run: ReportRun, part: SuiteSummary) -> dict[str, Any]:
+    samples = [sample for sample in run.record.samples if part.suite in (sample.suite, ALL_SUITES)]
+    # Suites differ in length for reasons of their own: tokens are not pooled over them.
+    alone = part.suite != ALL_SUITES or len({sample.suite for sample in samples}) == 1
+    bought = compute(samples) if alone else None
+    spread = lengths(samples) if alone else None
+    reasoning = part.reasoning_tokens.mean if part.reasoning_tokens else None
+    answer = part.answer_tokens.mean if part.answer_tokens else None
+    known = reasoning is not None or answer is not None
+    return {
+        "questions": part.questions,
+        "samples": part.samples,
+        "errors": part.errors,
+        "unanswered": part.unanswered,
+        "rate": _rate(part.strict),
+        # A baseline's file does not say what an unfinished completion would have answered.
+        "lenient": _rate(part.lenient) if run.store is not None else None,
+        "score": _rate(part.score) if run.store is not None else None,
+        "metrics": {name: _rate(rate) for name, rate in part.metrics.items()},
+        "counts": {"correct": part.samples - sum(part.failures.values()), **part.failures},
+        "tokens": (reasoning or 0) + (answer or 0) if known else None,
+        "reasoning_tokens": reasoning if run.store is not None else None,
+        "estimated": part.tokens_estimated,
+        "lengths": None if spread is None else asdict(spread),
+        "compute": None
+        if bought is None
+        else {
+            "within": {**_rate(bought.within.rate), "questions": bought.within.questions},
+            "per_correct": _finite(bought.tokens_per_correct.value),
+            "budgets": [
+                {
+                    "budget": point.budget,
+                    "rate": _rate(point.accuracy),
+                    "tokens": point.mean_tokens,
+                    "cut": point.cut,
+                }
+                for point in bought.budgets
+            ],
+        },
+    }
+
+
+def _comparison(index: int, compared: ComparedRuns) -> dict[str, Any]:
+    figures = comparison_document(compared)
+    # The questions' flips are in the table, the differences are told in words.
+    del figures["flips"], figures["differences"]
+    counts = {one_line(suite, NAME): part for suite, part in flip_counts(compared).items()}
+    total = {kind: sum(part[kind] for part in counts.values()) for kind in FLIP_KINDS}
+    return {
+        "run": index,
+        "baseline_label": one_line(compared.baseline.model, NAME),
+        "notes": [
+            *(f"allowed to differ: {one_line(str(each), 300)}" for each in compared.differences),
+            *(() if compared.tokens_comparable else (TOKENS_NOT_COMPARED,)),
+        ],
+        "figures": _shown(figures),
+        "flip_counts": {**counts, ALL_SUITES: total},
+    }
+
+
+def _fronts(described: Sequence[Mapping[str, Any]], suite: str) -> dict[str, list[int]]:
+    """Per cost the runs on the Pareto front, as indices."""
+    fronts = {}
+    for cost in _COSTS:
+        known = []
+        for index, run in enumerate(described):
+            figures = run["suites"].get(suite)
+            if figures is None or figures["rate"]["value"] is None:
+                continue
+            value = figures["tokens"] if cost == "tokens" else run["costs"][cost]
+            if value is not None:
+                price = -value if cost == "sparsity" else value
+                known.append((index, (price, figures["rate"]["value"])))
+        front = pareto_front([point for _, point in known])
+        fronts[cost] = [known[place][0] for place in front]
+    return fronts
+
+
+def _rate(rate: Rate) -> dict[str, Any]:
+    return {"value": rate.value, "low": rate.interval.low, "high": rate.interval.high}
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
+
+
+def _number(value: Any) -> float | None:
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return float(value) if usable else None
+
+
+def _section(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = content.get(name)
+    return section if isinstance(section, Mapping) else {}
+
+
+def _shown(value: Any, depth: int = 0) -> Any:
+    """JSON values with their texts bounded and made safe to show."""
+    if depth > _DEPTH:
+        return "…"
+    if isinstance(value, Mapping):
+        return {one_line(str(name), 200): _shown(part, depth + 1) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(part, depth + 1) for part in value]
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
+    return one_line(str(value), 2000)

@@ -1,0 +1,101 @@
+"""The page: one HTML file with its script, its style and all its data inside.
+
+Model output is hostile, so nothing but the report's own script can run, and it can do nothing
+but show text:
+
+* The file's Content-Security-Policy allows the one script and the one style sheet whose hashes it
+  names, and no connection, image, font, frame or form whatever.
+* Trusted types are required and none can be made, so that the script itself cannot turn a text
+  into markup: whatever would parse HTML raises an error.
+* All data is compressed and in base64, in elements that browsers do not run. No character of it
+  can end its element.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+from lrmtest.errors import StoreError
+from lrmtest.reports.html.chunks import packed
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>lrmtest report</title>
+<style>{style}</style>
+</head>
+<body>
+<noscript>This report needs JavaScript. Its figures are also in `lrmtest show` and
+`lrmtest compare`.</noscript>
+<div id="app"></div>
+<script type="application/octet-stream" id="index">{index}</script>
+<script>{script}</script>
+{chunks}
+</body>
+</html>
+"""
+
+
+def page(document: Mapping[str, Any], chunks: Sequence[str]) -> str:
+    """The report's HTML; ASCII only.
+
+    Args:
+        document: all but the texts, from `lrmtest.reports.html.figures`.
+        chunks: the texts, from `lrmtest.reports.html.chunks`.
+
+    Raises:
+        StoreError: the package lacks the page's script or style.
+    """
+    script, style = asset("report.js"), asset("report.css")
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src '{_hash(script)}'",
+            f"style-src '{_hash(style)}'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
+    )
+    return _PAGE.format(
+        policy=escape(policy),
+        style=style,
+        index=packed(document),
+        script=script,
+        chunks="\n".join(
+            f'<script type="application/octet-stream" id="chunk-{number}">{chunk}</script>'
+            for number, chunk in enumerate(chunks)
+        ),
+    )
+
+
+def asset(name: str) -> str:
+    """One of the files that are built from ``frontend/``.
+
+    Raises:
+        StoreError: the package lacks it.
+    """
+    try:
+        return (files("lrmtest.reports.html") / "assets" / name).read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(
+            f"the HTML report's {name} is missing or damaged: {error}",
+            hint="install lrmtest again",
+        ) from error
+
+
+def _hash(text: str) -> str:
+    """As a Content-Security-Policy names an inline script or style."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode("ascii")

@@ -1,0 +1,109 @@
+"""The table of questions: one row each, one cell per run."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lrmtest.analysis.compared import ComparedRuns
+from lrmtest.analysis.flips import FLIP_KINDS, usual_failure
+from lrmtest.grading.verdict import FAILURE_CLASSES
+from lrmtest.reports.escape import one_line
+from lrmtest.reports.html.chunks import Place
+from lrmtest.reports.html.runs import ReportRun
+from lrmtest.runs.outcomes import QuestionKey, QuestionOutcome
+
+RESULTS = ("correct", *FAILURE_CLASSES, "error")
+"""What a question's cell can say; the page knows them by their place here."""
+
+NAME = 200
+"""Characters of a name that are shown."""
+
+
+def question_keys(runs: Sequence[ReportRun]) -> list[QuestionKey]:
+    """Every question of every run: suites in the runs' order, ids in natural order."""
+    found = dict.fromkeys(key for run in runs for key in run.outcomes.outcomes if key[0])
+    suites = list(dict.fromkeys(suite for suite, _ in found))
+    return sorted(found, key=lambda key: (suites.index(key[0]), natural(key[1])))
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """A sort key by which ``q9`` comes before ``q10``."""
+    # Long numbers are compared as text: no number of a benchmark has so many digits.
+    parts = [
+        (0, int(part), "") if len(part) < 20 and part.isdecimal() else (1, 0, part)
+        for part in re.findall(r"\d+|\D+", text)
+    ]
+    return [*parts, (2, 0, text)]  # 1 and 01 differ in nothing else.
+
+
+def table(
+    runs: Sequence[ReportRun],
+    compared: Mapping[str, ComparedRuns],
+    keys: Sequence[QuestionKey],
+    places: Mapping[QuestionKey, Place],
+    brief: Mapping[QuestionKey, tuple[str, str]],
+    threshold: float,
+) -> dict[str, Any]:
+    """The table by columns, which compress better than rows."""
+    suites = list(dict.fromkeys(suite for suite, _ in keys))
+    nowhere: Place = (-1, 0)
+    return {
+        "suites": [one_line(suite, NAME) for suite in suites],
+        "suite": [suites.index(suite) for suite, _ in keys],
+        "id": [one_line(question_id, NAME) for _, question_id in keys],
+        "chunk": [places.get(key, nowhere)[0] for key in keys],
+        "slot": [places.get(key, nowhere)[1] for key in keys],
+        "brief": [brief.get(key, ("", ""))[0] for key in keys],
+        "expected": [brief.get(key, ("", ""))[1] for key in keys],
+        "runs": [_column(run, keys, threshold) for run in runs],
+        "flips": {
+            str(index): _flips(compared[run.run_id], keys)
+            for index, run in enumerate(runs)
+            if run.run_id in compared
+        },
+    }
+
+
+def flip_counts(compared: ComparedRuns) -> dict[str, dict[str, int]]:
+    """How many questions of each suite are of each kind; all kinds present."""
+    found: dict[str, Counter[str]] = {}
+    for flip in compared.flips:
+        found.setdefault(flip.candidate.suite, Counter())[flip.kind] += 1
+    return {suite: {kind: counts[kind] for kind in FLIP_KINDS} for suite, counts in found.items()}
+
+
+def _column(
+    run: ReportRun, keys: Sequence[QuestionKey], threshold: float
+) -> dict[str, list[int | None]]:
+    outcomes = [run.outcomes.outcomes.get(key) for key in keys]
+    return {
+        "result": [_result(outcome, threshold) for outcome in outcomes],
+        "passes": [outcome.passes if outcome else None for outcome in outcomes],
+        "samples": [outcome.count if outcome else None for outcome in outcomes],
+        "tokens": [_mean_tokens(outcome) for outcome in outcomes],
+    }
+
+
+def _result(outcome: QuestionOutcome | None, threshold: float) -> int | None:
+    """The place in `RESULTS`; None when the run did not ask the question."""
+    if outcome is None:
+        return None
+    if not outcome.count:
+        return RESULTS.index("error")
+    if outcome.passed(threshold):
+        return RESULTS.index("correct")
+    return RESULTS.index(usual_failure(outcome) or "wrong")
+
+
+def _mean_tokens(outcome: QuestionOutcome | None) -> int | None:
+    if outcome is None or not outcome.count or not outcome.tokens:
+        return None
+    return round(outcome.tokens / outcome.count)
+
+
+def _flips(compared: ComparedRuns, keys: Sequence[QuestionKey]) -> list[int | None]:
+    kinds = {flip.candidate.key: FLIP_KINDS.index(flip.kind) for flip in compared.flips}
+    return [kinds.get(key) for key in keys]

@@ -1,0 +1,261 @@
+"""The texts of every question: prompt, expected answer, and what each run said.
+
+Texts are made safe to show as for a terminal: control characters, direction overrides and the like
+are written out. A loop is given once, with how often it came.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from lrmtest.analysis.traces import parting
+from lrmtest.errors import UsageError
+from lrmtest.grading.loops import find_loop
+from lrmtest.grading.split import DEFAULT_TAGS, told_apart
+from lrmtest.questions.question import Question
+from lrmtest.reports.escape import one_line, plain, size_of
+from lrmtest.reports.html.runs import ReportRun
+from lrmtest.runs.command import rerun_arguments
+from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.runs.store import Store, StoredCompletion, StoredQuestion
+
+_HEAD, _TAIL = 300_000, 100_000
+"""Of one text, in characters; far more than any budget allows, far less than a page can take."""
+_PROMPT = 200_000
+_ANSWER = 2_000
+_ERROR = 4_000
+_COMMAND = 4_000
+
+
+@dataclass(slots=True)
+class QuestionTexts:
+    """What a report says of one question.
+
+    Attributes:
+        key: suite and id.
+        content: for its view, JSON values.
+        brief: the beginning of what was asked, for the table; empty when nothing has a text.
+        expected: the reference answer.
+    """
+
+    key: QuestionKey
+    content: dict[str, Any]
+    brief: str = ""
+    expected: str = ""
+
+
+@dataclass(slots=True)
+class _Found:
+    """One run's part of a question."""
+
+    question: StoredQuestion | None = None
+    completions: list[StoredCompletion] = field(default_factory=list)
+
+
+def question_texts(runs: Sequence[ReportRun]) -> Iterator[QuestionTexts]:
+    """Every question that some run has texts of, one at a time, in order of suite and id.
+
+    Raises:
+        StoreError: a store cannot be read.
+    """
+    with ExitStack() as stack:
+        stores = {
+            path: stack.enter_context(Store(path, create=False))
+            for path in {run.store for run in runs if run.store is not None}
+        }
+        walks = [
+            _Walk(stores[run.store], run.run_id) if run.store is not None else None for run in runs
+        ]
+        errors = [_errors(stores[run.store], run.run_id) if run.store else {} for run in runs]
+        while True:
+            waiting = [walk.key for walk in walks if walk is not None and walk.key is not None]
+            if not waiting:
+                return
+            key = min(waiting)
+            found = [walk.take(key) if walk is not None else None for walk in walks]
+            yield _texts(key, runs, found, [of_run.get(key, []) for of_run in errors])
+
+
+class _Walk:
+    """Goes through a run's questions in order, with their completions."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        asked = (
+            (suite, question_id, question)
+            for suite, question_id, question in store.questions(run_id)
+            if suite
+        )
+        self._questions = asked
+        self._completions = groupby(
+            (one for one in store.completions(run_id) if one.suite),
+            key=lambda one: (one.suite, one.question_id),
+        )
+        self._next_completions = next(self._completions, None)
+        self._next = next(self._questions, None)
+
+    @property
+    def key(self) -> QuestionKey | None:
+        """The next question; None at the end."""
+        return self._next[:2] if self._next is not None else None
+
+    def take(self, key: QuestionKey) -> _Found | None:
+        """The question `key` if it is next, and move on."""
+        if self._next is None or self._next[:2] != key:
+            return None
+        found = _Found(self._next[2])
+        # A completion without its question, as in a run that was imported in part, is passed over.
+        while self._next_completions is not None and self._next_completions[0] <= key:
+            if self._next_completions[0] == key:
+                found.completions = list(self._next_completions[1])
+            self._next_completions = next(self._completions, None)
+        self._next = next(self._questions, None)
+        return found
+
+
+def _errors(store: Store, run_id: str) -> dict[QuestionKey, list[dict[str, Any]]]:
+    found: dict[QuestionKey, list[dict[str, Any]]] = {}
+    for error in store.errors(run_id):
+        entry = {"sample": error.sample, "error": plain(error.message, _ERROR)}
+        found.setdefault((error.suite, error.question_id), []).append(entry)
+    return found
+
+
+def _texts(
+    key: QuestionKey,
+    runs: Sequence[ReportRun],
+    found: Sequence[_Found | None],
+    errors: Sequence[list[dict[str, Any]]],
+) -> QuestionTexts:
+    prompts = [_prompt(part.question) if part and part.question else None for part in found]
+    asked = next((part.question for part in found if part and part.question), None)
+    question = asked.question if asked is not None else None
+    prompt = next((each for each in prompts if each is not None), [])
+    content: dict[str, Any] = {
+        "prompt": prompt,
+        "references": [plain(text, _ANSWER) for text in question.references] if question else [],
+        "kind": question.kind if question else "",
+        "runs": [],
+    }
+    for run, part, of_run, asked_so in zip(runs, found, errors, prompts, strict=True):
+        if part is None:
+            content["runs"].append(None)
+            continue
+        tags = _tags(run)
+        samples = [_sample(stored, tags) for stored in part.completions]
+        shown: dict[str, Any] = {
+            "samples": sorted([*samples, *of_run], key=lambda sample: sample["sample"]),
+            "commands": _commands(run, key),
+        }
+        if asked_so != prompt:
+            shown["prompt"] = asked_so
+        content["runs"].append(shown)
+    _mark_partings(content["runs"])
+    expected = question.expected if question is not None else ""
+    return QuestionTexts(key, content, _brief(question, prompt), expected)
+
+
+def _brief(question: Question | None, prompt: list[list[str]]) -> str:
+    """What tells a question from its neighbours: its own texts, without what all prompts share."""
+    own = question.material.values() if question is not None else ()
+    return " ".join(value for value in own if isinstance(value, str)) or (
+        prompt[-1][1] if prompt else ""
+    )
+
+
+def _commands(run: ReportRun, key: QuestionKey) -> list[str]:
+    """What asks the question again, as a shell takes it; else why nothing does, as a comment."""
+    try:
+        arguments = rerun_arguments(run.run_id, run.record.manifest, [key])
+    except UsageError as error:
+        hint = f"; {error.hint}" if error.hint else ""
+        return [one_line(f"# {error.message}{hint}", _COMMAND)]
+    return [one_line(shlex.join(["pytest", *words]), _COMMAND) for words in arguments]
+
+
+def _prompt(stored: StoredQuestion) -> list[list[str]]:
+    return [[plain(role, 40), plain(text, _PROMPT)] for role, text in stored.prompt]
+
+
+def _tags(run: ReportRun) -> tuple[str, str]:
+    model = run.record.manifest.get("model")
+    tags = model.get("reasoning_tags") if isinstance(model, dict) else None
+    return (str(tags[0]), str(tags[1])) if tags else DEFAULT_TAGS
+
+
+def _sample(stored: StoredCompletion, tags: tuple[str, str]) -> dict[str, Any]:
+    completion, verdict = stored.completion, stored.verdict
+    reasoning, answer = told_apart(completion.text, tags, ran_out=completion.ran_out)
+    sample: dict[str, Any] = {
+        "sample": stored.sample,
+        "reasoning": _part(reasoning),
+        "answer": _part(answer),
+        "finish": completion.finish_reason,
+        "reasoning_tokens": completion.reasoning_tokens,
+        "answer_tokens": completion.answer_tokens,
+        "estimated": completion.tokens_estimated,
+        "seconds": round(completion.seconds, 2),
+        "seed": completion.seed,
+    }
+    if verdict is not None:
+        sample["result"] = "correct" if verdict.correct else verdict.failure or "wrong"
+        sample["score"] = verdict.score
+        for name in ("extracted", "provisional"):
+            given = getattr(verdict, name)
+            sample[name] = None if given is None else plain(given, _ANSWER)
+        sample["metrics"] = dict(verdict.metrics)
+        sample["lenient"] = verdict.lenient_correct
+    return sample
+
+
+def _part(text: str) -> dict[str, Any]:
+    """A text; `loop` is what it ends in, given once, and `times` how often that came."""
+    text = text.strip("\n")
+    loop = find_loop(text)
+    if loop is None:
+        return {"text": _bounded(text)}
+    return {
+        "text": _bounded(text[: loop.start]),
+        "loop": plain(text[loop.start : loop.start + loop.period], _HEAD),
+        "times": int(loop.repeats),
+        "length": loop.end - loop.start,
+    }
+
+
+def _bounded(text: str) -> str:
+    if len(text) <= _HEAD + _TAIL:
+        return plain(text, 10 * (_HEAD + _TAIL))
+    left_out = size_of(text[_HEAD:-_TAIL])
+    return (
+        f"{plain(text[:_HEAD], 10 * _HEAD)}\n[{left_out} left out of this report]\n"
+        f"{plain(text[-_TAIL:], 10 * _TAIL)}"
+    )
+
+
+def _mark_partings(runs: Sequence[dict[str, Any] | None]) -> None:
+    """Say where each sample's reasoning parts from that of the first run's sample of its index."""
+    if not runs or runs[0] is None:
+        return
+    first = {sample["sample"]: sample for sample in runs[0]["samples"] if "reasoning" in sample}
+    for run in runs[1:]:
+        for sample in run["samples"] if run is not None else ():
+            before = first.get(sample["sample"])
+            if before is None or "reasoning" not in sample:
+                continue
+            left, right = before["reasoning"]["text"], sample["reasoning"]["text"]
+            found = parting(left, right, context=0)
+            if found is not None and left and right:
+                sample["parting"] = {
+                    "words": found.words,
+                    "first": _utf16(left, found.left_at),
+                    "this": _utf16(right, found.right_at),
+                }
+
+
+def _utf16(text: str, offset: int) -> int:
+    """An offset as JavaScript counts."""
+    return offset + sum(character > "\uffff" for character in text[:offset])

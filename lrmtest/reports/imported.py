@@ -1,0 +1,46 @@
+"""What became of an imported log, in a few lines."""
+
+from __future__ import annotations
+
+from lrmtest.reports.escape import one_line
+from lrmtest.reports.numbers import counted
+from lrmtest.runs.formats.imported import Disagreement, Imported
+
+_MOST_LISTED = 10
+_NAME_LIMIT = 200
+
+
+def imported_lines(tool: str, imported: Imported) -> list[str]:
+    """How many completions a log had, where its grader disagrees with ours, what was left out."""
+    run_id = one_line(imported.run.run_id, _NAME_LIMIT)
+    lines = [
+        f"{counted(imported.completions, 'completion')} of {run_id} read into suite "
+        f"{one_line(imported.suite, _NAME_LIMIT)}, graded; see: lrmtest show {run_id}"
+    ]
+    if imported.errors:
+        lines.append(f"{counted(imported.errors, 'sample')} without an output: engine errors here")
+    if imported.compared:
+        agreed = imported.compared - len(imported.disagreements)
+        lines.append(f"{tool} graded {agreed} of {imported.compared} in the same way")
+        lines += [f"  {_told(each)}" for each in imported.disagreements[:_MOST_LISTED]]
+        if len(imported.disagreements) > _MOST_LISTED:
+            lines.append(f"  ... and {len(imported.disagreements) - _MOST_LISTED} more")
+    if imported.left_out:
+        names = [one_line(name, 60) for name in imported.left_out[:_MOST_LISTED]]
+        more = ", ..." if len(imported.left_out) > _MOST_LISTED else ""
+        lines.append(
+            f"left out, because the suite does not have them: "
+            f"{counted(len(imported.left_out), 'question')} ({', '.join(names)}{more})"
+        )
+    return lines
+
+
+def _told(each: Disagreement) -> str:
+    verdict = each.verdict
+    here = "correct" if verdict.correct else str(verdict.failure)
+    if verdict.extracted is not None:
+        here += f" ({one_line(verdict.extracted, 80)})"
+    return (
+        f"{one_line(each.question_id, 80)} sample {each.sample}: "
+        f"{'correct' if each.passed else 'wrong'} there, {here} here"
+    )

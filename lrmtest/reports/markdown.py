@@ -1,0 +1,227 @@
+"""The summary as Markdown, for the job page of a continuous integration service.
+
+What comes from a model or a file stands in it as text and nothing else: every character that
+Markdown, HTML or GitHub's additions (mentions, issue numbers, formulas, links) could take for
+markup is written as an HTML entity.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from lrmtest.analysis.compare import SuiteComparison
+from lrmtest.analysis.compared import ComparedRuns
+from lrmtest.analysis.summary import RunSummary, SuiteSummary
+from lrmtest.grading.verdict import FAILURE_CLASSES
+from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, would_decide
+from lrmtest.reports.escape import one_line
+from lrmtest.reports.failed import FailedQuestion
+from lrmtest.reports.numbers import (
+    UNKNOWN,
+    count,
+    counted,
+    interval_percent,
+    p_value,
+    percent,
+    points_interval,
+)
+
+MOST_QUESTIONS = 100
+"""Failed questions listed for each model; GitHub shows at most 1 MiB."""
+
+_NAME_LIMIT = 120
+_ANSWER_LIMIT = 120
+_ERROR_LIMIT = 300
+_MARKS = {"ok": "✅", "regressed": "❌", "undecided": "⚠️"}
+_MARKUP = re.compile(r"[&<>`*_\[\]|\\~#@:!$\"']|(?<=www)\.", re.IGNORECASE)
+
+
+def literal(text: str, limit: int) -> str:
+    """`text` on one line, cut to `limit` characters, with nothing that is taken for markup."""
+    return _MARKUP.sub(lambda match: f"&#{ord(match.group())};", one_line(text, limit))
+
+
+def markdown_report(
+    summaries: Sequence[RunSummary],
+    compared: Sequence[ComparedRuns] = (),
+    failed: Mapping[str, Sequence[FailedQuestion]] | None = None,
+    not_tested: Mapping[str, str] | None = None,
+) -> str:
+    """The report, ending in a line feed.
+
+    Args:
+        summaries: one for each run.
+        compared: the runs' comparisons with their baselines.
+        failed: the failed questions of each model, by its name.
+        not_tested: why a model could not be tested at all, by its name.
+    """
+    parts = ["## lrmtest"]
+    for model, reason in (not_tested or {}).items():
+        parts.append(
+            f"**⚠️ {literal(model, _NAME_LIMIT)} could not be tested**: "
+            f"{literal(reason, _ERROR_LIMIT)}"
+        )
+    parts += [_decision(each) for each in compared if each.decision is not None]
+    if summaries:
+        parts.append(_results(summaries))
+        parts.append(_legend(summaries))
+    parts += [_comparison(each) for each in compared]
+    for model, questions in (failed or {}).items():
+        if questions:
+            parts.append(_failed(model, questions))
+    return "\n\n".join(parts) + "\n"
+
+
+def _decision(compared: ComparedRuns) -> str:
+    decision = compared.decision
+    assert decision is not None
+    name = literal(compared.candidate.model, _NAME_LIMIT)
+    lines = [f"**{_MARKS[decision.outcome]} gate: {decision.outcome}** ({name})", ""]
+    lines += [f"- {literal(reason, 400)}" for reason in decision.reasons]
+    if decision.samples_needed is not None:
+        lines.append(f"- {would_decide(decision.samples_needed)}")
+    return "\n".join(lines)
+
+
+def _results(summaries: Sequence[RunSummary]) -> str:
+    classes = [name.replace("-", " ") for name in FAILURE_CLASSES]
+    headers = ["model", "suite", "n", "pass rate", "lenient", *classes, "errors", "tokens"]
+    rows = []
+    for summary in summaries:
+        parts = list(summary.suites)
+        if len(parts) > 1:
+            parts.append(summary.total)
+        for part in parts:
+            rows.append([literal(summary.model, _NAME_LIMIT), *_suite_cells(part)])
+    return markdown_table(headers, rows, left=2)
+
+
+def _suite_cells(part: SuiteSummary) -> list[str]:
+    strict = percent(part.strict.value)
+    if part.strict.value is not None:
+        strict += f" {interval_percent(part.strict.interval)}"
+    known = [stats.mean for stats in (part.reasoning_tokens, part.answer_tokens) if stats]
+    tokens = count(sum(known), estimated=part.tokens_estimated) if known else UNKNOWN
+    per_question = part.samples / part.questions if part.questions else 1
+    asked = f"{part.questions}" + (f"×{per_question:.3g}" if per_question != 1 else "")
+    return [
+        literal(part.suite, _NAME_LIMIT),
+        asked,
+        strict,
+        percent(part.lenient.value),
+        *(str(number or "") for number in part.failures.values()),
+        str(part.errors or ""),
+        tokens,
+    ]
+
+
+def _legend(summaries: Sequence[RunSummary]) -> str:
+    runs = ", ".join(literal(summary.run_id, _NAME_LIMIT) for summary in summaries)
+    return (
+        f"n: questions×samples. Pass rate: [{100 * summaries[0].level:g} % interval for questions "
+        "like these]; the model must have ended by itself. Lenient: what was cut off is graded on "
+        f"what it had said. Tokens: mean per completion. Errors are the engine's and in no rate. "
+        f"Runs: {runs}."
+    )
+
+
+def _comparison(compared: ComparedRuns) -> str:
+    title = (
+        f"### {literal(compared.candidate.model, _NAME_LIMIT)} against the baseline "
+        f"{literal(compared.baseline.model, _NAME_LIMIT)} "
+        f"({literal(compared.baseline.name, _NAME_LIMIT)})"
+    )
+    parts = [title]
+    notes = [f"- allowed to differ: {literal(str(each), 200)}" for each in compared.differences]
+    notes += [f"- {note}" for note in _notes(compared)]
+    if notes:
+        parts.append("\n".join(notes))
+    comparison = compared.comparison
+    if compared.early is None and comparison.total.questions:
+        rows = list(comparison.suites)
+        if len(rows) > 1:
+            rows.append(comparison.total)
+        headers = ["suite", "n", "baseline", "candidate", "change, points", "p", "tokens, ratio"]
+        parts.append(markdown_table(headers, [_comparison_cells(row) for row in rows], left=1))
+        kinds = Counter(flip.kind for flip in compared.flips)
+        flips = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())
+        parts.append(
+            f"Change: candidate minus baseline [{100 * comparison.level:g} % interval on these "
+            f"questions], paired by question. Questions: {flips}."
+        )
+    return "\n\n".join(parts)
+
+
+def _notes(compared: ComparedRuns) -> list[str]:
+    notes = []
+    if not compared.tokens_comparable:
+        notes.append(TOKENS_NOT_COMPARED)
+    early = compared.early
+    if early is not None:
+        notes.append(
+            f"stopped when decided: {early.looked_at:,} of {counted(early.samples, 'sample')} "
+            f"counted, {early.not_generated:,} not generated; rates above are of what had arrived"
+        )
+    for side, other in (("candidate", "baseline"), ("baseline", "candidate")):
+        missing = sum(gap.side == side for gap in compared.comparison.missing)
+        if missing:
+            notes.append(
+                f"{counted(missing, 'question')} of the {other} without a verdict in the {side}"
+            )
+    return notes
+
+
+def _comparison_cells(row: SuiteComparison) -> list[str]:
+    change = row.failed
+    ratio = UNKNOWN if row.tokens is None else f"{row.tokens.ratio:.2f}"
+    return [
+        literal(row.suite, _NAME_LIMIT),
+        str(row.questions),
+        percent(1 - change.baseline),
+        percent(1 - change.candidate),
+        points_interval(-change.worsening, -change.interval.high, -change.interval.low),
+        p_value(row.p_adjusted),
+        ratio,
+    ]
+
+
+def _failed(model: str, questions: Sequence[FailedQuestion]) -> str:
+    broken = sum(question.broken for question in questions)
+    title = f"{counted(len(questions), 'question')} of {literal(model, _NAME_LIMIT)} failed"
+    if broken:
+        title += f", {broken:,} of them passed in the baseline"
+    rows = [_failed_cells(question) for question in questions[:MOST_QUESTIONS]]
+    lines = [
+        "<details>",
+        f"<summary>{title}</summary>",
+        "",
+        markdown_table(["test", "", "class", "passed", "answered", "tokens"], rows, left=3),
+        "",
+    ]
+    if len(questions) > MOST_QUESTIONS:
+        lines += [f"... and {len(questions) - MOST_QUESTIONS:,} more", ""]
+    return "\n".join([*lines, "</details>"])
+
+
+def _failed_cells(question: FailedQuestion) -> list[str]:
+    if question.failure is None and question.error:
+        answers = literal(question.error, _ERROR_LIMIT)
+    else:
+        given = [UNKNOWN if answer is None else answer for answer in question.answers[:4]]
+        answers = ", ".join(literal(answer, _ANSWER_LIMIT) for answer in given)
+    return [
+        literal(question.test_id, 2 * _NAME_LIMIT),
+        "broken" if question.broken else "",
+        question.failure or "engine error",
+        f"{question.passes}/{question.samples}",
+        answers,
+        count(question.tokens),
+    ]
+
+
+def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, left: int) -> str:
+    """A table whose first `left` columns are flush left, the others flush right."""
+    rule = [":--" if number < left else "--:" for number in range(len(headers))]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headers, rule, *rows))

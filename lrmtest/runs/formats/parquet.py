@@ -1,0 +1,179 @@
+"""Runs as Parquet: one row for each sample, engine errors included, for data frames.
+
+The run's manifest is in the file's metadata, as JSON under ``lrmtest``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from lrmtest.errors import UsageError
+from lrmtest.grading import split
+from lrmtest.models.engines.unicode import well_formed
+from lrmtest.questions.question import Question
+from lrmtest.runs.files import replacing
+from lrmtest.runs.store import Store, StoredCompletion, StoredRun
+
+_GROUP_CHARACTERS = 16_000_000
+"""Texts are gathered up to about this many characters before a row group is written."""
+
+
+def export_parquet(store: Store, run: StoredRun, path: Path) -> int:
+    """Write a run to a Parquet file.
+
+    Columns: ``run_id``, ``model``, ``suite``, ``question``, ``sample``, ``kind``, ``references``,
+    ``prompt`` (role and text), ``output``, ``reasoning``, ``answer``, ``finish_reason``,
+    ``prompt_tokens``, ``completion_tokens``, ``reasoning_tokens``, ``tokens_estimated``,
+    ``seed``, ``seconds``, ``created``, ``correct``, ``lenient_correct``, ``score``, ``extracted``,
+    ``failure``, ``provisional``, ``metrics`` and ``error``. What is not known is null; so is
+    everything that a completion has, where the engine failed.
+
+    Returns:
+        The number of completions written.
+
+    Raises:
+        UsageError: pyarrow is not installed.
+        StoreError: the file cannot be written.
+    """
+    try:
+        arrow = import_module("pyarrow")
+        parquet = import_module("pyarrow.parquet")
+    except ImportError:
+        raise UsageError(
+            "pyarrow is needed to write Parquet", hint="pip install 'lrmtest[hub]'"
+        ) from None
+    header = {"run_id": run.run_id, "created": run.created, "manifest": run.manifest}
+    schema = _schema(arrow).with_metadata({"lrmtest": json.dumps(header)})
+    count = 0
+    with (
+        replacing(path) as unfinished,
+        parquet.ParquetWriter(unfinished, schema, compression="zstd") as writer,
+    ):
+        for rows in _groups(_rows(store, run)):
+            count += sum(row.get("output") is not None for row in rows)
+            writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
+    return count
+
+
+def _schema(arrow: Any) -> Any:
+    text, count, real, flag = arrow.string(), arrow.int64(), arrow.float64(), arrow.bool_()
+    message = arrow.struct([("role", text), ("text", text)])
+    return arrow.schema(
+        [
+            ("run_id", text),
+            ("model", text),
+            ("suite", text),
+            ("question", text),
+            ("sample", count),
+            ("kind", text),
+            ("references", arrow.list_(text)),
+            ("prompt", arrow.list_(message)),
+            ("output", arrow.large_string()),
+            ("reasoning", arrow.large_string()),
+            ("answer", arrow.large_string()),
+            ("finish_reason", text),
+            ("prompt_tokens", count),
+            ("completion_tokens", count),
+            ("reasoning_tokens", count),
+            ("tokens_estimated", flag),
+            ("seed", count),
+            ("seconds", real),
+            ("created", text),
+            ("correct", flag),
+            ("lenient_correct", flag),
+            ("score", real),
+            ("extracted", text),
+            ("failure", text),
+            ("provisional", text),
+            ("metrics", arrow.map_(text, real)),
+            ("error", text),
+        ]
+    )
+
+
+def _rows(store: Store, run: StoredRun) -> Iterator[dict[str, Any]]:
+    opening, closing = run.manifest["model"]["reasoning_tags"]
+    asked = {}
+    for suite, question_id, stored in store.questions(run.run_id):
+        asked[suite, question_id] = {
+            **_question(stored.question),
+            "prompt": [{"role": role, "text": well_formed(text)} for role, text in stored.prompt],
+        }
+    for completion in store.completions(run.run_id):
+        name = completion.suite, completion.question_id
+        yield {
+            **_place(run, *name, completion.sample),
+            **asked.get(name, {}),
+            **_completion(completion, (opening, closing)),
+        }
+    for error in store.errors(run.run_id):
+        name = error.suite, error.question_id
+        yield {
+            **_place(run, *name, error.sample),
+            **asked.get(name, {}),
+            "error": well_formed(error.message),
+        }
+
+
+def _place(run: StoredRun, suite: str, question_id: str, sample: int) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "model": run.model,
+        "suite": suite,
+        "question": question_id,
+        "sample": sample,
+    }
+
+
+def _question(question: Question | None) -> dict[str, Any]:
+    if question is None:
+        return {}
+    return {"kind": question.kind, "references": list(question.references)}
+
+
+def _completion(stored: StoredCompletion, tags: tuple[str, str]) -> dict[str, Any]:
+    completion, verdict = stored.completion, stored.verdict
+    parts = split(completion.text, tags)
+    row: dict[str, Any] = {
+        "output": well_formed(completion.text),
+        "reasoning": well_formed(parts.reasoning),
+        "answer": well_formed(parts.answer),
+        "finish_reason": completion.finish_reason,
+        "prompt_tokens": completion.prompt_tokens or None,
+        "completion_tokens": completion.completion_tokens or None,
+        "reasoning_tokens": completion.reasoning_tokens if completion.completion_tokens else None,
+        "tokens_estimated": completion.tokens_estimated,
+        "seed": completion.seed,
+        "seconds": completion.seconds or None,
+        "created": stored.created,
+    }
+    if verdict is not None:
+        row |= {
+            "correct": verdict.correct,
+            "lenient_correct": verdict.lenient_correct,
+            "score": verdict.score,
+            "extracted": None if verdict.extracted is None else well_formed(verdict.extracted),
+            "failure": verdict.failure,
+            "provisional": (
+                None if verdict.provisional is None else well_formed(verdict.provisional)
+            ),
+            "metrics": list(verdict.metrics.items()),
+        }
+    return row
+
+
+def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    group: list[dict[str, Any]] = []
+    size = 0
+    for row in rows:
+        group.append(row)
+        size += len(row.get("output") or "")
+        if size > _GROUP_CHARACTERS:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

@@ -1,0 +1,135 @@
+"""What comparisons need of a run: per question, how each of its samples went.
+
+Small enough to be kept in a file that is committed, so that a baseline needs no store.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from lrmtest.grading.verdict import FailureClass, Verdict
+from lrmtest.runs.records import SampleRecord
+
+QuestionKey = tuple[str, str]
+"""A suite's name and a question's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class SampleOutcome:
+    """One sample that has a verdict.
+
+    Attributes:
+        failure: its failure class; None when it passed.
+        tokens: tokens generated, reasoning and answer together; 0 when unknown.
+        answer: `answer_hash` of the extracted answer; empty when there is none.
+    """
+
+    failure: FailureClass | None
+    tokens: int = 0
+    answer: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the strict verdict is that it is correct."""
+        return self.failure is None
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionOutcome:
+    """One question in one run.
+
+    Attributes:
+        suite, question_id: which question.
+        samples: by their index. Engine errors have none, so that indices may be missing.
+    """
+
+    suite: str
+    question_id: str
+    samples: Mapping[int, SampleOutcome]
+
+    @property
+    def key(self) -> QuestionKey:
+        """The question's suite and id."""
+        return self.suite, self.question_id
+
+    @property
+    def count(self) -> int:
+        """How many samples have a verdict."""
+        return len(self.samples)
+
+    @property
+    def passes(self) -> int:
+        """How many samples passed."""
+        return sum(sample.passed for sample in self.samples.values())
+
+    @property
+    def pass_rate(self) -> float:
+        """The share of samples that passed.
+
+        Raises:
+            ZeroDivisionError: no sample has a verdict.
+        """
+        return self.passes / self.count
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of all its samples."""
+        return sum(sample.tokens for sample in self.samples.values())
+
+    def failures(self, failure: FailureClass) -> int:
+        """How many samples failed in this way."""
+        return sum(sample.failure == failure for sample in self.samples.values())
+
+    def passed(self, threshold: float = 0.5) -> bool:
+        """Whether at least `threshold` of the samples passed."""
+        return self.count > 0 and self.passes >= threshold * self.count
+
+
+def outcome_of(verdict: Verdict, tokens: int) -> SampleOutcome:
+    """What a verdict says of a sample."""
+    failure = None if verdict.correct else verdict.failure or "wrong"
+    return SampleOutcome(failure, tokens, answer_hash(verdict.extracted))
+
+
+def answer_hash(extracted: str | None) -> str:
+    """Twelve hex digits that tell answers apart without repeating them."""
+    if not extracted:
+        return ""
+    return hashlib.sha256(extracted.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+Outcomes = Mapping[QuestionKey, QuestionOutcome]
+"""The questions of one run, in the order in which it asked them."""
+
+
+def of_suite(outcomes: Outcomes, suite: str) -> Outcomes:
+    """The questions of one suite."""
+    return {key: question for key, question in outcomes.items() if key[0] == suite}
+
+
+def by_question(records: Iterable[SampleRecord]) -> dict[QuestionKey, list[SampleRecord]]:
+    """The records of each question, both in the order in which they come."""
+    found: dict[QuestionKey, list[SampleRecord]] = {}
+    for record in records:
+        found.setdefault((record.suite, record.question_id), []).append(record)
+    return found
+
+
+def outcomes_of(records: Iterable[SampleRecord], *, greedy: bool = False) -> Outcomes:
+    """Sum records up by question. A question with engine errors only is there, without samples.
+
+    Args:
+        records: one run's samples.
+        greedy: the run decoded at temperature 0. Its samples of one question are copies of each
+            other, so only the first is kept: counted as independent, they would make chance look
+            certain.
+    """
+    samples: dict[QuestionKey, dict[int, SampleOutcome]] = {}
+    for record in records:
+        of_question = samples.setdefault((record.suite, record.question_id), {})
+        if record.verdict is not None and not (greedy and of_question):
+            tokens = record.reasoning_tokens + record.answer_tokens
+            of_question[record.sample] = outcome_of(record.verdict, tokens)
+    return {key: QuestionOutcome(*key, part) for key, part in samples.items()}

@@ -1,0 +1,631 @@
+"""The store: one SQLite file per reports folder, one row per completion.
+
+Write-ahead logging lets many processes read and write at once; every completion is its own
+transaction, committed before anything else happens to it, so that a run killed at any point
+loses nothing that had arrived. Texts are zlib-compressed: looping outputs shrink a
+hundredfold.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import sqlite3
+import threading
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from lrmtest.errors import StoreError, UsageError
+from lrmtest.grading.completion import Completion
+from lrmtest.grading.verdict import Verdict
+from lrmtest.questions.question import Question
+from lrmtest.runs.encoding import (
+    question_from_json,
+    question_to_json,
+    verdict_from_json,
+    verdict_to_json,
+)
+from lrmtest.runs.records import SampleRecord
+
+STORE_NAME = "lrmtest.sqlite"
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE run (
+    run_id   TEXT PRIMARY KEY,
+    model    TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    created  TEXT NOT NULL,
+    finished TEXT,
+    manifest TEXT NOT NULL
+);
+CREATE INDEX run_identity ON run (identity, created);
+CREATE TABLE question (
+    run_id      TEXT NOT NULL REFERENCES run,
+    suite       TEXT NOT NULL,
+    question_id TEXT NOT NULL,
+    content     TEXT NOT NULL,
+    prompt      TEXT NOT NULL,
+    PRIMARY KEY (run_id, suite, question_id)
+) WITHOUT ROWID;
+CREATE TABLE completion (
+    id                INTEGER PRIMARY KEY,
+    run_id            TEXT NOT NULL REFERENCES run,
+    key               TEXT NOT NULL,
+    suite             TEXT NOT NULL,
+    question_id       TEXT NOT NULL,
+    sample            INTEGER NOT NULL,
+    text              BLOB NOT NULL,
+    finish_reason     TEXT NOT NULL,
+    prompt_tokens     INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    reasoning_tokens  INTEGER NOT NULL,
+    tokens_estimated  INTEGER NOT NULL,
+    seed              INTEGER,
+    seconds           REAL NOT NULL,
+    created           TEXT NOT NULL,
+    verdict           TEXT,
+    UNIQUE (run_id, key)
+);
+CREATE INDEX completion_key ON completion (key);
+CREATE TABLE engine_error (
+    run_id      TEXT NOT NULL REFERENCES run,
+    key         TEXT NOT NULL,
+    suite       TEXT NOT NULL,
+    question_id TEXT NOT NULL,
+    sample      INTEGER NOT NULL,
+    message     TEXT NOT NULL,
+    attempts    INTEGER NOT NULL,
+    created     TEXT NOT NULL,
+    PRIMARY KEY (run_id, key)
+) WITHOUT ROWID;
+"""
+
+_COMPLETION_COLUMNS = (
+    "key, suite, question_id, sample, text, finish_reason, prompt_tokens, completion_tokens, "
+    "reasoning_tokens, tokens_estimated, seed, seconds, created"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """A run's row: who, when, and its manifest.
+
+    Attributes:
+        run_id: its name.
+        model: the model's name.
+        identity: fingerprint of the settings that all its completions share.
+        created: UTC, ISO 8601.
+        finished: when everything planned was there; None for an interrupted run.
+        manifest: every setting that changes an outcome.
+    """
+
+    run_id: str
+    model: str
+    identity: str
+    created: str
+    finished: str | None
+    manifest: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCompletion:
+    """A completion's row with where it belongs."""
+
+    key: str
+    suite: str
+    question_id: str
+    sample: int
+    completion: Completion
+    created: str
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredError:
+    """An engine error that no later attempt has repaired."""
+
+    key: str
+    suite: str
+    question_id: str
+    sample: int
+    message: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredQuestion:
+    """A question as it was asked, with the conversation that asked it."""
+
+    question: Question | None
+    prompt: tuple[tuple[str, str], ...]
+
+
+def utc_now() -> str:
+    """The time now, UTC, ISO 8601 with seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+class Store:
+    """The completions of all runs of one reports folder.
+
+    Safe to use from several threads (one connection behind a lock) and several processes.
+
+    Args:
+        path: the SQLite file; made with its folder when `create` is set.
+        create: whether a missing store is made; reading commands leave it False.
+
+    Raises:
+        StoreError: it cannot be opened, is not a store, or was written by a newer lrmtest.
+    """
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        if not create and not path.exists():
+            raise StoreError(
+                f"there is no store at {path}",
+                hint="run a suite first, or name the folder it wrote to with --reports-dir",
+            )
+        with self._errors("open"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(
+                path, timeout=60, isolation_level=None, check_same_thread=False
+            )
+            self._db.execute("PRAGMA journal_mode = WAL")
+            # NORMAL survives a killed process; only a power cut could lose the last moments.
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            self._migrate()
+
+    def _migrate(self) -> None:
+        if self._schema_version() == 0:
+            with self._transaction():
+                # Another process may have made the tables while this one waited for the lock.
+                if self._schema_version() == 0:
+                    for statement in filter(str.strip, _SCHEMA.split(";")):
+                        self._db.execute(statement)
+                    self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        version = self._schema_version()
+        if version != SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path} has schema {version}, this lrmtest reads {SCHEMA_VERSION}",
+                hint="upgrade lrmtest, or choose another folder with --reports-dir",
+            )
+
+    def _schema_version(self) -> int:
+        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
+
+    @contextmanager
+    def _errors(self, doing: str) -> Iterator[None]:
+        with self._lock:
+            try:
+                yield
+            except (sqlite3.Error, OSError) as error:
+                text = str(error)
+                hint = "check the file and its folder; --reports-dir chooses another one"
+                name = getattr(error, "sqlite_errorname", "")
+                # A quota or a limit on the size of files is an error of writing.
+                if name in ("SQLITE_FULL", "SQLITE_IOERR_WRITE") or (
+                    getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+                ):
+                    hint = "free some space and give the same command again: it continues"
+                elif "not a database" in text or "malformed" in text:
+                    hint = "the file is damaged: move it away and give the same command again"
+                raise StoreError(f"cannot {doing} the store {self.path}: {text}", hint=hint) from (
+                    error
+                )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file; further calls fail."""
+        with self._lock:
+            self._db.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # Runs
+
+    def add_run(
+        self, run_id: str, model: str, identity: str, manifest: Mapping[str, Any]
+    ) -> StoredRun:
+        """Begin a run.
+
+        Raises:
+            StoreError: the file cannot be written, or the id is taken.
+        """
+        created = utc_now()
+        with self._errors("write"):
+            self._db.execute(
+                "INSERT INTO run VALUES (?, ?, ?, ?, NULL, ?)",
+                (run_id, model, identity, created, _dump(manifest)),
+            )
+        return StoredRun(run_id, model, identity, created, None, manifest)
+
+    def update_manifest(self, run_id: str, manifest: Mapping[str, Any]) -> None:
+        """Replace a run's manifest, and mark the run as not finished."""
+        with self._errors("write"):
+            self._db.execute(
+                "UPDATE run SET manifest = ?, finished = NULL WHERE run_id = ?",
+                (_dump(manifest), run_id),
+            )
+
+    def finish_run(self, run_id: str) -> None:
+        """Note that everything planned for a run is there."""
+        with self._errors("write"):
+            self._db.execute("UPDATE run SET finished = ? WHERE run_id = ?", (utc_now(), run_id))
+
+    def runs(self, *, identity: str | None = None) -> list[StoredRun]:
+        """All runs, or those with this identity, newest first."""
+        query = "SELECT run_id, model, identity, created, finished, manifest FROM run"
+        values: tuple[str, ...] = ()
+        if identity is not None:
+            query += " WHERE identity = ?"
+            values = (identity,)
+        with self._errors("read"):
+            rows = self._db.execute(query + " ORDER BY created DESC, rowid DESC", values).fetchall()
+        return [
+            StoredRun(run_id, model, identity, created, finished, json.loads(manifest))
+            for run_id, model, identity, created, finished, manifest in rows
+        ]
+
+    def run(self, name: str, *, other_than: Collection[str] = ()) -> StoredRun:
+        """The run with this id, or the only one whose id begins so.
+
+        ``last`` is the newest run, ``last:MODEL`` the newest of a model.
+
+        Args:
+            name: as above.
+            other_than: ids of runs that do not count.
+
+        Raises:
+            UsageError: no run or several runs answer to the name.
+        """
+        runs = [run for run in self.runs() if run.run_id not in other_than]
+        if name == "last" and runs:
+            return runs[0]
+        if name.startswith("last:"):
+            of_model = [run for run in runs if run.model == name.removeprefix("last:")]
+            if of_model:
+                return of_model[0]
+        exact = [run for run in runs if run.run_id == name]
+        matches = exact or [run for run in runs if run.run_id.startswith(name)]
+        if len(matches) == 1:
+            return matches[0]
+        if not matches:
+            raise UsageError(
+                f"no{' other' * bool(other_than)} run is called {name!r} in {self.path}",
+                hint="`lrmtest runs` lists them; `last` is the newest, `last:MODEL` the newest "
+                "of a model",
+            )
+        raise UsageError(
+            f"{name!r} is the beginning of {len(matches)} runs",
+            hint="one of: " + ", ".join(run.run_id for run in matches[:5]),
+        )
+
+    def ungraded(self, run_id: str) -> int:
+        """How many completions of suites' questions have no verdict: their tests did not run."""
+        with self._errors("read"):
+            row = self._db.execute(
+                "SELECT COUNT(*) FROM completion "
+                "WHERE run_id = ? AND suite != '' AND verdict IS NULL",
+                (run_id,),
+            ).fetchone()
+        return int(row[0])
+
+    # Questions
+
+    def add_questions(
+        self,
+        run_id: str,
+        questions: Iterable[tuple[str, str, Question | None, Sequence[tuple[str, str]]]],
+    ) -> None:
+        """Remember what was asked: (suite, question id, question, messages).
+
+        The question is None for a test's own prompt. A question already there is replaced.
+        """
+        rows = [
+            (
+                run_id,
+                suite,
+                question_id,
+                _dump(question and question_to_json(question)),
+                _dump(list(messages)),
+            )
+            for suite, question_id, question, messages in questions
+        ]
+        with self._errors("write"), self._transaction():
+            self._db.executemany("INSERT OR REPLACE INTO question VALUES (?, ?, ?, ?, ?)", rows)
+
+    def question(self, run_id: str, suite: str, question_id: str) -> StoredQuestion | None:
+        """One question as it was asked in a run; None when the run does not have it."""
+        with self._errors("read"):
+            row = self._db.execute(
+                "SELECT content, prompt FROM question "
+                "WHERE run_id = ? AND suite = ? AND question_id = ?",
+                (run_id, suite, question_id),
+            ).fetchone()
+        return None if row is None else _stored_question(*row)
+
+    def questions(self, run_id: str) -> Iterator[tuple[str, str, StoredQuestion]]:
+        """All of a run's questions as (suite, question id, question), one at a time."""
+        query = (
+            "SELECT suite, question_id, content, prompt FROM question "
+            "WHERE run_id = ? ORDER BY suite, question_id"
+        )
+        for suite, question_id, content, prompt in self._rows(query, (run_id,)):
+            yield suite, question_id, _stored_question(content, prompt)
+
+    # Completions
+
+    def add_completion(
+        self,
+        run_id: str,
+        key: str,
+        suite: str,
+        question_id: str,
+        sample: int,
+        completion: Completion,
+        *,
+        created: str | None = None,
+    ) -> None:
+        """Write one completion, committed on return. An engine error it repairs is removed.
+
+        A key that the run has already keeps its first completion.
+
+        Raises:
+            StoreError: it could not be written, for example because the disk is full.
+        """
+        text = zlib.compress(completion.text.encode("utf-8", "surrogatepass"), level=3)
+        with self._errors("write"), self._transaction():
+            self._db.execute(
+                f"INSERT OR IGNORE INTO completion (run_id, {_COMPLETION_COLUMNS}) "
+                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    run_id,
+                    key,
+                    suite,
+                    question_id,
+                    sample,
+                    text,
+                    completion.finish_reason,
+                    completion.prompt_tokens,
+                    completion.completion_tokens,
+                    completion.reasoning_tokens,
+                    completion.tokens_estimated,
+                    completion.seed,
+                    completion.seconds,
+                    created or utc_now(),
+                ),
+            )
+            self._db.execute("DELETE FROM engine_error WHERE run_id = ? AND key = ?", (run_id, key))
+
+    def add_error(
+        self,
+        run_id: str,
+        key: str,
+        suite: str,
+        question_id: str,
+        sample: int,
+        message: str,
+        attempts: int,
+    ) -> None:
+        """Remember that the engine failed to produce a completion."""
+        with self._errors("write"):
+            self._db.execute(
+                "INSERT OR REPLACE INTO engine_error VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                (run_id, key, suite, question_id, sample, message, attempts, utc_now()),
+            )
+
+    def keys(self, run_id: str) -> set[str]:
+        """The keys of the completions a run has."""
+        with self._errors("read"):
+            rows = self._db.execute(
+                "SELECT key FROM completion WHERE run_id = ?", (run_id,)
+            ).fetchall()
+        return {row[0] for row in rows}
+
+    def adopt(self, run_id: str, keys: Iterable[str]) -> set[str]:
+        """Copy completions with these keys from other runs into this one.
+
+        Equal keys mean equal model, prompt, settings and seed, so another run's completion is
+        this one's too: after a changed prompt in one suite the others need no new generation.
+
+        Returns:
+            The keys that were found.
+        """
+        found: set[str] = set()
+        with self._errors("write"), self._transaction():
+            for key in keys:
+                cursor = self._db.execute(
+                    f"INSERT OR IGNORE INTO completion (run_id, {_COMPLETION_COLUMNS}) "
+                    f"SELECT ?, {_COMPLETION_COLUMNS} FROM completion WHERE key = ? "
+                    "ORDER BY id LIMIT 1",
+                    (run_id, key),
+                )
+                if cursor.rowcount > 0:
+                    found.add(key)
+        return found
+
+    def completion(self, run_id: str, key: str) -> StoredCompletion | None:
+        """One completion with its text; None when the run does not have it."""
+        with self._errors("read"):
+            row = self._db.execute(
+                f"SELECT {_COMPLETION_COLUMNS}, verdict FROM completion "
+                "WHERE run_id = ? AND key = ?",
+                (run_id, key),
+            ).fetchone()
+        return None if row is None else _stored_completion(row)
+
+    def completions(
+        self, run_id: str, *, question_id: str | None = None
+    ) -> Iterator[StoredCompletion]:
+        """A run's completions, or one question's, in order of suite, question and sample.
+
+        They are read one at a time: a run's texts together may not fit in memory.
+        """
+        query = f"SELECT {_COMPLETION_COLUMNS}, verdict FROM completion WHERE run_id = ?"
+        values: tuple[str, ...] = (run_id,)
+        if question_id is not None:
+            query += " AND question_id = ?"
+            values = (run_id, question_id)
+        for row in self._rows(query + " ORDER BY suite, question_id, sample", values):
+            yield _stored_completion(row)
+
+    def expected_tokens(self, model: str) -> dict[tuple[str, str], float]:
+        """Mean completion tokens by (suite, question id), of a model's completions so far.
+
+        Of all models' when the store has none of this one's: hard questions are long for all.
+        """
+        query = (
+            "SELECT c.suite, c.question_id, AVG(c.completion_tokens) FROM completion c "
+            "JOIN run r USING (run_id) WHERE r.model = ? OR ? = '' GROUP BY 1, 2"
+        )
+        with self._errors("read"):
+            for name in (model, ""):
+                if rows := self._db.execute(query, (name, name)).fetchall():
+                    return {(suite, question_id): mean for suite, question_id, mean in rows}
+        return {}
+
+    def sample_records(self, run: StoredRun) -> list[SampleRecord]:
+        """A record of every sample of a run, engine errors included, without reading texts.
+
+        A completion that was never graded, because its test did not run, is left out.
+        """
+        with self._errors("read"):
+            rows = self._db.execute(
+                "SELECT suite, question_id, sample, verdict, finish_reason, prompt_tokens, "
+                "completion_tokens, reasoning_tokens, tokens_estimated, seconds FROM completion "
+                "WHERE run_id = ? AND verdict IS NOT NULL ORDER BY suite, question_id, sample",
+                (run.run_id,),
+            ).fetchall()
+        graded = [
+            SampleRecord(
+                model=run.model,
+                suite=suite,
+                question_id=question_id,
+                sample=sample,
+                verdict=verdict_from_json(json.loads(verdict)),
+                finish_reason=finish_reason,
+                prompt_tokens=prompt_tokens,
+                reasoning_tokens=reasoning_tokens,
+                answer_tokens=completion_tokens - reasoning_tokens,
+                tokens_estimated=bool(tokens_estimated),
+                seconds=seconds,
+                reused=True,
+            )
+            for (
+                suite,
+                question_id,
+                sample,
+                verdict,
+                finish_reason,
+                prompt_tokens,
+                completion_tokens,
+                reasoning_tokens,
+                tokens_estimated,
+                seconds,
+            ) in rows
+        ]
+        failed = [
+            SampleRecord(
+                model=run.model,
+                suite=error.suite,
+                question_id=error.question_id,
+                sample=error.sample,
+                verdict=None,
+                error=error.message,
+            )
+            for error in self.errors(run.run_id)
+        ]
+        return graded + failed
+
+    def errors(self, run_id: str) -> list[StoredError]:
+        """The engine errors of a run that no completion has repaired."""
+        with self._errors("read"):
+            rows = self._db.execute(
+                "SELECT key, suite, question_id, sample, message, attempts FROM engine_error "
+                "WHERE run_id = ? ORDER BY suite, question_id, sample",
+                (run_id,),
+            ).fetchall()
+        return [StoredError(*row) for row in rows]
+
+    def set_verdicts(self, run_id: str, verdicts: Iterable[tuple[str, Verdict]]) -> None:
+        """Write verdicts by completion key, replacing earlier ones, in one transaction."""
+        rows = [(_dump(verdict_to_json(verdict)), run_id, key) for key, verdict in verdicts]
+        with self._errors("write"), self._transaction():
+            self._db.executemany(
+                "UPDATE completion SET verdict = ? WHERE run_id = ? AND key = ?", rows
+            )
+
+    def _rows(self, query: str, values: tuple[str, ...]) -> Iterator[Any]:
+        with self._errors("read"):
+            cursor = self._db.execute(query, values)
+        while True:
+            with self._errors("read"):
+                row = cursor.fetchone()
+            if row is None:
+                return
+            yield row
+
+
+def _dump(content: Any) -> str:
+    # ASCII escapes keep lone surrogates, which a model may emit, valid in a TEXT column.
+    return json.dumps(content, separators=(",", ":"))
+
+
+def _stored_question(content: str, prompt: str) -> StoredQuestion:
+    raw = json.loads(content)
+    return StoredQuestion(
+        question=None if raw is None else question_from_json(raw),
+        prompt=tuple((role, text) for role, text in json.loads(prompt)),
+    )
+
+
+def _stored_completion(row: tuple[Any, ...]) -> StoredCompletion:
+    (
+        key,
+        suite,
+        question_id,
+        sample,
+        text,
+        finish_reason,
+        prompt_tokens,
+        completion_tokens,
+        reasoning_tokens,
+        tokens_estimated,
+        seed,
+        seconds,
+        created,
+        verdict,
+    ) = row
+    completion = Completion(
+        text=zlib.decompress(text).decode("utf-8", "surrogatepass"),
+        finish_reason=finish_reason,
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        reasoning_tokens=reasoning_tokens,
+        tokens_estimated=bool(tokens_estimated),
+        seed=seed,
+        seconds=seconds,
+    )
+    graded = None if verdict is None else verdict_from_json(json.loads(verdict))
+    return StoredCompletion(key, suite, question_id, sample, completion, created, graded)

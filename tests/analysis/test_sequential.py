@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from simulated import run
+
+from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.compare import compare
+from lrmtest.analysis.gate import decide
+from lrmtest.analysis.sequential import SequentialGate, draw_order
+from lrmtest.errors import UsageError
+
+PASS_RATE = GateSettings(token_margin=None, rate_margin=None)
+
+
+def opened(baseline, samples, settings=PASS_RATE, **more):
+    return SequentialGate(
+        baseline, list(baseline), samples=samples, budget=32768, settings=settings, **more
+    )
+
+
+def told(gate, candidate, order=None):
+    for key, sample in order or gate.order:
+        if gate.decision is not None:
+            break
+        gate.update(key, sample, candidate[key].samples.get(sample))
+    return gate
+
+
+def test_a_broken_model_is_found_out_early():
+    baseline = run(1, questions=100, samples=4)
+    gate = told(opened(baseline, 4), run(2, questions=100, samples=4, drop=0.6))
+    assert gate.decision.outcome == "regressed"
+    assert gate.looked_at < 100
+    assert gate.finish() is gate.decision
+
+
+def test_the_same_model_is_let_through_early():
+    baseline = run(1, questions=100, samples=8)
+    gate = told(opened(baseline, 8), run(2, questions=100, samples=8))
+    assert gate.decision.outcome == "ok"
+    assert gate.looked_at < 600
+
+
+def test_costs_are_looked_at_too():
+    baseline = run(1, questions=100, samples=8)
+    gate = told(opened(baseline, 8, GateSettings()), run(2, questions=100, samples=8, longer=4.0))
+    assert gate.decision.outcome == "regressed"
+    assert gate.decision.reasons[0].startswith("tokens: rose by ")
+    gate = told(
+        opened(baseline, 8, GateSettings()), run(2, questions=100, samples=8, failure="looped")
+    )
+    assert gate.decision.outcome == "regressed"
+    assert gate.decision.reasons[0].startswith("looping: rose by ")
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.3, 0.6]))
+def test_the_order_of_arrival_changes_nothing(seed, drop):
+    baseline, candidate = run(1, samples=3), run(2, samples=3, drop=drop)
+    in_order = told(opened(baseline, 3), candidate)
+    shuffled = list(in_order.order)
+    Random(seed).shuffle(shuffled)
+    any_order = opened(baseline, 3)
+    for key, sample in shuffled:
+        any_order.update(key, sample, candidate[key].samples[sample])
+    assert any_order.looked_at == in_order.looked_at
+    assert any_order.decision == in_order.decision
+    assert any_order.finish() == in_order.finish()
+
+
+def test_what_has_arrived_ahead_of_its_turn_does_not_count():
+    baseline = run(1, samples=2)
+    gate = opened(baseline, 2)
+    for key, sample in gate.order[1:]:
+        gate.update(key, sample, baseline[key].samples[sample])
+    assert gate.looked_at == 0
+    first, sample = gate.order[0]
+    gate.update(first, sample, None)
+    assert gate.looked_at > 1
+
+
+def test_the_order_is_in_rounds_and_depends_on_nothing_but_the_seed():
+    baseline = run(1, suites=("aime", "folio"), samples=3)
+    order = draw_order(baseline, 4, seed=7)
+    assert len(set(order)) == len(order) == 240
+    for sample in range(4):
+        part = order[60 * sample : 60 * (sample + 1)]
+        assert {index for _, index in part} == {sample}
+        assert {key for key, _ in part} == set(baseline)
+    other = run(2, suites=("aime", "folio"), samples=3, drop=0.5)
+    assert draw_order(dict(reversed(other.items())), 4, seed=7) == order
+    assert draw_order(baseline, 4, seed=8) != order
+    assert [key for key, sample in order if sample == 0] != [k for k, s in order if s == 1]
+
+
+def test_a_baseline_sample_is_never_used_twice():
+    """One baseline sample per question: later rounds say nothing until the end."""
+    baseline = run(1, questions=20, samples=1)
+    candidate = run(2, questions=20, samples=4, drop=1.0)
+    gate = opened(baseline, 4)
+    for key, sample in gate.order[20:]:
+        gate.update(key, sample, candidate[key].samples[sample])
+    assert gate.decision is None
+    assert gate.finish().outcome in ("regressed", "undecided")
+
+
+def test_without_an_early_decision_the_fixed_gate_decides_with_what_is_left_of_alpha():
+    baseline, candidate = run(1, samples=4), run(8, samples=4, drop=0.15)
+    gate = told(opened(baseline, 4), candidate)
+    assert gate.decision is None
+    final = gate.finish()
+    fixed = decide(compare(baseline, candidate), PASS_RATE)
+    assert final.checks[0].p_regressed == pytest.approx(fixed.checks[0].p_regressed)
+    assert (final.outcome == "regressed") == (fixed.checks[0].p_regressed <= 0.025)
+
+
+def test_engine_errors_count_for_nothing_and_are_named_at_the_end():
+    baseline = run(1, samples=1)
+    candidate = dict(run(1, samples=1))
+    gate = opened(baseline, 1)
+    for key, sample in gate.order:
+        outcome = None if key == ("aime", "3") else candidate[key].samples[sample]
+        gate.update(key, sample, outcome)
+    decision = gate.finish()
+    assert decision.outcome == "undecided"
+    assert "aime 3" in decision.reasons[0]
+
+
+def test_nothing_told_is_undecided():
+    gate = opened(run(1), 1)
+    assert gate.finish().outcome == "undecided"
+
+
+def test_questions_that_the_baseline_lacks_are_refused_unless_allowed():
+    baseline = run(1)
+    asked = [*baseline, ("aime", "new")]
+    with pytest.raises(UsageError, match="1 of the questions"):
+        SequentialGate(baseline, asked, samples=1, budget=10)
+    allowed = GateSettings(allow_missing=True)
+    gate = SequentialGate(baseline, asked, samples=1, budget=10, settings=allowed)
+    assert ("aime", "new") not in {key for key, _ in gate.order}
+    with pytest.raises(UsageError, match="any of the questions"):
+        SequentialGate(baseline, [("aime", "new")], samples=1, budget=10, settings=allowed)
+
+
+@pytest.mark.parametrize("samples", [1, 4])
+def test_identical_models_are_rarely_called_regressed(samples):
+    """The whole gate, looks and end; binomial error of 150 runs is 1.8 points."""
+    alarms = 0
+    for seed in range(150):
+        baseline = run(2 * seed, samples=samples, longer=0)
+        gate = told(opened(baseline, samples), run(2 * seed + 1, samples=samples, longer=0))
+        alarms += gate.finish().outcome == "regressed"
+    assert alarms / 150 <= 0.05 + 0.036

@@ -1,0 +1,93 @@
+"""`lrmtest baseline` and `lrmtest compare`, as a user gives them."""
+
+from __future__ import annotations
+
+import pytest
+
+from lrmtest.cli import main
+from lrmtest.grading.completion import Completion
+from lrmtest.grading.verdict import Verdict
+from lrmtest.runs.baseline import read_baseline
+from lrmtest.runs.store import Store
+
+RIGHT = Verdict(correct=True, score=1, extracted="7", failure=None, lenient_correct=True)
+WRONG = Verdict(correct=False, score=0, extracted="8", failure="wrong", lenient_correct=False)
+
+
+def add_run(store, model, passes, *, questions=40, temperature=0.6, finished=True):
+    manifest = {"temperature": temperature, "suites": {"sums": {"max_tokens": 64}}}
+    run_id = f"{model}-1"
+    store.add_run(run_id, model, model, manifest)
+    for number in range(questions):
+        completion = Completion("\\boxed{7}", "stop", completion_tokens=9, reasoning_tokens=4)
+        store.add_completion(run_id, f"key-{number}", "sums", f"q{number}", 0, completion)
+        store.set_verdicts(run_id, [(f"key-{number}", RIGHT if number < passes else WRONG)])
+    if finished:
+        store.finish_run(run_id)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with Store(tmp_path / "reports" / "lrmtest.sqlite") as store:
+        add_run(store, "good", 36)
+        add_run(store, "same", 36)
+        add_run(store, "bad", 10)
+        add_run(store, "few", 30, questions=30)
+        add_run(store, "greedy", 36, temperature=0)
+        add_run(store, "cut", 36, finished=False)
+    return tmp_path
+
+
+def test_a_baseline_is_written_and_compared_with(here, capsys):
+    assert main(["baseline", "last:good", "-o", "base/good.json"]) == 0
+    assert "40 questions of good-1 written to base/good.json" in capsys.readouterr().out
+    assert len(read_baseline(here / "base" / "good.json").outcomes) == 40
+    assert main(["compare", "bad", "base/good.json"]) == 0
+    out = capsys.readouterr().out
+    assert "90.0 %" in out
+    assert "25.0 %" in out
+    assert "sums q10  (wrong)" in out
+
+
+@pytest.mark.parametrize(
+    ("run", "options", "code"),
+    [
+        ("bad", [], 1),
+        ("bad", ["--margin", "0.8"], 0),
+        ("same", [], 0),
+        ("same", ["--mde", "0.01"], 10),
+        ("same", ["--mde", "0.01", "--undecided", "pass"], 0),
+        ("few", ["--mde", "0.3"], 10),
+        ("few", ["--mde", "0.3", "--allow-missing"], 0),
+        ("greedy", [], 2),
+        ("greedy", ["--allow-different", "temperature"], 0),
+        ("greedy", ["--allow-different", "all"], 0),
+        ("good", [], 2),
+        ("nobody", [], 2),
+        ("missing.json", [], 11),
+        ("same", ["--margin", "0.95", "--mde", "0.2"], 2),
+    ],
+)
+def test_exit_codes(here, capsys, run, options, code):
+    assert main(["compare", run, "good", "--gate", *options]) == code
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    assert captured.err.startswith("lrmtest: ") == (code in (2, 11))
+
+
+def test_a_damaged_baseline_is_no_regression(here, capsys):
+    main(["baseline", "good", "-o", "good.json"])
+    text = (here / "good.json").read_text()
+    (here / "good.json").write_text(text[: len(text) // 2])
+    assert main(["compare", "bad", "good.json", "--gate"]) == 11
+    assert "good.json:" in capsys.readouterr().err
+
+
+def test_an_incomplete_run_is_refused_unless_allowed(here, capsys):
+    assert main(["baseline", "cut", "-o", "cut.json"]) == 2
+    assert "incomplete" in capsys.readouterr().err
+    assert not (here / "cut.json").exists()
+    assert main(["baseline", "cut", "-o", "cut.json", "--allow-incomplete"]) == 0
+    assert "incomplete: not everything" in capsys.readouterr().err
+    assert (here / "cut.json").exists()

@@ -1,0 +1,18 @@
+"""A small random model, and a cache of its own for each test."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A random Llama of two layers in bfloat16."""
+    pytest.importorskip("torch")
+    import tiny_checkpoint
+
+    return tiny_checkpoint.save(tmp_path_factory.mktemp("parents") / "tiny")
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """No test reads or writes the user's cache."""
+    monkeypatch.setenv("LRMTEST_CACHE", str(tmp_path / "lrmtest-cache"))

@@ -1,0 +1,73 @@
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def smollm2_path():
+    """A real small instruct model, GGUF: LRMTEST_TEST_GGUF, else what the card fetches."""
+    if path := os.environ.get("LRMTEST_TEST_GGUF"):
+        return Path(path)
+    from lrmtest.models.cards import load_cards
+    from lrmtest.models.files import fetch
+    from lrmtest.models.resolve import resolve
+
+    return fetch(resolve("smollm2-135m", load_cards()))
+
+
+@pytest.fixture(scope="session")
+def llama_server():
+    """The real llama-server of this machine; skips where there is none."""
+    from lrmtest.errors import ModelError
+    from lrmtest.models.engines.llamacpp_program import find_llama_server
+
+    try:
+        return find_llama_server()
+    except ModelError as error:
+        pytest.skip(str(error))
+
+
+TEMPLATE = (
+    "{{ bos_token }}{% for m in messages %}"
+    "{% if m['role'] == 'tool' %}{{ raise_exception('no tools here') }}{% endif %}"
+    "[{{ m['role'] }}]{{ m['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]<think>\n{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """A randomly initialised llama with a tokenizer of bytes; its reasoning tags are special."""
+    import torch
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("tiny-model")
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    bpe = Tokenizer(models.BPE({c: i for i, c in enumerate(alphabet)}, []))
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    bpe.add_special_tokens(
+        [AddedToken(t, special=True) for t in ("<s>", "</s>", "<think>", "</think>")]
+    )
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe, bos_token="<s>", eos_token="</s>", chat_template=TEMPLATE
+    )
+    tokenizer.save_pretrained(folder)
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=260,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        bos_token_id=256,
+        eos_token_id=257,
+        initializer_range=0.3,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder

@@ -1,0 +1,145 @@
+"""Drawing tokens: the right frequencies, and nothing but seed and step decides."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+torch = pytest.importorskip("torch")
+
+from lrmtest.models.engines import gumbel  # noqa: E402
+from lrmtest.models.engines.gumbel import Draw, pick  # noqa: E402
+
+MASK = (1 << 64) - 1
+
+
+def splitmix64(state):
+    """The published algorithm on Python's integers."""
+    state = state + 0x9E3779B97F4A7C15 & MASK
+    z = state
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 & MASK
+    z = (z ^ z >> 27) * 0x94D049BB133111EB & MASK
+    return state, z ^ z >> 31
+
+
+def drawn(logits, *, top_p=1.0, temperature=1.0, count=20_000, per_call=1000):
+    rows = torch.tensor([logits]).expand(per_call, -1)
+    tokens = []
+    for start in range(0, count, per_call):
+        draws = [Draw(temperature, top_p, seed=11, step=start + i) for i in range(per_call)]
+        tokens += pick(rows, draws)
+    return [tokens.count(i) for i in range(len(logits))]
+
+
+def test_splitmix64_reference_outputs():
+    # First outputs for seed 1234567, from the reference implementation's published test vector.
+    state, outputs = 1234567, []
+    for _ in range(3):
+        state, value = splitmix64(state)
+        outputs.append(value)
+    assert outputs == [6457827717110365317, 3203168211198807973, 9817491932198370423]
+
+
+@given(st.integers(0, MASK), st.lists(st.integers(0, 200_000), min_size=1, max_size=5))
+def test_noise_is_the_ids_th_splitmix64_output(key, ids):
+    noise = gumbel.gumbel(torch.tensor(gumbel._signed(key)), torch.tensor(ids)).tolist()
+    for token, value in zip(ids, noise, strict=True):
+        _, output = splitmix64(key + token * 0x9E3779B97F4A7C15 & MASK)
+        uniform = ((output >> 12) + 0.5) / 2**52
+        assert value == pytest.approx(-math.log(-math.log(uniform)), rel=1e-12)
+
+
+def test_extreme_uniforms_give_finite_noise(monkeypatch):
+    for bits in (0, -1):
+        monkeypatch.setattr(gumbel, "_shifted", lambda x, n, b=bits: _extreme(x, n, b))
+        assert gumbel.gumbel(torch.tensor([5]), torch.tensor([5])).isfinite().all()
+
+
+def _extreme(x, bits, fill):
+    return (torch.full_like(x, fill) >> bits) & ((1 << (64 - bits)) - 1)
+
+
+def test_frequencies_match_the_softmax():
+    logits = [2.0, 1.0, 0.0, -1.0, 1.5, 0.3]
+    for temperature in (1.0, 0.6):
+        expected = torch.softmax(torch.tensor(logits) / temperature, 0).double()
+        counts = drawn(logits, temperature=temperature)
+        assert stats.chisquare(counts, (expected / expected.sum() * 20_000).tolist()).pvalue > 1e-4
+
+
+def test_frequencies_inside_the_nucleus():
+    logits = torch.log(torch.tensor([0.1, 0.4, 0.05, 0.3, 0.15])).tolist()
+    # 0.4 + 0.3 < 0.75, so that 0.15 belongs to the nucleus and the rest does not.
+    counts = drawn(logits, top_p=0.75)
+    assert counts[0] == counts[2] == 0
+    expected = [share / 0.85 * 20_000 for share in (0.4, 0.3, 0.15)]
+    assert stats.chisquare([counts[1], counts[3], counts[4]], expected).pvalue > 1e-4
+
+
+def test_seeds_and_steps_are_independent():
+    logits = torch.zeros(1, 64)
+    pairs = torch.zeros(8, 8)
+    for seed in range(60):
+        row = logits.expand(60, -1)
+        tokens = pick(row, [Draw(1.0, 1.0, seed, step) for step in range(60)])
+        for a, b in pairwise(tokens):
+            pairs[a // 8, b // 8] += 1
+    assert stats.chi2_contingency(pairs.numpy()).pvalue > 1e-4
+    assert stats.chisquare(pairs.sum(0).tolist()).pvalue > 1e-4
+
+
+@settings(max_examples=60)
+@given(
+    st.integers(0, 2**31 - 1),
+    st.integers(2, 3000),
+    st.sampled_from([0.0, 0.3, 1.0, 3.0]),
+    st.floats(0.01, 1.0),
+)
+def test_the_nucleus_is_the_smallest_that_reaches_top_p(seed, size, temperature, top_p):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(1, size, generator=generator) * 2
+    (token,) = pick(logits, [Draw(temperature, top_p, seed, 3)])
+    if temperature == 0:
+        assert token == int(logits.argmax())
+        return
+    probabilities = torch.softmax(logits[0] / temperature, 0).double()
+    likelier = probabilities[probabilities > probabilities[token]].sum().item()
+    assert likelier < top_p + 1e-5
+
+
+@settings(max_examples=40)
+@given(st.data())
+def test_what_else_is_in_the_batch_does_not_matter(data):
+    size = data.draw(st.sampled_from([5, 300, 5000]))
+    draws = data.draw(
+        st.lists(
+            st.builds(
+                Draw,
+                temperature=st.sampled_from([0.0, 0.2, 1.0, 5.0]),
+                top_p=st.sampled_from([0.1, 0.9, 0.999, 1.0]),
+                seed=st.integers(0, 2**31 - 1),
+                step=st.integers(0, 100_000),
+            ),
+            min_size=1,
+            max_size=6,
+        )
+    )
+    logits = torch.randn(len(draws), size, generator=torch.Generator().manual_seed(size))
+    together = pick(logits, draws)
+    alone = [pick(logits[i : i + 1], [draw])[0] for i, draw in enumerate(draws)]
+    assert together == alone
+
+
+def test_logits_that_are_no_numbers_give_no_token():
+    logits = torch.zeros(3, 10)
+    logits[1, 4] = torch.nan
+    greedy, sampled = Draw(0.0, 1.0, 1, 1), Draw(1.0, 0.9, 1, 1)
+    for draw in (greedy, sampled):
+        tokens = pick(logits, [draw] * 3)
+        assert tokens[1] is None
+        assert None not in (tokens[0], tokens[2])

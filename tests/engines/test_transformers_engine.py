@@ -1,0 +1,308 @@
+"""The transformers engine, on a tiny random model and on a real one."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from asking import Session, ask  # noqa: E402
+
+from lrmtest.errors import ModelError, UsageError  # noqa: E402
+from lrmtest.models.card import ModelCard  # noqa: E402
+from lrmtest.models.engines import transformers_engine  # noqa: E402
+from lrmtest.models.engines.base import Message  # noqa: E402
+from lrmtest.models.engines.batcher import Batcher  # noqa: E402
+from lrmtest.models.engines.chat_tokenizer import ChatTokenizer  # noqa: E402
+from lrmtest.models.engines.options import EngineOptions  # noqa: E402
+from lrmtest.models.engines.transformers_engine import TransformersEngine  # noqa: E402
+from lrmtest.models.spec import ModelSpec  # noqa: E402
+
+TAGS = ("<think>", "</think>")
+
+
+def make(location, context_length=None, **options):
+    card = ModelCard("tiny", context_length=context_length)
+    return TransformersEngine(
+        ModelSpec("tiny", card, "transformers", str(location)), EngineOptions(**options)
+    )
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_model):
+    session = Session(make(tiny_model, device="cpu"))
+    yield session
+    session.engine.close()
+
+
+@pytest.fixture(scope="module")
+def real(smollm2_path):
+    session = Session(make(smollm2_path, device="cpu"))
+    yield session
+    session.engine.close()
+
+
+def plain_generate(location, prompts, budget):
+    """Greedy token ids from transformers' own generate, each prompt alone."""
+    from transformers import AutoModelForCausalLM
+
+    from lrmtest.models.engines.checkpoint_files import pretrained_arguments, quiet
+
+    folder, arguments = pretrained_arguments(str(location))
+    with quiet():
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **arguments)
+    generated = []
+    for prompt in prompts:
+        ids = torch.tensor([prompt])
+        output = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=budget,
+            do_sample=False,
+            pad_token_id=0,
+        )
+        generated.append(output[0, len(prompt) :].tolist())
+    return generated
+
+
+def compare_with_generate(session, location, texts, budget):
+    completions = session.run(*(ask(text, budget=budget) for text in texts))
+    chat = ChatTokenizer.load(str(location), TAGS)
+    prompts = [chat.encode((Message("user", text),)) for text in texts]
+    expected = plain_generate(location, prompts, budget)
+    for completion, prompt, tokens in zip(completions, prompts, expected, strict=True):
+        assert completion.text == chat.decode(tokens)
+        assert completion.completion_tokens == len(tokens)
+        assert completion.prompt_tokens == len(prompt)
+
+
+def test_greedy_equals_generate(tiny, tiny_model):
+    texts = ["a", "what is it? " * 9, "abc", "a much longer one " * 15, "abc def"]
+    compare_with_generate(tiny, tiny_model, texts, 40)
+
+
+def test_a_seed_fixes_the_text_whatever_else_runs(tiny):
+    wanted = ask("abc", temperature=0.9, seed=5, budget=30)
+    (alone,) = tiny.run(wanted)
+    others = [ask("abc", temperature=0.9, seed=s, budget=5 + s) for s in range(10, 30)]
+    crowd = tiny.run(*others[:10], wanted, ask("abc", budget=25), *others[10:])
+    assert crowd[10].text == alone.text
+    assert (
+        len({c.text for c in tiny.run(*(ask("abc", temperature=0.9, seed=s) for s in range(8)))})
+        == 8
+    )
+
+
+def test_budget_and_end_of_sequence(tiny):
+    completions = tiny.run(*(ask("x", temperature=1.5, seed=s, budget=60) for s in range(40)))
+    assert {c.finish_reason for c in completions} == {"stop", "length"}
+    for completion in completions:
+        assert (completion.completion_tokens == 60) or completion.finish_reason == "stop"
+        assert "</s>" not in completion.text
+        assert completion.seed is not None
+        assert completion.seconds > 0
+
+
+def test_reasoning_tags_that_are_special_tokens_survive(tiny_model):
+    chat = ChatTokenizer.load(str(tiny_model), TAGS)
+    tokens = chat._tokenizer("so</think>\nfour</s>").input_ids
+    text = chat.decode(tokens)
+    assert text == "so</think>\nfour"
+    chat.encode((Message("user", "?"),))
+    assert chat.details["prefilled_opening_tag"] is True
+    assert chat.reasoning_tokens(tokens, text) == 3
+    # Never closed: the template opened it, so that all of it is reasoning.
+    assert chat.reasoning_tokens(tokens[:2], "so") == 2
+
+
+def test_what_the_engine_says_of_itself(tiny):
+    details = tiny.info.details
+    assert tiny.info.engine == "transformers"
+    assert "torch" in tiny.info.version
+    assert details["device"] == "cpu"
+    assert details["dtype"] == "float32"
+    assert len(details["chat_template_sha256"]) == 64
+    assert details["context_length"] == 512
+    assert details["eos_token_ids"] == [257]
+
+
+def test_no_chat_template_means_a_plain_prompt(tiny_model, tmp_path):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer.chat_template = None
+    tokenizer.save_pretrained(tmp_path)
+    chat = ChatTokenizer.load(str(tmp_path), TAGS)
+    tokens = chat.encode((Message("system", "Be brief."), Message("user", "Why?")))
+    assert chat.decode(tokens) == "Be brief.\n\nWhy?\n\n"
+    assert "plain" in chat.details["chat_template"]
+
+
+def test_a_budget_beyond_the_context_is_refused_before_the_weights(tiny_model, monkeypatch):
+    def no_weights(*_):
+        raise AssertionError("weights were loaded")
+
+    monkeypatch.setattr(TransformersEngine, "_load_model", no_weights)
+    short, long = ask("short", budget=500), ask("much longer " * 20, budget=500)
+    with pytest.raises(UsageError) as caught:
+        make(tiny_model).start([short, long], print)
+    tokens = len(ChatTokenizer.load(str(tiny_model), TAGS).encode(long.messages))
+    assert "q-much longe" in caught.value.message
+    for number in (tokens, 500, 512):
+        assert str(number) in caught.value.message
+    assert f"--max-tokens {512 - tokens}" in caught.value.hint
+    with pytest.raises(UsageError, match="context of 100"):
+        make(tiny_model, context_length=100).start([ask("x", budget=90)], print)
+
+
+def test_a_request_that_cannot_be_rendered_or_does_not_fit_fails_alone(tiny):
+    good = ask("fine", budget=5)
+    refused, long = ask("x", role="tool"), ask("long", budget=512, key="long")
+    outcomes = tiny.outcomes([refused, good, long])
+    assert "no tools here" in str(outcomes[0].error)
+    assert outcomes[1].completion is not None
+    assert "context" in str(outcomes[2].error)
+    assert "-> pass --max-tokens" in str(outcomes[2].error)
+
+
+def test_progress_counts_tokens(tiny):
+    before = tiny.engine.progress.tokens
+    completions = tiny.run(*(ask("count", temperature=1.2, seed=s) for s in range(5)))
+    assert tiny.engine.progress.tokens - before == sum(c.completion_tokens for c in completions)
+    deadline = time.monotonic() + 5
+    while tiny.engine.progress.running and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert tiny.engine.progress.running == 0
+
+
+def test_little_memory_only_delays(tiny_model, tiny, monkeypatch):
+    requests = [ask(f"q{s}", temperature=0.8, seed=s, budget=300) for s in range(6)]
+    expected = [c.text for c in tiny.run(*requests)]
+    slot = 256 * 2 * 2 * 2 * 8 * 4  # positions, layers, keys and values, heads, head size, bytes
+    monkeypatch.setattr(transformers_engine, "_free_memory", lambda _: 3 * slot)
+    session = Session(make(tiny_model, device="cpu"))
+    try:
+        assert [c.text for c in session.run(*requests)] == expected
+    finally:
+        session.engine.close()
+
+
+def engine_threads():
+    return [t for t in threading.enumerate() if t.name == "lrmtest-transformers"]
+
+
+def test_close_in_the_middle_leaves_no_thread_and_delivers_nothing_more(tiny_model):
+    others = engine_threads()  # those of the shared sessions
+    session = Session(make(tiny_model, device="cpu"))
+    session.engine.submit(
+        [ask("on and on", temperature=1.0, seed=s, budget=450) for s in range(40)]
+    )
+    session.arrived.get(timeout=60)
+    session.engine.close()
+    assert engine_threads() == others
+    left = session.arrived.qsize()
+    session.engine.close()
+    session.engine.submit([ask("too late")])
+    time.sleep(0.05)
+    assert session.arrived.qsize() == left
+    assert left < 40
+
+
+def test_close_before_start_and_from_the_engines_own_thread(tiny_model):
+    make(tiny_model).close()
+    engine, closed = make(tiny_model, device="cpu"), threading.Event()
+
+    def deliver(_):
+        engine.close()
+        closed.set()
+
+    engine.start([], deliver)
+    engine.submit([ask("x", budget=2), ask("y", budget=200)])
+    assert closed.wait(60)
+    engine.close()
+
+
+def test_a_failing_model_answers_everything_with_errors(tiny_model, monkeypatch):
+    session = Session(make(tiny_model, device="cpu"))
+
+    def broken(_):
+        raise RuntimeError("device-side assert")
+
+    monkeypatch.setattr(Batcher, "step", broken)
+    try:
+        for outcome in session.outcomes([ask("a"), ask("b")]) + session.outcomes([ask("c")]):
+            assert "device-side assert" in str(outcome.error)
+    finally:
+        session.engine.close()
+
+
+def test_mistakes_are_explained(tiny_model, tmp_path):
+    with pytest.raises(ModelError, match="there is no model at"):
+        make(tmp_path / "nothing").start([], print)
+    with pytest.raises(UsageError, match="no device 'gpu'"):
+        make(tiny_model, device="gpu").start([], print)
+    with pytest.raises(UsageError, match="--dtype int3"):
+        make(tiny_model, dtype="int3", device="cpu").start([], print)
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="no CUDA GPU"):
+            make(tiny_model, device="cuda").start([], print)
+
+
+def test_weights_that_are_missing_or_broken(tiny_model, tmp_path):
+    for file in tiny_model.iterdir():
+        if file.suffix != ".safetensors":
+            (tmp_path / file.name).write_bytes(file.read_bytes())
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        make(tmp_path, device="cpu").start([], print)
+    (tmp_path / "model.safetensors").write_bytes(b"\x08" * 100)
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        make(tmp_path, device="cpu").start([], print)
+
+
+def test_nothing_is_written_to_the_terminal(tiny_model, capfd):
+    session = Session(make(tiny_model, device="cpu"))
+    session.run(ask("quiet?", temperature=0.7))
+    session.engine.close()
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.engine
+def test_real_greedy_equals_generate(real, smollm2_path):
+    texts = [
+        "What is 2 + 2?",
+        "Tell me a long story about a cat and a dog who went to sea. " * 4,
+        "Is the sky blue? Answer yes or no.",
+        "List five prime numbers.",
+    ]
+    compare_with_generate(real, smollm2_path, texts, 40)
+
+
+@pytest.mark.engine
+def test_real_seeds_budgets_and_counts(real, smollm2_path):
+    wanted = ask("Name a colour.", temperature=0.8, seed=3, budget=32)
+    (alone,) = real.run(wanted)
+    crowd = real.run(
+        wanted,
+        *(ask("Name a colour.", temperature=0.8, seed=s, budget=8 * s) for s in range(1, 6)),
+        ask("Say hi.", budget=64),
+    )
+    assert crowd[0].text == alone.text
+    assert len({c.text for c in crowd[1:6]}) > 1
+    chat = ChatTokenizer.load(str(smollm2_path), TAGS)
+    for completion in crowd:
+        counted = len(chat._tokenizer(completion.text, add_special_tokens=False).input_ids)
+        ended = completion.finish_reason == "stop"
+        assert completion.completion_tokens == counted + ended  # one for the end of sequence
+    assert crowd[1].finish_reason == "length"
+    assert crowd[1].completion_tokens == 8
+
+
+@pytest.mark.engine
+def test_real_gguf_loads_quietly(smollm2_path, capfd):
+    session = Session(make(smollm2_path, device="cpu"))
+    assert session.run(ask("Hello", budget=3))[0].completion_tokens == 3
+    session.engine.close()
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,107 @@
+"""Runs that are killed or interrupted in the middle: nothing that had arrived is lost."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from fault_server import FaultServer
+from sums import right, suite
+
+from lrmtest.errors import StoreError
+from lrmtest.runs.store import Store
+
+
+@pytest.fixture
+def slow_server():
+    with FaultServer(answer=right, delay=0.02) as server:
+        yield server
+
+
+def begin(pytester, server, *args):
+    """Start a run of 200 questions in a process of its own."""
+    pytester.makepyfile(test_sums=suite().replace("range(12)", "range(200)"))
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "--model",
+            f"m={server.url}",
+            "--concurrency",
+            "4",
+            *args,
+        ],
+        cwd=pytester.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def asked(server):
+    """Requests for questions; the self-test's probes have a budget of their own."""
+    return sum(body["max_tokens"] == 64 for body in server.bodies)
+
+
+def arrived(pytester):
+    """Completions in the newest run of the store."""
+    try:
+        with Store(pytester.path / "reports" / "lrmtest.sqlite", create=False) as store:
+            runs = store.runs()
+            return len(store.keys(runs[0].run_id)) if runs else 0
+    except StoreError:
+        return 0
+
+
+def wait_for(condition, seconds=60):
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_run_that_ends_early_continues_where_it_was(pytester, slow_server, how):
+    process = begin(pytester, slow_server)
+    wait_for(lambda: arrived(pytester) >= 20)
+    process.send_signal(how)
+    output, _ = process.communicate(timeout=60)
+    kept = arrived(pytester)
+    assert 20 <= kept < 200
+    before = asked(slow_server)
+    slow_server.delay = 0
+    result = pytester.runpytest_inprocess(
+        "-p", "no:cacheprovider", "--model", f"m={slow_server.url}"
+    )
+    result.assert_outcomes(passed=200)
+    assert asked(slow_server) - before == 200 - kept
+    if how is signal.SIGINT:
+        assert "KeyboardInterrupt" in output
+        assert "the same command continues it" in output
+
+
+def test_ctrl_c_twice_still_ends_and_keeps_everything(pytester, slow_server):
+    process = begin(pytester, slow_server)
+    wait_for(lambda: arrived(pytester) >= 10)
+    process.send_signal(signal.SIGINT)
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert 10 <= arrived(pytester) < 200
+
+
+def test_progress_is_plain_lines_without_a_terminal(pytester, slow_server):
+    slow_server.delay = 0
+    process = begin(pytester, slow_server)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert "200/200 questions" in output
+    assert "\x1b" not in output

@@ -1,0 +1,196 @@
+"""Runs on servers that lrmtest starts: no process outlives them, and nothing that arrived is lost.
+
+Each test runs with a stand-in for llama-server, and with the real one.
+"""
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+
+import pytest
+import stand_in_server
+from model_bytes import gguf_bytes
+from processes import descendants, gone, servers, wait_for
+
+from lrmtest.errors import ModelError, StoreError
+from lrmtest.models.cache import cache_dir
+from lrmtest.runs.store import Store
+
+QUESTIONS = 16
+CACHE = cache_dir()  # of the user: pytester gives each test a home of its own
+
+SUITE = """
+import lrmtest
+
+@lrmtest.suite("fresh-temporal")
+def test_temporal(question, model):
+    attempt = model.solve(question)
+    assert attempt.passed, attempt.explain()
+"""
+
+
+@dataclass
+class Served:
+    """Starts pytest on a model that is served."""
+
+    pytester: pytest.Pytester
+    model: str
+
+    def begin(self, *arguments, count=QUESTIONS, **more):
+        return subprocess.Popen(
+            [
+                *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=no"),
+                *("--model", self.model, "--engine", "llamacpp", "--temperature", "0"),
+                *("--fresh-count", str(count), "--max-tokens", "40", "--concurrency", "4"),
+                *arguments,
+            ],
+            cwd=self.pytester.path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            **more,
+        )
+
+    def run(self, *arguments, **more):
+        process = self.begin(*arguments, **more)
+        output, _ = process.communicate(timeout=240)
+        return process.returncode, output
+
+    def arrived(self):
+        """Completions in the newest run of the store."""
+        try:
+            with Store(self.pytester.path / "reports" / "lrmtest.sqlite", create=False) as store:
+                runs = store.runs()
+                return len(store.keys(runs[0].run_id)) if runs else 0
+        except StoreError:
+            return 0
+
+    def suites(self, file):
+        """The figures of a summary's file that generation decides."""
+        suites = json.loads((self.pytester.path / file).read_text())["runs"][0]["suites"]
+        for figures in suites:
+            figures.pop("reused")
+        return suites
+
+
+@pytest.fixture(
+    params=["stand-in", pytest.param("real", marks=[pytest.mark.engine, pytest.mark.timeout(600)])]
+)
+def served(request, pytester, tmp_path, monkeypatch):
+    pytester.makepyfile(test_temporal=SUITE)
+    if request.param == "real":
+        from lrmtest.models.engines.llamacpp_program import find_llama_server
+
+        try:
+            find_llama_server()
+        except ModelError as error:
+            pytest.skip(str(error))
+        monkeypatch.setenv("LRMTEST_CACHE", str(CACHE))
+        return Served(pytester, "smollm2-135m")
+    file = tmp_path / "m.gguf"
+    context = {"general.architecture": "llama", "llama.context_length": 65536}
+    file.write_bytes(gguf_bytes(context, [("blk.0.weight", (32, 2), 3, 40)]))
+    monkeypatch.setenv("LRMTEST_LLAMA_SERVER", str(stand_in_server.install(tmp_path)))
+    monkeypatch.setenv("STAND_IN_DELAY", "0.01")
+    return Served(pytester, f"m={file}")
+
+
+ENDINGS = {
+    "killed": [signal.SIGKILL],
+    "terminal closed": [signal.SIGHUP],
+    "asked to end": [signal.SIGTERM],
+    "Ctrl-C": [signal.SIGINT],
+    "Ctrl-C twice": [signal.SIGINT, signal.SIGINT],
+}
+
+
+@pytest.mark.parametrize("how", ENDINGS)
+def test_no_server_outlives_a_run_that_is_ended_and_it_continues(served, how):
+    process = served.begin()
+    wait_for(lambda: served.arrived() >= 2)
+    family = descendants(process.pid)
+    assert servers(process.pid)
+    for number in ENDINGS[how]:
+        os.killpg(process.pid, number)  # to the foreground group, as a terminal does
+        time.sleep(0.05)
+    process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert gone(family)
+    kept = served.arrived()
+    assert 2 <= kept < QUESTIONS
+    status, output = served.run("--summary-json", "summary.json")
+    assert status in (0, 1), output
+    assert served.arrived() == QUESTIONS
+    reused = json.loads((served.pytester.path / "summary.json").read_text())
+    assert reused["runs"][0]["suites"][0]["reused"] == kept
+
+
+def test_no_server_outlives_a_run_that_ends_by_itself(served):
+    process = served.begin(count=4)
+    family = wait_for(lambda: descendants(process.pid, "--alias"))
+    process.communicate(timeout=240)
+    assert process.returncode in (0, 1)
+    assert gone(family, 1)
+
+
+def test_no_server_outlives_an_exception_in_a_plugin(served):
+    served.pytester.makeconftest(
+        "def pytest_runtest_logreport(report):\n    raise RuntimeError('a plugin of its own')\n"
+    )
+    process = served.begin()
+    family = wait_for(lambda: descendants(process.pid, "--alias"))
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 3, output
+    assert gone(family)
+
+
+def test_a_server_killed_in_the_middle_costs_nothing(served):
+    process = served.begin("--summary-json", "summary.json")
+    wait_for(lambda: served.arrived() >= 2)
+    (server,) = servers(process.pid)
+    server.kill()
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode in (0, 1), output
+    (figures,) = served.suites("summary.json")
+    assert (figures["samples"], figures["errors"]) == (QUESTIONS, 0)
+    assert "restart 1 of 2" in output
+
+
+def test_a_full_disk_ends_the_run_and_the_same_command_continues(served, monkeypatch):
+    monkeypatch.setenv("STAND_IN_WORDS", "60")
+    store = served.pytester.path / "reports" / "lrmtest.sqlite"
+
+    def no_larger_files():  # questions and some completions fit
+        resource.setrlimit(resource.RLIMIT_FSIZE, (230_000, 230_000))
+
+    process = served.begin(preexec_fn=no_larger_files)
+    family = wait_for(lambda: descendants(process.pid, "--alias"))
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 3, output
+    assert "Traceback" not in output
+    assert str(store) in output
+    assert "free some space and give the same command again" in output
+    assert gone(family)
+    kept = served.arrived()
+    assert 0 < kept < QUESTIONS
+    status, output = served.run("--summary-json", "summary.json")
+    assert status in (0, 1), output
+    assert served.arrived() == QUESTIONS
+
+
+def test_any_number_of_workers_gives_the_same_summary(served):
+    for workers in ("0", "2"):
+        file = f"{workers}.json"
+        # One request at a time: what else is in the batch can change the last bits of a logit.
+        status, output = served.run(
+            *("-n", workers, "--fresh-run", "--summary-json", file, "--concurrency", "1"), count=8
+        )
+        assert status in (0, 1), output
+    assert served.suites("0.json") == served.suites("2.json")

@@ -1,0 +1,60 @@
+"""The packaged reasoning model passes its suites, on every engine and as its README says."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from lrmtest.errors import ModelError
+from lrmtest.models.engines.llamacpp_program import find_llama_server
+from lrmtest.models.engines.vllm_program import find_vllm
+
+pytestmark = pytest.mark.engine
+
+SUITES = Path(__file__).parents[2] / "suites" / "fresh"
+COUNT = 50
+"""Questions of each family: another seed than any that it was trained or chosen on."""
+
+
+def missing(engine):
+    """Why the engine cannot be used on this machine; None when it can."""
+    try:
+        if engine == "transformers":
+            return None if find_spec("transformers") else "transformers is not installed"
+        find_llama_server() if engine == "llamacpp" else find_vllm()
+    except ModelError as error:
+        return str(error)
+    return None
+
+
+@pytest.mark.parametrize("engine", ["transformers", "llamacpp", "vllm"])
+def test_it_reasons(engine, tmp_path):
+    if reason := missing(engine):
+        pytest.skip(reason)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", str(SUITES), "-q", "--tb=no", "-rN"),
+            *("-k", "not logic"),  # which it is not good at; docs/tiny-lrm.md
+            *("-p", "no:cacheprovider", "--model", "tiny-lrm", "--engine", engine),
+            *("--fresh-count", str(COUNT), "--fresh-seed", "4711"),
+            *("--reports-dir", str(tmp_path), "--summary-json", str(tmp_path / "summary.json")),
+        ],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+        env=os.environ,
+    )
+    assert done.returncode in (0, 1), done.stdout
+    (run,) = json.loads((tmp_path / "summary.json").read_text())["runs"]
+    assert run["total"]["questions"] == 3 * COUNT
+    assert run["total"]["errors"] == 0
+    for suite in run["suites"]:
+        assert suite["pass_rate"]["value"] >= 0.95, done.stdout
+        # It thinks before it answers.
+        assert suite["tokens"]["reasoning"]["mean"] > suite["tokens"]["answer"]["mean"]

@@ -1,0 +1,95 @@
+"""A browser, and what a page did in it that it should not have."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.compared import compare_runs
+from lrmtest.reports.html import load_run, write_report
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, without a window."""
+    path = next((found for name in NAMES if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip(f"none of {', '.join(NAMES)} is installed")
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as started:
+        # A container's root has no user namespaces for the sandbox.
+        launched = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield launched
+        launched.close()
+
+
+@dataclass
+class Watched:
+    """A page with what happened in it.
+
+    Attributes:
+        page: Playwright's page.
+        events: dialogs, requests for anything but the file, errors and console messages.
+    """
+
+    page: object
+    events: list = field(default_factory=list)
+
+
+@pytest.fixture
+def watched(browser):
+    """Opens pages and watches them; every one must have been quiet at the end."""
+    opened = []
+
+    @contextmanager
+    def open_page(path, address="", **options):
+        context = browser.new_context(viewport={"width": 1280, "height": 860}, **options)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        seen = Watched(page)
+        opened.append(seen)
+        url = path.as_uri()
+
+        def dialog(one):
+            seen.events.append(f"dialog: {one.message}")
+            one.dismiss()
+
+        page.on("dialog", dialog)
+        page.on("console", lambda message: seen.events.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: seen.events.append(f"error: {error}"))
+        page.on("popup", lambda popup: seen.events.append(f"popup: {popup.url}"))
+        context.on(
+            "request",
+            lambda request: (
+                None if request.url == url else seen.events.append(f"request: {request.url}")
+            ),
+        )
+        page.goto(url + address)
+        page.wait_for_selector("main h1")
+        yield page
+        context.close()
+
+    yield open_page
+    assert opened, "no page was opened"
+    assert [event for seen in opened for event in seen.events] == []
+
+
+@pytest.fixture(scope="session")
+def report(tmp_path_factory):
+    """The report of the store that `report_store.make_store` makes."""
+    from report_store import make_store
+
+    folder = tmp_path_factory.mktemp("report")
+    store = make_store(folder / "lrmtest.sqlite")
+    baseline, candidate = load_run("full-1", store), load_run("small-1", store)
+    compared = compare_runs(
+        baseline.outcomes, candidate.outcomes, gate=GateSettings(allow_missing=True)
+    )
+    write_report(folder / "report.html", [baseline, candidate], {candidate.run_id: compared})
+    return folder / "report.html"

@@ -1,0 +1,107 @@
+"""What must be equal for a comparison, and what may differ."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import pytest
+
+from lrmtest.errors import UsageError
+from lrmtest.runs.differences import COMPARED_SETTINGS, differences, refuse_differences
+
+MANIFEST = {
+    "model": {
+        "name": "m",
+        "files": {"m.gguf": "0" * 64},
+        "system_prompt": "",
+        "stop_loops": True,
+        "engine": "llamacpp",
+    },
+    "temperature": 0.6,
+    "top_p": 0.95,
+    "seed": 0,
+    "environment": {"python": "3.11"},
+    "suites": {
+        "sums": {
+            "prompt_sha256": "a" * 64,
+            "max_tokens": 64,
+            "samples": 1,
+            "questions": 12,
+            "source": {"kind": "inline", "name": "sums.jsonl", "revision": "", "sha256": "b" * 64},
+            "answer_kinds": ["integer"],
+        }
+    },
+}
+SUMS = ("suites", "sums")
+
+CHANGES = {
+    "prompt": ((*SUMS, "prompt_sha256"), "c" * 64),
+    "budget": ((*SUMS, "max_tokens"), 128),
+    "dataset": ((*SUMS, "source", "sha256"), "d" * 64),
+    "grader": ((*SUMS, "answer_kinds"), ["label"]),
+    "temperature": (("temperature",), 0.0),
+    "top-p": (("top_p",), 1.0),
+    "system-prompt": (("model", "system_prompt"), "think hard"),
+    "loop-stop": (("model", "stop_loops"), False),
+}
+
+
+def changed(*changes):
+    manifest = deepcopy(MANIFEST)
+    for path, value in changes:
+        place = manifest
+        for name in path[:-1]:
+            place = place[name]
+        place[path[-1]] = value
+    return manifest
+
+
+def test_every_setting_is_tried():
+    assert set(CHANGES) == set(COMPARED_SETTINGS)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_difference_is_named_and_refused_unless_allowed(name):
+    found = differences(MANIFEST, changed(CHANGES[name]))
+    assert [difference.name for difference in found] == [name]
+    with pytest.raises(UsageError, match=name) as caught:
+        refuse_differences(found, [other for other in CHANGES if other != name], "b")
+    assert f"--allow-different {name}" in (caught.value.hint or "")
+    assert refuse_differences(found, [name], "b") == found
+    assert refuse_differences(found, ["all"], "b") == found
+
+
+def test_all_differences_are_named_at_once():
+    found = differences(MANIFEST, changed(*CHANGES.values()))
+    assert {difference.name for difference in found} == set(CHANGES)
+    with pytest.raises(UsageError) as caught:
+        refuse_differences(found, ["prompt"], "b")
+    for name in CHANGES:
+        assert (f"--allow-different {name}" in (caught.value.hint or "")) == (name != "prompt")
+
+
+def test_what_a_comparison_is_about_may_differ():
+    other = changed(
+        (("seed",), 7),
+        (("model", "name"), "n"),
+        (("model", "files"), {}),
+        (("model", "engine"), "vllm"),
+        ((*SUMS, "samples"), 4),
+        ((*SUMS, "questions"), 3),
+        (("environment",), {}),
+    )
+    assert differences(MANIFEST, other) == []
+
+
+def test_what_one_side_does_not_know_is_no_difference():
+    other = deepcopy(MANIFEST)
+    del other["model"]["stop_loops"], other["suites"]["sums"]["answer_kinds"]
+    assert differences(MANIFEST, other) == differences(other, MANIFEST) == []
+    assert differences({}, MANIFEST) == differences({"model": 3, "suites": []}, MANIFEST) == []
+
+
+def test_hashes_are_shown_by_their_beginning():
+    shown = str(differences(MANIFEST, changed(CHANGES["dataset"]))[0])
+    assert shown == (
+        "dataset of sums: inline sums.jsonl bbbbbbbbbbbb against inline sums.jsonl dddddddddddd"
+    )

@@ -1,0 +1,215 @@
+"""The store: what goes in comes out, from many threads and processes, and survives a kill."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import threading
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lrmtest.errors import StoreError, UsageError
+from lrmtest.grading.completion import Completion
+from lrmtest.grading.verdict import FAILURE_CLASSES, Verdict
+from lrmtest.questions import Question
+from lrmtest.runs.store import Store
+
+# Models emit NULs, lone surrogates and anything else that a str can hold.
+any_text = st.text(st.characters(exclude_categories=()), max_size=300)
+
+completions = st.builds(
+    Completion,
+    text=any_text,
+    finish_reason=st.sampled_from(["stop", "length", "loop"]),
+    prompt_tokens=st.integers(0, 10**6),
+    completion_tokens=st.integers(0, 10**6),
+    reasoning_tokens=st.integers(0, 10**6),
+    tokens_estimated=st.booleans(),
+    seed=st.none() | st.integers(0, 2**31 - 1),
+    seconds=st.floats(0, 1e6),
+)
+
+verdicts = st.builds(
+    Verdict,
+    correct=st.booleans(),
+    score=st.floats(0, 1),
+    extracted=st.none() | any_text,
+    failure=st.none() | st.sampled_from(FAILURE_CLASSES),
+    lenient_correct=st.booleans(),
+    provisional=st.none() | any_text,
+    metrics=st.dictionaries(st.sampled_from(["em", "f1"]), st.floats(0, 1)),
+)
+
+
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory):
+    store = Store(tmp_path_factory.mktemp("store") / "lrmtest.sqlite")
+    store.add_run("r", "m", "identity", {"suites": {}})
+    yield store
+    store.close()
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(completion=completions, verdict=verdicts)
+def test_a_completion_and_its_verdict_come_back_unchanged(shared_store, completion, verdict):
+    key = str(len(shared_store.keys("r")))
+    shared_store.add_completion("r", key, "aime", "2024-I-1", 0, completion)
+    shared_store.set_verdicts("r", [(key, verdict)])
+    stored = shared_store.completion("r", key)
+    assert stored.completion == completion
+    assert stored.verdict == verdict
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    material=st.dictionaries(st.text(max_size=8), any_text | st.lists(any_text, max_size=3)),
+    references=st.lists(any_text, min_size=1, max_size=3).map(tuple),
+    prompt=any_text,
+)
+def test_a_question_comes_back_unchanged(shared_store, material, references, prompt):
+    question = Question("q", "s", material, references, "short-text")
+    shared_store.add_questions("r", [("s", "q", question, [("user", prompt)])])
+    stored = shared_store.question("r", "s", "q")
+    assert stored.question == question
+    assert stored.question.digest == question.digest
+    assert stored.prompt == (("user", prompt),)
+
+
+def test_the_first_completion_of_a_key_stays(tmp_path):
+    store = Store(tmp_path / "s.sqlite")
+    store.add_run("r", "m", "i", {})
+    store.add_completion("r", "k", "s", "q", 0, Completion("first", "stop"))
+    store.add_completion("r", "k", "s", "q", 0, Completion("second", "stop"))
+    assert store.completion("r", "k").completion.text == "first"
+
+
+def test_a_completion_repairs_an_engine_error(tmp_path):
+    store = Store(tmp_path / "s.sqlite")
+    store.add_run("r", "m", "i", {})
+    store.add_error("r", "k", "s", "q", 0, "connection refused", 7)
+    assert [error.message for error in store.errors("r")] == ["connection refused"]
+    store.add_completion("r", "k", "s", "q", 0, Completion("text", "stop"))
+    assert store.errors("r") == []
+
+
+def test_adopting_takes_equal_keys_from_other_runs_only(tmp_path):
+    store = Store(tmp_path / "s.sqlite")
+    for run in ("old", "new"):
+        store.add_run(run, "m", "i", {})
+    store.add_completion("old", "k1", "s", "q1", 0, Completion("kept", "stop"))
+    assert store.adopt("new", ["k1", "k2"]) == {"k1"}
+    assert store.completion("new", "k1").completion.text == "kept"
+    assert store.keys("new") == {"k1"}
+
+
+def test_runs_are_found_by_prefix_and_last(tmp_path):
+    store = Store(tmp_path / "s.sqlite")
+    for name in ("alpha-1", "alpha-2", "beta-1"):
+        store.add_run(name, "m", "i", {})
+    assert store.run("beta").run_id == "beta-1"
+    assert store.run("last").run_id == "beta-1"
+    assert store.run("alpha-1").run_id == "alpha-1"
+    with pytest.raises(UsageError, match="beginning of 2 runs"):
+        store.run("alpha")
+    with pytest.raises(UsageError, match="no run is called"):
+        store.run("gamma")
+
+
+def test_a_file_that_is_no_store_is_refused_with_a_next_step(tmp_path):
+    path = tmp_path / "s.sqlite"
+    path.write_bytes(b"this is a diary, not a database" * 100)
+    with pytest.raises(StoreError, match="move it away"):
+        Store(path)
+
+
+def test_a_newer_schema_is_refused(tmp_path):
+    path = tmp_path / "s.sqlite"
+    Store(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(StoreError, match="schema 99"):
+        Store(path)
+
+
+def test_reading_commands_do_not_make_a_store(tmp_path):
+    with pytest.raises(StoreError, match="no store"):
+        Store(tmp_path / "s.sqlite", create=False)
+    assert not (tmp_path / "s.sqlite").exists()
+
+
+def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path):
+    store = Store(tmp_path / "s.sqlite")
+    store.add_run("r", "m", "i", {})
+    store.add_completion("r", "k", "s", "q", 0, Completion("here", "stop"))
+    pages = store._db.execute("PRAGMA page_count").fetchone()[0]
+    store._db.execute(f"PRAGMA max_page_count = {pages}")
+    noise = os.urandom(200_000).hex()
+    with pytest.raises(StoreError, match="free some space"):
+        store.add_completion("r", "k2", "s", "q2", 0, Completion(noise, "stop"))
+    assert store.completion("r", "k").completion.text == "here"
+
+
+def test_many_threads_write_at_once(tmp_path):
+    store = Store(tmp_path / "s.sqlite")
+    store.add_run("r", "m", "i", {})
+
+    def write(thread):
+        for number in range(50):
+            store.add_completion("r", f"{thread}-{number}", "s", "q", 0, Completion("t", "stop"))
+
+    threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.keys("r")) == 200
+
+
+WRITER = """
+    import sys
+    from pathlib import Path
+    from lrmtest.grading.completion import Completion
+    from lrmtest.runs.store import Store
+
+    store = Store(Path(sys.argv[1]))
+    if not store.runs():
+        store.add_run("r", "m", "i", {})
+    for number in range(int(sys.argv[3])):
+        store.add_completion("r", f"{sys.argv[2]}-{number}", "s", "q", 0, Completion("t", "stop"))
+        print(number, flush=True)
+"""
+
+
+def writer(path, name, count):
+    return subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(WRITER), str(path), name, str(count)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_many_processes_open_and_write_at_once(tmp_path):
+    path = tmp_path / "s.sqlite"
+    with Store(path) as store:
+        store.add_run("r", "m", "i", {})
+    processes = [writer(path, str(number), 40) for number in range(4)]
+    assert [process.wait() for process in processes] == [0] * 4
+    for process in processes:
+        process.stdout.close()
+    with Store(path) as store:
+        assert len(store.keys("r")) == 160
+
+
+def test_what_was_written_before_a_kill_is_there(tmp_path):
+    path = tmp_path / "s.sqlite"
+    process = writer(path, "w", 10**6)
+    said = [int(process.stdout.readline()) for _ in range(20)]
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    with Store(path) as store:
+        assert {f"w-{number}" for number in said} <= store.keys("r")

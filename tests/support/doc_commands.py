@@ -1,0 +1,128 @@
+"""The commands in the documentation: every line of a shell block, and every step of a workflow."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+OURS = ("pytest", "lrmtest")
+PROGRAMS = (*OURS, "python", "python3", "pip", "export", "inspect", "lm_eval", "mkdocs", "./check")
+SHELLS = ("", "console", "bash", "sh", "shell")
+
+_FENCE = re.compile(r"^\s*```+\s*(\w*)")
+_PROGRAM = re.compile(r"^(?:[A-Z_]+=\S+ |nice )*(?:\S*/bin/)?(\S+)")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One line as a user would paste it.
+
+    Attributes:
+        place: file and line, for messages.
+        text: the line, without its prompt.
+    """
+
+    place: str
+    text: str
+
+    @property
+    def program(self) -> str:
+        """The program that it starts."""
+        return program_of(self.text)
+
+    @property
+    def bare(self) -> str:
+        """Without the comment behind it."""
+        return re.sub(r"\s+#.*", "", self.text)
+
+
+def program_of(line: str) -> str:
+    """The program that a line starts, without a virtual environment's folder before it."""
+    match = _PROGRAM.match(line.strip())
+    return match[1] if match else ""
+
+
+def commands_in(path: Path) -> list[Command]:
+    """The commands of a Markdown file, in order.
+
+    Raises:
+        AssertionError: a line that might be a command, where it would be passed over in silence.
+    """
+    return [command for block in _blocks(path) for command in _commands_of(*block)]
+
+
+def _blocks(path: Path) -> Iterator[tuple[str, int, str, list[str]]]:
+    """Every fenced block: file, number of its first line, language, lines."""
+    language, begin, lines = None, 0, []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        fence = _FENCE.match(line)
+        if fence is None:
+            lines.append(line)
+        elif language is None:
+            language, begin, lines = fence[1], number + 1, []
+        else:
+            yield path.name, begin, language, textwrap.dedent("\n".join(lines)).splitlines()
+            language = None
+    assert language is None, f"{path.name}: a block is not closed"
+
+
+def _commands_of(name: str, begin: int, language: str, lines: list[str]) -> list[Command]:
+    if language in ("yaml", "yml"):
+        steps = _run_steps(yaml.safe_load("\n".join(lines)))
+        place = f"{name}:{begin}"
+        return [
+            Command(place, line.strip())
+            for step in steps
+            for line in step.splitlines()
+            if program_of(line) in PROGRAMS
+        ]
+    joined = _joined(lines, begin)
+    first = next((text for _, text in joined if text.strip()), "")
+    if language not in SHELLS or program_of(first.removeprefix("$ ")) not in PROGRAMS:
+        for number, text in joined:
+            bare = text.strip().removeprefix("$ ")
+            assert not bare.startswith(tuple(f"{program} " for program in OURS)), (
+                f"{name}:{number}: a command in a block that is no shell's: {bare}"
+            )
+        return []
+    found = []
+    for number, text in joined:
+        if language == "console" and not text.startswith("$ "):
+            continue  # what the command printed
+        bare = text.removeprefix("$ ").strip()
+        if bare and not bare.startswith("#"):
+            assert program_of(bare) in PROGRAMS, f"{name}:{number}: not understood: {bare}"
+            found.append(Command(f"{name}:{number}", bare))
+    return found
+
+
+def _joined(lines: list[str], begin: int) -> list[tuple[int, str]]:
+    """Lines with their numbers; a backslash at the end goes on in the next."""
+    found: list[tuple[int, str]] = []
+    unfinished = False
+    for number, line in enumerate(lines, start=begin):
+        if unfinished:
+            found[-1] = (found[-1][0], f"{found[-1][1]} {line.strip()}")
+        else:
+            found.append((number, line))
+        unfinished = line.endswith("\\")
+        if unfinished:
+            found[-1] = (found[-1][0], found[-1][1][:-1].rstrip())
+    return found
+
+
+def _run_steps(content: Any) -> Iterator[str]:
+    if isinstance(content, dict):
+        if isinstance(content.get("run"), str):
+            yield content["run"]
+        for value in content.values():
+            yield from _run_steps(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _run_steps(value)

@@ -1,0 +1,55 @@
+"""Looking for processes that should have ended."""
+
+import time
+from contextlib import suppress
+
+import psutil
+
+
+def gone(processes, seconds=15.0):
+    """Whether all of these have ended; a zombie that nobody reaps here has."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if not any(map(alive, processes)):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def alive(process):
+    """Whether this very process still does something."""
+    with suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def descendants(pid=None, name=None):
+    """Processes below one, this one by default, whose command line contains `name`."""
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if name is None or name in " ".join(process.cmdline()):
+                    found.append(process)
+    return found
+
+
+def servers(pid=None, program="llama-server"):
+    """The server processes below one, without the processes that watch over them."""
+    found = []
+    for process in descendants(pid):
+        with suppress(psutil.NoSuchProcess):
+            command = process.cmdline()
+            # A script stands behind its interpreter. Without a port it only tells its version.
+            if any(program in word for word in command[:2]) and "--port" in command:
+                found += [process] if alive(process) else []
+    return found
+
+
+def wait_for(condition, seconds=180.0):
+    """Wait until `condition` gives something true, and return it."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+    return found
