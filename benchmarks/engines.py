@@ -1,11 +1,13 @@
 """One small model through four engines, and under any number of workers, at temperature 0.
 
     python benchmarks/engines.py [--questions 40] [--max-tokens 128] [--engines llamacpp vllm ...]
+    python benchmarks/engines.py --model tiny-lrm --suites temporal arithmetic hops ...
 
-The model is the card smollm2-135m, a 4-bit GGUF. llamacpp and openai (asking a llama-server that
-is started here) compute with it as it is. transformers unpacks it, and vllm reads a copy of it in
-safetensors, unpacked to float32. Each engine answers the same generated questions through
-`pytest suites/fresh/test_fresh_temporal.py`, one after the other.
+The model is a card: smollm2-135m, a 4-bit GGUF, or one with safetensors that can be written as
+GGUF. llamacpp and openai (asking a llama-server that is started here) compute with the GGUF file.
+Safetensors are what transformers and vllm read; of a GGUF file transformers unpacks the weights,
+and vllm reads a copy in safetensors, unpacked to float32. Each engine answers the same generated
+questions through suites/fresh, one after the other.
 
 Agreement is the share of questions with the same extracted answer, and with the same text. Then
 the llamacpp engine answers them with -n 0, -n 2 and -n 4, one request at a time, and the three
@@ -36,11 +38,12 @@ from lrmtest.models.cards import load_cards
 from lrmtest.models.convert import gguf_to_safetensors
 from lrmtest.models.engines.vllm_program import find_vllm
 from lrmtest.models.files import fetch
+from lrmtest.models.gguf_export import exported
 from lrmtest.models.resolve import resolve
 from lrmtest.runs.store import STORE_NAME, Store
 
-CARD = "smollm2-135m"
-SUITE = Path(__file__).parent.parent / "suites" / "fresh" / "test_fresh_temporal.py"
+FRESH = Path(__file__).parent.parent / "suites" / "fresh"
+FAMILIES = ("temporal", "arithmetic", "hops", "logic")
 ENGINES = ("vllm", "llamacpp", "transformers", "openai")
 
 
@@ -60,15 +63,15 @@ class Answers:
 
     @property
     def figures(self) -> dict[str, Any]:
-        """Its only suite's figures, without what tells how they were come by."""
-        (suite,) = self.summary["suites"]
-        return {name: value for name, value in suite.items() if name != "reused"}
+        """The figures over all questions, without what tells how they were come by."""
+        return {name: value for name, value in self.summary["total"].items() if name != "reused"}
 
 
 def ask(options: argparse.Namespace, folder: Path, name: str, *arguments: str) -> Answers:
-    """Run the suite with these arguments, in a store of its own."""
+    """Run the suites with these arguments, in a store of its own."""
     reports = folder / name
-    command = [sys.executable, "-m", "pytest", str(SUITE), "-q", "--tb=no"]
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=no"]
+    command += [str(FRESH / f"test_fresh_{family}.py") for family in options.suites]
     command += ["-p", "no:cacheprovider", "--reports-dir", str(reports), "--temperature", "0"]
     command += ["--fresh-count", str(options.questions), "--max-tokens", str(options.max_tokens)]
     command += ["--summary-json", str(folder / f"{name}.json"), *arguments]
@@ -85,31 +88,45 @@ def ask(options: argparse.Namespace, folder: Path, name: str, *arguments: str) -
     )
 
 
-def arguments_of(engine: str, options: argparse.Namespace, gguf: Path, folder: Path) -> list[str]:
+@dataclass(frozen=True)
+class Files:
+    """The model: what llama.cpp, transformers and vLLM read of it."""
+
+    gguf: Path
+    transformers: Path
+    vllm: Path
+
+
+def files_of(options: argparse.Namespace, folder: Path) -> Files:
+    """The model's files; copies that are needed go into `folder`, or into lrmtest's cache."""
+    own = fetch(resolve(options.model, load_cards()))
+    if own.suffix != ".gguf":
+        return Files(exported(own), own, own)
+    needed = "vllm" in options.engines
+    return Files(own, own, gguf_to_safetensors(own, folder / "unpacked") if needed else own)
+
+
+def arguments_of(engine: str, options: argparse.Namespace, files: Files) -> list[str]:
     """What names the model and the engine."""
+    path = {"vllm": files.vllm, "transformers": files.transformers}.get(engine, files.gguf)
     common = ["--engine", engine, "--concurrency", str(options.concurrency)]
-    if engine == "vllm":
-        copy = folder / "safetensors"
-        if not copy.exists():
-            gguf_to_safetensors(gguf, copy)
-        return ["--model", f"smollm2={copy}", *common, "--dtype", "float32"]
-    return ["--model", f"smollm2={gguf}", *common]
+    if engine in ("vllm", "transformers"):
+        common += ["--dtype", options.dtype]
+    return ["--model", f"{options.model}={path}", *common]
 
 
-def compare_engines(options: argparse.Namespace, gguf: Path, folder: Path) -> dict[str, Answers]:
+def compare_engines(options: argparse.Namespace, files: Files, folder: Path) -> dict[str, Answers]:
     """Ask each engine, and say what each gave."""
     runs: dict[str, Answers] = {}
     for engine in options.engines:
         if engine == "openai":
-            with serving(str(gguf), options.concurrency) as server:
+            with serving(str(files.gguf), options.concurrency) as server:
                 runs[engine] = ask(
-                    *(options, folder, engine, "--model", f"smollm2={server.url}"),
+                    *(options, folder, engine, "--model", f"{options.model}={server.url}"),
                     *("--concurrency", str(options.concurrency)),
                 )
         else:
-            runs[engine] = ask(
-                options, folder, engine, *arguments_of(engine, options, gguf, folder)
-            )
+            runs[engine] = ask(options, folder, engine, *arguments_of(engine, options, files))
         print(f"{engine} done", file=sys.stderr)
     return runs
 
@@ -146,7 +163,7 @@ def compare_workers(options: argparse.Namespace, gguf: Path, folder: Path) -> bo
     """Whether -n 0, -n 2 and -n 4 give the same summary and the same texts."""
     runs = [
         ask(
-            *(options, folder, f"workers-{workers}", "--model", f"smollm2={gguf}"),
+            *(options, folder, f"workers-{workers}", "--model", f"{options.model}={gguf}"),
             *("--engine", "llamacpp", "--concurrency", "1", "-n", str(workers)),
         )
         for workers in (0, 2, 4)
@@ -158,7 +175,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--questions", type=int, default=40)
+    parser.add_argument("--model", default="smollm2-135m", metavar="CARD")
+    parser.add_argument("--suites", nargs="+", choices=FAMILIES, default=["temporal"])
+    parser.add_argument("--questions", type=int, default=40, help="of each suite")
+    parser.add_argument("--dtype", default="float32", help="of transformers and vllm")
     parser.add_argument("--max-tokens", type=int, default=128)
     parser.add_argument("--concurrency", type=int, default=16)
     parser.add_argument("--engines", nargs="*", choices=ENGINES, default=list(ENGINES))
@@ -170,16 +190,16 @@ def main() -> None:
         except ModelError as error:
             sys.exit(f"{error}\n     or leave it out: --engines llamacpp transformers openai")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    gguf = fetch(resolve(CARD, load_cards()))
     console = Console(width=100)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
+        files = files_of(options, folder)
         if options.engines:
-            runs = compare_engines(options, gguf, folder)
+            runs = compare_engines(options, files, folder)
             console.print(engines_table(runs))
             console.print(agreement_table(runs))
         if not options.no_workers:
-            same = compare_workers(options, gguf, folder)
+            same = compare_workers(options, files.gguf, folder)
             console.print(
                 f"-n 0, 2 and 4: {'the same' if same else 'DIFFERENT'} summaries and texts"
             )

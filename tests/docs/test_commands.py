@@ -2,8 +2,9 @@
 
 Each file's commands run in order in a folder of their own, with copies of the suites, a store
 with runs of every model that the file looks back at, recorded outputs, a baseline, and logs of
-other tools. Where a command names a model that cannot be had here, a server on this machine
-answers in its place, under its name and with its card. Commands that cannot run on a machine
+other tools. tiny-lrm and what is made of it are asked themselves, with few generated questions;
+where a command names a model that cannot be had here, a server on this machine answers in its
+place, under its name and with its card. Commands that cannot run on a machine
 without a GPU and a network are listed below with the reason: nothing is passed over in silence.
 """
 
@@ -41,10 +42,6 @@ CANNOT = {
         "Llama 3's vocabulary has a licence of its own and is not part of this repository"
     ),
     r"lrmtest compress .* --method (gptq|awq) .*": "llmcompressor is in an environment of its own",
-    r"lrmtest sweep tiny-lrm .* --suite suites/fresh/test_fresh_temporal\.py": (
-        "takes minutes; docs/sweep.md has shorter ones"
-    ),
-    r"pytest .* --model out/tiny-lrm-sparsegpt-0\.7 .*": "asks what the line above makes",
     r"lrmtest serve [\w.-]+": "loads a model that is not to be had here",
     r"lrmtest serve --stop [\w.-]+": "stops what the line above could not start",
 }
@@ -54,8 +51,14 @@ TESTED_OR_GATED = (0, REGRESSED, UNDECIDED)
 """A stand-in does not know the answers, so tests may fail, and a gate may say so. Anything else
 is a mistake in the command, or of the machinery."""
 
+FEW = "2"
+"""Generated questions of each family, where a command does not say how many."""
+
 STORIES = ("tutorial.md",)
 """Files whose commands build on one another. In others each may be the first one given."""
+
+HAD_HERE = r"(out/)?tiny-[\w.-]+"
+"""Models that are asked themselves: the one in the package, and what commands make of it."""
 
 PLACEHOLDERS = {"QUESTION": "2024-I-1", "B": "last:baseline", "RUN": "last"}
 """Words that stand for something of the reader's own."""
@@ -138,8 +141,19 @@ def _harness_line(number, doc, target):
     )
 
 
+def needs_a_process(words):
+    """Whether the command imports torch, which cannot be imported twice in one process."""
+    return words[0] in ("compress", "sweep") or any(re.fullmatch(HAD_HERE, word) for word in words)
+
+
 def run_lrmtest(words):
     """A command's exit status and all it printed."""
+    if needs_a_process(words):
+        done = subprocess.run(
+            [sys.executable, "-m", "lrmtest", *words],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        return done.returncode, done.stdout
     stream = io.StringIO()
     with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
         try:
@@ -266,6 +280,8 @@ class Shell:
         if words[1:3] == ["-m", "venv"]:
             return "" if len(words) == 4 else "a folder was expected"
         if program == "lrmtest":
+            if arguments[0] == "sweep" and not any("--pytest" in word for word in arguments):
+                arguments.append(f"--pytest=--fresh-count {FEW}")
             code, out = run_lrmtest(arguments)
             if target:
                 Path(target).write_text(out)
@@ -273,7 +289,11 @@ class Shell:
             expected = TESTED_OR_GATED if decides else (0,)
             return "" if code in expected else f"exit status {code}\n{out}"
         assert program == "pytest", f"nobody knows how to run {program}"
-        result = self.pytester.runpytest_inprocess(*self._stand_in(arguments), "--tb=line")
+        arguments = [*self._stand_in(arguments), "--tb=line"]
+        if needs_a_process(arguments):
+            result = self.pytester.runpytest_subprocess(*arguments)
+        else:
+            result = self.pytester.runpytest_inprocess(*arguments)
         if result.ret in TESTED_OR_GATED:
             return ""
         return f"exit status {result.ret}\n{result.stdout.str()[-3000:]}{result.stderr.str()}"
@@ -290,12 +310,12 @@ class Shell:
             else:
                 changed.append(word)
         if "--fresh-count" not in changed:
-            changed += ["--fresh-count", "2"]
+            changed += ["--fresh-count", FEW]
         return changed
 
     def _model(self, given):
         name, equals, place = given.partition("=")
-        if (place or given).startswith("recorded:"):
+        if (place or given).startswith("recorded:") or re.fullmatch(HAD_HERE, given):
             return given
         if not equals:
             name = {"...": "model"}.get(given, Path(given).stem if "/" in given else given)

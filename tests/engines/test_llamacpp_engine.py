@@ -17,6 +17,7 @@ from lrmtest.grading import split
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines import launch
 from lrmtest.models.engines.llamacpp_engine import LlamaCppEngine
+from lrmtest.models.engines.llamacpp_program import find_llama_server
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.spec import ModelSpec
 
@@ -115,6 +116,12 @@ def test_a_budget_that_does_not_fit_is_refused_before_anything_is_started(
         make(smollm2_path).start([ask("Hi", budget=8192)], print)
     with pytest.raises(ModelError, match="LRMTEST_LLAMA_SERVER names /nowhere"):
         make(smollm2_path).start([ask("Hi", budget=10)], print)
+
+
+def test_a_program_named_by_its_path_finds_the_libraries_beside_it(llama_server, monkeypatch):
+    monkeypatch.setenv("LRMTEST_LLAMA_SERVER", str(llama_server.path))
+    named = find_llama_server()
+    assert (named.path, named.version) == (llama_server.path, llama_server.version)
 
 
 def test_a_prompt_that_leaves_no_room_is_refused_by_exact_count(smollm2_path, started):

@@ -301,13 +301,29 @@ def test_missing_usage_is_estimated_and_says_so(stream, pieces):
 def test_merged_tokens_are_counted_by_the_server(owner, usage):
     with FaultServer(owner=owner, usage=usage, tokens_per_piece=4) as server:
         completion = only(server.url).completion
-        exact = tokens_of(completion.text).index("</think>") + 1
-        if usage and owner == "vllm":  # the count that comes with the piece that has the tag
-            assert 0 <= completion.reasoning_tokens - exact < 4
-            assert not server.paths["/tokenize"]
-        else:
-            assert completion.reasoning_tokens == exact
+    assert completion.reasoning_tokens == tokens_of(completion.text).index("</think>") + 1
     assert not completion.tokens_estimated
+
+
+def test_vllm_joins_tokens_and_none_is_lost():
+    with FaultServer(owner="vllm") as server, running(server.url) as engine:
+        engine.submit([request(1)])
+        completion = engine.outcomes.get(timeout=20).completion
+        assert server.bodies[0]["stream_interval"] > 1
+        assert engine.progress.tokens == completion.completion_tokens
+    assert completion.text == default_answer("question 1", 1)
+
+
+def test_the_end_of_split_reasoning_may_come_with_the_answer():
+    stream = ChatStream(TAGS, 100)
+    stream.add({"choices": [{"delta": {"reasoning": "Well."}}], "usage": {"completion_tokens": 2}})
+    both = {"reasoning": " So.", "content": "It is 4."}
+    stream.add({"choices": [{"delta": both}], "usage": {"completion_tokens": 9}})
+    stream.ended = True
+    reply = stream.reply()
+    assert reply.text == "<think>Well. So.</think>It is 4."
+    (closing,) = reply.closings.values()
+    assert (closing.tokens, closing.rest) == (9, "It is 4.")
 
 
 def test_a_tokenizer_counts_where_the_server_does_not(monkeypatch):
@@ -684,8 +700,10 @@ def test_closing_tags_are_seen_however_they_are_cut(pieces):
     reply = stream.reply()
     ends = {i + 8 for i in range(len(reply.text)) if reply.text.startswith("</think>", i)}
     assert set(reply.closings) == ends
-    for end, (count, _) in reply.closings.items():
+    for end, closing in reply.closings.items():
+        count = closing.pieces
         assert len("".join(pieces[: count - 1])) < end <= len("".join(pieces[:count]))
+        assert closing.rest == "".join(pieces[:count])[end:]
     for reason in ("stop", "length"):
         end = reasoning_end(reply.text, TAGS, reason)
         assert end in {0, len(reply.text)} | ends

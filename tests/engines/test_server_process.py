@@ -311,7 +311,10 @@ def test_failures_have_a_word_and_a_next_step():
     assert "out of memory" in killed.message
     assert killed.hint == "lower it"
     crashed = start_failure("S", 139, [], known, out_of_memory="")
-    assert "signal 11" in crashed.message
+    assert "SIGSEGV" in crashed.message
+    assert "built for this processor" in crashed.hint
+    ended = start_failure("S", 129, [], known, out_of_memory="")
+    assert "signal 1" in ended.message
 
 
 def test_a_taken_port_is_recognized():

@@ -455,10 +455,7 @@ def test_hypothesis_own_seed_option_changes_nothing(search, pytester):
 
 @pytest.mark.engine
 @pytest.mark.timeout(600)
-def test_a_real_model(pytester, monkeypatch):
-    from lrmtest.models.engines.llamacpp_program import find_llama_server
-
-    monkeypatch.setenv("LRMTEST_LLAMA_SERVER", str(find_llama_server().path))
+def test_a_real_model(pytester):
     pytester.makepyfile(test_logic=TEMPORAL.replace("temporal", "logic"))
     args = ("--property", "--model", "tiny-lrm", "--engine", "llamacpp")
     result = pytester.runpytest_subprocess(*args)

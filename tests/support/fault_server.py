@@ -79,7 +79,7 @@ class FaultServer:
         split_reasoning: name of a separate reasoning field, or empty.
         usage: report token counts.
         stream: answer ``stream: true`` with a stream.
-        tokens_per_piece: tokens sent together.
+        tokens_per_piece: tokens sent together, at least.
         delay: seconds before each piece.
         key: the API key it wants.
         port: where it listens; 0 for any.
@@ -293,9 +293,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._event({"role": "assistant", "content": None})
         fields = [(server.split_reasoning, reasoning), ("content", content)]
         sent = 0
+        joined = body.get("stream_interval", 1) if server.owner == "vllm" else 1
+        joined = max(joined, server.tokens_per_piece)
         for field, part in fields:
-            for begin in range(0, len(part), server.tokens_per_piece):
-                piece = part[begin : begin + server.tokens_per_piece]
+            for begin in range(0, len(part), joined):
+                piece = part[begin : begin + joined]
                 time.sleep(server.delay)
                 if fault and sent >= len(tokens) // 2:
                     self._break(fault)

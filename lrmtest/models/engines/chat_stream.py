@@ -73,6 +73,21 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Closing:
+    """What had come when a closing tag was complete.
+
+    Attributes:
+        pieces: pieces of text, the one that completed the tag included.
+        tokens: completion tokens up to the end of that piece; None when unknown.
+        rest: what that piece holds behind the tag.
+    """
+
+    pieces: int
+    tokens: int | None
+    rest: str
+
+
+@dataclass(frozen=True, slots=True)
 class ChatReply:
     """A finished answer, as far as the server described it.
 
@@ -81,8 +96,7 @@ class ChatReply:
         finish_reason: how it ended.
         prompt_tokens, completion_tokens, reasoning_tokens: None where the server did not say.
         pieces: how many pieces of text came; the number of tokens on most servers.
-        closings: for each closing tag, by its end in `text`: pieces and completion tokens
-            (None when unknown) up to there.
+        closings: each closing tag, by its end in `text`.
     """
 
     text: str
@@ -91,7 +105,7 @@ class ChatReply:
     completion_tokens: int | None
     reasoning_tokens: int | None
     pieces: int
-    closings: dict[int, tuple[int, int | None]]
+    closings: dict[int, Closing]
 
 
 class ChatStream:
@@ -104,7 +118,8 @@ class ChatStream:
         tags: the model's opening and closing reasoning tag.
         max_tokens: the budget, from which follows how much text can be honest.
         detector: watches for a loop.
-        on_piece: called for every piece of text.
+        on_tokens: called with the number of tokens that came, as far as it is known: a piece of
+            text is at least one.
     """
 
     def __init__(
@@ -112,15 +127,16 @@ class ChatStream:
         tags: tuple[str, str],
         max_tokens: int,
         detector: LoopDetector | None = None,
-        on_piece: Callable[[], None] = lambda: None,
+        on_tokens: Callable[[int], None] = lambda count: None,
     ) -> None:
         self.pieces = 0
+        self.tokens = 0
         self.ended = False
         self._opening, self._closing = tags
         self._max_chars = 65536 + _MAX_CHARS_PER_TOKEN * max_tokens
         self._max_pieces = 64 + _MAX_PIECES_PER_TOKEN * max_tokens
         self._detector = detector
-        self._on_piece = on_piece
+        self._on_tokens = on_tokens
         self._parts: list[str] = []
         self._length = 0
         self._tail = ""
@@ -128,7 +144,7 @@ class ChatStream:
         self._reason: str | None = None
         self._loop_end: int | None = None
         self._usage: dict[str, Any] = {}
-        self._closings: dict[int, tuple[int, int | None]] = {}
+        self._closings: dict[int, Closing] = {}
 
     @property
     def looped(self) -> bool:
@@ -145,7 +161,6 @@ class ChatStream:
         if not isinstance(event, dict):
             raise BrokenAnswerError("malformed answer: not a JSON object")
         usage = event.get("usage")
-        before = _count(self._usage, "completion_tokens")
         if isinstance(usage, dict):
             self._usage = usage
         running = _count(usage, "completion_tokens")
@@ -165,19 +180,15 @@ class ChatStream:
             reasoning = _text(message, "reasoning_content") or _text(message, "reasoning")
             content = _text(message, "content")
             if reasoning or content:
-                self.pieces += 1
-                self._on_piece()
+                self._count_piece(running)
             if reasoning:
                 self._append(
                     reasoning if self._in_reasoning else self._opening + reasoning, running
                 )
                 self._in_reasoning = True
             if content:
-                if self._in_reasoning:
-                    # The tag itself is a token, which the server swallowed.
-                    self._append(self._closing, None if before is None else before + 1)
-                    self._in_reasoning = False
-                self._append(content, running)
+                self._append(self._closing + content if self._in_reasoning else content, running)
+                self._in_reasoning = False
             reason = choice.get("finish_reason")
             if reason is not None:
                 self._reason = str(reason)
@@ -218,6 +229,13 @@ class ChatStream:
             )
         return FINISH_REASONS[self._reason]
 
+    def _count_piece(self, running: int | None) -> None:
+        self.pieces += 1
+        new = max(self.pieces, running or 0) - self.tokens
+        if new > 0:
+            self.tokens += new
+            self._on_tokens(new)
+
     def _append(self, piece: str, tokens: int | None) -> None:
         self._parts.append(piece)
         self._length += len(piece)
@@ -237,7 +255,8 @@ class ChatStream:
         end = window.find(self._closing)
         while end != -1:
             end += len(self._closing)
-            self._closings[self._length - len(window) + end] = (self.pieces, tokens)
+            closing = Closing(self.pieces, tokens, window[end:])
+            self._closings[self._length - len(window) + end] = closing
             end = window.find(self._closing, end)
         self._tail = window[-(len(self._closing) - 1) :] if len(self._closing) > 1 else ""
 

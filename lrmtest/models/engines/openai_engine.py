@@ -92,7 +92,7 @@ class OpenAIEngine:
 
     @property
     def progress(self) -> Progress:
-        """Live counters; tokens are pieces of text until the server has counted them."""
+        """Live counters; a piece of text is one token until the server has counted it."""
         return self._progress
 
     def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
@@ -216,7 +216,7 @@ class OpenAIEngine:
                 self._spec.card.reasoning_tags,
                 request.sampling.max_tokens,
                 detector=self._watcher() if self._watcher else None,
-                on_piece=self._count_piece,
+                on_tokens=self._count_tokens,
             )
             began = time.monotonic()
             try:
@@ -248,11 +248,11 @@ class OpenAIEngine:
             reply = await worker.client.chat(request, worker.facts.body, stream)
         finally:
             self._progress.running -= 1
-        self._progress.tokens += max(0, (reply.completion_tokens or 0) - stream.pieces)
+        self._progress.tokens += max(0, (reply.completion_tokens or 0) - stream.tokens)
         return reply
 
-    def _count_piece(self) -> None:
-        self._progress.tokens += 1
+    def _count_tokens(self, number: int) -> None:
+        self._progress.tokens += number
 
     def _failed(self, request: Request, message: str, hint: str | None, attempts: int) -> Outcome:
         tries = f" ({attempts} tries)" if attempts > 1 else ""
@@ -268,9 +268,9 @@ class OpenAIEngine:
     ) -> Completion:
         """The completion that `reply` is, with every token count that can be had.
 
-        Reasoning tokens come from, best first: the server's own figure, its running count or
-        the pieces of text at the closing tag (where each piece is one token), a tokenizer here
-        or at the server, the share of characters.
+        Reasoning tokens come from, best first: the server's own figure, its running count at the
+        closing tag less what the same piece of text has behind it, the pieces of text up to the
+        tag (where each is one token), a tokenizer here or at the server, the share of characters.
         """
         text, pieces = reply.text, reply.pieces
         estimated = False
@@ -288,10 +288,13 @@ class OpenAIEngine:
             reasoning: int | None = total if end else 0
         elif reply.reasoning_tokens is not None:
             reasoning = reply.reasoning_tokens
-        elif at_close and at_close[1] is not None:
-            reasoning = at_close[1]
+        elif at_close and at_close.tokens is not None:
+            behind = await self._tokens(worker, at_close.rest) if at_close.rest else 0
+            estimated = estimated or behind is None
+            behind = estimate_tokens(at_close.rest) if behind is None else behind
+            reasoning = max(1, at_close.tokens - behind)
         elif at_close and one_token_each:
-            reasoning = at_close[0]
+            reasoning = at_close.pieces
         else:
             reasoning = await self._tokens(worker, text[:end])
         if reasoning is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,8 @@ from lrmtest.errors import ModelError
 from lrmtest.models.engines.server_log import useful_lines
 from lrmtest.models.engines.watchdog import NOT_STARTED
 
-_KILLED = 128 + 9
+_KILLED = 128 + signal.SIGKILL
+_CRASHED = {128 + signal.SIGILL, 128 + signal.SIGSEGV, 128 + signal.SIGBUS, 128 + signal.SIGFPE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +64,12 @@ def start_failure(
         )
     if status == NOT_STARTED:
         return ModelError(f"{program} cannot be started{log}", hint="is it installed completely?")
+    if status in _CRASHED:
+        name = signal.Signals(status - 128).name
+        return ModelError(
+            f"{program} crashed ({name}){log}",
+            hint="was it built for this processor? docs/engines.md says how to build one that "
+            "runs on any",
+        )
     ended = f"ended by signal {status - 128}" if status and status > 128 else f"exit {status}"
     return ModelError(f"{program} failed ({ended}){log}")
