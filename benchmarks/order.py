@@ -10,13 +10,19 @@ way over that of the other, both in the same round, one after the other:
 - longest first, against the order of the file; and against the shortest first, the worst there is;
 - the samples of a question together, with the server's prompt cache, against the same samples
   dealt round by round; and, where the server has ``n``, against one request for all of them.
+
+On a CPU a step takes longer the more requests are in it, so that the order matters little. The
+last table is computed, not measured: how many steps the whole of RECORDED.jsonl takes where a step
+takes as long for any batch, as on a GPU that spends it reading weights, were all lengths known.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import heapq
 import json
+import random
 import signal
 import statistics
 import sys
@@ -35,6 +41,8 @@ from lrmtest.questions.registry import suite_named
 
 SAMPLES = 4
 SAMPLE_TOKENS = 32
+SLOTS = (8, 16, 32, 64)
+SHUFFLES = 200
 
 
 async def ask_all(server: Server, bodies: Sequence[dict[str, Any]], at_once: int) -> float:
@@ -64,10 +72,15 @@ def request(prompt: str, tokens: int, seed: int, **more: Any) -> dict[str, Any]:
     }
 
 
+def recorded_lengths(options: argparse.Namespace) -> list[int]:
+    """Characters of each recorded output."""
+    lines = Path(options.lengths).read_text("utf-8").splitlines()
+    return [len(json.loads(line)["output"]) for line in lines]
+
+
 def by_length(options: argparse.Namespace, _round: int) -> dict[str, list[dict[str, Any]]]:
     """The same requests in three orders."""
-    lines = Path(options.lengths).read_text("utf-8").splitlines()
-    lengths = [len(json.loads(line)["output"]) for line in lines][: options.questions]
+    lengths = recorded_lengths(options)[: options.questions]
     tokens = [max(4, length * options.longest // max(lengths)) for length in lengths]
     prompts = [f"Count to {number} and back." for number in range(len(tokens))]
     bodies = [request(p, t, n) for n, (p, t) in enumerate(zip(prompts, tokens, strict=True))]
@@ -137,6 +150,30 @@ def show(title: str, seconds: dict[str, list[float]], first: str) -> None:
     Console(width=100).print(table)
 
 
+def steps(lengths: Sequence[int], slots: int) -> int:
+    """Until the last is done, if each slot takes the next when it is free."""
+    free_at = [0] * slots
+    for length in lengths:
+        heapq.heappush(free_at, heapq.heappop(free_at) + length)
+    return max(free_at)
+
+
+def show_steps(lengths: Sequence[int]) -> None:
+    table = Table(title=f"steps for {len(lengths)} outputs, against longest first (computed)")
+    for column in ("slots", "as in the file", "shuffled, mean", "shortest first"):
+        table.add_column(column, justify="right")
+    shuffled = [random.Random(seed).sample(lengths, len(lengths)) for seed in range(SHUFFLES)]
+    for slots in SLOTS:
+        best = steps(sorted(lengths, reverse=True), slots)
+        table.add_row(
+            str(slots),
+            f"{steps(lengths, slots) / best:.3f}",
+            f"{statistics.mean(steps(order, slots) for order in shuffled) / best:.3f}",
+            f"{steps(sorted(lengths), slots) / best:.3f}",
+        )
+    Console(width=100).print(table)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_server_options(parser)
@@ -154,6 +191,7 @@ def main() -> None:
     for title, first, make, prompt_cache in parts:
         with asked_for(options, prompt_cache=prompt_cache) as server:
             show(title, measure(server, make, options), first)
+    show_steps(recorded_lengths(options))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -375,6 +376,15 @@ def test_what_is_sent():
         "stream_options": {"include_usage": True},
         "samplers": ["temperature", "top_p"],
     }
+
+
+def test_nothing_is_drawn_at_temperature_0():
+    cold = request(5)
+    cold = replace(cold, sampling=replace(cold.sampling, temperature=0.0))
+    with FaultServer(owner="llamacpp", slots=3, context_length=4096) as server:
+        generate(server.url, [cold])
+        body = server.bodies[0]
+    assert (body["temperature"], body["samplers"], body["top_k"]) == (0.0, ["top_k"], 1)
 
 
 # Starting

@@ -245,7 +245,7 @@ class OpenAIEngine:
         """One try, with its progress on show."""
         self._progress.running += 1
         try:
-            reply = await worker.client.chat(request, worker.facts.body, stream)
+            reply = await worker.client.chat(request, worker.facts.body(request.sampling), stream)
         finally:
             self._progress.running -= 1
         self._progress.tokens += max(0, (reply.completion_tokens or 0) - stream.tokens)
