@@ -15,6 +15,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -157,12 +158,17 @@ def working(options: argparse.Namespace) -> Iterator[Worker]:
         "max_num_seqs": options.concurrency,
         "enable_prefix_caching": False,
     }
-    environment = {**os.environ, "VLLM_CPU_KVCACHE_SPACE": "4", "VLLM_NO_USAGE_STATS": "1"}
+    environment = {
+        **os.environ,
+        "VLLM_CPU_KVCACHE_SPACE": "4",
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "1",
+        "VLLM_NO_USAGE_STATS": "1",
+    }
     if options.threads:
         environment["OMP_NUM_THREADS"] = str(options.threads)
     process = subprocess.Popen(
         [options.vllm, "-c", WORKER],
-        env={**environment, "VLLM_ENABLE_V1_MULTIPROCESSING": "1"},
+        env=environment,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -191,6 +197,8 @@ def main() -> None:
     options = parser.parse_args()
     if not options.vllm:
         parser.error("--vllm names the Python of the environment that vLLM is in")
+    # As Ctrl-C does: both are stopped.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
     begun = time.perf_counter()
     with asked_for(options) as server:

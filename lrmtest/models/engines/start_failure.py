@@ -68,8 +68,8 @@ def start_failure(
         name = signal.Signals(status - 128).name
         return ModelError(
             f"{program} crashed ({name}){log}",
-            hint="was it built for this processor? docs/engines.md says how to build one that "
-            "runs on any",
+            hint="was it built for this processor? How to build llama.cpp for any is in "
+            "docs/engines.md",
         )
     ended = f"ended by signal {status - 128}" if status and status > 128 else f"exit {status}"
     return ModelError(f"{program} failed ({ended}){log}")
