@@ -18,8 +18,8 @@ from pathlib import Path
 
 import httpx
 
-from lrmtest.models.engines.llamacpp_program import find_llama_server
-from lrmtest.models.engines.server_process import free_port
+from lrmtest.models.engines.server.llamacpp_program import find_llama_server
+from lrmtest.models.engines.server.process import free_port
 
 NAME = "bench"
 """The model's name on the server."""

@@ -37,10 +37,10 @@ from lrmtest.models.cards import load_cards
 from lrmtest.models.engines import ENGINE_NAMES, create_engine
 from lrmtest.models.engines.base import Message, Outcome, Request, Sampling
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.files import fetch
+from lrmtest.models.fetch.files import fetch
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
-from lrmtest.plugin.schedule import ENDPOINTS
+from lrmtest.plugin.generation.schedule import ENDPOINTS
 from lrmtest.questions import Question, render_prompt, suite_named
 from lrmtest.questions.fresh import DIFFICULTIES, FAMILIES
 from lrmtest.questions.fresh.search import Search

@@ -17,9 +17,9 @@ import torch
 from transformers import AutoModelForCausalLM, ContinuousBatchingConfig, GenerationConfig
 
 from lrmtest.models.engines.base import Request, Sampling
-from lrmtest.models.engines.batcher import Batcher, Running
-from lrmtest.models.engines.checkpoint_files import pretrained_arguments, quiet
-from lrmtest.models.engines.slots import Slots
+from lrmtest.models.engines.tokenizers.checkpoint_files import pretrained_arguments, quiet
+from lrmtest.models.engines.transformers.batcher import Batcher, Running
+from lrmtest.models.engines.transformers.slots import Slots
 
 
 def slots(model, prompts, budgets):

@@ -11,9 +11,9 @@ from lrmtest.analysis.compared import compare_runs
 from lrmtest.cli.output import show
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import LrmtestError, UsageError
-from lrmtest.plugin.common_options import add_threshold_option
-from lrmtest.plugin.exit_codes import INFRASTRUCTURE, OK, exit_code
-from lrmtest.plugin.gate_options import add_comparison_options, read_gate
+from lrmtest.options.common import add_threshold_option
+from lrmtest.options.exit_codes import INFRASTRUCTURE, OK, exit_code
+from lrmtest.options.gate import add_comparison_options, read_gate
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.runs.baseline import (
     baseline_of,

@@ -26,14 +26,14 @@ from lrmtest.compress.make import (
     WeightQuantization,
     make_variant,
 )
-from lrmtest.compress.progress import Progress
 from lrmtest.compress.protect import parse_protect
 from lrmtest.compress.pruning.figures import KindFigures, Pruned
 from lrmtest.compress.pruning.sparsity import read_sparsity
 from lrmtest.errors import UsageError
 from lrmtest.models.cache import Tell
 from lrmtest.models.card import ModelCard
-from lrmtest.plugin.common_options import add_cards_option, at_least_1, number, read_cards
+from lrmtest.options.common import add_cards_option, at_least_1, number, read_cards
+from lrmtest.progress import Progress
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import count
 from lrmtest.reports.tables import open_table

@@ -8,7 +8,7 @@ from typing import Any
 from lrmtest.cli.output import show
 from lrmtest.models.hardware import this_machine
 from lrmtest.models.listing import model_rows
-from lrmtest.plugin.common_options import add_cards_option, read_cards
+from lrmtest.options.common import add_cards_option, read_cards
 from lrmtest.reports.models_table import models_table
 
 

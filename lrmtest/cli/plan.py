@@ -8,8 +8,8 @@ from typing import Any
 from lrmtest.analysis.plan import plan
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.cli.output import show
-from lrmtest.plugin.common_options import number
-from lrmtest.plugin.gate_options import add_margin_options, read_gate
+from lrmtest.options.common import number
+from lrmtest.options.gate import add_margin_options, read_gate
 from lrmtest.reports.plan import plan_view
 from lrmtest.runs.baseline import load_baseline, only_suite
 from lrmtest.runs.store import STORE_NAME

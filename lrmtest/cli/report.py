@@ -8,8 +8,8 @@ from typing import Any
 
 from lrmtest.analysis.compared import ComparedRuns, compare_runs
 from lrmtest.errors import UsageError
-from lrmtest.plugin.common_options import add_threshold_option
-from lrmtest.plugin.gate_options import add_difference_options, add_margin_options, read_gate
+from lrmtest.options.common import add_threshold_option
+from lrmtest.options.gate import add_difference_options, add_margin_options, read_gate
 from lrmtest.reports.html import ReportRun, load_run, write_report
 from lrmtest.reports.numbers import counted, size
 from lrmtest.runs.store import STORE_NAME

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import LrmtestError, ModelError, UsageError
-from lrmtest.models.engines.planned_tokens import smallest_context, stand_ins
-from lrmtest.models.engines.warm_keeper import keep, log_file, served_engine, stop
-from lrmtest.models.engines.warm_records import WarmRecord, warm_record, warm_records
-from lrmtest.models.files import fetch
+from lrmtest.models.engines.server.planned_tokens import smallest_context, stand_ins
+from lrmtest.models.engines.server.warm_keeper import keep, log_file, served_engine, stop
+from lrmtest.models.engines.server.warm_records import WarmRecord, warm_record, warm_records
+from lrmtest.models.fetch.files import fetch
 from lrmtest.models.local import measure
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
-from lrmtest.plugin.common_options import add_model_options, at_least_1, read_cards
-from lrmtest.plugin.engine_options import add_server_options, read_server_options
+from lrmtest.options.common import add_model_options, at_least_1, read_cards
+from lrmtest.options.engine import add_server_options, read_server_options
 
 _MOST_AT_ONCE = 64  # more than any engine's default
 _TOLD_BY = "LRMTEST_SERVE_PIPE"

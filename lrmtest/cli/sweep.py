@@ -20,13 +20,13 @@ from lrmtest.compress.make import Request
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.resolve import resolve
-from lrmtest.plugin.common_options import (
+from lrmtest.options.common import (
     add_cards_option,
     add_threshold_option,
     number,
     read_cards,
 )
-from lrmtest.plugin.gate_options import add_difference_options, add_margin_options, read_gate
+from lrmtest.options.gate import add_difference_options, add_margin_options, read_gate
 from lrmtest.reports.html import ReportRun, load_run, write_report
 from lrmtest.reports.sweep import sweep_markdown, sweep_view
 from lrmtest.runs.files import write_whole

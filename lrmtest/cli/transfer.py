@@ -9,7 +9,7 @@ from typing import Any
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
 from lrmtest.grading.split import DEFAULT_TAGS
-from lrmtest.plugin.common_options import add_data_options, read_data_options
+from lrmtest.options.common import add_data_options, read_data_options
 from lrmtest.questions import suite_named
 from lrmtest.reports.imported import imported_lines
 from lrmtest.runs.formats.assign import Assignment, OwnQuestions, SuiteQuestions, choose_suite

@@ -21,7 +21,7 @@ from lrmtest.cli.output import show
 from lrmtest.cli.question import find_question, sample_views
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
-from lrmtest.plugin.common_options import add_threshold_option
+from lrmtest.options.common import add_threshold_option
 from lrmtest.reports.side_by_side import side_by_side
 from lrmtest.reports.triage import triage_view
 from lrmtest.runs.baseline import Baseline, baseline_of, is_file, load_baseline, only_suite

@@ -22,8 +22,7 @@ from lrmtest.errors import UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.loops import find_loop
 from lrmtest.models.engines.base import Message
-from lrmtest.models.engines.chat_tokenizer import ChatTokenizer
-from lrmtest.models.engines.unicode import well_formed
+from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
 from lrmtest.models.paths import is_there, user_path
 from lrmtest.models.spec import ModelSpec
 from lrmtest.questions.fresh import DIFFICULTIES, FAMILIES, fresh_question
@@ -32,6 +31,7 @@ from lrmtest.questions.suite import render_prompt
 from lrmtest.runs.baseline import is_file
 from lrmtest.runs.formats.jsonl import import_run
 from lrmtest.runs.store import STORE_NAME, Store, StoredRun
+from lrmtest.unicode import well_formed
 
 Kind = Literal["fresh", "text", "traces"]
 

@@ -18,8 +18,8 @@ from lrmtest.compress.llamacpp_tools import find_tool
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.cache import Tell
-from lrmtest.models.gguf_export import exported
-from lrmtest.models.gguf_header import TYPE_BLOCKS, GgufTensor, read_gguf_header
+from lrmtest.models.gguf.export import exported
+from lrmtest.models.gguf.header import TYPE_BLOCKS, GgufTensor, read_gguf_header
 from lrmtest.models.local import gguf_in, gguf_parts, measure
 
 _PROGRESS = re.compile(r"^\[ *(\d+)/ *(\d+)\]")

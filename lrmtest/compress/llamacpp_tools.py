@@ -10,8 +10,8 @@ from pathlib import Path
 from lrmtest.compress.programs import run_program
 from lrmtest.errors import ModelError
 from lrmtest.models.cache import Tell
-from lrmtest.models.engines.llamacpp_program import LlamaProgram, find_llama_program
-from lrmtest.models.engines.start_failure import KnownFailure
+from lrmtest.models.engines.server.failure import KnownFailure
+from lrmtest.models.engines.server.llamacpp_program import LlamaProgram, find_llama_program
 
 _KIND = re.compile(r"^\s*\d+\s+or\s+(\w+)\s*:", re.M)
 

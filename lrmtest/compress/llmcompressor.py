@@ -28,7 +28,7 @@ from lrmtest.compress.programs import run_program
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.cache import Tell
-from lrmtest.models.engines.start_failure import KnownFailure
+from lrmtest.models.engines.server.failure import KnownFailure
 from lrmtest.models.local import measure, tensor_shapes, weight_files
 
 METHODS = ("gptq", "awq")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrmtest.errors import ModelError
-from lrmtest.models.engines.ask_program import ask_program
+from lrmtest.models.engines.server.ask_program import ask_program
 from lrmtest.models.paths import user_path
 
 VARIABLE = "LRMTEST_LLMCOMPRESSOR"

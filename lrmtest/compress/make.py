@@ -11,7 +11,6 @@ from typing import Any
 
 from lrmtest.compress.calibration import Material, parse_calibration
 from lrmtest.compress.gguf_recipes import recipe_named
-from lrmtest.compress.progress import Progress
 from lrmtest.compress.protect import parse_protect
 from lrmtest.compress.pruning.figures import KindFigures, Pruned
 from lrmtest.compress.pruning.sparsity import Sparsity
@@ -27,16 +26,17 @@ from lrmtest.compress.variant import (
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.cache import Tell, silent
 from lrmtest.models.card import ModelCard
-from lrmtest.models.convert import gguf_to_safetensors
-from lrmtest.models.engines.chat_tokenizer import ChatTokenizer
-from lrmtest.models.engines.checkpoint_files import quiet
-from lrmtest.models.engines.context import context_length
-from lrmtest.models.files import fetch
-from lrmtest.models.gguf_export import can_export
+from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
+from lrmtest.models.engines.tokenizers.checkpoint_files import quiet
+from lrmtest.models.engines.transformers.context import context_length
+from lrmtest.models.fetch.files import fetch
+from lrmtest.models.gguf.convert import gguf_to_safetensors
+from lrmtest.models.gguf.export import can_export
 from lrmtest.models.hashes import file_hashes
 from lrmtest.models.local import measure
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
+from lrmtest.progress import Progress
 from lrmtest.runs.environment import package_versions
 
 _RUN_SAFETENSORS = ("transformers", "vllm", "llamacpp")

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lrmtest.models.cache import Tell
-from lrmtest.models.engines.server_process import ServerProcess
-from lrmtest.models.engines.start_failure import KnownFailure, start_failure
+from lrmtest.models.engines.server.failure import KnownFailure, start_failure
+from lrmtest.models.engines.server.process import ServerProcess
 
 _POLL_SECONDS = 0.2
 _TELL_SECONDS = 10.0

@@ -13,8 +13,8 @@ from lrmtest.errors import UsageError
 from lrmtest.models.card import Checkpoint, ModelCard
 from lrmtest.models.cards import SAFE_NAME, fill_in, read_card
 from lrmtest.models.engines import check_engine_name
-from lrmtest.models.engines.endpoint import Endpoint
-from lrmtest.models.gguf_export import can_export
+from lrmtest.models.engines.http.endpoint import Endpoint
+from lrmtest.models.gguf.export import can_export
 from lrmtest.models.local import measure, own_sampling
 from lrmtest.models.paths import is_there, user_path
 from lrmtest.models.spec import ModelSpec

@@ -12,6 +12,7 @@ from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import SampleRecord
 
 _ATTRIBUTE = "lrmtest_records"
+_INFRASTRUCTURE = "lrmtest_infrastructure"
 
 
 def attach(report: pytest.TestReport, records: list[SampleRecord]) -> None:
@@ -23,6 +24,16 @@ def records_of(report: pytest.TestReport) -> list[SampleRecord]:
     """The records that a report carries."""
     carried: list[dict[str, Any]] = getattr(report, _ATTRIBUTE, [])
     return [record_from_json(raw) for raw in carried]
+
+
+def mark_infrastructure(report: pytest.TestReport) -> None:
+    """Say that a test failed for a reason that is not the model's; workers' reports keep it."""
+    setattr(report, _INFRASTRUCTURE, True)
+
+
+def is_infrastructure(report: pytest.TestReport) -> bool:
+    """Whether a test failed for a reason that is not the model's."""
+    return hasattr(report, _INFRASTRUCTURE)
 
 
 class RecordCollector:

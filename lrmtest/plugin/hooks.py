@@ -8,21 +8,21 @@ from contextlib import suppress
 import pytest
 
 from lrmtest.errors import DataError, LrmtestError, StoreError, UsageError
+from lrmtest.options.settings import add_options
 from lrmtest.plugin import outcome
-from lrmtest.plugin.ci import shield_log, write_job_summary
 from lrmtest.plugin.distributed import distribute
-from lrmtest.plugin.finish import failure_code, finish, print_comparisons
-from lrmtest.plugin.gate import NOT_NEEDED, watch
-from lrmtest.plugin.html import write_html
+from lrmtest.plugin.ending.ci import shield_log, write_job_summary
+from lrmtest.plugin.ending.finish import failure_code, finish, print_comparisons
+from lrmtest.plugin.ending.gate_statuses import NOT_NEEDED, watch
+from lrmtest.plugin.ending.html import write_html
+from lrmtest.plugin.ending.summary import print_searches, print_summary, write_summary_json
 from lrmtest.plugin.loop import RunLoop
 from lrmtest.plugin.model import Model
-from lrmtest.plugin.options import add_options
 from lrmtest.plugin.property.item import search
 from lrmtest.plugin.selection import Selection
 from lrmtest.plugin.session import SESSION, LrmtestSession, model_of, session_of
 from lrmtest.plugin.status import status_line
 from lrmtest.plugin.suites import MARK
-from lrmtest.plugin.summary import print_searches, print_summary, write_summary_json
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -13,9 +13,9 @@ from collections.abc import Callable
 import pytest
 
 from lrmtest.errors import LrmtestError, UsageError
-from lrmtest.plugin.generation import Generation
-from lrmtest.plugin.missing import Missing
-from lrmtest.plugin.schedule import QuestionName, Schedule
+from lrmtest.plugin.generation.generation import Generation
+from lrmtest.plugin.generation.missing import Missing
+from lrmtest.plugin.generation.schedule import QuestionName, Schedule
 from lrmtest.plugin.session import LrmtestSession, ModelItems, model_of
 from lrmtest.plugin.status import outcomes
 from lrmtest.plugin.suites import Asked

@@ -11,8 +11,8 @@ from lrmtest.errors import UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.models.engines.base import Message
 from lrmtest.plugin.attempt import Attempt
-from lrmtest.plugin.desk import Desk
-from lrmtest.plugin.schedule import Schedule
+from lrmtest.plugin.generation.protocol import Desk
+from lrmtest.plugin.generation.schedule import Schedule
 from lrmtest.plugin.suites import Asked
 from lrmtest.questions import Question
 

@@ -9,15 +9,14 @@ from _pytest._code.code import ReprFileLocation, TerminalRepr
 from _pytest._io import TerminalWriter
 
 from lrmtest.errors import EngineError, LrmtestError, UsageError
-from lrmtest.plugin.collector import attach
-from lrmtest.plugin.junit import properties
+from lrmtest.plugin.collector import attach, mark_infrastructure
+from lrmtest.plugin.ending.junit import properties
 from lrmtest.plugin.model import Model
 from lrmtest.plugin.property.result import SEARCHED, SmallestFailure
 from lrmtest.plugin.session import model_of, session_of
 from lrmtest.runs.records import SampleRecord
 
 _MODEL = pytest.StashKey[Model]()
-_INFRASTRUCTURE = "lrmtest_infrastructure"
 _SEARCHED = "lrmtest_searched"
 
 
@@ -74,16 +73,6 @@ def rewrite(
             each for each in properties(records) if each not in item.user_properties
         ]
     return report
-
-
-def mark_infrastructure(report: pytest.TestReport) -> None:
-    """Say that a test failed for a reason that is not the model's; workers' reports keep it."""
-    setattr(report, _INFRASTRUCTURE, True)
-
-
-def is_infrastructure(report: pytest.TestReport) -> bool:
-    """Whether a test failed for a reason that is not the model's."""
-    return hasattr(report, _INFRASTRUCTURE)
 
 
 def search_of(report: pytest.TestReport) -> str | None:

@@ -12,22 +12,22 @@ import pytest
 from lrmtest.errors import LrmtestError, StoreError, UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import load_cards
-from lrmtest.models.engines.recording import Recording
+from lrmtest.models.engines.recorded.recording import Recording
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
+from lrmtest.options.settings import Settings, read_settings
 from lrmtest.plugin.collector import RecordCollector
-from lrmtest.plugin.comparison import Comparisons
-from lrmtest.plugin.desk import Desk
-from lrmtest.plugin.generation import Generation
-from lrmtest.plugin.options import Settings, read_settings
-from lrmtest.plugin.schedule import Schedule
+from lrmtest.plugin.gating.comparisons import Comparisons
+from lrmtest.plugin.generation.generation import Generation
+from lrmtest.plugin.generation.protocol import Desk
+from lrmtest.plugin.generation.schedule import Schedule
 from lrmtest.plugin.suites import Asked, Suites
 from lrmtest.runs.store import STORE_NAME, Store
 
 if TYPE_CHECKING:
+    from lrmtest.options.property import PropertyOptions
     from lrmtest.plugin.distributed.worker import BrokerClient
-    from lrmtest.plugin.gate import GateWatch
-    from lrmtest.plugin.property.options import PropertyOptions
+    from lrmtest.plugin.ending.gate_statuses import GateWatch
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from lrmtest.plugin.gate import FAILED_UNDER_GATE, PASSED_UNDER_GATE
+from lrmtest.plugin.ending.gate_statuses import FAILED_UNDER_GATE, PASSED_UNDER_GATE
 from lrmtest.plugin.session import quiet
 from lrmtest.reports.progress import StatusLine
 

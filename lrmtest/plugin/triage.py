@@ -5,25 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lrmtest.analysis.triage import NEED_BASELINE, TRIAGE_KINDS, TriageKind, of_kinds, triage
+from lrmtest.analysis.triage import NEED_BASELINE, TriageKind, of_kinds, triage
 from lrmtest.errors import UsageError
-from lrmtest.plugin.common_options import AddOption
 from lrmtest.runs.baseline import Baseline, baseline_of, load_baseline
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.store import Store
-
-
-def add_triage_option(add: AddOption) -> None:
-    """Add the option."""
-    add(
-        "--triage",
-        action="append",
-        default=[],
-        choices=TRIAGE_KINDS,
-        metavar="KIND",
-        help="only questions that were of this kind in the model's newest run, compared with "
-        "--baseline or else the newest other run; repeat it. One of: " + ", ".join(TRIAGE_KINDS),
-    )
 
 
 class Triage:

@@ -14,7 +14,7 @@ from lrmtest.errors import DataError, StoreError, UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.base import Message
-from lrmtest.models.engines.chat_tokenizer import ChatTokenizer
+from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
 from lrmtest.models.spec import ModelSpec
 from lrmtest.questions import render_prompt, suite_named
 from lrmtest.questions.fresh import FAMILIES, fresh_question

@@ -21,7 +21,7 @@ from lrmtest.compress.llamacpp_tools import find_tool  # noqa: E402
 from lrmtest.compress.llmcompressor_env import find_llmcompressor  # noqa: E402
 from lrmtest.errors import ModelError  # noqa: E402
 from lrmtest.models.cards import load_cards  # noqa: E402
-from lrmtest.models.gguf_export import safetensors_to_gguf  # noqa: E402
+from lrmtest.models.gguf.export import safetensors_to_gguf  # noqa: E402
 from lrmtest.models.resolve import resolve, sampling_defaults  # noqa: E402
 from lrmtest.runs.store import Store  # noqa: E402
 

@@ -13,9 +13,13 @@ from lrmtest.compress.llamacpp_tools import Tool, find_tool
 from lrmtest.compress.programs import run_program
 from lrmtest.errors import ModelError
 from lrmtest.models.cache import silent
-from lrmtest.models.engines import llamacpp_program
-from lrmtest.models.engines.llamacpp_program import VARIABLE, LlamaProgram, find_llama_program
-from lrmtest.models.engines.start_failure import KnownFailure
+from lrmtest.models.engines.server import llamacpp_program
+from lrmtest.models.engines.server.failure import KnownFailure
+from lrmtest.models.engines.server.llamacpp_program import (
+    VARIABLE,
+    LlamaProgram,
+    find_llama_program,
+)
 
 
 def program(folder, name, script="exit 0"):

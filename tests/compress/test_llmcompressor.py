@@ -14,9 +14,9 @@ from lrmtest.compress.llmcompressor_env import VARIABLE, find_llmcompressor
 from lrmtest.compress.protect import Protection, parse_protect
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.card import ModelCard
-from lrmtest.models.engines.checkpoint_files import unpacking
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.transformers_engine import TransformersEngine
+from lrmtest.models.engines.tokenizers.checkpoint_files import unpacking
+from lrmtest.models.engines.transformers.engine import TransformersEngine
 from lrmtest.models.local import measure
 from lrmtest.models.spec import ModelSpec
 

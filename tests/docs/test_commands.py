@@ -27,7 +27,7 @@ from doc_commands import commands_in, program_of
 from fault_server import FaultServer
 
 from lrmtest.cli import main
-from lrmtest.plugin.exit_codes import REGRESSED, UNDECIDED
+from lrmtest.options.exit_codes import REGRESSED, UNDECIDED
 from lrmtest.runs.store import Store
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ def smollm2_path():
     if path := os.environ.get("LRMTEST_TEST_GGUF"):
         return Path(path)
     from lrmtest.models.cards import load_cards
-    from lrmtest.models.files import fetch
+    from lrmtest.models.fetch.files import fetch
     from lrmtest.models.resolve import resolve
 
     return fetch(resolve("smollm2-135m", load_cards()))
@@ -20,7 +20,7 @@ def smollm2_path():
 def llama_server():
     """The real llama-server of this machine; skips where there is none."""
     from lrmtest.errors import ModelError
-    from lrmtest.models.engines.llamacpp_program import find_llama_server
+    from lrmtest.models.engines.server.llamacpp_program import find_llama_server
 
     try:
         return find_llama_server()

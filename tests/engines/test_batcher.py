@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 
 from lrmtest.models.engines.base import Request, Sampling  # noqa: E402
-from lrmtest.models.engines.batcher import WATCHED_TOKENS, Batcher, Running  # noqa: E402
+from lrmtest.models.engines.transformers.batcher import WATCHED_TOKENS, Batcher, Running  # noqa: E402
 
 VOCABULARY = 50
 EOS = frozenset({0})

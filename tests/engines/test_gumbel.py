@@ -12,8 +12,8 @@ from scipy import stats
 
 torch = pytest.importorskip("torch")
 
-from lrmtest.models.engines import gumbel  # noqa: E402
-from lrmtest.models.engines.gumbel import Draw, pick  # noqa: E402
+from lrmtest.models.engines.transformers import gumbel  # noqa: E402
+from lrmtest.models.engines.transformers.gumbel import Draw, pick  # noqa: E402
 
 MASK = (1 << 64) - 1
 

@@ -15,10 +15,10 @@ from processes import gone, servers, wait_for
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.grading import split
 from lrmtest.models.card import ModelCard
-from lrmtest.models.engines import launch
 from lrmtest.models.engines.llamacpp_engine import LlamaCppEngine
-from lrmtest.models.engines.llamacpp_program import find_llama_server
 from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.engines.server import launch
+from lrmtest.models.engines.server.llamacpp_program import find_llama_server
 from lrmtest.models.spec import ModelSpec
 
 pytestmark = [

@@ -22,18 +22,18 @@ from lrmtest.errors import ModelError, UsageError
 from lrmtest.grading.loops import LoopDetector
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.base import Message, Request, Sampling
-from lrmtest.models.engines.chat_stream import BrokenAnswerError, ChatStream, RefusedError
-from lrmtest.models.engines.endpoint import Endpoint
-from lrmtest.models.engines.llamacpp_program import find_llama_server
-from lrmtest.models.engines.openai_engine import OpenAIEngine
-from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.retry import (
+from lrmtest.models.engines.http.endpoint import Endpoint
+from lrmtest.models.engines.http.retry import (
     MAX_RETRY_AFTER,
     Backoff,
     CircuitBreaker,
     retry_after_seconds,
 )
-from lrmtest.models.engines.sse import EventParser, EventTooLargeError
+from lrmtest.models.engines.http.sse import EventParser, EventTooLargeError
+from lrmtest.models.engines.http.stream import BrokenAnswerError, ChatStream, RefusedError
+from lrmtest.models.engines.openai_engine import OpenAIEngine
+from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.engines.server.llamacpp_program import find_llama_server
 from lrmtest.models.engines.token_counts import reasoning_end
 from lrmtest.models.spec import ModelSpec
 
@@ -328,7 +328,7 @@ def test_the_end_of_split_reasoning_may_come_with_the_answer():
 
 
 def test_a_tokenizer_counts_where_the_server_does_not(monkeypatch):
-    tokenizer = pytest.importorskip("lrmtest.models.engines.tokenizer")
+    tokenizer = pytest.importorskip("lrmtest.models.engines.tokenizers.counter")
     monkeypatch.setattr(
         tokenizer, "load_counter", lambda location: lambda text: len(tokens_of(text))
     )

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from lrmtest.errors import DataError, ModelError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.base import Message, Request, Sampling
-from lrmtest.models.engines.finish_reason import infer_finish_reason, shared_limit
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.recorded import RecordedEngine
-from lrmtest.models.engines.recording import Recording
+from lrmtest.models.engines.recorded.engine import RecordedEngine
+from lrmtest.models.engines.recorded.finish_reason import infer_finish_reason, shared_limit
+from lrmtest.models.engines.recorded.recording import Recording
 from lrmtest.models.spec import ModelSpec
 
 TAGS = ("<think>", "</think>")
@@ -278,7 +278,7 @@ def test_counts_are_estimated_without_a_tokenizer(tmp_path):
 
 
 def test_a_tokenizer_makes_counts_exact(tmp_path, monkeypatch):
-    tokenizer = pytest.importorskip("lrmtest.models.engines.tokenizer")
+    tokenizer = pytest.importorskip("lrmtest.models.engines.tokenizers.counter")
     monkeypatch.setattr(tokenizer, "load_counter", lambda location: lambda text: len(text.split()))
     path = write(
         tmp_path / "x.jsonl",

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from processes import gone
 
 from lrmtest.errors import ModelError
-from lrmtest.models.engines.server_log import ServerLog, useful_lines
-from lrmtest.models.engines.server_process import ServerProcess, free_port, wait_until_ready
-from lrmtest.models.engines.start_failure import KnownFailure, port_taken, start_failure
+from lrmtest.models.engines.server.failure import KnownFailure, port_taken, start_failure
+from lrmtest.models.engines.server.log import ServerLog, useful_lines
+from lrmtest.models.engines.server.process import ServerProcess, free_port, wait_until_ready
 
 # A server with a child in its group, a child in a session of its own, and one whose parent has
 # ended: the shapes of vLLM's engine cores and workers. It writes their numbers, one a line.
@@ -105,7 +105,7 @@ def test_stop_from_many_threads_at_once():
 
 PARENT = textwrap.dedent("""
     import os, sys, threading, time
-    from lrmtest.models.engines.server_process import ServerProcess
+    from lrmtest.models.engines.server.process import ServerProcess
 
     made = []
     def start():

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrmtest.errors import ModelError
-from lrmtest.models.engines.tokenizer import load_counter
+from lrmtest.models.engines.tokenizers.counter import load_counter
 
 pytest.importorskip("transformers")
 
@@ -47,7 +47,7 @@ def test_megabytes_take_seconds(count, text):
 
 def test_a_folder_is_read_without_transformers(tiny_model):
     code = (
-        "import sys; from lrmtest.models.engines.tokenizer import load_counter;"
+        "import sys; from lrmtest.models.engines.tokenizers.counter import load_counter;"
         f"assert load_counter({str(tiny_model)!r})('abc') == 3;"
         "assert not {'transformers', 'torch'} & set(sys.modules)"
     )

@@ -13,12 +13,12 @@ from asking import Session, ask  # noqa: E402
 
 from lrmtest.errors import ModelError, UsageError  # noqa: E402
 from lrmtest.models.card import ModelCard  # noqa: E402
-from lrmtest.models.engines import transformers_engine  # noqa: E402
 from lrmtest.models.engines.base import Message  # noqa: E402
-from lrmtest.models.engines.batcher import Batcher  # noqa: E402
-from lrmtest.models.engines.chat_tokenizer import ChatTokenizer  # noqa: E402
 from lrmtest.models.engines.options import EngineOptions  # noqa: E402
-from lrmtest.models.engines.transformers_engine import TransformersEngine  # noqa: E402
+from lrmtest.models.engines.tokenizers.chat import ChatTokenizer  # noqa: E402
+from lrmtest.models.engines.transformers import engine as transformers_engine  # noqa: E402
+from lrmtest.models.engines.transformers.batcher import Batcher  # noqa: E402
+from lrmtest.models.engines.transformers.engine import TransformersEngine  # noqa: E402
 from lrmtest.models.spec import ModelSpec  # noqa: E402
 
 TAGS = ("<think>", "</think>")
@@ -49,7 +49,7 @@ def plain_generate(location, prompts, budget):
     """Greedy token ids from transformers' own generate, each prompt alone."""
     from transformers import AutoModelForCausalLM
 
-    from lrmtest.models.engines.checkpoint_files import pretrained_arguments, quiet
+    from lrmtest.models.engines.tokenizers.checkpoint_files import pretrained_arguments, quiet
 
     folder, arguments = pretrained_arguments(str(location))
     with quiet():

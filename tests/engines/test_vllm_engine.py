@@ -13,10 +13,11 @@ from processes import descendants, gone, servers, wait_for
 
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.card import ModelCard
-from lrmtest.models.engines import vllm_engine, vllm_program
+from lrmtest.models.engines import vllm_engine
 from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.engines.server import vllm_program
+from lrmtest.models.engines.server.vllm_program import VARIABLE, find_vllm
 from lrmtest.models.engines.vllm_engine import VllmEngine
-from lrmtest.models.engines.vllm_program import VARIABLE, find_vllm
 from lrmtest.models.hardware import Gpu, Machine
 from lrmtest.models.spec import ModelSpec
 
@@ -309,7 +310,7 @@ def real_checkpoint(smollm2_path, tmp_path_factory):
     except ModelError as error:
         pytest.skip(f"{error}")
     pytest.importorskip("torch", reason="the model is unpacked with transformers")
-    from lrmtest.models.convert import gguf_to_safetensors
+    from lrmtest.models.gguf.convert import gguf_to_safetensors
 
     return gguf_to_safetensors(smollm2_path, tmp_path_factory.mktemp("vllm") / "smollm2")
 

@@ -20,12 +20,12 @@ from processes import alive, gone, wait_for
 
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.card import ModelCard
-from lrmtest.models.engines import warm_records as records
-from lrmtest.models.engines.launch import Address
 from lrmtest.models.engines.llamacpp_engine import LlamaCppEngine
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.warm import card_as_json, difference
-from lrmtest.models.engines.warm_records import (
+from lrmtest.models.engines.server import warm_records as records
+from lrmtest.models.engines.server.launch import Address
+from lrmtest.models.engines.server.warm import card_as_json, difference
+from lrmtest.models.engines.server.warm_records import (
     WarmRecord,
     process_mark,
     warm_folder,

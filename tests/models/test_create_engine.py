@@ -21,7 +21,7 @@ def test_unknown_engines_are_guessed():
 
 
 def test_a_missing_library_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "lrmtest.models.engines.transformers_engine", None)
+    monkeypatch.setitem(sys.modules, "lrmtest.models.engines.transformers.engine", None)
     with pytest.raises(ModelError, match="transformers engine cannot be imported") as caught:
         create_engine(spec("transformers"), EngineOptions())
     assert "pip install 'lrmtest[cpu]'" in caught.value.hint

@@ -13,10 +13,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from lrmtest.errors import ModelError
-from lrmtest.models import hub
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
 from lrmtest.models.cards import load_cards
-from lrmtest.models.files import fetch
+from lrmtest.models.fetch import hub
+from lrmtest.models.fetch.files import fetch
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
 

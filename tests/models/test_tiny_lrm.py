@@ -5,8 +5,8 @@ from pathlib import Path
 
 import lrmtest.models
 from lrmtest.models.cards import load_cards
-from lrmtest.models.files import fetch
-from lrmtest.models.gguf_export import can_export
+from lrmtest.models.fetch.files import fetch
+from lrmtest.models.gguf.export import can_export
 from lrmtest.models.local import measure
 from lrmtest.models.resolve import resolve
 

@@ -14,7 +14,7 @@ from fault_server import FaultServer
 from sums import right, suite
 
 from lrmtest.analysis.sequential import draw_order
-from lrmtest.plugin.exit_codes import INFRASTRUCTURE, OK, REGRESSED
+from lrmtest.options.exit_codes import INFRASTRUCTURE, OK, REGRESSED
 from lrmtest.runs.baseline import read_baseline
 
 QUESTIONS = 150

@@ -6,7 +6,7 @@ import pytest
 from fault_server import FaultServer
 from sums import add, right, suite
 
-from lrmtest.plugin.exit_codes import INFRASTRUCTURE, OK, REGRESSED, UNDECIDED, exit_code
+from lrmtest.options.exit_codes import INFRASTRUCTURE, OK, REGRESSED, UNDECIDED, exit_code
 
 WIDE = ("--mde", "0.7")
 """Twelve questions decide about little."""

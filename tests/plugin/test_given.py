@@ -7,8 +7,8 @@ import argparse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrmtest.plugin.given import given_arguments
-from lrmtest.plugin.options import add_run_options
+from lrmtest.options.repeat import given_arguments
+from lrmtest.options.settings import add_run_options
 
 # argparse takes a value of "--" for the end of the options.
 word = st.from_regex(r"[A-Za-z0-9_./=-]{1,8}", fullmatch=True).filter(lambda text: text != "--")

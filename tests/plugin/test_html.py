@@ -12,7 +12,7 @@ import zlib
 
 from sums import SUITE
 
-from lrmtest.plugin.exit_codes import INFRASTRUCTURE
+from lrmtest.options.exit_codes import INFRASTRUCTURE
 
 
 def index_of(path):

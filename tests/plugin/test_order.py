@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrmtest.models.engines.base import Message, Request, Sampling
-from lrmtest.plugin.order import longest_first
+from lrmtest.plugin.generation.order import longest_first
 
 LIKE = Request("k", "aime", "q", 0, (Message("user", "?"),), Sampling(100, 0.6, 0.95), 1)
 

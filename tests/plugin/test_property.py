@@ -429,7 +429,7 @@ def test_what_cannot_be_meant_is_refused(pytester, args, message):
 
 
 def test_without_hypothesis_it_says_what_to_install(pytester, monkeypatch):
-    monkeypatch.setattr("lrmtest.plugin.property.options.find_spec", lambda name: None)
+    monkeypatch.setattr("lrmtest.options.property.find_spec", lambda name: None)
     result = pytester.runpytest_inprocess("--property", "--model", "m=http://127.0.0.1:9/v1")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--property needs hypothesis*", "*lrmtest[[]property[]]*"])

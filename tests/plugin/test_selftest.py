@@ -10,7 +10,7 @@ from sums import right, suite
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
 from lrmtest.models.engines.base import EngineInfo, Message, Outcome, Request, Sampling
-from lrmtest.plugin.selftest import findings, probes
+from lrmtest.plugin.generation.selftest import findings, probes
 from lrmtest.runs.store import Store
 
 LIKE = Request("k", "aime", "q", 0, (Message("user", "?"),), Sampling(100, 0.6, 0.95), 1)

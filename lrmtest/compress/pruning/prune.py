@@ -15,7 +15,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lrmtest.compress.progress import Progress
 from lrmtest.compress.protect import Protection
 from lrmtest.compress.pruning.figures import Pruned, PrunedModule
 from lrmtest.compress.pruning.inputs import Hessians
@@ -26,6 +25,7 @@ from lrmtest.compress.pruning.stack import Stack
 from lrmtest.compress.pruning.wanda import wanda
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.local import weight_files
+from lrmtest.progress import Progress
 
 _ALGORITHMS: dict[str, Callable[[Tensor, Tensor, Sparsity], Tensor]] = {
     "sparsegpt": sparsegpt,

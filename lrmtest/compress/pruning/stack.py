@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lrmtest.errors import ModelError
-from lrmtest.models.engines.checkpoint_files import first_line, quiet
+from lrmtest.models.engines.tokenizers.checkpoint_files import first_line, quiet
 
 PREFIX = "model.layers"
 """Where the layers are in a model of the kind that can be pruned: Llama, Qwen2, Mistral, ..."""

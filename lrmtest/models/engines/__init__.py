@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 # Engine name -> module, class, and the extra that installs what it imports. An engine's module
 # is imported only when a run uses it: torch alone takes seconds.
 _ENGINES = {
-    "transformers": ("transformers_engine", "TransformersEngine", "cpu"),
+    "transformers": ("transformers.engine", "TransformersEngine", "cpu"),
     "openai": ("openai_engine", "OpenAIEngine", ""),
-    "recorded": ("recorded", "RecordedEngine", ""),
+    "recorded": ("recorded.engine", "RecordedEngine", ""),
     "vllm": ("vllm_engine", "VllmEngine", "vllm"),
     "llamacpp": ("llamacpp_engine", "LlamaCppEngine", "llamacpp"),
 }

@@ -9,17 +9,17 @@ from pathlib import Path
 
 from lrmtest.errors import ModelError
 from lrmtest.models.engines.base import Request
-from lrmtest.models.engines.kv_memory import gguf_kv_bytes
-from lrmtest.models.engines.launch import Launch
-from lrmtest.models.engines.llamacpp_program import LlamaServer, find_llama_server
-from lrmtest.models.engines.planned_tokens import (
+from lrmtest.models.engines.server.engine import ServedEngine
+from lrmtest.models.engines.server.failure import KnownFailure
+from lrmtest.models.engines.server.kv_memory import gguf_kv_bytes
+from lrmtest.models.engines.server.launch import Launch
+from lrmtest.models.engines.server.llamacpp_program import LlamaServer, find_llama_server
+from lrmtest.models.engines.server.planned_tokens import (
     refuse_misfits,
     smallest_context,
     tokens_needed,
 )
-from lrmtest.models.engines.served_engine import ServedEngine
-from lrmtest.models.engines.start_failure import KnownFailure
-from lrmtest.models.gguf_header import read_gguf_header
+from lrmtest.models.gguf.header import read_gguf_header
 from lrmtest.models.hardware import this_machine
 from lrmtest.models.local import gguf_in, gguf_parts, measure
 

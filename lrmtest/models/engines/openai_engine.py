@@ -16,20 +16,12 @@ from dataclasses import dataclass
 from lrmtest.errors import EngineError, UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.loops import LoopDetector
-from lrmtest.models.engines.background import BackgroundLoop
 from lrmtest.models.engines.base import Deliver, EngineInfo, Outcome, Progress, Request
-from lrmtest.models.engines.chat_client import ChatClient
-from lrmtest.models.engines.chat_stream import (
-    BrokenAnswerError,
-    ChatReply,
-    ChatStream,
-    RefusedError,
-    Watcher,
-)
-from lrmtest.models.engines.endpoint import Endpoint, environment_key
-from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.retry import Backoff, CircuitBreaker
-from lrmtest.models.engines.server_facts import (
+from lrmtest.models.engines.http.background import BackgroundLoop
+from lrmtest.models.engines.http.client import ChatClient
+from lrmtest.models.engines.http.endpoint import Endpoint, environment_key
+from lrmtest.models.engines.http.retry import Backoff, CircuitBreaker
+from lrmtest.models.engines.http.server_facts import (
     LLAMA_CPP,
     SGLANG,
     VLLM,
@@ -38,6 +30,14 @@ from lrmtest.models.engines.server_facts import (
     count_tokens,
     probe,
 )
+from lrmtest.models.engines.http.stream import (
+    BrokenAnswerError,
+    ChatReply,
+    ChatStream,
+    RefusedError,
+    Watcher,
+)
+from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.token_counts import estimate_tokens, proportional, reasoning_end
 from lrmtest.models.spec import ModelSpec
 
@@ -105,7 +105,7 @@ class OpenAIEngine:
             ModelError: the server cannot be reached or does not serve the model.
         """
         if self._options.tokenizer:
-            from lrmtest.models.engines.tokenizer import load_counter
+            from lrmtest.models.engines.tokenizers.counter import load_counter
 
             self._count = load_counter(self._options.tokenizer)
         self._background.start()

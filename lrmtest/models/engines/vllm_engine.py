@@ -10,16 +10,16 @@ from pathlib import Path
 from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.base import Request
-from lrmtest.models.engines.kv_memory import config_kv_bytes
-from lrmtest.models.engines.launch import Launch
-from lrmtest.models.engines.planned_tokens import (
+from lrmtest.models.engines.server.engine import ServedEngine
+from lrmtest.models.engines.server.failure import KnownFailure
+from lrmtest.models.engines.server.kv_memory import config_kv_bytes
+from lrmtest.models.engines.server.launch import Launch
+from lrmtest.models.engines.server.planned_tokens import (
     refuse_misfits,
     smallest_context,
     tokens_needed,
 )
-from lrmtest.models.engines.served_engine import ServedEngine
-from lrmtest.models.engines.start_failure import KnownFailure
-from lrmtest.models.engines.vllm_program import find_vllm
+from lrmtest.models.engines.server.vllm_program import find_vllm
 from lrmtest.models.hardware import Machine, this_machine
 from lrmtest.models.local import measure
 

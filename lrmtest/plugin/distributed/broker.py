@@ -14,7 +14,7 @@ from typing import Any
 
 from lrmtest.errors import LrmtestError
 from lrmtest.models.engines.base import Request
-from lrmtest.plugin.desk import AskedQuestion, GenerationPlan, Status
+from lrmtest.plugin.generation.protocol import AskedQuestion, GenerationPlan, Status
 from lrmtest.plugin.session import LrmtestSession
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from xdist.workermanage import WorkerController
 
+from lrmtest.plugin.collector import mark_infrastructure
 from lrmtest.plugin.distributed.scheduler import CompletionScheduling
-from lrmtest.plugin.outcome import mark_infrastructure
 from lrmtest.plugin.session import LrmtestSession
 
 _MODES = ("load", "worksteal")

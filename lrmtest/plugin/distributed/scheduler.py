@@ -12,8 +12,8 @@ from xdist.workermanage import WorkerController
 
 from lrmtest.errors import LrmtestError
 from lrmtest.plugin.distributed.broker import Broker, ModelPlan
-from lrmtest.plugin.generation import Generation
-from lrmtest.plugin.missing import Missing
+from lrmtest.plugin.generation.generation import Generation
+from lrmtest.plugin.generation.missing import Missing
 from lrmtest.plugin.session import LrmtestSession
 
 # A worker runs a test once it knows the next one, so one test would never run.

@@ -11,8 +11,8 @@ import pytest
 
 from lrmtest.errors import LrmtestError
 from lrmtest.models.engines.base import Request
-from lrmtest.plugin.desk import AskedQuestion, GenerationPlan, Status
 from lrmtest.plugin.distributed.broker import ModelPlan
+from lrmtest.plugin.generation.protocol import AskedQuestion, GenerationPlan, Status
 from lrmtest.plugin.session import LrmtestSession, ModelItems
 
 

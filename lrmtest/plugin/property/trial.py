@@ -9,9 +9,9 @@ import pytest
 
 from lrmtest.errors import EngineError, LrmtestError
 from lrmtest.plugin.attempt import Attempt
-from lrmtest.plugin.desk import Desk
+from lrmtest.plugin.generation.protocol import Desk
+from lrmtest.plugin.generation.schedule import Schedule
 from lrmtest.plugin.model import Model
-from lrmtest.plugin.schedule import Schedule
 from lrmtest.plugin.suites import Asked
 from lrmtest.questions import Question, QuestionSet, Source, Suite
 from lrmtest.questions.fresh.space import DrawnQuestion

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import DataError, UsageError
-from lrmtest.models.engines.recorded_completion import RecordedOutput
+from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.runs.formats.log import (
     Log,
     LogSample,

@@ -10,7 +10,7 @@ from typing import Any
 
 from lrmtest.errors import DataError, UsageError
 from lrmtest.grading import Completion, Verdict, grade
-from lrmtest.models.engines.recorded_completion import recorded_completion
+from lrmtest.models.engines.recorded.completion import recorded_completion
 from lrmtest.questions.question import Question
 from lrmtest.runs.formats.assign import Assignment
 from lrmtest.runs.formats.log import Log, LogSample

@@ -19,10 +19,10 @@ from typing import Any, TextIO
 
 from lrmtest.errors import StoreError, UsageError
 from lrmtest.grading import Completion, Verdict, split
-from lrmtest.models.engines.unicode import well_formed
 from lrmtest.runs.files import replacing
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.store import Store, StoredCompletion, StoredError, StoredQuestion, StoredRun
+from lrmtest.unicode import well_formed
 
 _LOG_VERSION = 2
 _SCORER = "lrmtest"

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from lrmtest.errors import DataError
 from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.split import DEFAULT_TAGS
-from lrmtest.models.engines.recorded_completion import RecordedOutput
+from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.runs.formats.log import (
     Log,
     LogSample,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import DataError
-from lrmtest.models.engines.recorded_completion import RecordedOutput
+from lrmtest.models.engines.recorded.completion import RecordedOutput
 
 _MOST_ERROR = 2000
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from lrmtest.errors import UsageError
 from lrmtest.grading import split
-from lrmtest.models.engines.unicode import well_formed
 from lrmtest.questions.question import Question
 from lrmtest.runs.files import replacing
 from lrmtest.runs.store import Store, StoredCompletion, StoredRun
+from lrmtest.unicode import well_formed
 
 _GROUP_CHARACTERS = 16_000_000
 """Texts are gathered up to about this many characters before a row group is written."""

@@ -1,0 +1,1 @@
+"""Servers that speak the OpenAI protocol: requests, streams, retries, and what they tell."""

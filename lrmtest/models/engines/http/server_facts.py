@@ -1,0 +1,225 @@
+"""What an OpenAI-compatible server tells of itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from lrmtest.errors import ModelError, UsageError
+from lrmtest.models.engines.base import Message, Sampling
+from lrmtest.models.engines.http.client import ChatClient
+from lrmtest.models.engines.http.endpoint import quote
+from lrmtest.models.engines.http.stream import BrokenAnswerError, RefusedError
+
+VLLM, SGLANG, LLAMA_CPP = "vllm", "sglang", "llama.cpp"
+
+# Beside temperature and top-p, servers apply sampling defaults of their own: llama-server keeps
+# the 40 likeliest tokens above 5 % of the likeliest and applies top-p before the temperature;
+# vLLM and SGLang take whatever the checkpoint's generation_config.json says. A model would
+# answer differently on each, so these are switched off and the order is fixed.
+_PLAIN_SAMPLING: dict[str, dict[str, Any]] = {
+    VLLM: {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
+    SGLANG: {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0},
+    LLAMA_CPP: {"samplers": ["temperature", "top_p"]},
+}
+
+# Of one token left by top-k nothing has to be drawn. With the samplers above llama-server goes
+# through the whole vocabulary at temperature 0, too, which took 4 % of its time.
+_LLAMA_CPP_GREEDY: dict[str, Any] = {"samplers": ["top_k"], "top_k": 1}
+
+# Gateways may have no list of models; transformers serve fails without a hub cache to list.
+_NO_LISTING = (404, 405, 500, 501)
+
+# vLLM and SGLang merge tokens into one piece of text under load, but can count them with each.
+_RUNNING_COUNT = {"stream_options": {"include_usage": True, "continuous_usage_stats": True}}
+
+# A piece of text costs this process about 0.15 ms, so that the thousands of tokens per second of
+# a GPU would keep it busier than one core allows. vLLM joins so many of them (where it is too old
+# to, it ignores the field); a loop is then seen that many tokens late at most.
+_JOINED: dict[str, dict[str, Any]] = {VLLM: {"stream_interval": 10}}
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What is known of a server.
+
+    Attributes:
+        kind: ``vllm``, ``sglang`` or ``llama.cpp``; empty when it is something else.
+        version: its own; empty when it does not tell.
+        model: the name under which it serves the model.
+        context_length: tokens of prompt and completion together; None when unknown.
+        slots: requests it works on at once; None when unknown.
+        details: what else could change an outcome, for the manifest.
+    """
+
+    kind: str
+    version: str
+    model: str
+    context_length: int | None = None
+    slots: int | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def sampling(self) -> dict[str, Any]:
+        """Fields that leave nothing but temperature and top-p to draw by."""
+        return _PLAIN_SAMPLING.get(self.kind, {})
+
+    def body(self, sampling: Sampling) -> dict[str, Any]:
+        """All fields that this server needs in a request, beside the common ones."""
+        counting = _RUNNING_COUNT if self.kind in (VLLM, SGLANG) else {}
+        greedy = self.kind == LLAMA_CPP and sampling.temperature == 0
+        drawing = _LLAMA_CPP_GREEDY if greedy else self.sampling
+        return {"model": self.model, **drawing, **counting, **_JOINED.get(self.kind, {})}
+
+
+async def probe(client: ChatClient, served_model: str | None) -> ServerFacts:
+    """Ask a server which model it serves, what it is and how much it can hold.
+
+    Args:
+        client: speaks to the server.
+        served_model: the user's choice, where the server has several models.
+
+    Raises:
+        ModelError: the server cannot be reached or does not serve `served_model`.
+        UsageError: it serves several models and none was chosen.
+    """
+    url = client.endpoint.url
+    try:
+        listing = await client.get(f"{url}/models")
+    except (BrokenAnswerError, RefusedError) as error:
+        if served_model and error.status in _NO_LISTING:
+            return ServerFacts(kind="", version="", model=served_model)
+        if error.status in _NO_LISTING:
+            hint = "choose the model with --served-model"
+        elif isinstance(error, RefusedError):
+            hint = error.hint or "check the URL"
+        else:
+            hint = "start it, or wait until it has loaded the model; check the URL"
+        raise ModelError(f"{url}/models does not tell its models: {error}", hint=hint) from None
+
+    models = _models(listing)
+    entry = _choose(models, served_model, url)
+    owner = entry.get("owned_by")
+    if owner == "llamacpp":
+        return await _llama_cpp(client, entry)
+    context = _positive(entry.get("max_model_len"))
+    if owner == "vllm":
+        version = (await _optional(client, f"{client.endpoint.root}/version")).get("version")
+        return ServerFacts(VLLM, _short(version), entry["id"], context)
+    if owner == "sglang":
+        info = await _optional(client, f"{client.endpoint.root}/get_server_info")
+        return ServerFacts(SGLANG, _short(info.get("version")), entry["id"], context)
+    return ServerFacts("", "", entry["id"], context)
+
+
+async def count_tokens(client: ChatClient, facts: ServerFacts, text: str) -> int | None:
+    """How many tokens the server's tokenizer makes of a completion; None if it cannot tell."""
+    try:
+        if facts.kind == LLAMA_CPP:
+            content = {"content": text, "add_special": False, "parse_special": True}
+            answer = await client.post(f"{client.endpoint.root}/tokenize", content)
+            tokens = answer.get("tokens")
+            return len(tokens) if isinstance(tokens, list) else None
+        if facts.kind in (VLLM, SGLANG):
+            content = {"model": facts.model, "prompt": text, "add_special_tokens": False}
+            answer = await client.post(f"{client.endpoint.root}/tokenize", content)
+            return _positive(answer.get("count"))
+    except (BrokenAnswerError, RefusedError, AttributeError):
+        pass  # an older server, or a gateway that passes only the API on
+    return None
+
+
+async def count_prompt(
+    client: ChatClient, facts: ServerFacts, messages: Sequence[Message]
+) -> int | None:
+    """How many tokens the chat template makes of `messages`; None if the server cannot tell."""
+    turns = [{"role": turn.role, "content": turn.content} for turn in messages]
+    try:
+        if facts.kind == LLAMA_CPP:
+            url = f"{client.endpoint.root}/apply-template"
+            prompt = (await client.post(url, {"messages": turns})).get("prompt")
+            return await count_tokens(client, facts, prompt) if isinstance(prompt, str) else None
+        if facts.kind == VLLM:
+            content = {"model": facts.model, "messages": turns, "add_generation_prompt": True}
+            answer = await client.post(f"{client.endpoint.root}/tokenize", content)
+            return _positive(answer.get("count"))
+    except (BrokenAnswerError, RefusedError, AttributeError):
+        pass
+    return None
+
+
+async def _llama_cpp(client: ChatClient, entry: Mapping[str, Any]) -> ServerFacts:
+    props = await _optional(client, f"{client.endpoint.root}/props")
+    settings = props.get("default_generation_settings")
+    context = settings.get("n_ctx") if isinstance(settings, dict) else None
+    details = {}
+    if isinstance(template := props.get("chat_template"), str):
+        digest = hashlib.sha256(template.encode("utf-8", "surrogatepass")).hexdigest()
+        details["chat_template_sha256"] = digest
+    meta = entry.get("meta")
+    if isinstance(meta, dict) and (quantization := _short(meta.get("ftype"))):
+        details["file_type"] = quantization
+    return ServerFacts(
+        LLAMA_CPP,
+        _short(props.get("build_info")),
+        entry["id"],
+        context_length=_positive(context),
+        slots=_positive(props.get("total_slots")),
+        details=details,
+    )
+
+
+def _models(listing: object) -> list[dict[str, Any]]:
+    """The entries of a model list that have a name."""
+    data = listing.get("data") if isinstance(listing, dict) else None
+    entries = data if isinstance(data, list) else []
+    return [
+        entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)
+    ]
+
+
+def _choose(models: list[dict[str, Any]], served_model: str | None, url: str) -> dict[str, Any]:
+    names = [model["id"] for model in models]
+    shown = quote(", ".join(names[:12]))
+    if served_model is None:
+        if len(models) == 1:
+            return models[0]
+        if not models:
+            raise ModelError(
+                f"the server at {url} names no model", hint="choose one with --served-model"
+            )
+        raise UsageError(
+            f"the server at {url} has {len(models)} models: {shown}",
+            hint="choose one with --served-model",
+        )
+    for model in models:
+        if model["id"] == served_model:
+            return model
+    if any(model.get("owned_by") in ("vllm", "sglang") for model in models):
+        raise ModelError(
+            f"the server at {url} does not serve {served_model!r}",
+            hint=f"choose with --served-model: {shown}",
+        )
+    # Gateways do not list every name they accept; what the server is can still be seen.
+    return {**(models[0] if len(models) == 1 else {}), "id": served_model}
+
+
+async def _optional(client: ChatClient, url: str) -> dict[str, Any]:
+    """The JSON object at `url`; empty when there is none."""
+    try:
+        answer = await client.get(url)
+    except (BrokenAnswerError, RefusedError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _positive(value: object) -> int | None:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return value
+    return None
+
+
+def _short(value: object) -> str:
+    return quote(value, 80) if isinstance(value, str) else ""

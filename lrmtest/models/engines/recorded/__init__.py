@@ -1,0 +1,1 @@
+"""Outputs that were generated earlier, answered as an engine would."""

@@ -1,0 +1,129 @@
+"""The recorded engine: outputs that were generated earlier, by whatever."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+
+from lrmtest.errors import EngineError, LrmtestError, ModelError
+from lrmtest.models.engines.base import Deliver, EngineInfo, Outcome, Progress, Request
+from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.engines.recorded.completion import recorded_completion
+from lrmtest.models.engines.recorded.recording import Recording
+from lrmtest.models.spec import ModelSpec
+
+_JOIN_SECONDS = 30.0
+
+
+class RecordedEngine:
+    """Answers from a `Recording`, in the order of submission.
+
+    What the recording does not say is worked out: the finish reason by `infer_finish_reason`,
+    token counts with `options.tokenizer`, or from the text's length when there is none. Prompt,
+    seed and sampling of a request play no part. A request that the recording has no output for
+    gets an engine error; ask `Recording.has` before planning it.
+
+    Args:
+        spec: the model; its location is the recorded file or folder.
+        options: only `tokenizer` matters.
+    """
+
+    def __init__(self, spec: ModelSpec, options: EngineOptions) -> None:
+        self._spec = spec
+        self._options = options
+        self._recording: Recording | None = None
+        self._count: Callable[[str], int] | None = None
+        self._progress = Progress()
+        self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def progress(self) -> Progress:
+        """Live counters."""
+        return self._progress
+
+    @property
+    def recording(self) -> Recording:
+        """What is recorded; opened and checked on first use.
+
+        Raises:
+            DataError: it is missing or malformed.
+        """
+        if self._recording is None:
+            self._recording = Recording(self._spec.location)
+        return self._recording
+
+    def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
+        """Open the recording.
+
+        Raises:
+            DataError: it is missing or malformed.
+            ModelError: the engine was started or closed before.
+        """
+        if self._thread is not None or self._closed.is_set():
+            raise ModelError("an engine can be started only once", hint="make a new one")
+        recording = self.recording
+        if self._options.tokenizer:
+            from lrmtest.models.engines.tokenizers.counter import load_counter
+
+            self._count = load_counter(self._options.tokenizer)
+        self._thread = threading.Thread(
+            target=self._run, args=(deliver,), name=f"lrmtest-recorded-{self._spec.name}"
+        )
+        self._thread.daemon = True
+        self._thread.start()
+        return EngineInfo(
+            engine="recorded",
+            details={
+                "files": [path.name for path in recording.files],
+                "outputs": len(recording),
+                "tokenizer": self._options.tokenizer,
+            },
+        )
+
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Queue requests; returns at once."""
+        for request in requests:
+            self._queue.put(request)
+
+    def close(self) -> None:
+        """End the thread; what it has not read is not delivered."""
+        self._closed.set()
+        self._queue.put(None)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_JOIN_SECONDS)
+
+    def _run(self, deliver: Deliver) -> None:
+        while (request := self._queue.get()) is not None and not self._closed.is_set():
+            outcome = self._outcome(request)
+            if not self._closed.is_set():
+                deliver(outcome)
+
+    def _outcome(self, request: Request) -> Outcome:
+        try:
+            output = self.recording.read(request.suite, request.question_id, request.sample)
+            if output is None:
+                return Outcome(request, error=self._not_recorded(request))
+            completion = recorded_completion(
+                output,
+                tags=self._spec.card.reasoning_tags,
+                budget=request.sampling.max_tokens,
+                count=self._count,
+            )
+        except LrmtestError as error:
+            return Outcome(request, error=EngineError(error.message, hint=error.hint))
+        self._progress.tokens += completion.completion_tokens
+        return Outcome(request, completion=completion)
+
+    def _not_recorded(self, request: Request) -> EngineError:
+        there = self.recording.samples(request.suite, request.question_id)
+        question = f"question {request.question_id!r} of suite {request.suite!r}"
+        if there:
+            return EngineError(
+                f"{self._spec.location} has {there} samples of {question}, and sample "
+                f"{request.sample + 1} was asked for",
+                hint=f"ask for at most {there} samples",
+            )
+        return EngineError(f"{self._spec.location} has no output for {question}")

@@ -1,0 +1,236 @@
+"""Recorded outputs: JSON Lines files with what a model generated earlier.
+
+Each line is ``{"question": id, "output": text}``, with any of ``suite``, ``sample``,
+``finish_reason``, ``prompt_tokens``, ``completion_tokens``, ``reasoning_tokens``,
+``tokens_estimated``, ``seed`` and ``seconds``. Several lines for one question are its samples.
+Files that `lrmtest export` wrote are of this form; their lines with a field ``lrmtest`` say other
+things of the run and are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from lrmtest.errors import DataError
+from lrmtest.grading.completion import FinishReason
+from lrmtest.models.engines.recorded.completion import RecordedOutput
+from lrmtest.models.engines.recorded.finish_reason import shared_limit
+from lrmtest.questions.registry import ALIASES, SUITES
+from lrmtest.unicode import well_formed
+
+_FORMAT = 'each line is a JSON object with "question" and "output"'
+_BOM = b"\xef\xbb\xbf"
+
+_OPTIONAL: Mapping[str, tuple[type, ...]] = {
+    "suite": (str,),
+    "sample": (int,),
+    "finish_reason": (str,),
+    "prompt_tokens": (int,),
+    "completion_tokens": (int,),
+    "reasoning_tokens": (int,),
+    "tokens_estimated": (bool,),
+    "seed": (int,),
+    "seconds": (int, float),
+}
+
+
+@dataclass(slots=True)
+class _File:
+    path: Path
+    counts: list[int] = field(default_factory=list)
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a line is, so that texts stay on disk until they are wanted."""
+
+    file: _File
+    number: int
+    offset: int
+    sample: int
+
+
+class Recording:
+    """All outputs in a file, or in the ``*.jsonl`` files of a folder.
+
+    Every line is checked when the recording is opened; its text is read again when it is wanted.
+    Which suite a line belongs to: its own ``suite`` field decides; else a suite's name in the
+    file's name, as in ``r1-awq.folio.jsonl`` (two suites may number their questions alike); else
+    it belongs to any suite that has such a question.
+
+    Args:
+        location: the file or folder.
+
+    Raises:
+        DataError: there is none, or a line is malformed; names file, line and field.
+    """
+
+    def __init__(self, location: str | Path) -> None:
+        self._places: dict[tuple[str | None, str], list[_Place]] = {}
+        self._files = [_File(path) for path in _files(Path(location))]
+        for file in self._files:
+            suite_of_file = _suite_in(file.path.name)
+            for place, record in _records(file):
+                suite = record.get("suite")
+                name = (suite_of_file if suite is None else suite, str(record["question"]))
+                self._places.setdefault(name, []).append(place)
+                count = record.get("completion_tokens")
+                if count is not None and not record.get("tokens_estimated"):
+                    file.counts.append(count)
+            file.limit = shared_limit(file.counts)
+            file.counts.clear()
+        for places in self._places.values():
+            places.sort(key=lambda place: place.sample)
+        if not self._places:
+            raise DataError(f"{location}: no recorded output in it", hint=_FORMAT)
+
+    def __len__(self) -> int:
+        """Number of outputs."""
+        return sum(map(len, self._places.values()))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files it was read from, sorted by name."""
+        return tuple(file.path for file in self._files)
+
+    def questions(self) -> frozenset[tuple[str | None, str]]:
+        """Suite and question id of everything recorded; the suite is None where any may be."""
+        return frozenset(self._places)
+
+    def has(self, suite: str, question_id: str) -> bool:
+        """Whether there is an output for a question."""
+        return bool(self._samples(suite, question_id))
+
+    def samples(self, suite: str, question_id: str) -> int:
+        """How many outputs there are for a question."""
+        return len(self._samples(suite, question_id))
+
+    def read(self, suite: str, question_id: str, sample: int) -> RecordedOutput | None:
+        """The output for a question's `sample`-th sample, from 0; None when there is none.
+
+        Raises:
+            DataError: the file has changed since it was opened.
+        """
+        places = self._samples(suite, question_id)
+        if not 0 <= sample < len(places):
+            return None
+        place = places[sample]
+        changed = DataError(
+            f"{place.file.path}:{place.number}: the file changed while it was in use",
+            hint="start again",
+        )
+        try:
+            with place.file.path.open("rb") as file:
+                file.seek(place.offset)
+                line = file.readline()
+            record = _checked(line, "")
+        except (DataError, OSError):
+            raise changed from None
+        if record is None or str(record["question"]) != question_id:
+            raise changed
+        seconds = record.get("seconds")
+        return RecordedOutput(
+            text=well_formed(record["output"]),
+            finish_reason=record.get("finish_reason"),
+            prompt_tokens=record.get("prompt_tokens"),
+            completion_tokens=record.get("completion_tokens"),
+            reasoning_tokens=record.get("reasoning_tokens"),
+            tokens_estimated=bool(record.get("tokens_estimated")),
+            seed=record.get("seed"),
+            seconds=None if seconds is None else float(seconds),
+            limit=place.file.limit,
+        )
+
+    def _samples(self, suite: str, question_id: str) -> list[_Place]:
+        own = self._places.get((suite, question_id))
+        return own if own is not None else self._places.get((None, question_id), [])
+
+
+def _files(location: Path) -> list[Path]:
+    if location.is_file():
+        return [location]
+    if not location.is_dir():
+        raise DataError(
+            f"{location}: no such file or folder", hint="--model recorded:PATH names one"
+        )
+    files = sorted(path for path in location.glob("*.jsonl") if path.is_file())
+    if not files:
+        raise DataError(f"{location}: no *.jsonl file in this folder", hint=_FORMAT)
+    return files
+
+
+def _suite_in(file_name: str) -> str | None:
+    """The suite whose name is a part of `file_name`, between dots, dashes and underscores.
+
+    The longest one where several are: ``x.fresh-temporal.jsonl`` is not temporal's.
+    """
+    for name in sorted([*SUITES, *ALIASES], key=len, reverse=True):
+        if re.search(rf"(?:^|[._-]){re.escape(name)}(?:[._-]|$)", file_name):
+            return ALIASES.get(name, name)
+    return None
+
+
+def _records(file: _File) -> Iterator[tuple[_Place, dict[str, Any]]]:
+    """Every output in a file, with its place."""
+    try:
+        with file.path.open("rb") as lines:
+            offset = 0
+            for number, line in enumerate(lines, start=1):
+                begin, offset = offset, offset + len(line)
+                if number == 1 and line.startswith(_BOM):
+                    begin, line = len(_BOM), line.removeprefix(_BOM)
+                record = _checked(line, f"{file.path}:{number}")
+                if record is not None:
+                    # Equal indices, or none, leave the samples in the order of their lines.
+                    yield _Place(file, number, begin, record.get("sample") or 0), record
+    except OSError as error:
+        raise DataError(f"cannot read {file.path}: {error.strerror}") from error
+
+
+def _checked(line: bytes, where: str) -> dict[str, Any] | None:
+    """The output in a line; None for a blank line and one that says something else of a run.
+
+    Raises:
+        DataError: the line is malformed.
+    """
+    if not line.strip():
+        return None
+    try:
+        record = json.loads(line.decode("utf-8"))
+    except ValueError as error:
+        raise DataError(f"{where}: not JSON: {error}", hint=_FORMAT) from None
+    except RecursionError:
+        raise DataError(f"{where}: nested too deeply", hint=_FORMAT) from None
+    if not isinstance(record, dict):
+        raise DataError(f"{where}: not a JSON object", hint=_FORMAT)
+    if "lrmtest" in record:
+        return None
+    question = record.get("question")
+    if not isinstance(question, str | int) or isinstance(question, bool):
+        raise _wrong(where, record, "question", "a string or an integer")
+    if not isinstance(record.get("output"), str):
+        raise _wrong(where, record, "output", "a string")
+    for name, types in _OPTIONAL.items():
+        value = record.get(name)
+        if value is None:
+            continue
+        if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+            raise _wrong(where, record, name, " or ".join(kind.__name__ for kind in types))
+        if types != (str,) and name != "seed" and not 0 <= record[name] < float("inf"):
+            raise _wrong(where, record, name, "a number that is not negative")
+    reason = record.get("finish_reason")
+    if reason is not None and reason not in get_args(FinishReason):
+        raise _wrong(where, record, "finish_reason", " or ".join(get_args(FinishReason)))
+    return record
+
+
+def _wrong(where: str, record: dict[str, Any], name: str, wanted: str) -> DataError:
+    if name not in record:
+        return DataError(f"{where}: field {name!r} is missing", hint=_FORMAT)
+    return DataError(f"{where}: field {name!r} must be {wanted}", hint=_FORMAT)

@@ -1,0 +1,1 @@
+"""Programs that lrmtest starts, watches and ends, and the servers among them."""

@@ -1,0 +1,75 @@
+"""Why a server could not be started, in words that say what to do about it."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lrmtest.errors import ModelError
+from lrmtest.models.engines.server.log import useful_lines
+from lrmtest.models.engines.server.watchdog import NOT_STARTED
+
+_KILLED = 128 + signal.SIGKILL
+_CRASHED = {128 + signal.SIGILL, 128 + signal.SIGSEGV, 128 + signal.SIGBUS, 128 + signal.SIGFPE}
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFailure:
+    """A failure that can be told from the log.
+
+    Attributes:
+        pattern: found in a line of the log; upper and lower case are the same.
+        what: what has happened.
+        hint: the next step.
+    """
+
+    pattern: str
+    what: str
+    hint: str
+
+
+def port_taken(lines: Sequence[str]) -> bool:
+    """Whether the log says that something else listens on the server's port."""
+    pattern = re.compile(r"couldn't bind|address already in use|errno 98\b", re.I)
+    return any(pattern.search(line) for line in lines)
+
+
+def start_failure(
+    program: str,
+    status: int | None,
+    lines: list[str],
+    known: Sequence[KnownFailure],
+    *,
+    out_of_memory: str,
+) -> ModelError:
+    """The error to raise for a server that ended, with the useful lines of its log.
+
+    Args:
+        program: what was started, ``llama-server`` for instance.
+        status: its exit status, 128 + N after signal N.
+        lines: its log.
+        known: failures to look for, the most specific first.
+        out_of_memory: what to lower when memory is short.
+    """
+    log = "".join(f"\n     {line}" for line in useful_lines(lines))
+    for failure in known:
+        pattern = re.compile(failure.pattern, re.I)
+        if any(pattern.search(line) for line in lines):
+            return ModelError(f"{program}: {failure.what}{log}", hint=failure.hint)
+    if status == _KILLED:
+        return ModelError(
+            f"{program} was killed; out of memory, most probably{log}", hint=out_of_memory
+        )
+    if status == NOT_STARTED:
+        return ModelError(f"{program} cannot be started{log}", hint="is it installed completely?")
+    if status in _CRASHED:
+        name = signal.Signals(status - 128).name
+        return ModelError(
+            f"{program} crashed ({name}){log}",
+            hint="was it built for this processor? How to build llama.cpp for any is in "
+            "docs/engines.md",
+        )
+    ended = f"ended by signal {status - 128}" if status and status > 128 else f"exit {status}"
+    return ModelError(f"{program} failed ({ended}){log}")

@@ -1,0 +1,129 @@
+"""How a server is started, and the starting of it on a free port."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lrmtest.errors import ModelError
+from lrmtest.models.engines.server.failure import KnownFailure, port_taken, start_failure
+from lrmtest.models.engines.server.process import ServerProcess, free_port, wait_until_ready
+
+_PORTS_TRIED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start a server.
+
+    Attributes:
+        program: its name in messages.
+        version: its version, for the manifest.
+        command: the command line, from the port on 127.0.0.1 and the name to serve under.
+        environment: variables to set, on top of this process's own.
+        key_variable: the variable that takes the API key; it is on no command line.
+        concurrency: most requests in flight; None for as many as the server takes.
+        context: tokens of prompt and completion together that each of them may take.
+        settings: all that must be the same, beside version and files, for two servers to
+            generate the same: JSON values, the sizes above left out.
+        details: what could change an outcome, for the manifest.
+        failures: what can be told from its log when it does not start.
+        out_of_memory: what to lower when memory is short.
+    """
+
+    program: str
+    version: str
+    command: Callable[[int, str], list[str]]
+    environment: Mapping[str, str]
+    key_variable: str
+    concurrency: int | None
+    context: int
+    settings: Mapping[str, Any]
+    details: Mapping[str, Any]
+    failures: tuple[KnownFailure, ...]
+    out_of_memory: str
+
+    def failure(self, server: ServerProcess) -> ModelError:
+        """Why the server has ended, with the useful lines of its log."""
+        return start_failure(
+            self.program,
+            server.exit_status,
+            server.log.lines(),
+            self.failures,
+            out_of_memory=self.out_of_memory,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server on this machine is asked.
+
+    Attributes:
+        port: on 127.0.0.1.
+        served_name: the random name under which it serves its model; no other server knows it.
+        key: the API key; not in `repr`.
+    """
+
+    port: int
+    served_name: str
+    key: str
+
+    @property
+    def url(self) -> str:
+        """Its base URL, without the API root."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __repr__(self) -> str:
+        return f"Address({self.url})"
+
+
+def start_server(
+    launch: Launch,
+    *,
+    seconds: float,
+    given_up: threading.Event,
+    made: Callable[[ServerProcess], None],
+    log_file: Path | None = None,
+) -> tuple[ServerProcess, Address]:
+    """Start a server on a free port, with a random key, and wait until it is ready.
+
+    Args:
+        launch: how.
+        seconds: how long it may take.
+        given_up: ends the waiting when it is set.
+        made: is given each process right after it was made, so that it can be stopped meanwhile.
+            What it raises stops the process.
+        log_file: where the server's output goes too, beside its log.
+
+    Raises:
+        ModelError: it does not start, with the useful lines of its log, or it was given up.
+    """
+    for tried in range(1, _PORTS_TRIED + 1):
+        # Somebody may take the port before the server does.
+        address = Address(free_port(), f"lrmtest-{secrets.token_hex(8)}", secrets.token_urlsafe(24))
+        server = ServerProcess(
+            launch.command(address.port, address.served_name),
+            {**launch.environment, launch.key_variable: address.key},
+            log_file=log_file,
+        )
+        try:
+            made(server)
+            if wait_until_ready(
+                server,
+                address.url,
+                key=address.key,
+                model=address.served_name,
+                seconds=seconds,
+                given_up=given_up,
+            ):
+                return server, address
+        except BaseException:
+            server.stop(hasty=True)
+            raise
+        if not port_taken(server.log.lines()) or tried == _PORTS_TRIED:
+            break
+    raise launch.failure(server)

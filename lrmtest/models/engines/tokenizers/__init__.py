@@ -1,0 +1,1 @@
+"""Tokenizers of checkpoints: chat templates and token counts."""

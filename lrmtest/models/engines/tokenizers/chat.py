@@ -1,0 +1,159 @@
+"""A checkpoint's tokenizer with its chat template: messages to tokens, tokens to text."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from lrmtest.errors import ModelError
+from lrmtest.grading.split import split
+from lrmtest.models.engines.base import Message
+from lrmtest.models.engines.token_counts import reasoning_end
+from lrmtest.models.engines.tokenizers.checkpoint_files import (
+    first_line,
+    pretrained_arguments,
+    quiet,
+)
+from lrmtest.unicode import well_formed
+
+
+class ChatTokenizer:
+    """Turns messages into prompt tokens and generated tokens into text.
+
+    A tokenizer without a chat template (a base model's) gets a plain prompt: the messages'
+    contents, an empty line after each. `details` says so.
+
+    Args:
+        tokenizer: a transformers tokenizer.
+        tags: the opening and closing reasoning tag.
+    """
+
+    def __init__(self, tokenizer: Any, tags: tuple[str, str]) -> None:
+        self._tokenizer = tokenizer
+        self._tags = tags
+        self._prompts: dict[tuple[Message, ...], list[int]] = {}
+        self._prefilled = False
+        # Some checkpoints declare the reasoning tags special; they must stay in the text.
+        special = set(tokenizer.all_special_ids) | {
+            token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special
+        }
+        self._skipped = {i for i in special if tokenizer.convert_ids_to_tokens(i) not in tags}
+
+    @classmethod
+    def load(
+        cls, location: str, tags: tuple[str, str], *, trust_remote_code: bool = False
+    ) -> ChatTokenizer:
+        """The tokenizer beside the weights at `location`; reads no weight.
+
+        Raises:
+            ModelError: there is no tokenizer, or it cannot be read.
+        """
+        folder, arguments = pretrained_arguments(location)
+        with quiet():
+            from transformers import AutoTokenizer
+
+            try:
+                tokenizer = AutoTokenizer.from_pretrained(
+                    folder, trust_remote_code=trust_remote_code, local_files_only=True, **arguments
+                )
+            except Exception as error:
+                raise ModelError(
+                    f"the tokenizer at {location} cannot be read: {first_line(error)}",
+                    hint="is tokenizer.json (or the whole GGUF file) there?",
+                ) from error
+        return cls(tokenizer, tags)
+
+    @property
+    def tokenizer(self) -> Any:
+        """The transformers tokenizer itself."""
+        return self._tokenizer
+
+    @property
+    def eos_token_id(self) -> int | None:
+        """The token that the tokenizer says ends a turn."""
+        token_id: int | None = self._tokenizer.eos_token_id
+        return token_id
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What the manifest keeps of it; complete once the planned prompts were encoded.
+
+        ``prefilled_opening_tag``: a prompt ended in the opening reasoning tag, so that the
+        completions have only the closing one.
+        """
+        template = self._tokenizer.chat_template
+        if template is None:
+            return {"chat_template": "none: plain prompt", "prefilled_opening_tag": False}
+        return {
+            "chat_template_sha256": hashlib.sha256(str(template).encode()).hexdigest(),
+            "prefilled_opening_tag": self._prefilled,
+        }
+
+    def encode(self, messages: tuple[Message, ...]) -> list[int]:
+        """The prompt's tokens; equal messages are rendered once.
+
+        Raises:
+            ModelError: the chat template refuses these messages.
+        """
+        tokens = self._prompts.get(messages)
+        if tokens is None:
+            tokens = self._prompts[messages] = self._encode(messages)
+        return tokens
+
+    def _encode(self, messages: tuple[Message, ...]) -> list[int]:
+        text = self.render(messages)
+        self._prefilled |= text.rstrip().endswith(self._tags[0])
+        # A template writes the special tokens itself; a second <s> would shift the model.
+        has_template = self._tokenizer.chat_template is not None
+        tokens: list[int] = self._tokenizer(
+            well_formed(text), add_special_tokens=not has_template, verbose=False
+        ).input_ids
+        return tokens
+
+    def render(self, messages: tuple[Message, ...]) -> str:
+        """The prompt as text, with the special tokens that the chat template writes.
+
+        Raises:
+            ModelError: the chat template refuses these messages.
+        """
+        if self._tokenizer.chat_template is None:
+            return "".join(f"{m.content}\n\n" for m in messages)
+        turns = [{"role": m.role, "content": m.content} for m in messages]
+        try:
+            text: str = self._tokenizer.apply_chat_template(
+                turns, tokenize=False, add_generation_prompt=True
+            )
+        except Exception as error:
+            raise ModelError(
+                f"the model's chat template refuses the prompt: {first_line(error)}"
+            ) from error
+        return text
+
+    def decode(self, tokens: list[int]) -> str:
+        """The text of generated tokens: without special ones, but with the reasoning tags."""
+        kept = [token for token in tokens if token not in self._skipped]
+        text: str = self._tokenizer.decode(kept, skip_special_tokens=False)
+        return text
+
+    def reasoning_tokens(self, tokens: list[int], text: str) -> int:
+        """How many of the generated `tokens` come up to and including the closing tag.
+
+        All of them when the reasoning was opened, by the model or by the chat template, and
+        never closed; none when there is no reasoning.
+
+        Args:
+            tokens: what was generated.
+            text: `tokens` decoded.
+        """
+        parts = split(text, self._tags)
+        if not parts.closed:
+            return len(tokens) if parts.opened or self._prefilled else 0
+        end = reasoning_end(text, self._tags, "stop")
+        low, high = 0, len(tokens)  # the first so many tokens whose text reaches `end`
+        while low < high:
+            middle = (low + high) // 2
+            if len(self.decode(tokens[:middle])) < end:
+                low = middle + 1
+            else:
+                high = middle
+        return low

@@ -1,0 +1,352 @@
+"""The transformers engine: generates in this process, on a CPU or a CUDA GPU.
+
+The tokenizer and the configuration are read first, so that a budget that does not fit is
+refused before any weight is loaded. Generation runs on one thread of its own; `Batcher` decides
+what runs together, `Slots` runs the model, `gumbel` draws the tokens.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from lrmtest.errors import EngineError, LrmtestError, ModelError, UsageError
+from lrmtest.grading.completion import Completion
+from lrmtest.grading.loops import LoopDetector
+from lrmtest.models.engines.base import Deliver, EngineInfo, Outcome, Progress, Request
+from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
+from lrmtest.models.engines.tokenizers.checkpoint_files import (
+    first_line,
+    pretrained_arguments,
+    quiet,
+    unpacking,
+)
+from lrmtest.models.engines.transformers.context import check_budgets, check_layers, context_length
+from lrmtest.models.hardware import this_machine
+
+if TYPE_CHECKING:
+    from lrmtest.models.engines.transformers.batcher import Batcher, Running
+    from lrmtest.models.spec import ModelSpec
+
+_CONCURRENCY = {"cpu": 32, "cuda": 128}
+_MEMORY_SHARE = {"cpu": 0.5, "cuda": 0.85}
+"""Of the memory that is free once the weights are loaded: the slots' share."""
+
+
+class TransformersEngine:
+    """Continuous batching over a transformers model. See `lrmtest.models.engines.base.Engine`.
+
+    Completion tokens include the end-of-sequence token, as in vLLM's and llama.cpp's counts.
+    A completion's text depends on its request alone, except that logits may differ in their last
+    bits with what else is in the batch.
+
+    Args:
+        spec: the model; its location is a GGUF file or a folder.
+        options: device, dtype, concurrency and trust_remote_code are heeded.
+    """
+
+    def __init__(self, spec: ModelSpec, options: EngineOptions) -> None:
+        self._spec = spec
+        self._options = options
+        self._progress = Progress()
+        self._changed = threading.Condition()
+        self._inbox: deque[tuple[Request, float]] = deque()
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def progress(self) -> Progress:
+        """Live counters."""
+        return self._progress
+
+    def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
+        """Load the model and start its thread.
+
+        Raises:
+            UsageError: a planned request does not fit the context, or there is no such device.
+            ModelError: the model cannot be read, is of a kind this engine cannot run, or does
+                not fit in memory.
+        """
+        # Read by OpenMP when torch is first imported. Its threads otherwise spin while they wait,
+        # which slows generation several times over when anything else wants a core.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        device = _device(self._options.device)
+        chat = ChatTokenizer.load(
+            self._spec.location,
+            self._spec.card.reasoning_tags,
+            trust_remote_code=self._options.trust_remote_code,
+        )
+        context = context_length(
+            self._spec.location,
+            self._spec.card.context_length,
+            trust_remote_code=self._options.trust_remote_code,
+        )
+        check_budgets(planned, chat, context)
+
+        model = self._load_model(device)
+        generation = _Generation(chat, model, self._options, context)
+        with self._changed:
+            if self._closed:
+                raise ModelError(f"model {self._spec.name!r}: closed while it was loading")
+            self._thread = threading.Thread(
+                target=self._run,
+                args=(generation, deliver),
+                name="lrmtest-transformers",
+                daemon=True,
+            )
+            self._thread.start()
+        return generation.info
+
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Queue requests; returns at once."""
+        now = monotonic()
+        with self._changed:
+            self._inbox.extend((request, now) for request in requests)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Stop after the step that is running, and free the model."""
+        with self._changed:
+            self._closed = True
+            self._inbox.clear()
+            self._changed.notify_all()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join()
+            self._thread = None
+            gc.collect()
+
+    def _load_model(self, device: str) -> Any:
+        import torch
+
+        folder, arguments = pretrained_arguments(self._spec.location)
+        dtype = _dtype(self._options.dtype, device, gguf="gguf_file" in arguments)
+        with quiet():
+            from transformers import AutoModelForCausalLM
+
+            try:
+                model = AutoModelForCausalLM.from_pretrained(
+                    folder,
+                    dtype=dtype,
+                    attn_implementation="sdpa",
+                    trust_remote_code=self._options.trust_remote_code,
+                    local_files_only=True,
+                    **arguments,
+                    **unpacking(self._spec.location),
+                )
+                model = model.to(device).eval()
+            except (MemoryError, torch.OutOfMemoryError) as error:
+                raise ModelError(
+                    f"model {self._spec.name!r} does not fit in the memory of {device} as {dtype}",
+                    hint="pass --dtype bfloat16, use a GPU with more memory, or run the GGUF file "
+                    "with --engine llamacpp, which does not unpack it",
+                ) from error
+            except Exception as error:
+                raise self._unreadable(error) from error
+        check_layers(model.config.get_text_config())
+        return model
+
+    def _unreadable(self, error: Exception) -> ModelError:
+        hint = "is the checkpoint complete, and of an architecture that transformers knows?"
+        if self._spec.location.endswith(".gguf"):
+            hint = "transformers reads some GGUF architectures only: try --engine llamacpp"
+        elif isinstance(error, ImportError):
+            hint = "how it is quantized needs that package in the environment of lrmtest"
+        return ModelError(
+            f"model {self._spec.name!r} at {self._spec.location} cannot be loaded: "
+            f"{first_line(error)}",
+            hint=hint,
+        )
+
+    # What follows runs on the engine's thread.
+
+    def _run(self, generation: _Generation, deliver: Deliver) -> None:
+        try:
+            self._generate(generation, deliver)
+        except Exception as error:
+            self._fail(generation, deliver, error)
+        finally:
+            self._progress.running = 0
+
+    def _generate(self, generation: _Generation, deliver: Deliver) -> None:
+        import torch
+
+        with torch.inference_mode():
+            while (arrived := self._take(wait=generation.idle)) is not None:
+                for request, submitted in arrived:
+                    refused = generation.add(request, submitted)
+                    if refused is not None:
+                        deliver(refused)
+                outcomes = generation.step(self._progress)
+                for outcome in outcomes:
+                    if self._closed:
+                        return
+                    deliver(outcome)
+
+    def _take(self, *, wait: bool) -> list[tuple[Request, float]] | None:
+        """What was submitted since; None once the engine is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._inbox or not wait)
+            if self._closed:
+                return None
+            arrived = list(self._inbox)
+            self._inbox.clear()
+            return arrived
+
+    def _fail(self, generation: _Generation, deliver: Deliver, error: Exception) -> None:
+        """Answer everything, also what is still to come, with the error that ended generation."""
+        self._progress.running = 0
+        left = generation.unfinished()
+        while not self._closed:
+            for request in left:
+                failure = EngineError(
+                    f"generation failed: {first_line(error)}",
+                    hint="if memory ran out, lower --concurrency or --max-tokens",
+                )
+                deliver(Outcome(request, error=failure))
+            arrived = self._take(wait=True)
+            left = [request for request, _ in arrived or ()]
+
+
+class _Generation:
+    """The loaded model at work: requests in, outcomes out. Lives on the engine's thread."""
+
+    def __init__(
+        self, chat: ChatTokenizer, model: Any, options: EngineOptions, context: int
+    ) -> None:
+        import torch
+        import transformers
+
+        from lrmtest.models.engines.transformers.batcher import Batcher
+        from lrmtest.models.engines.transformers.slots import Slots
+
+        self._chat = chat
+        self._context = context
+        self._stop_loops = options.stop_loops
+        eos = _eos_token_ids(model.generation_config, chat)
+        kind = model.device.type
+        limit = options.concurrency or _CONCURRENCY.get(kind, 32)
+        self._batcher: Batcher = Batcher(
+            Slots(model), eos, limit=limit, memory=_free_memory(model.device)
+        )
+        self.info = EngineInfo(
+            engine="transformers",
+            version=f"{transformers.__version__}, torch {torch.__version__}",
+            details={
+                "device": torch.cuda.get_device_name(model.device) if kind == "cuda" else kind,
+                "dtype": str(model.dtype).removeprefix("torch."),
+                "attention": model.config._attn_implementation,
+                "threads": torch.get_num_threads(),
+                "concurrency": limit,
+                "context_length": context,
+                "eos_token_ids": sorted(eos),
+                **chat.details,
+            },
+        )
+
+    @property
+    def idle(self) -> bool:
+        """There is nothing to generate."""
+        return not self._batcher.unfinished()
+
+    def unfinished(self) -> list[Request]:
+        """Requests that were added and have no outcome yet."""
+        return [sequence.request for sequence in self._batcher.unfinished()]
+
+    def add(self, request: Request, submitted: float) -> Outcome | None:
+        """Queue a request; an outcome at once if it cannot be generated."""
+        from lrmtest.models.engines.transformers.batcher import Running
+
+        try:
+            check_budgets([request], self._chat, self._context)
+            prompt = self._chat.encode(request.messages)
+        except LrmtestError as error:
+            return Outcome(request, error=EngineError(error.message, hint=error.hint))
+        loops = self._loop_watcher() if self._stop_loops else None
+        self._batcher.add([Running(request, submitted, prompt, loops)])
+        return None
+
+    def _loop_watcher(self) -> Callable[[list[int]], bool]:
+        detector, decode = LoopDetector(), self._chat.decode
+        # Pieces decoded apart can differ from the whole at their seams; they do so in every
+        # round of a loop alike.
+        return lambda tokens: detector.feed(decode(tokens)) is not None
+
+    def step(self, progress: Progress) -> list[Outcome]:
+        """One token for everything that runs; the outcomes of what ended."""
+        ended = self._batcher.step()
+        progress.running = self._batcher.running
+        progress.tokens += progress.running + sum(s.error is None for s in ended)
+        return [self._outcome(sequence) for sequence in ended]
+
+    def _outcome(self, sequence: Running) -> Outcome:
+        if sequence.finish_reason is None:
+            return Outcome(sequence.request, error=sequence.error)
+        tokens = sequence.generated
+        text = self._chat.decode(tokens)
+        completion = Completion(
+            text=text,
+            finish_reason=sequence.finish_reason,
+            prompt_tokens=len(sequence.prompt),
+            completion_tokens=len(tokens),
+            reasoning_tokens=self._chat.reasoning_tokens(tokens, text),
+            seed=sequence.request.seed,
+            seconds=monotonic() - sequence.submitted,
+        )
+        return Outcome(sequence.request, completion=completion)
+
+
+def _eos_token_ids(generation_config: Any, chat: ChatTokenizer) -> frozenset[int]:
+    """Tokens that end a completion: the generation config's and the tokenizer's, as in vLLM."""
+    declared = generation_config.eos_token_id
+    ids = set(declared) if isinstance(declared, list | tuple) else {declared}
+    ids.add(chat.eos_token_id)
+    return frozenset(token_id for token_id in ids if token_id is not None)
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(wanted).type
+    except RuntimeError as error:
+        raise UsageError(
+            f"there is no device {wanted!r}", hint="pass --device auto, cpu, cuda or cuda:1"
+        ) from error
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            f"--device {wanted}: this torch sees no CUDA GPU",
+            hint="pass --device cpu, or install a CUDA build of torch",
+        )
+    return wanted
+
+
+def _dtype(wanted: str, device: str, *, gguf: bool) -> Any:
+    """Unless the user chose: float32 on a CPU, else the checkpoint's own or, for GGUF, bfloat16."""
+    import torch
+
+    if wanted == "auto":
+        if device == "cpu":
+            return torch.float32
+        return torch.bfloat16 if gguf else "auto"
+    if wanted not in ("float32", "bfloat16", "float16"):
+        raise UsageError(f"--dtype {wanted} is none of auto, float32, bfloat16 and float16")
+    return getattr(torch, wanted)
+
+
+def _free_memory(device: Any) -> int:
+    """Bytes for the slots."""
+    if device.type == "cuda":
+        import torch
+
+        free = torch.cuda.mem_get_info(device)[0]
+    else:
+        free = int(this_machine().available_gb * 1e9)
+    return int(free * _MEMORY_SHARE.get(device.type, 0.5))

@@ -1,0 +1,1 @@
+"""What a user may say, shared by the plugin and the commands."""

@@ -1,0 +1,125 @@
+"""The options that choose how an engine works: the same for pytest and for `lrmtest serve`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+
+from lrmtest.models.engines.options import EngineOptions
+from lrmtest.options.common import AddOption, at_least_0, at_least_1, number
+
+
+def add_server_options(add: AddOption) -> None:
+    """Add the options that shape a server which lrmtest starts, for `read_server_options`."""
+    add(
+        "--concurrency",
+        type=at_least_1,
+        metavar="N",
+        help="most completions generated at once (default: the engine's choice)",
+    )
+    add(
+        "--dtype",
+        default="auto",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        help="weights' type; for vllm and in-process engines",
+    )
+    add(
+        "--engine-arg",
+        action="append",
+        default=[],
+        metavar="ARG",
+        help="further argument for a server that lrmtest starts, passed on untouched; repeat it",
+    )
+    add(
+        "--tensor-parallel",
+        type=at_least_1,
+        metavar="N",
+        help="GPUs that share each layer (vLLM; default: as few as the weights need)",
+    )
+    add(
+        "--pipeline-parallel",
+        type=at_least_1,
+        default=1,
+        metavar="N",
+        help="groups of GPUs that share the layers between them (vLLM)",
+    )
+    add(
+        "--data-parallel",
+        type=at_least_1,
+        default=1,
+        metavar="N",
+        help="copies of the model, each with GPUs of its own (vLLM)",
+    )
+    add(
+        "--trust-remote-code",
+        action="store_true",
+        help="run Python code that comes with a checkpoint",
+    )
+
+
+def add_engine_options(add: AddOption) -> None:
+    """Add the options that `read_engine_options` reads, those of a server included."""
+    add_server_options(add)
+    add(
+        "--request-timeout",
+        type=number(float, "a number above 0", lambda t: t > 0),
+        default=600.0,
+        metavar="SECONDS",
+        help="longest silence of an endpoint before a request is tried again (default: 600)",
+    )
+    add(
+        "--max-retries",
+        type=at_least_0,
+        default=6,
+        metavar="N",
+        help="tries after the first for overload, server errors and broken connections "
+        "(default: 6)",
+    )
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N; for in-process engines")
+    add(
+        "--tokenizer",
+        metavar="PATH",
+        help="tokenizer that counts tokens where the engine does not: folder, GGUF or hub name",
+    )
+    add(
+        "--served-model", metavar="NAME", help="the model's name on an endpoint that serves several"
+    )
+    add(
+        "--no-loop-stop",
+        action="store_true",
+        help="let completions run on whose tail has provably become periodic",
+    )
+    add(
+        "--max-restarts",
+        type=at_least_0,
+        default=2,
+        metavar="N",
+        help="how often a server that lrmtest started is started again when it dies (default: 2)",
+    )
+
+
+def read_server_options(option: argparse.Namespace) -> EngineOptions:
+    """What shapes a server, from the parsed options; the rest is at its defaults."""
+    return EngineOptions(
+        concurrency=option.concurrency,
+        dtype=option.dtype,
+        trust_remote_code=option.trust_remote_code,
+        engine_args=tuple(option.engine_arg),
+        tensor_parallel=option.tensor_parallel,
+        pipeline_parallel=option.pipeline_parallel,
+        data_parallel=option.data_parallel,
+    )
+
+
+def read_engine_options(option: argparse.Namespace) -> EngineOptions:
+    """What engines take, from the parsed options."""
+    return replace(
+        read_server_options(option),
+        request_timeout=option.request_timeout,
+        max_retries=option.max_retries,
+        device=option.device,
+        tokenizer=option.tokenizer,
+        served_model=option.served_model,
+        stop_loops=not option.no_loop_stop,
+        max_restarts=option.max_restarts,
+    )

@@ -1,0 +1,203 @@
+"""The options of comparisons and gates: the same for pytest and for `lrmtest compare`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lrmtest.analysis.claims import GateSettings
+from lrmtest.errors import UsageError
+from lrmtest.options.common import AddOption, number
+from lrmtest.runs.differences import ALLOW_ALL, COMPARED_SETTINGS
+
+Undecided = Literal["pass", "fail"]
+
+_OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonOptions:
+    """What the user wants compared.
+
+    Attributes:
+        baseline: a run or a baseline's file; None for no comparison.
+        save_baseline: file for this session's run as a baseline.
+        allowed: names of settings that may differ.
+        gate: the gate's settings; None for no gate.
+        undecided: what an undecided gate does to the exit status.
+        early_stop: stop generating once the gate has decided.
+    """
+
+    baseline: str | None = None
+    save_baseline: Path | None = None
+    allowed: tuple[str, ...] = ()
+    gate: GateSettings | None = None
+    undecided: Undecided = "fail"
+    early_stop: bool = False
+
+
+def add_baseline_options(add: AddOption) -> None:
+    """Add the options that only a session of pytest has."""
+    add(
+        "--baseline",
+        metavar="RUN|FILE",
+        help="compare with this run (an id, `last`, `last:MODEL`) or baseline file",
+    )
+    add(
+        "--save-baseline",
+        type=Path,
+        metavar="FILE",
+        help="write this session's run as a baseline file, to be committed",
+    )
+    add(
+        "--early-stop",
+        action="store_true",
+        help="with --gate: stop generating once it has decided, at the same error rates",
+    )
+
+
+def add_comparison_options(add: AddOption) -> None:
+    """Add the options of a comparison and its gate, for `read_gate`."""
+    add_difference_options(add)
+    add(
+        "--gate",
+        action="store_true",
+        help="decide whether the model is worse than its baseline; the exit status says so",
+    )
+    add(
+        "--undecided",
+        choices=("fail", "pass"),
+        default="fail",
+        help="exit status of an undecided gate: 10 (default), or 0",
+    )
+    add_margin_options(add)
+
+
+def add_difference_options(add: AddOption) -> None:
+    """Add what may differ between two runs that are compared."""
+    add(
+        "--allow-different",
+        action="append",
+        default=[],
+        choices=(*COMPARED_SETTINGS, ALLOW_ALL),
+        metavar="NAME",
+        help="compare although this setting differs; repeat it, or `all`. One of: "
+        + ", ".join(COMPARED_SETTINGS),
+    )
+    add(
+        "--allow-missing",
+        action="store_true",
+        help="let the gate decide although questions are missing on one side",
+    )
+
+
+def add_margin_options(add: AddOption) -> None:
+    """Add what a gate tolerates, what it must find, and how often it may be wrong."""
+    default = GateSettings()
+    share = number(float, "a share from 0 to 1: 0.05 is 5 points", lambda x: 0 <= x < 1)
+    add(
+        "--margin",
+        type=share,
+        default=default.margin,
+        metavar="SHARE",
+        help=f"tolerated drop of the pass rate; 0.05 is 5 points (default: {default.margin:g})",
+    )
+    add(
+        "--mde",
+        type=share,
+        default=default.mde,
+        metavar="SHARE",
+        help="smallest drop beyond the margin that must be found (default: %(default)s)",
+    )
+    add(
+        "--alpha",
+        type=share,
+        default=default.alpha,
+        metavar="SHARE",
+        help="how often an equal model may be called regressed (default: %(default)s)",
+    )
+    add(
+        "--power",
+        type=share,
+        default=default.power,
+        metavar="SHARE",
+        help="how surely a model worse by margin + mde is not called ok (default: %(default)s)",
+    )
+    add(
+        "--rate-margin",
+        type=_share_or_off,
+        default=default.rate_margin,
+        metavar="SHARE|off",
+        help="tolerated rise of the share of truncated and of looped samples "
+        "(default: %(default)s)",
+    )
+    add(
+        "--token-margin",
+        type=_share_or_off,
+        default=default.token_margin,
+        metavar="SHARE|off",
+        help="tolerated rise of the tokens per completion; 0.1 is 10 %% more "
+        "(default: %(default)s)",
+    )
+    add(
+        "--token-mde",
+        type=number(float, "a number above 0", lambda x: x > 0),
+        default=default.token_mde,
+        metavar="SHARE",
+        help="smallest rise of tokens beyond their margin that must be found "
+        "(default: %(default)s)",
+    )
+
+
+def read_gate(option: argparse.Namespace, *, allow_missing: bool = False) -> GateSettings:
+    """The gate's settings.
+
+    Raises:
+        UsageError: a combination that cannot be meant.
+    """
+    return GateSettings(
+        margin=option.margin,
+        mde=option.mde,
+        alpha=option.alpha,
+        power=option.power,
+        rate_margin=option.rate_margin,
+        token_margin=option.token_margin,
+        token_mde=option.token_mde,
+        allow_missing=allow_missing,
+    )
+
+
+def read_comparison_options(option: argparse.Namespace) -> ComparisonOptions:
+    """What a session of pytest compares.
+
+    Raises:
+        UsageError: a combination that cannot be meant.
+    """
+    for name, needed in (("gate", "baseline"), ("early_stop", "gate")):
+        if getattr(option, name) and not getattr(option, needed):
+            raise UsageError(
+                f"--{name.replace('_', '-')} needs --{needed}",
+                hint="compare with a run or a baseline file: --baseline last:MODEL --gate",
+            )
+    return ComparisonOptions(
+        baseline=option.baseline,
+        save_baseline=option.save_baseline,
+        allowed=tuple(option.allow_different),
+        gate=read_gate(option, allow_missing=option.allow_missing) if option.gate else None,
+        undecided=option.undecided,
+        early_stop=option.early_stop,
+    )
+
+
+def _share_or_off(text: str) -> float | None:
+    if text == _OFF:
+        return None
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a share of at least 0 nor {_OFF!r}")
+    return share

@@ -1,0 +1,276 @@
+"""The plugin's command-line options, and what they say once read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from lrmtest.analysis.triage import TRIAGE_KINDS, TriageKind
+from lrmtest.errors import UsageError
+from lrmtest.models.engines.options import EngineOptions
+from lrmtest.options.common import (
+    AddOption,
+    add_data_options,
+    add_model_options,
+    add_threshold_option,
+    at_least_1,
+    number,
+    read_data_options,
+    share_above_0,
+)
+from lrmtest.options.engine import add_engine_options, read_engine_options
+from lrmtest.options.gate import (
+    ComparisonOptions,
+    add_baseline_options,
+    add_comparison_options,
+    read_comparison_options,
+)
+from lrmtest.options.property import (
+    PropertyOptions,
+    add_property_options,
+    read_property_options,
+)
+from lrmtest.options.repeat import given_arguments
+from lrmtest.questions import DataOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the user asked for.
+
+    Attributes:
+        models: as given to ``--model``, in order, without repeats.
+        engine: engine to use in place of the cards' own.
+        cards: further card files.
+        data: where questions come from.
+        prompts: prompt files by suite; the key ``""`` is for every suite.
+        samples: samples per question.
+        limit: most questions per test function; None for all.
+        seed: base seed.
+        max_tokens, temperature, top_p: override the card's and the suite's; None keeps them.
+        pass_threshold: share of a question's samples that must be correct.
+        fresh_run: ignore what earlier runs generated.
+        reports_dir: folder of the store.
+        summary_json: file for the summary's figures.
+        html: file for the HTML report.
+        markdown: file for the summary as Markdown.
+        engine_options: what engines take.
+        engines: how many engines share a model's work.
+        comparison: what the run is compared with, and the gate.
+        triage: only questions of these kinds in an earlier run; empty for all.
+        search: property mode; None for fixed questions.
+        given: the options that were given, as arguments, but for those that only choose or report.
+    """
+
+    models: tuple[str, ...]
+    engine: str | None
+    cards: tuple[Path, ...]
+    data: DataOptions
+    prompts: dict[str, Path]
+    samples: int
+    limit: int | None
+    seed: int
+    max_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    pass_threshold: float
+    fresh_run: bool
+    reports_dir: Path
+    summary_json: Path | None
+    html: Path | None
+    markdown: Path | None
+    engine_options: EngineOptions
+    engines: int
+    comparison: ComparisonOptions
+    triage: tuple[TriageKind, ...]
+    search: PropertyOptions | None
+    given: tuple[str, ...]
+
+
+_NOT_GIVEN_AGAIN = (
+    *("--model", "--limit", "--fresh-run", "--reports-dir", "--summary-json"),
+    "--engine-per-worker",
+)
+"""Options that only choose or report, or are one model's own."""
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Register the options in a group of their own."""
+    group = parser.getgroup("lrmtest", "lrmtest: does a compressed reasoning model still reason?")
+    add_run_options(group.addoption)
+    add_baseline_options(group.addoption)
+    add_comparison_options(group.addoption)
+    add_triage_option(group.addoption)
+    add_property_options(group.addoption)
+    add_html_option(group.addoption)
+    group.addoption(
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        help="write the summary, comparison and failed questions as Markdown; in GitHub Actions "
+        "they are on the job's page in any case",
+    )
+
+
+def add_run_options(add: AddOption) -> None:
+    """Add the options that say what is asked, of whom, and how."""
+    add(
+        "--model",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="model under test: a card's name (`lrmtest models`), a folder, a .gguf file, "
+        "recorded:PATH or a URL; repeat for several",
+    )
+    add_model_options(add)
+    add_data_options(add)
+    add(
+        "--prompt-file",
+        action="append",
+        default=[],
+        metavar="[SUITE=]FILE",
+        help="prompt template in place of a suite's own",
+    )
+    add(
+        "--samples",
+        type=at_least_1,
+        default=1,
+        metavar="K",
+        help="samples per question (default: 1)",
+    )
+    add(
+        "--limit",
+        type=at_least_1,
+        metavar="N",
+        help="run at most N questions of each test, after every other selection",
+    )
+    add("--seed", type=int, default=0, metavar="S", help="base seed of all samples (default: 0)")
+    add(
+        "--max-tokens",
+        type=at_least_1,
+        metavar="N",
+        help="token budget of one completion, reasoning included (default: the model card's, "
+        "else the suite's)",
+    )
+    add(
+        "--temperature",
+        type=number(float, "a number of at least 0", lambda t: t >= 0),
+        metavar="T",
+        help="sampling temperature, 0 is greedy (default: the model card's)",
+    )
+    add(
+        "--top-p",
+        type=share_above_0,
+        metavar="P",
+        help="nucleus mass (default: the model card's)",
+    )
+    add_threshold_option(add)
+    add(
+        "--fresh-run",
+        action="store_true",
+        help="generate everything anew, whatever earlier runs hold",
+    )
+    add(
+        "--reports-dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of the run store (default: reports/ in the root directory)",
+    )
+    add("--summary-json", type=Path, metavar="FILE", help="write the summary's figures as JSON")
+    add_engine_options(add)
+    add(
+        "--engine-per-worker",
+        action="store_true",
+        help="under -n N: N engines, each on its share of the GPUs, instead of one for all",
+    )
+
+
+def add_html_option(add: AddOption) -> None:
+    """Add what writes the HTML report.
+
+    pytest-html has an option of the same name and its own report: where it is installed, only the
+    longer name is ours.
+    """
+    names = ["--html", "--lrmtest-html"]
+    add(
+        *(names[1:] if find_spec("pytest_html") else names),
+        dest="lrmtest_html",
+        type=Path,
+        metavar="FILE",
+        help="write this session's runs as one HTML file: figures, plots, every question and trace",
+    )
+
+
+def read_settings(config: pytest.Config) -> Settings:
+    """The settings of this invocation.
+
+    Raises:
+        UsageError: a combination that cannot be meant, or a file that is not there.
+    """
+    option = config.option
+    reports_dir = option.reports_dir or config.rootpath / "reports"
+    search = read_property_options(option)
+    # Verdicts that chance decides are no ground to compare two questions on.
+    greedy = search is not None and option.temperature is None
+    return Settings(
+        models=tuple(dict.fromkeys(option.model)),
+        engine=option.engine,
+        cards=tuple(option.cards),
+        data=read_data_options(option),
+        prompts=_prompt_files(option.prompt_file),
+        samples=option.samples,
+        limit=option.limit,
+        seed=option.seed,
+        max_tokens=option.max_tokens,
+        temperature=0.0 if greedy else option.temperature,
+        top_p=option.top_p,
+        pass_threshold=option.pass_threshold,
+        fresh_run=option.fresh_run,
+        reports_dir=reports_dir,
+        summary_json=option.summary_json,
+        html=option.lrmtest_html,
+        markdown=option.markdown,
+        engine_options=read_engine_options(option),
+        engines=max(1, len(getattr(option, "tx", []))) if option.engine_per_worker else 1,
+        comparison=read_comparison_options(option),
+        triage=tuple(dict.fromkeys(option.triage)),
+        search=search,
+        given=given_arguments(option, add_run_options, but=_NOT_GIVEN_AGAIN),
+    )
+
+
+def _prompt_files(given: list[str]) -> dict[str, Path]:
+    files: dict[str, Path] = {}
+    for text in given:
+        suite, equals, name = text.partition("=")
+        if not equals:
+            suite, name = "", text
+        path = Path(name)
+        if not path.is_file():
+            raise UsageError(
+                f"--prompt-file {text}: there is no file {name}",
+                hint="give a file, or SUITE=FILE for one suite only",
+            )
+        if suite in files:
+            raise UsageError(
+                f"--prompt-file is given twice for {suite or 'every suite'}",
+                hint="keep one, or name a suite: --prompt-file folio=FILE",
+            )
+        files[suite] = path
+    return files
+
+
+def add_triage_option(add: AddOption) -> None:
+    """Add the option."""
+    add(
+        "--triage",
+        action="append",
+        default=[],
+        choices=TRIAGE_KINDS,
+        metavar="KIND",
+        help="only questions that were of this kind in the model's newest run, compared with "
+        "--baseline or else the newest other run; repeat it. One of: " + ", ".join(TRIAGE_KINDS),
+    )

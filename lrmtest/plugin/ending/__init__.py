@@ -1,0 +1,1 @@
+"""The end of a session: comparisons, exit status, and every file that is written."""

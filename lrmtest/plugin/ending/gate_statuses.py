@@ -1,0 +1,89 @@
+"""Tests under a gate: each says what became of its question, none decides the exit status.
+
+pytest's own outcome of a test stays what it is, so that junit files and ``--lf`` agree with what
+the model did; only what the terminal calls it, and what the session makes of it, are the gate's.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from lrmtest.analysis.flips import FlipKind, flips
+from lrmtest.plugin.collector import is_infrastructure, records_of
+from lrmtest.plugin.session import LrmtestSession
+from lrmtest.runs.baseline import is_greedy
+from lrmtest.runs.outcomes import outcomes_of
+
+NOT_NEEDED = "not needed: decided"
+"""Why a test was skipped whose completions were not generated any more."""
+
+PASSED_UNDER_GATE = ("fixed",)
+FAILED_UNDER_GATE = ("broken", "flaky", "expected failure", "not in baseline")
+
+Status = tuple[str, str, tuple[str, dict[str, bool]]]
+
+_FIXED: Status = ("fixed", "+", ("FIXED", {"green": True}))
+_FAILED: dict[FlipKind, Status] = {
+    "broken": ("broken", "B", ("BROKEN", {"red": True})),
+    "flaky": ("flaky", "~", ("FLAKY", {"yellow": True})),
+    "both fail": ("expected failure", "-", ("EXPECTED FAILURE", {"yellow": True})),
+}
+_UNKNOWN: Status = ("not in baseline", "?", ("NOT IN BASELINE", {"yellow": True}))
+
+
+def watch(config: pytest.Config, shared: LrmtestSession) -> None:
+    """Register what tells tests under a gate apart, in the process that reports."""
+    if shared.settings.comparison.gate is not None and not hasattr(config, "workerinput"):
+        shared.watch = GateWatch(shared)
+        config.pluginmanager.register(shared.watch, "lrmtest-gate")
+
+
+class GateWatch:
+    """Tells model failures, which the gate judges, from all others.
+
+    Args:
+        shared: what the session shares.
+
+    Attributes:
+        infrastructure: tests that failed because of an engine, a server or a worker.
+        others: tests that failed for reasons of their own, as in any session.
+    """
+
+    def __init__(self, shared: LrmtestSession) -> None:
+        self._shared = shared
+        self.infrastructure = 0
+        self.others = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count the failures that are not the gate's to judge."""
+        if not report.failed:
+            return
+        if is_infrastructure(report):
+            self.infrastructure += 1
+        elif self._status(report) is None:
+            self.others += 1
+
+    def pytest_report_teststatus(
+        self, report: pytest.CollectReport | pytest.TestReport
+    ) -> Status | None:
+        """What the terminal calls a test of a suite's question."""
+        return self._status(report) if isinstance(report, pytest.TestReport) else None
+
+    def _status(self, report: pytest.TestReport) -> Status | None:
+        """None for a test that is not about a question's verdict, or where nothing changed."""
+        if report.when != "call" or not (report.passed or report.failed):
+            return None
+        records = records_of(report)
+        baseline = self._shared.comparisons.baseline_of(records[0].model) if records else None
+        if baseline is None:
+            return None
+        threshold = self._shared.settings.pass_threshold
+        after = outcomes_of(records, greedy=is_greedy(baseline.manifest))
+        if all(one.passed(threshold) for one in after.values()) != report.passed:
+            return None  # The test has reasons of its own.
+        before = {key: baseline.outcomes[key] for key in after if key in baseline.outcomes}
+        found = [flip.kind for flip in flips(before, after, threshold)]
+        if report.passed:
+            return _FIXED if "fixed" in found else None
+        failed = [_FAILED[kind] for kind in _FAILED if kind in found]
+        return failed[0] if failed else _UNKNOWN

@@ -1,0 +1,149 @@
+"""What the session's runs are compared with, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lrmtest.analysis.compared import ComparedRuns, compare_runs
+from lrmtest.analysis.gate import Decision
+from lrmtest.errors import UsageError
+from lrmtest.options.gate import ComparisonOptions
+from lrmtest.plugin.gating.early_stop import EarlyStopping
+from lrmtest.plugin.generation.protocol import GenerationPlan
+from lrmtest.runs.baseline import Baseline, baseline_of, is_file, load_baseline
+from lrmtest.runs.differences import differences, refuse_differences
+from lrmtest.runs.store import Store
+
+
+class Comparisons:
+    """The session's comparisons, one for each model.
+
+    Args:
+        options: what the user wants compared.
+        models: the models' names.
+        store: the SQLite file in which runs are looked up.
+        threshold: share of a question's samples that must be correct for it to pass.
+        check: look the baseline up now, so that a mistake is told before anything is fetched.
+
+    Attributes:
+        results: what was compared, once the session has ended.
+        saved: the baseline's file, once it is written.
+        complaints: why a file could not be written.
+
+    Raises:
+        LrmtestError: the baseline cannot be found or read, or one file is to hold several runs.
+    """
+
+    def __init__(
+        self,
+        options: ComparisonOptions,
+        models: Sequence[str],
+        store: Path,
+        threshold: float,
+        *,
+        check: bool,
+    ) -> None:
+        self.options = options
+        self._store = store
+        self._threshold = threshold
+        self._baselines: dict[str, Baseline] = {}
+        self._stops: dict[str, EarlyStopping] = {}
+        self._file: Baseline | None = None
+        self.results: list[ComparedRuns] = []
+        self.saved: Path | None = None
+        self.complaints: list[str] = []
+        if not check:
+            return
+        if options.save_baseline is not None and len(models) > 1:
+            raise UsageError(
+                f"--save-baseline writes one run, and there are {len(models)} models",
+                hint="`lrmtest baseline RUN -o FILE` writes any run afterwards",
+            )
+        if options.baseline is not None:
+            found = load_baseline(options.baseline, store)
+            self._file = found if is_file(options.baseline) else None
+
+    def prepare(self, plan: GenerationPlan) -> EarlyStopping | None:
+        """Find the baseline of a model's run, before anything is generated.
+
+        Returns:
+            What may end the generation early; None to generate everything.
+
+        Raises:
+            UsageError: settings differ that may not, or there is no such run.
+        """
+        options, name = self.options, plan.spec.name
+        if options.baseline is None:
+            return None
+        baseline = self._file or self._run_other_than(plan, options.baseline)
+        manifest = {
+            "model": plan.run_settings.model,
+            "temperature": plan.run_settings.temperature,
+            "top_p": plan.run_settings.top_p,
+            "suites": {suite: one.to_json() for suite, one in plan.suites.items()},
+        }
+        found = differences(baseline.manifest, manifest)
+        refuse_differences(found, options.allowed, baseline.name)
+        self._baselines[name] = baseline
+        if not options.early_stop or not plan.requests:
+            return None
+        assert options.gate is not None
+        self._stops[name] = EarlyStopping(plan, baseline, options.gate)
+        return self._stops[name]
+
+    def baseline_of(self, model: str) -> Baseline | None:
+        """What a model is compared with; None before its generation has begun."""
+        return self._baselines.get(model)
+
+    def decided_early(self, model: str) -> bool:
+        """Whether a model's generation was stopped because its gate had decided."""
+        return model in self._stops and self._stops[model].decided
+
+    def compare(
+        self, candidate: Baseline, dropped: frozenset[str], unfair: str | None = None
+    ) -> ComparedRuns | None:
+        """Compare a model's run with its baseline, and keep the result.
+
+        Args:
+            candidate: the run, as far as its tests have run.
+            dropped: keys of samples that were not generated, because the gate had decided.
+            unfair: why the session ended before all tests had run. What had arrived by then was
+                short, and what stopped it was a failure: no gate may decide on such a part.
+        """
+        baseline = self._baselines.get(candidate.model)
+        if baseline is None:
+            return None
+        stop = self._stops.get(candidate.model)
+        if stop is not None and dropped:
+            candidate = replace(candidate, outcomes=stop.counted())
+        gate = self.options.gate
+        compared = compare_runs(
+            baseline,
+            candidate,
+            allowed=self.options.allowed,
+            gate=gate if stop is None else None,
+            threshold=self._threshold,
+        )
+        if stop is not None and (stop.decided or unfair is None):
+            compared = stop.apply(compared, dropped)
+        elif gate is not None and unfair is not None:
+            decision = Decision("undecided", (unfair,), (), None, gate)
+            compared = replace(compared, decision=decision)
+        self.results.append(compared)
+        return compared
+
+    def _run_other_than(self, plan: GenerationPlan, reference: str) -> Baseline:
+        """The run that `reference` names, leaving out what this command itself has made."""
+        with Store(self._store, create=False) as store:
+            own = {run.run_id for run in store.runs(identity=plan.run_settings.identity)}
+            try:
+                return baseline_of(store, store.run(reference, other_than=own))
+            except UsageError as error:
+                if not own:
+                    raise
+                raise UsageError(
+                    f"{error.message}: a run with the very settings of this one does not count",
+                    hint="another --seed makes another run of the same model",
+                ) from error

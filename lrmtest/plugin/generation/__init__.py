@@ -1,0 +1,1 @@
+"""One model's generation: what is asked, in which order, and what has arrived."""
