@@ -25,7 +25,7 @@ def suite(
 ) -> Callable[[TestFunction], TestFunction]:
     """Run a test function once per question of a suite.
 
-    The function takes `question` and `model`::
+    The function takes `question` and `model`:
 
         @lrmtest.suite("aime")
         def test_aime(question, model):

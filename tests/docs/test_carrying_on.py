@@ -25,6 +25,10 @@ TO_COME = frozenset(
 )
 
 
+def test_what_was_to_come_is_told_when_it_is_there():
+    assert not {place for place in TO_COME if (ROOT / place).exists()}
+
+
 def documented():
     return re.findall(r"^::: ([\w.]+)$", (ROOT / "docs" / "api.md").read_text(), re.MULTILINE)
 
