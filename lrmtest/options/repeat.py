@@ -19,7 +19,7 @@ class _Recorder:
         self.options.append((names[-1], settings))
 
 
-def given_arguments(
+def repeat_arguments(
     option: argparse.Namespace,
     add_options: Callable[[AddOption], None],
     *,

@@ -1,4 +1,4 @@
-"""What the session's runs are compared with, and what came of it."""
+"""The session's comparisons: what each run is compared with, and what came of it."""
 
 from __future__ import annotations
 

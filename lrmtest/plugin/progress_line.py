@@ -11,11 +11,11 @@ from functools import partial
 import pytest
 
 from lrmtest.plugin.ending.gate_statuses import FAILED_UNDER_GATE, PASSED_UNDER_GATE
-from lrmtest.plugin.session import quiet
+from lrmtest.plugin.generation.protocol import quiet
 from lrmtest.reports.progress import StatusLine
 
 
-def status_line(config: pytest.Config) -> StatusLine:
+def progress_line(config: pytest.Config) -> StatusLine:
     """Progress on pytest's terminal; plain lines in CI and when the output is not a terminal."""
     reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or config.option.verbose < 0:
