@@ -122,7 +122,7 @@ def _start_in_background(arguments: argparse.Namespace) -> int:
     _say(f"{spec.name}: starting the {spec.engine} engine (log: {log_file(spec.name)})")
     read, write = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-m", "lrmtest", *arguments.given],
+        [sys.executable, "-m", "lrmtest", *arguments.words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The options that a session was given, as arguments that could be given again."""
+"""The options of a session, as arguments that could be given again."""
 
 from __future__ import annotations
 

@@ -97,10 +97,6 @@ class Comparisons:
         """What a model is compared with; None before its generation has begun."""
         return self._baselines.get(model)
 
-    def decided_early(self, model: str) -> bool:
-        """Whether a model's generation was stopped because its gate had decided."""
-        return model in self._stops and self._stops[model].decided
-
     def compare(
         self, candidate: Baseline, dropped: frozenset[str], unfair: str | None = None
     ) -> ComparedRuns | None:
