@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 
 import pytest
 
+from lrmtest.models.cache import Tell, silent
 from lrmtest.plugin.ending.gate_statuses import FAILED_UNDER_GATE, PASSED_UNDER_GATE
-from lrmtest.plugin.generation.protocol import quiet
 from lrmtest.reports.progress import StatusLine
 
 
@@ -33,11 +32,11 @@ def progress_line(config: pytest.Config) -> StatusLine:
     )
 
 
-def line_writer(config: pytest.Config) -> Callable[[str], None]:
+def line_writer(config: pytest.Config) -> Tell:
     """What prints a line of its own, also while a test runs; nothing with -q."""
     reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or config.option.verbose < 0:
-        return quiet
+        return silent
     return partial(_write_line, config, reporter)
 
 
@@ -66,5 +65,5 @@ def outcomes(config: pytest.Config) -> tuple[int, int, int]:
 
 def _silent() -> StatusLine:
     return StatusLine(
-        io.StringIO(), terminal=False, width=lambda: 80, column=lambda: 0, write_line=quiet
+        io.StringIO(), terminal=False, width=lambda: 80, column=lambda: 0, write_line=silent
     )

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
 
 from lrmtest.errors import StoreError
+from lrmtest.models.cache import Tell, silent
 from lrmtest.options.settings import Settings, read_settings
 from lrmtest.plugin.collector import RecordCollector
 from lrmtest.plugin.gating.comparisons import Comparisons
 from lrmtest.plugin.generation.generations import Generations
-from lrmtest.plugin.generation.protocol import CompletionSources, quiet
+from lrmtest.plugin.generation.protocol import CompletionSources
 from lrmtest.plugin.generation.schedule import Schedule
 from lrmtest.plugin.models_under_test import ModelsUnderTest
 from lrmtest.plugin.suites import Suites
@@ -63,7 +63,7 @@ class LrmtestSession:
             self._store = Store(self.settings.reports_dir / STORE_NAME)
         return self._store
 
-    def schedule(self, name: str, say: Callable[[str], None] = quiet) -> Schedule:
+    def schedule(self, name: str, say: Tell = silent) -> Schedule:
         """A model's schedule, made on first use."""
         if name not in self._schedules:
             spec = self.models.spec(name)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from multiprocessing.connection import Client
 from typing import Any
 
 import pytest
 
 from lrmtest.errors import LrmtestError
+from lrmtest.models.cache import Tell, silent
 from lrmtest.models.engines.base import Request
 from lrmtest.plugin.distributed.broker import ModelPlan
-from lrmtest.plugin.generation.protocol import GenerationPlan, PromptedQuestion, SampleStatus, quiet
+from lrmtest.plugin.generation.protocol import GenerationPlan, PromptedQuestion, SampleStatus
 from lrmtest.plugin.items import ModelItems, items_by_model
 from lrmtest.plugin.session import LrmtestSession
 
@@ -54,7 +55,7 @@ class BrokerClient:
         return self._source(model)
 
     def opened(
-        self, model: str, plan: GenerationPlan, say: Callable[[str], None] = quiet
+        self, model: str, plan: GenerationPlan, say: Tell = silent
     ) -> RemoteCompletionSource:
         """Where a model that is not under test is asked; the controller opens its run."""
         self.call("begin", model, plan)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lrmtest.errors import EngineError, LrmtestError
+from lrmtest.models.cache import Tell
 from lrmtest.models.engines.base import Engine, Outcome, Progress, Request
 from lrmtest.models.hardware import known_sizes, this_machine
 from lrmtest.models.spec import ModelSpec
@@ -40,7 +41,7 @@ class Generation:
         say: prints one line for the user, for slow steps.
     """
 
-    def __init__(self, settings: Settings, store: Store, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, store: Store, say: Tell) -> None:
         self._settings = settings
         self._store = store
         self._say = say

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from lrmtest.errors import LrmtestError, StoreError
+from lrmtest.models.cache import Tell, silent
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation.generation import Generation
-from lrmtest.plugin.generation.protocol import CompletionSource, GenerationPlan, quiet
+from lrmtest.plugin.generation.protocol import CompletionSource, GenerationPlan
 from lrmtest.runs.store import Store
 
 
@@ -30,7 +31,7 @@ class Generations:
         self._opened: list[Generation] = []
         self.failures: dict[str, LrmtestError] = {}
 
-    def of(self, model: str, say: Callable[[str], None] = quiet) -> Generation:
+    def of(self, model: str, say: Tell = silent) -> Generation:
         """A model's generation.
 
         Args:
@@ -51,9 +52,7 @@ class Generations:
             raise self.failures[model]
         return self.of(model)
 
-    def opened(
-        self, model: str, plan: GenerationPlan, say: Callable[[str], None] = quiet
-    ) -> CompletionSource:
+    def opened(self, model: str, plan: GenerationPlan, say: Tell = silent) -> CompletionSource:
         """Where a model that is not under test is asked; its run is opened on first use.
 
         Raises:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
+from lrmtest.models.cache import Tell
 from lrmtest.models.engines.base import Request
 from lrmtest.models.spec import ModelSpec
 from lrmtest.questions import Question
 from lrmtest.runs.run import RunSettings, SuiteSettings
-
-
-def quiet(_line: str) -> None:
-    """Say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +92,7 @@ class CompletionSources(Protocol):
         """The source of a model under test; raises what kept the model from being started."""
         ...
 
-    def opened(
-        self, model: str, plan: GenerationPlan, say: Callable[[str], None]
-    ) -> CompletionSource:
+    def opened(self, model: str, plan: GenerationPlan, say: Tell) -> CompletionSource:
         """The source of a model that is not under test; its run is opened on first use."""
         ...
 

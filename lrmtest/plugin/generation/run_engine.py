@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from lrmtest.errors import LrmtestError
+from lrmtest.models.cache import Tell
 from lrmtest.models.engines import create_engine
 from lrmtest.models.engines.base import Engine, EngineInfo, Outcome, Progress, Request
 from lrmtest.models.engines.pool import EnginePool, pinned
@@ -41,7 +42,7 @@ class RunEngine:
         settings: Settings,
         run: Run,
         deliver: Callable[[Outcome], None],
-        say: Callable[[str], None],
+        say: Tell,
     ) -> None:
         self._spec = spec
         self._settings = settings

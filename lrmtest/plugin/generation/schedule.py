@@ -5,13 +5,14 @@ What generates them is behind a `CompletionSource`, in this process or in anothe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lrmtest.errors import EngineError, StoreError, UsageError
 from lrmtest.grading import grade
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
+from lrmtest.models.cache import Tell
 from lrmtest.models.engines.base import Message, Request
 from lrmtest.models.fetch.files import fetch
 from lrmtest.models.spec import ModelSpec
@@ -60,9 +61,7 @@ class Schedule:
         say: prints one line for the user, for slow steps.
     """
 
-    def __init__(
-        self, spec: ModelSpec, settings: Settings, store: Store, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, spec: ModelSpec, settings: Settings, store: Store, say: Tell) -> None:
         self.spec = spec
         self._settings = settings
         self._store = store

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lrmtest.models.cache import Tell
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.model import Model
 from lrmtest.plugin.progress_line import line_writer
@@ -114,7 +115,7 @@ def _caller(item: pytest.Function) -> Callable[[Question, Model], None]:
     return call
 
 
-def _teller(config: pytest.Config) -> Callable[[str], None]:
+def _teller(config: pytest.Config) -> Tell:
     """What prints a line now and then."""
     write = line_writer(config)
     last = time.monotonic()
