@@ -17,7 +17,7 @@ from lrmtest.plugin.generation.generation import Generation
 from lrmtest.plugin.generation.pending import PendingSamples
 from lrmtest.plugin.generation.schedule import Schedule
 from lrmtest.plugin.items import ModelItems, items_by_model, model_of
-from lrmtest.plugin.progress_line import outcomes
+from lrmtest.plugin.progress_line import test_counts
 from lrmtest.plugin.session import LrmtestSession
 from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.reports.progress import ProgressSnapshot, StatusLine
@@ -64,16 +64,16 @@ class RunLoop:
     Args:
         pytest_session: pytest's session.
         session: the session's parts.
-        status: shows progress while the engine works.
+        progress_line: shows progress while the engine works.
     """
 
     def __init__(
-        self, pytest_session: pytest.Session, session: LrmtestSession, status: StatusLine
+        self, pytest_session: pytest.Session, session: LrmtestSession, progress_line: StatusLine
     ) -> None:
         self._pytest_session = pytest_session
         self._session = session
-        self._status = status
-        self._lookahead = Lookahead(pytest_session, before=status.clear)
+        self._progress_line = progress_line
+        self._lookahead = Lookahead(pytest_session, before=progress_line.clear)
 
     def run(self) -> None:
         """Run everything.
@@ -92,7 +92,7 @@ class RunLoop:
                 self._run_model(name, items)
             self._lookahead.flush()
         finally:
-            self._status.clear()
+            self._progress_line.clear()
 
     def _run_model(self, name: str, items: ModelItems) -> None:
         schedule = self._session.schedule(name, self._say)
@@ -145,7 +145,7 @@ class RunLoop:
         begun = time.monotonic()
 
         def snapshot() -> ProgressSnapshot:
-            passed, failed, errors = outcomes(self._pytest_session.config)
+            passed, failed, errors = test_counts(self._pytest_session.config)
             progress = generation.progress
             return ProgressSnapshot(
                 questions_total=len(waiting),
@@ -167,9 +167,9 @@ class RunLoop:
                 for item in waiting[question]:
                     self._lookahead.add(item)
             if generation.samples_fresh:
-                self._status.update(snapshot())
+                self._progress_line.update(snapshot())
         if generation.samples_fresh:
-            self._status.finish(snapshot())
+            self._progress_line.finish(snapshot())
 
     def _say(self, line: str) -> None:
-        self._status.say(line)
+        self._progress_line.say(line)

@@ -48,7 +48,7 @@ def _write_line(config: pytest.Config, reporter: pytest.TerminalReporter, line: 
         reporter.write_line(line)
 
 
-def outcomes(config: pytest.Config) -> tuple[int, int, int]:
+def test_counts(config: pytest.Config) -> tuple[int, int, int]:
     """Tests passed, failed and ended in an error so far."""
     reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     stats = reporter.stats if reporter is not None else {}
