@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import comb
 from typing import Literal
@@ -63,18 +62,6 @@ def usual_failure(question: QuestionOutcome) -> FailureClass | None:
     if question.passes == question.count:
         return None
     return max(FAILURE_CLASSES, key=question.failures)
-
-
-def by_failure(
-    questions: Iterable[QuestionOutcome], threshold: float = 0.5
-) -> dict[FailureClass, list[QuestionOutcome]]:
-    """The questions that one run failed, by their usual failure class; all classes present."""
-    failed: dict[FailureClass, list[QuestionOutcome]] = {name: [] for name in FAILURE_CLASSES}
-    for question in questions:
-        usual = usual_failure(question)
-        if usual is not None and question.count and not question.passed(threshold):
-            failed[usual].append(question)
-    return failed
 
 
 def p_by_chance(better: QuestionOutcome, worse: QuestionOutcome) -> float:

@@ -32,8 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 when it did what was asked, 2 for a mistake in the command, 1 for anything else.
     """
-    given = list(sys.argv[1:] if argv is None else argv)
-    arguments = _parser().parse_args(given, argparse.Namespace(given=given))
+    words = list(sys.argv[1:] if argv is None else argv)
+    arguments = _parser().parse_args(words, argparse.Namespace(words=words))
     try:
         code: int = arguments.run(arguments)
     except LrmtestError as error:

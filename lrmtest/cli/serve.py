@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import LrmtestError, ModelError, UsageError
+from lrmtest.models.cache import Tell
 from lrmtest.models.engines.server.planned_tokens import smallest_context, stand_ins
 from lrmtest.models.engines.server.warm_keeper import keep, log_file, served_engine, stop
 from lrmtest.models.engines.server.warm_records import WarmRecord, warm_record, warm_records
@@ -80,7 +81,7 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _found(arguments: argparse.Namespace, tell: Callable[[str], None]) -> ModelSpec:
+def _found(arguments: argparse.Namespace, tell: Tell) -> ModelSpec:
     """The model, its files on disk, if its engine has a server to keep up."""
     cards = read_cards(arguments)
     spec = resolve(arguments.model, cards, engine=arguments.engine)
@@ -122,7 +123,7 @@ def _start_in_background(arguments: argparse.Namespace) -> int:
     _say(f"{spec.name}: starting the {spec.engine} engine (log: {log_file(spec.name)})")
     read, write = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-m", "lrmtest", *arguments.given],
+        [sys.executable, "-m", "lrmtest", *arguments.words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -89,10 +89,10 @@ def _import(arguments: argparse.Namespace) -> int:
     file: Path = arguments.file
     chosen = detect_format(file) if arguments.format == "auto" else arguments.format
     if chosen == "jsonl":
-        given = [f"--{name}" for name in _OF_LOGS if getattr(arguments, name) is not None]
-        if given:
+        named = [f"--{name}" for name in _OF_LOGS if getattr(arguments, name) is not None]
+        if named:
             raise UsageError(
-                f"{', '.join(given)}: {file} is an exported run, which says all of it",
+                f"{', '.join(named)}: {file} is an exported run, which says all of it",
                 hint="leave these options out",
             )
         with Store(arguments.reports_dir / STORE_NAME) as store:

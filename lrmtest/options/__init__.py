@@ -1,1 +1,1 @@
-"""What a user may say, shared by the plugin and the commands."""
+"""The options that a user may give, shared by pytest's plugin and the commands."""

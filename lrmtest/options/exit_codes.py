@@ -1,4 +1,4 @@
-"""What a gate's exit status says; docs/gate.md has the table.
+"""The exit statuses of a gate; docs/gate.md has the table.
 
 2 to 6 are pytest's own (interrupted, internal error, usage error, nothing collected, too many
 warnings) and stay what they are; 7 to 9 are left to its future.

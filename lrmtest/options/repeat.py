@@ -1,4 +1,4 @@
-"""The options that a session was given, as arguments that could be given again."""
+"""The options of a session, as arguments that could be given again."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class _Recorder:
         self.options.append((names[-1], settings))
 
 
-def given_arguments(
+def repeat_arguments(
     option: argparse.Namespace,
     add_options: Callable[[AddOption], None],
     *,

@@ -33,7 +33,7 @@ from lrmtest.options.property import (
     add_property_options,
     read_property_options,
 )
-from lrmtest.options.repeat import given_arguments
+from lrmtest.options.repeat import repeat_arguments
 from lrmtest.questions import DataOptions
 
 
@@ -62,7 +62,8 @@ class Settings:
         comparison: what the run is compared with, and the gate.
         triage: only questions of these kinds in an earlier run; empty for all.
         search: property mode; None for fixed questions.
-        given: the options that were given, as arguments, but for those that only choose or report.
+        repeat_arguments: what was asked for, as arguments that could be given again, but for
+            those that only choose or report.
     """
 
     models: tuple[str, ...]
@@ -87,7 +88,7 @@ class Settings:
     comparison: ComparisonOptions
     triage: tuple[TriageKind, ...]
     search: PropertyOptions | None
-    given: tuple[str, ...]
+    repeat_arguments: tuple[str, ...]
 
 
 _NOT_GIVEN_AGAIN = (
@@ -238,13 +239,13 @@ def read_settings(config: pytest.Config) -> Settings:
         comparison=read_comparison_options(option),
         triage=tuple(dict.fromkeys(option.triage)),
         search=search,
-        given=given_arguments(option, add_run_options, but=_NOT_GIVEN_AGAIN),
+        repeat_arguments=repeat_arguments(option, add_run_options, but=_NOT_GIVEN_AGAIN),
     )
 
 
-def _prompt_files(given: list[str]) -> dict[str, Path]:
+def _prompt_files(options: list[str]) -> dict[str, Path]:
     files: dict[str, Path] = {}
-    for text in given:
+    for text in options:
         suite, equals, name = text.partition("=")
         if not equals:
             suite, name = "", text

@@ -1,4 +1,4 @@
-"""Gathers every test's sample records from the reports, in this process or from xdist's."""
+"""The facts that tests' reports carry, in this process or from xdist's, and their collector."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lrmtest.runs.records import SampleRecord
 
 _ATTRIBUTE = "lrmtest_records"
 _INFRASTRUCTURE = "lrmtest_infrastructure"
+_SEARCH = "lrmtest_search"
 
 
 def attach(report: pytest.TestReport, records: list[SampleRecord]) -> None:
@@ -34,6 +35,17 @@ def mark_infrastructure(report: pytest.TestReport) -> None:
 def is_infrastructure(report: pytest.TestReport) -> bool:
     """Whether a test failed for a reason that is not the model's."""
     return hasattr(report, _INFRASTRUCTURE)
+
+
+def attach_search(report: pytest.TestReport, result: str) -> None:
+    """Let a report carry what came of its test's search, in one line."""
+    setattr(report, _SEARCH, result)
+
+
+def search_of(report: pytest.TestReport) -> str | None:
+    """What came of a test's search, in one line; None for a test without one."""
+    result: str | None = getattr(report, _SEARCH, None)
+    return result
 
 
 class RecordCollector:

@@ -9,19 +9,20 @@ import pytest
 
 from lrmtest.errors import DataError, LrmtestError, StoreError, UsageError
 from lrmtest.options.settings import add_options
-from lrmtest.plugin import outcome
 from lrmtest.plugin.distributed import distribute
 from lrmtest.plugin.ending.ci import shield_log, write_job_summary
 from lrmtest.plugin.ending.finish import failure_code, finish, print_comparisons
-from lrmtest.plugin.ending.gate_statuses import NOT_NEEDED, watch
+from lrmtest.plugin.ending.gate_statuses import NOT_NEEDED, register_gate_reporter
 from lrmtest.plugin.ending.html import write_html
 from lrmtest.plugin.ending.summary import print_searches, print_summary, write_summary_json
+from lrmtest.plugin.item_report import remember, rewrite
+from lrmtest.plugin.items import model_of
 from lrmtest.plugin.loop import RunLoop
 from lrmtest.plugin.model import Model
+from lrmtest.plugin.progress_line import progress_line
 from lrmtest.plugin.property.item import search
 from lrmtest.plugin.selection import Selection
-from lrmtest.plugin.session import SESSION, LrmtestSession, model_of, session_of
-from lrmtest.plugin.status import status_line
+from lrmtest.plugin.session import SESSION, LrmtestSession, session_of
 from lrmtest.plugin.suites import MARK
 
 
@@ -35,15 +36,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the options. Last, so that `Selection` wraps pytest's own selections."""
     config.addinivalue_line("markers", f"{MARK}(which): run once per question of a suite")
     try:
-        shared = LrmtestSession(config)
+        session = LrmtestSession(config)
     except (UsageError, DataError, StoreError) as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[SESSION] = shared
-    watch(config, shared)
-    if shared.model_names:
-        distribute(config, shared)
-    config.pluginmanager.register(shared.collector, "lrmtest-collector")
-    config.pluginmanager.register(Selection(shared), "lrmtest-selection")
+    config.stash[SESSION] = session
+    register_gate_reporter(config, session)
+    if session.models.names:
+        distribute(config, session)
+    config.pluginmanager.register(session.collector, "lrmtest-collector")
+    config.pluginmanager.register(Selection(session), "lrmtest-selection")
 
 
 @pytest.hookimpl(trylast=True)
@@ -55,22 +56,22 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize over a suite's questions, and over the models when there are several."""
-    shared = session_of(metafunc.config)
-    shared.suites.parametrize(metafunc)
-    if "model" in metafunc.fixturenames and len(shared.model_names) > 1:
-        metafunc.parametrize("model", shared.model_names, indirect=True)
+    session = session_of(metafunc.config)
+    session.suites.parametrize(metafunc)
+    if "model" in metafunc.fixturenames and len(session.models.names) > 1:
+        metafunc.parametrize("model", session.models.names, indirect=True)
 
 
 @pytest.fixture
 def model(request: pytest.FixtureRequest) -> Model:
     """The model under test, `lrmtest.plugin.model.Model`."""
     item: pytest.Item = request.node
-    shared = session_of(item.config)
+    session = session_of(item.config)
     name = model_of(item)
     assert name is not None
-    asked = shared.suites.asked_by(item)
-    schedule = shared.schedule(name)
-    return outcome.remember(item, Model(schedule, shared.desk(name), item, asked))
+    selected = session.suites.selected_by(item)
+    schedule = session.schedule(name)
+    return remember(item, Model(schedule, session.sources.source_of(name), item, selected))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -80,28 +81,28 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     distributed = config.pluginmanager.hasplugin("dsession") or hasattr(config, "workerinput")
     if config.option.collectonly or session.testsfailed or distributed:
         return None
-    shared = session_of(config)
+    lrmtest_session = session_of(config)
     try:
         if not any(model_of(item) for item in session.items):
             return None
-        RunLoop(session, shared, status_line(config)).run()
+        RunLoop(session, lrmtest_session, progress_line(config)).run()
     except UsageError as error:
         raise pytest.UsageError(str(error)) from None
     except LrmtestError as error:
-        pytest.exit(str(error), returncode=failure_code(shared))
+        pytest.exit(str(error), returncode=failure_code(lrmtest_session))
     return True
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let an engine error surface before the test runs, so that it is no failure."""
-    shared = session_of(item.config)
+    session = session_of(item.config)
     name = model_of(item)
     if name is None:
         return
-    desk = shared.desk(name)
-    asked = shared.suites.asked_by(item)
-    if asked is not None and not shared.schedule(name).check(asked, desk):
+    source = session.sources.source_of(name)
+    selected = session.suites.selected_by(item)
+    if selected is not None and not session.schedule(name).check(selected, source):
         pytest.skip(NOT_NEEDED)
 
 
@@ -121,15 +122,15 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Say what the model did instead of where Python was."""
     report = yield
-    return outcome.rewrite(report, item, call)
+    return rewrite(report, item, call)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table of pass rates and tokens, and the comparisons."""
-    shared = session_of(terminalreporter.config)
+    session = session_of(terminalreporter.config)
     print_searches(terminalreporter)
-    print_summary(terminalreporter, shared)
-    print_comparisons(terminalreporter, shared)
+    print_summary(terminalreporter, session)
+    print_comparisons(terminalreporter, session)
 
 
 @pytest.hookimpl(trylast=True)
@@ -148,6 +149,6 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what still runs."""
-    shared = config.stash.get(SESSION, None)
-    if shared is not None:
-        shared.close()
+    session = config.stash.get(SESSION, None)
+    if session is not None:
+        session.close()

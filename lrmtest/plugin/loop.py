@@ -14,24 +14,26 @@ import pytest
 
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.plugin.generation.generation import Generation
-from lrmtest.plugin.generation.missing import Missing
-from lrmtest.plugin.generation.schedule import QuestionName, Schedule
-from lrmtest.plugin.session import LrmtestSession, ModelItems, model_of
-from lrmtest.plugin.status import outcomes
-from lrmtest.plugin.suites import Asked
+from lrmtest.plugin.generation.pending import PendingSamples
+from lrmtest.plugin.generation.schedule import Schedule
+from lrmtest.plugin.items import ModelItems, items_by_model, model_of
+from lrmtest.plugin.progress_line import test_counts
+from lrmtest.plugin.session import LrmtestSession
+from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.reports.progress import ProgressSnapshot, StatusLine
+from lrmtest.runs.outcomes import QuestionKey
 
 
 class Lookahead:
     """Runs test items with one item of look-ahead.
 
     Args:
-        session: pytest's session.
+        pytest_session: pytest's session.
         before: called before anything may be printed.
     """
 
-    def __init__(self, session: pytest.Session, before: Callable[[], None]) -> None:
-        self._session = session
+    def __init__(self, pytest_session: pytest.Session, before: Callable[[], None]) -> None:
+        self._pytest_session = pytest_session
         self._before = before
         self._held: pytest.Item | None = None
 
@@ -50,26 +52,28 @@ class Lookahead:
     def _run(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         self._before()
         item.config.hook.pytest_runtest_protocol(item=item, nextitem=nextitem)
-        if self._session.shouldfail:
-            raise self._session.Failed(self._session.shouldfail)
-        if self._session.shouldstop:
-            raise self._session.Interrupted(self._session.shouldstop)
+        if self._pytest_session.shouldfail:
+            raise self._pytest_session.Failed(self._pytest_session.shouldfail)
+        if self._pytest_session.shouldstop:
+            raise self._pytest_session.Interrupted(self._pytest_session.shouldstop)
 
 
 class RunLoop:
     """Runs a session's items: those without a model first, then model by model.
 
     Args:
-        session: pytest's session.
-        shared: what the session shares.
-        status: shows progress while the engine works.
+        pytest_session: pytest's session.
+        session: the session's parts.
+        progress_line: shows progress while the engine works.
     """
 
-    def __init__(self, session: pytest.Session, shared: LrmtestSession, status: StatusLine) -> None:
+    def __init__(
+        self, pytest_session: pytest.Session, session: LrmtestSession, progress_line: StatusLine
+    ) -> None:
+        self._pytest_session = pytest_session
         self._session = session
-        self._shared = shared
-        self._status = status
-        self._lookahead = Lookahead(session, before=status.clear)
+        self._progress_line = progress_line
+        self._lookahead = Lookahead(pytest_session, before=progress_line.clear)
 
     def run(self) -> None:
         """Run everything.
@@ -79,8 +83,8 @@ class RunLoop:
             LrmtestError: the only model could not be started.
             pytest.Session.Failed, pytest.Session.Interrupted: -x, --maxfail and the like.
         """
-        of_models = self._shared.sort_by_model(self._session.items)
-        for item in self._session.items:
+        of_models = items_by_model(self._pytest_session.items)
+        for item in self._pytest_session.items:
             if model_of(item) is None:
                 self._lookahead.add(item)
         try:
@@ -88,40 +92,44 @@ class RunLoop:
                 self._run_model(name, items)
             self._lookahead.flush()
         finally:
-            self._status.clear()
+            self._progress_line.clear()
 
     def _run_model(self, name: str, items: ModelItems) -> None:
-        schedule = self._shared.schedule(name, self._say)
-        generation = self._shared.generation(name, self._say)
-        waiting: dict[QuestionName, list[pytest.Item]] = {}
-        for item, asked in items.asking:
-            waiting.setdefault(asked.name, []).append(item)
+        schedule = self._session.schedule(name, self._say)
+        generation = self._session.generations.of(name, self._say)
+        waiting: dict[QuestionKey, list[pytest.Item]] = {}
+        for item, selected in items.with_questions:
+            waiting.setdefault(selected.key, []).append(item)
         try:
-            if self._begin(schedule, generation, [asked for _, asked in items.asking]):
+            if self._begin(
+                schedule, generation, [selected for _, selected in items.with_questions]
+            ):
                 self._run_as_they_complete(schedule, generation, waiting)
             else:
-                for item, _ in items.asking:
+                for item, _ in items.with_questions:
                     self._lookahead.add(item)
             for item in items.own_prompts:
                 self._lookahead.add(item)
             # The model's engine is closed below, so its last test cannot wait for a successor
             # that only the next model's engine will bring.
             self._lookahead.flush()
-            if name not in self._shared.failures:
+            if name not in self._session.generations.failures:
                 generation.finish()
         finally:
             generation.close()
 
-    def _begin(self, schedule: Schedule, generation: Generation, asked: list[Asked]) -> bool:
+    def _begin(
+        self, schedule: Schedule, generation: Generation, selected: list[SelectedQuestion]
+    ) -> bool:
         """Start generating; False when this model cannot be tested but others can."""
         try:
-            plan = schedule.plan(asked)
-            generation.begin(plan, self._shared.comparisons.prepare(plan))
+            plan = schedule.plan(selected)
+            generation.begin(plan, self._session.comparisons.prepare(plan))
         except UsageError:
             raise
         except LrmtestError as error:
-            self._shared.failures[schedule.spec.name] = error
-            if len(self._shared.model_names) == 1:
+            self._session.generations.failures[schedule.spec.name] = error
+            if len(self._session.models.names) == 1:
                 raise
             # Its tests become errors with the cause.
             return False
@@ -131,17 +139,17 @@ class RunLoop:
         self,
         schedule: Schedule,
         generation: Generation,
-        waiting: dict[QuestionName, list[pytest.Item]],
+        waiting: dict[QuestionKey, list[pytest.Item]],
     ) -> None:
-        missing = Missing({name: schedule.keys_of(name) for name in waiting})
+        pending = PendingSamples({question: schedule.keys_of(question) for question in waiting})
         begun = time.monotonic()
 
         def snapshot() -> ProgressSnapshot:
-            passed, failed, errors = outcomes(self._session.config)
+            passed, failed, errors = test_counts(self._pytest_session.config)
             progress = generation.progress
             return ProgressSnapshot(
                 questions_total=len(waiting),
-                questions_done=len(waiting) - len(missing),
+                questions_done=len(waiting) - len(pending),
                 samples_total=generation.samples_planned,
                 samples_done=generation.samples_done,
                 samples_reused=generation.samples_planned - generation.samples_fresh,
@@ -153,15 +161,15 @@ class RunLoop:
                 seconds=time.monotonic() - begun,
             )
 
-        while missing:
+        while pending:
             key = generation.next_arrival(timeout=0.25)
-            for name in missing.arrived(key) if key is not None else ():
-                for item in waiting[name]:
+            for question in pending.arrived(key) if key is not None else ():
+                for item in waiting[question]:
                     self._lookahead.add(item)
             if generation.samples_fresh:
-                self._status.update(snapshot())
+                self._progress_line.update(snapshot())
         if generation.samples_fresh:
-            self._status.finish(snapshot())
+            self._progress_line.finish(snapshot())
 
     def _say(self, line: str) -> None:
-        self._status.say(line)
+        self._progress_line.say(line)

@@ -1,4 +1,4 @@
-"""What a test sees as `model`."""
+"""The `model` fixture's value: the model under test, for one test."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from lrmtest.errors import UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.models.engines.base import Message
 from lrmtest.plugin.attempt import Attempt
-from lrmtest.plugin.generation.protocol import Desk
+from lrmtest.plugin.generation.protocol import CompletionSource
 from lrmtest.plugin.generation.schedule import Schedule
-from lrmtest.plugin.suites import Asked
+from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.questions import Question
 
 
@@ -22,20 +22,24 @@ class Model:
 
     Args:
         schedule: the model's schedule.
-        desk: what generates.
+        source: where completions come from.
         item: the test.
-        asked: the suite's question that the test asks, if it asks one.
+        selected: the suite's question of the test, if it has one.
     """
 
     def __init__(
-        self, schedule: Schedule, desk: Desk, item: pytest.Item, asked: Asked | None
+        self,
+        schedule: Schedule,
+        source: CompletionSource,
+        item: pytest.Item,
+        selected: SelectedQuestion | None,
     ) -> None:
         self._schedule = schedule
-        self._desk = desk
+        self._source = source
         self._item = item
-        self._asked = asked
+        self._selected = selected
         self._repeats: Counter[tuple[Message, ...]] = Counter()
-        self.attempts: list[tuple[Asked, Attempt]] = []
+        self.attempts: list[tuple[SelectedQuestion, Attempt]] = []
 
     @property
     def name(self) -> str:
@@ -55,14 +59,14 @@ class Model:
         Raises:
             EngineError: the engine failed to produce a sample.
         """
-        if self._asked is None:
+        if self._selected is None:
             raise UsageError(
                 f"{self._item.nodeid}: model.solve() needs a suite to know prompt and grader",
                 hint='put @lrmtest.suite("NAME") on the test, or use model.generate(prompt)',
             )
-        asked = Asked(question, self._asked.suite, self._asked.loaded)
-        attempt = self._schedule.solve(asked, self._desk, prompt)
-        self.attempts.append((asked, attempt))
+        selected = SelectedQuestion(question, self._selected.suite, self._selected.loaded)
+        attempt = self._schedule.solve(selected, self._source, prompt)
+        self.attempts.append((selected, attempt))
         return attempt
 
     def generate(
@@ -83,7 +87,7 @@ class Model:
         self._repeats[messages] += 1
         return self._schedule.generate(
             messages,
-            self._desk,
+            self._source,
             test_id=self._item.nodeid,
             max_tokens=max_tokens,
             sample=sample,

@@ -8,7 +8,8 @@ from collections.abc import Callable, Generator
 import pytest
 
 from lrmtest.errors import LrmtestError
-from lrmtest.plugin.session import LrmtestSession, model_of
+from lrmtest.plugin.items import model_of
+from lrmtest.plugin.session import LrmtestSession
 from lrmtest.plugin.triage import Triage
 from lrmtest.runs.store import STORE_NAME
 
@@ -20,12 +21,12 @@ class Selection:
     -k, -m, --lf and the rest have left.
 
     Args:
-        shared: what the session shares.
+        session: the session's parts.
     """
 
-    def __init__(self, shared: LrmtestSession) -> None:
-        self._shared = shared
-        settings = shared.settings
+    def __init__(self, session: LrmtestSession) -> None:
+        self._session = session
+        settings = session.settings
         self._triage = Triage(
             settings.triage,
             settings.comparison.baseline,
@@ -39,8 +40,8 @@ class Selection:
     ) -> Generator[None, None, None]:
         """Deselect, and let pytest report how many."""
         yield
-        if not self._shared.model_names:
-            if self._shared.settings.triage:
+        if not self._session.models.names:
+            if self._session.settings.triage:
                 raise pytest.UsageError("--triage needs --model: whose newest run is meant?")
             return
         try:
@@ -59,35 +60,35 @@ class Selection:
         return self._triage.lines
 
     def _drop_by_triage(self, items: list[pytest.Item]) -> list[pytest.Item]:
-        if not self._shared.settings.triage:
+        if not self._session.settings.triage:
             return []
 
         def wanted(item: pytest.Item) -> bool:
-            asked, model = self._shared.suites.asked_by(item), model_of(item)
-            return bool(asked and model and self._triage.selects(model, asked.name))
+            selected, model = self._session.suites.selected_by(item), model_of(item)
+            return bool(selected and model and self._triage.selects(model, selected.key))
 
         return _drop_unless(wanted, items)
 
     def _drop_unrecorded(self, items: list[pytest.Item]) -> list[pytest.Item]:
-        recordings = self._shared.recordings
+        recordings = self._session.models.recordings
         if not recordings:
             return []
 
         def wanted(item: pytest.Item) -> bool:
             recording = recordings.get(model_of(item) or "")
-            asked = self._shared.suites.asked_by(item)
-            return recording is None or asked is None or recording.has(*asked.name)
+            selected = self._session.suites.selected_by(item)
+            return recording is None or selected is None or recording.has(*selected.key)
 
         return _drop_unless(wanted, items)
 
     def _drop_beyond_limit(self, items: list[pytest.Item]) -> list[pytest.Item]:
-        limit = self._shared.settings.limit
+        limit = self._session.settings.limit
         if limit is None:
             return []
         seen: Counter[tuple[str, str | None]] = Counter()
 
         def wanted(item: pytest.Item) -> bool:
-            if self._shared.suites.asked_by(item) is None:
+            if self._session.suites.selected_by(item) is None:
                 return True
             model = item.callspec.params.get("model")  # type: ignore[attr-defined]
             test = (item.nodeid.partition("[")[0], model)

@@ -12,6 +12,7 @@ from _pytest.mark.structures import ParameterSet
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.questions import DataOptions, Question, QuestionSet, Suite, suite_named
 from lrmtest.questions.fresh.space import Space
+from lrmtest.runs.outcomes import QuestionKey
 
 TestFunction = TypeVar("TestFunction", bound=Callable[..., object])
 
@@ -49,8 +50,8 @@ def suite(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A question that a selected test asks, with the suite that says how.
+class SelectedQuestion:
+    """The question of a selected test, with the suite that says how it is asked.
 
     Attributes:
         question: the question.
@@ -65,7 +66,7 @@ class Asked:
     test: str = ""
 
     @property
-    def name(self) -> tuple[str, str]:
+    def key(self) -> QuestionKey:
         """Suite and question id."""
         return (self.suite.name, self.question.id)
 
@@ -124,14 +125,14 @@ class Suites:
             "question", loaded.questions, ids=[question.id for question in loaded.questions]
         )
 
-    def asked_by(self, item: pytest.Item) -> Asked | None:
-        """What a collected test asks; None for a test without a suite's question."""
+    def selected_by(self, item: pytest.Item) -> SelectedQuestion | None:
+        """The question of a collected test; None for a test without a suite's question."""
         marker = item.get_closest_marker(MARK)
         question = getattr(item, "callspec", None) and _params(item).get("question")
         if marker is None or not isinstance(question, Question):
             return None
         suite = _suite_of(marker)
-        return Asked(question, suite, self._load(suite), item.nodeid.partition("[")[0])
+        return SelectedQuestion(question, suite, self._load(suite), item.nodeid.partition("[")[0])
 
     def searched_by(self, item: pytest.Item) -> Searched | None:
         """What a test in property mode is about; None for any other test."""
@@ -164,5 +165,5 @@ def _params(item: pytest.Item) -> dict[str, Any]:
 def _suite_of(marker: pytest.Mark) -> Suite:
     which = marker.args[0]
     suite = which if isinstance(which, Suite) else suite_named(which)
-    given = {name: value for name, value in marker.kwargs.items() if value is not None}
-    return replace(suite, **given) if given else suite
+    changes = {name: value for name, value in marker.kwargs.items() if value is not None}
+    return replace(suite, **changes) if changes else suite

@@ -119,11 +119,6 @@ def hop_ids(question_id: str) -> list[str]:
     return [hop_id(question_id, n) for n in range(1, int(match[1]) + 1)] if match else []
 
 
-def question_of_hop(hop: str) -> str:
-    """The id of the question that a hop belongs to."""
-    return hop.rpartition("-hop")[0]
-
-
 def _in_context(question: Question, suite: str, context: Context) -> list[Question]:
     if context in ("hops", "hops-gold"):
         return _hops(question, suite, with_paragraph=context == "hops-gold")

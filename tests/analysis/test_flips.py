@@ -8,7 +8,6 @@ from simulated import question
 
 from lrmtest.analysis.flips import (
     FLIP_KINDS,
-    by_failure,
     flips,
     is_flaky,
     p_by_chance,
@@ -69,7 +68,7 @@ def test_questions_without_a_verdict_are_no_flips():
     assert flips({key: results(1, 1)}, {}) == []
 
 
-def test_one_run_by_failure_class():
+def test_the_usual_failure_of_a_question():
     looping = question("s", "1", ["looped", "wrong", "looped"])
     wrong = question("s", "2", ["wrong", "looped"])
     passed = question("s", "3", [None, "wrong"])
@@ -77,6 +76,4 @@ def test_one_run_by_failure_class():
     assert usual_failure(looping) == "looped"
     assert usual_failure(wrong) == "wrong"
     assert usual_failure(results(2, 2)) is None
-    failed = by_failure([looping, wrong, passed, unanswered])
-    assert failed == {"wrong": [wrong], "no-answer": [], "truncated": [], "looped": [looping]}
     assert [is_flaky(part) for part in (looping, wrong, passed, unanswered)] == [0, 0, 1, 0]

@@ -17,7 +17,7 @@ from lrmtest.questions import (
     Source,
     render_prompt,
 )
-from lrmtest.questions.musique import CONTEXTS, hop_id, load_in_context, question_of_hop
+from lrmtest.questions.musique import CONTEXTS, hop_id, load_in_context
 
 PARAGRAPHS = [
     {"idx": 0, "title": "Moss", "paragraph_text": "Moss is green.", "is_supporting": False},
@@ -41,6 +41,10 @@ AUNT = Question(
     SHORT_TEXT,
 )
 SOURCE = Source("local", "musique_100.jsonl", "musique-100", "abc")
+
+
+def question_of_hop(hop):
+    return hop.rpartition("-hop")[0]
 
 
 def in_context(context, question=AUNT):

@@ -15,7 +15,7 @@ from lrmtest.plugin.session import LrmtestSession
 __all__ = ["distribute"]
 
 
-def distribute(config: pytest.Config, shared: LrmtestSession) -> None:
+def distribute(config: pytest.Config, session: LrmtestSession) -> None:
     """Prepare this process for its part, if the session is distributed.
 
     Raises:
@@ -24,11 +24,11 @@ def distribute(config: pytest.Config, shared: LrmtestSession) -> None:
     if hasattr(config, "workerinput"):
         from lrmtest.plugin.distributed.worker import WorkerPart
 
-        config.pluginmanager.register(WorkerPart(config, shared), "lrmtest-worker")
+        config.pluginmanager.register(WorkerPart(config, session), "lrmtest-worker")
     elif _is_controller(config):
         from lrmtest.plugin.distributed.controller import ControllerPart
 
-        config.pluginmanager.register(ControllerPart(config, shared), "lrmtest-controller")
+        config.pluginmanager.register(ControllerPart(config, session), "lrmtest-controller")
 
 
 def _is_controller(config: pytest.Config) -> bool:

@@ -14,8 +14,8 @@ from typing import Any
 
 from lrmtest.errors import LrmtestError
 from lrmtest.models.engines.base import Request
-from lrmtest.plugin.generation.protocol import AskedQuestion, GenerationPlan, Status
-from lrmtest.plugin.session import LrmtestSession
+from lrmtest.plugin.generation.generations import Generations
+from lrmtest.plugin.generation.protocol import GenerationPlan, PromptedQuestion, SampleStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ class Broker:
     """Serves xdist's workers over a socket in a private folder.
 
     Args:
-        shared: what the controller's session shares.
+        generations: what is generated in the controller's process.
         planned: called with the plans of all models, once, on a thread of the broker's.
     """
 
     def __init__(
-        self, shared: LrmtestSession, planned: Callable[[Sequence[ModelPlan]], None]
+        self, generations: Generations, planned: Callable[[Sequence[ModelPlan]], None]
     ) -> None:
-        self._shared = shared
+        self._generations = generations
         self._planned = planned
         self._folder = Path(tempfile.mkdtemp(prefix="lrmtest-"))
         self.authkey = secrets.token_bytes(32)
@@ -110,24 +110,22 @@ class Broker:
     def _on_begin(self, _: Connection, model: str, plan: GenerationPlan) -> None:
         """Open the run of a model that is not under test, unless another worker had it opened."""
         with self._lock:
-            generation = self._shared.generation(model)
-            if not generation.begun:
-                generation.begin(plan)
+            self._generations.opened(model, plan)
 
     def _on_run_id(self, _: Connection, model: str) -> str:
-        return self._shared.generation(model).run_id
+        return self._generations.of(model).run_id
 
     def _on_failure(self, _: Connection, model: str) -> LrmtestError | None:
-        return self._shared.failures.get(model)
+        return self._generations.failures.get(model)
 
-    def _on_status_of(self, _: Connection, model: str, keys: Sequence[str]) -> Status:
-        return self._shared.generation(model).status_of(keys)
+    def _on_status_of(self, _: Connection, model: str, keys: Sequence[str]) -> SampleStatus:
+        return self._generations.of(model).status_of(keys)
 
     def _on_generate_now(
         self,
         _: Connection,
         model: str,
         requests: Sequence[Request],
-        questions: Sequence[AskedQuestion],
-    ) -> Status:
-        return self._shared.generation(model).generate_now(requests, questions)
+        questions: Sequence[PromptedQuestion],
+    ) -> SampleStatus:
+        return self._generations.of(model).generate_now(requests, questions)

@@ -17,20 +17,20 @@ class ControllerPart:
 
     Args:
         config: pytest's configuration.
-        shared: what the session shares.
+        session: the session's parts.
 
     Raises:
         pytest.UsageError: a ``--dist`` mode that assigns tests by other rules.
     """
 
-    def __init__(self, config: pytest.Config, shared: LrmtestSession) -> None:
+    def __init__(self, config: pytest.Config, session: LrmtestSession) -> None:
         mode = config.getvalue("dist")
         if mode not in _MODES:
             raise pytest.UsageError(
                 f"--dist {mode} assigns tests by a rule of its own; with --model they go out in "
                 f"order of completion\n  -> use one of: {', '.join(_MODES)}"
             )
-        self._scheduling = CompletionScheduling(config, shared)
+        self._scheduling = CompletionScheduling(config, session)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: WorkerController) -> None:

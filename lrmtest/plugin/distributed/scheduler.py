@@ -13,7 +13,7 @@ from xdist.workermanage import WorkerController
 from lrmtest.errors import LrmtestError
 from lrmtest.plugin.distributed.broker import Broker, ModelPlan
 from lrmtest.plugin.generation.generation import Generation
-from lrmtest.plugin.generation.missing import Missing
+from lrmtest.plugin.generation.pending import PendingSamples
 from lrmtest.plugin.session import LrmtestSession
 
 # A worker runs a test once it knows the next one, so one test would never run.
@@ -40,13 +40,13 @@ class CompletionScheduling:
 
     Args:
         config: pytest's configuration.
-        shared: what the controller's session shares.
+        session: the session's parts.
     """
 
-    def __init__(self, config: pytest.Config, shared: LrmtestSession) -> None:
-        self._shared = shared
+    def __init__(self, config: pytest.Config, session: LrmtestSession) -> None:
+        self._session = session
         self._expected = len(config.getvalue("tx"))
-        self.broker = Broker(shared, self._planned)
+        self.broker = Broker(session.generations, self._planned)
         # xdist calls from its loop, arrivals come on threads: all state is behind this lock.
         self._lock = threading.RLock()
         self._collection: list[str] | None = None
@@ -197,17 +197,17 @@ class CompletionScheduling:
         try:
             if isinstance(plan.plan, LrmtestError):
                 raise plan.plan
-            generation = self._shared.generation(plan.model)
-            generation.begin(plan.plan, self._shared.comparisons.prepare(plan.plan))
+            generation = self._session.generations.of(plan.model)
+            generation.begin(plan.plan, self._session.comparisons.prepare(plan.plan))
             self._generation = generation
-            missing = Missing(plan.tests)
-            while missing:
+            pending = PendingSamples(plan.tests)
+            while pending:
                 key = generation.next_arrival(timeout=1.0)
-                for test in missing.arrived(key) if key is not None else ():
+                for test in pending.arrived(key) if key is not None else ():
                     self._release([index[test]])
         except LrmtestError as error:
             # Its tests become errors with the cause: they ask for it before they run.
-            self._shared.failures[plan.model] = error
+            self._session.generations.failures[plan.model] = error
             self._release([index[test] for test in plan.tests])
         self._release([index[test] for test in plan.own_prompts])
 

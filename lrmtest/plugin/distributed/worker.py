@@ -1,4 +1,4 @@
-"""A worker's side: a desk that stands in the controller."""
+"""A worker's side: completions come from the controller."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 
 from lrmtest.errors import LrmtestError
+from lrmtest.models.cache import Tell, silent
 from lrmtest.models.engines.base import Request
 from lrmtest.plugin.distributed.broker import ModelPlan
-from lrmtest.plugin.generation.protocol import AskedQuestion, GenerationPlan, Status
-from lrmtest.plugin.session import LrmtestSession, ModelItems
+from lrmtest.plugin.generation.protocol import GenerationPlan, PromptedQuestion, SampleStatus
+from lrmtest.plugin.items import ModelItems, items_by_model
+from lrmtest.plugin.session import LrmtestSession
 
 
 class BrokerClient:
-    """The connection to the controller's broker, shared by a worker's desks.
+    """The `CompletionSources` of a worker: a connection to the controller's broker.
 
     Args:
         address: the broker's socket.
@@ -27,7 +29,7 @@ class BrokerClient:
     def __init__(self, address: str, authkey: bytes) -> None:
         self._connection = Client(address, family="AF_UNIX", authkey=authkey)
         self._lock = threading.Lock()
-        self._desks: dict[str, RemoteDesk] = {}
+        self._sources: dict[str, RemoteCompletionSource] = {}
 
     def call(self, name: str, *arguments: Any) -> Any:
         """Ask the broker; an error it answers with is raised."""
@@ -47,23 +49,26 @@ class BrokerClient:
         """Tell what is to be generated."""
         self.call("plans", plans)
 
-    def begin(self, model: str, plan: GenerationPlan) -> None:
-        """Have the run of a model opened that is not under test."""
-        self.call("begin", model, plan)
-
-    def raise_failure(self, model: str) -> None:
-        """Raise what kept a model from being started, if anything did."""
+    def source_of(self, model: str) -> RemoteCompletionSource:
+        """Where the tests of a model under test ask; raises what kept it from being started."""
         self.call("failure", model)
+        return self._source(model)
 
-    def desk(self, model: str) -> RemoteDesk:
-        """A model's desk."""
-        if model not in self._desks:
-            self._desks[model] = RemoteDesk(self, model)
-        return self._desks[model]
+    def opened(
+        self, model: str, plan: GenerationPlan, say: Tell = silent
+    ) -> RemoteCompletionSource:
+        """Where a model that is not under test is asked; the controller opens its run."""
+        self.call("begin", model, plan)
+        return self._source(model)
+
+    def _source(self, model: str) -> RemoteCompletionSource:
+        if model not in self._sources:
+            self._sources[model] = RemoteCompletionSource(self, model)
+        return self._sources[model]
 
 
-class RemoteDesk:
-    """A `Desk` in the controller.
+class RemoteCompletionSource:
+    """A `CompletionSource` in the controller.
 
     Args:
         client: the connection.
@@ -82,16 +87,16 @@ class RemoteDesk:
             self._run_id = self._client.call("run_id", self._model)
         return self._run_id
 
-    def status_of(self, keys: Sequence[str]) -> Status:
+    def status_of(self, keys: Sequence[str]) -> SampleStatus:
         """What is known of `keys`."""
-        status: Status = self._client.call("status_of", self._model, keys)
+        status: SampleStatus = self._client.call("status_of", self._model, keys)
         return status
 
     def generate_now(
-        self, requests: Sequence[Request], questions: Sequence[AskedQuestion]
-    ) -> Status:
+        self, requests: Sequence[Request], questions: Sequence[PromptedQuestion]
+    ) -> SampleStatus:
         """Generate what the store lacks of `requests`, in the controller."""
-        status: Status = self._client.call("generate_now", self._model, requests, questions)
+        status: SampleStatus = self._client.call("generate_now", self._model, requests, questions)
         return status
 
 
@@ -100,35 +105,34 @@ class WorkerPart:
 
     Args:
         config: pytest's configuration.
-        shared: what the session shares.
+        session: the session's parts.
     """
 
-    def __init__(self, config: pytest.Config, shared: LrmtestSession) -> None:
-        given = config.workerinput  # type: ignore[attr-defined]
-        self._shared = shared
+    def __init__(self, config: pytest.Config, session: LrmtestSession) -> None:
+        workerinput = config.workerinput  # type: ignore[attr-defined]
+        self._session = session
         self._client = BrokerClient(
-            given["lrmtest_broker"], bytes.fromhex(given["lrmtest_authkey"])
+            workerinput["lrmtest_broker"], bytes.fromhex(workerinput["lrmtest_authkey"])
         )
-        shared.broker = self._client
+        session.sources = self._client
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Plan for all workers, if no other has."""
         if self._client.wants_plans():
             self._client.send_plans(
-                [
-                    self._plan(name, items)
-                    for name, items in self._shared.sort_by_model(session.items).items()
-                ]
+                [self._plan(name, items) for name, items in items_by_model(session.items).items()]
             )
 
     def _plan(self, name: str, items: ModelItems) -> ModelPlan:
         own_prompts = [item.nodeid for item in items.own_prompts]
-        schedule = self._shared.schedule(name)
+        schedule = self._session.schedule(name)
         try:
-            plan = schedule.plan([asked for _, asked in items.asking])
+            plan = schedule.plan([selected for _, selected in items.with_questions])
         except LrmtestError as error:
             return ModelPlan(
-                name, error, {item.nodeid: () for item, _ in items.asking}, own_prompts
+                name, error, {item.nodeid: () for item, _ in items.with_questions}, own_prompts
             )
-        tests = {item.nodeid: schedule.keys_of(asked.name) for item, asked in items.asking}
+        tests = {
+            item.nodeid: schedule.keys_of(selected.key) for item, selected in items.with_questions
+        }
         return ModelPlan(name, plan, tests, own_prompts)

@@ -1,4 +1,4 @@
-"""What a continuous integration service is told: a job summary and annotations."""
+"""The messages to a continuous integration service: a job summary and annotations."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def on_github() -> bool:
 def shield_log(config: pytest.Config) -> None:
     """Keep the runner from obeying what a model's output may print, until the session ends."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None or not on_github() or not session_of(config).model_names:
+    if reporter is None or not on_github() or not session_of(config).models.names:
         return
     word = secrets.token_hex(16)
     config.stash[_LAST_LINES] = [resume_commands(word)]
@@ -50,18 +50,18 @@ def shield_log(config: pytest.Config) -> None:
     config.add_cleanup(partial(_print_last_lines, config))
 
 
-def write_job_summary(session: pytest.Session) -> None:
+def write_job_summary(pytest_session: pytest.Session) -> None:
     """Write ``--markdown``, add to the job's summary, and annotate what failed."""
-    config = session.config
-    shared = session_of(config)
+    config = pytest_session.config
+    session = session_of(config)
     job = os.environ.get("GITHUB_STEP_SUMMARY")
-    path = shared.settings.markdown
+    path = session.settings.markdown
     if not (path or job or on_github()):
         return
-    failed = _failed(shared)
-    with complaining(session):
-        not_tested = {model: str(error) for model, error in shared.failures.items()}
-        text = markdown_report(summaries(shared), shared.comparisons.results, failed, not_tested)
+    failed = _failed(session)
+    with complaining(pytest_session):
+        not_tested = {model: str(error) for model, error in session.generations.failures.items()}
+        text = markdown_report(summaries(session), session.comparisons.results, failed, not_tested)
         if path is not None:
             write_whole(
                 path,
@@ -69,39 +69,39 @@ def write_job_summary(session: pytest.Session) -> None:
                 what="the summary",
                 hint="the run itself is in the store; choose another file with --markdown",
             )
-        if job and (shared.collector.by_model() or not_tested):
+        if job and (session.collector.by_model() or not_tested):
             _append(Path(job), text)
     if _LAST_LINES in config.stash:
-        config.stash[_LAST_LINES] += _annotations(config, shared, failed)
+        config.stash[_LAST_LINES] += _annotations(config, session, failed)
 
 
-def _failed(shared: LrmtestSession) -> Mapping[str, list[FailedQuestion]]:
+def _failed(session: LrmtestSession) -> Mapping[str, list[FailedQuestion]]:
     broken = {
         compared.candidate.model: [
             flip.candidate.key for flip in compared.flips if flip.kind == "broken"
         ]
-        for compared in shared.comparisons.results
+        for compared in session.comparisons.results
     }
     return {
         model: failed_questions(
             records,
-            shared.collector.test_ids(model),
-            shared.collector.lines,
-            threshold=shared.settings.pass_threshold,
+            session.collector.test_ids(model),
+            session.collector.lines,
+            threshold=session.settings.pass_threshold,
             broken=broken.get(model, ()),
         )
-        for model, records in shared.collector.by_model().items()
+        for model, records in session.collector.by_model().items()
     }
 
 
 def _annotations(
-    config: pytest.Config, shared: LrmtestSession, failed: Mapping[str, list[FailedQuestion]]
+    config: pytest.Config, session: LrmtestSession, failed: Mapping[str, list[FailedQuestion]]
 ) -> list[str]:
     lines = [
         annotation("error", str(error), title=f"{model} could not be tested")
-        for model, error in shared.failures.items()
+        for model, error in session.generations.failures.items()
     ]
-    compared = {each.candidate.model: each for each in shared.comparisons.results}
+    compared = {each.candidate.model: each for each in session.comparisons.results}
     for model, each in compared.items():
         if each.decision is not None:
             lines.append(decision_annotation(model, each.decision))

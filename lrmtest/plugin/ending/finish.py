@@ -8,6 +8,7 @@ import pytest
 
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.options.exit_codes import INFRASTRUCTURE, OK, REGRESSED, UNDECIDED, exit_code
+from lrmtest.plugin.ending.gate_statuses import GateReporter, gate_reporter
 from lrmtest.plugin.session import LrmtestSession, session_of
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.reports.terminal import render
@@ -17,41 +18,41 @@ from lrmtest.runs.outcomes import outcomes_of
 _DECIDABLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
-def failure_code(shared: LrmtestSession) -> int:
+def failure_code(session: LrmtestSession) -> int:
     """The exit status when the only model could not be tested."""
-    gated = shared.settings.comparison.gate is not None
+    gated = session.settings.comparison.gate is not None
     return INFRASTRUCTURE if gated else pytest.ExitCode.INTERNAL_ERROR
 
 
-def finish(session: pytest.Session) -> None:
+def finish(pytest_session: pytest.Session) -> None:
     """Compare every model's run, write the baseline's file, and set the exit status.
 
     A session that was interrupted, broke down or collected nothing is not compared.
     """
-    shared = session_of(session.config)
-    if session.exitstatus not in _DECIDABLE:
+    session = session_of(pytest_session.config)
+    if pytest_session.exitstatus not in _DECIDABLE:
         return
-    stopped = session.shouldfail or session.shouldstop
+    stopped = pytest_session.shouldfail or pytest_session.shouldstop
     unfair = f"the session stopped before all tests had run: {stopped}" if stopped else None
-    for run in session_runs(shared):
-        shared.comparisons.compare(run, shared.generations[run.model].dropped, unfair)
+    for run in session_runs(session):
+        session.comparisons.compare(run, session.generations.of(run.model).dropped, unfair)
         try:
-            _save_baseline(shared, run, unfair)
+            _save_baseline(session, run, unfair)
         except LrmtestError as error:
-            shared.comparisons.complaints.append(str(error))
-    if shared.watch is not None:
-        session.exitstatus = _gate_status(shared)
-    if shared.comparisons.complaints:
-        session.exitstatus = INFRASTRUCTURE
+            session.comparisons.complaints.append(str(error))
+    if (reporter := gate_reporter(pytest_session.config)) is not None:
+        pytest_session.exitstatus = _gate_status(session, reporter)
+    if session.comparisons.complaints:
+        pytest_session.exitstatus = INFRASTRUCTURE
 
 
-def print_comparisons(reporter: pytest.TerminalReporter, shared: LrmtestSession) -> None:
+def print_comparisons(reporter: pytest.TerminalReporter, session: LrmtestSession) -> None:
     """Print each comparison, and what could not be written."""
-    comparisons = shared.comparisons
+    comparisons = session.comparisons
     screen = reporter._tw
     for compared in comparisons.results:
         reporter.section("comparison")
-        test_ids = shared.collector.test_ids(compared.candidate.model)
+        test_ids = session.collector.test_ids(compared.candidate.model)
         view = comparison_view(compared, test_ids)
         text = render(view, width=screen.fullwidth, color=screen.hasmarkup, crop=False)
         reporter.write_line(text)
@@ -61,26 +62,26 @@ def print_comparisons(reporter: pytest.TerminalReporter, shared: LrmtestSession)
         reporter.write_line(f"ERROR: {complaint}", red=True)
 
 
-def session_runs(shared: LrmtestSession) -> Iterator[Baseline]:
+def session_runs(session: LrmtestSession) -> Iterator[Baseline]:
     """The runs of this session, as far as their tests have run."""
-    for name, records in shared.collector.by_model().items():
-        generation = shared.generations[name]
+    for name, records in session.collector.by_model().items():
+        generation = session.generations.of(name)
         yield Baseline(
             name=generation.run_id,
             model=name,
-            created=shared.store.run(generation.run_id).created,
+            created=session.store.run(generation.run_id).created,
             manifest=generation.manifest,
             outcomes=outcomes_of(records, greedy=is_greedy(generation.manifest)),
             tokens_estimated=any(record.tokens_estimated for record in records),
         )
 
 
-def _save_baseline(shared: LrmtestSession, run: Baseline, unfair: str | None) -> None:
-    path = shared.settings.comparison.save_baseline
+def _save_baseline(session: LrmtestSession, run: Baseline, unfair: str | None) -> None:
+    path = session.settings.comparison.save_baseline
     if path is None:
         return
     lacking = unfair
-    if not shared.generations[run.model].complete:
+    if not session.generations.of(run.model).complete:
         lacking = lacking or "not every completion is there"
     if lacking:
         raise UsageError(
@@ -88,26 +89,25 @@ def _save_baseline(shared: LrmtestSession, run: Baseline, unfair: str | None) ->
             hint="the same command continues the run; `lrmtest baseline` can write a part of it",
         )
     write_baseline(path, run)
-    shared.comparisons.saved = path
+    session.comparisons.saved = path
 
 
-def _gate_status(shared: LrmtestSession) -> int:
+def _gate_status(session: LrmtestSession, reporter: GateReporter) -> int:
     """The gate's exit status: a regression before all else, then what kept it from deciding."""
-    watch, options = shared.watch, shared.settings.comparison
-    assert watch is not None
+    options, failures = session.settings.comparison, session.generations.failures
     assert options.gate is not None
     outcomes = [
         compared.decision.outcome
-        for compared in shared.comparisons.results
+        for compared in session.comparisons.results
         if compared.decision is not None
     ]
     if "regressed" in outcomes:
         return REGRESSED
-    if any(isinstance(error, UsageError) for error in shared.failures.values()):
+    if any(isinstance(error, UsageError) for error in failures.values()):
         return pytest.ExitCode.USAGE_ERROR
-    if watch.others:
+    if reporter.others:
         return pytest.ExitCode.TESTS_FAILED
-    if shared.failures or (watch.infrastructure and not options.gate.allow_missing):
+    if failures or (reporter.infrastructure and not options.gate.allow_missing):
         return INFRASTRUCTURE
     if not outcomes:
         return UNDECIDED if options.undecided == "fail" else OK

@@ -20,37 +20,42 @@ NOT_NEEDED = "not needed: decided"
 PASSED_UNDER_GATE = ("fixed",)
 FAILED_UNDER_GATE = ("broken", "flaky", "expected failure", "not in baseline")
 
-Status = tuple[str, str, tuple[str, dict[str, bool]]]
+TestStatus = tuple[str, str, tuple[str, dict[str, bool]]]
 
-_FIXED: Status = ("fixed", "+", ("FIXED", {"green": True}))
-_FAILED: dict[FlipKind, Status] = {
+_FIXED: TestStatus = ("fixed", "+", ("FIXED", {"green": True}))
+_FAILED: dict[FlipKind, TestStatus] = {
     "broken": ("broken", "B", ("BROKEN", {"red": True})),
     "flaky": ("flaky", "~", ("FLAKY", {"yellow": True})),
     "both fail": ("expected failure", "-", ("EXPECTED FAILURE", {"yellow": True})),
 }
-_UNKNOWN: Status = ("not in baseline", "?", ("NOT IN BASELINE", {"yellow": True}))
+_UNKNOWN: TestStatus = ("not in baseline", "?", ("NOT IN BASELINE", {"yellow": True}))
 
 
-def watch(config: pytest.Config, shared: LrmtestSession) -> None:
+def register_gate_reporter(config: pytest.Config, session: LrmtestSession) -> None:
     """Register what tells tests under a gate apart, in the process that reports."""
-    if shared.settings.comparison.gate is not None and not hasattr(config, "workerinput"):
-        shared.watch = GateWatch(shared)
-        config.pluginmanager.register(shared.watch, "lrmtest-gate")
+    if session.settings.comparison.gate is not None and not hasattr(config, "workerinput"):
+        config.stash[_REPORTER] = reporter = GateReporter(session)
+        config.pluginmanager.register(reporter, "lrmtest-gate")
 
 
-class GateWatch:
+def gate_reporter(config: pytest.Config) -> GateReporter | None:
+    """What tells tests under a gate apart; None in sessions without a gate."""
+    return config.stash.get(_REPORTER, None)
+
+
+class GateReporter:
     """Tells model failures, which the gate judges, from all others.
 
     Args:
-        shared: what the session shares.
+        session: the session's parts.
 
     Attributes:
         infrastructure: tests that failed because of an engine, a server or a worker.
         others: tests that failed for reasons of their own, as in any session.
     """
 
-    def __init__(self, shared: LrmtestSession) -> None:
-        self._shared = shared
+    def __init__(self, session: LrmtestSession) -> None:
+        self._session = session
         self.infrastructure = 0
         self.others = 0
 
@@ -65,19 +70,19 @@ class GateWatch:
 
     def pytest_report_teststatus(
         self, report: pytest.CollectReport | pytest.TestReport
-    ) -> Status | None:
+    ) -> TestStatus | None:
         """What the terminal calls a test of a suite's question."""
         return self._status(report) if isinstance(report, pytest.TestReport) else None
 
-    def _status(self, report: pytest.TestReport) -> Status | None:
+    def _status(self, report: pytest.TestReport) -> TestStatus | None:
         """None for a test that is not about a question's verdict, or where nothing changed."""
         if report.when != "call" or not (report.passed or report.failed):
             return None
         records = records_of(report)
-        baseline = self._shared.comparisons.baseline_of(records[0].model) if records else None
+        baseline = self._session.comparisons.baseline_of(records[0].model) if records else None
         if baseline is None:
             return None
-        threshold = self._shared.settings.pass_threshold
+        threshold = self._session.settings.pass_threshold
         after = outcomes_of(records, greedy=is_greedy(baseline.manifest))
         if all(one.passed(threshold) for one in after.values()) != report.passed:
             return None  # The test has reasons of its own.
@@ -87,3 +92,7 @@ class GateWatch:
             return _FIXED if "fixed" in found else None
         failed = [_FAILED[kind] for kind in _FAILED if kind in found]
         return failed[0] if failed else _UNKNOWN
+
+
+_REPORTER = pytest.StashKey[GateReporter]()
+"""Where pytest's configuration keeps the gate's reporter."""

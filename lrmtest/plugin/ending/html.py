@@ -15,29 +15,29 @@ from lrmtest.runs.baseline import Baseline
 from lrmtest.runs.store import Store
 
 
-def write_html(session: pytest.Session) -> None:
+def write_html(pytest_session: pytest.Session) -> None:
     """Write `--html`, if it was asked for; a file that cannot be written is an error."""
-    shared = session_of(session.config)
-    path = shared.settings.html
+    session = session_of(pytest_session.config)
+    path = session.settings.html
     if path is None:
         return
-    with complaining(session):
-        shared.flush()
-        runs = _runs(shared)
-        compared = {each.candidate.name: each for each in shared.comparisons.results}
+    with complaining(pytest_session):
+        session.flush()
+        runs = _runs(session)
+        compared = {each.candidate.name: each for each in session.comparisons.results}
         if runs:
-            write_report(path, runs, compared, threshold=shared.settings.pass_threshold)
+            write_report(path, runs, compared, threshold=session.settings.pass_threshold)
 
 
-def _runs(shared: LrmtestSession) -> list[ReportRun]:
+def _runs(session: LrmtestSession) -> list[ReportRun]:
     """The baselines first, then what this session has made."""
-    by_model = shared.collector.by_model()
+    by_model = session.collector.by_model()
     own = [
-        run_of(shared.store, shared.store.run(run.name), run, by_model[run.model])
-        for run in session_runs(shared)
+        run_of(session.store, session.store.run(run.name), run, by_model[run.model])
+        for run in session_runs(session)
     ]
-    compared_with = {each.baseline.name: each.baseline for each in shared.comparisons.results}
-    baselines = [_baseline(shared.store, baseline) for baseline in compared_with.values()]
+    compared_with = {each.baseline.name: each.baseline for each in session.comparisons.results}
+    baselines = [_baseline(session.store, baseline) for baseline in compared_with.values()]
     return [*baselines, *own]
 
 

@@ -1,4 +1,4 @@
-"""What a test's model did, as properties in JUnit files (``--junitxml``)."""
+"""A test's properties in JUnit files (``--junitxml``): what its model did."""
 
 from __future__ import annotations
 

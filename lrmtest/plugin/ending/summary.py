@@ -10,26 +10,26 @@ import pytest
 
 from lrmtest.analysis.summary import RunSummary, summarize
 from lrmtest.errors import LrmtestError
-from lrmtest.plugin.outcome import search_of
+from lrmtest.plugin.collector import search_of
 from lrmtest.plugin.session import LrmtestSession, session_of
 from lrmtest.reports.summary_json import summary_document, write_summary
 from lrmtest.reports.terminal import render, summary_table
 from lrmtest.runs.records import RunRecord
 
 
-def summaries(shared: LrmtestSession) -> list[RunSummary]:
+def summaries(session: LrmtestSession) -> list[RunSummary]:
     """One summary per model that has records."""
     found = []
-    for name, samples in shared.collector.by_model().items():
-        generation = shared.generations[name]
+    for name, samples in session.collector.by_model().items():
+        generation = session.generations.of(name)
         run = RunRecord(generation.run_id, name, generation.manifest, samples, generation.timing())
         found.append(summarize(run))
     return found
 
 
-def print_summary(reporter: pytest.TerminalReporter, shared: LrmtestSession) -> None:
+def print_summary(reporter: pytest.TerminalReporter, session: LrmtestSession) -> None:
     """Print the table of pass rates and tokens, and where the run is kept."""
-    found = summaries(shared)
+    found = summaries(session)
     if not found:
         return
     reporter.section("lrmtest")
@@ -37,8 +37,8 @@ def print_summary(reporter: pytest.TerminalReporter, shared: LrmtestSession) -> 
     text = render(summary_table(found), width=screen.fullwidth, color=screen.hasmarkup)
     reporter.write_line(text)
     for summary in found:
-        line = f"run {summary.run_id} in {shared.store.path}"
-        generation = shared.generations[summary.model]
+        line = f"run {summary.run_id} in {session.store.path}"
+        generation = session.generations.of(summary.model)
         if generation.dropped:
             line += "; stopped when decided: the same command without --early-stop continues it"
         elif not generation.complete:
@@ -57,24 +57,24 @@ def print_searches(reporter: pytest.TerminalReporter) -> None:
         reporter.write_line(f"{nodeid}: {text}")
 
 
-def write_summary_json(session: pytest.Session) -> None:
+def write_summary_json(pytest_session: pytest.Session) -> None:
     """Write `--summary-json`, if it was asked for; a file that cannot be written is an error."""
-    shared = session_of(session.config)
-    path = shared.settings.summary_json
+    session = session_of(pytest_session.config)
+    path = session.settings.summary_json
     if path is None:
         return
-    with complaining(session):
-        write_summary(path, summary_document(summaries(shared), shared.comparisons.results))
+    with complaining(pytest_session):
+        write_summary(path, summary_document(summaries(session), session.comparisons.results))
 
 
 @contextmanager
-def complaining(session: pytest.Session) -> Iterator[None]:
+def complaining(pytest_session: pytest.Session) -> Iterator[None]:
     """Make a file that cannot be written an error of the session, told at its very end."""
     try:
         yield
     except LrmtestError as error:
-        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-        session.config.add_cleanup(partial(_complain, session.config, str(error)))
+        pytest_session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        pytest_session.config.add_cleanup(partial(_complain, pytest_session.config, str(error)))
 
 
 def _complain(config: pytest.Config, message: str) -> None:

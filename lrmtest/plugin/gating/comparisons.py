@@ -1,4 +1,4 @@
-"""What the session's runs are compared with, and what came of it."""
+"""The session's comparisons: what each run is compared with, and what came of it."""
 
 from __future__ import annotations
 
@@ -96,10 +96,6 @@ class Comparisons:
     def baseline_of(self, model: str) -> Baseline | None:
         """What a model is compared with; None before its generation has begun."""
         return self._baselines.get(model)
-
-    def decided_early(self, model: str) -> bool:
-        """Whether a model's generation was stopped because its gate had decided."""
-        return model in self._stops and self._stops[model].decided
 
     def compare(
         self, candidate: Baseline, dropped: frozenset[str], unfair: str | None = None

@@ -33,9 +33,7 @@ class EarlyStopping:
 
     def __init__(self, plan: GenerationPlan, baseline: Baseline, settings: GateSettings) -> None:
         self._plan = plan
-        self._questions = {
-            (suite, question_id): question for suite, question_id, question, _ in plan.questions
-        }
+        self._questions = {(one.suite, one.question_id): one.question for one in plan.questions}
         self._baseline = baseline.outcomes
         if baseline.tokens_estimated:
             self._baseline = without_tokens(self._baseline)

@@ -9,22 +9,23 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lrmtest.errors import EngineError, LrmtestError
-from lrmtest.models.engines import create_engine
-from lrmtest.models.engines.base import Engine, EngineInfo, Outcome, Progress, Request
-from lrmtest.models.engines.pool import EnginePool, pinned
-from lrmtest.models.engines.tokenizers.counter import load_counter
+from lrmtest.models.cache import Tell
+from lrmtest.models.engines.base import Engine, Outcome, Progress, Request
 from lrmtest.models.hardware import known_sizes, this_machine
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
-from lrmtest.plugin.generation import selftest
 from lrmtest.plugin.generation.order import longest_first
-from lrmtest.plugin.generation.protocol import AskedQuestion, GenerationPlan, Status, Watcher
+from lrmtest.plugin.generation.protocol import (
+    GenerationPlan,
+    PromptedQuestion,
+    SampleStatus,
+    StoppingRule,
+)
+from lrmtest.plugin.generation.run_engine import RunEngine
 from lrmtest.runs.environment import environment
 from lrmtest.runs.records import RunTiming
 from lrmtest.runs.run import Run, open_run
@@ -40,15 +41,15 @@ class Generation:
         say: prints one line for the user, for slow steps.
     """
 
-    def __init__(self, settings: Settings, store: Store, say: Callable[[str], None]) -> None:
+    def __init__(self, settings: Settings, store: Store, say: Tell) -> None:
         self._settings = settings
         self._store = store
         self._say = say
         self._spec: ModelSpec | None = None
         self._run: Run | None = None
-        self._watcher: Watcher | None = None
-        self._engine: Engine | None = None
-        self._failure: LrmtestError | None = None
+        self._stopping_rule: StoppingRule | None = None
+        self._engine: RunEngine | None = None
+        self._unsafe: LrmtestError | None = None
         # Held while requests go to an engine, which must not be closed meanwhile.
         self._submitting = threading.RLock()
         # Guards everything below: the engine's thread, the run loop and xdist's workers meet here.
@@ -60,19 +61,16 @@ class Generation:
         self._dropped: set[str] = set()
         self._planned_out = 0
         self._arrivals: queue.SimpleQueue[str | LrmtestError] = queue.SimpleQueue()
-        self._probed: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
-        self._told: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._submitted_at = 0.0
         self._last_arrival_at = 0.0
-        self._startup_seconds = 0.0
         self._generated_tokens = 0
 
-    def begin(self, plan: GenerationPlan, watcher: Watcher | None = None) -> None:
+    def begin(self, plan: GenerationPlan, stopping_rule: StoppingRule | None = None) -> None:
         """Open the run and submit what the store lacks; the engine starts only if it must.
 
         Args:
             plan: what to generate.
-            watcher: orders the requests and may end their generation early.
+            stopping_rule: orders the requests and may end their generation early.
 
         Raises:
             UsageError: a setting that the model cannot meet.
@@ -80,7 +78,7 @@ class Generation:
             StoreError: the store cannot be written.
         """
         self._spec = plan.spec
-        self._watcher = watcher
+        self._stopping_rule = stopping_rule
         self._run = open_run(
             self._store,
             plan.spec.name,
@@ -89,6 +87,7 @@ class Generation:
             environment=environment(this_machine().to_json()),
             fresh=self._settings.fresh_run,
         )
+        self._engine = RunEngine(plan.spec, self._settings, self._run, self._deliver, self._say)
         if sizes := known_sizes(plan.spec.card, plan.spec.engine):
             self._run.describe("size", sizes)
         self._planned = {request.key for request in plan.requests}
@@ -101,9 +100,13 @@ class Generation:
         for key in stored:
             self._arrivals.put(key)
 
-    def _missing(self, requests: Sequence[Request], questions: Iterable[AskedQuestion]) -> set[str]:
+    def _missing(
+        self, requests: Sequence[Request], questions: Iterable[PromptedQuestion]
+    ) -> set[str]:
         """The keys of those requests that the store does not have."""
-        self._the_run.add_questions(questions)
+        self._the_run.add_questions(
+            (one.suite, one.question_id, one.question, one.messages) for one in questions
+        )
         return self._the_run.missing(
             [request.key for request in requests], adopt=not self._settings.fresh_run
         )
@@ -123,18 +126,18 @@ class Generation:
                 for key in keys:
                     self._errors.pop(key, None)
             self._submitted_at = self._submitted_at or time.monotonic()
-            if self._watcher is not None:
-                engine.submit(self._watcher.in_order(wanted))
+            if self._stopping_rule is not None:
+                engine.submit(self._stopping_rule.in_order(wanted))
             else:
                 expected = self._store.expected_tokens(self.manifest["model"]["name"])
                 engine.submit(longest_first(wanted, expected))
 
     def _not_needed_after(self, key: str) -> bool:
-        """Tell the watcher of a sample; whether no more are needed."""
-        if self._watcher is None:
+        """Tell the stopping rule of a sample; whether no more are needed."""
+        if self._stopping_rule is None:
             return False
         stored = self._store.completion(self.run_id, key)
-        return self._watcher.arrived(key, None if stored is None else stored.completion)
+        return self._stopping_rule.arrived(key, None if stored is None else stored.completion)
 
     def _stop(self) -> None:
         """Stop generating what was planned; a test may wait for what was not."""
@@ -158,86 +161,19 @@ class Generation:
 
     def _started_engine(self, planned: Sequence[Request]) -> Engine:
         """The engine, started on first use; a start that failed fails again at once."""
-        if self._failure is not None:
-            raise self._failure
-        if self._engine is None:
-            spec = self._spec
-            assert spec is not None
-            begun = time.monotonic()
-            engine = self._make_engine(spec)
-            self._say(f"{spec.name}: starting the {spec.engine} engine")
-            try:
-                info = engine.start(planned, self._deliver)
-            except BaseException as error:
-                engine.close()
-                if isinstance(error, LrmtestError):
-                    self._failure = error
-                raise
-            self._engine = engine
-            self._startup_seconds = time.monotonic() - begun
-            self._the_run.describe(
-                "engine",
-                {
-                    "engine": info.engine,
-                    "version": info.version,
-                    "seeded": info.seeded,
-                    "details": info.details,
-                },
-            )
-            if len(planned) >= selftest.LONG_RUN_SAMPLES and spec.engine != "recorded":
-                self._self_test(engine, info, planned[0])
-        return self._engine
+        if self._unsafe is not None:
+            raise self._unsafe
+        assert self._engine is not None, "begin() comes first"
+        return self._engine.started(planned)
 
-    def _make_engine(self, spec: ModelSpec) -> Engine:
-        options = replace(self._settings.engine_options, tell=self._tell)
-        engines = self._settings.engines
-        if engines == 1:
-            return create_engine(spec, options)
-        gpus = len(this_machine().gpus)
-        return EnginePool(
-            [partial(create_engine, spec, each) for each in pinned(options, engines, gpus)]
-        )
-
-    def _self_test(self, engine: Engine, info: EngineInfo, like: Request) -> None:
-        """Generate a few short completions, check them, and tell what is odd."""
-        assert self._spec is not None
-        probes = selftest.probes(like)
-        engine.submit(probes)
-        arrived: dict[str, Outcome] = {}
-        while len(arrived) < len(probes):
-            outcome = self._probed.get()
-            arrived[outcome.request.key] = outcome
-        tokenizer = self._settings.engine_options.tokenizer
-        found = selftest.findings(
-            [arrived[probe.key] for probe in probes],
-            info,
-            self._spec.card.reasoning_tags,
-            load_counter(tokenizer) if tokenizer else None,
-        )
-        self._the_run.describe("self_test", found)
-        for warning in found["warnings"]:
-            self._say(f"{self._spec.name}: {warning}")
-
-    def _tell(self, line: str) -> None:
-        """What the engine tells: said at once while it starts, else by whoever waits for it.
-
-        Once it runs, it tells on a thread of its own, which must not print between tests.
-        """
-        if self._engine is None:
-            self._say(line)
-        else:
-            self._told.put(line)
-
-    def _say_what_was_told(self) -> None:
-        while not self._told.empty():
-            self._say(self._told.get())
+    @property
+    def _failure(self) -> LrmtestError | None:
+        """Why nothing more will arrive; None while all is well."""
+        return self._unsafe or (self._engine.failure if self._engine is not None else None)
 
     def _deliver(self, outcome: Outcome) -> None:
         """On the engine's thread: store first, then tell."""
         request, completion, error = outcome.request, outcome.completion, outcome.error
-        if request.key.startswith(selftest.KEY_PREFIX):
-            self._probed.put(outcome)
-            return
         try:
             if completion is not None:
                 self._the_run.completion_arrived(
@@ -251,7 +187,7 @@ class Generation:
             # The store cannot be written: whoever waits must know, for nothing is safe any more.
             self._arrivals.put(failure)
             with self._changed:
-                self._failure = failure
+                self._unsafe = failure
                 self._changed.notify_all()
             return
         with self._changed:
@@ -276,16 +212,17 @@ class Generation:
         Raises:
             StoreError: a completion could not be stored.
         """
-        self._say_what_was_told()
+        if self._engine is not None:
+            self._engine.say_what_was_told()
         try:
             arrival = self._arrivals.get(timeout=timeout)
         except queue.Empty:
             return None
         if isinstance(arrival, LrmtestError):
             raise arrival
-        # What was stored before has been watched before anything was submitted.
-        watched = arrival in self._fresh and not self._dropped
-        if watched and self._not_needed_after(arrival):
+        # What was stored before has been told before anything was submitted.
+        untold = arrival in self._fresh and not self._dropped
+        if untold and self._not_needed_after(arrival):
             self._stop()
         return arrival
 
@@ -296,18 +233,18 @@ class Generation:
         """The run's id in the store."""
         return self._the_run.run_id
 
-    def status_of(self, keys: Sequence[str]) -> Status:
+    def status_of(self, keys: Sequence[str]) -> SampleStatus:
         """What is known of `keys`, none of which is still being generated."""
         with self._changed:
-            return Status(
+            return SampleStatus(
                 errors={key: self._errors[key] for key in keys if key in self._errors},
                 fresh=frozenset(self._fresh.intersection(keys)),
                 dropped=frozenset(self._dropped.intersection(keys)),
             )
 
     def generate_now(
-        self, requests: Sequence[Request], questions: Sequence[AskedQuestion]
-    ) -> Status:
+        self, requests: Sequence[Request], questions: Sequence[PromptedQuestion]
+    ) -> SampleStatus:
         """Generate what the store lacks of `requests`; returns when all is there or failed.
 
         Raises:
@@ -320,8 +257,8 @@ class Generation:
             # Woken at times without need, so that Ctrl-C is heard.
             while not out.isdisjoint(self._outstanding) and self._failure is None:
                 self._changed.wait(1.0)
-        if self._failure is not None:
-            raise self._failure
+        if (failure := self._failure) is not None:
+            raise failure
         return self.status_of([request.key for request in requests])
 
     # Looking at it
@@ -368,7 +305,8 @@ class Generation:
         if self._spec is not None and self._spec.engine == "recorded":
             return RunTiming()
         wall = max(0.0, self._last_arrival_at - self._submitted_at) if self._submitted_at else 0.0
-        return RunTiming(wall, self._startup_seconds, self._generated_tokens)
+        startup = self._engine.startup_seconds if self._engine is not None else 0.0
+        return RunTiming(wall, startup, self._generated_tokens)
 
     @property
     def begun(self) -> bool:
@@ -384,8 +322,6 @@ class Generation:
         """Stop the engine. What had arrived is in the store."""
         if self._engine is not None:
             self._engine.close()
-            self._engine = None
-            self._say_what_was_told()
 
     @property
     def _the_run(self) -> Run:

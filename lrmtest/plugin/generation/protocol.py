@@ -1,4 +1,4 @@
-"""What generation is asked for, and what those who wait for it are told."""
+"""The protocols of generation: its plan, where completions come from, and when it may stop."""
 
 from __future__ import annotations
 
@@ -8,13 +8,28 @@ from typing import Protocol
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
+from lrmtest.models.cache import Tell
 from lrmtest.models.engines.base import Request
 from lrmtest.models.spec import ModelSpec
 from lrmtest.questions import Question
 from lrmtest.runs.run import RunSettings, SuiteSettings
 
-AskedQuestion = tuple[str, str, Question | None, Sequence[tuple[str, str]]]
-"""Suite, question id, question (None for a test's own prompt) and conversation."""
+
+@dataclass(frozen=True, slots=True)
+class PromptedQuestion:
+    """A question as it is put to a model, for the store.
+
+    Attributes:
+        suite: its suite; empty for a test's own prompt.
+        question_id: its id, or the test's.
+        question: the question; None for a test's own prompt.
+        messages: the conversation, as (role, content).
+    """
+
+    suite: str
+    question_id: str
+    question: Question | None
+    messages: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +47,13 @@ class GenerationPlan:
     spec: ModelSpec
     run_settings: RunSettings
     suites: Mapping[str, SuiteSettings]
-    questions: Sequence[AskedQuestion]
+    questions: Sequence[PromptedQuestion]
     requests: Sequence[Request]
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """What is known of some completion keys.
+class SampleStatus:
+    """What is known of some samples, by their completion keys.
 
     Attributes:
         errors: engine errors by key.
@@ -51,27 +66,39 @@ class Status:
     dropped: frozenset[str] = frozenset()
 
 
-class Desk(Protocol):
-    """Where tests ask for completions: a `Generation`, or the way to one in another process."""
+class CompletionSource(Protocol):
+    """Where one model's completions come from: a `Generation`, or the way to one elsewhere."""
 
     @property
     def run_id(self) -> str:
         """The run's id in the store."""
         ...
 
-    def status_of(self, keys: Sequence[str]) -> Status:
+    def status_of(self, keys: Sequence[str]) -> SampleStatus:
         """What is known of `keys`, none of which is still being generated."""
         ...
 
     def generate_now(
-        self, requests: Sequence[Request], questions: Sequence[AskedQuestion]
-    ) -> Status:
+        self, requests: Sequence[Request], questions: Sequence[PromptedQuestion]
+    ) -> SampleStatus:
         """Generate what the store lacks of `requests`; returns when all is there or failed."""
         ...
 
 
-class Watcher(Protocol):
-    """Looks at completions as they arrive, and says when no more are needed."""
+class CompletionSources(Protocol):
+    """Where every model's completions come from: this process, or another that generates."""
+
+    def source_of(self, model: str) -> CompletionSource:
+        """The source of a model under test; raises what kept the model from being started."""
+        ...
+
+    def opened(self, model: str, plan: GenerationPlan, say: Tell) -> CompletionSource:
+        """The source of a model that is not under test; its run is opened on first use."""
+        ...
+
+
+class StoppingRule(Protocol):
+    """Orders the requests, looks at completions as they arrive, and says when to stop."""
 
     def in_order(self, requests: Sequence[Request]) -> list[Request]:
         """The order in which requests go to the engine."""

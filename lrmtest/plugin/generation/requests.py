@@ -13,7 +13,7 @@ from lrmtest.models.hashes import file_hashes, hash_files
 from lrmtest.models.resolve import sampling_defaults
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
-from lrmtest.plugin.suites import Asked
+from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.questions import Suite, render_prompt
 from lrmtest.runs.keys import completion_key, sample_seed
 from lrmtest.runs.run import RunSettings, SuiteSettings
@@ -84,11 +84,11 @@ class Requests:
             return hash_files(sorted(path.glob("*.jsonl")) if path.is_dir() else [path])
         return file_hashes(path)
 
-    def for_question(self, asked: Asked, *, first: int = 0) -> tuple[Request, ...]:
+    def for_question(self, selected: SelectedQuestion, *, first: int = 0) -> tuple[Request, ...]:
         """One request per sample of a question.
 
         Args:
-            asked: the question.
+            selected: the question.
             first: index of its first sample.
 
         Raises:
@@ -97,16 +97,16 @@ class Requests:
         system = self._spec.card.system_prompt
         messages = (
             *(() if system is None else (Message("system", system),)),
-            Message("user", render_prompt(self._template(asked.suite), asked.question)),
+            Message("user", render_prompt(self._template(selected.suite), selected.question)),
         )
         return tuple(
             self._request(
-                suite=asked.suite.name,
-                question_id=asked.question.id,
-                digest=asked.question.digest,
+                suite=selected.suite.name,
+                question_id=selected.question.id,
+                digest=selected.question.digest,
                 messages=messages,
                 sample=sample,
-                max_tokens=self._budget(asked.suite.max_tokens),
+                max_tokens=self._budget(selected.suite.max_tokens),
             )
             for sample in range(first, first + self._settings.samples)
         )
@@ -124,10 +124,10 @@ class Requests:
             max_tokens=self._budget(max_tokens),
         )
 
-    def suite_settings(self, asked: Sequence[Asked]) -> dict[str, SuiteSettings]:
+    def suite_settings(self, selected: Sequence[SelectedQuestion]) -> dict[str, SuiteSettings]:
         """Per suite, what its completions share."""
-        by_suite: dict[str, list[Asked]] = {}
-        for one in asked:
+        by_suite: dict[str, list[SelectedQuestion]] = {}
+        for one in selected:
             by_suite.setdefault(one.suite.name, []).append(one)
         return {
             name: SuiteSettings(
@@ -138,7 +138,7 @@ class Requests:
                 questions=len(part),
                 answer_kinds=sorted({question.kind for question in part[0].loaded.questions}),
                 tests=tuple(dict.fromkeys(one.test for one in part if one.test)),
-                options=("--model", self._spec.given, *self._settings.given),
+                options=("--model", self._spec.given, *self._settings.repeat_arguments),
             )
             for name, part in by_suite.items()
         }

@@ -1,31 +1,35 @@
 """One model's schedule: which samples each selected question has, and their grading.
 
-What generates them is behind a `Desk`, in this process or in another.
+What generates them is behind a `CompletionSource`, in this process or in another.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lrmtest.errors import EngineError, StoreError, UsageError
 from lrmtest.grading import grade
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
+from lrmtest.models.cache import Tell
 from lrmtest.models.engines.base import Message, Request
 from lrmtest.models.fetch.files import fetch
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.attempt import Attempt
-from lrmtest.plugin.generation.protocol import AskedQuestion, Desk, GenerationPlan, Status
+from lrmtest.plugin.generation.protocol import (
+    CompletionSource,
+    GenerationPlan,
+    PromptedQuestion,
+    SampleStatus,
+)
 from lrmtest.plugin.generation.requests import Requests
-from lrmtest.plugin.suites import Asked
+from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.questions import Question
+from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import SampleRecord
 from lrmtest.runs.store import Store
-
-QuestionName = tuple[str, str]
-"""Suite and question id."""
 
 ENDPOINTS = ("openai", "recorded")
 """Engines whose model has no files to fetch."""
@@ -35,12 +39,15 @@ _VERDICTS_AT_ONCE = 64
 
 
 @dataclass(frozen=True, slots=True)
-class _Asking:
-    asked: Asked
+class QuestionRequests:
+    """A question, and one request for each of its samples."""
+
+    selected: SelectedQuestion
     requests: tuple[Request, ...]
 
     @property
     def keys(self) -> list[str]:
+        """The completion keys of its samples."""
         return [request.key for request in self.requests]
 
 
@@ -54,69 +61,69 @@ class Schedule:
         say: prints one line for the user, for slow steps.
     """
 
-    def __init__(
-        self, spec: ModelSpec, settings: Settings, store: Store, say: Callable[[str], None]
-    ) -> None:
+    def __init__(self, spec: ModelSpec, settings: Settings, store: Store, say: Tell) -> None:
         self.spec = spec
         self._settings = settings
         self._store = store
         self._say = say
         self._requests: Requests | None = None
-        self._asking: dict[QuestionName, _Asking] = {}
+        self._planned: dict[QuestionKey, QuestionRequests] = {}
         self._verdicts: list[tuple[str, Verdict]] = []
         self._run_id = ""
 
-    def plan(self, asked: Sequence[Asked]) -> GenerationPlan:
+    def plan(self, selected: Sequence[SelectedQuestion]) -> GenerationPlan:
         """Fix the requests of every selected question.
 
         Raises:
             ModelError: the model's files cannot be found or read.
             UsageError: a prompt or a setting that cannot be used.
         """
-        for one in asked:
+        for one in selected:
             self.add(one)
         requests = self._the_requests
         return GenerationPlan(
             spec=self.spec,
             run_settings=requests.run_settings,
-            suites=requests.suite_settings([one.asked for one in self._asking.values()]),
-            questions=[_asked_question(asking) for asking in self._asking.values()],
-            requests=[request for one in self._asking.values() for request in one.requests],
+            suites=requests.suite_settings([one.selected for one in self._planned.values()]),
+            questions=[_prompted(planned) for planned in self._planned.values()],
+            requests=[request for one in self._planned.values() for request in one.requests],
         )
 
-    def add(self, asked: Asked) -> None:
+    def add(self, selected: SelectedQuestion) -> None:
         """Fix the requests of one question, which is planned here or in another process.
 
         Raises:
             ModelError: the model's files cannot be found or read.
             UsageError: a prompt that cannot be used, or another one for the same question.
         """
-        asking = _Asking(asked, self._the_requests.for_question(asked))
-        before = self._asking.setdefault(asked.name, asking)
-        if before.requests != asking.requests:
+        planned = QuestionRequests(selected, self._the_requests.for_question(selected))
+        before = self._planned.setdefault(selected.key, planned)
+        if before.requests != planned.requests:
             raise UsageError(
-                f"two tests ask question {asked.question.id!r} of suite {asked.suite.name!r} "
+                f"two tests ask question {selected.question.id!r} of suite {selected.suite.name!r} "
                 "with different prompts or budgets",
                 hint="give one of the suites a name of its own",
             )
 
-    def keys_of(self, name: QuestionName) -> list[str]:
+    def keys_of(self, question: QuestionKey) -> list[str]:
         """The completion keys of a planned question's samples."""
-        return self._asking[name].keys
+        return self._planned[question].keys
 
-    def check(self, asked: Asked, desk: Desk) -> bool:
+    def check(self, selected: SelectedQuestion, source: CompletionSource) -> bool:
         """Whether a planned question's samples are there; False when they are not needed.
 
         Raises:
             EngineError: at least one of its samples could not be generated.
         """
-        if asked.name not in self._asking:
-            self.add(asked)  # It was planned by another of xdist's workers.
-        status = desk.status_of(self.keys_of(asked.name))
+        if selected.key not in self._planned:
+            self.add(selected)  # It was planned by another of xdist's workers.
+        status = source.status_of(self.keys_of(selected.key))
         _raise_first(status)
         return not status.dropped
 
-    def solve(self, asked: Asked, desk: Desk, prompt: str | None = None) -> Attempt:
+    def solve(
+        self, selected: SelectedQuestion, source: CompletionSource, prompt: str | None = None
+    ) -> Attempt:
         """The graded samples of a question.
 
         A planned question has been generated already. Any other, or one with its own prompt,
@@ -125,60 +132,60 @@ class Schedule:
         Raises:
             EngineError: a sample could not be generated.
         """
-        asking = self._asking.get(asked.name)
-        if asking is None or prompt is not None:
+        planned = self._planned.get(selected.key)
+        if planned is None or prompt is not None:
             if prompt is not None:
-                asked = replace(asked, suite=replace(asked.suite, prompt=prompt))
-            asking = _Asking(asked, self._the_requests.for_question(asked))
-            status = desk.generate_now(asking.requests, [_asked_question(asking)])
+                selected = replace(selected, suite=replace(selected.suite, prompt=prompt))
+            planned = QuestionRequests(selected, self._the_requests.for_question(selected))
+            status = source.generate_now(planned.requests, [_prompted(planned)])
         else:
-            status = desk.status_of(asking.keys)
+            status = source.status_of(planned.keys)
         _raise_first(status)
-        attempt = self._attempt(asking, status, desk)
-        self._run_id = desk.run_id
-        self._verdicts += zip(asking.keys, attempt.verdicts, strict=True)
+        attempt = self._attempt(planned, status, source)
+        self._run_id = source.run_id
+        self._verdicts += zip(planned.keys, attempt.verdicts, strict=True)
         if len(self._verdicts) >= _VERDICTS_AT_ONCE:
             self.flush()
         return attempt
 
     def solve_aside(
-        self, asked: Sequence[Asked], desk: Desk, *, first: int = 0
+        self, selected: Sequence[SelectedQuestion], source: CompletionSource, *, first: int = 0
     ) -> list[Attempt | EngineError]:
         """The graded samples of questions that count in no pass rate, all generated together.
 
         In the store they are of no suite and have no verdicts, as with a test's own prompts.
 
         Args:
-            asked: the questions.
-            desk: what generates.
+            selected: the questions.
+            source: what generates.
             first: index of each question's first sample; another one asks anew.
 
         Returns:
             For each its attempt, or what kept one of its samples from being generated.
         """
-        asking = [
-            _Asking(
+        planned = [
+            QuestionRequests(
                 replace(one, suite=replace(one.suite, name="")),
                 tuple(
                     replace(request, suite="")
                     for request in self._the_requests.for_question(one, first=first)
                 ),
             )
-            for one in asked
+            for one in selected
         ]
-        status = desk.generate_now(
-            [request for one in asking for request in one.requests],
-            [_asked_question(one) for one in asking],
+        status = source.generate_now(
+            [request for one in planned for request in one.requests],
+            [_prompted(one) for one in planned],
         )
         return [
             next((status.errors[key] for key in one.keys if key in status.errors), None)
-            or self._attempt(one, status, desk)
-            for one in asking
+            or self._attempt(one, status, source)
+            for one in planned
         ]
 
-    def prompt_of(self, asked: Asked) -> str:
+    def prompt_of(self, selected: SelectedQuestion) -> str:
         """The user message that asks a question."""
-        return self._the_requests.for_question(asked)[0].messages[-1].content
+        return self._the_requests.for_question(selected)[0].messages[-1].content
 
     def flush(self) -> None:
         """Write the verdicts that have gathered. They could be had again by grading."""
@@ -186,26 +193,28 @@ class Schedule:
         if verdicts:
             self._store.set_verdicts(self._run_id, verdicts)
 
-    def _attempt(self, asking: _Asking, status: Status, desk: Desk) -> Attempt:
+    def _attempt(
+        self, planned: QuestionRequests, status: SampleStatus, source: CompletionSource
+    ) -> Attempt:
         """The graded samples of a question, all of which are in the store."""
-        question = asking.asked.question
-        graded = [self._graded(request, question, desk) for request in asking.requests]
+        question = planned.selected.question
+        graded = [self._graded(request, question, source) for request in planned.requests]
         return Attempt(
             question=question,
             completions=tuple(completion for completion, _ in graded),
             verdicts=tuple(verdict for _, verdict in graded),
             pass_threshold=self._settings.pass_threshold,
-            reused=tuple(key not in status.fresh for key in asking.keys),
+            reused=tuple(key not in status.fresh for key in planned.keys),
         )
 
     def _graded(
-        self, request: Request, question: Question, desk: Desk
+        self, request: Request, question: Question, source: CompletionSource
     ) -> tuple[Completion, Verdict]:
-        completion = self._stored(request, desk)
+        completion = self._stored(request, source)
         return completion, grade(question, completion, self.spec.card.reasoning_tags)
 
-    def _stored(self, request: Request, desk: Desk) -> Completion:
-        stored = self._store.completion(desk.run_id, request.key)
+    def _stored(self, request: Request, source: CompletionSource) -> Completion:
+        stored = self._store.completion(source.run_id, request.key)
         if stored is None:
             raise StoreError(
                 f"the completion of {request.question_id} is gone from {self._store.path}",
@@ -216,7 +225,7 @@ class Schedule:
     def generate(
         self,
         messages: Sequence[Message],
-        desk: Desk,
+        source: CompletionSource,
         *,
         test_id: str,
         max_tokens: int,
@@ -226,7 +235,7 @@ class Schedule:
 
         Args:
             messages: the conversation.
-            desk: what generates.
+            source: what generates.
             test_id: names the completion in the store.
             max_tokens: the budget, unless the user or the card sets one.
             sample: index among equal conversations of one test; each has its own seed.
@@ -235,16 +244,18 @@ class Schedule:
             EngineError: the engine failed.
         """
         request = self._the_requests.for_prompt(messages, test_id, max_tokens, sample)
-        _raise_first(desk.generate_now([request], [("", test_id, None, _pairs(messages))]))
-        return self._stored(request, desk)
+        _raise_first(
+            source.generate_now([request], [PromptedQuestion("", test_id, None, _pairs(messages))])
+        )
+        return self._stored(request, source)
 
-    def records(self, asked: Asked, attempt: Attempt) -> list[SampleRecord]:
+    def records(self, selected: SelectedQuestion, attempt: Attempt) -> list[SampleRecord]:
         """One record per sample of an attempt, without texts."""
         return [
             SampleRecord(
                 model=self.spec.name,
-                suite=asked.suite.name,
-                question_id=asked.question.id,
+                suite=selected.suite.name,
+                question_id=selected.question.id,
                 sample=sample,
                 verdict=verdict,
                 finish_reason=completion.finish_reason,
@@ -260,22 +271,24 @@ class Schedule:
             )
         ]
 
-    def error_records(self, asked: Asked, desk: Desk) -> list[SampleRecord]:
+    def error_records(
+        self, selected: SelectedQuestion, source: CompletionSource
+    ) -> list[SampleRecord]:
         """One record per sample of a planned question that the engine failed."""
-        asking = self._asking.get(asked.name)
-        if asking is None:
+        planned = self._planned.get(selected.key)
+        if planned is None:
             return []
-        errors = desk.status_of(asking.keys).errors
+        errors = source.status_of(planned.keys).errors
         return [
             SampleRecord(
                 model=self.spec.name,
-                suite=asked.suite.name,
-                question_id=asked.question.id,
+                suite=selected.suite.name,
+                question_id=selected.question.id,
                 sample=request.sample,
                 verdict=None,
                 error=str(errors[request.key]),
             )
-            for request in asking.requests
+            for request in planned.requests
             if request.key in errors
         ]
 
@@ -289,15 +302,15 @@ class Schedule:
         return self._requests
 
 
-def _raise_first(status: Status) -> None:
+def _raise_first(status: SampleStatus) -> None:
     error: EngineError | None = next(iter(status.errors.values()), None)
     if error is not None:
         raise error
 
 
-def _asked_question(asking: _Asking) -> AskedQuestion:
-    asked = asking.asked
-    return (*asked.name, asked.question, _pairs(asking.requests[0].messages))
+def _prompted(planned: QuestionRequests) -> PromptedQuestion:
+    selected = planned.selected
+    return PromptedQuestion(*selected.key, selected.question, _pairs(planned.requests[0].messages))
 
 
 def _pairs(messages: Sequence[Message]) -> list[tuple[str, str]]:

@@ -34,7 +34,7 @@ class Examples:
     def __init__(self, folder: Path, space: Space, model: str, against: str | None) -> None:
         self._folder = folder
         self._space = space
-        self._asked = {"model": model, "against": against}
+        self._models = {"model": model, "against": against}
         parts = [space.suite, f"d{space.difficulty}", model]
         parts += [] if against is None else ["against", against]
         self.path = folder / (re.sub(r"[^\w.-]", "_", "-".join(parts)) + ".json")
@@ -76,7 +76,7 @@ class Examples:
             "suite": self._space.suite,
             "difficulty": self._space.difficulty,
             "version": VERSION,
-            **self._asked,
+            **self._models,
             "found": utc_now(),
             "draws": list(drawn.draws),
             "question": question_to_json(drawn.question),

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from lrmtest.models.cache import Tell
+from lrmtest.plugin.items import model_of
 from lrmtest.plugin.model import Model
+from lrmtest.plugin.progress_line import line_writer
 from lrmtest.plugin.property.examples import Examples
 from lrmtest.plugin.property.result import SEARCHED, SmallestFailure
 from lrmtest.plugin.property.trial import Trial, TriedModel
-from lrmtest.plugin.session import LrmtestSession, model_of, session_of
-from lrmtest.plugin.status import line_writer
+from lrmtest.plugin.session import LrmtestSession, session_of
 from lrmtest.plugin.suites import Searched
 from lrmtest.questions import Question
 from lrmtest.questions.fresh.search import Findings, Search
@@ -32,11 +34,14 @@ def search(item: pytest.Function, searched: Searched) -> None:
         SmallestFailure: there is one.
         LrmtestError: a model could not be started, or no question of a round could be asked.
     """
-    shared = session_of(item.config)
+    session = session_of(item.config)
     begun = time.monotonic()
-    trial = _trial(item, searched, shared)
+    trial = _trial(item, searched, session)
     examples = Examples(
-        shared.settings.reports_dir / _FOLDER, searched.space, trial.model.name, shared.against
+        session.settings.reports_dir / _FOLDER,
+        searched.space,
+        trial.model.name,
+        session.models.against,
     )
     say = _teller(item.config)
 
@@ -50,8 +55,8 @@ def search(item: pytest.Function, searched: Searched) -> None:
         searched.space,
         trial,
         room=lambda: trial.room,
-        at_once=shared.settings.engine_options.concurrency or _AT_ONCE,
-        seed=shared.settings.data.fresh_seed,
+        at_once=session.settings.engine_options.concurrency or _AT_ONCE,
+        seed=session.settings.data.fresh_seed,
         examples=examples.load(),
         told=told,
     ).run()
@@ -61,9 +66,9 @@ def search(item: pytest.Function, searched: Searched) -> None:
     again = None if found is None else trial.again(found.question)
     result = words.SearchResult(
         model=trial.model.name,
-        against=shared.against,
+        against=session.models.against,
         findings=findings,
-        generations=trial.asked,
+        generations=trial.requested,
         generated=trial.generated,
         seconds=time.monotonic() - begun,
         again=again,
@@ -76,22 +81,24 @@ def search(item: pytest.Function, searched: Searched) -> None:
         raise SmallestFailure("\n".join([explanation, *more]))
 
 
-def _trial(item: pytest.Function, searched: Searched, shared: LrmtestSession) -> Trial:
+def _trial(item: pytest.Function, searched: Searched, session: LrmtestSession) -> Trial:
     name = model_of(item)
     assert name is not None
-    options = shared.settings.search
+    options = session.settings.search
     assert options is not None
     suite = searched.suite
-    model = TriedModel(shared.schedule(name), shared.desk(name), item, suite)
+    model = TriedModel(session.schedule(name), session.sources.source_of(name), item, suite)
     against = None
-    if shared.against is not None:
-        desk = shared.begun_desk(shared.against, line_writer(item.config))
-        against = TriedModel(shared.schedule(shared.against), desk, item, suite)
+    if session.models.against is not None:
+        say = line_writer(item.config)
+        plan = session.schedule(session.models.against, say).plan([])
+        source = session.sources.opened(session.models.against, plan, say)
+        against = TriedModel(session.schedule(session.models.against), source, item, suite)
     return Trial(
         _caller(item),
         model,
         against,
-        samples=shared.settings.samples,
+        samples=session.settings.samples,
         generations=options.generations,
     )
 
@@ -108,7 +115,7 @@ def _caller(item: pytest.Function) -> Callable[[Question, Model], None]:
     return call
 
 
-def _teller(config: pytest.Config) -> Callable[[str], None]:
+def _teller(config: pytest.Config) -> Tell:
     """What prints a line now and then."""
     write = line_writer(config)
     last = time.monotonic()

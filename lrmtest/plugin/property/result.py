@@ -1,4 +1,4 @@
-"""What a search leaves for the report of its test."""
+"""The result of a search, as it is left for the report of its test."""
 
 from __future__ import annotations
 

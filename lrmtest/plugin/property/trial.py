@@ -9,10 +9,10 @@ import pytest
 
 from lrmtest.errors import EngineError, LrmtestError
 from lrmtest.plugin.attempt import Attempt
-from lrmtest.plugin.generation.protocol import Desk
+from lrmtest.plugin.generation.protocol import CompletionSource
 from lrmtest.plugin.generation.schedule import Schedule
 from lrmtest.plugin.model import Model
-from lrmtest.plugin.suites import Asked
+from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.questions import Question, QuestionSet, Source, Suite
 from lrmtest.questions.fresh.space import DrawnQuestion
 
@@ -28,13 +28,15 @@ class TriedModel(Model):
 
     Args:
         schedule: the model's schedule.
-        desk: what generates.
+        source: where completions come from.
         item: the test.
         suite: the suite, as the test wants it.
     """
 
-    def __init__(self, schedule: Schedule, desk: Desk, item: pytest.Item, suite: Suite) -> None:
-        super().__init__(schedule, desk, item, None)
+    def __init__(
+        self, schedule: Schedule, source: CompletionSource, item: pytest.Item, suite: Suite
+    ) -> None:
+        super().__init__(schedule, source, item, None)
         self._suite = suite
         self._loaded = QuestionSet((), Source("generated", suite.name))
         self._ready: dict[str, Attempt | EngineError] = {}
@@ -51,8 +53,8 @@ class TriedModel(Model):
         Raises:
             EngineError: not one of them could be generated.
         """
-        asked = [self._asked_for(question) for question in questions]
-        found = self._schedule.solve_aside(asked, self._desk, first=first)
+        selected = [self._of_suite(question) for question in questions]
+        found = self._schedule.solve_aside(selected, self._source, first=first)
         errors = [one for one in found if isinstance(one, EngineError)]
         if errors and len(errors) == len(found):
             raise errors[0]
@@ -76,7 +78,7 @@ class TriedModel(Model):
         if prompt is None and question.id in self._ready:
             found = self._ready[question.id]
         else:
-            (found,) = self._schedule.solve_aside([self._asked_for(question, prompt)], self._desk)
+            (found,) = self._schedule.solve_aside([self._of_suite(question, prompt)], self._source)
         if isinstance(found, EngineError):
             raise found
         self.solved.append(found)
@@ -84,11 +86,11 @@ class TriedModel(Model):
 
     def prompt_of(self, question: Question) -> str:
         """The user message that asks a question in the suite's words."""
-        return self._schedule.prompt_of(self._asked_for(question))
+        return self._schedule.prompt_of(self._of_suite(question))
 
-    def _asked_for(self, question: Question, prompt: str | None = None) -> Asked:
+    def _of_suite(self, question: Question, prompt: str | None = None) -> SelectedQuestion:
         suite = self._suite if prompt is None else replace(self._suite, prompt=prompt)
-        return Asked(question, suite, self._loaded)
+        return SelectedQuestion(question, suite, self._loaded)
 
 
 class Trial:
@@ -104,6 +106,9 @@ class Trial:
         samples: completions that one question takes of one model.
         generations: the most completions to ask for. What is in the store counts too, so that
             the same command comes to the same end.
+
+    Attributes:
+        requested: completions asked for so far.
     """
 
     def __init__(
@@ -120,13 +125,13 @@ class Trial:
         self.against = against
         self._samples = samples
         self._generations = generations
-        self.asked = 0
+        self.requested = 0
 
     @property
     def room(self) -> int:
         """How many more questions may be asked, if the result is to be asked once more."""
         each = self._samples * (1 if self.against is None else 2)
-        return max(0, (self._generations - self.asked) // each - 1)
+        return max(0, (self._generations - self.requested) // each - 1)
 
     @property
     def generated(self) -> int:
@@ -189,7 +194,7 @@ class Trial:
     ) -> dict[str, bool | None]:
         if not questions:
             return {}
-        self.asked += self._samples * len(questions)
+        self.requested += self._samples * len(questions)
         model.get_ready(questions, first=first)
         return {question.id: self._fails(model, question) for question in questions}
 

@@ -9,15 +9,15 @@ from _pytest._code.code import ReprFileLocation, TerminalRepr
 from _pytest._io import TerminalWriter
 
 from lrmtest.errors import EngineError, LrmtestError, UsageError
-from lrmtest.plugin.collector import attach, mark_infrastructure
+from lrmtest.plugin.collector import attach, attach_search, mark_infrastructure
 from lrmtest.plugin.ending.junit import properties
+from lrmtest.plugin.items import model_of
 from lrmtest.plugin.model import Model
 from lrmtest.plugin.property.result import SEARCHED, SmallestFailure
-from lrmtest.plugin.session import model_of, session_of
+from lrmtest.plugin.session import session_of
 from lrmtest.runs.records import SampleRecord
 
 _MODEL = pytest.StashKey[Model]()
-_SEARCHED = "lrmtest_searched"
 
 
 def remember(item: pytest.Item, model: Model) -> Model:
@@ -63,7 +63,7 @@ def rewrite(
             text = "\n".join(attempt.explain() for attempt in failed)
             report.longrepr = _explanation(report, text)
     if call.when == "call" and SEARCHED in item.stash:
-        setattr(report, _SEARCHED, item.stash[SEARCHED])
+        attach_search(report, item.stash[SEARCHED])
         item.user_properties.append(("search", item.stash[SEARCHED]))
     if call.when in ("setup", "call"):
         records = _records(item, model, error)
@@ -73,12 +73,6 @@ def rewrite(
             each for each in properties(records) if each not in item.user_properties
         ]
     return report
-
-
-def search_of(report: pytest.TestReport) -> str | None:
-    """What came of a test's search, in one line; None for a test without one."""
-    found: str | None = getattr(report, _SEARCHED, None)
-    return found
 
 
 def _explanation(report: pytest.TestReport, text: str) -> Explanation:
@@ -93,16 +87,20 @@ def _explanation(report: pytest.TestReport, text: str) -> Explanation:
 def _records(
     item: pytest.Item, model: Model | None, error: BaseException | None
 ) -> list[SampleRecord]:
-    shared = session_of(item.config)
+    session = session_of(item.config)
     name = model_of(item)
-    if name is None or name in shared.failures:
+    if name is None or name in session.generations.failures:
         return []
-    schedule = shared.schedule(name)
+    schedule = session.schedule(name)
     if isinstance(error, EngineError):
-        asked = shared.suites.asked_by(item)
-        return schedule.error_records(asked, shared.desk(name)) if asked is not None else []
+        selected = session.suites.selected_by(item)
+        if selected is None:
+            return []
+        return schedule.error_records(selected, session.sources.source_of(name))
     if model is None:
         return []
     return [
-        record for asked, attempt in model.attempts for record in schedule.records(asked, attempt)
+        record
+        for selected, attempt in model.attempts
+        for record in schedule.records(selected, attempt)
     ]

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 
 import pytest
 
+from lrmtest.models.cache import Tell, silent
 from lrmtest.plugin.ending.gate_statuses import FAILED_UNDER_GATE, PASSED_UNDER_GATE
-from lrmtest.plugin.session import quiet
 from lrmtest.reports.progress import StatusLine
 
 
-def status_line(config: pytest.Config) -> StatusLine:
+def progress_line(config: pytest.Config) -> StatusLine:
     """Progress on pytest's terminal; plain lines in CI and when the output is not a terminal."""
     reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or config.option.verbose < 0:
@@ -33,11 +32,11 @@ def status_line(config: pytest.Config) -> StatusLine:
     )
 
 
-def line_writer(config: pytest.Config) -> Callable[[str], None]:
+def line_writer(config: pytest.Config) -> Tell:
     """What prints a line of its own, also while a test runs; nothing with -q."""
     reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or config.option.verbose < 0:
-        return quiet
+        return silent
     return partial(_write_line, config, reporter)
 
 
@@ -49,7 +48,7 @@ def _write_line(config: pytest.Config, reporter: pytest.TerminalReporter, line: 
         reporter.write_line(line)
 
 
-def outcomes(config: pytest.Config) -> tuple[int, int, int]:
+def test_counts(config: pytest.Config) -> tuple[int, int, int]:
     """Tests passed, failed and ended in an error so far."""
     reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
     stats = reporter.stats if reporter is not None else {}
@@ -66,5 +65,5 @@ def outcomes(config: pytest.Config) -> tuple[int, int, int]:
 
 def _silent() -> StatusLine:
     return StatusLine(
-        io.StringIO(), terminal=False, width=lambda: 80, column=lambda: 0, write_line=quiet
+        io.StringIO(), terminal=False, width=lambda: 80, column=lambda: 0, write_line=silent
     )

@@ -7,7 +7,7 @@ import argparse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrmtest.options.repeat import given_arguments
+from lrmtest.options.repeat import repeat_arguments
 from lrmtest.options.settings import add_run_options
 
 # argparse takes a value of "--" for the end of the options.
@@ -36,13 +36,13 @@ def test_parsing_what_was_given_gives_the_same(chosen):
     option = parser().parse_args([])
     for name, value in chosen.items():
         setattr(option, name, value)
-    arguments = given_arguments(option, add_run_options)
+    arguments = repeat_arguments(option, add_run_options)
     assert parser().parse_args(arguments) == option
     assert bool(arguments) == (option != parser().parse_args([]))
 
 
 def test_what_is_left_out():
     option = parser().parse_args(["--limit", "3", "--samples", "2", "--fresh-run"])
-    assert given_arguments(option, add_run_options, but=["--limit", "--fresh-run"]) == (
+    assert repeat_arguments(option, add_run_options, but=["--limit", "--fresh-run"]) == (
         "--samples=2",
     )

@@ -1,4 +1,4 @@
-"""Who waits for which completions."""
+"""The samples that are still to come, and who waits for them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 Waiter = TypeVar("Waiter", bound=Hashable)
 
 
-class Missing(Generic[Waiter]):
+class PendingSamples(Generic[Waiter]):
     """Which waiters (questions, tests) still miss which of their completions.
 
     Args:

@@ -1,0 +1,93 @@
+"""The models of a session: those that ``--model`` names, and the one of ``--against``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from lrmtest.errors import UsageError
+from lrmtest.models.card import ModelCard
+from lrmtest.models.cards import load_cards
+from lrmtest.models.engines.recorded.recording import Recording
+from lrmtest.models.resolve import resolve
+from lrmtest.models.spec import ModelSpec
+from lrmtest.options.settings import Settings
+
+
+class ModelsUnderTest:
+    """What the user's names of models mean.
+
+    Args:
+        settings: what the user asked for.
+        rootpath: folder whose ``pyproject.toml`` may hold further model cards.
+
+    Raises:
+        UsageError: an unknown model, two of one name, or one that cannot be searched.
+        ModelError: a model's files say something that cannot be.
+    """
+
+    def __init__(self, settings: Settings, rootpath: Path) -> None:
+        self._settings = settings
+        self._against: ModelSpec | None = None
+        self._specs: dict[str, ModelSpec] = {}
+        self._recordings: dict[str, Recording] | None = None
+        if settings.models:
+            pyproject = rootpath / "pyproject.toml"
+            self._resolve(load_cards(settings.cards, pyproject if pyproject.is_file() else None))
+
+    def _resolve(self, cards: Mapping[str, ModelCard]) -> None:
+        engine, search = self._settings.engine, self._settings.search
+        for name in self._settings.models:
+            spec = resolve(name, cards, engine=engine)
+            if spec.name in self._specs:
+                raise UsageError(
+                    f"--model {name}: another model is called {spec.name!r} already",
+                    hint="give one of them a card with a name of its own",
+                )
+            self._specs[spec.name] = spec
+        if search is None:
+            return
+        if search.against is not None:
+            self._against = resolve(search.against, cards, engine=engine)
+            if self._against.name in self._specs:
+                raise UsageError(
+                    f"--against {search.against}: this is a model under test itself",
+                    hint="name the model that it was made of",
+                )
+        for spec in (*self._specs.values(), *([self._against] if self._against else [])):
+            if spec.engine == "recorded":
+                raise UsageError(
+                    f"--property asks new questions, and {spec.name!r} is a recording",
+                    hint="name a model that can be asked",
+                )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The models under test, in the order of ``--model``."""
+        return tuple(self._specs)
+
+    @property
+    def against(self) -> str | None:
+        """The name of the model that is searched against; None in other sessions."""
+        return None if self._against is None else self._against.name
+
+    def spec(self, name: str) -> ModelSpec:
+        """The model of this name."""
+        if self._against is not None and self._against.name == name:
+            return self._against
+        return self._specs[name]
+
+    @property
+    def recordings(self) -> dict[str, Recording]:
+        """What is recorded of each model that is a recording, by its name.
+
+        Raises:
+            DataError: a recording is malformed.
+        """
+        if self._recordings is None:
+            self._recordings = {
+                name: Recording(spec.location)
+                for name, spec in self._specs.items()
+                if spec.engine == "recorded"
+            }
+        return self._recordings
