@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lrmtest.cli.output import show
+from lrmtest.compress.figures import KindFigures, Pruned
 from lrmtest.compress.make import (
     GgufQuantization,
     How,
@@ -27,7 +28,6 @@ from lrmtest.compress.make import (
     make_variant,
 )
 from lrmtest.compress.protect import parse_protect
-from lrmtest.compress.pruning.figures import KindFigures, Pruned
 from lrmtest.compress.pruning.sparsity import read_sparsity
 from lrmtest.errors import UsageError
 from lrmtest.models.cache import Tell

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.compress.calibration import Material, parse_calibration
-from lrmtest.compress.gguf_recipes import recipe_named
+from lrmtest.compress.figures import KindFigures, Pruned
+from lrmtest.compress.gguf.recipes import recipe_named
 from lrmtest.compress.protect import parse_protect
-from lrmtest.compress.pruning.figures import KindFigures, Pruned
 from lrmtest.compress.pruning.sparsity import Sparsity
 from lrmtest.compress.variant import (
     Workplace,
@@ -30,8 +30,8 @@ from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
 from lrmtest.models.engines.tokenizers.checkpoint_files import quiet
 from lrmtest.models.engines.transformers.context import context_length
 from lrmtest.models.fetch.files import fetch
-from lrmtest.models.gguf.convert import gguf_to_safetensors
-from lrmtest.models.gguf.export import can_export
+from lrmtest.models.gguf.from_safetensors import can_convert
+from lrmtest.models.gguf.to_safetensors import gguf_to_safetensors
 from lrmtest.models.hashes import file_hashes
 from lrmtest.models.local import measure
 from lrmtest.models.resolve import resolve
@@ -354,7 +354,7 @@ class _Making:
         measured = measure(place.variant)
         bits, total = measured.compression.bits_per_weight, pruned.total
         engine = self._parent.card.engine
-        if engine == "llamacpp" and not can_export(place.variant):
+        if engine == "llamacpp" and not can_convert(place.variant):
             engine = "transformers"
         self._write_card(
             place,
@@ -370,7 +370,7 @@ class _Making:
     def _quantize_gguf(
         self, how: GgufQuantization, place: Workplace
     ) -> tuple[Made, dict[str, Any]]:
-        from lrmtest.compress.gguf import quantize_gguf
+        from lrmtest.compress.gguf.quantize import quantize_gguf
 
         recipe = recipe_named(how.recipe) if how.recipe else None
         tensors = (*how.tensors, *(recipe.tensors if recipe else ()))
@@ -399,7 +399,7 @@ class _Making:
     def _quantize_weights(
         self, how: WeightQuantization, place: Workplace
     ) -> tuple[Made, dict[str, Any]]:
-        from lrmtest.compress.llmcompressor import quantize_weights
+        from lrmtest.compress.llmcompressor.quantize import quantize_weights
 
         assert self._material is not None
         variant = quantize_weights(

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lrmtest.compress.dotted_names import matches
-from lrmtest.compress.gguf_names import is_tied, layer_of, names_of
+from lrmtest.compress.gguf.names import is_tied, layer_of, names_of
 from lrmtest.errors import UsageError
 from lrmtest.models.gguf.header import GgufTensor
 

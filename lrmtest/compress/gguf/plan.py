@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrmtest.compress.gguf_kinds import WHOLE
-from lrmtest.compress.gguf_names import is_matrix, module_of
-from lrmtest.compress.gguf_patterns import assign
-from lrmtest.compress.gguf_recipes import RECIPES
+from lrmtest.compress.gguf.kinds import WHOLE
+from lrmtest.compress.gguf.names import is_matrix, module_of
+from lrmtest.compress.gguf.patterns import assign
+from lrmtest.compress.gguf.recipes import RECIPES
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.gguf.header import GgufTensor, read_gguf_header
