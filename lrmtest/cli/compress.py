@@ -138,7 +138,6 @@ def read_request(arguments: argparse.Namespace) -> VariantRequest:
 
     Raises:
         UsageError: an option is missing, has an impossible value, or is another method's.
-        LrmtestError: a package brings the method, and it cannot be used.
     """
     method = method_named(arguments.method)
     given = _given(method, arguments)
@@ -171,7 +170,7 @@ def _given(method: CompressionMethod, arguments: argparse.Namespace) -> dict[str
         if attribute_of(option) not in parsed:
             raise UsageError(
                 f"{option.flag} of the method {method.name} is an option of lrmtest itself",
-                hint="the package that brings the method must call it otherwise",
+                hint="have the authors of its package rename the option",
             )
     return {option.name: parsed.get(attribute_of(option)) for option, _ in options_of_methods()}
 

@@ -116,7 +116,7 @@ def make_variant(
     except ImportError as error:
         raise ModelError(
             f"models cannot be compressed here: {error}",
-            hint=f"pip install '{request.method.needs}'",
+            hint=f"pip install '{request.method.install}'",
         ) from error
 
 

@@ -1,16 +1,12 @@
-"""The door for compression methods: a method's description, its input and its result.
-
-A package brings a method of its own by an entry point of the group `METHOD_GROUP`, named as the
-method is, that gives a `CompressionMethod`.
-"""
+"""The door for compression methods: a method's description, its input and its result."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from pkgutil import resolve_name
+from typing import Any, Literal, cast
 
 from lrmtest.compress.figures import Pruned
 from lrmtest.compress.options import Option
@@ -21,9 +17,6 @@ from lrmtest.models.engines.tokenizers.checkpoint_files import quiet
 from lrmtest.models.gguf.to_safetensors import gguf_to_safetensors
 from lrmtest.models.spec import ModelSpec
 from lrmtest.progress import Progress
-
-METHOD_GROUP = "lrmtest.compression_methods"
-"""The group of entry points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +118,7 @@ class CompressionMethod:
         makes: a folder with safetensors, or one GGUF file in the folder.
         engine: that its variants run on by default; empty for the parent's where that takes
             safetensors.
-        needs: what pip is to install where an import fails.
+        install: what to give pip where an import fails.
     """
 
     name: str
@@ -138,7 +131,7 @@ class CompressionMethod:
     protects: bool = True
     makes: Literal["safetensors", "gguf"] = "safetensors"
     engine: str = ""
-    needs: str = "lrmtest[cpu]"
+    install: str = "lrmtest[cpu]"
 
     def checked(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The values of its options by name, defaults included.
@@ -181,8 +174,10 @@ class CompressionMethod:
         """
         if not isinstance(self.make, str):
             return self.make
-        module, _, function = self.make.partition(":")
-        made = getattr(import_module(module), function, None)
-        if not callable(made):
-            raise ModelError(f"the method {self.name} is to be made by {self.make}: no function")
-        return made  # type: ignore[no-any-return]
+        try:
+            made = resolve_name(self.make)
+        except AttributeError as error:
+            raise ModelError(
+                f"the method {self.name} is to be made by {self.make}: {error}"
+            ) from error
+        return cast(Maker, made)

@@ -1,4 +1,4 @@
-"""What a quantized GGUF file is to be: which tensor gets which type, before anything is done."""
+"""The plan of a quantized GGUF file: which tensor gets which type, before anything is done."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lrmtest.models.local import gguf_parts
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TensorPlan:
     """What the quantized file is to be.
 
     Attributes:
@@ -43,7 +43,7 @@ class Plan:
 
 def make_plan(
     file: Path, kind: str, wanted: Sequence[tuple[str, str]], protection: Protection
-) -> Plan:
+) -> TensorPlan:
     """The plan for the GGUF model at `file`.
 
     Args:
@@ -83,7 +83,7 @@ def make_plan(
         notes.append(f"{kind} quantizes nothing, so there was nothing to protect")
         protected = frozenset()
     types = dict(given.types) | {name: matrices[name].type for name in protected}
-    return Plan(kind, types, protected, matrices, tuple(notes))
+    return TensorPlan(kind, types, protected, matrices, tuple(notes))
 
 
 def _protected(matrices: Collection[GgufTensor], protection: Protection) -> frozenset[str]:

@@ -13,7 +13,7 @@ from lrmtest.compress.gguf.imatrix import importance_matrix
 from lrmtest.compress.gguf.kinds import WHOLE, block_of, known_kind, known_type, needs_matrix
 from lrmtest.compress.gguf.names import EMBEDDING, HEAD
 from lrmtest.compress.gguf.patterns import options
-from lrmtest.compress.gguf.plan import Plan, make_plan
+from lrmtest.compress.gguf.plan import TensorPlan, make_plan
 from lrmtest.compress.gguf.tools import find_tool
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import ModelError, UsageError
@@ -144,7 +144,7 @@ def _told(line: str) -> str | None:
     return f"{match[1]} of {match[2]} tensors are quantized" if match else None
 
 
-def _variant(target: Path, plan: Plan, imatrix: bool, lines: Sequence[str]) -> GgufVariant:
+def _variant(target: Path, plan: TensorPlan, imatrix: bool, lines: Sequence[str]) -> GgufVariant:
     written = {tensor.name: tensor for tensor in read_gguf_header(target).tensors}
     if lost := sorted(
         name
@@ -171,7 +171,7 @@ def _variant(target: Path, plan: Plan, imatrix: bool, lines: Sequence[str]) -> G
     return GgufVariant(target, bits, imatrix, tuple(notes))
 
 
-def _fallbacks(written: Collection[GgufTensor], plan: Plan) -> list[str]:
+def _fallbacks(written: Collection[GgufTensor], plan: TensorPlan) -> list[str]:
     """Rows are quantized in blocks; a row that is no whole number of them gets another type."""
     block = block_of(plan.kind)
     other: Counter[str] = Counter()
@@ -191,7 +191,7 @@ def _fallbacks(written: Collection[GgufTensor], plan: Plan) -> list[str]:
     ]
 
 
-def _disobeyed(written: Mapping[str, GgufTensor], plan: Plan) -> list[str]:
+def _disobeyed(written: Mapping[str, GgufTensor], plan: TensorPlan) -> list[str]:
     """Tensors whose rows would fit, and which have another type all the same."""
     wrong = [
         f"{name} as {written[name].type}"

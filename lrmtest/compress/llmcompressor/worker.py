@@ -1,4 +1,4 @@
-"""Quantizes a checkpoint with llmcompressor. A script for the environment that has it.
+"""The worker that quantizes with llmcompressor: a script for the environment that has it.
 
 ``python -I worker.py JOB RESULT``: JOB is a JSON file with `source` and `out`
 (folders), `method` (gptq or awq), `bits`, `group_size` (-1: one group per row), `symmetric`,
