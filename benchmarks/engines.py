@@ -37,8 +37,8 @@ from lrmtest.errors import ModelError
 from lrmtest.models.cards import load_cards
 from lrmtest.models.engines.server.vllm_program import find_vllm
 from lrmtest.models.fetch.files import fetch
-from lrmtest.models.gguf.convert import gguf_to_safetensors
-from lrmtest.models.gguf.export import exported
+from lrmtest.models.gguf.from_safetensors import converted
+from lrmtest.models.gguf.to_safetensors import gguf_to_safetensors
 from lrmtest.models.resolve import resolve
 from lrmtest.runs.store import STORE_NAME, Store
 
@@ -101,7 +101,7 @@ def files_of(options: argparse.Namespace, folder: Path) -> Files:
     """The model's files; copies that are needed go into `folder`, or into lrmtest's cache."""
     own = fetch(resolve(options.model, load_cards()))
     if own.suffix != ".gguf":
-        return Files(exported(own), own, own)
+        return Files(converted(own), own, own)
     needed = "vllm" in options.engines
     return Files(own, own, gguf_to_safetensors(own, folder / "unpacked") if needed else own)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,17 @@ from rich.table import Table
 from rich.text import Text
 
 from lrmtest.cli.output import show
-from lrmtest.compress.make import (
-    GgufQuantization,
-    How,
-    Made,
-    Pruning,
-    Request,
-    WeightQuantization,
-    make_variant,
+from lrmtest.compress.figures import KindFigures, Pruned
+from lrmtest.compress.make import Made, VariantRequest, make_variant
+from lrmtest.compress.method import CompressionMethod
+from lrmtest.compress.methods import (
+    compression_methods,
+    method_named,
+    options_of_methods,
+    refuse_foreign_options,
 )
+from lrmtest.compress.options import Option
 from lrmtest.compress.protect import parse_protect
-from lrmtest.compress.pruning.figures import KindFigures, Pruned
-from lrmtest.compress.pruning.sparsity import read_sparsity
 from lrmtest.errors import UsageError
 from lrmtest.models.cache import Tell
 from lrmtest.models.card import ModelCard
@@ -39,23 +37,8 @@ from lrmtest.reports.numbers import count
 from lrmtest.reports.tables import open_table
 from lrmtest.runs.store import STORE_NAME
 
-PRUNING = ("sparsegpt", "wanda", "magnitude")
-WEIGHTS = ("gptq", "awq")
-METHODS = (*PRUNING, "gguf", *WEIGHTS)
-
-_OF = {
-    "sparsity": PRUNING,
-    "pattern": PRUNING,
-    "type": ("gguf",),
-    "tensor": ("gguf",),
-    "recipe": ("gguf",),
-    "imatrix": ("gguf",),
-    "bits": WEIGHTS,
-    "group_size": WEIGHTS,
-}
-"""Options that are not every method's."""
 _CALIBRATION = ("calibration", "calibration_samples", "calibration_tokens")
-_GROUP_SIZE, _SAMPLES, _TOKENS = 128, 128, 2048
+_SAMPLES, _TOKENS = 128, 2048
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -71,23 +54,15 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     add("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the variant")
     add_cards_option(add)
     add_making_options(parser)
+    add_method_options(parser)
     parser.set_defaults(run=_compress)
 
 
-def add_making_options(parser: argparse.ArgumentParser, *, several: Collection[str] = ()) -> None:
-    """Add the options that say how a variant is made, for `read_request`.
-
-    Args:
-        parser: takes them.
-        several: names of options, of ``sparsity``, ``type`` and ``bits``, that are to be left as
-            text, for a caller that takes several values of one.
-    """
-
-    def kind(name: str, convert: Callable[[str], object]) -> dict[str, Any]:
-        return {"metavar": "A,B,..."} if name in several else {"type": convert}
-
+def add_making_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every method, for `read_request`."""
+    names = ", ".join(method.name for method in compression_methods())
     add = parser.add_argument
-    add("--method", required=True, metavar="METHOD", help=", ".join(METHODS))
+    add("--method", required=True, metavar="METHOD", help=names)
     add("--force", action="store_true", help="replace another variant that is there")
 
     add = parser.add_argument_group("what stays as it is").add_argument
@@ -121,67 +96,65 @@ def add_making_options(parser: argparse.ArgumentParser, *, several: Collection[s
         help=f"most tokens of a sequence (default: {_TOKENS}, or the model's context)",
     )
 
-    add = parser.add_argument_group(f"pruning: {', '.join(PRUNING)}").add_argument
-    add(
-        "--sparsity",
-        **{"metavar": "SHARE", **kind("sparsity", float)},
-        help="share of each matrix that becomes zero",
-    )
-    add("--pattern", metavar="N:M", help="2:4 or 4:8, in place of --sparsity")
 
-    add = parser.add_argument_group("quantization to GGUF: gguf").add_argument
-    add(
-        "--type",
-        **{"metavar": "TYPE", **kind("type", str)},
-        help="llama-quantize's type, such as Q4_K_M or IQ2_XXS",
-    )
-    add(
-        "--tensor",
-        action="append",
-        metavar="PATTERN=TYPE",
-        help="another type for some tensors; repeat it: the first that matches decides",
-    )
-    add("--recipe", metavar="NAME", help="a named set of types, such as dynamic-1.58")
-    add(
-        "--imatrix",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="compute an importance matrix on the calibration texts (default: yes)",
-    )
+def add_method_options(parser: argparse.ArgumentParser, *, sweep: bool = False) -> None:
+    """Add the options of single methods, for `read_request`, as the last ones of the parser.
 
-    add = parser.add_argument_group(f"quantization of weights: {', '.join(WEIGHTS)}").add_argument
-    add("--bits", **{"metavar": "N", **kind("bits", at_least_1)}, help="bits of a weight")
-    add(
-        "--group-size",
-        type=number(int, "an integer of at least 1, or -1", lambda n: n >= 1 or n == -1),
-        metavar="N",
-        help=f"weights that share a scale, -1 for a whole row (default: {_GROUP_SIZE})",
-    )
+    Args:
+        parser: takes them.
+        sweep: leave those that can be swept as text, for a caller that takes several values.
+    """
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for option, methods in options_of_methods():
+        title = f"{methods[0].family}: {', '.join(method.name for method in methods)}"
+        if title not in groups:
+            groups[title] = parser.add_argument_group(title)
+        # A method from outside may call an option like one of lrmtest's own: `_given` tells.
+        with suppress(argparse.ArgumentError):
+            groups[title].add_argument(
+                option.flag, dest=attribute_of(option), help=option.help, **_parsing(option, sweep)
+            )
 
 
-def read_request(arguments: argparse.Namespace) -> Request:
+def attribute_of(option: Option) -> str:
+    """Where the parsed arguments have a method's option; none of lrmtest's own is called so."""
+    return f"option {option.name}"
+
+
+def _parsing(option: Option, sweep: bool) -> dict[str, Any]:
+    if option.type is bool:
+        return {"action": argparse.BooleanOptionalAction, "default": None}
+    if sweep and option.axis:
+        return {"metavar": "A,B,..."}
+    convert = option.type
+    if option.allowed is not None:
+        convert = number(option.type, option.wanted, option.allowed)
+    action = "append" if option.repeated else "store"
+    return {"metavar": option.metavar, "type": convert, "action": action}
+
+
+def read_request(arguments: argparse.Namespace) -> VariantRequest:
     """What the options ask for.
 
     Raises:
         UsageError: an option is missing, has an impossible value, or is another method's.
     """
-    method = _method(arguments)
+    method = method_named(arguments.method)
+    given = _given(method, arguments)
+    refuse_foreign_options(method, given)
+    if arguments.protect and not method.protects:
+        raise UsageError(f"--protect is of no use: {method.name} protects nothing")
     random = parse_protect(arguments.protect, 0).draws
     if arguments.seed is not None and not random:
         raise UsageError(
             "--seed has nothing to draw: nothing is protected at random",
             hint="--protect random:2%, or leave --seed out",
         )
-    if arguments.imatrix is False:
-        for name in _CALIBRATION:
-            if getattr(arguments, name) is not None:
-                raise UsageError(
-                    f"{_option(name)} has no use without an importance matrix",
-                    hint="leave out one of it and --no-imatrix",
-                )
-    return Request(
+    _refuse_calibration(method, given, arguments)
+    return VariantRequest(
         model=arguments.model,
-        how=_how(method, arguments),
+        method=method,
+        options=method.checked(given),
         protect=tuple(arguments.protect),
         seed=arguments.seed or 0,
         calibration=arguments.calibration or "fresh",
@@ -190,52 +163,35 @@ def read_request(arguments: argparse.Namespace) -> Request:
     )
 
 
-def _method(arguments: argparse.Namespace) -> str:
-    method: str = arguments.method
-    if method not in METHODS:
-        close = get_close_matches(method, METHODS, n=1)
-        guess = f"did you mean {close[0]}? " if close else ""
-        raise UsageError(
-            f"there is no method {method!r}", hint=f"{guess}there are {', '.join(METHODS)}"
-        )
-    for name, methods in _OF.items():
-        if getattr(arguments, name) is not None and method not in methods:
+def _given(method: CompressionMethod, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Options of methods by name, with their values; None for those that were not given."""
+    parsed = vars(arguments)
+    for option in method.options:
+        if attribute_of(option) not in parsed:
             raise UsageError(
-                f"{_option(name)} is an option of {', '.join(methods)}, and not of {method}",
-                hint="leave it out, or choose another --method",
+                f"{option.flag} of the method {method.name} is an option of lrmtest itself",
+                hint="have the authors of its package rename the option",
             )
-    return method
+    return {option.name: parsed.get(attribute_of(option)) for option, _ in options_of_methods()}
 
 
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _how(method: str, arguments: argparse.Namespace) -> How:
-    if method in PRUNING:
-        sparsity = read_sparsity(arguments.sparsity, arguments.pattern)
-        return Pruning(method, sparsity, arguments.pattern or "")
-    if method in WEIGHTS:
-        if arguments.bits is None:
-            raise UsageError(f"--method {method} needs --bits", hint="--bits 4")
-        return WeightQuantization(method, arguments.bits, arguments.group_size or _GROUP_SIZE)
-    if not (arguments.type or arguments.recipe):
-        raise UsageError("--method gguf needs --type or --recipe", hint="--type Q4_K_M")
-    return GgufQuantization(
-        kind=arguments.type or "",
-        tensors=tuple(_tensor(text) for text in arguments.tensor or ()),
-        recipe=arguments.recipe or "",
-        imatrix=arguments.imatrix is not False,
-    )
-
-
-def _tensor(text: str) -> tuple[str, str]:
-    pattern, _, kind = text.rpartition("=")
-    if not (pattern and kind):
-        raise UsageError(
-            f"--tensor {text!r} is not PATTERN=TYPE", hint="--tensor 'blk.*.attn_v=Q6_K'"
-        )
-    return pattern, kind
+def _refuse_calibration(
+    method: CompressionMethod, given: Mapping[str, Any], arguments: argparse.Namespace
+) -> None:
+    """Refuse what says what to calibrate on where nothing is calibrated."""
+    switch = next((o for o in method.options if o.name == method.calibration_switch), None)
+    off = switch is not None and given[switch.name] is False
+    if method.calibrated and not off:
+        return
+    for name in _CALIBRATION:
+        if getattr(arguments, name) is not None:
+            flag = f"--{name.replace('_', '-')}"
+            if switch is None or not method.calibrated:
+                raise UsageError(f"{flag} has no use: {method.name} reads no texts")
+            raise UsageError(
+                f"{flag} has no use without {switch.noun}",
+                hint=f"leave out one of it and --no-{switch.setting}",
+            )
 
 
 def _compress(arguments: argparse.Namespace) -> int:
@@ -250,7 +206,10 @@ def _compress(arguments: argparse.Namespace) -> int:
 
 
 def make(
-    request: Request, folder: Path, arguments: argparse.Namespace, cards: Mapping[str, ModelCard]
+    request: VariantRequest,
+    folder: Path,
+    arguments: argparse.Namespace,
+    cards: Mapping[str, ModelCard],
 ) -> Made:
     """Make a variant in `folder` with `make_variant`, and show how far it is.
 

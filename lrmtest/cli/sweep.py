@@ -14,9 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.analysis.sweep import SweepRun, sweep
-from lrmtest.cli.compress import add_making_options, make, read_request
+from lrmtest.cli.compress import (
+    add_making_options,
+    add_method_options,
+    attribute_of,
+    make,
+    read_request,
+)
 from lrmtest.cli.output import show
-from lrmtest.compress.make import Request
+from lrmtest.compress.make import VariantRequest
+from lrmtest.compress.methods import options_of_methods
+from lrmtest.compress.options import Option
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.resolve import resolve
@@ -32,8 +40,6 @@ from lrmtest.reports.sweep import sweep_markdown, sweep_view
 from lrmtest.runs.files import write_whole
 from lrmtest.runs.store import STORE_NAME
 
-_SWEPT = {"sparsity": "sparsity", "type": "bits per weight", "bits": "bits per weight"}
-"""Options that may have several values, and what they vary."""
 _TESTED = (0, 1)
 """Exit statuses with which pytest says that all tests ran."""
 
@@ -52,7 +58,7 @@ class _Level:
     label: str
     model: str
     folder: Path | None = None
-    request: Request | None = None
+    request: VariantRequest | None = None
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -61,7 +67,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         "sweep",
         parents=[store],
         help="compress a model more and more, test every variant, find where it collapses",
-        description="Give --sparsity, --type or --bits several values with commas between them. "
+        description=f"Give {_listed('or')} several values with commas between them. "
         "The model itself is tested too. The same command goes on where it was stopped.",
     )
     add = parser.add_argument
@@ -89,11 +95,12 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         metavar="SHARE",
         help="share of the pass rate whose loss is collapse (default: %(default)s)",
     )
-    add_making_options(parser, several=tuple(_SWEPT))
+    add_making_options(parser)
     add_cards_option(add)
     add_threshold_option(add)
     add_difference_options(add)
     add_margin_options(add)
+    add_method_options(parser, sweep=True)
     parser.set_defaults(run=_sweep)
 
 
@@ -165,36 +172,49 @@ def _levels(
     Raises:
         UsageError: nothing is varied, or the options make no variant.
     """
-    given = [name for name in _SWEPT if getattr(arguments, name) is not None]
+    parsed = vars(arguments)
+    given = [option for option in _sweepable() if parsed.get(attribute_of(option)) is not None]
     if len(given) != 1:
         raise UsageError(
-            "a sweep varies one of --sparsity, --type and --bits",
-            hint="--sparsity 0.3,0.5,0.7, or --type Q8_0,Q4_K_M,Q2_K, or --bits 8,4,3",
+            f"a sweep varies one of {_listed('and')}",
+            hint=", or ".join(f"{option.flag} {option.levels}" for option in _sweepable()),
         )
-    name = given[0]
+    option = given[0]
     parent = resolve(arguments.model, cards).name
     levels = [_Level("", arguments.model)]
-    for text in dict.fromkeys(text.strip() for text in getattr(arguments, name).split(",")):
-        value = _single(name, text)
-        if name == "sparsity" and value == 0:
+    texts = parsed[attribute_of(option)].split(",")
+    for text in dict.fromkeys(text.strip() for text in texts):
+        value = _single(option, text)
+        if option.axis == "sparsity" and value == 0:
             continue  # the model itself
         one = copy.copy(arguments)
-        setattr(one, name, value)
+        setattr(one, attribute_of(option), value)
         folder = arguments.output / f"{parent}-{arguments.method}-{text}"
         levels.append(_Level(text, str(folder), folder, read_request(one)))
     if len(levels) < 2:
-        raise UsageError(f"--{name} has no value to compress with", hint="--sparsity 0.3,0.5,0.7")
-    return _SWEPT[name], levels
+        raise UsageError(
+            f"{option.flag} has no value to compress with", hint=f"{option.flag} {option.levels}"
+        )
+    return option.axis, levels
 
 
-def _single(name: str, text: str) -> Any:
-    if name == "type":
-        return text
+def _sweepable() -> list[Option]:
+    """The options that may have several values."""
+    return [option for option, _ in options_of_methods() if option.axis]
+
+
+def _listed(last: str) -> str:
+    """Their flags, in words."""
+    *flags, final = (option.flag for option in _sweepable())
+    return f"{', '.join(flags)} {last} {final}"
+
+
+def _single(option: Option, text: str) -> Any:
     try:
-        return float(text) if name == "sparsity" else int(text)
+        return option.type(text)
     except ValueError as error:
         raise UsageError(
-            f"--{name}: {text!r} is no number", hint="commas between numbers"
+            f"{option.flag}: {text!r} is no number", hint="commas between numbers"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""What a model reads while it is compressed: text that shows which weights matter.
+"""Calibration texts: what a model reads while it is compressed, to show which weights matter.
 
 Three kinds. `fresh`: generated questions through the model's chat template, without answers; needs
 no data, and their seed is none that a suite would use by itself. A text file: general text, as
@@ -33,7 +33,7 @@ from lrmtest.runs.formats.jsonl import import_run
 from lrmtest.runs.store import STORE_NAME, Store, StoredRun
 from lrmtest.unicode import well_formed
 
-Kind = Literal["fresh", "text", "traces"]
+CalibrationKind = Literal["fresh", "text", "traces"]
 
 FRESH_SEED = 230100774
 """Of the fresh questions. Suites use 0 unless told otherwise: a model is not to be tested on what
@@ -57,7 +57,7 @@ class Material:
         notes: what was left out or shortened, for people.
     """
 
-    kind: Kind
+    kind: CalibrationKind
     source: str
     option: str
     texts: tuple[str, ...]
@@ -82,7 +82,7 @@ class Calibration:
         name: the text file, or the run; empty for fresh questions.
     """
 
-    kind: Kind
+    kind: CalibrationKind
     name: str = ""
 
     def material(

@@ -1,19 +1,23 @@
-"""Making a variant: from what was asked for to a folder that ``--model`` takes."""
+"""Making a variant: from what was asked for to a folder that ``--model`` takes.
+
+Common to all methods: the parent and its files, calibration texts, refusing to overwrite, the
+variant's place, its card and its record. What is done to the weights is the method's.
+"""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lrmtest.compress.calibration import Material, parse_calibration
-from lrmtest.compress.gguf_recipes import recipe_named
+from lrmtest.compress.figures import Pruned
+from lrmtest.compress.method import CompressionMethod, CompressionResult, CompressionTask
+from lrmtest.compress.parent import engine_of_variant, parent_of
 from lrmtest.compress.protect import parse_protect
-from lrmtest.compress.pruning.figures import KindFigures, Pruned
-from lrmtest.compress.pruning.sparsity import Sparsity
 from lrmtest.compress.variant import (
     Workplace,
     building,
@@ -27,98 +31,22 @@ from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.cache import Tell, silent
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
-from lrmtest.models.engines.tokenizers.checkpoint_files import quiet
 from lrmtest.models.engines.transformers.context import context_length
-from lrmtest.models.fetch.files import fetch
-from lrmtest.models.gguf.convert import gguf_to_safetensors
-from lrmtest.models.gguf.export import can_export
 from lrmtest.models.hashes import file_hashes
-from lrmtest.models.local import measure
-from lrmtest.models.resolve import resolve
+from lrmtest.models.local import gguf_in, measure
 from lrmtest.models.spec import ModelSpec
 from lrmtest.progress import Progress
 from lrmtest.runs.environment import package_versions
 
-_RUN_SAFETENSORS = ("transformers", "vllm", "llamacpp")
-_EXTRA = "pip install 'lrmtest[cpu]'"
-
 
 @dataclass(frozen=True, slots=True)
-class Pruning:
-    """Weights become zero.
-
-    Attributes:
-        method: ``sparsegpt``, ``wanda`` or ``magnitude``.
-        sparsity: how many.
-        pattern: as the user called it; empty when the zeros may be anywhere.
-    """
-
-    method: str
-    sparsity: Sparsity
-    pattern: str = ""
-
-    def settings(self) -> dict[str, Any]:
-        """By option, JSON values."""
-        amount = {"pattern": self.pattern} if self.pattern else {"sparsity": self.sparsity.share}
-        return {"method": self.method, **amount}
-
-
-@dataclass(frozen=True, slots=True)
-class GgufQuantization:
-    """Weights become blocks of few bits in a GGUF file.
-
-    Attributes:
-        kind: llama-quantize's type; empty for the recipe's own.
-        tensors: patterns of tensors' names, with the type that each is to have.
-        recipe: a named set of such patterns, which come after `tensors`; empty for none.
-        imatrix: whether an importance matrix is computed and used.
-    """
-
-    kind: str = ""
-    tensors: tuple[tuple[str, str], ...] = ()
-    recipe: str = ""
-    imatrix: bool = True
-
-    def settings(self) -> dict[str, Any]:
-        """By option, JSON values."""
-        settings: dict[str, Any] = {
-            "method": "gguf",
-            "type": self.kind,
-            "tensor": [f"{pattern}={kind}" for pattern, kind in self.tensors],
-            "recipe": self.recipe,
-        }
-        return {**{key: value for key, value in settings.items() if value}, "imatrix": self.imatrix}
-
-
-@dataclass(frozen=True, slots=True)
-class WeightQuantization:
-    """Weights become integers of few bits with a scale for each group.
-
-    Attributes:
-        method: ``gptq`` or ``awq``.
-        bits: of a weight.
-        group_size: weights that share a scale.
-    """
-
-    method: str
-    bits: int
-    group_size: int
-
-    def settings(self) -> dict[str, Any]:
-        """By option, JSON values."""
-        return {"method": self.method, "bits": self.bits, "group-size": self.group_size}
-
-
-How = Pruning | GgufQuantization | WeightQuantization
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
+class VariantRequest:
     """A variant that somebody wants.
 
     Attributes:
         model: its parent, as for ``--model``.
-        how: what is to be done.
+        method: what is to be done.
+        options: of the method, by name, as `CompressionMethod.checked` gives them.
         protect: what is to stay at 16 bits, as for ``--protect``.
         seed: of what is protected at random.
         calibration: as for ``--calibration``.
@@ -127,7 +55,8 @@ class Request:
     """
 
     model: str
-    how: How
+    method: CompressionMethod
+    options: Mapping[str, Any] = field(default_factory=dict)
     protect: tuple[str, ...] = ()
     seed: int = 0
     calibration: str = "fresh"
@@ -157,7 +86,7 @@ class Made:
 
 
 def make_variant(
-    request: Request,
+    request: VariantRequest,
     folder: Path,
     *,
     cards: Mapping[str, ModelCard],
@@ -185,30 +114,10 @@ def make_variant(
     try:
         return _Making(request, folder, cards, store, tell, progress).make(force=force)
     except ImportError as error:
-        raise ModelError(f"models cannot be compressed here: {error}", hint=_EXTRA) from error
-
-
-def parent_of(model: str, cards: Mapping[str, ModelCard], *, tell: Tell = silent) -> ModelSpec:
-    """The model to be compressed, its files on disk as they were published.
-
-    Raises:
-        UsageError: there is no such model, or it has no files.
-        ModelError: its files cannot be had.
-    """
-    spec = resolve(model, cards)
-    if spec.engine in ("openai", "recorded"):
-        try:
-            # A card may name files beside its endpoint.
-            spec = resolve(model, cards, engine="transformers")
-        except UsageError:
-            what = "an endpoint" if spec.engine == "openai" else "a recording"
-            raise UsageError(
-                f"{model} is {what}: there are no weights to compress",
-                hint="give a model card, a model's folder or a GGUF file",
-            ) from None
-    # Not the copy that another engine would get.
-    location = fetch(replace(spec, engine="transformers"), tell=tell)
-    return replace(spec, location=str(location))
+        raise ModelError(
+            f"models cannot be compressed here: {error}",
+            hint=f"pip install '{request.method.install}'",
+        ) from error
 
 
 class _Making:
@@ -216,17 +125,18 @@ class _Making:
 
     def __init__(
         self,
-        request: Request,
+        request: VariantRequest,
         folder: Path,
         cards: Mapping[str, ModelCard],
         store: Path,
         tell: Tell,
         progress: Progress,
     ) -> None:
-        self._request, self._how = request, request.how
+        self._request, self._method = request, request.method
         self._folder, self._cards, self._store = folder, cards, store
         self._tell, self._progress = tell, progress
         self._name = variant_name(folder)
+        self._settings = request.method.settings(request.options)
         self._protection = parse_protect(request.protect, request.seed)
         self._calibration = parse_calibration(request.calibration)
 
@@ -241,25 +151,24 @@ class _Making:
         if is_made(self._folder, made_of, force=force):
             return Made(self._folder, self._name, new=False)
         with building(self._folder) as place:
-            made, figures = self._make(place)
+            result = self._method.maker()(self._task(place))
+            bits = result.bits_per_weight
+            if bits is None:
+                bits = measure(place.variant).compression.bits_per_weight
+            notes = (*result.notes, *(self._material.notes if self._material else ()))
+            self._write_card(place.variant, result, bits)
             write_record(
                 place.variant,
                 made_of=made_of,
                 recipe=self._recipe,
-                figures=figures,
+                figures={
+                    "bits_per_weight": bits,
+                    **(result.pruned.to_json() if result.pruned else {}),
+                },
                 versions=package_versions(),
-                notes=made.notes,
+                notes=notes,
             )
-        return made
-
-    def _make(self, place: Workplace) -> tuple[Made, dict[str, Any]]:
-        match self._how:
-            case Pruning():
-                return self._prune(self._how, place)
-            case GgufQuantization():
-                return self._quantize_gguf(self._how, place)
-            case WeightQuantization():
-                return self._quantize_weights(self._how, place)
+        return Made(self._folder, self._name, True, notes, bits, result.pruned)
 
     @cached_property
     def _parent(self) -> ModelSpec:
@@ -280,7 +189,7 @@ class _Making:
     @cached_property
     def _material(self) -> Material | None:
         """What to calibrate on; None where nothing is calibrated."""
-        if isinstance(self._how, GgufQuantization) and not self._how.imatrix:
+        if not self._method.reads_texts(self._request.options):
             return None
         return self._calibration.material(
             self._chat,
@@ -290,11 +199,27 @@ class _Making:
             store=self._store,
         )
 
+    def _task(self, place: Workplace) -> CompressionTask:
+        material = self._material
+        return CompressionTask(
+            method=self._method.name,
+            parent=self._parent,
+            folder=place.variant,
+            scratch=place.scratch,
+            options=self._request.options,
+            protection=self._protection,
+            texts=None if material is None else material.texts,
+            tokens=0 if material is None else self._tokens,
+            tokenizer=None if material is None else self._chat.tokenizer,
+            tell=self._tell,
+            progress=self._progress,
+        )
+
     def _made_of(self) -> dict[str, Any]:
         """Everything that the variant depends on, JSON values."""
         request, material = self._request, self._material
         return {
-            **self._how.settings(),
+            **self._settings,
             "parent": self._parent.name,
             "files": file_hashes(Path(self._parent.location), tell=self._tell),
             "protect": list(request.protect),
@@ -307,7 +232,7 @@ class _Making:
     def _recipe(self) -> str:
         """The command that makes it again, and what it was calibrated on."""
         request, material = self._request, self._material
-        options: dict[str, Any] = {**self._how.settings(), "protect": list(request.protect)}
+        options: dict[str, Any] = {**self._settings, "protect": list(request.protect)}
         if self._protection.draws:
             options["seed"] = request.seed
         if material is not None:
@@ -318,111 +243,20 @@ class _Making:
         calibrated = "" if material is None else f" # calibrated on {material}"
         return shlex.join(words) + calibrated
 
-    def _notes(self, *more: str) -> tuple[str, ...]:
-        return (*more, *(self._material.notes if self._material else ()))
-
-    def _safetensors(self, place: Workplace) -> Path:
-        """The parent as safetensors: its own folder, or a GGUF file's weights unpacked."""
-        source = Path(self._parent.location)
-        if source.is_dir():
-            return source
-        self._tell(f"unpacking {source.name}")
-        with quiet():
-            return gguf_to_safetensors(source, place.scratch / "parent", dtype="bfloat16")
-
-    def _write_card(self, place: Workplace, **card: Any) -> None:
+    def _write_card(self, folder: Path, result: CompressionResult, bits: float | None) -> None:
+        method, parent = self._method, self._parent.card
         write_variant_card(
-            place.variant, parent=self._parent.card, name=self._name, recipe=self._recipe, **card
-        )
-
-    def _prune(self, how: Pruning, place: Workplace) -> tuple[Made, dict[str, Any]]:
-        from lrmtest.compress.pruning.prune import Job, prune
-
-        assert self._material is not None
-        tokenizer = self._chat.tokenizer
-        sequences = [
-            tokenizer(text, add_special_tokens=False, verbose=False).input_ids[: self._tokens]
-            for text in self._material.texts
-        ]
-        pruned = prune(
-            self._safetensors(place),
-            place.variant,
-            Job(how.method, how.sparsity, self._protection),
-            sequences,
-            self._progress,
-        )
-        measured = measure(place.variant)
-        bits, total = measured.compression.bits_per_weight, pruned.total
-        engine = self._parent.card.engine
-        if engine == "llamacpp" and not can_export(place.variant):
-            engine = "transformers"
-        self._write_card(
-            place,
-            method=how.method,
+            folder,
+            parent=parent,
+            name=self._name,
+            method=result.label or method.name,
             bits_per_weight=bits,
-            sparsity=total.sparsity,
-            note=_note(total, measured.parameters),
-            engine=engine if engine in _RUN_SAFETENSORS else "transformers",
+            sparsity=result.sparsity,
+            recipe=self._recipe,
+            note=result.note,
+            engine=method.engine or engine_of_variant(parent, folder),
+            gguf_file=gguf_in(folder).name if method.makes == "gguf" else None,
         )
-        made = Made(self._folder, self._name, True, self._notes(), bits, pruned)
-        return made, {"bits_per_weight": bits, **pruned.to_json()}
-
-    def _quantize_gguf(
-        self, how: GgufQuantization, place: Workplace
-    ) -> tuple[Made, dict[str, Any]]:
-        from lrmtest.compress.gguf import quantize_gguf
-
-        recipe = recipe_named(how.recipe) if how.recipe else None
-        tensors = (*how.tensors, *(recipe.tensors if recipe else ()))
-        variant = quantize_gguf(
-            Path(self._parent.location),
-            place.variant,
-            kind=how.kind or (recipe.kind if recipe else ""),
-            tensors=tensors,
-            protection=self._protection,
-            texts=None if self._material is None else self._material.texts,
-            tell=self._tell,
-        )
-        mixed = bool(tensors or self._request.protect)
-        self._write_card(
-            place,
-            method="dynamic-gguf" if mixed else "gguf",
-            bits_per_weight=variant.bits_per_weight,
-            sparsity=0.0,
-            note="importance matrix" if variant.imatrix else "no importance matrix",
-            engine="llamacpp",
-            gguf_file=variant.path.name,
-        )
-        notes, bits = self._notes(*variant.notes), variant.bits_per_weight
-        return Made(self._folder, self._name, True, notes, bits), {"bits_per_weight": bits}
-
-    def _quantize_weights(
-        self, how: WeightQuantization, place: Workplace
-    ) -> tuple[Made, dict[str, Any]]:
-        from lrmtest.compress.llmcompressor import quantize_weights
-
-        assert self._material is not None
-        variant = quantize_weights(
-            self._safetensors(place),
-            place.variant,
-            method=how.method,
-            bits=how.bits,
-            group_size=how.group_size,
-            protection=self._protection,
-            texts=self._material.texts,
-            tokens=self._tokens,
-            tell=self._tell,
-        )
-        self._write_card(
-            place,
-            method=how.method,
-            bits_per_weight=variant.bits_per_weight,
-            sparsity=variant.sparsity,
-            note=f"{how.bits}-bit weights, group size {how.group_size}",
-            engine="vllm",
-        )
-        notes, bits = self._notes(*variant.notes), variant.bits_per_weight
-        return Made(self._folder, self._name, True, notes, bits), {"bits_per_weight": bits}
 
 
 def _words(options: Mapping[str, Any]) -> list[str]:
@@ -435,12 +269,3 @@ def _words(options: Mapping[str, Any]) -> list[str]:
         for each in value if isinstance(value, list) else [value]:
             words += [f"--{name}", f"{each:g}" if isinstance(each, float) else str(each)]
     return words
-
-
-def _note(total: KindFigures, parameters: float | None) -> str:
-    note = f"{100 * total.sparsity:.3g} % zeros in the layers' matrices"
-    if parameters:
-        note += f", {100 * total.zeros / (parameters * 1e9):.3g} % of all weights"
-    if total.protected:
-        note += f"; {100 * total.protected_share:.3g} % of the matrices protected"
-    return note

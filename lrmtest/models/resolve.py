@@ -14,7 +14,7 @@ from lrmtest.models.card import Checkpoint, ModelCard
 from lrmtest.models.cards import SAFE_NAME, fill_in, read_card
 from lrmtest.models.engines import check_engine_name
 from lrmtest.models.engines.http.endpoint import Endpoint
-from lrmtest.models.gguf.export import can_export
+from lrmtest.models.gguf.from_safetensors import can_convert
 from lrmtest.models.local import measure, own_sampling
 from lrmtest.models.paths import is_there, user_path
 from lrmtest.models.spec import ModelSpec
@@ -180,7 +180,7 @@ def _from_files(card: ModelCard, engine: str | None, *, location: str) -> ModelS
             hint=f"--model {card.name}={elsewhere[chosen]}",
         )
     folder = Path(location) if location else None
-    if chosen == "llamacpp" and not (card.checkpoint.gguf or (folder and can_export(folder))):
+    if chosen == "llamacpp" and not (card.checkpoint.gguf or (folder and can_convert(folder))):
         raise UsageError(
             f"engine llamacpp runs GGUF files only, and model {card.name!r} is none",
             hint="convert it with llama.cpp's convert_hf_to_gguf.py, or choose another --engine",

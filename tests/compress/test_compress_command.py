@@ -17,11 +17,11 @@ import tiny_checkpoint  # noqa: E402
 from safetensors.torch import load_file  # noqa: E402
 
 from lrmtest.cli import main  # noqa: E402
-from lrmtest.compress.llamacpp_tools import find_tool  # noqa: E402
-from lrmtest.compress.llmcompressor_env import find_llmcompressor  # noqa: E402
+from lrmtest.compress.gguf.tools import find_tool  # noqa: E402
+from lrmtest.compress.llmcompressor.environment import find_llmcompressor  # noqa: E402
 from lrmtest.errors import ModelError  # noqa: E402
 from lrmtest.models.cards import load_cards  # noqa: E402
-from lrmtest.models.gguf.export import safetensors_to_gguf  # noqa: E402
+from lrmtest.models.gguf.from_safetensors import safetensors_to_gguf  # noqa: E402
 from lrmtest.models.resolve import resolve, sampling_defaults  # noqa: E402
 from lrmtest.runs.store import Store  # noqa: E402
 

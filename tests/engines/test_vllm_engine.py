@@ -310,7 +310,7 @@ def real_checkpoint(smollm2_path, tmp_path_factory):
     except ModelError as error:
         pytest.skip(f"{error}")
     pytest.importorskip("torch", reason="the model is unpacked with transformers")
-    from lrmtest.models.gguf.convert import gguf_to_safetensors
+    from lrmtest.models.gguf.to_safetensors import gguf_to_safetensors
 
     return gguf_to_safetensors(smollm2_path, tmp_path_factory.mktemp("vllm") / "smollm2")
 

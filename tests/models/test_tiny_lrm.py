@@ -6,7 +6,7 @@ from pathlib import Path
 import lrmtest.models
 from lrmtest.models.cards import load_cards
 from lrmtest.models.fetch.files import fetch
-from lrmtest.models.gguf.export import can_export
+from lrmtest.models.gguf.from_safetensors import can_convert
 from lrmtest.models.local import measure
 from lrmtest.models.resolve import resolve
 
@@ -36,7 +36,7 @@ def test_every_dimension_can_be_quantized_and_every_engine_reads_it():
     assert config["architectures"] == ["LlamaForCausalLM"]
     for size in ("vocab_size", "hidden_size", "intermediate_size"):
         assert config[size] % 256 == 0
-    assert can_export(folder)
+    assert can_convert(folder)
 
 
 def test_its_chat_template_prefills_the_opening_tag():

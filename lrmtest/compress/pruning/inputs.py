@@ -1,4 +1,4 @@
-"""What goes into the linear modules of one layer: for each, H = 2 X X^T over all sequences."""
+"""Inputs of the linear modules of one layer: for each, H = 2 X X^T over all sequences."""
 
 from __future__ import annotations
 

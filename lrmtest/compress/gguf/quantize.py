@@ -9,16 +9,16 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrmtest.compress.gguf_kinds import WHOLE, block_of, known_kind, known_type, needs_matrix
-from lrmtest.compress.gguf_names import EMBEDDING, HEAD
-from lrmtest.compress.gguf_patterns import options
-from lrmtest.compress.gguf_plan import Plan, make_plan
-from lrmtest.compress.imatrix import importance_matrix
-from lrmtest.compress.llamacpp_tools import find_tool
+from lrmtest.compress.gguf.imatrix import importance_matrix
+from lrmtest.compress.gguf.kinds import WHOLE, block_of, known_kind, known_type, needs_matrix
+from lrmtest.compress.gguf.names import EMBEDDING, HEAD
+from lrmtest.compress.gguf.patterns import options
+from lrmtest.compress.gguf.plan import TensorPlan, make_plan
+from lrmtest.compress.gguf.tools import find_tool
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.cache import Tell
-from lrmtest.models.gguf.export import exported
+from lrmtest.models.gguf.from_safetensors import converted
 from lrmtest.models.gguf.header import TYPE_BLOCKS, GgufTensor, read_gguf_header
 from lrmtest.models.local import gguf_in, gguf_parts, measure
 
@@ -63,7 +63,7 @@ def quantize_gguf(
         source: a GGUF file, a folder with one GGUF model, or a folder with safetensors.
         out: the folder to write into; the file is called after the source and the kind.
         kind: any type that the installed llama-quantize makes: ``Q4_K_M``, ``IQ1_S``, ``TQ1_0``.
-        tensors: patterns (see `lrmtest.compress.gguf_patterns`) with types; the first wins.
+        tensors: patterns (see `lrmtest.compress.gguf.patterns`) with types; the first wins.
         protection: modules that stay as they are, under the names that transformers gives them.
         texts: calibration texts for an importance matrix, rendered by the chat template; None
             for none. Types below 3 bits need one.
@@ -120,7 +120,7 @@ def _refuse(kind: str, *, patterns: bool, texts: bool) -> None:
 def _as_gguf(source: Path, tell: Tell) -> Path:
     if source.is_dir():
         has_config = (source / "config.json").is_file()
-        file = exported(source, tell=tell) if has_config else gguf_in(source)
+        file = converted(source, tell=tell) if has_config else gguf_in(source)
     elif source.is_file() and source.suffix == ".gguf":
         file = gguf_parts(source)[0]
     else:
@@ -144,7 +144,7 @@ def _told(line: str) -> str | None:
     return f"{match[1]} of {match[2]} tensors are quantized" if match else None
 
 
-def _variant(target: Path, plan: Plan, imatrix: bool, lines: Sequence[str]) -> GgufVariant:
+def _variant(target: Path, plan: TensorPlan, imatrix: bool, lines: Sequence[str]) -> GgufVariant:
     written = {tensor.name: tensor for tensor in read_gguf_header(target).tensors}
     if lost := sorted(
         name
@@ -171,7 +171,7 @@ def _variant(target: Path, plan: Plan, imatrix: bool, lines: Sequence[str]) -> G
     return GgufVariant(target, bits, imatrix, tuple(notes))
 
 
-def _fallbacks(written: Collection[GgufTensor], plan: Plan) -> list[str]:
+def _fallbacks(written: Collection[GgufTensor], plan: TensorPlan) -> list[str]:
     """Rows are quantized in blocks; a row that is no whole number of them gets another type."""
     block = block_of(plan.kind)
     other: Counter[str] = Counter()
@@ -191,7 +191,7 @@ def _fallbacks(written: Collection[GgufTensor], plan: Plan) -> list[str]:
     ]
 
 
-def _disobeyed(written: Mapping[str, GgufTensor], plan: Plan) -> list[str]:
+def _disobeyed(written: Mapping[str, GgufTensor], plan: TensorPlan) -> list[str]:
     """Tensors whose rows would fit, and which have another type all the same."""
     wrong = [
         f"{name} as {written[name].type}"

@@ -1,4 +1,4 @@
-"""What a quantized GGUF file is to be: which tensor gets which type, before anything is done."""
+"""The plan of a quantized GGUF file: which tensor gets which type, before anything is done."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrmtest.compress.gguf_kinds import WHOLE
-from lrmtest.compress.gguf_names import is_matrix, module_of
-from lrmtest.compress.gguf_patterns import assign
-from lrmtest.compress.gguf_recipes import RECIPES
+from lrmtest.compress.gguf.kinds import WHOLE
+from lrmtest.compress.gguf.names import is_matrix, module_of
+from lrmtest.compress.gguf.patterns import assign
+from lrmtest.compress.gguf.recipes import RECIPES
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.gguf.header import GgufTensor, read_gguf_header
@@ -18,7 +18,7 @@ from lrmtest.models.local import gguf_parts
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class TensorPlan:
     """What the quantized file is to be.
 
     Attributes:
@@ -43,7 +43,7 @@ class Plan:
 
 def make_plan(
     file: Path, kind: str, wanted: Sequence[tuple[str, str]], protection: Protection
-) -> Plan:
+) -> TensorPlan:
     """The plan for the GGUF model at `file`.
 
     Args:
@@ -83,7 +83,7 @@ def make_plan(
         notes.append(f"{kind} quantizes nothing, so there was nothing to protect")
         protected = frozenset()
     types = dict(given.types) | {name: matrices[name].type for name in protected}
-    return Plan(kind, types, protected, matrices, tuple(notes))
+    return TensorPlan(kind, types, protected, matrices, tuple(notes))
 
 
 def _protected(matrices: Collection[GgufTensor], protection: Protection) -> frozenset[str]:

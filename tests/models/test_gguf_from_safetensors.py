@@ -7,7 +7,7 @@ import pytest
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.cards import load_cards
 from lrmtest.models.fetch.files import fetch
-from lrmtest.models.gguf.export import can_export, exported, safetensors_to_gguf
+from lrmtest.models.gguf.from_safetensors import can_convert, converted, safetensors_to_gguf
 from lrmtest.models.gguf.header import read_gguf_header
 from lrmtest.models.resolve import resolve
 
@@ -124,7 +124,7 @@ def test_llamacpp_gets_a_copy_out_of_the_cache(make_folder, tmp_path, monkeypatc
     changed = bytearray(weights.read_bytes())
     changed[-1] ^= 1
     weights.write_bytes(changed)
-    assert exported(folder) != path
+    assert converted(folder) != path
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_other_models_are_refused(make_folder, tmp_path, change):
     folder = make_folder("float32")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | change))
-    assert not can_export(folder)
+    assert not can_convert(folder)
     with pytest.raises(ModelError, match="cannot be converted"):
         safetensors_to_gguf(folder, tmp_path / "copy.gguf")
     with pytest.raises(UsageError, match="GGUF files only"):
@@ -150,7 +150,7 @@ def test_other_models_are_refused(make_folder, tmp_path, change):
 
 def test_an_unknown_cut_is_refused(make_folder, tmp_path):
     folder = make_folder("float32", cut=r"\w+")
-    assert not can_export(folder)
+    assert not can_convert(folder)
     with pytest.raises(ModelError, match="tokenizer"):
         safetensors_to_gguf(folder, tmp_path / "copy.gguf")
 

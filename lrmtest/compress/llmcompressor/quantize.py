@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lrmtest.compress import llmcompressor_worker
-from lrmtest.compress.llmcompressor_env import HINT, Llmcompressor, find_llmcompressor
+from lrmtest.compress.llmcompressor import worker
+from lrmtest.compress.llmcompressor.environment import HINT, Llmcompressor, find_llmcompressor
 from lrmtest.compress.programs import run_program
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import ModelError, UsageError
@@ -202,7 +202,7 @@ def _run(there: Llmcompressor, job: Mapping[str, Any], folder: Path, tell: Tell)
     run_program(
         "llmcompressor",
         # Isolated: beside the script lie modules called like packages that it imports.
-        [str(there.python), "-I", llmcompressor_worker.__file__, str(order), str(result)],
+        [str(there.python), "-I", worker.__file__, str(order), str(result)],
         {"TOKENIZERS_PARALLELISM": "false"},
         folder=folder,
         tell=tell,

@@ -1,4 +1,4 @@
-"""Which tensors of a GGUF file a pattern means, and which type each is to have.
+"""Patterns of tensors of a GGUF file, and the type that each tensor gets by them.
 
 A pattern is a name of GGUF or of transformers, or a run of its parts, with the wildcards of file
 names: ``attn_v``, ``blk.*.ffn_down``, ``model.layers.3.mlp``. Layers can be chosen as Python slices
@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lrmtest.compress.dotted_names import matches
-from lrmtest.compress.gguf_names import is_tied, layer_of, names_of
+from lrmtest.compress.gguf.names import is_tied, layer_of, names_of
 from lrmtest.errors import UsageError
 from lrmtest.models.gguf.header import GgufTensor
 
@@ -28,7 +28,7 @@ _END_SLICES = {"first": "[:1]", "last": "[-1:]"}
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class TypeAssignment:
     """What patterns say of a file's tensors.
 
     Attributes:
@@ -40,7 +40,7 @@ class Assignment:
     idle: tuple[str, ...]
 
 
-def assign(tensors: Sequence[GgufTensor], wanted: Sequence[tuple[str, str]]) -> Assignment:
+def assign(tensors: Sequence[GgufTensor], wanted: Sequence[tuple[str, str]]) -> TypeAssignment:
     """The type that each tensor is to have: that of the first pattern that matches it.
 
     Args:
@@ -60,7 +60,7 @@ def assign(tensors: Sequence[GgufTensor], wanted: Sequence[tuple[str, str]]) -> 
             idle.append(pattern)
         for name in matched:
             types.setdefault(name, type_)
-    return Assignment(types, tuple(idle))
+    return TypeAssignment(types, tuple(idle))
 
 
 def options(types: Mapping[str, str]) -> list[str]:

@@ -4,7 +4,7 @@ import pytest
 import tiny_checkpoint
 from tensor_lists import deepseek_r1, llama
 
-from lrmtest.compress.gguf_names import is_matrix, is_tied, layer_of, module_of, names_of
+from lrmtest.compress.gguf.names import is_matrix, is_tied, layer_of, module_of, names_of
 from lrmtest.models.gguf.header import GgufTensor, read_gguf_header
 from lrmtest.models.local import tensor_shapes
 
@@ -34,7 +34,7 @@ def test_halves_of_a_matrix_are_one_module():
 def test_the_modules_are_those_that_a_checkpoint_has(tmp_path, tied):
     """The table, against the files that transformers and the conversion to GGUF write."""
     pytest.importorskip("gguf")
-    from lrmtest.models.gguf.export import safetensors_to_gguf
+    from lrmtest.models.gguf.from_safetensors import safetensors_to_gguf
 
     folder = tiny_checkpoint.save(tmp_path / "model", tie_word_embeddings=tied)
     header = read_gguf_header(safetensors_to_gguf(folder, tmp_path / "model.gguf"))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from lrmtest.compress.llamacpp_tools import find_tool
+from lrmtest.compress.gguf.tools import find_tool
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.cache import Tell
 

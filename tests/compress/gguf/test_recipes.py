@@ -3,8 +3,8 @@
 import pytest
 from tensor_lists import deepseek_r1, llama
 
-from lrmtest.compress.gguf_patterns import assign
-from lrmtest.compress.gguf_recipes import RECIPES, recipe_named
+from lrmtest.compress.gguf.patterns import assign
+from lrmtest.compress.gguf.recipes import RECIPES, recipe_named
 from lrmtest.errors import UsageError
 from lrmtest.models.cards import load_cards
 from lrmtest.models.gguf.header import TYPE_BLOCKS

@@ -8,16 +8,16 @@ import tiny_checkpoint
 from asking import Session, ask
 from model_bytes import gguf_bytes
 
-from lrmtest.compress.gguf import quantize_gguf
-from lrmtest.compress.gguf_kinds import block_of
-from lrmtest.compress.gguf_recipes import recipe_named
-from lrmtest.compress.llamacpp_tools import find_tool
+from lrmtest.compress.gguf.kinds import block_of
+from lrmtest.compress.gguf.quantize import quantize_gguf
+from lrmtest.compress.gguf.recipes import recipe_named
+from lrmtest.compress.gguf.tools import find_tool
 from lrmtest.compress.protect import Protection, parse_protect
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.llamacpp_engine import LlamaCppEngine
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.gguf.export import safetensors_to_gguf
+from lrmtest.models.gguf.from_safetensors import safetensors_to_gguf
 from lrmtest.models.gguf.header import TYPE_BLOCKS, read_gguf_header
 from lrmtest.models.spec import ModelSpec
 

@@ -1,4 +1,4 @@
-"""What pruning did, matrix by matrix and by kind of module."""
+"""Figures of pruning, matrix by matrix and by kind of module."""
 
 from __future__ import annotations
 

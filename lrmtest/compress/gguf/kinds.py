@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 
-from lrmtest.compress.llamacpp_tools import Tool
+from lrmtest.compress.gguf.tools import Tool
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.gguf.header import TYPE_BLOCKS
 

@@ -9,7 +9,7 @@ import pytest
 from processes import gone, wait_for
 
 from lrmtest.compress import programs
-from lrmtest.compress.llamacpp_tools import Tool, find_tool
+from lrmtest.compress.gguf.tools import Tool, find_tool
 from lrmtest.compress.programs import run_program
 from lrmtest.errors import ModelError
 from lrmtest.models.cache import silent

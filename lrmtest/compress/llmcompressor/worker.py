@@ -1,6 +1,6 @@
-"""Quantizes a checkpoint with llmcompressor. A script for the environment that has it.
+"""The worker that quantizes with llmcompressor: a script for the environment that has it.
 
-``python -I llmcompressor_worker.py JOB RESULT``: JOB is a JSON file with `source` and `out`
+``python -I worker.py JOB RESULT``: JOB is a JSON file with `source` and `out`
 (folders), `method` (gptq or awq), `bits`, `group_size` (-1: one group per row), `symmetric`,
 `ignore` (names of modules that stay), `dense` (whether the result is written unpacked), `texts`
 and `tokens` (most of one text). What was measured is written to RESULT, as JSON.

@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-from lrmtest.compress import llmcompressor_env
-from lrmtest.compress.llmcompressor_env import VARIABLE, find_llmcompressor
+import lrmtest.compress.llmcompressor.environment as finding
+from lrmtest.compress.llmcompressor.environment import VARIABLE, find_llmcompressor
 from lrmtest.errors import ModelError
 
 
@@ -24,7 +24,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     own = environment(tmp_path / "own", "")
-    monkeypatch.setattr(llmcompressor_env.sys, "executable", str(own))
+    monkeypatch.setattr(finding.sys, "executable", str(own))
     return tmp_path / "home"
 
 
@@ -44,7 +44,7 @@ def test_the_default_place(home):
 def test_this_python_comes_first(home, tmp_path, monkeypatch):
     environment(home / ".lrmtest-llmcompressor", "0.14.0")
     own = environment(tmp_path / "other", "1.2.0")
-    monkeypatch.setattr(llmcompressor_env.sys, "executable", str(own))
+    monkeypatch.setattr(finding.sys, "executable", str(own))
     assert find_llmcompressor().python == own
 
 

@@ -47,7 +47,7 @@ _TENSORS = {
 }
 
 
-def can_export(folder: Path) -> bool:
+def can_convert(folder: Path) -> bool:
     """Whether `safetensors_to_gguf` knows this kind of model; reads its configuration only."""
     try:
         config = _json(folder / "config.json")
@@ -56,7 +56,7 @@ def can_export(folder: Path) -> bool:
         return False
 
 
-def exported(folder: Path, *, tell: Tell = silent) -> Path:
+def converted(folder: Path, *, tell: Tell = silent) -> Path:
     """The GGUF file of the model in `folder`, out of lrmtest's cache or made now.
 
     Raises:

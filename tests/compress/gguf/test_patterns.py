@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tensor_lists import deepseek_r1, llama
 
-from lrmtest.compress.gguf_names import layer_of, names_of
-from lrmtest.compress.gguf_patterns import assign, options
+from lrmtest.compress.gguf.names import layer_of, names_of
+from lrmtest.compress.gguf.patterns import assign, options
 from lrmtest.errors import UsageError
 
 TYPES = ("Q2_K", "Q4_K", "Q6_K", "IQ1_S", "BF16")

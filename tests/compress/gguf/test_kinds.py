@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lrmtest.compress.gguf_kinds import block_of, known_kind, known_type, needs_matrix
-from lrmtest.compress.llamacpp_tools import Tool
+from lrmtest.compress.gguf.kinds import block_of, known_kind, known_type, needs_matrix
+from lrmtest.compress.gguf.tools import Tool
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.engines.server.llamacpp_program import LlamaProgram
 from lrmtest.models.gguf.header import TYPE_BLOCKS

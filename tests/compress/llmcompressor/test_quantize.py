@@ -9,8 +9,8 @@ import pytest
 import tiny_checkpoint
 from asking import Session, ask
 
-from lrmtest.compress.llmcompressor import quantize_weights
-from lrmtest.compress.llmcompressor_env import VARIABLE, find_llmcompressor
+from lrmtest.compress.llmcompressor.environment import VARIABLE, find_llmcompressor
+from lrmtest.compress.llmcompressor.quantize import quantize_weights
 from lrmtest.compress.protect import Protection, parse_protect
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.card import ModelCard

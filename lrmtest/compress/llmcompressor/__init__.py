@@ -1,0 +1,1 @@
+"""GPTQ and AWQ by llmcompressor, in the environment that has it."""
