@@ -30,10 +30,9 @@ from lrmtest.compress.protect import parse_protect
 from lrmtest.compress.pruning.figures import KindFigures, Pruned
 from lrmtest.compress.pruning.sparsity import read_sparsity
 from lrmtest.errors import UsageError
-from lrmtest.models.cache import Tell
 from lrmtest.models.card import ModelCard
 from lrmtest.options.common import add_cards_option, at_least_1, number, read_cards
-from lrmtest.progress import Progress
+from lrmtest.progress import LayersDone, Tell
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import count
 from lrmtest.reports.tables import open_table
@@ -273,7 +272,7 @@ def make(
 
 
 @contextmanager
-def _progress() -> Iterator[tuple[Tell, Progress]]:
+def _progress() -> Iterator[tuple[Tell, LayersDone]]:
     """What tells the user, on stderr, what is being done and which layer is at work."""
     console = Console(file=sys.stderr)
 

@@ -24,7 +24,6 @@ from lrmtest.compress.variant import (
     write_variant_card,
 )
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.models.cache import Tell, silent
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
 from lrmtest.models.engines.tokenizers.checkpoint_files import quiet
@@ -36,7 +35,7 @@ from lrmtest.models.hashes import file_hashes
 from lrmtest.models.local import measure
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
-from lrmtest.progress import Progress
+from lrmtest.progress import LayersDone, Tell, silent
 from lrmtest.runs.environment import package_versions
 
 _RUN_SAFETENSORS = ("transformers", "vllm", "llamacpp")
@@ -164,7 +163,7 @@ def make_variant(
     store: Path,
     force: bool = False,
     tell: Tell = silent,
-    progress: Progress = lambda done, total: None,
+    progress: LayersDone = lambda done, total: None,
 ) -> Made:
     """Make a variant, unless the very same one is there.
 
@@ -221,7 +220,7 @@ class _Making:
         cards: Mapping[str, ModelCard],
         store: Path,
         tell: Tell,
-        progress: Progress,
+        progress: LayersDone,
     ) -> None:
         self._request, self._how = request, request.how
         self._folder, self._cards, self._store = folder, cards, store

@@ -1,4 +1,4 @@
-"""What this machine has, what a model needs, and whether the two fit."""
+"""This machine: its processor, memory and GPUs."""
 
 from __future__ import annotations
 

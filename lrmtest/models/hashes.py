@@ -17,8 +17,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from lrmtest.errors import ModelError
-from lrmtest.models.cache import Tell, cache_dir, silent, write_atomically
+from lrmtest.models.cache import cache_dir, write_atomically
 from lrmtest.models.local import gguf_parts
+from lrmtest.progress import Tell, silent
 
 _THREADS = 4  # hashlib works without the GIL; more than a few readers only make a disk seek
 _TOLD_BYTES = 4 << 30

@@ -1,4 +1,4 @@
-"""What ``--model`` means: a card's name, a path, a recording or an endpoint."""
+"""The meaning of ``--model``: a card's name, a path, a recording or an endpoint."""
 
 from __future__ import annotations
 

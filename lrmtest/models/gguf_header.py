@@ -1,4 +1,4 @@
-"""What a GGUF file says of itself, without the gguf package and without its weights.
+"""The header of a GGUF file, read without the gguf package and without its weights.
 
 The layout is that of the GGUF specification, versions 2 and 3, little-endian: magic, version,
 counts, key-value metadata, tensor infos, then, aligned, the weights. Only what stands before the
