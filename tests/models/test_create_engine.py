@@ -4,7 +4,7 @@ import pytest
 
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.card import ModelCard
-from lrmtest.models.engines import ENGINE_NAMES, create_engine
+from lrmtest.models.engines.kinds import create_engine, engine_names
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.spec import ModelSpec
 
@@ -17,7 +17,7 @@ def test_unknown_engines_are_guessed():
     with pytest.raises(UsageError, match="no engine 'transformer'") as caught:
         create_engine(spec("transformer"), EngineOptions())
     assert "did you mean 'transformers'?" in caught.value.hint
-    assert all(name in caught.value.hint for name in ENGINE_NAMES)
+    assert all(name in caught.value.hint for name in engine_names())
 
 
 def test_a_missing_library_names_the_extra(monkeypatch):

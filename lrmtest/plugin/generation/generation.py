@@ -15,11 +15,12 @@ from functools import partial
 from typing import Any
 
 from lrmtest.errors import EngineError, LrmtestError
-from lrmtest.models.engines import create_engine
 from lrmtest.models.engines.base import Engine, EngineInfo, Outcome, Progress, Request
+from lrmtest.models.engines.kinds import create_engine, kind_of
 from lrmtest.models.engines.pool import EnginePool, pinned
 from lrmtest.models.engines.tokenizers.counter import load_counter
-from lrmtest.models.hardware import known_sizes, this_machine
+from lrmtest.models.hardware import this_machine
+from lrmtest.models.sizes import known_sizes
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation import selftest
@@ -184,7 +185,7 @@ class Generation:
                     "details": info.details,
                 },
             )
-            if len(planned) >= selftest.LONG_RUN_SAMPLES and spec.engine != "recorded":
+            if len(planned) >= selftest.LONG_RUN_SAMPLES and kind_of(spec).generates:
                 self._self_test(engine, info, planned[0])
         return self._engine
 
@@ -365,7 +366,7 @@ class Generation:
 
     def timing(self) -> RunTiming:
         """How long generation took so far; nothing for recorded outputs, which were only read."""
-        if self._spec is not None and self._spec.engine == "recorded":
+        if self._spec is not None and not kind_of(self._spec).generates:
             return RunTiming()
         wall = max(0.0, self._last_arrival_at - self._submitted_at) if self._submitted_at else 0.0
         return RunTiming(wall, self._startup_seconds, self._generated_tokens)

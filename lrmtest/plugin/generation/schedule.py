@@ -13,6 +13,7 @@ from lrmtest.grading import grade
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
 from lrmtest.models.engines.base import Message, Request
+from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.fetch.files import fetch
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
@@ -26,10 +27,6 @@ from lrmtest.runs.store import Store
 
 QuestionName = tuple[str, str]
 """Suite and question id."""
-
-ENDPOINTS = ("openai", "recorded")
-"""Engines whose model has no files to fetch."""
-
 
 _VERDICTS_AT_ONCE = 64
 
@@ -283,7 +280,7 @@ class Schedule:
     def _the_requests(self) -> Requests:
         """What makes requests; the model's files are fetched on first use."""
         if self._requests is None:
-            if self.spec.engine not in ENDPOINTS:
+            if kind_of(self.spec).has_files:
                 self.spec = replace(self.spec, location=str(fetch(self.spec, tell=self._say)))
             self._requests = Requests(self.spec, self._settings)
         return self._requests

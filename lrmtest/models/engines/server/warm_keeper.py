@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.models.engines import create_engine
 from lrmtest.models.engines.base import Request
+from lrmtest.models.engines.kinds import create_engine
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.server.engine import ServedEngine
 from lrmtest.models.engines.server.launch import start_server
