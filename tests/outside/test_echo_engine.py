@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from outside import OUTSIDE, install
+from outside import OUTSIDE, install, put_on_path, write_metadata
 from sums import SUITE
 
 from lrmtest.options.exit_codes import OK
@@ -23,13 +23,32 @@ ECHOED = (
     .replace("LAST", str(QUESTIONS - 1))
 )
 
+HESITANT = f"""
+from lrmtest.models.engines.kinds import EngineKind
+from lrmtest_echo import EchoEngine
+
+class HesitantEngine(EchoEngine):
+    def start(self, planned, deliver):
+        arrived = []
+        def hesitate(outcome):
+            arrived.append(outcome)
+            if len(arrived) > {QUESTIONS - 10}:
+                self._closed.wait()
+            deliver(outcome)
+        return super().start(planned, hesitate)
+
+HESITANT = EngineKind(name="hesitant", factory=HesitantEngine)
+"""
+
 
 @pytest.fixture
 def run(pytester, tmp_path, monkeypatch):
     """Run the suite in a process that finds the package."""
     install(PACKAGE, tmp_path / "site", monkeypatch)
     pytester.makepyfile(test_sums=ECHOED)
-    pytester.makepyprojecttoml('[tool.lrmtest.models.parrot]\nengine = "echo"\n')
+    pytester.makepyprojecttoml(
+        '[tool.lrmtest.models]\nparrot = {engine = "echo"}\nmacaw = {engine = "echo"}\n'
+    )
 
     def run_suite(*arguments):
         return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
@@ -37,22 +56,30 @@ def run(pytester, tmp_path, monkeypatch):
     return run_suite
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")])
-@pytest.mark.parametrize("named", [("--model", "parrot"), ("--model=tiny-lrm", "--engine=echo")])
-def test_it_answers(run, named, workers):
-    result = run(*named, *workers)
+@pytest.mark.parametrize(
+    "arguments",
+    [("--model", "parrot"), ("--model", "tiny-lrm", "--engine", "echo", "-n", "2")],
+)
+def test_it_answers(run, arguments):
+    result = run(*arguments)
     result.assert_outcomes(passed=QUESTIONS - 1, failed=1)
-    result.stdout.fnmatch_lines(["*: starting the echo engine"])
     result.stdout.no_fnmatch_line("*does not tell*")  # the self-test finds nothing odd
 
 
+@pytest.fixture
+def hesitant(pytester, tmp_path, monkeypatch):
+    """The engine, answering no more than most of the questions until it is closed."""
+    (tmp_path / "hesitant.py").write_text(HESITANT)
+    write_metadata(tmp_path, "hesitant", {"lrmtest.engines": {"hesitant": "hesitant:HESITANT"}})
+    put_on_path(monkeypatch, tmp_path)
+
+
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
-def test_it_ends_when_the_gate_has_decided(run, workers):
+def test_it_ends_when_the_gate_has_decided(run, hesitant, workers):
     run("--model", "parrot", "--save-baseline", "base.json")
     gate = ("--baseline", "base.json", "--gate", "--early-stop")
-    result = run(
-        "--model", "tiny-lrm", "--engine", "echo", "--token-margin", "off", *gate, *workers
-    )
+    easy = ("--mde", "0.6", "--token-margin", "off")
+    result = run("--model", "macaw", "--engine", "hesitant", *gate, *easy, *workers)
     assert result.ret == OK
     result.stdout.fnmatch_lines([f"stopped when decided: * of {QUESTIONS} samples counted*"])
     assert "Traceback" not in result.stdout.str()
@@ -62,7 +89,7 @@ def test_lrmtest_lists_it(run):
     done = subprocess.run(
         [sys.executable, "-m", "lrmtest", "models"], capture_output=True, text=True, check=True
     )
-    assert re.search(r"parrot.*echo", done.stdout)
+    assert re.search(r"parrot .* yes", done.stdout)
 
 
 def test_it_is_the_one_in_the_documentation():
