@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lrmtest.errors import ModelError
+from lrmtest.models.fingerprint import read_once
 
 _MAGIC = b"GGUF"
 _MAX_HEADER = 256 << 20  # bytes; a vocabulary of 256,000 tokens with its merges takes about 12 MiB
@@ -116,8 +117,9 @@ class GgufHeader:
         return length if isinstance(length, int) and length > 0 else None
 
 
+@read_once
 def read_gguf_header(path: Path) -> GgufHeader:
-    """Read the header of the GGUF file at `path`.
+    """The header of the GGUF file at `path`; read once while the file stays as it is.
 
     Raises:
         ModelError: the file cannot be read, is no GGUF file, or is truncated or corrupted;
