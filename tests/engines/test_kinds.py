@@ -1,11 +1,12 @@
 """Engine kinds: the table, what packages add to it, and what a model's description asks of it."""
 
 import hashlib
+import sys
 
 import pytest
 from outside import put_on_path, write_metadata
 
-from lrmtest.errors import UsageError
+from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.kinds import (
@@ -43,7 +44,7 @@ def offer(tmp_path, monkeypatch):
     (site / "offered.py").write_text(MODULE)
     (site / "broken.py").write_text("raise RuntimeError('out of order\\nfor good')")
     put_on_path(monkeypatch, site)
-    monkeypatch.delitem(__import__("sys").modules, "offered", raising=False)
+    monkeypatch.delitem(sys.modules, "offered", raising=False)
 
     def offer_engines(package="toys", **engines):
         write_metadata(site, package, {GROUP: engines})
@@ -52,13 +53,31 @@ def offer(tmp_path, monkeypatch):
     return offer_engines
 
 
+def model_on(engine):
+    return ModelSpec("m", ModelCard("m"), engine)
+
+
+def test_unknown_engines_are_guessed():
+    with pytest.raises(UsageError, match="no engine 'transformer'") as caught:
+        create_engine(model_on("transformer"), EngineOptions())
+    assert "did you mean 'transformers'?" in caught.value.hint
+    assert all(name in caught.value.hint for name in engine_names())
+
+
+def test_a_missing_library_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lrmtest.models.engines.transformers.engine", None)
+    with pytest.raises(ModelError, match="transformers engine cannot be imported") as caught:
+        create_engine(model_on("transformers"), EngineOptions())
+    assert "pip install 'lrmtest[cpu]'" in caught.value.hint
+
+
 def test_an_offered_engine_stands_beside_the_own(offer):
     assert engine_names() == OWN
     offer(toy="offered:toy", remote="offered:remote")
     assert engine_names() == (*OWN, "remote", "toy")
     kind = engine_kind("toy")
     assert (kind.name, kind.has_files, kind.generates) == ("toy", False, True)
-    spec = ModelSpec("m", ModelCard("m"), "toy")
+    spec = model_on("toy")
     assert create_engine(spec, EngineOptions()) == (spec, EngineOptions())
 
 
@@ -98,7 +117,7 @@ def test_two_packages_with_one_name_are_refused(offer):
 def test_a_factory_that_is_not_there(offer):
     offer(other="offered:other")
     with pytest.raises(UsageError, match="factory 'offered:gone' is not there"):
-        create_engine(ModelSpec("m", ModelCard("m"), "other"), EngineOptions())
+        create_engine(model_on("other"), EngineOptions())
 
 
 def test_formats_go_with_files():
