@@ -35,10 +35,10 @@ from rich.table import Table
 
 from lrmtest.errors import ModelError
 from lrmtest.models.cards import load_cards
-from lrmtest.models.engines.server.vllm_program import find_vllm
 from lrmtest.models.fetch.files import fetch
 from lrmtest.models.gguf.from_safetensors import converted
 from lrmtest.models.gguf.to_safetensors import gguf_to_safetensors
+from lrmtest.models.programs.vllm import find_vllm
 from lrmtest.models.resolve import resolve
 from lrmtest.runs.store import STORE_NAME, Store
 

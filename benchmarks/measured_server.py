@@ -18,8 +18,8 @@ from pathlib import Path
 
 import httpx
 
-from lrmtest.models.engines.server.llamacpp_program import find_llama_server
-from lrmtest.models.engines.server.process import free_port
+from lrmtest.models.engines.server.readiness import free_port
+from lrmtest.models.programs.llamacpp import find_llama_server
 
 NAME = "bench"
 """The model's name on the server."""

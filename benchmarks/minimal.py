@@ -34,13 +34,12 @@ from rich.table import Table
 
 from lrmtest.grading import grade
 from lrmtest.models.cards import load_cards
-from lrmtest.models.engines import ENGINE_NAMES, create_engine
 from lrmtest.models.engines.base import Message, Outcome, Request, Sampling
+from lrmtest.models.engines.kinds import create_engine, engine_names, kind_of
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.fetch.files import fetch
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
-from lrmtest.plugin.generation.schedule import ENDPOINTS
 from lrmtest.questions import Question, render_prompt, suite_named
 from lrmtest.questions.fresh import DIFFICULTIES, FAMILIES
 from lrmtest.questions.fresh.search import Search
@@ -218,7 +217,7 @@ def run(
 
 def spec_of(given: str, engine: str | None) -> ModelSpec:
     spec = resolve(given, load_cards(), engine=engine)
-    return spec if spec.engine in ENDPOINTS else replace(spec, location=str(fetch(spec)))
+    return replace(spec, location=str(fetch(spec))) if kind_of(spec).has_files else spec
 
 
 def size(drawn: DrawnQuestion | None) -> str:
@@ -231,7 +230,7 @@ def main() -> None:
     )
     parser.add_argument("--model", required=True, metavar="NAME")
     parser.add_argument("--against", metavar="NAME")
-    parser.add_argument("--engine", choices=ENGINE_NAMES)
+    parser.add_argument("--engine", choices=engine_names())
     parser.add_argument("--family", choices=list(FAMILIES), default="hops")
     parser.add_argument("--difficulty", type=int, choices=DIFFICULTIES, default=1)
     parser.add_argument("--concurrency", type=int, default=16)

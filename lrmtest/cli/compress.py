@@ -28,10 +28,9 @@ from lrmtest.compress.methods import (
 from lrmtest.compress.options import Option
 from lrmtest.compress.protect import parse_protect
 from lrmtest.errors import UsageError
-from lrmtest.models.cache import Tell
 from lrmtest.models.card import ModelCard
 from lrmtest.options.common import add_cards_option, at_least_1, number, read_cards
-from lrmtest.progress import Progress
+from lrmtest.progress import LayersDone, Tell
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import count
 from lrmtest.reports.tables import open_table
@@ -232,7 +231,7 @@ def make(
 
 
 @contextmanager
-def _progress() -> Iterator[tuple[Tell, Progress]]:
+def _progress() -> Iterator[tuple[Tell, LayersDone]]:
     """What tells the user, on stderr, what is being done and which layer is at work."""
     console = Console(file=sys.stderr)
 

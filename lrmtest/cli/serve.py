@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import LrmtestError, ModelError, UsageError
-from lrmtest.models.cache import Tell
 from lrmtest.models.engines.server.planned_tokens import smallest_context, stand_ins
 from lrmtest.models.engines.server.warm_keeper import keep, log_file, served_engine, stop
 from lrmtest.models.engines.server.warm_records import WarmRecord, warm_record, warm_records
@@ -26,6 +25,7 @@ from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.common import add_model_options, at_least_1, read_cards
 from lrmtest.options.engine import add_server_options, read_server_options
+from lrmtest.progress import Tell
 
 _MOST_AT_ONCE = 64  # more than any engine's default
 _TOLD_BY = "LRMTEST_SERVE_PIPE"

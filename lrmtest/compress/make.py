@@ -28,14 +28,13 @@ from lrmtest.compress.variant import (
     write_variant_card,
 )
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.models.cache import Tell, silent
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
 from lrmtest.models.engines.transformers.context import context_length
 from lrmtest.models.hashes import file_hashes
 from lrmtest.models.local import gguf_in, measure
 from lrmtest.models.spec import ModelSpec
-from lrmtest.progress import Progress
+from lrmtest.progress import LayersDone, Tell, silent
 from lrmtest.runs.environment import package_versions
 
 
@@ -93,7 +92,7 @@ def make_variant(
     store: Path,
     force: bool = False,
     tell: Tell = silent,
-    progress: Progress = lambda done, total: None,
+    progress: LayersDone = lambda done, total: None,
 ) -> Made:
     """Make a variant, unless the very same one is there.
 
@@ -130,7 +129,7 @@ class _Making:
         cards: Mapping[str, ModelCard],
         store: Path,
         tell: Tell,
-        progress: Progress,
+        progress: LayersDone,
     ) -> None:
         self._request, self._method = request, request.method
         self._folder, self._cards, self._store = folder, cards, store

@@ -12,11 +12,10 @@ from lrmtest.compress.figures import Pruned
 from lrmtest.compress.options import Option
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.models.cache import Tell
 from lrmtest.models.engines.tokenizers.checkpoint_files import quiet
 from lrmtest.models.gguf.to_safetensors import gguf_to_safetensors
 from lrmtest.models.spec import ModelSpec
-from lrmtest.progress import Progress
+from lrmtest.progress import LayersDone, Tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +47,7 @@ class CompressionTask:
     tokens: int
     tokenizer: Any
     tell: Tell
-    progress: Progress
+    progress: LayersDone
 
     def safetensors(self) -> Path:
         """The model as a folder with safetensors: its own, or a GGUF file's weights unpacked.

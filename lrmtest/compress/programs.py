@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from lrmtest.models.cache import Tell
-from lrmtest.models.engines.server.failure import KnownFailure, start_failure
-from lrmtest.models.engines.server.process import ServerProcess
+from lrmtest.models.programs.failure import KnownFailure, program_failure
+from lrmtest.models.programs.process import GuardedProcess
+from lrmtest.progress import Tell
 
 _POLL_SECONDS = 0.2
 _TELL_SECONDS = 10.0
@@ -45,7 +45,7 @@ def run_program(
     """
     # Threads spin while they wait for each other, which starves whatever shares the cores.
     patience = {} if "OMP_WAIT_POLICY" in os.environ else {"OMP_WAIT_POLICY": "passive"}
-    process = ServerProcess(command, {**environment, **patience}, folder=folder)
+    process = GuardedProcess(command, {**environment, **patience}, folder=folder)
     told, next_time = "", time.monotonic() + _TELL_SECONDS
     try:
         while not process.wait(_POLL_SECONDS):
@@ -60,5 +60,5 @@ def run_program(
         process.stop(hasty=True)
     lines = process.log.lines()
     if process.exit_status:
-        raise start_failure(name, process.exit_status, lines, failures, out_of_memory=_LESS)
+        raise program_failure(name, process.exit_status, lines, failures, out_of_memory=_LESS)
     return lines

@@ -4,17 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from lrmtest.models.paths import user_path
-
-Tell = Callable[[str], None]
-"""Receives a line for the user about something that may take long."""
-
-
-def silent(message: str) -> None:
-    """A `Tell` that tells nobody."""
 
 
 def cache_dir() -> Path:

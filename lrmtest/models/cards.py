@@ -19,7 +19,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from lrmtest.errors import UsageError
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
-from lrmtest.models.engines import check_engine_name
+from lrmtest.models.engines.kinds import check_engine_name
 from lrmtest.models.paths import user_path
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

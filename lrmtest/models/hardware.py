@@ -1,4 +1,4 @@
-"""What this machine has, what a model needs, and whether the two fit."""
+"""This machine: its processor, memory and GPUs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-from lrmtest.models.card import ModelCard
+from typing import Any
 
 _NVIDIA_SMI_SECONDS = 10
-_UNKNOWN_BITS = 16.0  # a checkpoint that was not compressed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +49,6 @@ class Machine:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """Whether a model runs on a machine: ``yes``, ``offload`` (slowly) or ``no``, and why."""
-
-    verdict: Literal["yes", "offload", "no"]
-    why: str
-
-
 def this_machine(visible_devices: str | None = None) -> Machine:
     """The machine this process runs on; asks nvidia-smi, imports nothing heavy.
 
@@ -69,68 +58,6 @@ def this_machine(visible_devices: str | None = None) -> Machine:
     total, available = _memory_bytes()
     visible = visible_devices or os.environ.get("CUDA_VISIBLE_DEVICES")
     return Machine(_cpu_name(), _cores(), total / 1e9, available / 1e9, _gpus(visible))
-
-
-def disk_gb(card: ModelCard) -> float | None:
-    """About the size of the model's weight files in 1e9 bytes; None when not known."""
-    if card.parameters is None:
-        return None
-    return card.parameters * (card.compression.bits_per_weight or _UNKNOWN_BITS) / 8
-
-
-def memory_needed_gb(card: ModelCard, engine: str | None = None) -> float | None:
-    """Memory, in 1e9 bytes, that weights and a working context take; None when not known.
-
-    The card's own `memory_gb` if it has one, else parameters x bits / 8, and on top 20 % and
-    0.5 GB: room for the key-value cache of some long completions and for buffers. It is a rule
-    of thumb; the context and how many requests are in flight can need much more.
-
-    Args:
-        card: the model.
-        engine: the engine it is to run on; the card's own when None. The transformers engine
-            unpacks GGUF weights to 16 bits each.
-    """
-    if card.memory_gb is not None:
-        return card.memory_gb
-    if card.parameters is None:
-        return None
-    bits = card.compression.bits_per_weight or _UNKNOWN_BITS
-    if (engine or card.engine) == "transformers" and card.checkpoint.gguf:
-        bits = max(bits, 16.0)
-    return card.parameters * bits / 8 * 1.2 + 0.5
-
-
-def known_sizes(card: ModelCard, engine: str) -> dict[str, float]:
-    """What is known of a model's size, for its run's manifest: what its answers cost to have.
-
-    ``parameters`` in billions, ``disk_gb`` and ``memory_gb`` in 1e9 bytes; unknown ones are absent.
-    """
-    sizes = {
-        "parameters": card.parameters,
-        "disk_gb": disk_gb(card),
-        "memory_gb": memory_needed_gb(card, engine),
-    }
-    return {name: round(size, 4) for name, size in sizes.items() if size is not None}
-
-
-def can_run(card: ModelCard, machine: Machine, engine: str | None = None) -> Fit:
-    """Whether `machine` has the memory for the model."""
-    if (engine or card.engine) in ("openai", "recorded"):
-        return Fit("yes", "generated elsewhere")
-    needed = memory_needed_gb(card, engine)
-    if needed is None:
-        return Fit("no", "its size is not known: set parameters in its card")
-    gpu_gb = sum(gpu.memory_gb for gpu in machine.gpus)
-    have = f"{machine.available_gb:.3g} GB of memory free"
-    if machine.gpus:
-        have = f"{gpu_gb:.3g} GB on {len(machine.gpus)} GPU(s), {have}"
-    if needed <= gpu_gb:
-        return Fit("yes", f"needs {needed:.3g} GB; {have}")
-    if needed <= gpu_gb + machine.available_gb:
-        if machine.gpus:
-            return Fit("offload", f"needs {needed:.3g} GB, partly off the GPU; {have}")
-        return Fit("yes", f"needs {needed:.3g} GB, on the CPU; {have}")
-    return Fit("no", f"needs {needed:.3g} GB; {have}")
 
 
 def _memory_bytes() -> tuple[int, int]:

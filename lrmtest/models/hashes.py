@@ -7,24 +7,24 @@ kept until the file's size, time of change or inode differs.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import re
-import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from lrmtest.errors import ModelError
-from lrmtest.models.cache import Tell, cache_dir, silent, write_atomically
+from lrmtest.models.cache import cache_dir, write_atomically
+from lrmtest.models.fingerprint import fingerprint, settled
 from lrmtest.models.local import gguf_parts
+from lrmtest.progress import Tell, silent
 
 _THREADS = 4  # hashlib works without the GIL; more than a few readers only make a disk seek
 _TOLD_BYTES = 4 << 30
 _BYTES_PER_SECOND = 500e6  # SHA-256 of one core, for the estimate that the user is given
-# A file written this recently could be written again within one tick of its file system's clock.
-_SETTLED_SECONDS = 2.0
 
 # What changes completions: weights, configuration, tokenizer, chat template, code that comes
 # with the checkpoint. Not: readmes, trainer states, results that somebody saved beside.
@@ -54,14 +54,30 @@ def hash_files(files: Sequence[Path], *, tell: Tell = silent) -> dict[str, str]:
     Raises:
         ModelError: one is missing, cannot be read, or changes while it is read.
     """
-    known = _load()
-    fingerprints = {file: _fingerprint(file) for file in files}
-    hashes = {
-        file: known[str(file.resolve())][1]
-        for file in files
-        if known.get(str(file.resolve()), ("", ""))[0] == fingerprints[file]
+    fingerprints = {file: fingerprint(file) for file in files}
+    hashes = _known(fingerprints)
+    if len(hashes) < len(fingerprints):
+        with _one_at_a_time():
+            # Another process, a worker of the same session for instance, may have done it by now.
+            hashes = _known(fingerprints)
+            stale = {file: mark for file, mark in fingerprints.items() if file not in hashes}
+            hashes |= _computed(stale, tell)
+    return {file.name: hashes[file] for file in files}
+
+
+def _known(fingerprints: Mapping[Path, str]) -> dict[Path, str]:
+    """The hashes in the cache of files that are still as they were."""
+    cached = _load()
+    return {
+        file: cached[str(file.resolve())][1]
+        for file, mark in fingerprints.items()
+        if cached.get(str(file.resolve()), ("", ""))[0] == mark
     }
-    stale = [file for file in files if file not in hashes]
+
+
+def _computed(fingerprints: Mapping[Path, str], tell: Tell) -> dict[Path, str]:
+    """The hashes of files, computed now; the cache knows them afterwards."""
+    stale = list(fingerprints)
     todo_bytes = sum(file.stat().st_size for file in stale)
     if todo_bytes > _TOLD_BYTES:
         minutes = todo_bytes / _BYTES_PER_SECOND / min(_THREADS, len(stale)) / 60
@@ -70,15 +86,26 @@ def hash_files(files: Sequence[Path], *, tell: Tell = silent) -> dict[str, str]:
             f"(about {max(1, round(minutes))} min)"
         )
     with ThreadPoolExecutor(_THREADS) as pool:
-        hashes |= dict(zip(stale, pool.map(sha256_of, stale), strict=True))
+        hashes = dict(zip(stale, pool.map(sha256_of, stale), strict=True))
 
     for file in stale:
-        if _fingerprint(file) != fingerprints[file]:
+        if fingerprint(file) != fingerprints[file]:
             raise ModelError(
                 f"{file} changed while it was being read", hint="wait until it is complete"
             )
     _remember({file: (fingerprints[file], hashes[file]) for file in stale})
-    return {file.name: hashes[file] for file in files}
+    return hashes
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Wait until no other process or thread is in here; a folder that takes no lock has none."""
+    with ExitStack() as held:
+        with suppress(OSError):
+            cache_dir().mkdir(parents=True, exist_ok=True)
+            lock = held.enter_context((cache_dir() / "hashes.lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _files_of(path: Path) -> list[Path]:
@@ -107,14 +134,6 @@ def sha256_of(file: Path) -> str:
         raise ModelError(f"cannot read {file}: {error.strerror or error}") from error
 
 
-def _fingerprint(file: Path) -> str:
-    try:
-        status = file.stat()
-    except OSError as error:
-        raise ModelError(f"cannot read {file}: {error.strerror or error}") from error
-    return f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
-
-
 def _cache_file() -> Path:
     return cache_dir() / "hashes.json"
 
@@ -129,12 +148,7 @@ def _load() -> dict[str, tuple[str, str]]:
 
 
 def _remember(fresh: dict[Path, tuple[str, str]]) -> None:
-    settled = time.time_ns() - int(_SETTLED_SECONDS * 1e9)
-    entries = {
-        str(file.resolve()): entry
-        for file, entry in fresh.items()
-        if file.stat().st_mtime_ns < settled
-    }
+    entries = {str(file.resolve()): entry for file, entry in fresh.items() if settled(file)}
     if not entries:
         return
     # Read again: another process may have added to it meanwhile. What a race still loses is

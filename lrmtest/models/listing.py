@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from lrmtest.errors import UsageError
 from lrmtest.models.card import Checkpoint, ModelCard
-from lrmtest.models.hardware import Fit, Machine, can_run, disk_gb, memory_needed_gb
+from lrmtest.models.hardware import Machine
+from lrmtest.models.sizes import Fit, can_run, disk_gb, memory_needed_gb
 
 Origin = Literal["hub", "wheel", "path", "endpoint", "recipe", "unknown"]
 """Where a model comes from. ``recipe``: not published, it has to be made first."""
@@ -49,6 +51,10 @@ def model_rows(cards: Mapping[str, ModelCard], machine: Machine) -> tuple[ModelR
 
 def _row(card: ModelCard, machine: Machine) -> ModelRow:
     compression = card.compression
+    try:
+        memory_gb, fit = memory_needed_gb(card), can_run(card, machine)
+    except UsageError as error:  # its engine's package is broken: of no concern to other models
+        memory_gb, fit = card.memory_gb, Fit("no", error.message)
     return ModelRow(
         name=card.name,
         engine=card.engine,
@@ -59,10 +65,10 @@ def _row(card: ModelCard, machine: Machine) -> ModelRow:
         bits_per_weight=compression.bits_per_weight,
         sparsity=compression.sparsity,
         disk_gb=disk_gb(card),
-        memory_gb=memory_needed_gb(card),
+        memory_gb=memory_gb,
         origin=_origin(card.checkpoint, compression.recipe),
         recipe=compression.recipe,
-        fit=can_run(card, machine),
+        fit=fit,
     )
 
 

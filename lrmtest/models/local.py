@@ -1,4 +1,4 @@
-"""What the files of a model on disk say of it: a model card measured, not written."""
+"""Model cards that are measured, not written: from the files of a model on disk."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import Any
 
 from lrmtest.errors import ModelError
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
-from lrmtest.models.gguf.header import read_gguf_header
+from lrmtest.models.fingerprint import read_once
+from lrmtest.models.gguf_header import read_gguf_header
 
 _MAX_JSON = 64 << 20  # bytes; the index of R1's 163 safetensors files takes 8 MiB
 _SPLIT = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
@@ -205,6 +206,7 @@ def _quantized_bits(quantization: Mapping[str, Any]) -> int | None:
     return None
 
 
+@read_once
 def _count_safetensors(path: Path, packed_bits: int | None) -> tuple[int, int]:
     """Weights in a safetensors file and the bytes they take, scales included.
 

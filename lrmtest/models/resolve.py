@@ -1,4 +1,4 @@
-"""What ``--model`` means: a card's name, a path, a recording or an endpoint."""
+"""The meaning of ``--model``: a card's name, a path, a recording or an endpoint."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from lrmtest.errors import UsageError
 from lrmtest.models.card import Checkpoint, ModelCard
 from lrmtest.models.cards import SAFE_NAME, fill_in, read_card
-from lrmtest.models.engines import check_engine_name
 from lrmtest.models.engines.http.endpoint import Endpoint
+from lrmtest.models.engines.kinds import ENDPOINT, RECORDING, EngineKind, Source, engine_kind
 from lrmtest.models.gguf.from_safetensors import can_convert
 from lrmtest.models.local import measure, own_sampling
 from lrmtest.models.paths import is_there, user_path
@@ -25,6 +25,10 @@ CARD_FILE = "lrmtest-card.toml"
 _TEMPERATURE, _TOP_P = 0.6, 0.95
 _RECORDED = "recorded:"
 _URL = ("http://", "https://")
+_LOCATIONS: dict[Source, str] = {
+    "recording": f"{_RECORDED}PATH",
+    "endpoint": "http://host:port/v1",
+}
 _PART = re.compile(r"-\d{5}-of-\d{5}$")
 _NAMED = re.compile(rf"({SAFE_NAME.pattern})=(.+)", re.DOTALL)
 
@@ -40,12 +44,12 @@ def resolve(model: str, cards: Mapping[str, ModelCard], *, engine: str | None = 
         engine: the user's choice; the card's own when None.
 
     Raises:
-        UsageError: there is no such model, it has to be made first, or the engine cannot run it.
+        UsageError: there is no such model, it has to be made first, or the engine cannot run it,
+            is not known, or the package that offers it is broken.
         ModelError: the files at a path are missing, truncated or corrupted.
     """
-    if engine is not None:
-        check_engine_name(engine, where="--engine")
-    return replace(_resolved(model, cards, engine), given=model)
+    kind = None if engine is None else engine_kind(engine)
+    return replace(_resolved(model, cards, kind), given=model)
 
 
 def sampling_defaults(spec: ModelSpec) -> tuple[float, float]:
@@ -69,7 +73,7 @@ def sampling_defaults(spec: ModelSpec) -> tuple[float, float]:
     )
 
 
-def _resolved(model: str, cards: Mapping[str, ModelCard], engine: str | None) -> ModelSpec:
+def _resolved(model: str, cards: Mapping[str, ModelCard], engine: EngineKind | None) -> ModelSpec:
     by_name = _by_every_name(cards)
     if model in by_name:
         return _from_card(by_name[model], engine)
@@ -105,10 +109,13 @@ def _named_location(text: str) -> tuple[str, str] | None:
     return match.group(1), match.group(2)
 
 
-def _from_card(card: ModelCard, engine: str | None) -> ModelSpec:
+def _from_card(card: ModelCard, engine: EngineKind | None) -> ModelSpec:
     checkpoint = card.checkpoint
-    if checkpoint.url and engine in (None, "openai"):
-        return _from_url(checkpoint.url, card, engine)
+    kind = engine or engine_kind(card.engine, where=f"model {card.name!r}")
+    if kind.source == "card":
+        return ModelSpec(card.name, card, kind.name)
+    if checkpoint.url and (engine is None or kind.source == "endpoint"):
+        return _from_url(checkpoint.url, card, kind if kind.source == "endpoint" else None)
     if checkpoint.path:
         path = Path(checkpoint.path)
         if not is_there(path):
@@ -123,7 +130,10 @@ def _from_card(card: ModelCard, engine: str | None) -> ModelSpec:
 
 
 def _from_location(
-    location: str, cards: Mapping[str, ModelCard], card: ModelCard | None, engine: str | None
+    location: str,
+    cards: Mapping[str, ModelCard],
+    card: ModelCard | None,
+    engine: EngineKind | None,
 ) -> ModelSpec:
     """`card` is what the user's ``NAME=`` stands for, None when no name was given."""
     if location.startswith(_URL):
@@ -142,15 +152,18 @@ def _from_location(
     return _from_path(path, replace(card, checkpoint=Checkpoint()), engine)
 
 
-def _from_url(text: str, card: ModelCard | None, engine: str | None) -> ModelSpec:
+def _from_url(text: str, card: ModelCard | None, engine: EngineKind | None) -> ModelSpec:
     url = Endpoint.parse(text).url
     card = card or ModelCard(name=_safe_name(urlsplit(url).netloc, text))
-    only = _only("openai", engine, text)
+    only = _only(ENDPOINT, engine, text)
     return ModelSpec(card.name, replace(card, engine=only), only, url)
 
 
 def _from_recording(
-    location: str, cards: Mapping[str, ModelCard], card: ModelCard | None, engine: str | None
+    location: str,
+    cards: Mapping[str, ModelCard],
+    card: ModelCard | None,
+    engine: EngineKind | None,
 ) -> ModelSpec:
     path = user_path(location.removeprefix(_RECORDED))
     if not is_there(path):
@@ -158,11 +171,11 @@ def _from_recording(
     if card is None:
         name = _safe_name(path.resolve().name.partition(".jsonl")[0], location)
         card = cards.get(name, ModelCard(name=name))
-    only = _only("recorded", engine, location)
+    only = _only(RECORDING, engine, location)
     return ModelSpec(card.name, replace(card, engine=only), only, str(path))
 
 
-def _from_path(path: Path, card: ModelCard, engine: str | None) -> ModelSpec:
+def _from_path(path: Path, card: ModelCard, engine: EngineKind | None) -> ModelSpec:
     measured = measure(path)
     files = measured.checkpoint
     full = fill_in(card, measured)
@@ -170,28 +183,35 @@ def _from_path(path: Path, card: ModelCard, engine: str | None) -> ModelSpec:
     return _from_files(full, engine, location=files.path)
 
 
-def _from_files(card: ModelCard, engine: str | None, *, location: str) -> ModelSpec:
+def _from_files(card: ModelCard, engine: EngineKind | None, *, location: str) -> ModelSpec:
     """A model whose weights are files; refuses an engine that cannot run them."""
-    chosen = engine or card.engine
-    elsewhere = {"recorded": "recorded:PATH", "openai": "http://host:port/v1"}
-    if chosen in elsewhere:
+    kind = engine or engine_kind(card.engine, where=f"model {card.name!r}")
+    if kind.source in _LOCATIONS:
         raise UsageError(
-            f"engine {chosen} cannot run the files of model {card.name!r}",
-            hint=f"--model {card.name}={elsewhere[chosen]}",
+            f"engine {kind.name} cannot run the files of model {card.name!r}",
+            hint=f"--model {card.name}={_LOCATIONS[kind.source]}",
         )
     folder = Path(location) if location else None
-    if chosen == "llamacpp" and not (card.checkpoint.gguf or (folder and can_convert(folder))):
+    if kind.reads == ("gguf",) and not (card.checkpoint.gguf or (folder and can_convert(folder))):
         raise UsageError(
-            f"engine llamacpp runs GGUF files only, and model {card.name!r} is none",
+            f"engine {kind.name} runs GGUF files only, and model {card.name!r} is none",
             hint="convert it with llama.cpp's convert_hf_to_gguf.py, or choose another --engine",
         )
-    return ModelSpec(card.name, card, chosen, location)
+    if kind.reads == ("safetensors",) and card.checkpoint.gguf:
+        raise UsageError(
+            f"engine {kind.name} needs safetensors, and model {card.name!r} is a GGUF file",
+            hint="run it on --engine llamacpp",
+        )
+    return ModelSpec(card.name, card, kind.name, location)
 
 
-def _only(wanted: str, engine: str | None, location: str) -> str:
-    if engine not in (None, wanted):
-        raise UsageError(f"--model {location} runs on engine {wanted}, not on {engine}")
-    return wanted
+def _only(usual: EngineKind, engine: EngineKind | None, location: str) -> str:
+    """The engine of a location that says what engines it is for."""
+    if engine is None:
+        return usual.name
+    if engine.source != usual.source:
+        raise UsageError(f"--model {location} runs on engine {usual.name}, not on {engine.name}")
+    return engine.name
 
 
 def _path_name(path: Path) -> str:

@@ -19,7 +19,8 @@ class ModelSpec:
         card: everything known of it.
         engine: the engine it runs on; the user's choice, else the card's.
         location: a local file or folder, an endpoint's base URL or a recording's path;
-            empty until `lrmtest.models.fetch.files.fetch` has put the card's checkpoint on disk.
+            empty until `lrmtest.models.fetch.files.fetch` has put the card's checkpoint on disk,
+            and where the engine knows the model by its card alone.
         given: what the user called it.
     """
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import load_cards
-from lrmtest.models.engines import ENGINE_NAMES
+from lrmtest.models.engines.kinds import engine_names
 from lrmtest.questions import DataOptions
 from lrmtest.questions.fresh import DIFFICULTIES
 
@@ -50,7 +50,7 @@ share_above_0 = number(float, "in (0, 1]", lambda share: 0 < share <= 1)
 
 def add_model_options(add: AddOption) -> None:
     """Add what says how ``--model`` is understood: ``--engine`` and ``--cards``."""
-    add("--engine", choices=ENGINE_NAMES, help="engine, in place of the model card's own")
+    add("--engine", choices=engine_names(), help="engine, in place of the model card's own")
     add_cards_option(add)
 
 

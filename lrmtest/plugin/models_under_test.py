@@ -8,6 +8,7 @@ from pathlib import Path
 from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import load_cards
+from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.engines.recorded.recording import Recording
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
@@ -55,7 +56,7 @@ class ModelsUnderTest:
                     hint="name the model that it was made of",
                 )
         for spec in (*self._specs.values(), *([self._against] if self._against else [])):
-            if spec.engine == "recorded":
+            if not kind_of(spec).generates:
                 raise UsageError(
                     f"--property asks new questions, and {spec.name!r} is a recording",
                     hint="name a model that can be asked",
@@ -88,6 +89,6 @@ class ModelsUnderTest:
             self._recordings = {
                 name: Recording(spec.location)
                 for name, spec in self._specs.items()
-                if spec.engine == "recorded"
+                if kind_of(spec).source == "recording"
             }
         return self._recordings

@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
-from lrmtest.models.cache import Tell, silent
 from lrmtest.plugin.ending.gate_statuses import FAILED_UNDER_GATE, PASSED_UNDER_GATE
+from lrmtest.progress import Tell, silent
 from lrmtest.reports.progress import StatusLine
 
 

@@ -7,7 +7,6 @@ from contextlib import suppress
 import pytest
 
 from lrmtest.errors import StoreError
-from lrmtest.models.cache import Tell, silent
 from lrmtest.options.settings import Settings, read_settings
 from lrmtest.plugin.collector import RecordCollector
 from lrmtest.plugin.gating.comparisons import Comparisons
@@ -16,6 +15,7 @@ from lrmtest.plugin.generation.protocol import CompletionSources
 from lrmtest.plugin.generation.schedule import Schedule
 from lrmtest.plugin.models_under_test import ModelsUnderTest
 from lrmtest.plugin.suites import Suites
+from lrmtest.progress import Tell, silent
 from lrmtest.runs.store import STORE_NAME, Store
 
 

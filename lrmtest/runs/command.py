@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lrmtest.errors import UsageError
+from lrmtest.models.engines.kinds import can_generate
 from lrmtest.runs.outcomes import QuestionKey
 
 
@@ -26,7 +27,7 @@ def pytest_ids(manifest: Mapping[str, Any], key: QuestionKey) -> list[str]:
 
 def can_be_rerun(manifest: Mapping[str, Any]) -> bool:
     """Whether there is a model to ask again; recorded outputs have none."""
-    return _section(manifest, "model").get("engine") != "recorded"
+    return can_generate(str(_section(manifest, "model").get("engine")))
 
 
 def rerun_arguments(

@@ -25,6 +25,7 @@ import pytest
 import tiny_checkpoint
 from doc_commands import commands_in, program_of
 from fault_server import FaultServer
+from outside import OUTSIDE, install
 
 from lrmtest.cli import main
 from lrmtest.options.exit_codes import REGRESSED, UNDECIDED
@@ -201,6 +202,9 @@ class Shell:
                 shutil.copy("one.json", name)
         for name in set(re.findall(r"samples[\w.-]*\.jsonl", text)):
             shutil.copy("aime-log.jsonl" if "aime" in name else "folio-log.jsonl", name)
+        for package in OUTSIDE.glob("*/pyproject.toml"):
+            if package.read_text() in text:
+                install(package.parent, folder / package.parent.name, self.monkeypatch)
         if "lrmtest compress ./my-model" in text:
             # Rows that every type of llama.cpp has whole blocks of.
             tiny_checkpoint.save(folder / "my-model", hidden_size=256, intermediate_size=256)

@@ -20,7 +20,7 @@ def smollm2_path():
 def llama_server():
     """The real llama-server of this machine; skips where there is none."""
     from lrmtest.errors import ModelError
-    from lrmtest.models.engines.server.llamacpp_program import find_llama_server
+    from lrmtest.models.programs.llamacpp import find_llama_server
 
     try:
         return find_llama_server()

@@ -18,7 +18,7 @@ from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.llamacpp_engine import LlamaCppEngine
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.server import launch
-from lrmtest.models.engines.server.llamacpp_program import find_llama_server
+from lrmtest.models.programs.llamacpp import find_llama_server
 from lrmtest.models.spec import ModelSpec
 
 pytestmark = [

@@ -33,8 +33,8 @@ from lrmtest.models.engines.http.sse import EventParser, EventTooLargeError
 from lrmtest.models.engines.http.stream import BrokenAnswerError, ChatStream, RefusedError
 from lrmtest.models.engines.openai_engine import OpenAIEngine
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.server.llamacpp_program import find_llama_server
 from lrmtest.models.engines.token_counts import reasoning_end
+from lrmtest.models.programs.llamacpp import find_llama_server
 from lrmtest.models.spec import ModelSpec
 
 TAGS = ("<think>", "</think>")
@@ -65,10 +65,10 @@ def request(index, max_tokens=200, prompt=None):
 
 
 @contextmanager
-def running(url, planned=(), *, backoff=FAST, watcher=None, **options):
+def running(url, planned=(), *, backoff=FAST, detector=None, **options):
     """A started engine and the queue of its outcomes."""
     options = {"request_timeout": 5.0, **options}
-    engine = OpenAIEngine(spec(url), EngineOptions(**options), backoff=backoff, watcher=watcher)
+    engine = OpenAIEngine(spec(url), EngineOptions(**options), backoff=backoff, detector=detector)
     outcomes = queue.SimpleQueue()
     try:
         engine.info = engine.start(planned, outcomes.put)
@@ -351,7 +351,7 @@ def test_a_loop_is_stopped_early():
         FaultServer(
             answer=lambda prompt, seed: "Let me think. " + "Wait, is it so? " * 20000
         ) as server,
-        running(server.url, watcher=LoopDetector) as engine,
+        running(server.url, detector=LoopDetector) as engine,
     ):
         engine.submit([request(1, max_tokens=100000)])
         completion = engine.outcomes.get(timeout=20).completion

@@ -15,10 +15,10 @@ from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines import vllm_engine
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.server import vllm_program
-from lrmtest.models.engines.server.vllm_program import VARIABLE, find_vllm
 from lrmtest.models.engines.vllm_engine import VllmEngine
 from lrmtest.models.hardware import Gpu, Machine
+from lrmtest.models.programs import vllm as vllm_program
+from lrmtest.models.programs.vllm import VARIABLE, find_vllm
 from lrmtest.models.spec import ModelSpec
 
 

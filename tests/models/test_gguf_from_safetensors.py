@@ -8,7 +8,7 @@ from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.cards import load_cards
 from lrmtest.models.fetch.files import fetch
 from lrmtest.models.gguf.from_safetensors import can_convert, converted, safetensors_to_gguf
-from lrmtest.models.gguf.header import read_gguf_header
+from lrmtest.models.gguf_header import read_gguf_header
 from lrmtest.models.resolve import resolve
 
 torch = pytest.importorskip("torch")

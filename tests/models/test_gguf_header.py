@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrmtest.errors import ModelError
-from lrmtest.models.gguf import header as gguf_header
-from lrmtest.models.gguf.header import read_gguf_header
+from lrmtest.models import gguf_header as gguf_header
+from lrmtest.models.gguf_header import read_gguf_header
 
 
 @pytest.fixture(scope="module")

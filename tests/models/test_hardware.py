@@ -10,14 +10,11 @@ from lrmtest.models.cards import load_cards
 from lrmtest.models.hardware import (
     Gpu,
     Machine,
-    can_run,
-    disk_gb,
-    known_sizes,
-    memory_needed_gb,
     parse_gpus,
     this_machine,
 )
 from lrmtest.models.listing import model_rows
+from lrmtest.models.sizes import can_run, disk_gb, known_sizes, memory_needed_gb
 
 H100 = Gpu("NVIDIA H100", 80.0, 79.0)
 LAPTOP = Machine("cpu", 8, 16.0, 12.0)

@@ -1,5 +1,7 @@
 import hashlib
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -60,6 +62,28 @@ def test_a_hash_is_computed_once_until_the_file_changes(tmp_path, monkeypatch):
     settle(other)
     other.replace(file)
     assert file_hashes(file) == {"m.gguf": hashlib.sha256(b"two").hexdigest()}
+
+
+def test_processes_that_need_a_hash_at_once_compute_it_once(tmp_path, monkeypatch):
+    file = tmp_path / "m.gguf"
+    file.write_bytes(b"one")
+    settle(file)
+    read, all_have_asked, asked = [], threading.Barrier(4), threading.local()
+    known = hashes._known
+
+    def known_when_all_have_asked(fingerprints):
+        found = known(fingerprints)
+        if not hasattr(asked, "before"):
+            asked.before = True
+            all_have_asked.wait(timeout=60)
+        return found
+
+    monkeypatch.setattr(hashes, "_known", known_when_all_have_asked)
+    monkeypatch.setattr(hashes, "sha256_of", lambda path: read.append(path) or sha256_of(path))
+    with ThreadPoolExecutor(4) as pool:  # a lock of a file keeps threads apart as it does processes
+        found = list(pool.map(file_hashes, [file] * 4))
+    assert found == [found[0]] * 4
+    assert len(read) == 1
 
 
 def test_the_hash_of_a_file_just_written_is_not_trusted(tmp_path, own_cache):

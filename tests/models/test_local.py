@@ -1,4 +1,5 @@
 import json
+import os
 import struct
 from contextlib import suppress
 
@@ -7,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrmtest.errors import ModelError
+from lrmtest.models import gguf_header, local
 from lrmtest.models.local import gguf_parts, measure
+
+Reader, read_header = gguf_header._Reader, local._safetensors_header
 
 
 def test_a_safetensors_folder(model_folder):
@@ -18,6 +22,33 @@ def test_a_safetensors_folder(model_folder):
     assert card.compression.method == "none"
     assert (card.context_length, card.temperature, card.top_p) == (4096, 0.6, 0.95)
     assert not card.checkpoint.gguf
+
+
+def test_a_model_is_measured_once_while_its_files_stay_as_they_are(
+    tmp_path, tiny_gguf, model_folder, monkeypatch
+):
+    opened = []
+    monkeypatch.setattr(
+        gguf_header, "_Reader", lambda *args: opened.append(args[2].name) or Reader(*args)
+    )
+    monkeypatch.setattr(
+        local, "_safetensors_header", lambda path: opened.append(path.name) or read_header(path)
+    )
+    folder, file = model_folder(), tmp_path / "m.gguf"
+    file.write_bytes(tiny_gguf)
+    weights = folder / "model.safetensors"
+    measure(file)
+    measure(file)
+    assert len(opened) == 2  # it was written just now, and may be written again
+    opened.clear()
+    for path in (file, weights):
+        os.utime(path, ns=(10**18, 10**18))
+    assert measure(file) == measure(file)
+    assert measure(folder) == measure(folder)
+    assert opened == ["m.gguf", "model.safetensors"]
+    os.utime(file, ns=(10**18, 10**18 + 1))
+    measure(file)
+    assert opened.count("m.gguf") == 2
 
 
 def test_sampling_that_makes_no_sense_is_left_out(model_folder):

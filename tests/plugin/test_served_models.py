@@ -86,7 +86,7 @@ class Served:
 def served(request, pytester, tmp_path, monkeypatch):
     pytester.makepyfile(test_temporal=SUITE)
     if request.param == "real":
-        from lrmtest.models.engines.server.llamacpp_program import find_llama_server
+        from lrmtest.models.programs.llamacpp import find_llama_server
 
         try:
             find_llama_server()

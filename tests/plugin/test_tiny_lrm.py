@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from lrmtest.errors import ModelError
-from lrmtest.models.engines.server.llamacpp_program import find_llama_server
-from lrmtest.models.engines.server.vllm_program import find_vllm
+from lrmtest.models.programs.llamacpp import find_llama_server
+from lrmtest.models.programs.vllm import find_vllm
 
 pytestmark = pytest.mark.engine
 

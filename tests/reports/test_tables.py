@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from lrmtest.analysis.intervals import wilson
 from lrmtest.analysis.summary import Rate
 from lrmtest.grading.verdict import Verdict
-from lrmtest.models.hardware import Fit
 from lrmtest.models.listing import ModelRow
+from lrmtest.models.sizes import Fit
 from lrmtest.reports.models_table import models_table
 from lrmtest.reports.runs_table import (
     QuestionRow,

@@ -1,6 +1,6 @@
 """Tensors of models too large to be made: names and shapes."""
 
-from lrmtest.models.gguf.header import GgufTensor
+from lrmtest.models.gguf_header import GgufTensor
 
 
 def tensors(shapes, type_="BF16"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lrmtest.compress.gguf.tools import find_tool
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.models.cache import Tell
+from lrmtest.progress import Tell
 
 NAME, TEXTS_NAME = "imatrix.gguf", "calibration.txt"
 """The files' names: llama-quantize writes both into its result."""

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 from lrmtest.compress.gguf.tools import Tool
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.models.gguf.header import TYPE_BLOCKS
+from lrmtest.models.gguf_header import TYPE_BLOCKS
 
 WHOLE = ("F32", "F16", "BF16")
 """Types that are no quantization."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from lrmtest.models.gguf.header import GgufTensor
+from lrmtest.models.gguf_header import GgufTensor
 
 EMBEDDING, HEAD = "token_embd", "output"
 """The token embedding and the matrix that gives the logits, without ``.weight``."""

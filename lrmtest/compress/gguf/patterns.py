@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from lrmtest.compress.dotted_names import matches
 from lrmtest.compress.gguf.names import is_tied, layer_of, names_of
 from lrmtest.errors import UsageError
-from lrmtest.models.gguf.header import GgufTensor
+from lrmtest.models.gguf_header import GgufTensor
 
 _SLICE = re.compile(r"\[([^\[\]:]*):([^\[\]:]*)\]")
 _BOUND = re.compile(r"-?\d+|\d+/[1-9]\d*")

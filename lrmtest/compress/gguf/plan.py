@@ -13,7 +13,7 @@ from lrmtest.compress.gguf.patterns import assign
 from lrmtest.compress.gguf.recipes import RECIPES
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.models.gguf.header import GgufTensor, read_gguf_header
+from lrmtest.models.gguf_header import GgufTensor, read_gguf_header
 from lrmtest.models.local import gguf_parts
 
 

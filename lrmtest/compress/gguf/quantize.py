@@ -17,10 +17,10 @@ from lrmtest.compress.gguf.plan import TensorPlan, make_plan
 from lrmtest.compress.gguf.tools import find_tool
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.models.cache import Tell
 from lrmtest.models.gguf.from_safetensors import converted
-from lrmtest.models.gguf.header import TYPE_BLOCKS, GgufTensor, read_gguf_header
+from lrmtest.models.gguf_header import TYPE_BLOCKS, GgufTensor, read_gguf_header
 from lrmtest.models.local import gguf_in, gguf_parts, measure
+from lrmtest.progress import Tell
 
 _PROGRESS = re.compile(r"^\[ *(\d+)/ *(\d+)\]")
 _UNSEEN = re.compile(r"did not find weights for (\S+)")

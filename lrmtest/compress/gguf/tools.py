@@ -9,9 +9,9 @@ from pathlib import Path
 
 from lrmtest.compress.programs import run_program
 from lrmtest.errors import ModelError
-from lrmtest.models.cache import Tell
-from lrmtest.models.engines.server.failure import KnownFailure
-from lrmtest.models.engines.server.llamacpp_program import LlamaProgram, find_llama_program
+from lrmtest.models.programs.failure import KnownFailure
+from lrmtest.models.programs.llamacpp import LlamaProgram, find_llama_program
+from lrmtest.progress import Tell
 
 _KIND = re.compile(r"^\s*\d+\s+or\s+(\w+)\s*:", re.M)
 

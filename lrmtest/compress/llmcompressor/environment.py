@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrmtest.errors import ModelError
-from lrmtest.models.engines.server.ask_program import ask_program
 from lrmtest.models.paths import user_path
+from lrmtest.models.programs.ask import ask_program
 
 VARIABLE = "LRMTEST_LLMCOMPRESSOR"
 """Names the environment, or the Python in it."""

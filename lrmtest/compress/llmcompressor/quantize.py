@@ -27,9 +27,9 @@ from lrmtest.compress.llmcompressor.environment import HINT, Llmcompressor, find
 from lrmtest.compress.programs import run_program
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.models.cache import Tell
-from lrmtest.models.engines.server.failure import KnownFailure
 from lrmtest.models.local import measure, tensor_shapes, weight_files
+from lrmtest.models.programs.failure import KnownFailure
+from lrmtest.progress import Tell
 
 METHODS = ("gptq", "awq")
 PACKED_BITS, UNPACKED_BITS = (4, 8), (2, 3)

@@ -25,7 +25,7 @@ from lrmtest.compress.pruning.stack import Stack
 from lrmtest.compress.pruning.wanda import wanda
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.local import weight_files
-from lrmtest.progress import Progress
+from lrmtest.progress import LayersDone
 
 _ALGORITHMS: dict[str, Callable[[Tensor, Tensor, Sparsity], Tensor]] = {
     "sparsegpt": sparsegpt,
@@ -58,7 +58,7 @@ def prune(
     out: Path,
     job: Job,
     sequences: Sequence[Sequence[int]],
-    progress: Progress,
+    progress: LayersDone,
 ) -> Pruned:
     """Prune the model in `folder` and write it to `out`, in the types that its weights have.
 
@@ -92,7 +92,7 @@ def _pruned(
     out: Path,
     job: Job,
     sequences: Sequence[Sequence[int]],
-    progress: Progress,
+    progress: LayersDone,
 ) -> Pruned:
     with torch.no_grad():
         stack = Stack(str(folder))
@@ -119,7 +119,7 @@ def _pruned_layers(
     job: Job,
     kept: Mapping[str, Sequence[int]],
     sequences: Sequence[Sequence[int]],
-    progress: Progress,
+    progress: LayersDone,
 ) -> list[PrunedModule]:
     hidden = [stack.embedded(sequence) for sequence in sequences]
     modules = []

@@ -10,18 +10,18 @@ from pathlib import Path
 from lrmtest.errors import ModelError
 from lrmtest.models.engines.base import Request
 from lrmtest.models.engines.server.engine import ServedEngine
-from lrmtest.models.engines.server.failure import KnownFailure
 from lrmtest.models.engines.server.kv_memory import gguf_kv_bytes
 from lrmtest.models.engines.server.launch import Launch
-from lrmtest.models.engines.server.llamacpp_program import LlamaServer, find_llama_server
 from lrmtest.models.engines.server.planned_tokens import (
     refuse_misfits,
     smallest_context,
     tokens_needed,
 )
-from lrmtest.models.gguf.header import read_gguf_header
+from lrmtest.models.gguf_header import read_gguf_header
 from lrmtest.models.hardware import this_machine
 from lrmtest.models.local import gguf_in, gguf_parts, measure
+from lrmtest.models.programs.failure import KnownFailure
+from lrmtest.models.programs.llamacpp import LlamaServer, find_llama_server
 
 _CPU_SLOTS, _GPU_SLOTS = 16, 32
 _UNPLANNED_SLOTS = 4

@@ -34,8 +34,8 @@ from lrmtest.models.engines.http.stream import (
     BrokenAnswerError,
     ChatReply,
     ChatStream,
+    DetectorMaker,
     RefusedError,
-    Watcher,
 )
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.token_counts import estimate_tokens, proportional, reasoning_end
@@ -63,7 +63,7 @@ class OpenAIEngine:
         key: the API key, for engines that start a server of their own; None takes it from the
             environment.
         backoff: waits between tries.
-        watcher: makes one loop detector per completion; a completion that it stops is delivered
+        detector: makes one loop detector per completion; a completion that it stops is delivered
             with finish reason ``loop``. None: `LoopDetector`, if `options.stop_loops`.
     """
 
@@ -74,13 +74,13 @@ class OpenAIEngine:
         *,
         key: str | None = None,
         backoff: Backoff | None = None,
-        watcher: Watcher | None = None,
+        detector: DetectorMaker | None = None,
     ) -> None:
         self._spec = spec
         self._options = options
         self._endpoint = Endpoint.parse(spec.location, key or environment_key())
         self._backoff = backoff or Backoff()
-        self._watcher = watcher or (LoopDetector if options.stop_loops else None)
+        self._detector = detector or (LoopDetector if options.stop_loops else None)
         self._progress = Progress()
         self._count: Callable[[str], int] | None = None
         self._background = BackgroundLoop(f"lrmtest-openai-{spec.name}")
@@ -215,7 +215,7 @@ class OpenAIEngine:
             stream = ChatStream(
                 self._spec.card.reasoning_tags,
                 request.sampling.max_tokens,
-                detector=self._watcher() if self._watcher else None,
+                detector=self._detector() if self._detector else None,
                 on_tokens=self._count_tokens,
             )
             began = time.monotonic()

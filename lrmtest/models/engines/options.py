@@ -1,10 +1,10 @@
-"""What a user may choose about an engine."""
+"""The options of an engine: what a user may choose about it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lrmtest.models.cache import Tell, silent
+from lrmtest.progress import Tell, silent
 
 
 @dataclass(frozen=True, slots=True)

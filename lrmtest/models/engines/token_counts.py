@@ -1,4 +1,4 @@
-"""How many tokens a completion has, and how many of them are reasoning."""
+"""Token counts of a completion, and of the reasoning in it."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.base import Request
 from lrmtest.models.engines.server.engine import ServedEngine
-from lrmtest.models.engines.server.failure import KnownFailure
 from lrmtest.models.engines.server.kv_memory import config_kv_bytes
 from lrmtest.models.engines.server.launch import Launch
 from lrmtest.models.engines.server.planned_tokens import (
@@ -19,9 +18,10 @@ from lrmtest.models.engines.server.planned_tokens import (
     smallest_context,
     tokens_needed,
 )
-from lrmtest.models.engines.server.vllm_program import find_vllm
 from lrmtest.models.hardware import Machine, this_machine
 from lrmtest.models.local import measure
+from lrmtest.models.programs.failure import KnownFailure
+from lrmtest.models.programs.vllm import find_vllm
 
 _USED_SHARE = 0.9  # of GPU memory: vLLM's default
 _WORKING_SHARE = 1.2  # weights with activations and some key-value cache, over weights alone

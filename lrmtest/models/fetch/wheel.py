@@ -17,8 +17,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from lrmtest.errors import ModelError
-from lrmtest.models.cache import Tell, cache_dir
+from lrmtest.models.cache import cache_dir
 from lrmtest.models.card import Checkpoint
+from lrmtest.progress import Tell
 
 _PIP_SECONDS = 1800
 _BLOCK = 1 << 20

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrmtest.errors import ModelError
-from lrmtest.models.cache import Tell, cache_dir, silent
+from lrmtest.models.cache import cache_dir
 from lrmtest.models.hashes import hash_files
 from lrmtest.models.local import weight_files
+from lrmtest.progress import Tell, silent
 
 if TYPE_CHECKING:
     import numpy

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.models.gguf.header import read_gguf_header
+from lrmtest.models.gguf_header import read_gguf_header
 from lrmtest.models.local import gguf_parts
 
 _DTYPES = ("float32", "float16", "bfloat16")

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from lrmtest.errors import LrmtestError
-from lrmtest.models.cache import Tell, silent
 from lrmtest.models.engines.base import Request
 from lrmtest.plugin.distributed.broker import ModelPlan
 from lrmtest.plugin.generation.protocol import GenerationPlan, PromptedQuestion, SampleStatus
 from lrmtest.plugin.items import ModelItems, items_by_model
 from lrmtest.plugin.session import LrmtestSession
+from lrmtest.progress import Tell, silent
 
 
 class BrokerClient:

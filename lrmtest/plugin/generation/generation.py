@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lrmtest.errors import EngineError, LrmtestError
-from lrmtest.models.cache import Tell
 from lrmtest.models.engines.base import Engine, Outcome, Progress, Request
-from lrmtest.models.hardware import known_sizes, this_machine
+from lrmtest.models.engines.kinds import kind_of
+from lrmtest.models.hardware import this_machine
+from lrmtest.models.sizes import known_sizes
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation.order import longest_first
@@ -26,6 +27,7 @@ from lrmtest.plugin.generation.protocol import (
     StoppingRule,
 )
 from lrmtest.plugin.generation.run_engine import RunEngine
+from lrmtest.progress import Tell
 from lrmtest.runs.environment import environment
 from lrmtest.runs.records import RunTiming
 from lrmtest.runs.run import Run, open_run
@@ -302,7 +304,7 @@ class Generation:
 
     def timing(self) -> RunTiming:
         """How long generation took so far; nothing for recorded outputs, which were only read."""
-        if self._spec is not None and self._spec.engine == "recorded":
+        if self._spec is not None and not kind_of(self._spec).generates:
             return RunTiming()
         wall = max(0.0, self._last_arrival_at - self._submitted_at) if self._submitted_at else 0.0
         startup = self._engine.startup_seconds if self._engine is not None else 0.0

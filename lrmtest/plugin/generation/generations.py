@@ -6,10 +6,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from lrmtest.errors import LrmtestError, StoreError
-from lrmtest.models.cache import Tell, silent
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation.generation import Generation
 from lrmtest.plugin.generation.protocol import CompletionSource, GenerationPlan
+from lrmtest.progress import Tell, silent
 from lrmtest.runs.store import Store
 
 

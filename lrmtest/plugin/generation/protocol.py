@@ -8,9 +8,9 @@ from typing import Protocol
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
-from lrmtest.models.cache import Tell
 from lrmtest.models.engines.base import Request
 from lrmtest.models.spec import ModelSpec
+from lrmtest.progress import Tell
 from lrmtest.questions import Question
 from lrmtest.runs.run import RunSettings, SuiteSettings
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from lrmtest.errors import UsageError
+from lrmtest.models.description import describe_model
 from lrmtest.models.engines.base import Message, Request, Sampling
-from lrmtest.models.hashes import file_hashes, hash_files
 from lrmtest.models.resolve import sampling_defaults
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
@@ -35,54 +33,12 @@ class Requests:
         self._settings = settings
         temperature, top_p = sampling_defaults(spec)
         self.run_settings = RunSettings(
-            model=self._describe_model(),
+            model=describe_model(spec, settings.engine_options),
             temperature=temperature if settings.temperature is None else settings.temperature,
             top_p=top_p if settings.top_p is None else settings.top_p,
             seed=settings.seed,
         )
         self._model_identity = self.run_settings.model_identity
-
-    def _describe_model(self) -> dict[str, Any]:
-        """Everything about the model that could change an outcome."""
-        card, options = self._spec.card, self._settings.engine_options
-        model: dict[str, Any] = {
-            "name": self._spec.name,
-            "engine": self._spec.engine,
-            "repo": card.checkpoint.repo,
-            "revision": card.checkpoint.revision,
-            "files": self._file_hashes(),
-            "compression": {
-                "method": card.compression.method,
-                "bits_per_weight": card.compression.bits_per_weight,
-                "sparsity": card.compression.sparsity,
-            },
-            "reasoning_tags": list(card.reasoning_tags),
-            "system_prompt": card.system_prompt,
-        }
-        if self._spec.engine == "recorded":
-            return model  # It was made before; no setting can change it any more.
-        model["stop_loops"] = options.stop_loops
-        if self._spec.engine == "openai":
-            model["endpoint"] = self._spec.location
-            model["served_model"] = options.served_model
-            return model
-        return model | {
-            "device": options.device,
-            "dtype": options.dtype,
-            "card_dtype": card.dtype,
-            "quantization": card.quantization,
-            "kv_cache_dtype": card.kv_cache_dtype,
-            "engine_args": [*card.engine_args, *options.engine_args],
-        }
-
-    def _file_hashes(self) -> dict[str, str]:
-        """SHA-256 by file name; an endpoint has no files that we could see."""
-        path = Path(self._spec.location)
-        if self._spec.engine == "openai":
-            return {}
-        if self._spec.engine == "recorded":
-            return hash_files(sorted(path.glob("*.jsonl")) if path.is_dir() else [path])
-        return file_hashes(path)
 
     def for_question(self, selected: SelectedQuestion, *, first: int = 0) -> tuple[Request, ...]:
         """One request per sample of a question.

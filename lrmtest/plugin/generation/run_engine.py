@@ -9,15 +9,15 @@ from dataclasses import replace
 from functools import partial
 
 from lrmtest.errors import LrmtestError
-from lrmtest.models.cache import Tell
-from lrmtest.models.engines import create_engine
 from lrmtest.models.engines.base import Engine, EngineInfo, Outcome, Progress, Request
+from lrmtest.models.engines.kinds import create_engine, kind_of
 from lrmtest.models.engines.pool import EnginePool, pinned
 from lrmtest.models.engines.tokenizers.counter import load_counter
 from lrmtest.models.hardware import this_machine
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation import selftest
+from lrmtest.progress import Tell
 from lrmtest.runs.run import Run
 
 
@@ -88,7 +88,7 @@ class RunEngine:
                     "details": info.details,
                 },
             )
-            if len(planned) >= selftest.LONG_RUN_SAMPLES and self._spec.engine != "recorded":
+            if len(planned) >= selftest.LONG_RUN_SAMPLES and kind_of(self._spec).generates:
                 self._test(engine, info, planned[0])
         return self._engine
 

@@ -12,8 +12,8 @@ from lrmtest.errors import EngineError, StoreError, UsageError
 from lrmtest.grading import grade
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
-from lrmtest.models.cache import Tell
 from lrmtest.models.engines.base import Message, Request
+from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.fetch.files import fetch
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
@@ -26,14 +26,11 @@ from lrmtest.plugin.generation.protocol import (
 )
 from lrmtest.plugin.generation.requests import Requests
 from lrmtest.plugin.suites import SelectedQuestion
+from lrmtest.progress import Tell
 from lrmtest.questions import Question
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import SampleRecord
 from lrmtest.runs.store import Store
-
-ENDPOINTS = ("openai", "recorded")
-"""Engines whose model has no files to fetch."""
-
 
 _VERDICTS_AT_ONCE = 64
 
@@ -296,7 +293,7 @@ class Schedule:
     def _the_requests(self) -> Requests:
         """What makes requests; the model's files are fetched on first use."""
         if self._requests is None:
-            if self.spec.engine not in ENDPOINTS:
+            if kind_of(self.spec).has_files:
                 self.spec = replace(self.spec, location=str(fetch(self.spec, tell=self._say)))
             self._requests = Requests(self.spec, self._settings)
         return self._requests

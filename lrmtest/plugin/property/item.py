@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from lrmtest.models.cache import Tell
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.model import Model
 from lrmtest.plugin.progress_line import line_writer
@@ -17,6 +16,7 @@ from lrmtest.plugin.property.result import SEARCHED, SmallestFailure
 from lrmtest.plugin.property.trial import Trial, TriedModel
 from lrmtest.plugin.session import LrmtestSession, session_of
 from lrmtest.plugin.suites import Searched
+from lrmtest.progress import Tell
 from lrmtest.questions import Question
 from lrmtest.questions.fresh.search import Findings, Search
 from lrmtest.reports import smallest as words

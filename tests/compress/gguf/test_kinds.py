@@ -7,8 +7,8 @@ import pytest
 from lrmtest.compress.gguf.kinds import block_of, known_kind, known_type, needs_matrix
 from lrmtest.compress.gguf.tools import Tool
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.models.engines.server.llamacpp_program import LlamaProgram
-from lrmtest.models.gguf.header import TYPE_BLOCKS
+from lrmtest.models.gguf_header import TYPE_BLOCKS
+from lrmtest.models.programs.llamacpp import LlamaProgram
 
 USAGE = """usage: llama-quantize [--help] [--allow-requantize] [--pure] [--imatrix] [--tensor-type]
   --tensor-type tensor_name=ggml_type

@@ -18,7 +18,7 @@ from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.llamacpp_engine import LlamaCppEngine
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.gguf.from_safetensors import safetensors_to_gguf
-from lrmtest.models.gguf.header import TYPE_BLOCKS, read_gguf_header
+from lrmtest.models.gguf_header import TYPE_BLOCKS, read_gguf_header
 from lrmtest.models.spec import ModelSpec
 
 pytest.importorskip("torch")

@@ -7,7 +7,7 @@ from lrmtest.compress.gguf.patterns import assign
 from lrmtest.compress.gguf.recipes import RECIPES, recipe_named
 from lrmtest.errors import UsageError
 from lrmtest.models.cards import load_cards
-from lrmtest.models.gguf.header import TYPE_BLOCKS
+from lrmtest.models.gguf_header import TYPE_BLOCKS
 
 # The cards' figures are those of the files that Unsloth published.
 PUBLISHED = {

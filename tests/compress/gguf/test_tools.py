@@ -12,14 +12,14 @@ from lrmtest.compress import programs
 from lrmtest.compress.gguf.tools import Tool, find_tool
 from lrmtest.compress.programs import run_program
 from lrmtest.errors import ModelError
-from lrmtest.models.cache import silent
-from lrmtest.models.engines.server import llamacpp_program
-from lrmtest.models.engines.server.failure import KnownFailure
-from lrmtest.models.engines.server.llamacpp_program import (
+from lrmtest.models.programs import llamacpp as llamacpp_program
+from lrmtest.models.programs.failure import KnownFailure
+from lrmtest.models.programs.llamacpp import (
     VARIABLE,
     LlamaProgram,
     find_llama_program,
 )
+from lrmtest.progress import silent
 
 
 def program(folder, name, script="exit 0"):

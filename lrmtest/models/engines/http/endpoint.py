@@ -1,4 +1,4 @@
-"""Where an OpenAI-compatible server is, and the key it wants."""
+"""An endpoint: where an OpenAI-compatible server is, and the key it wants."""
 
 from __future__ import annotations
 

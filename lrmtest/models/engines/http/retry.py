@@ -1,4 +1,4 @@
-"""When to try again, and when to give a server up."""
+"""Backoff between tries, and the circuit breaker that gives a server up."""
 
 from __future__ import annotations
 

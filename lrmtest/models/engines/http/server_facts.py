@@ -1,4 +1,4 @@
-"""What an OpenAI-compatible server tells of itself."""
+"""Facts that an OpenAI-compatible server tells of itself."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from lrmtest.unicode import well_formed
 if TYPE_CHECKING:
     from lrmtest.grading.loops import LoopDetector
 
-Watcher = Callable[[], "LoopDetector"]
+DetectorMaker = Callable[[], "LoopDetector"]
 """Makes one detector per completion."""
 
 FINISH_REASONS: dict[str, FinishReason] = {

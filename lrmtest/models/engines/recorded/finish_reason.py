@@ -1,4 +1,4 @@
-"""How a recorded output ended, when nobody wrote it down."""
+"""The finish reason of a recorded output, when nobody wrote it down."""
 
 from __future__ import annotations
 

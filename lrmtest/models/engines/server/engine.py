@@ -1,4 +1,4 @@
-"""What the engines share that start a server of their own: start, watch, restart, stop."""
+"""The engine that starts a server of its own, vllm or llamacpp: start, watch, restart, stop."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from lrmtest.models.engines.base import Deliver, EngineInfo, Outcome, Progress, 
 from lrmtest.models.engines.openai_engine import OpenAIEngine
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.server.launch import Address, Launch, start_server
-from lrmtest.models.engines.server.process import ServerProcess
 from lrmtest.models.engines.server.warm import WarmServer, difference, welcome
 from lrmtest.models.engines.server.warm_records import warm_record
 from lrmtest.models.hashes import file_hashes
+from lrmtest.models.programs.process import GuardedProcess
 from lrmtest.models.spec import ModelSpec
 
 # A dying server breaks its connections before its process has ended. Requests must be tried for
@@ -29,7 +29,7 @@ _FEWEST_RETRIES = 4
 class _Service:
     """One server and the client that speaks to it."""
 
-    server: ServerProcess | WarmServer
+    server: GuardedProcess | WarmServer
     client: OpenAIEngine | None = None
 
 
@@ -209,7 +209,7 @@ class ServedEngine(ABC):
         )
         return self._connect(address, launch.concurrency, planned)
 
-    def _serve_by(self, server: ServerProcess | WarmServer) -> None:
+    def _serve_by(self, server: GuardedProcess | WarmServer) -> None:
         """Make this the server that `close` stops."""
         with self._changed:
             if self._closed.is_set():
@@ -259,7 +259,7 @@ class ServedEngine(ABC):
             server = self._service.server
             reason = (
                 self._launch.failure(server)
-                if isinstance(server, ServerProcess)
+                if isinstance(server, GuardedProcess)
                 else server.failure()
             ).message
             if self._service.client is not None:

@@ -1,4 +1,4 @@
-"""How much memory the key-value cache takes: keys and values of every layer, for each token."""
+"""Memory of the key-value cache: keys and values of every layer, for each token."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lrmtest.models.gguf.header import GgufHeader
+from lrmtest.models.gguf_header import GgufHeader
 
 _DEFAULT_BYTES = 2.0  # float16 or bfloat16
 # llama.cpp's types, scales included; vLLM's begin with their width.

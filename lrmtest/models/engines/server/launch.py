@@ -1,4 +1,4 @@
-"""How a server is started, and the starting of it on a free port."""
+"""The launch of a server: all that its start takes, and the start on a free port."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import ModelError
-from lrmtest.models.engines.server.failure import KnownFailure, port_taken, start_failure
-from lrmtest.models.engines.server.process import ServerProcess, free_port, wait_until_ready
+from lrmtest.models.engines.server.readiness import free_port, port_taken, wait_until_ready
+from lrmtest.models.programs.failure import KnownFailure, program_failure
+from lrmtest.models.programs.process import GuardedProcess
 
 _PORTS_TRIED = 3
 
@@ -47,9 +48,9 @@ class Launch:
     failures: tuple[KnownFailure, ...]
     out_of_memory: str
 
-    def failure(self, server: ServerProcess) -> ModelError:
+    def failure(self, server: GuardedProcess) -> ModelError:
         """Why the server has ended, with the useful lines of its log."""
-        return start_failure(
+        return program_failure(
             self.program,
             server.exit_status,
             server.log.lines(),
@@ -86,9 +87,9 @@ def start_server(
     *,
     seconds: float,
     given_up: threading.Event,
-    made: Callable[[ServerProcess], None],
+    made: Callable[[GuardedProcess], None],
     log_file: Path | None = None,
-) -> tuple[ServerProcess, Address]:
+) -> tuple[GuardedProcess, Address]:
     """Start a server on a free port, with a random key, and wait until it is ready.
 
     Args:
@@ -105,7 +106,7 @@ def start_server(
     for tried in range(1, _PORTS_TRIED + 1):
         # Somebody may take the port before the server does.
         address = Address(free_port(), f"lrmtest-{secrets.token_hex(8)}", secrets.token_urlsafe(24))
-        server = ServerProcess(
+        server = GuardedProcess(
             launch.command(address.port, address.served_name),
             {**launch.environment, launch.key_variable: address.key},
             log_file=log_file,

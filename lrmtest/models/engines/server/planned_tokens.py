@@ -1,4 +1,4 @@
-"""How long a context the planned requests need, before there is a tokenizer to count with."""
+"""The context that planned requests need, before there is a tokenizer to count with."""
 
 from __future__ import annotations
 

@@ -11,12 +11,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.models.engines import create_engine
 from lrmtest.models.engines.base import Request
+from lrmtest.models.engines.kinds import create_engine
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.server.engine import ServedEngine
 from lrmtest.models.engines.server.launch import start_server
-from lrmtest.models.engines.server.process import ServerProcess
 from lrmtest.models.engines.server.warm import card_as_json
 from lrmtest.models.engines.server.warm_records import (
     WarmRecord,
@@ -27,6 +26,7 @@ from lrmtest.models.engines.server.warm_records import (
     write_record,
 )
 from lrmtest.models.hashes import file_hashes
+from lrmtest.models.programs.process import GuardedProcess
 from lrmtest.models.spec import ModelSpec
 
 _STOP_SECONDS = 40.0  # a server has 10 s to end by itself, and the kernel 15 to take it apart
@@ -90,7 +90,7 @@ def keep(
     files = file_hashes(Path(spec.location))
     log = log_file(spec.name)
     begun = time.monotonic()
-    made: list[ServerProcess] = []
+    made: list[GuardedProcess] = []
     server, address = start_server(
         launch, seconds=options.start_timeout, given_up=ending, made=made.append, log_file=log
     )

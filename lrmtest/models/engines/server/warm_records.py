@@ -1,4 +1,4 @@
-"""Which servers are kept up: one small file for each, readable to their owner only.
+"""Records of the servers that are kept up: a small file for each, readable to its owner only.
 
 A file holds the server's API key, so it counts only if it belongs to this user and nobody else may
 read it, and only while the process that wrote it lives: the same process, started at the same

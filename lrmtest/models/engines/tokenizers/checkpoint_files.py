@@ -1,4 +1,4 @@
-"""How transformers is told where a checkpoint is, and told to be quiet about it."""
+"""A checkpoint's files as transformers wants to be told of them, and its quiet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a prompt and its completion may be together, asked before any weight is loaded."""
+"""The longest prompt and completion together, asked before any weight is loaded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lrmtest.models.engines.tokenizers.checkpoint_files import (
     pretrained_arguments,
     quiet,
 )
-from lrmtest.models.gguf.header import read_gguf_header
+from lrmtest.models.gguf_header import read_gguf_header
 
 _KNOWN_LAYERS = {"full_attention", "sliding_attention"}
 

@@ -1,4 +1,4 @@
-"""Why a server could not be started, in words that say what to do about it."""
+"""The error for a program that failed, in words that say what to do about it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lrmtest.errors import ModelError
-from lrmtest.models.engines.server.log import useful_lines
-from lrmtest.models.engines.server.watchdog import NOT_STARTED
+from lrmtest.models.programs.log import useful_lines
+from lrmtest.models.programs.watchdog import NOT_STARTED
 
 _KILLED = 128 + signal.SIGKILL
 _CRASHED = {128 + signal.SIGILL, 128 + signal.SIGSEGV, 128 + signal.SIGBUS, 128 + signal.SIGFPE}
@@ -30,13 +30,7 @@ class KnownFailure:
     hint: str
 
 
-def port_taken(lines: Sequence[str]) -> bool:
-    """Whether the log says that something else listens on the server's port."""
-    pattern = re.compile(r"couldn't bind|address already in use|errno 98\b", re.I)
-    return any(pattern.search(line) for line in lines)
-
-
-def start_failure(
+def program_failure(
     program: str,
     status: int | None,
     lines: list[str],
@@ -44,7 +38,7 @@ def start_failure(
     *,
     out_of_memory: str,
 ) -> ModelError:
-    """The error to raise for a server that ended, with the useful lines of its log.
+    """The error to raise for a program that ended, with the useful lines of its log.
 
     Args:
         program: what was started, ``llama-server`` for instance.

@@ -1,4 +1,4 @@
-"""What a server that lrmtest started wrote, bounded, and the lines of it that explain a failure."""
+"""The log of a program that lrmtest runs, bounded, and the lines of it that explain a failure."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _EMPTY_TALK = re.compile(
 )
 
 
-class ServerLog:
-    """Reads a server's output to its end, on a thread of its own, and keeps the last of it.
+class ProcessLog:
+    """Reads a program's output to its end, on a thread of its own, and keeps the last of it.
 
     At most 2,000 lines of 2,000 bytes are held, however much is written.
 
     Args:
-        stream: what the server writes to.
+        stream: what the program writes to.
         file: where all lines go too. At 8 MB it begins anew, and what was there is kept beside it.
     """
 
@@ -52,7 +52,7 @@ class ServerLog:
         self._file = _LogFile(file) if file is not None else None
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._lock = threading.Lock()
-        self._thread = threading.Thread(target=self._read, name="lrmtest-server-log", daemon=True)
+        self._thread = threading.Thread(target=self._read, name="lrmtest-program-log", daemon=True)
         self._thread.start()
 
     def lines(self) -> list[str]:
@@ -98,7 +98,7 @@ class _LogFile:
 
 
 def useful_lines(lines: list[str]) -> list[str]:
-    """The few lines of a log that say why the server failed; its last ones when none does.
+    """The few lines of a log that say why the program failed; its last ones when none does.
 
     Exceptions come before lines that merely mention an error; each is given once, without its
     time stamp, shortened.

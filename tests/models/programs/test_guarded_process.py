@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from processes import gone
 
 from lrmtest.errors import ModelError
-from lrmtest.models.engines.server.failure import KnownFailure, port_taken, start_failure
-from lrmtest.models.engines.server.log import ServerLog, useful_lines
-from lrmtest.models.engines.server.process import ServerProcess, free_port, wait_until_ready
+from lrmtest.models.engines.server.readiness import free_port, port_taken, wait_until_ready
+from lrmtest.models.programs.failure import KnownFailure, program_failure
+from lrmtest.models.programs.log import ProcessLog, useful_lines
+from lrmtest.models.programs.process import GuardedProcess
 
 # A server with a child in its group, a child in a session of its own, and one whose parent has
 # ended: the shapes of vLLM's engine cores and workers. It writes their numbers, one a line.
@@ -42,7 +43,7 @@ FAMILY = textwrap.dedent("""
 
 def family(*arguments, grace=5.0):
     """A running family and the processes in it."""
-    server = ServerProcess([sys.executable, "-c", FAMILY, *arguments], {}, grace=grace)
+    server = GuardedProcess([sys.executable, "-c", FAMILY, *arguments], {}, grace=grace)
     deadline = time.monotonic() + 20
     while not server.log.lines():
         assert time.monotonic() < deadline, "the family did not start"
@@ -105,11 +106,11 @@ def test_stop_from_many_threads_at_once():
 
 PARENT = textwrap.dedent("""
     import os, sys, threading, time
-    from lrmtest.models.engines.server.process import ServerProcess
+    from lrmtest.models.programs.process import GuardedProcess
 
     made = []
     def start():
-        made.append(ServerProcess([sys.executable, "-c", sys.argv[1]], {}, grace=5.0))
+        made.append(GuardedProcess([sys.executable, "-c", sys.argv[1]], {}, grace=5.0))
     thread = threading.Thread(target=start)  # one that ends long before the process does
     thread.start(); thread.join()
     server, = made
@@ -186,9 +187,9 @@ def test_a_forked_process_that_holds_the_pipe_open_does_not_keep_the_server():
 
 
 def test_a_command_that_is_not_there():
-    server = ServerProcess(["/nowhere/llama-server"], {})
+    server = GuardedProcess(["/nowhere/llama-server"], {})
     assert server.wait(10)
-    error = start_failure(
+    error = program_failure(
         "llama-server", server.exit_status, server.log.lines(), (), out_of_memory=""
     )
     assert "/nowhere/llama-server" in str(error)
@@ -197,7 +198,7 @@ def test_a_command_that_is_not_there():
 
 def test_the_key_is_on_no_command_line():
     server, processes = family()
-    secret = ServerProcess(
+    secret = GuardedProcess(
         [sys.executable, "-c", "import os, time; print(os.environ['K']); time.sleep(600)"],
         {"K": "the-secret-key"},
     )
@@ -218,10 +219,10 @@ def test_the_key_is_on_no_command_line():
 def test_waiting_ends_when_the_server_does_or_time_is_up_or_somebody_closes():
     waits = {"key": "k", "model": "m", "seconds": 0.2, "given_up": threading.Event()}
     root = f"http://127.0.0.1:{free_port()}"
-    ended = ServerProcess([sys.executable, "-c", "raise SystemExit(3)"], {})
+    ended = GuardedProcess([sys.executable, "-c", "raise SystemExit(3)"], {})
     assert not wait_until_ready(ended, root, **{**waits, "seconds": 20.0})
     assert ended.exit_status == 3
-    slow = ServerProcess([sys.executable, "-c", "import time; time.sleep(600)"], {})
+    slow = GuardedProcess([sys.executable, "-c", "import time; time.sleep(600)"], {})
     try:
         with pytest.raises(ModelError, match="not ready after"):
             wait_until_ready(slow, root, **waits)
@@ -237,7 +238,7 @@ def test_waiting_ends_when_the_server_does_or_time_is_up_or_somebody_closes():
 
 def log_of(data: bytes) -> list[str]:
     read, write = os.pipe()
-    log = ServerLog(os.fdopen(read, "rb"))
+    log = ProcessLog(os.fdopen(read, "rb"))
     with os.fdopen(write, "wb") as pipe:
         pipe.write(data)
     log.finish(10)
@@ -304,16 +305,16 @@ def test_a_log_without_any_error_shows_its_end():
 
 def test_failures_have_a_word_and_a_next_step():
     known = (KnownFailure("out of memory", "memory is short", "lower the context"),)
-    told = start_failure("S", 1, ["CUDA error: Out Of Memory"], known, out_of_memory="lower it")
+    told = program_failure("S", 1, ["CUDA error: Out Of Memory"], known, out_of_memory="lower it")
     assert "memory is short" in told.message
     assert told.hint == "lower the context"
-    killed = start_failure("S", 137, ["loading"], known, out_of_memory="lower it")
+    killed = program_failure("S", 137, ["loading"], known, out_of_memory="lower it")
     assert "out of memory" in killed.message
     assert killed.hint == "lower it"
-    crashed = start_failure("S", 139, [], known, out_of_memory="")
+    crashed = program_failure("S", 139, [], known, out_of_memory="")
     assert "SIGSEGV" in crashed.message
     assert "built for this processor" in crashed.hint
-    ended = start_failure("S", 129, [], known, out_of_memory="")
+    ended = program_failure("S", 129, [], known, out_of_memory="")
     assert "signal 1" in ended.message
 
 

@@ -1,4 +1,4 @@
-"""What a GGUF file says of itself, without the gguf package and without its weights.
+"""The header of a GGUF file, read without the gguf package and without its weights.
 
 The layout is that of the GGUF specification, versions 2 and 3, little-endian: magic, version,
 counts, key-value metadata, tensor infos, then, aligned, the weights. Only what stands before the
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lrmtest.errors import ModelError
+from lrmtest.models.fingerprint import read_once
 
 _MAGIC = b"GGUF"
 _MAX_HEADER = 256 << 20  # bytes; a vocabulary of 256,000 tokens with its merges takes about 12 MiB
@@ -116,8 +117,9 @@ class GgufHeader:
         return length if isinstance(length, int) and length > 0 else None
 
 
+@read_once
 def read_gguf_header(path: Path) -> GgufHeader:
-    """Read the header of the GGUF file at `path`.
+    """The header of the GGUF file at `path`; read once while the file stays as it is.
 
     Raises:
         ModelError: the file cannot be read, is no GGUF file, or is truncated or corrupted;

@@ -1,6 +1,6 @@
-"""A small process between lrmtest and a server, so that no server outlives the run.
+"""A small process between lrmtest and a program, so that no program outlives the run.
 
-Started by `server_process`, as a script, as ``watchdog.py GRACE COMMAND...``: it starts the
+Started by `process`, as a script, as ``watchdog.py GRACE COMMAND...``: it starts the
 command and ends with the command's own exit status. Standard input is a pipe from lrmtest. When
 a byte or its end comes through it, when lrmtest's process is gone, or when the command ends, the
 command and everything descended from it are ended: first by SIGTERM, after GRACE seconds (one, if

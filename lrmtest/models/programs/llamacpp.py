@@ -1,4 +1,4 @@
-"""Which llama-server there is, what it can do, and the programs that come with it."""
+"""llama.cpp as installed: llama-server, what it can do, and the programs that come with it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 
 from lrmtest.errors import ModelError
 from lrmtest.models.cache import cache_dir
-from lrmtest.models.engines.server.ask_program import ask_program
 from lrmtest.models.paths import user_path
+from lrmtest.models.programs.ask import ask_program
 
 VARIABLE = "LRMTEST_LLAMA_SERVER"
 """Names the program to use."""

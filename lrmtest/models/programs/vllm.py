@@ -1,4 +1,4 @@
-"""Which vLLM there is. It may live in an environment of its own: it pins what it depends on."""
+"""vLLM as installed, here or in an environment of its own: it pins what it depends on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrmtest.errors import ModelError
-from lrmtest.models.engines.server.ask_program import ask_program
 from lrmtest.models.paths import user_path
+from lrmtest.models.programs.ask import ask_program
 
 VARIABLE = "LRMTEST_VLLM"
 """Names the ``vllm`` program to use, or the environment that it is in."""

@@ -1,0 +1,281 @@
+"""The table of engine kinds: lrmtest's own, and those that other packages offer.
+
+A package offers a kind by an entry point of the group `GROUP`, named as the engine is, whose
+object is an `EngineKind`. It is found by the package's metadata alone; the package is imported
+when a model is to run on its engine.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from lrmtest.errors import ModelError, UsageError
+from lrmtest.models.hashes import file_hashes, hash_files
+
+if TYPE_CHECKING:
+    from lrmtest.models.engines.base import Engine
+    from lrmtest.models.engines.options import EngineOptions
+    from lrmtest.models.spec import ModelSpec
+
+GROUP = "lrmtest.engines"
+"""The group of entry points by which packages offer engines."""
+
+EngineFactory = Callable[["ModelSpec", "EngineOptions"], "Engine"]
+"""Makes an engine for a model; it is not started yet."""
+
+Source = Literal["files", "endpoint", "recording", "card"]
+"""What an engine's model is found by, and `ModelSpec.location` with it: ``files`` on disk; an
+HTTP ``endpoint``'s base URL; a ``recording`` of earlier outputs; its ``card`` alone."""
+
+Weights = Literal["safetensors", "gguf"]
+"""A format of weight files."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineKind:
+    """All that lrmtest asks of an engine before a model runs on it.
+
+    Attributes:
+        name: as in ``--engine`` and in model cards.
+        factory: makes the engine: a callable, or ``module:name`` of one, whose module is imported
+            only then. Heavy libraries belong into such a module: torch alone takes seconds.
+        install: what to give pip when that import fails; empty for nothing more than the package.
+        source: what a model is found by.
+        reads: the formats of weight files that it runs; some where its source is ``files``, else
+            none.
+        unpacks_gguf: whether it holds GGUF weights in memory at 16 bits each.
+
+    Raises:
+        ValueError: `reads` does not go with `source`.
+    """
+
+    name: str
+    factory: str | EngineFactory
+    install: str = ""
+    source: Source = "card"
+    reads: tuple[Weights, ...] = ()
+    unpacks_gguf: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.reads) != self.has_files:
+            raise ValueError(f"a kind of source {self.source!r} cannot read {self.reads!r}")
+
+    @property
+    def has_files(self) -> bool:
+        """Whether its model is files that must be on this machine."""
+        return self.source == "files"
+
+    @property
+    def generates(self) -> bool:
+        """Whether it can be asked something new; a recording cannot."""
+        return self.source != "recording"
+
+    def file_hashes(self, spec: ModelSpec) -> dict[str, str]:
+        """SHA-256, by file name, of all files that make the model; empty if none are seen here.
+
+        Raises:
+            ModelError: a file is missing or cannot be read.
+        """
+        path = Path(spec.location)
+        if self.has_files:
+            return file_hashes(path)
+        if self.source == "recording":
+            return hash_files(sorted(path.glob("*.jsonl")) if path.is_dir() else [path])
+        return {}
+
+    def settings(self, spec: ModelSpec, options: EngineOptions) -> dict[str, Any]:
+        """What could change an outcome beside the model itself: JSON values for a manifest."""
+        if not self.generates:
+            return {}  # It was made before; no setting can change it any more.
+        settings: dict[str, Any] = {"stop_loops": options.stop_loops}
+        if self.source == "endpoint":
+            return settings | {"endpoint": spec.location, "served_model": options.served_model}
+        card = spec.card
+        return settings | {
+            "device": options.device,
+            "dtype": options.dtype,
+            "card_dtype": card.dtype,
+            "quantization": card.quantization,
+            "kv_cache_dtype": card.kv_cache_dtype,
+            "engine_args": [*card.engine_args, *options.engine_args],
+        }
+
+
+ENDPOINT = EngineKind(
+    "openai",
+    "lrmtest.models.engines.openai_engine:OpenAIEngine",
+    install="lrmtest",
+    source="endpoint",
+)
+"""The engine of a URL for which no other is named."""
+
+RECORDING = EngineKind(
+    "recorded",
+    "lrmtest.models.engines.recorded.engine:RecordedEngine",
+    install="lrmtest",
+    source="recording",
+)
+"""The engine of a recording for which no other is named."""
+
+DEFAULT_ENGINE = "transformers"
+"""Runs checkpoints as they were published; the engine of a model for which none is named."""
+
+_OWN = {
+    kind.name: kind
+    for kind in (
+        EngineKind(
+            DEFAULT_ENGINE,
+            "lrmtest.models.engines.transformers.engine:TransformersEngine",
+            install="lrmtest[cpu]",
+            source="files",
+            reads=("safetensors", "gguf"),
+            unpacks_gguf=True,
+        ),
+        ENDPOINT,
+        RECORDING,
+        EngineKind(
+            "vllm",
+            "lrmtest.models.engines.vllm_engine:VllmEngine",
+            install="lrmtest[vllm]",
+            source="files",
+            reads=("safetensors",),
+        ),
+        EngineKind(
+            "llamacpp",
+            "lrmtest.models.engines.llamacpp_engine:LlamaCppEngine",
+            install="lrmtest[llamacpp]",
+            source="files",
+            reads=("gguf",),
+        ),
+    )
+}
+
+
+def engine_names() -> tuple[str, ...]:
+    """Every engine there is: lrmtest's own in the order of the documentation, then the others."""
+    return tuple(dict.fromkeys((*_OWN, *sorted(_offered(tuple(sys.path))))))
+
+
+def check_engine_name(engine: str, *, where: str) -> str:
+    """`engine` itself, if there is an engine of this name; nothing is imported.
+
+    Args:
+        engine: the name to check.
+        where: what named it, for the message: ``--engine``, a card, ...
+
+    Raises:
+        UsageError: there is no such engine.
+    """
+    names = engine_names()
+    if engine in names:
+        return engine
+    close = get_close_matches(engine, names, n=1)
+    guess = f"did you mean {close[0]!r}? " if close else ""
+    raise UsageError(
+        f"{where}: there is no engine {engine!r}", hint=f"{guess}engines: {', '.join(names)}"
+    )
+
+
+def engine_kind(engine: str, *, where: str = "--engine") -> EngineKind:
+    """The kind of this name. A package that offers it is imported now.
+
+    Args:
+        engine: the name.
+        where: what named it, for the message.
+
+    Raises:
+        UsageError: there is no such engine, more than one, or the package that offers it is broken.
+    """
+    check_engine_name(engine, where=where)
+    offers = _offered(tuple(sys.path)).get(engine, ())
+    if len(offers) + (engine in _OWN) > 1:
+        owners = [*(["lrmtest itself"] if engine in _OWN else []), *map(_package, offers)]
+        raise UsageError(
+            f"engine {engine!r} is offered more than once: by {' and '.join(owners)}",
+            hint=f"uninstall {_package(offers[-1])}, or have its authors rename its engine",
+        )
+    return _OWN[engine] if engine in _OWN else _loaded(offers[0])
+
+
+def kind_of(spec: ModelSpec) -> EngineKind:
+    """The kind of the engine that a model runs on.
+
+    Raises:
+        UsageError: as `engine_kind`.
+    """
+    return engine_kind(spec.engine, where=f"model {spec.name!r}")
+
+
+def can_generate(engine: str) -> bool:
+    """Whether an engine of this name can be asked something new; if it is not known here, yes."""
+    try:
+        return engine_kind(engine).generates
+    except UsageError:
+        return True
+
+
+def create_engine(spec: ModelSpec, options: EngineOptions) -> Engine:
+    """The engine that `spec` names, not yet started.
+
+    Raises:
+        UsageError: as `engine_kind`; also when the kind's factory is not there.
+        ModelError: what the engine imports is not installed.
+    """
+    kind = kind_of(spec)
+    try:
+        return _factory(kind)(spec, options)
+    except ImportError as error:
+        hint = f"pip install '{kind.install}'" if kind.install else "reinstall its package"
+        raise ModelError(
+            f"the {kind.name} engine cannot be imported: {error}", hint=hint
+        ) from error
+
+
+def _factory(kind: EngineKind) -> EngineFactory:
+    if not isinstance(kind.factory, str):
+        return kind.factory
+    try:
+        return cast("EngineFactory", resolve_name(kind.factory))
+    except (AttributeError, ValueError) as error:
+        raise UsageError(
+            f"engine {kind.name!r}: its factory {kind.factory!r} is not there: {error}",
+            hint="it is written module:name",
+        ) from error
+
+
+@lru_cache(maxsize=1)
+def _offered(_path: tuple[str, ...]) -> dict[str, tuple[EntryPoint, ...]]:
+    """The entry points of other packages by name, as of the module path; nothing is imported."""
+    found: dict[str, tuple[EntryPoint, ...]] = {}
+    for point in entry_points(group=GROUP):
+        found[point.name] = (*found.get(point.name, ()), point)
+    return found
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.module
+
+
+def _loaded(point: EntryPoint) -> EngineKind:
+    """The kind that an entry point names, if it is one."""
+    try:
+        kind = point.load()
+    except Exception as error:  # whatever a foreign package does when it is imported
+        wrong = f"{type(error).__name__}: {error}".partition("\n")[0]
+    else:
+        if isinstance(kind, EngineKind) and kind.name == point.name:
+            return kind
+        named = f"an EngineKind named {kind.name!r}" if isinstance(kind, EngineKind) else repr(kind)
+        wrong = f"{point.value} is {named}, not the EngineKind {point.name!r}"
+    raise UsageError(
+        f"engine {point.name!r} of package {_package(point)} cannot be used: {wrong}",
+        hint=f"reinstall {_package(point)}, or tell its authors",
+    )

@@ -1,0 +1,89 @@
+"""A server's port, and the waiting until it answers there for its model."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Sequence
+
+import httpx
+
+from lrmtest.errors import ModelError
+from lrmtest.models.programs.process import GuardedProcess
+
+_LOG_SECONDS = 2.0
+_POLL_SECONDS = 0.05
+_SLOWEST_POLL_SECONDS = 1.0
+_PROBE_SECONDS = 5.0
+
+
+def free_port() -> int:
+    """A TCP port on 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def port_taken(lines: Sequence[str]) -> bool:
+    """Whether the log says that something else listens on the server's port."""
+    pattern = re.compile(r"couldn't bind|address already in use|errno 98\b", re.I)
+    return any(pattern.search(line) for line in lines)
+
+
+def wait_until_ready(
+    server: GuardedProcess,
+    root: str,
+    *,
+    key: str,
+    model: str,
+    seconds: float,
+    given_up: threading.Event,
+) -> bool:
+    """Poll the server until it answers for its model.
+
+    Args:
+        server: the process, watched meanwhile.
+        root: its base URL, without the API root.
+        key: the API key.
+        model: the name it was told to serve under; no other server on this port knows it.
+        seconds: how long this may take.
+        given_up: ends the waiting when it is set.
+
+    Returns:
+        False when the server has ended before it was ready.
+
+    Raises:
+        ModelError: it was not ready in time, or was given up.
+    """
+    deadline = time.monotonic() + seconds
+    delay = _POLL_SECONDS
+    headers = {"Authorization": f"Bearer {key}"}
+    with httpx.Client(trust_env=False, timeout=_PROBE_SECONDS, headers=headers) as client:
+        while True:
+            if given_up.is_set():
+                raise ModelError("the engine was closed while it started")
+            if not server.running:
+                server.wait(_LOG_SECONDS)
+                return False
+            if _serves(client, root, model):
+                return True
+            if time.monotonic() > deadline:
+                raise ModelError(
+                    f"the server was not ready after {seconds:.0f} s",
+                    hint="are the model's files slow to read? Copy them to a disk of this machine",
+                )
+            given_up.wait(delay)
+            delay = min(delay * 1.2, _SLOWEST_POLL_SECONDS)
+
+
+def _serves(client: httpx.Client, root: str, model: str) -> bool:
+    try:
+        if client.get(f"{root}/health").status_code != 200:
+            return False
+        listing = client.get(f"{root}/v1/models").json()
+        return any(entry["id"] == model for entry in listing["data"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return False

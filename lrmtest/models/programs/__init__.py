@@ -1,0 +1,1 @@
+"""Programs that lrmtest runs: found, asked, guarded, and why they failed."""
