@@ -13,7 +13,7 @@ from lrmtest.errors import UsageError
 from lrmtest.models.card import Checkpoint, ModelCard
 from lrmtest.models.cards import SAFE_NAME, fill_in, read_card
 from lrmtest.models.engines.http.endpoint import Endpoint
-from lrmtest.models.engines.kinds import ENDPOINT, RECORDING, EngineKind, Source, engine_kind
+from lrmtest.models.engines.kinds import ENDPOINT, RECORDING, EngineKind, ModelSource, engine_kind
 from lrmtest.models.gguf.from_safetensors import can_convert
 from lrmtest.models.local import measure, own_sampling
 from lrmtest.models.paths import is_there, user_path
@@ -25,7 +25,7 @@ CARD_FILE = "lrmtest-card.toml"
 _TEMPERATURE, _TOP_P = 0.6, 0.95
 _RECORDED = "recorded:"
 _URL = ("http://", "https://")
-_LOCATIONS: dict[Source, str] = {
+_LOCATIONS: dict[ModelSource, str] = {
     "recording": f"{_RECORDED}PATH",
     "endpoint": "http://host:port/v1",
 }

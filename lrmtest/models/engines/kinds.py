@@ -31,7 +31,7 @@ GROUP = "lrmtest.engines"
 EngineFactory = Callable[["ModelSpec", "EngineOptions"], "Engine"]
 """Makes an engine for a model; it is not started yet."""
 
-Source = Literal["files", "endpoint", "recording", "card"]
+ModelSource = Literal["files", "endpoint", "recording", "card"]
 """What an engine's model is found by, and `ModelSpec.location` with it: ``files`` on disk; an
 HTTP ``endpoint``'s base URL; a ``recording`` of earlier outputs; its ``card`` alone."""
 
@@ -60,7 +60,7 @@ class EngineKind:
     name: str
     factory: str | EngineFactory
     install: str = ""
-    source: Source = "card"
+    source: ModelSource = "card"
     reads: tuple[Weights, ...] = ()
     unpacks_gguf: bool = False
 
