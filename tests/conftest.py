@@ -45,3 +45,9 @@ def not_on_github(monkeypatch):
     """Sessions that tests start say nothing to the service that may run the tests."""
     for name in ("GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY", "GITHUB_WORKSPACE"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def as_wide_as_a_pipe(monkeypatch):
+    """Lines break where they do without xdist, which tells its workers of a terminal of its own."""
+    monkeypatch.delenv("COLUMNS", raising=False)
