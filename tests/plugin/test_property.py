@@ -292,7 +292,7 @@ def test_skipping(question, model):
 
 def test_an_engine_error_is_no_failure(search, pytester):
     # Few, since five failures in a row mean that the server is gone.
-    with FaultServer(answer=answering(never), faults=["500"], share=0.1) as server:
+    with FaultServer(answer=answering(never), faults=["500"], every=10) as server:
         result = search(server, "--max-retries", "0", "--generations", "60")
     result.assert_outcomes(passed=1)
     result.stdout.fnmatch_lines(["*none of * questions fails; *questions got no verdict"])
