@@ -100,7 +100,7 @@ def template(tmp_path_factory, servers):
              "suites/fresh/test_fresh_temporal.py", "--fresh-count", "5",
              "suites/musique/test_musique.py", "suites/musique/contexts.py"],
             cwd=folder, env={**os.environ, "PYTHONPATH": path},
-            stdout=subprocess.DEVNULL, timeout=120,
+            stdout=subprocess.DEVNULL, timeout=900,
         )  # fmt: skip
     for words in (
         ("export", "last:one", "one.jsonl"),
