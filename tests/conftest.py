@@ -8,7 +8,7 @@ from pathlib import Path
 from pkgutil import walk_packages
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import lrmtest
 
@@ -27,7 +27,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # How long an example takes says more of the machine than of the code.
-settings.register_profile("lrmtest", deadline=None)
+settings.register_profile("lrmtest", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lrmtest")
 
 

@@ -54,6 +54,10 @@ is a mistake in the command, or of the machinery."""
 FEW = "2"
 """Generated questions of each family, where a command does not say how many."""
 
+CALIBRATED = {"sparsegpt", "wanda", "magnitude", "gguf"}
+FEW_TEXTS = "16"
+"""Calibration texts of a variant by these methods, where a command does not say how many."""
+
 STORIES = ("tutorial.md",)
 """Files whose commands build on one another. In others each may be the first one given."""
 
@@ -282,6 +286,8 @@ class Shell:
         if program == "lrmtest":
             if arguments[0] == "sweep" and not any("--pytest" in word for word in arguments):
                 arguments.append(f"--pytest=--fresh-count {FEW}")
+            if CALIBRATED & {*arguments} and "--calibration-samples" not in arguments:
+                arguments += ["--calibration-samples", FEW_TEXTS]
             code, out = run_lrmtest(arguments)
             if target:
                 Path(target).write_text(out)
