@@ -35,6 +35,7 @@ from lrmtest.models.engines.http.stream import BrokenAnswerError, ChatStream, Re
 from lrmtest.models.engines.openai_engine import OpenAIEngine
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.server.llamacpp_program import find_llama_server
+from lrmtest.models.engines.server.process import free_port
 from lrmtest.models.engines.token_counts import reasoning_end
 from lrmtest.models.spec import ModelSpec
 
@@ -749,6 +750,31 @@ def test_backoff_is_bounded(retry):
 # A real server
 
 
+def start_llama_server(program, model):
+    """A server that lrmtest does not start, and its URL; a port that is taken is left."""
+    for _ in range(3):
+        port = free_port()
+        command = [program.path, "-m", model, "--port", str(port), "-np", "4", "-c", "4096"]
+        server = subprocess.Popen(
+            command,
+            env={**os.environ, **program.environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        url = f"http://127.0.0.1:{port}"
+        wait_for(lambda server=server, url=url: server.poll() is not None or is_healthy(url))
+        if server.poll() is None:
+            return server, url
+    raise AssertionError("llama-server does not start")
+
+
+def is_healthy(url):
+    try:
+        return httpx.get(f"{url}/health", trust_env=False, timeout=60).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
 def test_a_real_llama_server(smollm2_path):
@@ -756,33 +782,16 @@ def test_a_real_llama_server(smollm2_path):
         program = find_llama_server()
     except ModelError as error:
         pytest.skip(str(error))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [program.path, "-m", smollm2_path, "--port", str(port), "-np", "4", "-c", "4096"]
-    server = subprocess.Popen(
-        command,
-        env={**os.environ, **program.environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
+    server, url = start_llama_server(program, smollm2_path)
     try:
-        for _ in range(600):
-            try:
-                if httpx.get(f"{url}/health", trust_env=False).status_code == 200:
-                    break
-            except httpx.TransportError:
-                assert server.poll() is None
-            time.sleep(0.1)
         planned = [request(index, 24, f"Name {index + 2} animals.") for index in range(8)]
-        with running(url, planned, request_timeout=120.0) as engine:
+        with running(url, planned, request_timeout=600.0) as engine:
             details = engine.info.details
             assert details["server"] == "llama.cpp"
             assert details["context_length"] == 1024
             assert details["concurrency"] == 4
             engine.submit(planned)
-            outcomes = [engine.outcomes.get(timeout=120) for _ in planned]
+            outcomes = [engine.outcomes.get(timeout=600) for _ in planned]
             for outcome in outcomes:
                 completion = outcome.completion
                 assert completion.text
@@ -800,7 +809,7 @@ def test_a_real_llama_server(smollm2_path):
 
         # The same seed alone in the batch gives the same text.
         first, second = (
-            generate(url, [request(3, 24)], concurrency=1, request_timeout=120.0)["k3"]
+            generate(url, [request(3, 24)], concurrency=1, request_timeout=600.0)["k3"]
             for _ in range(2)
         )
         assert first.completion.text == second.completion.text
