@@ -8,7 +8,7 @@ from pathlib import Path
 from pkgutil import walk_packages
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 import lrmtest
 
@@ -27,8 +27,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # How long an example takes says more of the machine than of the code.
-settings.register_profile("lrmtest", deadline=None)
+settings.register_profile("lrmtest", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("lrmtest")
+
+
+def pytest_collection_modifyitems(items):
+    """What takes longest comes first, so that no process is left with it at the end."""
+    items.sort(
+        key=lambda item: (
+            item.get_closest_marker("engine") is None and item.path.parent.name != "docs"
+        )
+    )
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +47,22 @@ def data_dir() -> Path:
     if not folder:
         pytest.skip("LRMTEST_DATA_DIR is not set: no real benchmark files to test with")
     return Path(folder)
+
+
+@pytest.fixture
+def pytester(pytester, monkeypatch):
+    """pytest's own; sessions in processes of their own do not load Hypothesis' plugin.
+
+    At the end of every session it imports all of Hypothesis, which takes as long as all else that
+    a small session does. Sessions in this process have it loaded.
+    """
+    run_subprocess = pytester.runpytest_subprocess
+
+    def without_hypothesis(*args, **options):
+        return run_subprocess("-p", "no:hypothesispytest", *args, **options)
+
+    monkeypatch.setattr(pytester, "runpytest_subprocess", without_hypothesis)
+    return pytester
 
 
 @pytest.fixture(autouse=True)

@@ -20,8 +20,10 @@ from lrmtest.errors import LrmtestError
 LONGEST = 200
 """Characters; a longer expression is not tried."""
 SECONDS = 3.0
-"""The most one expression may take."""
-_START_SECONDS = 60.0
+"""The most one expression may compute. A processor's time and not the clock's, so that a verdict
+is the same on a machine that has much else to do."""
+_PATIENCE = 60.0
+"""Seconds on the clock for a start or a reply: the worker ends itself long before."""
 _WORKER = Path(__file__).with_name("evaluate_worker.py")
 
 
@@ -41,7 +43,7 @@ class _Worker:
         )
         self._replies: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read, name="lrmtest-evaluate", daemon=True).start()
-        if self._reply(_START_SECONDS) is None:
+        if self._reply() is None:
             self.kill()
             raise LrmtestError(
                 "math-verify, which reads formulas in boxed answers, did not start",
@@ -54,10 +56,10 @@ class _Worker:
             self._replies.put(line)
         self._replies.put("")
 
-    def _reply(self, seconds: float) -> str | None:
+    def _reply(self) -> str | None:
         """The next line; None when the worker took too long or died."""
         try:
-            return self._replies.get(timeout=seconds) or None
+            return self._replies.get(timeout=_PATIENCE) or None
         except queue.Empty:
             return None
 
@@ -69,7 +71,7 @@ class _Worker:
             self._process.stdin.flush()
         except OSError:
             return None
-        return self._reply(SECONDS)
+        return self._reply()
 
     def kill(self) -> None:
         """End the process, whatever it is doing."""

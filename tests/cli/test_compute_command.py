@@ -12,6 +12,8 @@ from lrmtest.cli import main
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.xdist_group("compute")
+
 
 @pytest.fixture(scope="module")
 def reports(data_dir, tmp_path_factory):
@@ -25,7 +27,7 @@ def reports(data_dir, tmp_path_factory):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         check=False,
     )
     assert "lrmtest.sqlite" in done.stdout, done.stdout + done.stderr

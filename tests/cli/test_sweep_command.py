@@ -53,6 +53,7 @@ def test_a_sweep_of_a_real_model(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     command = ["sweep", "tiny-lrm", "-o", "out", "--method", "magnitude", "--sparsity", "0,0.95"]
     command += ["--suite", str(SUITE), "--pytest", "--fresh-count 6 --max-tokens 64"]
+    command += ["--calibration-samples", "4", "--calibration-tokens", "64"]
     assert main(command) == 0
     printed = capfd.readouterr().out
     assert "Collapse point: sparsity" in printed

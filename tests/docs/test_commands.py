@@ -56,6 +56,10 @@ is a mistake in the command, or of the machinery."""
 FEW = "2"
 """Generated questions of each family, where a command does not say how many."""
 
+CALIBRATED = {"sparsegpt", "wanda", "magnitude", "gguf"}
+FEW_TEXTS = "16"
+"""Calibration texts of a variant by these methods, where a command does not say how many."""
+
 STORIES = ("tutorial.md",)
 """Files whose commands build on one another. In others each may be the first one given."""
 
@@ -102,7 +106,7 @@ def template(tmp_path_factory, servers):
              "suites/fresh/test_fresh_temporal.py", "--fresh-count", "5",
              "suites/musique/test_musique.py", "suites/musique/contexts.py"],
             cwd=folder, env={**os.environ, "PYTHONPATH": path},
-            stdout=subprocess.DEVNULL, timeout=120,
+            stdout=subprocess.DEVNULL, timeout=900,
         )  # fmt: skip
     for words in (
         ("export", "last:one", "one.jsonl"),
@@ -287,6 +291,8 @@ class Shell:
         if program == "lrmtest":
             if arguments[0] == "sweep" and not any("--pytest" in word for word in arguments):
                 arguments.append(f"--pytest=--fresh-count {FEW}")
+            if CALIBRATED & {*arguments} and "--calibration-samples" not in arguments:
+                arguments += ["--calibration-samples", FEW_TEXTS]
             code, out = run_lrmtest(arguments)
             if target:
                 Path(target).write_text(out)

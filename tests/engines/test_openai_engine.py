@@ -17,6 +17,7 @@ import pytest
 from fault_server import FAULTS, FaultServer, default_answer, tokens_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import wait_for
 
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.grading.loops import LoopDetector
@@ -67,7 +68,7 @@ def request(index, max_tokens=200, prompt=None):
 @contextmanager
 def running(url, planned=(), *, backoff=FAST, detector=None, **options):
     """A started engine and the queue of its outcomes."""
-    options = {"request_timeout": 5.0, **options}
+    options = {"request_timeout": 60.0, **options}
     engine = OpenAIEngine(spec(url), EngineOptions(**options), backoff=backoff, detector=detector)
     outcomes = queue.SimpleQueue()
     try:
@@ -78,7 +79,7 @@ def running(url, planned=(), *, backoff=FAST, detector=None, **options):
         engine.close()
 
 
-def generate(url, requests, timeout=30.0, **options):
+def generate(url, requests, timeout=180.0, **options):
     """All outcomes, by key; fails when one is lost or delivered twice."""
     with running(url, requests, **options) as engine:
         engine.submit(requests)
@@ -116,10 +117,11 @@ def test_faults_change_no_completion_and_lose_none():
     with FaultServer() as server:
         calm = generate(server.url, requests)
     with FaultServer(faults=FAULTS) as server:
-        stormy = generate(server.url, requests, request_timeout=0.6, concurrency=32)
+        # Long enough for an answer on any machine: only the injected silence lasts longer.
+        stormy = generate(server.url, requests, request_timeout=4.0, concurrency=32)
         assert set(server.injected) == set(FAULTS)
         injected = server.injected.total()
-        assert 40 <= injected <= 80
+        assert injected == len(requests) // 3
         assert server.chats == len(requests) + injected
     assert texts(stormy) == texts(calm)
     for index in range(200):
@@ -137,8 +139,9 @@ def test_faults_change_no_completion_and_lose_none():
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_without_retries_each_fault_is_an_engine_error(fault):
-    with FaultServer(faults=[fault], share=1.0) as server:
-        outcome = only(server.url, max_retries=0, request_timeout=0.5)
+    with FaultServer(faults=[fault], every=1) as server:
+        patience = 1.5 if fault == "idle" else 60.0
+        outcome = only(server.url, max_retries=0, request_timeout=patience)
         assert server.chats == 1
     assert outcome.completion is None
     assert outcome.error.attempts == 1
@@ -153,7 +156,7 @@ def test_each_try_is_counted():
 
 
 def test_retry_after_is_waited_for():
-    with FaultServer(faults=["429-retry-after"], share=1.0) as server:
+    with FaultServer(faults=["429-retry-after"], every=1) as server:
         begun = time.monotonic()
         outcome = only(server.url, backoff=Backoff(base=0.0))
         assert outcome.completion is not None
@@ -163,9 +166,7 @@ def test_retry_after_is_waited_for():
 def test_a_dead_server_fails_everything_quickly():
     requests = [request(index) for index in range(500)]
     with FaultServer(dead_after=50) as server:
-        begun = time.monotonic()
         outcomes = generate(server.url, requests, max_retries=4, concurrency=16)
-        seconds = time.monotonic() - begun
     errors = [o.error for o in outcomes.values() if o.error]
     assert 450 <= len(errors) < 500
     assert all(
@@ -175,7 +176,8 @@ def test_a_dead_server_fails_everything_quickly():
     )
     assert any("the server is gone" in str(error) for error in errors)
     assert max(error.attempts for error in errors) <= 5
-    assert seconds < 10
+    # Most fail without being tried as often as they might.
+    assert sum(error.attempts for error in errors) < 5 * len(errors) / 2
 
 
 def test_a_silent_server_is_given_up():
@@ -228,7 +230,8 @@ def test_a_server_that_restarts_is_waited_for():
 def test_hostile_answers_become_engine_errors(mode, words):
     with FaultServer(mode=mode) as server:
         # With loop stop an endless stream would end as what it is: a loop.
-        outcome = only(server.url, max_retries=1, request_timeout=0.5, stop_loops=False)
+        patience = 1.5 if mode == "drip" else 60.0
+        outcome = only(server.url, max_retries=1, request_timeout=patience, stop_loops=False)
     message = str(outcome.error)
     assert words in message
     assert all(char.isprintable() or char == "\n" for char in message)
@@ -309,7 +312,7 @@ def test_merged_tokens_are_counted_by_the_server(owner, usage):
 def test_vllm_joins_tokens_and_none_is_lost():
     with FaultServer(owner="vllm") as server, running(server.url) as engine:
         engine.submit([request(1)])
-        completion = engine.outcomes.get(timeout=20).completion
+        completion = engine.outcomes.get(timeout=120).completion
         assert server.bodies[0]["stream_interval"] > 1
         assert engine.progress.tokens == completion.completion_tokens
     assert completion.text == default_answer("question 1", 1)
@@ -354,7 +357,7 @@ def test_a_loop_is_stopped_early():
         running(server.url, detector=LoopDetector) as engine,
     ):
         engine.submit([request(1, max_tokens=100000)])
-        completion = engine.outcomes.get(timeout=20).completion
+        completion = engine.outcomes.get(timeout=120).completion
     assert completion.finish_reason == "loop"
     assert 4000 < len(completion.text) < 12000
     assert 1000 < completion.completion_tokens < 4000
@@ -392,10 +395,10 @@ def test_nothing_is_drawn_at_temperature_0():
 
 def test_concurrency_is_bounded_and_filled():
     requests = [request(index) for index in range(40)]
-    with FaultServer(delay=0.002) as server:
+    with FaultServer(together=7) as server:
         generate(server.url, requests, concurrency=7)
         assert server.most_in_flight == 7
-    with FaultServer(owner="llamacpp", slots=3, delay=0.002) as server:
+    with FaultServer(owner="llamacpp", slots=3, together=3) as server:
         generate(server.url, requests)
         assert server.most_in_flight == 3
 
@@ -526,7 +529,7 @@ def test_secrets_are_in_no_message(monkeypatch, mode):
     monkeypatch.setenv("LRMTEST_API_KEY", SECRET)
     with FaultServer(mode=mode) as server, running(server.url, max_retries=1) as engine:
         engine.submit([request(1)])
-        error = engine.outcomes.get(timeout=10).error
+        error = engine.outcomes.get(timeout=120).error
         assert SECRET not in str(error) + repr(error) + repr(engine.__dict__) + repr(engine.info)
     assert SECRET not in repr(Endpoint.parse(server.url, SECRET))
     with FaultServer(key="other") as server:
@@ -566,15 +569,12 @@ def test_close_from_any_state_twice():
     with pytest.raises(ModelError, match="once"):
         engine.start([], lambda outcome: None)
 
-    with FaultServer(delay=0.05) as server:
+    with FaultServer(enough=10) as server:
         with running(server.url) as engine:
             engine.submit([request(index) for index in range(50)])
-            while engine.progress.running == 0:
-                time.sleep(0.01)
-            begun = time.monotonic()
+            wait_for(lambda: engine.progress.running)
             engine.close()
             engine.close()
-            assert time.monotonic() - begun < 3
             assert engine.progress.running == 0
             arrived = engine.outcomes.qsize()
             engine.submit([request(99)])
@@ -596,19 +596,27 @@ def test_close_from_the_engines_own_thread():
 
         engine.start([], deliver)
         engine.submit([request(index) for index in range(20)])
-        assert closed.wait(5)
+        assert closed.wait(60)
         engine.close()
         assert len(delivered) == 1
         assert not engine_threads()
 
 
 def test_progress_moves_while_generating():
-    with FaultServer(delay=0.02) as server, running(server.url) as engine:
+    pieces = threading.Semaphore(0)
+    with FaultServer() as server, running(server.url) as engine:
+        server.pause = pieces.acquire
         engine.submit([request(1)])
         seen = set()
-        while engine.outcomes.empty():
+
+        def moved():
             seen.add((engine.progress.tokens, engine.progress.running))
-            time.sleep(0.005)
+            return len(seen) > known or not engine.outcomes.empty()
+
+        while engine.outcomes.empty():
+            known = len(seen)
+            pieces.release()
+            wait_for(moved)
         completion = engine.outcomes.get().completion
         assert len({tokens for tokens, _ in seen}) > 3
         assert max(count for _, count in seen) == 1
@@ -650,7 +658,7 @@ def test_garbage_never_breaks_the_parser(chunks):
 
 def test_the_parser_is_linear_and_bounded():
     parser = EventParser(max_bytes=1 << 22)
-    begun = time.monotonic()
+    begun = time.thread_time()
 
     def feed_in_drops():
         for _ in range(1 << 20):
@@ -658,7 +666,7 @@ def test_the_parser_is_linear_and_bounded():
 
     with pytest.raises(EventTooLargeError):
         feed_in_drops()
-    assert time.monotonic() - begun < 5
+    assert time.thread_time() - begun < 5
 
 
 json_values = st.recursive(
@@ -741,40 +749,48 @@ def test_backoff_is_bounded(retry):
 # A real server
 
 
+def start_llama_server(program, model):
+    """A server that lrmtest does not start, and its URL; a port that is taken is left."""
+    for _ in range(3):
+        port = free_port()
+        command = [program.path, "-m", model, "--port", str(port), "-np", "4", "-c", "4096"]
+        server = subprocess.Popen(
+            command,
+            env={**os.environ, **program.environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        url = f"http://127.0.0.1:{port}"
+        wait_for(lambda server=server, url=url: server.poll() is not None or is_healthy(url))
+        if server.poll() is None:
+            return server, url
+    raise AssertionError("llama-server does not start")
+
+
+def is_healthy(url):
+    try:
+        return httpx.get(f"{url}/health", trust_env=False, timeout=60).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 @pytest.mark.engine
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800)
 def test_a_real_llama_server(smollm2_path):
     try:
         program = find_llama_server()
     except ModelError as error:
         pytest.skip(str(error))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [program.path, "-m", smollm2_path, "--port", str(port), "-np", "4", "-c", "4096"]
-    server = subprocess.Popen(
-        command,
-        env={**os.environ, **program.environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
+    server, url = start_llama_server(program, smollm2_path)
     try:
-        for _ in range(600):
-            try:
-                if httpx.get(f"{url}/health", trust_env=False).status_code == 200:
-                    break
-            except httpx.TransportError:
-                assert server.poll() is None
-            time.sleep(0.1)
         planned = [request(index, 24, f"Name {index + 2} animals.") for index in range(8)]
-        with running(url, planned, request_timeout=120.0) as engine:
+        with running(url, planned, request_timeout=600.0) as engine:
             details = engine.info.details
             assert details["server"] == "llama.cpp"
             assert details["context_length"] == 1024
             assert details["concurrency"] == 4
             engine.submit(planned)
-            outcomes = [engine.outcomes.get(timeout=120) for _ in planned]
+            outcomes = [engine.outcomes.get(timeout=600) for _ in planned]
             for outcome in outcomes:
                 completion = outcome.completion
                 assert completion.text
@@ -792,10 +808,10 @@ def test_a_real_llama_server(smollm2_path):
 
         # The same seed alone in the batch gives the same text.
         first, second = (
-            generate(url, [request(3, 24)], concurrency=1, request_timeout=120.0)["k3"]
+            generate(url, [request(3, 24)], concurrency=1, request_timeout=600.0)["k3"]
             for _ in range(2)
         )
         assert first.completion.text == second.completion.text
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(300)

@@ -322,8 +322,9 @@ def real(real_checkpoint):
         yield session
 
 
+@pytest.mark.xdist_group("vllm")
 @pytest.mark.engine
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_real_vllm_generates_and_counts(real):
     first, short = real.run(ask("Say hello.", budget=200), ask("Hi", budget=2))
     assert first.text.strip()
@@ -340,8 +341,9 @@ def test_a_real_vllm_generates_and_counts(real):
     assert not {"url", "served_model"} & set(info.details)
 
 
+@pytest.mark.xdist_group("vllm")
 @pytest.mark.engine
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_real_vllm_honours_seeds(real):
     wanted = [
         ask("Write a sentence.", temperature=1.0, seed=seed, budget=24, key=f"{seed}/{turn}")
@@ -353,8 +355,9 @@ def test_a_real_vllm_honours_seeds(real):
     assert len(set(texts[:3])) == 3
 
 
+@pytest.mark.xdist_group("vllm")
 @pytest.mark.engine
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_a_real_vllm_that_is_killed_is_started_again(real):
     """Last, because it costs a further start."""
     requests = [ask(f"Tell me a story about {n} cats.", budget=100) for n in range(24)]
@@ -366,7 +369,7 @@ def test_a_real_vllm_that_is_killed_is_started_again(real):
         p for p in old if "api_server" in " ".join(p.cmdline()) and "-I" not in p.cmdline()
     )
     server.kill()
-    outcomes = real.collect(requests, timeout=200)
+    outcomes = real.collect(requests, timeout=900)
     assert all(outcome.error is None for outcome in outcomes), outcomes
     assert sorted(real.delivered[before:]) == sorted(request.key for request in requests)
     assert gone(old)

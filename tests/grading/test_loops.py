@@ -232,11 +232,11 @@ def hostile(length):
 
 def test_streaming_costs_microseconds_per_chunk_on_hostile_text():
     for text in hostile(400_000):
-        began = time.perf_counter()
+        began = time.thread_time()
         loop, _ = stream(text)
-        seconds = time.perf_counter() - began
+        seconds = time.thread_time() - began
         assert loop is None  # else it would have ended early, and cheaply
-        # Measured 0.1 to 0.3 s on a busy machine; a quadratic search would take minutes.
+        # Of computing. Measured 0.1 to 0.3 s; a quadratic search would take minutes.
         assert seconds < 4
 
 
@@ -261,7 +261,7 @@ def test_no_verdict_on_a_recorded_output_changes():
         [sys.executable, str(benchmark), "--data-dir", data_dir],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -101,8 +101,9 @@ def no_hub(monkeypatch):
     """An endpoint where nobody listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{port}")
+        # Bound all the while, or somebody else might listen there.
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
+        yield
 
 
 def spec_of(**checkpoint):

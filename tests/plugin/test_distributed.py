@@ -38,7 +38,7 @@ def test_any_number_of_workers_gives_the_same_summary(pytester, run, server):
 
 def test_all_questions_are_in_flight_whatever_the_workers(pytester):
     pytester.makepyfile(test_sums=SUITE)
-    with FaultServer(answer=right, delay=0.3) as slow:
+    with FaultServer(answer=right, together=12) as slow:
         result = pytester.runpytest_subprocess("-n", "2", "--model", f"m={slow.url}")
         result.assert_outcomes(passed=12)
         assert slow.most_in_flight == 12

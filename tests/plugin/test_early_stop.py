@@ -6,11 +6,11 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 
 import pytest
 from fault_server import FaultServer
+from processes import wait_for
 from sums import right, suite
 
 from lrmtest.analysis.sequential import draw_order
@@ -185,18 +185,16 @@ def test_a_prompt_of_a_tests_own_is_still_answered(pytester, start):
 
 
 def test_ctrl_c_ends_it_and_decides_nothing(pytester, base):
-    with FaultServer(answer=right, delay=0.05) as server:
+    with FaultServer(answer=right, enough=20) as server:
         process = subprocess.Popen(
             [sys.executable, "-m", "pytest", "--model", f"n={server.url}", "--concurrency", "2",
              "--baseline", "base.json", "--gate", "--early-stop", *NEVER_OK],
             cwd=pytester.path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
-        until = time.monotonic() + 60
-        while len(server.bodies) < 12 and time.monotonic() < until:
-            time.sleep(0.05)
+        wait_for(lambda: server.waiting)
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=300)
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert "gate:" not in output
     assert "the same command continues it" in output

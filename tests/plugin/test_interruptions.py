@@ -8,15 +8,19 @@ import time
 
 import pytest
 from fault_server import FaultServer
+from processes import wait_for
 from sums import right, suite
 
 from lrmtest.errors import StoreError
 from lrmtest.runs.store import Store
 
+CONCURRENCY = 4
+
 
 @pytest.fixture
-def slow_server():
-    with FaultServer(answer=right, delay=0.02) as server:
+def held_server():
+    """Answers some of the questions, and the others after `go_on`."""
+    with FaultServer(answer=right, enough=40) as server:
         yield server
 
 
@@ -29,11 +33,13 @@ def begin(pytester, server, *args):
             "-m",
             "pytest",
             "-p",
+            "no:hypothesispytest",
+            "-p",
             "no:cacheprovider",
             "--model",
             f"m={server.url}",
             "--concurrency",
-            "4",
+            str(CONCURRENCY),
             *args,
         ],
         cwd=pytester.path,
@@ -60,48 +66,41 @@ def arrived(pytester):
         return 0
 
 
-def wait_for(condition, seconds=60):
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_run_that_ends_early_continues_where_it_was(pytester, slow_server, how):
-    process = begin(pytester, slow_server)
-    wait_for(lambda: arrived(pytester) >= 20)
+def test_a_run_that_ends_early_continues_where_it_was(pytester, held_server, how):
+    process = begin(pytester, held_server)
+    wait_for(lambda: held_server.waiting == CONCURRENCY and arrived(pytester) >= 20)
     process.send_signal(how)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     kept = arrived(pytester)
     assert 20 <= kept < 200
-    before = asked(slow_server)
-    slow_server.delay = 0
+    before = asked(held_server)
+    held_server.go_on.set()
     result = pytester.runpytest_inprocess(
-        "-p", "no:cacheprovider", "--model", f"m={slow_server.url}"
+        "-p", "no:cacheprovider", "--model", f"m={held_server.url}"
     )
     result.assert_outcomes(passed=200)
-    assert asked(slow_server) - before == 200 - kept
+    assert asked(held_server) - before == 200 - kept
     if how is signal.SIGINT:
         assert "KeyboardInterrupt" in output
         assert "the same command continues it" in output
 
 
-def test_ctrl_c_twice_still_ends_and_keeps_everything(pytester, slow_server):
-    process = begin(pytester, slow_server)
+def test_ctrl_c_twice_still_ends_and_keeps_everything(pytester, held_server):
+    process = begin(pytester, held_server)
     wait_for(lambda: arrived(pytester) >= 10)
     process.send_signal(signal.SIGINT)
     time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode != 0
     assert 10 <= arrived(pytester) < 200
 
 
-def test_progress_is_plain_lines_without_a_terminal(pytester, slow_server):
-    slow_server.delay = 0
-    process = begin(pytester, slow_server)
-    output, _ = process.communicate(timeout=120)
+def test_progress_is_plain_lines_without_a_terminal(pytester, held_server):
+    held_server.go_on.set()
+    process = begin(pytester, held_server)
+    output, _ = process.communicate(timeout=600)
     assert process.returncode == 0
     assert "200/200 questions" in output
     assert "\x1b" not in output

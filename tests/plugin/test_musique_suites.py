@@ -49,7 +49,7 @@ def ask(model, reports, *files):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         check=False,
     )
 

@@ -157,7 +157,7 @@ def ask(hub, tmp_path):
             env=inherited | settings | env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
             check=False,
         )
         assert process.returncode == 0, process.stderr

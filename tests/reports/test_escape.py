@@ -79,10 +79,10 @@ def test_what_was_left_out_is_named():
              "\x00" * 2_000_000]
 )  # fmt: skip
 def test_megabytes_take_linear_time(text):
-    begun = time.perf_counter()
+    begun = time.thread_time()
     assert len(plain(text, 500)) < 600
     assert len(plain_tail(text, 500)) < 600
-    assert time.perf_counter() - begun < 5
+    assert time.thread_time() - begun < 5
 
 
 def test_no_character_is_harmless_to_one_test_and_not_to_the_other():

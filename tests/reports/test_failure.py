@@ -81,11 +81,11 @@ def test_hostile_text_cannot_escape(text, answer):
 
 
 def test_megabytes_are_bounded_and_quick():
-    begun = time.perf_counter()
+    begun = time.thread_time()
     looped = Completion("\x1b[31mwait, " * 1_000_000, "length", completion_tokens=32768)
     verdict = Verdict(False, 0, None, "looped", False)
     text = explain(QUESTION, [(looped, verdict, None)] * 64)
     assert len(text) < 4000
     assert "and 48 more samples" in text
     assert "times in all]" in text
-    assert time.perf_counter() - begun < 5
+    assert time.thread_time() - begun < 5

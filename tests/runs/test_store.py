@@ -53,7 +53,7 @@ def shared_store(tmp_path_factory):
     store.close()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(completion=completions, verdict=verdicts)
 def test_a_completion_and_its_verdict_come_back_unchanged(shared_store, completion, verdict):
     key = str(len(shared_store.keys("r")))
@@ -64,7 +64,7 @@ def test_a_completion_and_its_verdict_come_back_unchanged(shared_store, completi
     assert stored.verdict == verdict
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     material=st.dictionaries(st.text(max_size=8), any_text | st.lists(any_text, max_size=3)),
     references=st.lists(any_text, min_size=1, max_size=3).map(tuple),

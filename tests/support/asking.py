@@ -43,7 +43,7 @@ class Session:
         self.engine.submit(requests)
         return self.collect(requests)
 
-    def collect(self, requests, timeout=120):
+    def collect(self, requests, timeout=600):
         by_key = {}
         for _ in requests:
             outcome = self.arrived.get(timeout=timeout)

@@ -69,7 +69,8 @@ class FaultServer:
     Args:
         answer: completion text for a prompt and a seed.
         faults: kinds of fault to inject, from `FAULTS`.
-        share: part of the requests that meet a fault, once each.
+        every: a fault for every so many requests, once each, all kinds in turn: a schedule, so
+            that how many fall in a row is no matter of luck.
         mode: one of `MODES` for every chat request, or empty.
         dead_after: number of chat requests after which the server stops existing.
         models: names it serves.
@@ -81,6 +82,8 @@ class FaultServer:
         stream: answer ``stream: true`` with a stream.
         tokens_per_piece: tokens sent together, at least.
         delay: seconds before each piece.
+        together: no request is answered before so many are in flight.
+        enough: chat requests that are answered; further ones wait until `go_on` is set.
         key: the API key it wants.
         port: where it listens; 0 for any.
     """
@@ -90,7 +93,7 @@ class FaultServer:
         *,
         answer: Callable[[str, int], str] = default_answer,
         faults: Sequence[str] = (),
-        share: float = 0.3,
+        every: int = 3,
         mode: str = "",
         dead_after: int | None = None,
         models: Sequence[str] = ("test-model",),
@@ -102,12 +105,14 @@ class FaultServer:
         stream: bool = True,
         tokens_per_piece: int = 1,
         delay: float = 0.0,
+        together: int = 1,
+        enough: int | None = None,
         key: str | None = None,
         port: int = 0,
     ) -> None:
         self.answer = answer
         self.faults = tuple(faults)
-        self.share = share
+        self.every = every
         self.mode = mode
         self.dead_after = dead_after
         self.models = tuple(models)
@@ -119,6 +124,8 @@ class FaultServer:
         self.stream = stream
         self.tokens_per_piece = tokens_per_piece
         self.delay = delay
+        self.together = together
+        self.enough = enough
         self.key = key
         self.port = port
 
@@ -129,8 +136,11 @@ class FaultServer:
         self.in_flight = 0
         self.most_in_flight = 0
         self.dead = False
+        self.waiting = 0
+        self.go_on = threading.Event()
         self.stopping = threading.Event()
-        self._faulted: set[str] = set()
+        self._all_there = threading.Event()
+        self._asked: set[str] = set()
 
     @property
     def chats(self) -> int:
@@ -156,22 +166,45 @@ class FaultServer:
                 return
             self.dead = True
         self.stopping.set()
+        self.go_on.set()
+        self._all_there.set()
         self._http.shutdown()
         self._http.server_close()
 
     def fault_for(self, prompt: str, seed: int) -> str:
         """The fault that this request meets now, if any; each request meets one at most."""
         key = f"{prompt}/{seed}"
-        digest = hashlib.sha256(f"fault/{key}".encode("utf-8", "surrogatepass")).digest()
         with self.lock:
-            if not self.faults or key in self._faulted:
+            if not self.faults or key in self._asked:
                 return ""
-            if int.from_bytes(digest[:4], "big") / 2**32 >= self.share:
+            self._asked.add(key)
+            turn, left = divmod(len(self._asked), self.every)
+            if left:
                 return ""
-            self._faulted.add(key)
-            fault = self.faults[digest[4] % len(self.faults)]
+            fault = self.faults[turn % len(self.faults)]
             self.injected[fault] += 1
             return fault
+
+    def pause(self) -> None:
+        """Before each piece of an answer."""
+        time.sleep(self.delay)
+
+    def admit(self, number: int) -> None:
+        """Let a chat request wait for others, or for `go_on`.
+
+        Args:
+            number: of the request, the first being 1.
+        """
+        with self.lock:
+            if self.in_flight >= self.together:
+                self._all_there.set()
+        self._all_there.wait(120)
+        if self.enough is not None and number > self.enough:
+            with self.lock:
+                self.waiting += 1
+            self.go_on.wait()
+            with self.lock:
+                self.waiting -= 1
 
 
 class _Server(ThreadingHTTPServer):
@@ -234,10 +267,12 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/v1/chat/completions":
             with server.lock:
                 server.bodies.append(body)
+                number = len(server.bodies)
                 server.in_flight += 1
                 server.most_in_flight = max(server.most_in_flight, server.in_flight)
-                die = server.dead_after is not None and len(server.bodies) > server.dead_after
+                die = server.dead_after is not None and number > server.dead_after
             try:
+                server.admit(number)
                 if die or server.dead:
                     threading.Thread(target=server.kill, daemon=True).start()
                     self._hang_up()
@@ -263,7 +298,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fault == "disconnect":
             self._hang_up()
         elif fault == "idle":
-            server.stopping.wait(5)
+            server.stopping.wait(60)
             self._hang_up()
         else:
             self._answer(server.answer(prompt, seed), body, fault)
@@ -298,7 +333,7 @@ class _Handler(BaseHTTPRequestHandler):
         for field, part in fields:
             for begin in range(0, len(part), joined):
                 piece = part[begin : begin + joined]
-                time.sleep(server.delay)
+                server.pause()
                 if fault and sent >= len(tokens) // 2:
                     self._break(fault)
                     return
@@ -363,7 +398,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif mode == "always-500":
             self._json(500, {"error": {"message": "engine dead"}})
         elif mode == "always-idle":
-            stopping.wait(10)
+            stopping.wait(60)
             self._hang_up()
         return True
 

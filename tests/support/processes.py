@@ -6,14 +6,14 @@ from contextlib import suppress
 import psutil
 
 
-def gone(processes, seconds=15.0):
+def gone(processes, seconds=120.0):
     """Whether all of these have ended; a zombie that nobody reaps here has."""
     deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if not any(map(alive, processes)):
-            return True
+    while any(map(alive, processes)):
+        if time.monotonic() > deadline:
+            return False
         time.sleep(0.05)
-    return False
+    return True
 
 
 def alive(process):

@@ -9,6 +9,10 @@ from pathlib import Path
 
 from fault_server import FaultServer
 
+HELD_AFTER = 8
+"""Requests that are answered while the file exists that STAND_IN_HELD names, if it is set; the
+others wait, so that a test does not have to be faster than a run."""
+
 _HELP = "--jinja --parallel --ctx-size --reasoning-format --skip-chat-parsing --cache-ram"
 
 
@@ -44,7 +48,7 @@ def main():
         parser.add_argument(name, type=int)
     given, _ = parser.parse_known_args()
     print(f"loading {given.model}", flush=True)
-    ending = threading.Event()
+    held, ending = os.environ.get("STAND_IN_HELD"), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     with FaultServer(
         answer=answer,
@@ -55,6 +59,9 @@ def main():
         key=os.environ["LLAMA_API_KEY"],
         port=given.port,
         delay=float(os.environ.get("STAND_IN_DELAY", "0")),
-    ):
+        enough=HELD_AFTER if held else None,
+    ) as server:
         print("ready", flush=True)
-        ending.wait()
+        while not ending.wait(0.05):
+            if held and not Path(held).exists():
+                server.go_on.set()

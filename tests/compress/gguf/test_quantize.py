@@ -24,7 +24,7 @@ from lrmtest.models.spec import ModelSpec
 pytest.importorskip("torch")
 pytest.importorskip("gguf")
 
-pytestmark = [pytest.mark.engine, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 
 TEXTS = [
     f"<s>[user]What is {n} plus {n + 1}?[assistant]<think>\n{n} and {n + 1} make {2 * n + 1}."

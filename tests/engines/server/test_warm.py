@@ -236,7 +236,7 @@ def test_the_same_server_has_no_difference_and_any_other_has(model_file, program
 
 
 @pytest.fixture(
-    params=["stand-in", pytest.param("real", marks=[pytest.mark.engine, pytest.mark.timeout(280)])]
+    params=["stand-in", pytest.param("real", marks=[pytest.mark.engine, pytest.mark.timeout(1800)])]
 )
 def served(request, tmp_path, monkeypatch):
     """A model file and the name to give to commands; all servers are stopped in the end."""
@@ -257,7 +257,7 @@ def lrmtest(*arguments, **more):
         [sys.executable, "-m", "lrmtest", *map(str, arguments)],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         **more,
     )
 
@@ -288,7 +288,7 @@ def test_a_server_outlives_the_command_and_is_listed_and_stopped(served):
     assert "kept up already" in again.stderr
 
     assert lrmtest("serve", "--stop", "m").stdout == "m: stopped\n"
-    assert gone(family, 1)
+    assert gone(family)
     assert lrmtest("serve", "--list").stdout == "no server is kept up\n"
     assert lrmtest("serve", "--stop", "m").returncode == 2
 
@@ -371,6 +371,10 @@ def test_a_server_that_ends_in_the_middle_is_replaced(served, how, monkeypatch):
             lrmtest("serve", "--stop", "m")
         else:
             psutil.Process(warm.pid).kill()
+        # However fast it was before it ended: these it cannot have answered.
+        late = [ask(f"Count from {n} to a thousand", budget=8) for n in range(2)]
+        session.engine.submit(late)
+        requests += late
         outcomes = session.collect(requests)
         assert all(outcome.error is None for outcome in outcomes), outcomes
         assert sorted(session.delivered) == sorted(request.key for request in requests)
@@ -416,10 +420,10 @@ def test_a_server_in_the_foreground_ends_with_ctrl_c(served):
     assert warm_record("m").pid == process.pid
     family = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(2)
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=300)
     assert process.returncode == 0
     assert "served at" in said
-    assert gone(family, 1)
+    assert gone(family)
     assert warm_record("m") is None
 
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processes import gone
+from processes import gone, wait_for
 
 from lrmtest.errors import ModelError
 from lrmtest.models.engines.server.readiness import free_port, port_taken, wait_until_ready
@@ -44,10 +44,7 @@ FAMILY = textwrap.dedent("""
 def family(*arguments, grace=5.0):
     """A running family and the processes in it."""
     server = GuardedProcess([sys.executable, "-c", FAMILY, *arguments], {}, grace=grace)
-    deadline = time.monotonic() + 20
-    while not server.log.lines():
-        assert time.monotonic() < deadline, "the family did not start"
-        time.sleep(0.02)
+    wait_for(server.log.lines)
     return server, [psutil.Process(int(pid)) for pid in server.log.lines()[0].split()]
 
 
@@ -57,7 +54,7 @@ def test_stopping_ends_the_whole_family():
     assert server.running
     server.stop()
     assert not server.running
-    assert gone(processes, 0.5)
+    assert gone(processes, 0)
     server.stop()
 
 
@@ -65,29 +62,29 @@ def test_a_family_that_ignores_sigterm_is_killed_after_the_grace():
     server, processes = family("stubborn", grace=0.5)
     began = time.monotonic()
     server.stop()
-    assert gone(processes, 0.5)
-    assert 0.4 < time.monotonic() - began < 6
+    assert gone(processes, 0)
+    assert time.monotonic() - began > 0.4
 
 
 def test_haste_does_not_wait_out_the_grace():
     server, processes = family("stubborn", grace=60.0)
     server.stop(hasty=True)
-    assert gone(processes, 0.5)
+    assert gone(processes, 0)
 
 
 def test_the_death_of_the_server_is_noticed_and_its_children_are_ended():
     server, processes = family()
     processes[0].kill()
-    assert server.wait(10)
+    assert server.wait(120)
     assert server.exit_status == 128 + signal.SIGKILL
-    assert gone(processes, 0.5)
+    assert gone(processes, 0)
 
 
 def test_killing_the_watchdog_ends_the_server():
     server, processes = family()
     watchdog = processes[0].parent()
     watchdog.kill()
-    assert server.wait(10)
+    assert server.wait(120)
     assert gone(processes[:1])
     for process in processes:
         if process.is_running():
@@ -100,8 +97,8 @@ def test_stop_from_many_threads_at_once():
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
-    assert gone(processes, 0.5)
+        thread.join(120)
+    assert gone(processes, 0)
 
 
 PARENT = textwrap.dedent("""
@@ -162,14 +159,14 @@ def test_no_process_outlives_a_parent_that_is_signalled(signals):
         # As a terminal does it: to the whole foreground group.
         os.killpg(parent.pid, number)
         time.sleep(0.05)
-    parent.wait(20)
+    parent.wait(120)
     assert gone(processes)
 
 
 @pytest.mark.parametrize("ending", ["return", "raise"])
 def test_no_process_outlives_a_parent_that_forgets_to_stop(ending):
     parent, processes = parent_of_family(ending)
-    parent.wait(20)
+    parent.wait(120)
     assert gone(processes)
 
 
@@ -177,7 +174,7 @@ def test_a_forked_process_that_holds_the_pipe_open_does_not_keep_the_server():
     parent, processes = parent_of_family("fork")
     forked = psutil.Process(parent.pid).children()
     parent.kill()
-    parent.wait(20)
+    parent.wait(120)
     try:
         assert gone(processes)
     finally:
@@ -188,7 +185,7 @@ def test_a_forked_process_that_holds_the_pipe_open_does_not_keep_the_server():
 
 def test_a_command_that_is_not_there():
     server = GuardedProcess(["/nowhere/llama-server"], {})
-    assert server.wait(10)
+    assert server.wait(120)
     error = program_failure(
         "llama-server", server.exit_status, server.log.lines(), (), out_of_memory=""
     )
@@ -203,9 +200,7 @@ def test_the_key_is_on_no_command_line():
         {"K": "the-secret-key"},
     )
     try:
-        deadline = time.monotonic() + 10
-        while not secret.log.lines() and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_for(secret.log.lines)
         assert secret.log.lines() == ["the-secret-key"]
         lines = [" ".join(p.cmdline()) for p in psutil.Process().children(recursive=True)]
         assert lines
@@ -213,14 +208,14 @@ def test_the_key_is_on_no_command_line():
     finally:
         secret.stop(hasty=True)
         server.stop(hasty=True)
-    assert gone(processes, 0.5)
+    assert gone(processes, 0)
 
 
 def test_waiting_ends_when_the_server_does_or_time_is_up_or_somebody_closes():
     waits = {"key": "k", "model": "m", "seconds": 0.2, "given_up": threading.Event()}
     root = f"http://127.0.0.1:{free_port()}"
     ended = GuardedProcess([sys.executable, "-c", "raise SystemExit(3)"], {})
-    assert not wait_until_ready(ended, root, **{**waits, "seconds": 20.0})
+    assert not wait_until_ready(ended, root, **{**waits, "seconds": 120.0})
     assert ended.exit_status == 3
     slow = GuardedProcess([sys.executable, "-c", "import time; time.sleep(600)"], {})
     try:
@@ -241,7 +236,7 @@ def log_of(data: bytes) -> list[str]:
     log = ProcessLog(os.fdopen(read, "rb"))
     with os.fdopen(write, "wb") as pipe:
         pipe.write(data)
-    log.finish(10)
+    log.finish(120)
     return log.lines()
 
 

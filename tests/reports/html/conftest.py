@@ -51,7 +51,7 @@ def watched(browser):
     def open_page(path, address="", **options):
         context = browser.new_context(viewport={"width": 1280, "height": 860}, **options)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(120_000)
         seen = Watched(page)
         opened.append(seen)
         url = path.as_uri()

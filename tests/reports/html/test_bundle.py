@@ -46,7 +46,7 @@ def test_every_package_in_the_script_has_its_licence():
 
 
 @pytest.mark.browser
-@pytest.mark.timeout(280)
+@pytest.mark.timeout(1800)
 def test_building_again_gives_the_same_bytes(tmp_path):
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")

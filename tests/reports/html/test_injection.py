@@ -20,7 +20,7 @@ from lrmtest.questions.question import SHORT_TEXT, Question
 from lrmtest.reports.html import load_run, write_report
 from lrmtest.runs.store import Store
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(280)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
 
 # fmt: off
 ATTACKS = [

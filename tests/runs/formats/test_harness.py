@@ -85,7 +85,7 @@ json_values = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_damaged_line_is_an_error_for_people_or_read(harness_file, tmp_path, data):
     line = lines(harness_file)[0]

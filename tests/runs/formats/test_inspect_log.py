@@ -124,7 +124,7 @@ def test_other_files_are_refused(tmp_path, content):
 
 
 @given(st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_damaged_zip_is_an_error_for_people_or_read(eval_file, tmp_path, data):
     content = bytearray(eval_file.read_bytes())
     if data.draw(st.booleans()):
@@ -146,7 +146,7 @@ json_values = st.recursive(
 
 
 @given(st.data())
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_damaged_sample_is_an_error_for_people_or_read(members, tmp_path, data):
     changed = sample(members)
     field = data.draw(st.sampled_from(sorted(changed)))

@@ -71,7 +71,7 @@ def test_other_files_are_refused(tmp_path, content):
         import_run(Store(tmp_path / "b.sqlite"), path)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_a_damaged_export_is_refused_before_anything_is_written(tmp_path, data):
     path = tmp_path / "run.jsonl"
