@@ -34,6 +34,7 @@ from lrmtest.models.engines.http.sse import EventParser, EventTooLargeError
 from lrmtest.models.engines.http.stream import BrokenAnswerError, ChatStream, RefusedError
 from lrmtest.models.engines.openai_engine import OpenAIEngine
 from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.engines.server.readiness import free_port
 from lrmtest.models.engines.token_counts import reasoning_end
 from lrmtest.models.programs.llamacpp import find_llama_server
 from lrmtest.models.spec import ModelSpec
