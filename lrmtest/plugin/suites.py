@@ -10,8 +10,9 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from lrmtest.errors import LrmtestError, UsageError
-from lrmtest.questions import DataOptions, Question, QuestionSet, Suite, suite_named
+from lrmtest.questions import DataOptions, Question, QuestionSet
 from lrmtest.questions.fresh.space import Space
+from lrmtest.suites import Suite, suite_named
 
 TestFunction = TypeVar("TestFunction", bound=Callable[..., object])
 

@@ -14,9 +14,10 @@ from lrmtest.models.resolve import sampling_defaults
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.suites import Asked
-from lrmtest.questions import Suite, render_prompt
+from lrmtest.questions import render_prompt
 from lrmtest.runs.keys import completion_key, sample_seed
 from lrmtest.runs.run import RunSettings, SuiteSettings
+from lrmtest.suites import Suite
 
 
 class Requests:
