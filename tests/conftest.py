@@ -31,6 +31,10 @@ settings.register_profile("lrmtest", deadline=None)
 settings.load_profile("lrmtest")
 
 
+# Packages of somebody else's, which tests copy and run.
+collect_ignore = ["outside"]
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """The folder with the benchmarks' real files."""

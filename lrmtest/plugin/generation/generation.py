@@ -298,11 +298,13 @@ class Generation:
 
     def status_of(self, keys: Sequence[str]) -> Status:
         """What is known of `keys`, none of which is still being generated."""
+        graded = {} if self._watcher is None else self._watcher.verdicts
         with self._changed:
             return Status(
                 errors={key: self._errors[key] for key in keys if key in self._errors},
                 fresh=frozenset(self._fresh.intersection(keys)),
                 dropped=frozenset(self._dropped.intersection(keys)),
+                verdicts={key: graded[key] for key in keys if key in graded},
             )
 
     def generate_now(

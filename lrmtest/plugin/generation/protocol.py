@@ -8,8 +8,10 @@ from typing import Protocol
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
+from lrmtest.grading.verdict import Verdict
 from lrmtest.models.engines.base import Request
 from lrmtest.models.spec import ModelSpec
+from lrmtest.plugin.generation.planned_grader import PlannedGrader
 from lrmtest.questions import Question
 from lrmtest.runs.run import RunSettings, SuiteSettings
 
@@ -27,6 +29,7 @@ class GenerationPlan:
         suites: per suite, what its completions share.
         questions: what is asked, for the store.
         requests: one per sample.
+        graders: by suite and answer kind.
     """
 
     spec: ModelSpec
@@ -34,6 +37,7 @@ class GenerationPlan:
     suites: Mapping[str, SuiteSettings]
     questions: Sequence[AskedQuestion]
     requests: Sequence[Request]
+    graders: Mapping[tuple[str, str], PlannedGrader]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +48,13 @@ class Status:
         errors: engine errors by key.
         fresh: keys that this session generates, or tried to.
         dropped: keys that are not generated any more, because they are not needed.
+        verdicts: by key, of those that were graded as they arrived in this session.
     """
 
     errors: Mapping[str, EngineError] = field(default_factory=dict)
     fresh: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
 
 
 class Desk(Protocol):
@@ -72,6 +78,11 @@ class Desk(Protocol):
 
 class Watcher(Protocol):
     """Looks at completions as they arrive, and says when no more are needed."""
+
+    @property
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """What it has graded, by key."""
+        ...
 
     def in_order(self, requests: Sequence[Request]) -> list[Request]:
         """The order in which requests go to the engine."""

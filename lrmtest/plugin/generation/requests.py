@@ -18,6 +18,7 @@ from lrmtest.questions import render_prompt
 from lrmtest.runs.keys import completion_key, sample_seed
 from lrmtest.runs.run import RunSettings, SuiteSettings
 from lrmtest.suites import Suite
+from lrmtest.suites.stored_graders import answer_kinds_of
 
 
 class Requests:
@@ -137,7 +138,9 @@ class Requests:
                 samples=self._settings.samples,
                 source=part[0].loaded.source,
                 questions=len(part),
-                answer_kinds=sorted({question.kind for question in part[0].loaded.questions}),
+                answer_kinds=answer_kinds_of(
+                    part[0].suite, {question.kind for question in part[0].loaded.questions}
+                ),
                 tests=tuple(dict.fromkeys(one.test for one in part if one.test)),
                 options=("--model", self._spec.given, *self._settings.given),
             )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from lrmtest.errors import EngineError, StoreError, UsageError
-from lrmtest.grading import grade
+from lrmtest.grading import Grader, grade
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
 from lrmtest.models.engines.base import Message, Request
@@ -17,12 +17,14 @@ from lrmtest.models.fetch.files import fetch
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.attempt import Attempt
+from lrmtest.plugin.generation.planned_grader import PlannedGrader
 from lrmtest.plugin.generation.protocol import AskedQuestion, Desk, GenerationPlan, Status
 from lrmtest.plugin.generation.requests import Requests
 from lrmtest.plugin.suites import Asked
 from lrmtest.questions import Question
 from lrmtest.runs.records import SampleRecord
 from lrmtest.runs.store import Store
+from lrmtest.suites import Suite
 
 QuestionName = tuple[str, str]
 """Suite and question id."""
@@ -64,6 +66,7 @@ class Schedule:
         self._requests: Requests | None = None
         self._asking: dict[QuestionName, _Asking] = {}
         self._verdicts: list[tuple[str, Verdict]] = []
+        self._graded_here: dict[str, tuple[Grader, Verdict]] = {}
         self._run_id = ""
 
     def plan(self, asked: Sequence[Asked]) -> GenerationPlan:
@@ -82,21 +85,38 @@ class Schedule:
             suites=requests.suite_settings([one.asked for one in self._asking.values()]),
             questions=[_asked_question(asking) for asking in self._asking.values()],
             requests=[request for one in self._asking.values() for request in one.requests],
+            graders=self._planned_graders(),
         )
+
+    def _planned_graders(self) -> dict[tuple[str, str], PlannedGrader]:
+        """The graders of all planned questions, by suite and answer kind.
+
+        Raises:
+            UsageError: nobody registered one for an answer kind.
+        """
+        suites = {
+            (one.asked.suite.name, one.asked.question.kind): one.asked.suite
+            for one in self._asking.values()
+        }
+        return {
+            (name, kind): PlannedGrader(suite.grader_for(kind))
+            for (name, kind), suite in suites.items()
+        }
 
     def add(self, asked: Asked) -> None:
         """Fix the requests of one question, which is planned here or in another process.
 
         Raises:
             ModelError: the model's files cannot be found or read.
-            UsageError: a prompt that cannot be used, or another one for the same question.
+            UsageError: a prompt that cannot be used, or another one, or another grader, for the
+                same question.
         """
         asking = _Asking(asked, self._the_requests.for_question(asked))
         before = self._asking.setdefault(asked.name, asking)
-        if before.requests != asking.requests:
+        if before.requests != asking.requests or before.asked.suite.grader != asked.suite.grader:
             raise UsageError(
                 f"two tests ask question {asked.question.id!r} of suite {asked.suite.name!r} "
-                "with different prompts or budgets",
+                "with different prompts, budgets or graders",
                 hint="give one of the suites a name of its own",
             )
 
@@ -188,8 +208,10 @@ class Schedule:
 
     def _attempt(self, asking: _Asking, status: Status, desk: Desk) -> Attempt:
         """The graded samples of a question, all of which are in the store."""
-        question = asking.asked.question
-        graded = [self._graded(request, question, desk) for request in asking.requests]
+        question, suite = asking.asked.question, asking.asked.suite
+        graded = [
+            self._graded(request, question, suite, status, desk) for request in asking.requests
+        ]
         return Attempt(
             question=question,
             completions=tuple(completion for completion, _ in graded),
@@ -199,10 +221,21 @@ class Schedule:
         )
 
     def _graded(
-        self, request: Request, question: Question, desk: Desk
+        self, request: Request, question: Question, suite: Suite, status: Status, desk: Desk
     ) -> tuple[Completion, Verdict]:
+        """A completion and its verdict, which is made once in a session.
+
+        That of an earlier session does not count: graders change.
+        """
         completion = self._stored(request, desk)
-        return completion, grade(question, completion, self.spec.card.reasoning_tags)
+        if request.key in status.verdicts:
+            return completion, status.verdicts[request.key]
+        grader = suite.grader_for(question.kind)
+        before = self._graded_here.get(request.key)
+        if before is None or before[0] != grader:
+            verdict = grade(question, completion, self.spec.card.reasoning_tags, grader)
+            before = self._graded_here[request.key] = (grader, verdict)
+        return completion, before[1]
 
     def _stored(self, request: Request, desk: Desk) -> Completion:
         stored = self._store.completion(desk.run_id, request.key)
