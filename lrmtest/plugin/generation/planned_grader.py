@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import reduce
 from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
@@ -62,12 +62,11 @@ class GraderReference:
         return found
 
     def _module(self) -> ModuleType:
-        try:
-            module = import_module(self.module)
-            if _file_of(module) == self.file:
-                return module
-        except ImportError:
-            pass  # pytest gives test files names that only it can import.
+        # pytest gives test files names by which nobody else need find them.
+        with suppress(ImportError, ValueError):
+            spec = find_spec(self.module)
+            if spec is not None and _resolved(spec.origin) == self.file:
+                return import_module(self.module)
         spec = spec_from_file_location(self.module, self.file)
         assert spec is not None
         assert spec.loader is not None
@@ -119,11 +118,10 @@ def reference_to(grader: Grader) -> GraderReference:
     module_name = getattr(grader, "__module__", "") or ""
     module = sys.modules.get(module_name)
     file = ""
-    try:
+    # A lambda, a function within a function, an object: they have no name in their module.
+    with suppress(AttributeError):
         if module is not None and _member(module, name) == grader:
-            file = _file_of(module)
-    except AttributeError:
-        pass  # A lambda, a function within a function, or an object that has no name.
+            file = _resolved(getattr(module, "__file__", None))
     return GraderReference(module_name, file, name, tuple(sys.path))
 
 
@@ -132,8 +130,7 @@ def _member(module: ModuleType, name: str) -> Grader:
     return found
 
 
-def _file_of(module: ModuleType) -> str:
-    file = getattr(module, "__file__", None)
+def _resolved(file: str | None) -> str:
     return str(Path(file).resolve()) if file else ""
 
 
