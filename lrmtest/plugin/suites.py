@@ -55,7 +55,7 @@ class Asked:
 
     Attributes:
         question: the question.
-        suite: its prompt and budget, as the test wants them.
+        suite: its prompt, budget and grader, as the test wants them.
         loaded: the set that the question comes from.
         test: the test function, as in test ids: ``suites/aime/test_aime.py::test_aime``.
     """

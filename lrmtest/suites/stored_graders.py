@@ -1,4 +1,4 @@
-"""How completions are graded where no test is at hand: by `lrmtest regrade`, and imported logs.
+"""Graders where no test is at hand: for `lrmtest regrade`, and for imported logs.
 
 A suite that comes with lrmtest grades its own questions, an answer kind all others. A suite of
 somebody's own may have a grader of its own, which only its tests know: the manifest says so among

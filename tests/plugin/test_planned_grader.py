@@ -4,6 +4,7 @@ import pickle
 import sys
 from dataclasses import replace
 from functools import partial
+from types import ModuleType
 
 import pytest
 
@@ -92,7 +93,23 @@ def test_a_file_that_pytest_named_in_its_own_way_is_imported(references):
     del sys.modules["tests.of.mine.test_there"]
 
 
-@pytest.mark.parametrize("text", ["import no_such_module", "x = 1", "def broken("])
+def test_a_module_of_another_file_keeps_its_name(references, monkeypatch):
+    other = ModuleType("test_there")
+    monkeypatch.setitem(sys.modules, "test_there", other)
+    assert references[0].load()(None, "said") == Grade("said", True, 1.0)
+    assert sys.modules["test_there"] is other
+    del sys.modules["test_there_"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import no_such_module",
+        "x = 1",
+        "def broken(",
+        "import pytest; pytest.importorskip('no_such')",
+    ],
+)
 def test_a_file_that_cannot_be_imported_is_an_error_with_the_cause(references, tmp_path, text):
     (tmp_path / "tests" / "test_there.py").write_text(text)
     with pytest.raises(UsageError, match=r"grade cannot be imported there from .*test_there\.py"):

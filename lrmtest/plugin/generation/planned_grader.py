@@ -16,6 +16,8 @@ from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 from lrmtest.errors import UsageError
 from lrmtest.grading import Grader
 
@@ -52,7 +54,7 @@ class GraderReference:
             with _search_path(self.path):
                 found: Grader = _member(self._module(), self.name)
         # Importing a test file runs whatever is in it.
-        except Exception as error:
+        except (Exception, pytest.skip.Exception) as error:
             raise UsageError(
                 f"--early-stop under xdist grades outside the tests' processes, and the grader "
                 f"{self.name} cannot be imported there from {self.file}: "
@@ -62,19 +64,23 @@ class GraderReference:
         return found
 
     def _module(self) -> ModuleType:
+        known = None
         # pytest gives test files names by which nobody else need find them.
         with suppress(ImportError, ValueError):
-            spec = find_spec(self.module)
-            if spec is not None and _resolved(spec.origin) == self.file:
-                return import_module(self.module)
-        spec = spec_from_file_location(self.module, self.file)
+            known = find_spec(self.module)
+        if known is not None and _resolved(known.origin) == self.file:
+            return import_module(self.module)
+        name = self.module
+        while name in sys.modules:  # of another conftest.py, for example
+            name += "_"
+        spec = spec_from_file_location(name, self.file)
         assert spec is not None
         assert spec.loader is not None
-        module = sys.modules[self.module] = module_from_spec(spec)
+        module = sys.modules[name] = module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
         except BaseException:
-            del sys.modules[self.module]
+            del sys.modules[name]
             raise
         return module
 
