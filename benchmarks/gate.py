@@ -41,8 +41,9 @@ from lrmtest.analysis.sign_flip import p_ratio_above
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import DataError, LrmtestError
 from lrmtest.grading import Completion, grade
-from lrmtest.questions import DataOptions, suite_named
+from lrmtest.questions import DataOptions
 from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
+from lrmtest.suites import suite_named
 
 QUESTIONS = (30, 100, 203, 250)
 SAMPLES = (1, 4, 16)

@@ -27,7 +27,8 @@ from rich.table import Table
 from lrmtest.errors import DataError, LrmtestError
 from lrmtest.grading import Completion, Verdict, grade
 from lrmtest.grading.loops import MAX_PERIOD, Loop, LoopDetector, find_loop
-from lrmtest.questions import DataOptions, suite_named
+from lrmtest.questions import DataOptions
+from lrmtest.suites import suite_named
 
 CHUNK = 4
 BUDGET = 32768

@@ -40,11 +40,12 @@ from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.fetch.files import fetch
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
-from lrmtest.questions import Question, render_prompt, suite_named
+from lrmtest.questions import Question, render_prompt
 from lrmtest.questions.fresh import DIFFICULTIES, FAMILIES
 from lrmtest.questions.fresh.search import Search
 from lrmtest.questions.fresh.space import DrawnQuestion, Space
 from lrmtest.questions.fresh.strategies import drawn_questions
+from lrmtest.suites import suite_named
 
 
 class Spent(BaseException):

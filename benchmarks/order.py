@@ -37,7 +37,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lrmtest.questions import DataOptions, render_prompt
-from lrmtest.questions.registry import suite_named
+from lrmtest.suites.registry import suite_named
 
 SAMPLES = 4
 SAMPLE_TOKENS = 32

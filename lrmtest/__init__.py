@@ -10,17 +10,19 @@ A test asks a suite's questions of the model under test::
         assert attempt.passed, attempt.explain()
 """
 
-from lrmtest.grading import Grade, Verdict, register
+from lrmtest.grading import Grade, Grader, Verdict, register
 from lrmtest.grading.completion import Completion
 from lrmtest.plugin.attempt import Attempt
 from lrmtest.plugin.model import Model
 from lrmtest.plugin.suites import suite
-from lrmtest.questions import Question, QuestionSet, Source, Suite, suite_from_jsonl
+from lrmtest.questions import Question, QuestionSet, Source
+from lrmtest.suites import Suite, suite_from_jsonl
 
 __all__ = [
     "Attempt",
     "Completion",
     "Grade",
+    "Grader",
     "Model",
     "Question",
     "QuestionSet",

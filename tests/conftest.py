@@ -31,6 +31,10 @@ settings.register_profile("lrmtest", deadline=None, suppress_health_check=[Healt
 settings.load_profile("lrmtest")
 
 
+# Packages of somebody else's, which tests copy and run.
+collect_ignore = ["outside/own_suite"]
+
+
 def pytest_collection_modifyitems(items):
     """What takes longest comes first, so that no process is left with it at the end."""
     items.sort(

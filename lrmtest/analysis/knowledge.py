@@ -18,8 +18,8 @@ from typing import Literal, get_args
 from lrmtest.analysis.intervals import Interval, clustered, wilson
 from lrmtest.analysis.pairs import mean_interval
 from lrmtest.analysis.summary import Rate
-from lrmtest.questions.musique import CONTEXTS, hop_ids
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome
+from lrmtest.suites.musique_contexts import CONTEXTS, hop_ids
 
 BookContext = Literal["closed", "open", "gold", "hops", "hops-gold"]
 

@@ -24,6 +24,7 @@ from lrmtest.reports.terminal import summary_table
 from lrmtest.runs.outcomes import by_question
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.store import STORE_NAME, Store, StoredRun
+from lrmtest.suites.stored_graders import stored_grader
 
 _MOST_CHANGES = 50
 
@@ -153,7 +154,9 @@ def _regrade(arguments: argparse.Namespace) -> int:
             question = questions.get((stored.suite, stored.question_id))
             if question is None:
                 continue
-            verdict = grade(question, stored.completion, (opening, closing))
+            answer_kinds = run.manifest["suites"].get(stored.suite, {}).get("answer_kinds", ())
+            grader = stored_grader(stored.suite, question.kind, answer_kinds)
+            verdict = grade(question, stored.completion, (opening, closing), grader)
             verdicts.append((stored.key, verdict))
             if stored.verdict is not None and verdict != stored.verdict:
                 changes.append(

@@ -10,7 +10,6 @@ from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
 from lrmtest.grading.split import DEFAULT_TAGS
 from lrmtest.options.common import add_data_options, read_data_options
-from lrmtest.questions import suite_named
 from lrmtest.reports.imported import imported_lines
 from lrmtest.runs.formats.assign import Assignment, OwnQuestions, SuiteQuestions, choose_suite
 from lrmtest.runs.formats.detect import detect_format
@@ -22,6 +21,7 @@ from lrmtest.runs.formats.jsonl import export_run, import_run
 from lrmtest.runs.formats.log import Log
 from lrmtest.runs.formats.parquet import export_parquet
 from lrmtest.runs.store import STORE_NAME, Store
+from lrmtest.suites import suite_named
 
 _OF_LOGS = ("suite", "kind", "name", "tags")
 

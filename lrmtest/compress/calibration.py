@@ -26,11 +26,11 @@ from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
 from lrmtest.models.paths import is_there, user_path
 from lrmtest.models.spec import ModelSpec
 from lrmtest.questions.fresh import DIFFICULTIES, FAMILIES, fresh_question
-from lrmtest.questions.registry import suite_named
-from lrmtest.questions.suite import render_prompt
+from lrmtest.questions.prompt import render_prompt
 from lrmtest.runs.baseline import is_file
 from lrmtest.runs.formats.jsonl import import_run
 from lrmtest.runs.store import STORE_NAME, Store, StoredRun
+from lrmtest.suites.registry import suite_named
 from lrmtest.unicode import well_formed
 
 CalibrationKind = Literal["fresh", "text", "traces"]

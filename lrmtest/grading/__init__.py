@@ -1,7 +1,7 @@
-"""What counts: splitting reasoning from answer, grading each answer kind, failure classes."""
+"""Grading: splitting reasoning from answer, grading each answer kind, failure classes."""
 
 from lrmtest.grading.completion import Completion, FinishReason
-from lrmtest.grading.graders import Grader, grade, grader_for, register
+from lrmtest.grading.graders import Grader, grade, grade_by_kind, grader_for, register
 from lrmtest.grading.split import Parts, split
 from lrmtest.grading.verdict import FAILURE_CLASSES, FailureClass, Grade, Verdict
 
@@ -15,6 +15,7 @@ __all__ = [
     "Parts",
     "Verdict",
     "grade",
+    "grade_by_kind",
     "grader_for",
     "register",
     "split",

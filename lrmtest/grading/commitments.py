@@ -1,4 +1,4 @@
-"""Where a text commits itself to an answer: boxes, answer lines and plain sentences.
+"""Commitments to an answer in a text: boxes, answer lines and plain sentences.
 
 What a commitment means is for each grader to say; this only finds them, last first, because
 the last committed answer is the one that counts.

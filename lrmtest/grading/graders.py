@@ -1,4 +1,4 @@
-"""Which grader grades what, and the rules of honesty that turn a grade into a verdict."""
+"""Grading: a grader for each answer kind, and the rules that turn a grade into a verdict."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ from lrmtest.grading.verdict import FailureClass, Grade, Verdict
 from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
 
 Grader = Callable[[Question, str], Grade]
-"""Grades one answer text. Only committed answers count; must not fail on any text."""
+"""Grades one answer text: called with the question and the text, returns a `Grade`.
+
+Only an answer that the text commits to counts. A grader must not raise on any text, and must give
+the same grade for the same text.
+"""
 
 _graders: dict[str, Grader] = {
     INTEGER: grade_integer,
@@ -28,7 +32,18 @@ _graders: dict[str, Grader] = {
 
 
 def register(kind: str, grader: Grader) -> None:
-    """Make `grader` grade all questions of `kind`.
+    """Make `grader` grade all questions of `kind`, in every suite that has no grader of its own.
+
+    A grader takes a `lrmtest.Question` and the text of one answer, without the reasoning if that
+    was closed, and returns a `lrmtest.Grade`::
+
+        def shouted(question: lrmtest.Question, text: str) -> lrmtest.Grade:
+            words = text.split()
+            said = words[-1] if words and words[-1].isupper() else None
+            correct = said == question.expected
+            return lrmtest.Grade(extracted=said, correct=correct, score=float(correct))
+
+        lrmtest.register("shouted", shouted)
 
     Raises:
         UsageError: another grader has that kind already.
@@ -53,15 +68,28 @@ def grader_for(kind: str) -> Grader:
         known = ", ".join(sorted(_graders))
         raise UsageError(
             f"there is no grader for the answer kind {kind!r}",
-            hint=f"known kinds: {known}; add one with lrmtest.grading.register",
+            hint=f"known kinds: {known}; a test file or conftest.py adds one with "
+            "lrmtest.register(kind, grader)",
         ) from None
+
+
+def grade_by_kind(question: Question, text: str) -> Grade:
+    """The grade that the question's answer kind gives; a `Grader`.
+
+    Raises:
+        UsageError: nobody registered a grader for the kind.
+    """
+    return grader_for(question.kind)(question, text)
 
 
 _CUT_WORD = re.compile(r"\w{1,40}\Z")
 
 
 def grade(
-    question: Question, completion: Completion, tags: tuple[str, str] = DEFAULT_TAGS
+    question: Question,
+    completion: Completion,
+    tags: tuple[str, str] = DEFAULT_TAGS,
+    grader: Grader = grade_by_kind,
 ) -> Verdict:
     """Grade one completion, honestly.
 
@@ -75,11 +103,11 @@ def grade(
         question: what was asked.
         completion: what was generated.
         tags: the model card's reasoning tags.
+        grader: the suite's.
 
     Raises:
-        UsageError: there is no grader for the question's kind.
+        UsageError: the question's kind is to say how, and there is no grader for it.
     """
-    grader = grader_for(question.kind)
     if completion.ran_out:
         return _unfinished(question, completion, grader, tags)
     parts = split(completion.text, tags)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
+from lrmtest.grading.answer_text import bare, clean
 from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
 from lrmtest.grading.evaluate import integer_value
-from lrmtest.grading.plain import bare, clean
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 

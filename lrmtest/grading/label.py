@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
-from lrmtest.grading.plain import bare, clean, sentences_backwards
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 

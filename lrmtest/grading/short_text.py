@@ -11,8 +11,8 @@ import re
 import string
 from collections import Counter
 
+from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import commitments
-from lrmtest.grading.plain import bare, clean, sentences_backwards
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 

@@ -10,9 +10,10 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from lrmtest.errors import LrmtestError, UsageError
-from lrmtest.questions import DataOptions, Question, QuestionSet, Suite, suite_named
+from lrmtest.questions import DataOptions, Question, QuestionSet
 from lrmtest.questions.fresh.space import Space
 from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.suites import Suite, suite_named
 
 TestFunction = TypeVar("TestFunction", bound=Callable[..., object])
 
@@ -55,7 +56,7 @@ class SelectedQuestion:
 
     Attributes:
         question: the question.
-        suite: its prompt and budget, as the test wants them.
+        suite: its prompt, budget and grader, as the test wants them.
         loaded: the set that the question comes from.
         test: the test function, as in test ids: ``suites/aime/test_aime.py::test_aime``.
     """

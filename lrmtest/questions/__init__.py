@@ -1,23 +1,18 @@
-"""What is asked: questions, the suites they form, and where both come from."""
+"""Questions: what one is, where they come from, and how a prompt asks one."""
 
-from lrmtest.questions.inline import questions_from_jsonl, suite_from_jsonl
-from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
-from lrmtest.questions.registry import SUITES, suite_named
-from lrmtest.questions.suite import DataOptions, QuestionSet, Source, Suite, render_prompt
+from lrmtest.questions.data import DataOptions, QuestionSet, Source
+from lrmtest.questions.prompt import render_prompt
+from lrmtest.questions.question import INTEGER, LABEL, LABELS, OPTION, SHORT_TEXT, Question
 
 __all__ = [
     "INTEGER",
     "LABEL",
+    "LABELS",
     "OPTION",
     "SHORT_TEXT",
-    "SUITES",
     "DataOptions",
     "Question",
     "QuestionSet",
     "Source",
-    "Suite",
-    "questions_from_jsonl",
     "render_prompt",
-    "suite_from_jsonl",
-    "suite_named",
 ]

@@ -1,4 +1,4 @@
-"""Which question a text asks: for logs of other tools, which name questions in their own way."""
+"""The search for a question in a text: logs of other tools name questions in their own way."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from lrmtest.questions.prompt import fields_of
 from lrmtest.questions.question import Question
-from lrmtest.questions.suite import Suite, fields_of
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _KEY_WORDS = 8
 
 
 class QuestionFinder:
-    """Finds a suite's questions in texts that contain them, whatever else these contain.
+    """Finds questions in texts that contain them, whatever else these contain.
 
-    A question is found in a text that has every part of it that the suite's prompt shows, word
+    A question is found in a text that has every part of it that their prompt shows, word
     for word; case and white space do not count. Of several, the one with the most words wins, so
     that a question is not taken for another that it contains. The time is linear in the text.
 
     Args:
-        suite: says which of a question's material is asked.
-        questions: its questions.
+        prompt: the template, which says what of a question's material is asked.
+        questions: the questions.
     """
 
-    def __init__(self, suite: Suite, questions: Sequence[Question]) -> None:
+    def __init__(self, prompt: str, questions: Sequence[Question]) -> None:
         self._by_id = {question.id: question for question in questions}
         self._by_key: dict[tuple[str, ...], list[tuple[Question, list[str]]]] = {}
         for question in questions:
-            parts = [_words(part) for part in _asked(suite, question)]
+            parts = [_words(part) for part in _asked(prompt, question)]
             parts = [part for part in parts if part]
             if parts:
                 key = tuple(max(parts, key=len)[:_KEY_WORDS])
@@ -57,9 +57,9 @@ class QuestionFinder:
         return None if name.isdigit() else self._by_id.get(name)
 
 
-def _asked(suite: Suite, question: Question) -> Iterator[str]:
+def _asked(prompt: str, question: Question) -> Iterator[str]:
     """The parts of a question's material that the prompt shows, as they are in the data."""
-    for name in fields_of(suite.prompt):
+    for name in fields_of(prompt):
         # ``options_text`` is made of ``options``, which another tool letters in its own way.
         source = name.removesuffix("_text")
         if name in question.material:

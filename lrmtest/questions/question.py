@@ -11,7 +11,8 @@ from typing import Any
 INTEGER = "integer"
 """An integer from 0 to 999, as in AIME."""
 LABEL = "label"
-"""True, False or Uncertain, as in FOLIO."""
+"""One of `LABELS`, as in FOLIO."""
+LABELS = ("True", "False", "Uncertain")
 OPTION = "option"
 """One of ``material["options"]``, named by letter, as in BIG-Bench-Hard temporal sequences."""
 SHORT_TEXT = "short-text"
@@ -28,7 +29,7 @@ class Question:
         material: what the prompt template may use, by field name. JSON values only.
         references: the reference answer first, then its aliases. Never empty.
         kind: how an answer is graded: `INTEGER`, `LABEL`, `OPTION`, `SHORT_TEXT`, or a kind
-            that a user registered with `lrmtest.grading.register`.
+            of one's own, see `lrmtest.register`.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""What the released questions are: one fingerprint for each.
+"""Fingerprints of the released questions.
 
 ``released/NAME.txt`` lists the ids of a benchmark's questions, in order, each with the start of
 a SHA-256 over everything that is asked and expected. It tells a changed, a missing and an added

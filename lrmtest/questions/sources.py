@@ -1,4 +1,4 @@
-"""Where questions come from: a local folder, or the Hugging Face hub at a pinned revision."""
+"""Sources of questions: a local folder, or the Hugging Face hub at a pinned revision."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrmtest.errors import DataError
+from lrmtest.questions.data import DataOptions, QuestionSet, Source
 from lrmtest.questions.hub import HubFile, download
 from lrmtest.questions.question import Question
 from lrmtest.questions.released import in_released_order
 from lrmtest.questions.rows import Row, parse_rows
-from lrmtest.questions.suite import DataOptions, QuestionSet, Source
 
 _OTHER_VERSION = (
     "get a fresh copy (docs/data.md); questions of your own belong in a suite of your own: "
-    "lrmtest.questions.suite_from_jsonl"
+    "lrmtest.suite_from_jsonl"
 )
 
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
+from lrmtest.questions.data import Source
 from lrmtest.questions.question import Question
-from lrmtest.questions.suite import Source
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.store import Store, StoredRun
 

@@ -16,7 +16,7 @@ from lrmtest.analysis.knowledge import (
     sets_in,
     suite_in,
 )
-from lrmtest.questions.musique import hop_ids
+from lrmtest.suites.musique_contexts import hop_ids
 
 
 def run(rows, *, hops=2, name="musique"):

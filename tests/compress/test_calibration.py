@@ -16,10 +16,11 @@ from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.base import Message
 from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
 from lrmtest.models.spec import ModelSpec
-from lrmtest.questions import render_prompt, suite_named
+from lrmtest.questions import render_prompt
 from lrmtest.questions.fresh import FAMILIES, fresh_question
 from lrmtest.runs.formats.jsonl import export_run
 from lrmtest.runs.store import STORE_NAME, Store
+from lrmtest.suites import suite_named
 
 TAGS = ("<think>", "</think>")
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from lrmtest.cli import main
-from lrmtest.questions import SUITES, DataOptions
+from lrmtest.questions import DataOptions
+from lrmtest.suites import SUITES
 
 ROOT = Path(__file__).parents[2]
 CONTEXTS = ("musique", "musique-open", "musique-gold", "musique-hops", "musique-hops-gold")

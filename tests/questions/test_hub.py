@@ -14,9 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from lrmtest.questions import DataOptions, suite_named
-from lrmtest.questions.aime import AIME_2024
-from lrmtest.questions.temporal import TEMPORAL_SEQUENCES
+from lrmtest.questions import DataOptions
+from lrmtest.suites import suite_named
+from lrmtest.suites.aime import AIME_2024
+from lrmtest.suites.temporal import TEMPORAL_SEQUENCES
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROWS = 203
@@ -130,6 +131,7 @@ def ask(hub, tmp_path):
             "time.sleep = lambda seconds: None\n"
             "from lrmtest.errors import DataError\n"
             "from lrmtest.questions import *\n"
+            "from lrmtest.suites import suite_named\n"
             "from lrmtest.questions.question import Question\n"
             "from lrmtest.questions.hub import HubFile\n"
             "from lrmtest.questions.sources import Release, load_release\n"

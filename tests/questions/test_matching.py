@@ -3,16 +3,12 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrmtest.questions import Question, Suite
+from lrmtest.questions import Question
 from lrmtest.questions.matching import QuestionFinder
 
 
-def suite(prompt):
-    return Suite("s", lambda options: None, prompt, 100)
-
-
 def asking(prompt, *questions):
-    return QuestionFinder(suite(prompt), questions)
+    return QuestionFinder(prompt, questions)
 
 
 def question(id_, **material):

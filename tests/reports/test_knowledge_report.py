@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from lrmtest.analysis.knowledge import BOOK_CONTEXTS, compare_knowledge, knowledge, suite_in
-from lrmtest.questions.musique import hop_ids
 from lrmtest.reports.knowledge import knowledge_change_report, knowledge_report
 from lrmtest.reports.terminal import render
 from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
+from lrmtest.suites.musique_contexts import hop_ids
 
 
 def run(failing, *, count=40, name="musique"):

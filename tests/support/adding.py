@@ -5,9 +5,9 @@ import re
 from lrmtest.questions.fresh import Draft
 
 
-def adding(dice, difficulty):
+def adding(draw, difficulty):
     """Two to five numbers below 50 to be added."""
-    numbers = [dice.below(50) for _ in range(2 + dice.below(4))]
+    numbers = [draw.below(50) for _ in range(2 + draw.below(4))]
     return Draft({"sum": " + ".join(map(str, numbers))}, (str(sum(numbers)),), "integer")
 
 

@@ -2,8 +2,9 @@
 
 from hypothesis import strategies as st
 
-from lrmtest.questions import render_prompt, suite_named
+from lrmtest.questions import render_prompt
 from lrmtest.questions.fresh import DIFFICULTIES, strategy
+from lrmtest.suites import suite_named
 
 
 @st.composite

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import lrmtest.questions.musique
 import lrmtest.questions.sources
+import lrmtest.suites.musique
 
 
 def trust(monkeypatch=None):
@@ -19,7 +19,7 @@ def trust(monkeypatch=None):
     def as_they_come(name, questions, places, *, file, hint):
         return tuple(questions)
 
-    for module in (lrmtest.questions.sources, lrmtest.questions.musique):
+    for module in (lrmtest.questions.sources, lrmtest.suites.musique):
         if monkeypatch is None:
             module.in_released_order = as_they_come
         else:

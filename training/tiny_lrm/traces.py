@@ -13,11 +13,12 @@ import re
 from itertools import pairwise
 from typing import NamedTuple
 
-from lrmtest.questions import Question, render_prompt, suite_named
+from lrmtest.questions import Question, render_prompt
 from lrmtest.questions.fresh import FAMILIES, fresh_question
 from lrmtest.questions.fresh.hops import ATTRIBUTES, RELATIONS
 from lrmtest.questions.fresh.logic import PROPERTIES
 from lrmtest.questions.fresh.words import PEOPLE
+from lrmtest.suites import suite_named
 
 _FIELD = re.compile(r"\{[a-z_]+\}")
 

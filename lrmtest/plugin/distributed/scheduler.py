@@ -54,6 +54,9 @@ class CompletionScheduling:
         self._pending: dict[WorkerController, list[int]] = {}
         self._plans: Sequence[ModelPlan] | None = None
         self._phase = _Phase()
+        # By test, the first completion it waits for; by that, the worker that has the verdict.
+        self._asks: dict[int, str] = {}
+        self._graders: dict[str, WorkerController] = {}
         self._left: list[ModelPlan] = []
         self._generation: Generation | None = None
         self._begun = False
@@ -181,6 +184,7 @@ class CompletionScheduling:
             assert self._collection is not None
             index = {test: n for n, test in enumerate(self._collection)}
             self._phase = _Phase(waiting={index[test] for test in (*plan.tests, *plan.own_prompts)})
+            self._asks = {index[test]: keys[0] for test, keys in plan.tests.items() if keys}
             threading.Thread(
                 target=self._generate, args=(plan, index), name="lrmtest-generation", daemon=True
             ).start()
@@ -227,6 +231,12 @@ class CompletionScheduling:
             if len(self._pending[node]) >= 2 * _AHEAD:
                 return
             number = ready.popleft()
+            # Tests of one question go to one worker, which grades its completions once.
+            if key := self._asks.get(number):
+                grader = self._graders.get(key)
+                if grader is not None and grader in nodes:
+                    node = grader
+                self._graders[key] = node
             self._pending[node].append(number)
             node.send_runtest_some([number])
         if self.tests_finished:

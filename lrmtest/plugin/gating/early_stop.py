@@ -10,9 +10,10 @@ from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compared import ComparedRuns, EarlyStop, without_tokens
 from lrmtest.analysis.gate import Decision
 from lrmtest.analysis.sequential import SampleKey, SequentialGate
-from lrmtest.errors import UsageError
+from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.grading import grade
 from lrmtest.grading.completion import Completion
+from lrmtest.grading.verdict import Verdict
 from lrmtest.models.engines.base import Request
 from lrmtest.plugin.generation.protocol import GenerationPlan
 from lrmtest.runs.baseline import Baseline
@@ -27,8 +28,12 @@ class EarlyStopping:
         baseline: what the gate compares with.
         settings: the gate's.
 
+    Attributes:
+        verdicts: what has been graded, by completion key.
+
     Raises:
-        UsageError: questions are missing on one side and `settings` do not allow it.
+        UsageError: questions are missing on one side and `settings` do not allow it, or a
+            suite's grader cannot be had in this process.
     """
 
     def __init__(self, plan: GenerationPlan, baseline: Baseline, settings: GateSettings) -> None:
@@ -60,7 +65,9 @@ class EarlyStopping:
             request.key: ((request.suite, request.question_id), request.sample)
             for request in plan.requests
         }
+        self._graders = {key: planned.grader for key, planned in plan.graders.items()}
         self._outcomes: dict[SampleKey, SampleOutcome] = {}
+        self.verdicts: dict[str, Verdict] = {}
 
     def in_order(self, requests: Sequence[Request]) -> list[Request]:
         """Requests in the gate's order, fixed before anything is known; others at the end."""
@@ -81,8 +88,10 @@ class EarlyStopping:
         """
         place = self._samples[key]
         if place in self._place:
-            outcome = None if completion is None else self._graded(place[0], completion)
-            if outcome is not None:
+            outcome = None
+            if completion is not None:
+                verdict = self.verdicts[key] = self._graded(place[0], completion)
+                outcome = outcome_of(verdict, completion.completion_tokens)
                 self._outcomes[place] = outcome
             self._gate.update(*place, outcome)
         return self.decided
@@ -114,11 +123,21 @@ class EarlyStopping:
                 samples.setdefault(place[0], {})[place[1]] = self._outcomes[place]
         return {key: QuestionOutcome(*key, part) for key, part in samples.items()}
 
-    def _graded(self, key: QuestionKey, completion: Completion) -> SampleOutcome:
+    def _graded(self, key: QuestionKey, completion: Completion) -> Verdict:
         question = self._questions[key]
         assert question is not None
-        verdict = grade(question, completion, self._plan.spec.card.reasoning_tags)
-        return outcome_of(verdict, completion.completion_tokens)
+        grader = self._graders[key[0], question.kind]
+        try:
+            return grade(question, completion, self._plan.spec.card.reasoning_tags, grader)
+        except LrmtestError:
+            raise
+        # No test is running that could fail: what waits for this completion must hear of it.
+        except Exception as error:
+            raise UsageError(
+                f"the grader of suite {key[0]!r} failed on question {key[1]}: "
+                f"{type(error).__name__}: {error}",
+                hint="a grader must not raise; run the test without --early-stop to see where",
+            ) from error
 
     def _refuse_unselected(self, settings: GateSettings) -> None:
         unselected = [

@@ -237,11 +237,13 @@ class Generation:
 
     def status_of(self, keys: Sequence[str]) -> SampleStatus:
         """What is known of `keys`, none of which is still being generated."""
+        graded = {} if self._stopping_rule is None else self._stopping_rule.verdicts
         with self._changed:
             return SampleStatus(
                 errors={key: self._errors[key] for key in keys if key in self._errors},
                 fresh=frozenset(self._fresh.intersection(keys)),
                 dropped=frozenset(self._dropped.intersection(keys)),
+                verdicts={key: graded[key] for key in keys if key in graded},
             )
 
     def generate_now(

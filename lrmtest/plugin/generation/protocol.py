@@ -8,8 +8,10 @@ from typing import Protocol
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
+from lrmtest.grading.verdict import Verdict
 from lrmtest.models.engines.base import Request
 from lrmtest.models.spec import ModelSpec
+from lrmtest.plugin.generation.planned_grader import PlannedGrader
 from lrmtest.progress import Tell
 from lrmtest.questions import Question
 from lrmtest.runs.run import RunSettings, SuiteSettings
@@ -42,6 +44,7 @@ class GenerationPlan:
         suites: per suite, what its completions share.
         questions: what is asked, for the store.
         requests: one per sample.
+        graders: by suite and answer kind.
     """
 
     spec: ModelSpec
@@ -49,6 +52,7 @@ class GenerationPlan:
     suites: Mapping[str, SuiteSettings]
     questions: Sequence[PromptedQuestion]
     requests: Sequence[Request]
+    graders: Mapping[tuple[str, str], PlannedGrader]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +63,13 @@ class SampleStatus:
         errors: engine errors by key.
         fresh: keys that this session generates, or tried to.
         dropped: keys that are not generated any more, because they are not needed.
+        verdicts: by key, of those that were graded as they arrived in this session.
     """
 
     errors: Mapping[str, EngineError] = field(default_factory=dict)
     fresh: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
 
 
 class CompletionSource(Protocol):
@@ -99,6 +105,11 @@ class CompletionSources(Protocol):
 
 class StoppingRule(Protocol):
     """Orders the requests, looks at completions as they arrive, and says when to stop."""
+
+    @property
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """What it has graded, by key."""
+        ...
 
     def in_order(self, requests: Sequence[Request]) -> list[Request]:
         """The order in which requests go to the engine."""

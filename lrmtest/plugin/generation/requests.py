@@ -12,9 +12,11 @@ from lrmtest.models.resolve import sampling_defaults
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.suites import SelectedQuestion
-from lrmtest.questions import Suite, render_prompt
+from lrmtest.questions import render_prompt
 from lrmtest.runs.keys import completion_key, sample_seed
 from lrmtest.runs.run import RunSettings, SuiteSettings
+from lrmtest.suites import Suite
+from lrmtest.suites.stored_graders import answer_kinds_of
 
 
 class Requests:
@@ -92,7 +94,9 @@ class Requests:
                 samples=self._settings.samples,
                 source=part[0].loaded.source,
                 questions=len(part),
-                answer_kinds=sorted({question.kind for question in part[0].loaded.questions}),
+                answer_kinds=answer_kinds_of(
+                    part[0].suite, {question.kind for question in part[0].loaded.questions}
+                ),
                 tests=tuple(dict.fromkeys(one.test for one in part if one.test)),
                 options=("--model", self._spec.given, *self._settings.repeat_arguments),
             )

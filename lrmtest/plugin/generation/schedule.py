@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from lrmtest.errors import EngineError, StoreError, UsageError
-from lrmtest.grading import grade
+from lrmtest.grading import Grader, grade
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
 from lrmtest.models.engines.base import Message, Request
@@ -18,6 +18,7 @@ from lrmtest.models.fetch.files import fetch
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.attempt import Attempt
+from lrmtest.plugin.generation.planned_grader import PlannedGrader
 from lrmtest.plugin.generation.protocol import (
     CompletionSource,
     GenerationPlan,
@@ -31,6 +32,7 @@ from lrmtest.questions import Question
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import SampleRecord
 from lrmtest.runs.store import Store
+from lrmtest.suites import Suite
 
 _VERDICTS_AT_ONCE = 64
 
@@ -66,6 +68,7 @@ class Schedule:
         self._requests: Requests | None = None
         self._planned: dict[QuestionKey, QuestionRequests] = {}
         self._verdicts: list[tuple[str, Verdict]] = []
+        self._graded_here: dict[str, tuple[Grader, Verdict]] = {}
         self._run_id = ""
 
     def plan(self, selected: Sequence[SelectedQuestion]) -> GenerationPlan:
@@ -84,21 +87,39 @@ class Schedule:
             suites=requests.suite_settings([one.selected for one in self._planned.values()]),
             questions=[_prompted(planned) for planned in self._planned.values()],
             requests=[request for one in self._planned.values() for request in one.requests],
+            graders=self._planned_graders(),
         )
+
+    def _planned_graders(self) -> dict[tuple[str, str], PlannedGrader]:
+        """The graders of all planned questions, by suite and answer kind.
+
+        Raises:
+            UsageError: nobody registered one for an answer kind.
+        """
+        suites = {
+            (one.selected.suite.name, one.selected.question.kind): one.selected.suite
+            for one in self._planned.values()
+        }
+        return {
+            (name, kind): PlannedGrader(suite.grader_for(kind))
+            for (name, kind), suite in suites.items()
+        }
 
     def add(self, selected: SelectedQuestion) -> None:
         """Fix the requests of one question, which is planned here or in another process.
 
         Raises:
             ModelError: the model's files cannot be found or read.
-            UsageError: a prompt that cannot be used, or another one for the same question.
+            UsageError: a prompt that cannot be used, or another one, or another grader, for the
+                same question.
         """
         planned = QuestionRequests(selected, self._the_requests.for_question(selected))
         before = self._planned.setdefault(selected.key, planned)
-        if before.requests != planned.requests:
+        same = before.selected.suite.grader == selected.suite.grader
+        if before.requests != planned.requests or not same:
             raise UsageError(
                 f"two tests ask question {selected.question.id!r} of suite {selected.suite.name!r} "
-                "with different prompts or budgets",
+                "with different prompts, budgets or graders",
                 hint="give one of the suites a name of its own",
             )
 
@@ -194,8 +215,10 @@ class Schedule:
         self, planned: QuestionRequests, status: SampleStatus, source: CompletionSource
     ) -> Attempt:
         """The graded samples of a question, all of which are in the store."""
-        question = planned.selected.question
-        graded = [self._graded(request, question, source) for request in planned.requests]
+        question, suite = planned.selected.question, planned.selected.suite
+        graded = [
+            self._graded(request, question, suite, status, source) for request in planned.requests
+        ]
         return Attempt(
             question=question,
             completions=tuple(completion for completion, _ in graded),
@@ -205,10 +228,26 @@ class Schedule:
         )
 
     def _graded(
-        self, request: Request, question: Question, source: CompletionSource
+        self,
+        request: Request,
+        question: Question,
+        suite: Suite,
+        status: SampleStatus,
+        source: CompletionSource,
     ) -> tuple[Completion, Verdict]:
+        """A completion and its verdict, which is made once in a session.
+
+        That of an earlier session does not count: graders change.
+        """
         completion = self._stored(request, source)
-        return completion, grade(question, completion, self.spec.card.reasoning_tags)
+        if request.key in status.verdicts:
+            return completion, status.verdicts[request.key]
+        grader = suite.grader_for(question.kind)
+        before = self._graded_here.get(request.key)
+        if before is None or before[0] != grader:
+            verdict = grade(question, completion, self.spec.card.reasoning_tags, grader)
+            before = self._graded_here[request.key] = (grader, verdict)
+        return completion, before[1]
 
     def _stored(self, request: Request, source: CompletionSource) -> Completion:
         stored = self._store.completion(source.run_id, request.key)

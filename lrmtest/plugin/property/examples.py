@@ -10,7 +10,7 @@ from typing import Any
 
 from lrmtest.errors import StoreError
 from lrmtest.questions.fresh import VERSION
-from lrmtest.questions.fresh.dice import Draws
+from lrmtest.questions.fresh.draws import Draws
 from lrmtest.questions.fresh.space import DrawnQuestion, Space
 from lrmtest.runs.encoding import question_to_json
 from lrmtest.runs.files import write_whole

@@ -13,8 +13,9 @@ from lrmtest.plugin.generation.protocol import CompletionSource
 from lrmtest.plugin.generation.schedule import Schedule
 from lrmtest.plugin.model import Model
 from lrmtest.plugin.suites import SelectedQuestion
-from lrmtest.questions import Question, QuestionSet, Source, Suite
+from lrmtest.questions import Question, QuestionSet, Source
 from lrmtest.questions.fresh.space import DrawnQuestion
+from lrmtest.suites import Suite
 
 Call = Callable[[Question, Model], None]
 """Calls the test's function; raises what it raises."""

@@ -11,15 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lrmtest.errors import UsageError
+from lrmtest.questions.data import DataOptions, QuestionSet, Source
 from lrmtest.questions.fresh.arithmetic import arithmetic
-from lrmtest.questions.fresh.dice import VERSION, Dice, seeded_dice
 from lrmtest.questions.fresh.draft import Draft, Family
+from lrmtest.questions.fresh.draws import VERSION, DrawSource, seeded_draws
 from lrmtest.questions.fresh.hops import hops
 from lrmtest.questions.fresh.logic import logic
 from lrmtest.questions.fresh.space import Space
 from lrmtest.questions.fresh.temporal import temporal
 from lrmtest.questions.question import Question
-from lrmtest.questions.suite import DataOptions, QuestionSet, Source
 
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
@@ -28,8 +28,8 @@ __all__ = [
     "DIFFICULTIES",
     "FAMILIES",
     "VERSION",
-    "Dice",
     "Draft",
+    "DrawSource",
     "Family",
     "fresh_question",
     "load_fresh",
@@ -119,6 +119,6 @@ def _load(family: str, options: DataOptions) -> QuestionSet:
 
 def _question(family: str, seed: int, index: int, difficulty: int, again: int) -> Question:
     level = [] if difficulty == 1 else [f"d{difficulty}"]
-    dice = seeded_dice(family, difficulty, seed, index, again)
+    draw = seeded_draws(family, difficulty, seed, index, again)
     name = "-".join((family, *level, str(seed), str(index)))
-    return FAMILIES[family](dice, difficulty).named(name, f"fresh-{family}")
+    return FAMILIES[family](draw, difficulty).named(name, f"fresh-{family}")

@@ -1,4 +1,4 @@
-"""What a family makes: a question that has no name yet."""
+"""A draft: a question that has no name yet, which is what a family makes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lrmtest.questions.fresh.dice import Dice
+from lrmtest.questions.fresh.draws import DrawSource
 from lrmtest.questions.question import Question
 
 
@@ -23,5 +23,5 @@ class Draft:
         return Question(id_, suite, self.material, self.references, self.kind)
 
 
-Family = Callable[[Dice, int], Draft]
+Family = Callable[[DrawSource, int], Draft]
 """Makes a question of draws and a difficulty, and of nothing else."""

@@ -6,8 +6,8 @@ is tested is composition alone.
 
 from __future__ import annotations
 
-from lrmtest.questions.fresh.dice import Dice
 from lrmtest.questions.fresh.draft import Draft
+from lrmtest.questions.fresh.draws import DrawSource
 from lrmtest.questions.fresh.words import PEOPLE
 from lrmtest.questions.question import SHORT_TEXT
 
@@ -34,22 +34,22 @@ ATTRIBUTES = {
 # fmt: on
 
 
-def hops(dice: Dice, difficulty: int) -> Draft:
+def hops(draw: DrawSource, difficulty: int) -> Draft:
     """From a person over one to three others to something about the last of them.
 
     Args:
-        dice: the draws.
+        draw: makes the draws.
         difficulty: 1 has two or three hops and as many facts that mislead as facts that are
             needed; each step has three more of the former. From 2 on there may be four hops,
             from 3 on facts and question come in two wordings, from 4 on there are at least three
             hops.
     """
     fewest, most = (3 if difficulty >= 4 else 2), (3 if difficulty == 1 else 4)
-    count = dice.between(fewest, most)
-    people = dice.sample(PEOPLE, count + 2 * difficulty)
-    *relations, spare = dice.sample(RELATIONS, count)
-    attribute = dice.pick(list(ATTRIBUTES))
-    answer, *others = dice.shuffled(ATTRIBUTES[attribute])
+    count = draw.between(fewest, most)
+    people = draw.sample(PEOPLE, count + 2 * difficulty)
+    *relations, spare = draw.sample(RELATIONS, count)
+    attribute = draw.pick(list(ATTRIBUTES))
+    answer, *others = draw.shuffled(ATTRIBUTES[attribute])
 
     chain = people[:count]
     steps = [*relations, attribute]
@@ -60,19 +60,19 @@ def hops(dice: Dice, difficulty: int) -> Draft:
         for relation in (*steps, spare)
         if (person, relation) not in facts
     ]
-    for person, relation in dice.sample(misleading, count + 3 * (difficulty - 1)):
+    for person, relation in draw.sample(misleading, count + 3 * (difficulty - 1)):
         values = others if relation == attribute else [name for name in people if name != person]
-        facts[person, relation] = dice.pick(values)
+        facts[person, relation] = draw.pick(values)
 
     told = [
         f"{value[0].upper()}{value[1:]} is {person}'s {relation}."
-        if difficulty >= 3 and dice.below(2)
+        if difficulty >= 3 and draw.below(2)
         else f"{person}'s {relation} is {value}."
         for (person, relation), value in facts.items()
     ]
-    if difficulty >= 3 and dice.below(2):
+    if difficulty >= 3 and draw.below(2):
         asked = " of ".join([*(f"the {step}" for step in reversed(steps)), chain[0]])
     else:
         asked = "'s ".join([chain[0], *steps])
-    material = {"facts": dice.shuffled(told), "question": f"What is {asked}?"}
+    material = {"facts": draw.shuffled(told), "question": f"What is {asked}?"}
     return Draft(material, (answer,), SHORT_TEXT)

@@ -9,8 +9,8 @@ is derived is False, and about any other the two disagree, or they can be made t
 
 from __future__ import annotations
 
-from lrmtest.questions.fresh.dice import Dice
 from lrmtest.questions.fresh.draft import Draft
+from lrmtest.questions.fresh.draws import DrawSource
 from lrmtest.questions.fresh.words import PEOPLE
 from lrmtest.questions.question import LABEL
 
@@ -24,26 +24,26 @@ PROPERTIES = (
 # fmt: on
 
 
-def logic(dice: Dice, difficulty: int) -> Draft:
+def logic(draw: DrawSource, difficulty: int) -> Draft:
     """A chain of rules that leads to the conclusion, to its opposite, or breaks off.
 
     Args:
-        dice: the draws.
+        draw: makes the draws.
         difficulty: 1 has one to three rules in the chain, each step one more. From 2 on rules
             may have two conditions and properties several rules, from 3 on rules may lead from
             one person to another, from 4 on the conclusion may be about everybody or somebody.
     """
-    return _Chain(dice, difficulty).draft()
+    return _Chain(draw, difficulty).draft()
 
 
 class _Chain:
     """The premises under construction."""
 
-    def __init__(self, dice: Dice, difficulty: int) -> None:
-        self._dice = dice
+    def __init__(self, draw: DrawSource, difficulty: int) -> None:
+        self._draw = draw
         self._difficulty = difficulty
-        self._people = dice.shuffled(PEOPLE)
-        self._unused = dice.shuffled(PROPERTIES)
+        self._people = draw.shuffled(PEOPLE)
+        self._unused = draw.shuffled(PROPERTIES)
         self._person = self._people.pop()
         self._bystander = self._people.pop()
         self._has = self._unused.pop()
@@ -51,23 +51,23 @@ class _Chain:
 
     def draft(self) -> Draft:
         """The question."""
-        dice = self._dice
-        label = dice.pick(("True", "False", "Uncertain"))
-        length = self._difficulty + dice.below(3)
-        breaks = dice.below(length) if label == "Uncertain" else None
-        denies = bool(dice.below(2))
+        draw = self._draw
+        label = draw.pick(("True", "False", "Uncertain"))
+        length = self._difficulty + draw.below(3)
+        breaks = draw.below(length) if label == "Uncertain" else None
+        denies = bool(draw.below(2))
         for number in range(length):
             self._link(number == breaks, last=number == length - 1, denies=denies)
         self._add_distractors()
-        agrees = bool(dice.below(2)) if label == "Uncertain" else label == "True"
+        agrees = bool(draw.below(2)) if label == "Uncertain" else label == "True"
         conclusion = self._conclusion(agrees=agrees, denies=denies)
-        material = {"premises": dice.shuffled(self._premises), "conclusion": conclusion}
+        material = {"premises": draw.shuffled(self._premises), "conclusion": conclusion}
         return Draft(material, (label,), LABEL)
 
     def _link(self, broken: bool, *, last: bool, denies: bool) -> None:
         """Lead on to the next property; when `broken`, only seem to."""
-        dice, person, has, gets = self._dice, self._person, self._has, self._unused.pop()
-        kind = dice.below(min(self._difficulty, 3))
+        draw, person, has, gets = self._draw, self._person, self._has, self._unused.pop()
+        kind = draw.below(min(self._difficulty, 3))
         condition = f"who is {has}"
         if kind == 1:
             also = self._unused.pop()
@@ -78,7 +78,7 @@ class _Chain:
             condition = f"admired by someone {has}"
             admirer = self._bystander if broken else person
             self._premises.append(f"{admirer} admires {self._person}.")
-        elif broken and (last or dice.below(2)):
+        elif broken and (last or draw.below(2)):
             condition = f"who is {self._unused.pop()}"
         elif broken:
             # The chain goes on from a property that nobody is known to have.
@@ -94,7 +94,7 @@ class _Chain:
         """A chain about somebody else and, from difficulty 2 on, rules that lead aside."""
         has = self._unused.pop()
         self._premises.append(f"{self._bystander} is {has}.")
-        for _ in range(1 + self._dice.below(2)):
+        for _ in range(1 + self._draw.below(2)):
             gets = self._unused.pop()
             self._premises.append(f"Everyone who is {has} is {gets}.")
             has = gets
@@ -109,7 +109,7 @@ class _Chain:
         false or uncertain as the other.
         """
         gets = self._has
-        if self._difficulty >= 4 and self._dice.below(2):
+        if self._difficulty >= 4 and self._draw.below(2):
             if denies:
                 return f"Someone is not {gets}." if agrees else f"Everyone is {gets}."
             return f"Someone is {gets}." if agrees else f"No one is {gets}."

@@ -1,4 +1,4 @@
-"""What hypothesis would try: when it looks for a failing question, and when it shrinks one.
+"""Proposals: what hypothesis would try to find a failing question, and to shrink one.
 
 hypothesis runs a test on one example at a time and lets each verdict decide what comes next.
 Here it is told that every example passes, so that it lays open all that it would try until one
@@ -14,7 +14,7 @@ from contextlib import suppress
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis.database import ExampleDatabase, choices_to_bytes
 
-from lrmtest.questions.fresh.dice import Draws
+from lrmtest.questions.fresh.draws import Draws
 from lrmtest.questions.fresh.space import DrawnQuestion, Space
 from lrmtest.questions.fresh.strategies import drawn_questions
 

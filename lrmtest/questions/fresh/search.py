@@ -22,7 +22,7 @@ from itertools import chain, count
 from types import ModuleType
 
 from lrmtest.errors import UsageError
-from lrmtest.questions.fresh.dice import Draws
+from lrmtest.questions.fresh.draws import Draws
 from lrmtest.questions.fresh.simplify import combined, lowered, zeroed
 from lrmtest.questions.fresh.space import DrawnQuestion, Space
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from lrmtest.questions.fresh.dice import Draws
+from lrmtest.questions.fresh.draws import Draws
 
 
 def zeroed(draws: Draws) -> Iterator[Draws]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lrmtest.questions.fresh.dice import Dice, Draws, NotedDice, PlayedDice, seeded_dice
 from lrmtest.questions.fresh.draft import Family
+from lrmtest.questions.fresh.draws import Draws, DrawSource, NotedDraws, ReplayedDraws, seeded_draws
 from lrmtest.questions.question import Question
 
 _ID_DIGITS = 12
@@ -47,9 +47,9 @@ class Space:
         """The family's name, as in ids: ``temporal``."""
         return self.suite.removeprefix("fresh-")
 
-    def made(self, dice: Dice) -> DrawnQuestion:
-        """The question that `dice` make. Its id tells its content."""
-        noted = NotedDice(dice)
+    def made(self, draw: DrawSource) -> DrawnQuestion:
+        """The question that `draw` make. Its id tells its content."""
+        noted = NotedDraws(draw)
         draft = self.family(noted, self.difficulty)
         digest = draft.named("", self.suite).digest[:_ID_DIGITS]
         level = "" if self.difficulty == 1 else f"d{self.difficulty}-"
@@ -57,9 +57,9 @@ class Space:
         return DrawnQuestion(tuple(noted.noted), question)
 
     def played(self, draws: Draws) -> DrawnQuestion:
-        """The question of these draws; every draws make one, see `PlayedDice`."""
-        return self.made(PlayedDice(draws))
+        """The question of these draws; every draws make one, see `ReplayedDraws`."""
+        return self.made(ReplayedDraws(draws))
 
     def seeded(self, seed: int, index: int) -> DrawnQuestion:
         """Question number `index` of a seed, as the suite asks it, under an id of its own."""
-        return self.made(seeded_dice(self.name, self.difficulty, seed, index))
+        return self.made(seeded_draws(self.name, self.difficulty, seed, index))

@@ -6,12 +6,12 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from lrmtest.questions.fresh.dice import Dice
+from lrmtest.questions.fresh.draws import DrawSource
 from lrmtest.questions.fresh.space import DrawnQuestion, Space
 from lrmtest.questions.question import Question
 
 
-class _DrawnDice(Dice):
+class _HypothesisDraws(DrawSource):
     """Draws that hypothesis makes and can shrink, each towards 0.
 
     Args:
@@ -22,7 +22,7 @@ class _DrawnDice(Dice):
         self._draw = draw
 
     def below(self, limit: int) -> int:
-        """See `Dice.below`."""
+        """See `DrawSource.below`."""
         return 0 if limit == 1 else self._draw(_up_to(limit - 1))
 
 
@@ -34,7 +34,7 @@ def _up_to(largest: int) -> st.SearchStrategy[int]:
 @st.composite
 def drawn_questions(draw: st.DrawFn, space: Space) -> DrawnQuestion:
     """The questions of a space, with their draws."""
-    return space.made(_DrawnDice(draw))
+    return space.made(_HypothesisDraws(draw))
 
 
 def questions(space: Space) -> st.SearchStrategy[Question]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lrmtest.questions.fresh.dice import Dice
 from lrmtest.questions.fresh.draft import Draft
+from lrmtest.questions.fresh.draws import DrawSource
 from lrmtest.questions.fresh.words import PEOPLE
+from lrmtest.questions.lettered_options import OPTION_LETTERS, story_with_options
 from lrmtest.questions.question import OPTION
-from lrmtest.questions.temporal import LETTERS, option_material
 
 # fmt: off
 _PLACES = (
@@ -31,37 +31,37 @@ _ACTIVITIES = (
 # fmt: on
 
 
-def temporal(dice: Dice, difficulty: int) -> Draft:
+def temporal(draw: DrawSource, difficulty: int) -> Draft:
     """Exactly one of four time spans is free of sightings.
 
     The time from getting up to closing is cut into spans. In one of them nobody saw the person;
     the wrong options are spans in which somebody did, as in BIG-Bench Hard.
 
     Args:
-        dice: the draws.
+        draw: makes the draws.
         difficulty: 1 has 3 to 7 sightings and whole hours; each step adds two sightings. From 2
             on there are half hours too, from 3 on the sightings are told in no order.
     """
-    sightings = 3 + dice.below(5) + 2 * (difficulty - 1)
+    sightings = 3 + draw.below(5) + 2 * (difficulty - 1)
     per_hour = 1 if difficulty == 1 else 2
-    wakes = (5 + dice.below(6)) * per_hour
-    closes = (19 + dice.below(5)) * per_hour
-    cuts = sorted(dice.sample(range(wakes + 1, closes), sightings))
+    wakes = (5 + draw.below(6)) * per_hour
+    closes = (19 + draw.below(5)) * per_hour
+    cuts = sorted(draw.sample(range(wakes + 1, closes), sightings))
     spans = [
         f"{_clock(start, per_hour)} to {_clock(end, per_hour)}"
         for start, end in zip([wakes, *cuts], [*cuts, closes], strict=True)
     ]
-    free = spans.pop(dice.below(len(spans)))
+    free = spans.pop(draw.below(len(spans)))
 
-    person, *witnesses = dice.sample(PEOPLE, 1 + sightings)
-    place = dice.pick(_PLACES)
-    activities = dice.sample(_ACTIVITIES, sightings)
+    person, *witnesses = draw.sample(PEOPLE, 1 + sightings)
+    place = draw.pick(_PLACES)
+    activities = draw.sample(_ACTIVITIES, sightings)
     seen = [
         f"{witness} saw {person} {activity} from {span}."
         for witness, activity, span in zip(witnesses, activities, spans, strict=True)
     ]
     if difficulty >= 3:
-        seen = dice.shuffled(seen)
+        seen = draw.shuffled(seen)
     story = "\n".join(
         (
             f"{person} made one visit to the {place} today. This is known about the day:",
@@ -70,11 +70,11 @@ def temporal(dice: Dice, difficulty: int) -> Draft:
             f"The {place} closed at {_clock(closes, per_hour)}.",
         )
     )
-    options = dice.sample(spans, 3)
-    answer = dice.below(4)
+    options = draw.sample(spans, 3)
+    answer = draw.below(4)
     options.insert(answer, free)
     question = f"During which of these times can {person} have been at the {place}?"
-    return Draft(option_material(story, question, options), (LETTERS[answer],), OPTION)
+    return Draft(story_with_options(story, question, options), (OPTION_LETTERS[answer],), OPTION)
 
 
 def _clock(time: int, per_hour: int) -> str:

@@ -8,14 +8,15 @@ from typing import Protocol
 
 from lrmtest.errors import DataError, UsageError
 from lrmtest.grading import grader_for
-from lrmtest.questions.inline import question_of_row
+from lrmtest.questions.data import DataOptions, QuestionSet, Source
+from lrmtest.questions.lettered_options import OPTION_LETTERS
 from lrmtest.questions.matching import QuestionFinder
 from lrmtest.questions.question import LABEL, OPTION, Question
-from lrmtest.questions.registry import SUITES
 from lrmtest.questions.rows import Row
-from lrmtest.questions.suite import DataOptions, QuestionSet, Source, Suite
-from lrmtest.questions.temporal import LETTERS
 from lrmtest.runs.formats.log import Log, LogSample
+from lrmtest.suites.inline import question_of_row
+from lrmtest.suites.registry import SUITES
+from lrmtest.suites.suite import Suite
 
 DEFAULT_BUDGET = 32768
 """Tokens; of a log that does not say what its budget was, for questions of its own."""
@@ -53,7 +54,7 @@ class SuiteQuestions:
         self.suite = suite.name
         self.source = loaded.source
         self.budget = suite.max_tokens
-        self._finder = QuestionFinder(suite, loaded.questions)
+        self._finder = QuestionFinder(suite.prompt, loaded.questions)
 
     def question(self, sample: LogSample) -> Question | None:
         """The question whose text the sample contains, else the one of its id and its answer.
@@ -167,6 +168,6 @@ def _options_in(sample: LogSample) -> list[str]:
     for letter, text in _OPTION_LINE.findall(sample.asked):
         if letter == "A":
             options = []
-        if letter == LETTERS[len(options) % len(LETTERS)]:
+        if letter == OPTION_LETTERS[len(options) % len(OPTION_LETTERS)]:
             options.append(text.strip())
     return options

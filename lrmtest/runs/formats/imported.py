@@ -16,6 +16,7 @@ from lrmtest.runs.formats.assign import Assignment
 from lrmtest.runs.formats.log import Log, LogSample
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.store import Store, StoredRun
+from lrmtest.suites.stored_graders import stored_grader
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,7 @@ def _add(
     tags: tuple[str, str],
 ) -> Verdict:
     store.add_completion(run.run_id, key, suite, placed.question.id, placed.index, completion)
-    return grade(placed.question, completion, tags)
+    return grade(placed.question, completion, tags, stored_grader(suite, placed.question.kind))
 
 
 def _key(log: Log, suite: str, placed: _Placed) -> str:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrmtest.errors import UsageError
-from lrmtest.questions import DataOptions, suite_named
+from lrmtest.questions import DataOptions
 from lrmtest.questions.fresh import DIFFICULTIES, FAMILIES, VERSION, Draft, fresh_question
+from lrmtest.suites import suite_named
 
 seeds = st.integers(0, 2**63)
 families = st.sampled_from(list(FAMILIES))
@@ -87,8 +88,8 @@ def test_the_suite_has_as_many_as_asked_for_and_no_two_alike(family, difficulty)
 
 
 def test_a_question_that_comes_twice_is_made_again(monkeypatch):
-    def two_sided(dice, difficulty):
-        return Draft({"side": dice.below(2)}, ("x",), "integer")
+    def two_sided(draw, difficulty):
+        return Draft({"side": draw.below(2)}, ("x",), "integer")
 
     monkeypatch.setitem(FAMILIES, "arithmetic", two_sided)
     loaded = suite_named("fresh-arithmetic").load(DataOptions(fresh_count=2))
@@ -111,8 +112,8 @@ def test_what_cannot_be_made_is_refused(options):
 
 
 def test_more_questions_than_there_are_is_refused(monkeypatch):
-    def always_the_same(dice, difficulty):
-        dice.below(2)
+    def always_the_same(draw, difficulty):
+        draw.below(2)
         return Draft({"problem": "?"}, ("1",), "integer")
 
     monkeypatch.setitem(FAMILIES, "arithmetic", always_the_same)

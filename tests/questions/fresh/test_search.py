@@ -171,8 +171,8 @@ def test_what_could_not_be_asked_is_no_failure():
 
 
 def test_a_family_with_few_questions_is_asked_all_of_them():
-    def coin(dice, difficulty):
-        return Draft({"side": dice.below(2)}, ("x",), "integer")
+    def coin(draw, difficulty):
+        return Draft({"side": draw.below(2)}, ("x",), "integer")
 
     asked = Asked(lambda question: False)
     findings = asked.search(Space("coin", coin, 1))

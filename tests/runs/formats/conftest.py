@@ -5,8 +5,9 @@ import json
 import pytest
 from exported_run import LOGS
 
-from lrmtest.questions import Question, QuestionSet, Source, Suite
+from lrmtest.questions import Question, QuestionSet, Source
 from lrmtest.runs.formats.assign import SuiteQuestions
+from lrmtest.suites import Suite
 
 
 @pytest.fixture(scope="session")

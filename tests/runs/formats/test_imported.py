@@ -7,20 +7,14 @@ import pytest
 
 from lrmtest.analysis.compared import compare_runs
 from lrmtest.errors import DataError, UsageError
-from lrmtest.questions import (
-    DataOptions,
-    Question,
-    QuestionSet,
-    Source,
-    Suite,
-    suite_named,
-)
+from lrmtest.questions import DataOptions, Question, QuestionSet, Source
 from lrmtest.runs.baseline import baseline_of
 from lrmtest.runs.formats.assign import OwnQuestions, SuiteQuestions, choose_suite
 from lrmtest.runs.formats.harness import read_harness_log
 from lrmtest.runs.formats.imported import import_log
 from lrmtest.runs.formats.inspect_log import read_inspect_log
 from lrmtest.runs.store import Store
+from lrmtest.suites import Suite, suite_named
 
 TAGS = ("<think>", "</think>")
 

@@ -20,7 +20,7 @@ from lrmtest.errors import DataError
 from lrmtest.grading.completion import FinishReason
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.models.engines.recorded.finish_reason import shared_limit
-from lrmtest.questions.registry import ALIASES, SUITES
+from lrmtest.suites.registry import ALIASES, SUITES
 from lrmtest.unicode import well_formed
 
 _FORMAT = 'each line is a JSON object with "question" and "output"'

@@ -8,16 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrmtest.questions import (
-    SHORT_TEXT,
-    SUITES,
-    DataOptions,
-    Question,
-    QuestionSet,
-    Source,
-    render_prompt,
-)
-from lrmtest.questions.musique import CONTEXTS, hop_id, load_in_context
+from lrmtest.questions import SHORT_TEXT, DataOptions, Question, QuestionSet, Source, render_prompt
+from lrmtest.suites import SUITES
+from lrmtest.suites.musique_contexts import CONTEXTS, hop_id, load_in_context
 
 PARAGRAPHS = [
     {"idx": 0, "title": "Moss", "paragraph_text": "Moss is green.", "is_supporting": False},

@@ -1,8 +1,8 @@
-"""MuSiQue: questions that need several facts in a row (arXiv 2108.00573).
+"""The contexts in which a MuSiQue question is asked.
 
-Each question is asked in several contexts, so that what a model does not know can be told from
-what it cannot compose: closed-book; open-book, with all paragraphs; gold, with only those that
-hold the facts; and hop by hop, each single fact asked for by itself.
+What a model does not know can so be told from what it cannot compose: closed-book; open-book,
+with all paragraphs; gold, with only those that hold the facts; and hop by hop, each single fact
+asked for by itself.
 """
 
 from __future__ import annotations
@@ -10,38 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any, Literal, get_args
 
-from lrmtest.questions.hub import HubFile
+from lrmtest.questions.data import DataOptions, QuestionSet
 from lrmtest.questions.question import SHORT_TEXT, Question
-from lrmtest.questions.released import in_released_order, released_fingerprints
-from lrmtest.questions.rows import Row
-from lrmtest.questions.sources import Release, load_release
-from lrmtest.questions.suite import DataOptions, QuestionSet
-
-MUSIQUE_DEV = Release(
-    name="musique-dev",
-    title="MuSiQue-Ans v1.0, development split",
-    names=("musique_ans_v1.0_dev.jsonl",),
-    rows=2417,
-    hub=HubFile(
-        repo="dgslibisey/MuSiQue",
-        path="musique_ans_v1.0_dev.jsonl",
-        revision="c8f4f8c9465fb69d31a8eae894c3fd509c4ca321",
-    ),
-    obtain="musique_ans_v1.0_dev.jsonl is in dgslibisey/MuSiQue on the hub",
-    fingerprinted=False,
-    sha256="15fa63794d18a94ce12411aca6e2327e65b6e83b0b1490efab3f1962e48abf3b",
-)
-MUSIQUE_100 = Release(
-    name="musique-100",
-    title="MuSiQue, the 100 questions of arXiv 2504.02010",
-    names=("musique_100.jsonl",),
-    rows=100,
-    hub=None,
-    obtain="musique_100.jsonl, or the whole split: " + MUSIQUE_DEV.obtain,
-)
 
 Context = Literal["open", "gold", "hops", "hops-gold"]
 """What a question comes with, beside closed-book: all paragraphs; the supporting ones; or its
@@ -49,33 +21,48 @@ hops one by one, closed-book or each with its supporting paragraph."""
 
 CONTEXTS: tuple[Context, ...] = get_args(Context)
 
+_WITH_PARAGRAPHS = """Answer this question from the paragraphs below. Not all of them need have \
+to do with it.
+
+{paragraphs}
+
+Question: {question}
+
+Think first. Then end with one line that holds only the answer, a name, a date, a number or a \
+few words:
+Answer: <short answer>"""
+
+_HOP = """Answer this question from what you know. If you are not sure, give your best guess. \
+Where it is written as "subject >> relation", the answer is what stands in that relation to the \
+subject.
+
+{question}
+
+Think first. Then end with one line that holds only the answer, a name, a date, a number or a \
+few words:
+Answer: <short answer>"""
+
+_HOP_WITH_PARAGRAPH = """Answer this question from the paragraph below. Where it is written as \
+"subject >> relation", the answer is what stands in that relation to the subject.
+
+{paragraphs}
+
+Question: {question}
+
+Think first. Then end with one line that holds only the answer, a name, a date, a number or a \
+few words:
+Answer: <short answer>"""
+
+PROMPTS: dict[Context, str] = {
+    "open": _WITH_PARAGRAPHS,
+    # That of all paragraphs: only the paragraphs may differ.
+    "gold": _WITH_PARAGRAPHS,
+    "hops": _HOP,
+    "hops-gold": _HOP_WITH_PARAGRAPH,
+}
+
 _EARLIER_HOP = re.compile(r"#(\d+)")
 _HOPS = re.compile(r"(\d)hop")
-
-
-def load_musique(options: DataOptions) -> QuestionSet:
-    """The 100 questions of arXiv 2504.02010, from their own file or from the whole split.
-
-    Ids are MuSiQue's: ``2hop__151750_141308``. Material: ``question``, ``paragraphs`` and
-    ``question_decomposition``, the last two as released.
-    """
-    own_file = options.data_dir is not None and MUSIQUE_100.local_file(options.data_dir)
-    has_dev = options.data_dir is None or MUSIQUE_DEV.local_file(options.data_dir)
-    if own_file or not has_dev:
-        return load_release(MUSIQUE_100, options, partial(_question, "musique"))
-    whole = load_musique_dev(options, suite="musique")
-    asked = released_fingerprints(MUSIQUE_100.name)
-    chosen = [question for question in whole.questions if question.id in asked]
-    file = MUSIQUE_DEV.names[0]
-    in_order = in_released_order(
-        MUSIQUE_100.name, chosen, [file] * len(chosen), file=file, hint=MUSIQUE_100.obtain
-    )
-    return replace(whole, questions=in_order)
-
-
-def load_musique_dev(options: DataOptions, suite: str = "musique-dev") -> QuestionSet:
-    """The 2,417 questions of the development split, ids and material as in the 100."""
-    return load_release(MUSIQUE_DEV, options, partial(_question, suite))
 
 
 def load_in_context(
@@ -175,22 +162,3 @@ def _filled_in(text: str, answers: Sequence[str]) -> str:
 
 def _paragraph(paragraph: Mapping[str, Any]) -> str:
     return f"{paragraph['title']}: {paragraph['paragraph_text']}"
-
-
-def _question(suite: str, row: Row, _number: int) -> Question:
-    if row.value("answerable") is not True:
-        raise row.error("answerable", "only answerable questions are expected")
-    names = (row.text("answer"), *row.texts("answer_aliases"))
-    return Question(
-        id=row.text("id"),
-        suite=suite,
-        material={
-            "question": row.text("question"),
-            "paragraphs": row.objects("paragraphs", texts=("title", "paragraph_text")),
-            "question_decomposition": row.objects(
-                "question_decomposition", texts=("question", "answer")
-            ),
-        },
-        references=tuple(dict.fromkeys(names)),
-        kind=SHORT_TEXT,
-    )

@@ -6,7 +6,8 @@ import sys
 import pytest
 
 from lrmtest.errors import UsageError
-from lrmtest.questions import SUITES, DataOptions, Question, render_prompt, suite_named
+from lrmtest.questions import DataOptions, Question, render_prompt
+from lrmtest.suites import SUITES, suite_named
 
 
 def test_names_and_aliases():
@@ -53,7 +54,7 @@ def test_boxed_survives_rendering():
 
 def test_importing_and_generating_stay_light():
     code = (
-        "import sys; from lrmtest.questions import *; "
+        "import sys; from lrmtest.suites import *; from lrmtest.questions import DataOptions; "
         "suite_named('fresh-temporal').load(DataOptions()); "
         "heavy = {'huggingface_hub', 'httpx', 'numpy', 'torch', 'pyarrow', 'pandas', 'datasets'}; "
         "sys.exit(' '.join(heavy & set(sys.modules)) or 0)"

@@ -1,4 +1,4 @@
-"""Hostile model output made plain enough to be read, in linear time."""
+"""The text of an answer, hostile as it comes, made plain enough to be read, in linear time."""
 
 from __future__ import annotations
 

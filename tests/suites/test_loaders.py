@@ -12,12 +12,12 @@ import pytest
 
 from lrmtest.errors import DataError
 from lrmtest.questions import INTEGER, LABEL, OPTION, SHORT_TEXT, DataOptions, render_prompt
-from lrmtest.questions import suite_named as named
-from lrmtest.questions.aime import AIME_2024
-from lrmtest.questions.folio import FOLIO_V0, FOLIO_V2
-from lrmtest.questions.musique import MUSIQUE_100, MUSIQUE_DEV
 from lrmtest.questions.released import released_fingerprints
-from lrmtest.questions.temporal import TEMPORAL_SEQUENCES
+from lrmtest.suites import suite_named as named
+from lrmtest.suites.aime import AIME_2024
+from lrmtest.suites.folio import FOLIO_V0, FOLIO_V2
+from lrmtest.suites.musique import MUSIQUE_100, MUSIQUE_DEV
+from lrmtest.suites.temporal import TEMPORAL_SEQUENCES
 
 LOCAL = {
     "aime": (30, INTEGER, "aime_2024.jsonl"),
@@ -233,7 +233,7 @@ def test_the_100_of_musique_are_picked_from_the_whole_split(data_dir, tmp_path, 
     assert MUSIQUE_DEV.sha256 in caught.value.message
 
     stand_in = dataclasses.replace(MUSIQUE_DEV, rows=101, sha256=hashlib.sha256(whole).hexdigest())
-    monkeypatch.setattr("lrmtest.questions.musique.MUSIQUE_DEV", stand_in)
+    monkeypatch.setattr("lrmtest.suites.musique.MUSIQUE_DEV", stand_in)
     picked = named("musique").load(DataOptions(tmp_path))
     assert picked.questions == named("musique").load(DataOptions(data_dir)).questions
     assert picked.source.revision == "musique-dev"

@@ -1,4 +1,4 @@
-"""Further families out of the reasoning-gym package, where they fit: suites ``gym-NAME``.
+"""reasoning-gym: further generated suites out of that package, ``gym-NAME``.
 
 Those of its datasets fit that have one right answer, an integer or a few words, so that lrmtest's
 own graders can tell it. The others bring verifiers of their own, a dozen of which evaluate what
@@ -15,8 +15,9 @@ from importlib import import_module
 from importlib.metadata import version
 
 from lrmtest.errors import DataError, UsageError
+from lrmtest.questions.data import DataOptions, QuestionSet, Source
 from lrmtest.questions.question import INTEGER, SHORT_TEXT, Question
-from lrmtest.questions.suite import DataOptions, QuestionSet, Source, Suite
+from lrmtest.suites.suite import Suite
 
 # fmt: off
 _FITTING = (
@@ -100,8 +101,9 @@ def _maker(dataset: str, difficulty: int) -> Callable[[int, int, int], tuple[str
     return make
 
 
-GYM_SUITES = {
-    name: Suite(name, partial(_load, dataset), _PROMPT, max_tokens=16384)
-    for name, dataset in ((f"gym-{dataset.replace('_', '-')}", dataset) for dataset in _FITTING)
-}
-"""By name; nothing is imported before one is loaded."""
+GYM_SUITES = tuple(
+    # A question's answer says its kind, and the kind how it is graded.
+    Suite(f"gym-{dataset.replace('_', '-')}", partial(_load, dataset), _PROMPT, max_tokens=16384)
+    for dataset in _FITTING
+)
+"""Nothing is imported before one is loaded."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from lrmtest.grading.integer import grade_integer
+from lrmtest.questions.data import DataOptions, QuestionSet
 from lrmtest.questions.hub import HubFile
 from lrmtest.questions.question import INTEGER, Question
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
-from lrmtest.questions.suite import DataOptions, QuestionSet
+from lrmtest.suites.suite import Suite
 
 AIME_2024 = Release(
     name="aime-2024",
@@ -20,6 +22,12 @@ AIME_2024 = Release(
     ),
     obtain="aime_2024_problems.parquet is in Maxwell-Jia/AIME_2024 on the hub",
 )
+
+PROMPT = r"""Solve this competition problem. The answer is an integer from 0 to 999.
+
+{problem}
+
+Reason step by step. Then give the final answer once, as an integer in \boxed{}."""
 
 
 def load_aime(options: DataOptions) -> QuestionSet:
@@ -35,3 +43,13 @@ def _question(row: Row, _number: int) -> Question:
         references=(str(row.integer("Answer", low=0, high=999)),),
         kind=INTEGER,
     )
+
+
+AIME = Suite(
+    name="aime",
+    load=load_aime,
+    prompt=PROMPT,
+    # The paper's limit of new tokens, and DeepSeek's for R1. Hard problems need it.
+    max_tokens=32768,
+    grader=grade_integer,
+)

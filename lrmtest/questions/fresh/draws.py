@@ -20,10 +20,10 @@ A draw from one possibility is no draw and is left out.
 """
 
 
-class Dice(ABC):
+class DrawSource(ABC):
     """Draws integers; everything else about a question follows from them.
 
-    A family is a function of its dice and a difficulty alone, so that the draws may come from a
+    A family is a function of its draw and a difficulty alone, so that the draws may come from a
     seed, or from a search for a question that a model fails.
     """
 
@@ -49,7 +49,7 @@ class Dice(ABC):
         return self.sample(items, len(items))
 
 
-class SeededDice(Dice):
+class SeededDraws(DrawSource):
     """Draws that are the same on every machine and in every Python.
 
     Python promises only ``random.random()`` to stay the same for an integer seed, so everything
@@ -65,18 +65,20 @@ class SeededDice(Dice):
         self._random = random.Random(seed).random
 
     def below(self, limit: int) -> int:
-        """See `Dice.below`."""
+        """See `DrawSource.below`."""
         return int(self._random() * limit)
 
 
-def seeded_dice(family: str, difficulty: int, seed: int, index: int, again: int = 0) -> SeededDice:
+def seeded_draws(
+    family: str, difficulty: int, seed: int, index: int, again: int = 0
+) -> SeededDraws:
     """The draws of question number `index` of a seed; `again` counts further tries for it."""
     level = [] if difficulty == 1 else [f"d{difficulty}"]
     repeat = [f"again{again}"] if again else []
-    return SeededDice(family, VERSION, *level, seed, index, *repeat)
+    return SeededDraws(family, VERSION, *level, seed, index, *repeat)
 
 
-class PlayedDice(Dice):
+class ReplayedDraws(DrawSource):
     """Draws that were noted before.
 
     Any integers will do: what a draw cannot be counts as 0, as do draws beyond the last.
@@ -86,28 +88,28 @@ class PlayedDice(Dice):
         self._draws = iter(draws)
 
     def below(self, limit: int) -> int:
-        """See `Dice.below`."""
+        """See `DrawSource.below`."""
         draw = 0 if limit == 1 else next(self._draws, 0)
         return draw if 0 <= draw < limit else 0
 
 
-class NotedDice(Dice):
+class NotedDraws(DrawSource):
     """Another's draws, noted.
 
     Args:
-        dice: the other.
+        draw: the other.
 
     Attributes:
         noted: the draws so far.
     """
 
-    def __init__(self, dice: Dice) -> None:
-        self._dice = dice
+    def __init__(self, draw: DrawSource) -> None:
+        self._draw = draw
         self.noted: list[int] = []
 
     def below(self, limit: int) -> int:
-        """See `Dice.below`."""
-        draw = self._dice.below(limit)
+        """See `DrawSource.below`."""
+        draw = self._draw.below(limit)
         if limit > 1:
             self.noted.append(draw)
         return draw

@@ -6,8 +6,9 @@ import pytest
 
 from lrmtest.errors import DataError
 from lrmtest.grading.graders import grader_for
-from lrmtest.questions import DataOptions, render_prompt, suite_named
-from lrmtest.questions.fresh.gym import GYM_SUITES
+from lrmtest.questions import DataOptions, render_prompt
+from lrmtest.suites import suite_named
+from lrmtest.suites.gym import GYM_SUITES
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch):
@@ -18,7 +19,7 @@ def test_without_the_package_the_error_says_what_to_install(monkeypatch):
     assert "lrmtest[gym]" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", GYM_SUITES)
+@pytest.mark.parametrize("name", [suite.name for suite in GYM_SUITES])
 @pytest.mark.parametrize("difficulty", [1, 3])
 def test_questions_can_be_made_again_and_graded(name, difficulty):
     pytest.importorskip("reasoning_gym", reason="reasoning-gym is not installed")

@@ -7,15 +7,16 @@ corrected labels; it is the only one on the hub, behind a form.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
+from lrmtest.grading.label import grade_label
+from lrmtest.questions.data import DataOptions, QuestionSet
 from lrmtest.questions.hub import HubFile
-from lrmtest.questions.question import LABEL, Question
+from lrmtest.questions.question import LABEL, LABELS, Question
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
-from lrmtest.questions.suite import DataOptions, QuestionSet
-
-LABELS = ("True", "False", "Uncertain")
+from lrmtest.suites.suite import Suite
 
 FOLIO_V0 = Release(
     name="folio-v0.0",
@@ -35,6 +36,21 @@ FOLIO_V2 = Release(
     obtain="folio_v2_validation.jsonl is in yale-nlp/FOLIO on the hub, after signing in",
     fingerprinted=False,
 )
+
+PROMPT = """Take the premises as true, and nothing else. Decide whether the conclusion follows.
+
+Premises:
+{premises}
+
+Conclusion:
+{conclusion}
+
+True: the conclusion must hold. False: it cannot hold. Uncertain: the premises do not settle it.
+
+Reason step by step. Then end with one line that is exactly one of these:
+Answer: True
+Answer: False
+Answer: Uncertain"""
 
 
 def load_folio(options: DataOptions) -> QuestionSet:
@@ -86,3 +102,12 @@ def _question(id_: str, suite: str, premises: tuple[str, ...], row: Row) -> Ques
         references=(label,),
         kind=LABEL,
     )
+
+
+def _suite(name: str, load: Callable[[DataOptions], QuestionSet]) -> Suite:
+    # The budget is far above what answers take that do end; what reaches it is looping.
+    return Suite(name, load, PROMPT, max_tokens=16384, grader=grade_label)
+
+
+FOLIO = _suite("folio", load_folio)
+FOLIO_BY_RELEASE = (_suite("folio-v0.0", load_folio_v0), _suite("folio-v2", load_folio_v2))

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrmtest.errors import DataError
-from lrmtest.questions import DataOptions, suite_named
+from lrmtest.questions import DataOptions
+from lrmtest.suites import suite_named
 
 FILES = {
     "aime": ("aime_2024.jsonl", ("ID", "Problem", "Answer")),

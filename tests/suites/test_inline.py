@@ -5,7 +5,8 @@ import json
 import pytest
 
 from lrmtest.errors import DataError, LrmtestError, UsageError
-from lrmtest.questions import DataOptions, questions_from_jsonl, render_prompt, suite_from_jsonl
+from lrmtest.questions import DataOptions, render_prompt
+from lrmtest.suites import questions_from_jsonl, suite_from_jsonl
 
 
 def write(folder, *rows):

@@ -1,4 +1,4 @@
-"""A suite of one's own from a JSONL file."""
+"""Suites of one's own, from a JSONL file."""
 
 from __future__ import annotations
 
@@ -8,18 +8,25 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import DataError, UsageError
-from lrmtest.questions.folio import LABELS
-from lrmtest.questions.question import INTEGER, LABEL, OPTION, Question
+from lrmtest.grading import Grader, grade_by_kind
+from lrmtest.questions.data import DataOptions, QuestionSet, Source
+from lrmtest.questions.lettered_options import OPTION_LETTERS, lettered
+from lrmtest.questions.question import INTEGER, LABEL, LABELS, OPTION, Question
 from lrmtest.questions.rows import Row, parse_rows
 from lrmtest.questions.sources import build_all
-from lrmtest.questions.suite import DataOptions, QuestionSet, Source, Suite
-from lrmtest.questions.temporal import LETTERS, options_text
+from lrmtest.suites.suite import Suite
 
 _HINT = "correct that line; docs/data.md has the format"
 
 
 def suite_from_jsonl(
-    path: str | Path, *, name: str, prompt: str, kind: str = "", max_tokens: int = 16384
+    path: str | Path,
+    *,
+    name: str,
+    prompt: str,
+    kind: str = "",
+    max_tokens: int = 16384,
+    grader: Grader | None = None,
 ) -> Suite:
     """A suite whose questions are read from a JSONL file when they are needed.
 
@@ -29,19 +36,22 @@ def suite_from_jsonl(
         prompt: template of the user message, with the file's fields in braces.
         kind: how answers are graded, for rows that do not say it themselves.
         max_tokens: the most tokens that one completion may have, reasoning included.
+        grader: grades the answers, whatever their kinds; the suite's name is the kind then of
+            rows that have none.
     """
+    kind = kind or ("" if grader is None else name)
 
     def load(_options: DataOptions) -> QuestionSet:
         return questions_from_jsonl(path, suite=name, kind=kind)
 
-    return Suite(name=name, load=load, prompt=prompt, max_tokens=max_tokens)
+    return Suite(name, load, prompt, max_tokens, grader or grade_by_kind)
 
 
 def questions_from_jsonl(path: str | Path, *, suite: str, kind: str = "") -> QuestionSet:
     """Reads questions, one JSON object per line.
 
     ``id``: text or integer, no two alike. ``answer``: the reference, or a list of the reference
-    and its aliases. ``kind``: as in `lrmtest.questions.Question`, unless `kind` says it for all.
+    and its aliases. ``kind``: as in `lrmtest.Question`, unless `kind` says it for all.
     ``options``: the list of options, for kind ``option``; its answer is a letter or the text of
     an option, and ``options_text`` is added to the material. Every other field is material.
 
@@ -82,9 +92,9 @@ def question_of_row(suite: str, default_kind: str, row: Row, _number: int = 0) -
         raise row.error("id", "there is nothing to ask beside id, answer and kind")
     if kind == OPTION:
         options = list(row.texts("options"))
-        if not 2 <= len(set(options)) == len(options) <= len(LETTERS):
+        if not 2 <= len(set(options)) == len(options) <= len(OPTION_LETTERS):
             raise row.error("options", "from 2 to 26 different options were expected")
-        material.setdefault("options_text", options_text(options))
+        material.setdefault("options_text", lettered(options))
     answers = row.value("answer")
     answers = answers if isinstance(answers, list) else [answers]
     if not answers:
@@ -106,9 +116,9 @@ def _reference(row: Row, kind: str, answer: Any) -> str:
     if kind == OPTION:
         options = row.texts("options")
         if text in options:
-            return LETTERS[options.index(text)]
+            return OPTION_LETTERS[options.index(text)]
         letter = text.removeprefix("(").removesuffix(")")
-        if len(letter) != 1 or letter not in LETTERS[: len(options)]:
+        if len(letter) != 1 or letter not in OPTION_LETTERS[: len(options)]:
             raise row.error("answer", f"{text[:40]!r} is none of the {len(options)} options")
         return letter
     return text

@@ -6,13 +6,15 @@ arXiv 2210.09261. One of four time spans is free of sightings; the others are no
 from __future__ import annotations
 
 import re
-from typing import Any
 
+from lrmtest.grading.option import grade_option
+from lrmtest.questions.data import DataOptions, QuestionSet
 from lrmtest.questions.hub import HubFile
+from lrmtest.questions.lettered_options import OPTION_LETTERS, story_with_options
 from lrmtest.questions.question import OPTION, Question
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
-from lrmtest.questions.suite import DataOptions, QuestionSet
+from lrmtest.suites.suite import Suite
 
 TEMPORAL_SEQUENCES = Release(
     name="temporal-sequences",
@@ -27,10 +29,17 @@ TEMPORAL_SEQUENCES = Release(
     obtain="temporal_sequences.json is in bbh/ of github.com/suzgunmirac/BIG-Bench-Hard",
 )
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
 _OPTION = re.compile(r"\(([A-Z])\) (\S.*)")
 _TARGET = re.compile(r"\(([A-Z])\)")
+
+PROMPT = """{story}
+
+{question}
+{options_text}
+
+Exactly one option is possible. Reason step by step. Then end with one line that names its \
+letter in parentheses, like this:
+Answer: (X)"""
 
 
 def load_temporal(options: DataOptions) -> QuestionSet:
@@ -41,41 +50,34 @@ def load_temporal(options: DataOptions) -> QuestionSet:
     return load_release(TEMPORAL_SEQUENCES, options, _question)
 
 
-def option_material(story: str, question: str, options: list[str]) -> dict[str, Any]:
-    """The material of a question with lettered options, as the prompt for this task expects it."""
-    return {
-        "story": story,
-        "question": question,
-        "options": options,
-        "options_text": options_text(options),
-    }
-
-
-def options_text(options: list[str]) -> str:
-    """The options a line each, lettered: ``(A) 6pm to 9pm``."""
-    return "\n".join(
-        f"({letter}) {text}" for letter, text in zip(LETTERS[: len(options)], options, strict=True)
-    )
-
-
 def _question(row: Row, number: int) -> Question:
     head, mark, tail = row.text("input").partition("\nOptions:\n")
     story, _, question = head.rpartition("\n")
     if not mark or not story:
         raise row.error("input", "no story, question and options in it")
     options = []
-    for letter, line in zip(LETTERS, tail.split("\n"), strict=False):
+    for letter, line in zip(OPTION_LETTERS, tail.split("\n"), strict=False):
         match = _OPTION.fullmatch(line)
         if not match or match.group(1) != letter:
             raise row.error("input", f"option ({letter}) was expected, not {line[:40]!r}")
         options.append(match.group(2))
     target = _TARGET.fullmatch(row.text("target"))
-    if not target or target.group(1) not in LETTERS[: len(options)]:
+    if not target or target.group(1) not in OPTION_LETTERS[: len(options)]:
         raise row.error("target", f"not the letter of one of the {len(options)} options")
     return Question(
         id=str(number),
         suite="temporal",
-        material=option_material(story, question, options),
+        material=story_with_options(story, question, options),
         references=(target.group(1),),
         kind=OPTION,
     )
+
+
+TEMPORAL = Suite(
+    name="temporal",
+    load=load_temporal,
+    prompt=PROMPT,
+    # Far above what answers take that do end; what reaches it is looping.
+    max_tokens=16384,
+    grader=grade_option,
+)

@@ -1,0 +1,45 @@
+"""Fresh questions: suites that are made on the spot, so that no model can have seen them.
+
+`lrmtest.questions.fresh` makes the questions. Where a family resembles a benchmark, its prompt
+and its grader are the benchmark's.
+"""
+
+from __future__ import annotations
+
+from lrmtest.grading import Grader
+from lrmtest.grading.integer import grade_integer
+from lrmtest.grading.short_text import grade_short_text
+from lrmtest.questions.fresh import FAMILIES, load_fresh
+from lrmtest.suites.folio import FOLIO
+from lrmtest.suites.suite import Suite
+from lrmtest.suites.temporal import TEMPORAL
+
+ARITHMETIC_PROMPT = r"""{problem}
+
+Reason step by step. Then give the final answer once, as an integer from 0 to 999, in \boxed{}."""
+
+HOPS_PROMPT = """{facts}
+
+{question}
+
+Use these facts only. Think first. Then end with one line that holds only the answer:
+Answer: <short answer>"""
+
+
+def _suite(family: str, prompt: str, grader: Grader) -> Suite:
+    return Suite(
+        name=f"fresh-{family}",
+        load=load_fresh(family),
+        prompt=prompt,
+        max_tokens=16384,
+        grader=grader,
+        family=FAMILIES[family],
+    )
+
+
+FRESH_SUITES = (
+    _suite("temporal", TEMPORAL.prompt, TEMPORAL.grader),
+    _suite("arithmetic", ARITHMETIC_PROMPT, grade_integer),
+    _suite("logic", FOLIO.prompt, FOLIO.grader),
+    _suite("hops", HOPS_PROMPT, grade_short_text),
+)

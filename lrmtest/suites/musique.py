@@ -1,0 +1,118 @@
+"""MuSiQue: questions that need several facts in a row (arXiv 2108.00573).
+
+Each is asked closed-book, and in the contexts of `lrmtest.suites.musique_contexts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from lrmtest.grading.short_text import grade_short_text
+from lrmtest.questions.data import DataOptions, QuestionSet
+from lrmtest.questions.hub import HubFile
+from lrmtest.questions.question import SHORT_TEXT, Question
+from lrmtest.questions.released import in_released_order, released_fingerprints
+from lrmtest.questions.rows import Row
+from lrmtest.questions.sources import Release, load_release
+from lrmtest.suites.musique_contexts import CONTEXTS, PROMPTS, load_in_context
+from lrmtest.suites.suite import Suite
+
+MUSIQUE_DEV = Release(
+    name="musique-dev",
+    title="MuSiQue-Ans v1.0, development split",
+    names=("musique_ans_v1.0_dev.jsonl",),
+    rows=2417,
+    hub=HubFile(
+        repo="dgslibisey/MuSiQue",
+        path="musique_ans_v1.0_dev.jsonl",
+        revision="c8f4f8c9465fb69d31a8eae894c3fd509c4ca321",
+    ),
+    obtain="musique_ans_v1.0_dev.jsonl is in dgslibisey/MuSiQue on the hub",
+    fingerprinted=False,
+    sha256="15fa63794d18a94ce12411aca6e2327e65b6e83b0b1490efab3f1962e48abf3b",
+)
+MUSIQUE_100 = Release(
+    name="musique-100",
+    title="MuSiQue, the 100 questions of arXiv 2504.02010",
+    names=("musique_100.jsonl",),
+    rows=100,
+    hub=None,
+    obtain="musique_100.jsonl, or the whole split: " + MUSIQUE_DEV.obtain,
+)
+
+PROMPT = """Answer this question from what you know. If you are not sure, give your best guess.
+
+{question}
+
+Think first. Then end with one line that holds only the answer, a name, a date, a number or a \
+few words:
+Answer: <short answer>"""
+
+
+def load_musique(options: DataOptions) -> QuestionSet:
+    """The 100 questions of arXiv 2504.02010, from their own file or from the whole split.
+
+    Ids are MuSiQue's: ``2hop__151750_141308``. Material: ``question``, ``paragraphs`` and
+    ``question_decomposition``, the last two as released.
+    """
+    own_file = options.data_dir is not None and MUSIQUE_100.local_file(options.data_dir)
+    has_dev = options.data_dir is None or MUSIQUE_DEV.local_file(options.data_dir)
+    if own_file or not has_dev:
+        return load_release(MUSIQUE_100, options, partial(_question, "musique"))
+    whole = load_musique_dev(options, suite="musique")
+    asked = released_fingerprints(MUSIQUE_100.name)
+    chosen = [question for question in whole.questions if question.id in asked]
+    file = MUSIQUE_DEV.names[0]
+    in_order = in_released_order(
+        MUSIQUE_100.name, chosen, [file] * len(chosen), file=file, hint=MUSIQUE_100.obtain
+    )
+    return replace(whole, questions=in_order)
+
+
+def load_musique_dev(options: DataOptions, suite: str = "musique-dev") -> QuestionSet:
+    """The 2,417 questions of the development split, ids and material as in the 100."""
+    return load_release(MUSIQUE_DEV, options, partial(_question, suite))
+
+
+def _question(suite: str, row: Row, _number: int) -> Question:
+    if row.value("answerable") is not True:
+        raise row.error("answerable", "only answerable questions are expected")
+    names = (row.text("answer"), *row.texts("answer_aliases"))
+    return Question(
+        id=row.text("id"),
+        suite=suite,
+        material={
+            "question": row.text("question"),
+            "paragraphs": row.objects("paragraphs", texts=("title", "paragraph_text")),
+            "question_decomposition": row.objects(
+                "question_decomposition", texts=("question", "answer")
+            ),
+        },
+        references=tuple(dict.fromkeys(names)),
+        kind=SHORT_TEXT,
+    )
+
+
+def _suite(name: str, load: Callable[[DataOptions], QuestionSet], prompt: str) -> Suite:
+    # A fact is known or read, or it is not: little to think about.
+    return Suite(name, load, prompt, max_tokens=8192, grader=grade_short_text)
+
+
+def _in_all_contexts(name: str, load: Callable[[DataOptions], QuestionSet]) -> tuple[Suite, ...]:
+    """The suites of one set of questions: closed-book, then every other context."""
+    names = {context: f"{name}-{context}" for context in CONTEXTS}
+    return (
+        _suite(name, load, PROMPT),
+        *(
+            _suite(own, load_in_context(load, own, context), PROMPTS[context])
+            for context, own in names.items()
+        ),
+    )
+
+
+MUSIQUE_SUITES = (
+    *_in_all_contexts("musique", load_musique),
+    *_in_all_contexts("musique-dev", load_musique_dev),
+)
