@@ -34,6 +34,7 @@ from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compared import compare_runs
 from lrmtest.grading import Completion, grade
 from lrmtest.grading.loops import find_loop
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import INTEGER, Question
 from lrmtest.reports.html import load_run, write_report
 from lrmtest.runs.store import Store
@@ -91,7 +92,7 @@ def make_store(path: Path, questions: int, chars: int, runs: int, texts: Path | 
                 count = int(len(text) / 3.5 * dice.uniform(0.6, 1.4))
                 completion = Completion(text, "stop", 40, count, count - 10)
                 key = f"{run_id}/{one.id}"
-                store.add_completion(run_id, key, "sums", one.id, 0, completion)
+                store.add_completion(run_id, Place(key, "sums", one.id, 0), completion)
                 verdicts.append((key, grade(one, completion, TAGS)))
             store.set_verdicts(run_id, verdicts)
             store.finish_run(run_id)

@@ -39,7 +39,7 @@ def sample_views(store: Store, run: StoredRun, suite: str, question_id: str) -> 
     opening, closing = run.manifest["model"]["reasoning_tags"]
     views = []
     for stored in store.completions(run.run_id, question_id=question_id):
-        if stored.suite != suite:
+        if stored.place.suite != suite:
             continue
         completion = stored.completion
         reasoning, answer = told_apart(
@@ -47,7 +47,7 @@ def sample_views(store: Store, run: StoredRun, suite: str, question_id: str) -> 
         )
         views.append(
             SampleView(
-                sample=stored.sample,
+                sample=stored.place.sample,
                 verdict=stored.verdict,
                 reasoning=reasoning,
                 answer=answer,
@@ -60,8 +60,8 @@ def sample_views(store: Store, run: StoredRun, suite: str, question_id: str) -> 
             )
         )
     views += [
-        SampleView(sample=error.sample, error=error.message)
+        SampleView(sample=error.place.sample, error=error.message)
         for error in store.errors(run.run_id)
-        if (error.suite, error.question_id) == (suite, question_id)
+        if error.place.question == (suite, question_id)
     ]
     return sorted(views, key=lambda view: view.sample)

@@ -150,14 +150,14 @@ def _regrade(arguments: argparse.Namespace) -> int:
         verdicts: list[tuple[str, Verdict]] = []
         changes = []
         for stored in store.completions(run.run_id):
-            question = questions.get((stored.suite, stored.question_id))
+            question = questions.get(stored.place.question)
             if question is None:
                 continue
             verdict = grade(question, stored.completion, (opening, closing))
-            verdicts.append((stored.key, verdict))
+            verdicts.append((stored.place.key, verdict))
             if stored.verdict is not None and verdict != stored.verdict:
                 changes.append(
-                    f"{stored.suite} {stored.question_id} sample {stored.sample}: "
+                    f"{' '.join(stored.place.question)} sample {stored.place.sample}: "
                     f"{_brief(stored.verdict)} -> {_brief(verdict)}"
                 )
         store.set_verdicts(run.run_id, verdicts)

@@ -320,11 +320,11 @@ def _conversations(
         stored = store.completion(run.run_id, keys[index])
         if stored is None:
             continue
-        asked = store.question(run.run_id, stored.suite, stored.question_id)
+        asked = store.question(run.run_id, *stored.place.question)
         if asked is None or not asked.prompt or not stored.completion.text.strip():
             used.empty += 1
             continue
-        used.suites.add(stored.suite or "own prompts")
+        used.suites.add(stored.place.suite or "own prompts")
         prompt = _asked(chat, tuple(Message(role, text) for role, text in asked.prompt))
         yield prompt + _answered(chat, spec, prompt, stored.completion, used)
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.questions.suite import Source
 from lrmtest.runs.keys import fingerprint
@@ -97,27 +98,21 @@ class Run:
         self.run_id = stored.run_id
         self.manifest: dict[str, Any] = dict(stored.manifest)
 
-    def completion_arrived(
-        self, key: str, suite: str, question_id: str, sample: int, completion: Completion
-    ) -> None:
+    def completion_arrived(self, place: Place, completion: Completion) -> None:
         """Write a completion; it is safe when this returns.
 
         Raises:
             StoreError: it could not be written.
         """
-        self.store.add_completion(self.run_id, key, suite, question_id, sample, completion)
+        self.store.add_completion(self.run_id, place, completion)
 
-    def error_arrived(
-        self, key: str, suite: str, question_id: str, sample: int, error: EngineError
-    ) -> None:
+    def error_arrived(self, place: Place, error: EngineError) -> None:
         """Remember that the engine failed to produce a completion.
 
         Raises:
             StoreError: it could not be written.
         """
-        self.store.add_error(
-            self.run_id, key, suite, question_id, sample, str(error), error.attempts
-        )
+        self.store.add_error(self.run_id, place, str(error), error.attempts)
 
     def missing(self, keys: Sequence[str], *, adopt: bool) -> set[str]:
         """Those of `keys` that are still to be generated.

@@ -15,7 +15,7 @@ import threading
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -23,6 +23,7 @@ from typing import Any, Self
 from lrmtest.errors import StoreError, UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.runs.encoding import (
     question_from_json,
@@ -117,10 +118,7 @@ class StoredRun:
 class StoredCompletion:
     """A completion's row with where it belongs."""
 
-    key: str
-    suite: str
-    question_id: str
-    sample: int
+    place: Place
     completion: Completion
     created: str
     verdict: Verdict | None
@@ -130,10 +128,7 @@ class StoredCompletion:
 class StoredError:
     """An engine error that no later attempt has repaired."""
 
-    key: str
-    suite: str
-    question_id: str
-    sample: int
+    place: Place
     message: str
     attempts: int
 
@@ -379,10 +374,7 @@ class Store:
     def add_completion(
         self,
         run_id: str,
-        key: str,
-        suite: str,
-        question_id: str,
-        sample: int,
+        place: Place,
         completion: Completion,
         *,
         created: str | None = None,
@@ -401,10 +393,7 @@ class Store:
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     run_id,
-                    key,
-                    suite,
-                    question_id,
-                    sample,
+                    *astuple(place),
                     text,
                     completion.finish_reason,
                     completion.prompt_tokens,
@@ -416,23 +405,16 @@ class Store:
                     created or utc_now(),
                 ),
             )
-            self._db.execute("DELETE FROM engine_error WHERE run_id = ? AND key = ?", (run_id, key))
+            self._db.execute(
+                "DELETE FROM engine_error WHERE run_id = ? AND key = ?", (run_id, place.key)
+            )
 
-    def add_error(
-        self,
-        run_id: str,
-        key: str,
-        suite: str,
-        question_id: str,
-        sample: int,
-        message: str,
-        attempts: int,
-    ) -> None:
+    def add_error(self, run_id: str, place: Place, message: str, attempts: int) -> None:
         """Remember that the engine failed to produce a completion."""
         with self._errors("write"):
             self._db.execute(
                 "INSERT OR REPLACE INTO engine_error VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (run_id, key, suite, question_id, sample, message, attempts, utc_now()),
+                (run_id, *astuple(place), message, attempts, utc_now()),
             )
 
     def keys(self, run_id: str) -> set[str]:
@@ -548,9 +530,9 @@ class Store:
         failed = [
             SampleRecord(
                 model=run.model,
-                suite=error.suite,
-                question_id=error.question_id,
-                sample=error.sample,
+                suite=error.place.suite,
+                question_id=error.place.question_id,
+                sample=error.place.sample,
                 verdict=None,
                 error=error.message,
             )
@@ -566,7 +548,7 @@ class Store:
                 "WHERE run_id = ? ORDER BY suite, question_id, sample",
                 (run_id,),
             ).fetchall()
-        return [StoredError(*row) for row in rows]
+        return [StoredError(Place(*row[:4]), *row[4:]) for row in rows]
 
     def set_verdicts(self, run_id: str, verdicts: Iterable[tuple[str, Verdict]]) -> None:
         """Write verdicts by completion key, replacing earlier ones, in one transaction."""
@@ -628,4 +610,5 @@ def _stored_completion(row: tuple[Any, ...]) -> StoredCompletion:
         seconds=seconds,
     )
     graded = None if verdict is None else verdict_from_json(json.loads(verdict))
-    return StoredCompletion(key, suite, question_id, sample, completion, created, graded)
+    place = Place(key, suite, question_id, sample)
+    return StoredCompletion(place, completion, created, graded)

@@ -7,6 +7,7 @@ import pytest
 from lrmtest.cli import main
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
+from lrmtest.questions.place import Place
 from lrmtest.runs.baseline import read_baseline
 from lrmtest.runs.store import Store
 
@@ -20,7 +21,7 @@ def add_run(store, model, passes, *, questions=40, temperature=0.6, finished=Tru
     store.add_run(run_id, model, model, manifest)
     for number in range(questions):
         completion = Completion("\\boxed{7}", "stop", completion_tokens=9, reasoning_tokens=4)
-        store.add_completion(run_id, f"key-{number}", "sums", f"q{number}", 0, completion)
+        store.add_completion(run_id, Place(f"key-{number}", "sums", f"q{number}", 0), completion)
         store.set_verdicts(run_id, [(f"key-{number}", RIGHT if number < passes else WRONG)])
     if finished:
         store.finish_run(run_id)

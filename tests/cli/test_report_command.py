@@ -7,6 +7,7 @@ import pytest
 from lrmtest.cli import main
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import INTEGER, Question
 from lrmtest.runs.store import Store
 
@@ -22,7 +23,7 @@ def add_run(store, model, passes, *, questions=30, budget=64):
         one = Question(f"q{number}", "sums", {"text": "3 + 4"}, ("7",), INTEGER)
         store.add_questions(run_id, [("sums", one.id, one, [("user", "What is 3 + 4?")])])
         completion = Completion("\\boxed{7}", "stop", completion_tokens=9, reasoning_tokens=4)
-        store.add_completion(run_id, f"key-{number}", "sums", one.id, 0, completion)
+        store.add_completion(run_id, Place(f"key-{number}", "sums", one.id, 0), completion)
         store.set_verdicts(run_id, [(f"key-{number}", RIGHT if number < passes else WRONG)])
     store.finish_run(run_id)
 

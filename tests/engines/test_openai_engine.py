@@ -36,6 +36,7 @@ from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.server.llamacpp_program import find_llama_server
 from lrmtest.models.engines.token_counts import reasoning_end
 from lrmtest.models.spec import ModelSpec
+from lrmtest.questions.place import Place
 
 TAGS = ("<think>", "</think>")
 FAST = Backoff(base=0.01, cap=0.05)
@@ -54,10 +55,7 @@ def spec(location):
 
 def request(index, max_tokens=200, prompt=None):
     return Request(
-        key=f"k{index}",
-        suite="s",
-        question_id=str(index),
-        sample=0,
+        place=Place(f"k{index}", "s", str(index), 0),
         messages=(Message("user", prompt or f"question {index}"),),
         sampling=Sampling(max_tokens, 0.6, 0.95),
         seed=index,

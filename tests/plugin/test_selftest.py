@@ -9,18 +9,19 @@ from sums import right, suite
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
-from lrmtest.models.engines.base import EngineInfo, Message, Outcome, Request, Sampling
+from lrmtest.models.engines.base import Delivery, EngineInfo, Message, Request, Sampling
 from lrmtest.plugin.generation.selftest import findings, probes
+from lrmtest.questions.place import Place
 from lrmtest.runs.store import Store
 
-LIKE = Request("k", "aime", "q", 0, (Message("user", "?"),), Sampling(100, 0.6, 0.95), 1)
+LIKE = Request(Place("k", "aime", "q", 0), (Message("user", "?"),), Sampling(100, 0.6, 0.95), 1)
 
 TAGS = ("<think>", "</think>")
 
 
 def outcomes(*texts, tokens=48, prompt_tokens=9):
     return [
-        Outcome(probe, Completion(text, "length", prompt_tokens, tokens))
+        Delivery(probe, Completion(text, "length", prompt_tokens, tokens))
         for probe, text in zip(probes(LIKE), texts, strict=True)
     ]
 

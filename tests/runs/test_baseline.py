@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from lrmtest.errors import DataError, StoreError, UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import FAILURE_CLASSES, Verdict
+from lrmtest.questions.place import Place
 from lrmtest.runs.baseline import (
     Baseline,
     baseline_of,
@@ -172,7 +173,7 @@ def add_run(store, run_id="m-1", *, temperature=0.6, verdicts=(RIGHT, WRONG), mo
     run = store.add_run(run_id, model, "identity", manifest)
     for sample, verdict in enumerate(verdicts):
         completion = Completion("\\boxed{7}", "stop", completion_tokens=9, reasoning_tokens=4)
-        store.add_completion(run_id, f"key-{sample}", "sums", "q0", sample, completion)
+        store.add_completion(run_id, Place(f"key-{sample}", "sums", "q0", sample), completion)
         if verdict is not None:
             store.set_verdicts(run_id, [(f"key-{sample}", verdict)])
     store.finish_run(run_id)
@@ -219,7 +220,7 @@ def test_a_complete_run_lacks_nothing(store):
 
 def test_incomplete_runs_are_refused_and_say_what_is_missing(store):
     add_run(store, verdicts=(RIGHT, None))
-    store.add_error("m-1", "key-9", "sums", "q1", 0, "no answer", 1)
+    store.add_error("m-1", Place("key-9", "sums", "q1", 0), "no answer", 1)
     store.update_manifest("m-1", store.run("m-1").manifest)
     with pytest.raises(UsageError) as caught:
         refuse_incomplete(store, store.run("m-1"))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lrmtest.grading.completion import Completion
 from lrmtest.questions import Source
+from lrmtest.questions.place import Place
 from lrmtest.runs.keys import completion_key, sample_seed
 from lrmtest.runs.run import RunSettings, SuiteSettings, open_run
 from lrmtest.runs.store import Store
@@ -81,7 +82,7 @@ def test_fresh_begins_another_run_and_is_continued_later(store):
 
 def test_only_missing_completions_are_wanted(store):
     run = begin(store)
-    run.completion_arrived("k1", "aime", "q1", 0, Completion("t", "stop"))
+    run.completion_arrived(Place("k1", "aime", "q1", 0), Completion("t", "stop"))
     assert run.missing(["k1", "k2"], adopt=True) == {"k2"}
     fresh = begin(store, fresh=True)
     assert fresh.missing(["k1", "k2"], adopt=False) == {"k1", "k2"}

@@ -59,8 +59,7 @@ class EarlyStopping:
         )
         self._place = {place: number for number, place in enumerate(self._gate.order)}
         self._samples: dict[str, SampleKey] = {
-            request.key: ((request.suite, request.question_id), request.sample)
-            for request in plan.requests
+            request.key: (request.place.question, request.place.sample) for request in plan.requests
         }
         self._outcomes: dict[SampleKey, SampleOutcome] = {}
 
@@ -70,7 +69,7 @@ class EarlyStopping:
         return sorted(
             requests,
             key=lambda request: self._place.get(
-                ((request.suite, request.question_id), request.sample), last
+                (request.place.question, request.place.sample), last
             ),
         )
 

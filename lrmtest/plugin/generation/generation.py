@@ -16,7 +16,7 @@ from typing import Any
 
 from lrmtest.errors import EngineError, LrmtestError
 from lrmtest.models.engines import create_engine
-from lrmtest.models.engines.base import Engine, EngineInfo, Outcome, Progress, Request
+from lrmtest.models.engines.base import Delivery, Engine, EngineInfo, Progress, Request
 from lrmtest.models.engines.pool import EnginePool, pinned
 from lrmtest.models.engines.tokenizers.counter import load_counter
 from lrmtest.models.hardware import known_sizes, this_machine
@@ -60,7 +60,7 @@ class Generation:
         self._dropped: set[str] = set()
         self._planned_out = 0
         self._arrivals: queue.SimpleQueue[str | LrmtestError] = queue.SimpleQueue()
-        self._probed: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._probed: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._told: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._submitted_at = 0.0
         self._last_arrival_at = 0.0
@@ -203,7 +203,7 @@ class Generation:
         assert self._spec is not None
         probes = selftest.probes(like)
         engine.submit(probes)
-        arrived: dict[str, Outcome] = {}
+        arrived: dict[str, Delivery] = {}
         while len(arrived) < len(probes):
             outcome = self._probed.get()
             arrived[outcome.request.key] = outcome
@@ -232,21 +232,17 @@ class Generation:
         while not self._told.empty():
             self._say(self._told.get())
 
-    def _deliver(self, outcome: Outcome) -> None:
+    def _deliver(self, delivery: Delivery) -> None:
         """On the engine's thread: store first, then tell."""
-        request, completion, error = outcome.request, outcome.completion, outcome.error
+        request, completion, error = delivery.request, delivery.completion, delivery.error
         if request.key.startswith(selftest.KEY_PREFIX):
-            self._probed.put(outcome)
+            self._probed.put(delivery)
             return
         try:
             if completion is not None:
-                self._the_run.completion_arrived(
-                    request.key, request.suite, request.question_id, request.sample, completion
-                )
+                self._the_run.completion_arrived(request.place, completion)
             elif error is not None:
-                self._the_run.error_arrived(
-                    request.key, request.suite, request.question_id, request.sample, error
-                )
+                self._the_run.error_arrived(request.place, error)
         except LrmtestError as failure:
             # The store cannot be written: whoever waits must know, for nothing is safe any more.
             self._arrivals.put(failure)

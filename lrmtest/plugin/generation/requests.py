@@ -15,6 +15,7 @@ from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.suites import Asked
 from lrmtest.questions import Suite, render_prompt
+from lrmtest.questions.place import Place
 from lrmtest.runs.keys import completion_key, sample_seed
 from lrmtest.runs.run import RunSettings, SuiteSettings
 
@@ -166,7 +167,7 @@ class Requests:
             sample=sample,
         )
         sampling = Sampling(max_tokens, settings.temperature, settings.top_p)
-        return Request(key, suite, question_id, sample, messages, sampling, seed)
+        return Request(Place(key, suite, question_id, sample), messages, sampling, seed)
 
     def _budget(self, suite_budget: int) -> int:
         return self._settings.max_tokens or self._spec.card.max_tokens or suite_budget

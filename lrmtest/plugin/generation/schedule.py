@@ -160,7 +160,7 @@ class Schedule:
             _Asking(
                 replace(one, suite=replace(one.suite, name="")),
                 tuple(
-                    replace(request, suite="")
+                    replace(request, place=replace(request.place, suite=""))
                     for request in self._the_requests.for_question(one, first=first)
                 ),
             )
@@ -208,7 +208,7 @@ class Schedule:
         stored = self._store.completion(desk.run_id, request.key)
         if stored is None:
             raise StoreError(
-                f"the completion of {request.question_id} is gone from {self._store.path}",
+                f"the completion of {request.place.question_id} is gone from {self._store.path}",
                 hint="do not change the store while a run is using it",
             )
         return stored.completion
@@ -271,7 +271,7 @@ class Schedule:
                 model=self.spec.name,
                 suite=asked.suite.name,
                 question_id=asked.question.id,
-                sample=request.sample,
+                sample=request.place.sample,
                 verdict=None,
                 error=str(errors[request.key]),
             )

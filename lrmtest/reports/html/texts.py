@@ -92,8 +92,8 @@ class _Walk:
         )
         self._questions = asked
         self._completions = groupby(
-            (one for one in store.completions(run_id) if one.suite),
-            key=lambda one: (one.suite, one.question_id),
+            (one for one in store.completions(run_id) if one.place.suite),
+            key=lambda one: one.place.question,
         )
         self._next_completions = next(self._completions, None)
         self._next = next(self._questions, None)
@@ -120,8 +120,8 @@ class _Walk:
 def _errors(store: Store, run_id: str) -> dict[QuestionKey, list[dict[str, Any]]]:
     found: dict[QuestionKey, list[dict[str, Any]]] = {}
     for error in store.errors(run_id):
-        entry = {"sample": error.sample, "error": plain(error.message, _ERROR)}
-        found.setdefault((error.suite, error.question_id), []).append(entry)
+        entry = {"sample": error.place.sample, "error": plain(error.message, _ERROR)}
+        found.setdefault(error.place.question, []).append(entry)
     return found
 
 
@@ -191,7 +191,7 @@ def _sample(stored: StoredCompletion, tags: tuple[str, str]) -> dict[str, Any]:
     completion, verdict = stored.completion, stored.verdict
     reasoning, answer = told_apart(completion.text, tags, ran_out=completion.ran_out)
     sample: dict[str, Any] = {
-        "sample": stored.sample,
+        "sample": stored.place.sample,
         "reasoning": _part(reasoning),
         "answer": _part(answer),
         "finish": completion.finish_reason,

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lrmtest.errors import DataError, UsageError
-from lrmtest.grading import Completion, Verdict, grade
+from lrmtest.grading import Verdict, grade
 from lrmtest.models.engines.recorded.completion import recorded_completion
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.runs.formats.assign import Assignment
 from lrmtest.runs.formats.log import Log, LogSample
@@ -101,16 +102,15 @@ def import_log(
     for each in _placed(log, assignment, left_out):
         question, sample = each.question, each.sample
         questions.setdefault(question.id, (question, sample.prompt))
-        key = _key(log, assignment.suite, each)
+        place = Place(_key(log, assignment.suite, each), assignment.suite, question.id, each.index)
         if sample.output is None:
             errors += 1
-            store.add_error(
-                run.run_id, key, assignment.suite, question.id, each.index, sample.error, 1
-            )
+            store.add_error(run.run_id, place, sample.error, 1)
             continue
         completion = recorded_completion(sample.output, tags=tags, budget=budget)
-        verdict = _add(store, run, key, assignment.suite, each, completion, tags)
-        verdicts.append((key, verdict))
+        store.add_completion(run.run_id, place, completion)
+        verdict = grade(question, completion, tags)
+        verdicts.append((place.key, verdict))
         if sample.passed is not None:
             compared += 1
             if sample.passed != verdict.correct:
@@ -146,19 +146,6 @@ def _placed(log: Log, assignment: Assignment, left_out: dict[str, None]) -> Iter
             continue
         yield _Placed(question, seen[question.id], sample)
         seen[question.id] += 1
-
-
-def _add(
-    store: Store,
-    run: StoredRun,
-    key: str,
-    suite: str,
-    placed: _Placed,
-    completion: Completion,
-    tags: tuple[str, str],
-) -> Verdict:
-    store.add_completion(run.run_id, key, suite, placed.question.id, placed.index, completion)
-    return grade(placed.question, completion, tags)
 
 
 def _key(log: Log, suite: str, placed: _Placed) -> str:

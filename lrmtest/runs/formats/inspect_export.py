@@ -200,19 +200,19 @@ class _SuiteLog:
             if suite == self.suite
         }
         for stored in self.store.completions(self.run.run_id):
-            if stored.suite == self.suite:
+            if stored.place.suite == self.suite:
                 sample = self._question(stored, asked)
                 sample |= _answered(stored, self.run.model, (opening, closing))
                 reply = sample["output"]["choices"][0]["message"]
                 yield {**sample, "messages": [*sample["messages"], reply]}
         for error in self.store.errors(self.run.run_id):
-            if error.suite == self.suite:
+            if error.place.suite == self.suite:
                 yield {**self._question(error, asked), "error": _error(error.message)}
 
     def _question(
         self, stored: StoredCompletion | StoredError, asked: Mapping[str, StoredQuestion]
     ) -> dict[str, Any]:
-        found = asked.get(stored.question_id, StoredQuestion(None, ()))
+        found = asked.get(stored.place.question_id, StoredQuestion(None, ()))
         messages = [
             {"role": role, "content": well_formed(text), "source": "input"}
             for role, text in found.prompt
@@ -220,9 +220,9 @@ class _SuiteLog:
         question = found.question
         options = None if question is None else question.material.get("options")
         return {
-            "id": stored.question_id,
-            "epoch": stored.sample + 1,
-            "uuid": stored.key[:22],
+            "id": stored.place.question_id,
+            "epoch": stored.place.sample + 1,
+            "uuid": stored.place.key[:22],
             "input": messages,
             "messages": messages,
             "target": [] if question is None else list(question.references),

@@ -17,6 +17,7 @@ from typing import Any
 
 from lrmtest.errors import DataError
 from lrmtest.grading.completion import Completion
+from lrmtest.questions.place import Place
 from lrmtest.runs.encoding import (
     question_from_json,
     question_to_json,
@@ -67,20 +68,14 @@ def _lines(store: Store, run: StoredRun) -> Iterator[dict[str, Any]]:
     for error in store.errors(run.run_id):
         yield {
             "lrmtest": "error/1",
-            "key": error.key,
-            "suite": error.suite,
-            "question": error.question_id,
-            "sample": error.sample,
+            **_place_to_json(error.place),
             "message": error.message,
             "attempts": error.attempts,
         }
     for stored in store.completions(run.run_id):
         completion = stored.completion
         yield {
-            "key": stored.key,
-            "suite": stored.suite,
-            "question": stored.question_id,
-            "sample": stored.sample,
+            **_place_to_json(stored.place),
             "output": completion.text,
             "finish_reason": completion.finish_reason,
             "prompt_tokens": completion.prompt_tokens,
@@ -115,27 +110,13 @@ def import_run(store: Store, path: Path) -> tuple[StoredRun, int]:
     for record in _records(path):
         if isinstance(record, StoredCompletion):
             store.add_completion(
-                run.run_id,
-                record.key,
-                record.suite,
-                record.question_id,
-                record.sample,
-                record.completion,
-                created=record.created,
+                run.run_id, record.place, record.completion, created=record.created
             )
             if record.verdict is not None:
-                store.set_verdicts(run.run_id, [(record.key, record.verdict)])
+                store.set_verdicts(run.run_id, [(record.place.key, record.verdict)])
             count += 1
         elif isinstance(record, StoredError):
-            store.add_error(
-                run.run_id,
-                record.key,
-                record.suite,
-                record.question_id,
-                record.sample,
-                record.message,
-                record.attempts,
-            )
+            store.add_error(run.run_id, record.place, record.message, record.attempts)
         elif isinstance(record, _AskedQuestion):
             asked = record.asked
             store.add_questions(
@@ -201,21 +182,11 @@ def _record(line: dict[str, Any]) -> _Record:
             )
             return _AskedQuestion(line["suite"], line["question"], asked)
         case "error/1":
-            return StoredError(
-                key=line["key"],
-                suite=line["suite"],
-                question_id=line["question"],
-                sample=line["sample"],
-                message=line["message"],
-                attempts=line["attempts"],
-            )
+            return StoredError(_place_from_json(line), line["message"], line["attempts"])
         case None:
             verdict = line["verdict"]
             return StoredCompletion(
-                key=line["key"],
-                suite=line["suite"],
-                question_id=line["question"],
-                sample=line["sample"],
+                place=_place_from_json(line),
                 completion=Completion(
                     text=line["output"],
                     finish_reason=line["finish_reason"],
@@ -231,6 +202,19 @@ def _record(line: dict[str, Any]) -> _Record:
             )
         case other:
             raise ValueError(f"unknown kind of line {other!r}")
+
+
+def _place_to_json(place: Place) -> dict[str, Any]:
+    return {
+        "key": place.key,
+        "suite": place.suite,
+        "question": place.question_id,
+        "sample": place.sample,
+    }
+
+
+def _place_from_json(line: dict[str, Any]) -> Place:
+    return Place(line["key"], line["suite"], line["question"], line["sample"])
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from lrmtest.errors import UsageError
 from lrmtest.grading import split
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.runs.files import replacing
 from lrmtest.runs.store import Store, StoredCompletion, StoredRun
@@ -104,28 +105,26 @@ def _rows(store: Store, run: StoredRun) -> Iterator[dict[str, Any]]:
             "prompt": [{"role": role, "text": well_formed(text)} for role, text in stored.prompt],
         }
     for completion in store.completions(run.run_id):
-        name = completion.suite, completion.question_id
         yield {
-            **_place(run, *name, completion.sample),
-            **asked.get(name, {}),
+            **_place(run, completion.place),
+            **asked.get(completion.place.question, {}),
             **_completion(completion, (opening, closing)),
         }
     for error in store.errors(run.run_id):
-        name = error.suite, error.question_id
         yield {
-            **_place(run, *name, error.sample),
-            **asked.get(name, {}),
+            **_place(run, error.place),
+            **asked.get(error.place.question, {}),
             "error": well_formed(error.message),
         }
 
 
-def _place(run: StoredRun, suite: str, question_id: str, sample: int) -> dict[str, Any]:
+def _place(run: StoredRun, place: Place) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
         "model": run.model,
-        "suite": suite,
-        "question": question_id,
-        "sample": sample,
+        "suite": place.suite,
+        "question": place.question_id,
+        "sample": place.sample,
     }
 
 

@@ -66,7 +66,9 @@ def test_two_tools_logs_are_compared_question_by_question(
 
 def test_what_was_counted_is_kept(store, eval_file, suite_questions):
     run = import_log(store, read_inspect_log(eval_file), suite_questions, name="m", tags=TAGS).run
-    completions = {each.question_id: each.completion for each in store.completions(run.run_id)}
+    completions = {
+        each.place.question_id: each.completion for each in store.completions(run.run_id)
+    }
     assert completions["q6"].completion_tokens == 512
     assert completions["q6"].finish_reason == "length"
     assert completions["q6"].reasoning_tokens == 512

@@ -10,6 +10,7 @@ from lrmtest.errors import DataError, StoreError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
 from lrmtest.questions import Question
+from lrmtest.questions.place import Place
 from lrmtest.runs.formats.jsonl import export_run, import_run
 from lrmtest.runs.store import Store
 
@@ -20,10 +21,10 @@ def filled(path, text="it is \\boxed{2}\x00\ud800\x1b[31m"):
     store = Store(path)
     store.add_run("run-1", "m", "i", {"suites": {"aime": {}}, "seed": 0})
     store.add_questions("run-1", [("aime", "q1", QUESTION, [("user", "1+1?")])])
-    store.add_completion("run-1", "k1", "aime", "q1", 0, Completion(text, "stop", 5, 7, 3))
+    store.add_completion("run-1", Place("k1", "aime", "q1", 0), Completion(text, "stop", 5, 7, 3))
     verdict = Verdict(True, 1.0, "2", None, True)
     store.set_verdicts("run-1", [("k1", verdict)])
-    store.add_error("run-1", "k2", "aime", "q1", 1, "broke", 3)
+    store.add_error("run-1", Place("k2", "aime", "q1", 1), "broke", 3)
     store.finish_run("run-1")
     return store
 

@@ -100,7 +100,8 @@ def check_budgets(requests: Sequence[Request], chat: ChatTokenizer, context: int
     if not over:
         return
     tokens, request = max(over, key=lambda pair: pair[0])
-    what = f"question {request.question_id!r}" if request.question_id else "the prompt"
+    name = request.place.question_id
+    what = f"question {name!r}" if name else "the prompt"
     message = (
         f"{what} takes {tokens} tokens and the budget is {request.sampling.max_tokens}; "
         f"together they exceed the model's context of {context}"
