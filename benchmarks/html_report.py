@@ -36,7 +36,9 @@ from lrmtest.grading import Completion, grade
 from lrmtest.grading.loops import find_loop
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import INTEGER, Question
-from lrmtest.reports.html import load_run, write_report
+from lrmtest.reports.html import write_report
+from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import Store
 
 TAGS = ("<think>", "</think>")
@@ -81,7 +83,7 @@ def make_store(path: Path, questions: int, chars: int, runs: int, texts: Path | 
                 "temperature": 0.6,
                 "suites": {"sums": {"max_tokens": 32768, "samples": 1, "questions": questions}},
             }
-            store.add_run(run_id, run_id, run_id, manifest)
+            store.add_run(run_id, run_id, run_id, Manifest.from_json(manifest))
             store.add_questions(
                 run_id, [("sums", one.id, one, [("user", one.material["text"])]) for one in asked]
             )
@@ -138,7 +140,7 @@ def main() -> None:
         begun = time.perf_counter()
         runs = [load_run(f"run-{number}", store) for number in range(given.runs)]
         compared = {
-            run.run_id: compare_runs(runs[0].outcomes, run.outcomes, gate=GateSettings())
+            run.run_id: compare_runs(runs[0], run, gate=GateSettings())
             for run in (runs[1:] if given.compare else ())
         }
         figures = time.perf_counter() - begun

@@ -16,6 +16,7 @@ from lrmtest.grading import Completion, grade
 from lrmtest.questions.fresh import fresh_question
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import INTEGER, Question
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.store import Store
 
 SAMPLES = 4
@@ -198,7 +199,8 @@ def make_store(path: Path, temporal: int = 120, mathematics: int = 60) -> None:
     with Store(path) as store:
         for model in MODELS:
             run_id = f"{model.name}-20260301-120000"
-            store.add_run(run_id, model.name, model.name, manifest_of(model, suites))
+            manifest = Manifest.from_json(manifest_of(model, suites))
+            store.add_run(run_id, model.name, model.name, manifest)
             for suite, questions in suites.items():
                 verdicts = []
                 prompts = []

@@ -9,9 +9,9 @@ from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import Comparison, compare
 from lrmtest.analysis.flips import Flip, flips
 from lrmtest.analysis.gate import Decision, decide
-from lrmtest.runs.baseline import Baseline
 from lrmtest.runs.differences import Difference, differences, refuse_differences
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome
+from lrmtest.runs.records import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class ComparedRuns:
             no tokens are compared then.
     """
 
-    baseline: Baseline
-    candidate: Baseline
+    baseline: RunRecord
+    candidate: RunRecord
     differences: tuple[Difference, ...]
     comparison: Comparison
     flips: tuple[Flip, ...]
@@ -63,8 +63,8 @@ class ComparedRuns:
 
 
 def compare_runs(
-    baseline: Baseline,
-    candidate: Baseline,
+    baseline: RunRecord,
+    candidate: RunRecord,
     *,
     allowed: Collection[str] = (),
     gate: GateSettings | None = None,
@@ -82,7 +82,7 @@ def compare_runs(
         UsageError: settings differ that may not.
     """
     found = differences(baseline.manifest, candidate.manifest)
-    accepted = refuse_differences(found, allowed, baseline.name)
+    accepted = refuse_differences(found, allowed, baseline.run_id)
     comparable = baseline.tokens_estimated == candidate.tokens_estimated
     before, after = baseline.outcomes, candidate.outcomes
     if not comparable:

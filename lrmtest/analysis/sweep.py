@@ -10,8 +10,8 @@ from lrmtest.analysis.collapse import Collapse, collapse
 from lrmtest.analysis.compare import SuiteComparison
 from lrmtest.analysis.compared import ComparedRuns, compare_runs
 from lrmtest.analysis.summary import ALL_SUITES, Rate, mean_rate
-from lrmtest.runs.baseline import Baseline
 from lrmtest.runs.outcomes import Outcomes, of_suite
+from lrmtest.runs.records import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class SweepRun:
 
     label: str
     degree: float
-    run: Baseline
+    run: RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,7 @@ def _part(outcomes: Outcomes, suite: str) -> Outcomes:
     return outcomes if suite == ALL_SUITES else of_suite(outcomes, suite)
 
 
-def _figures(run: Baseline, suite: str, compared: ComparedRuns | None) -> SuiteFigures:
+def _figures(run: RunRecord, suite: str, compared: ComparedRuns | None) -> SuiteFigures:
     asked = [question for question in _part(run.outcomes, suite).values() if question.count]
     samples = sum(question.count for question in asked)
     tokens = sum(question.tokens for question in asked)

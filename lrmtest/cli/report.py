@@ -10,8 +10,10 @@ from lrmtest.analysis.compared import ComparedRuns, compare_runs
 from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
 from lrmtest.options.gate import add_difference_options, add_margin_options, read_gate
-from lrmtest.reports.html import ReportRun, load_run, write_report
+from lrmtest.reports.html import write_report
 from lrmtest.reports.numbers import counted, size
+from lrmtest.runs.records import RunRecord
+from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME
 
 
@@ -47,8 +49,8 @@ def _report(arguments: argparse.Namespace) -> int:
     if baseline is not None:
         for run in candidates:
             compared[run.run_id] = compare_runs(
-                baseline.outcomes,
-                run.outcomes,
+                baseline,
+                run,
                 allowed=arguments.allow_different,
                 gate=gate,
                 threshold=arguments.pass_threshold,
@@ -59,7 +61,7 @@ def _report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _candidates(runs: list[ReportRun], baseline: ReportRun | None) -> list[ReportRun]:
+def _candidates(runs: list[RunRecord], baseline: RunRecord | None) -> list[RunRecord]:
     """The runs without repeats and without the baseline.
 
     Raises:

@@ -28,9 +28,10 @@ from lrmtest.models.spec import ModelSpec
 from lrmtest.questions.fresh import DIFFICULTIES, FAMILIES, fresh_question
 from lrmtest.questions.registry import suite_named
 from lrmtest.questions.suite import render_prompt
-from lrmtest.runs.baseline import is_file
 from lrmtest.runs.formats.jsonl import import_run
-from lrmtest.runs.store import STORE_NAME, Store, StoredRun
+from lrmtest.runs.records import RunHead
+from lrmtest.runs.reference import is_file
+from lrmtest.runs.store import STORE_NAME, Store
 from lrmtest.unicode import well_formed
 
 Kind = Literal["fresh", "text", "traces"]
@@ -271,7 +272,7 @@ def _is_export(name: str) -> bool:
     return is_file(name) or name.endswith(".jsonl")
 
 
-def _opened(stack: ExitStack, name: str, path: Path) -> tuple[Store, StoredRun]:
+def _opened(stack: ExitStack, name: str, path: Path) -> tuple[Store, RunHead]:
     """The run that `name` means, with the store that it is in."""
     if not _is_export(name):
         store = stack.enter_context(Store(path, create=False))
@@ -310,7 +311,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _conversations(
-    chat: ChatTokenizer, spec: ModelSpec, store: Store, run: StoredRun, used: _Used
+    chat: ChatTokenizer, spec: ModelSpec, store: Store, run: RunHead, used: _Used
 ) -> Iterator[str]:
     """Prompts with their completions, in an order that is random and always the same."""
     keys = sorted(store.keys(run.run_id))

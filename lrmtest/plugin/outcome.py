@@ -103,6 +103,4 @@ def _records(
         return schedule.error_records(asked, shared.desk(name)) if asked is not None else []
     if model is None:
         return []
-    return [
-        record for asked, attempt in model.attempts for record in schedule.records(asked, attempt)
-    ]
+    return [record for _, attempt in model.attempts for record in schedule.records(attempt)]

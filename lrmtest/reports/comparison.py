@@ -45,9 +45,9 @@ def comparison_view(
     parts: list[RenderableType] = [
         Text.assemble(
             (one_line(candidate.model, _NAME_LIMIT), "bold"),
-            f" ({one_line(candidate.name, _NAME_LIMIT)}) against the baseline ",
+            f" ({one_line(candidate.run_id, _NAME_LIMIT)}) against the baseline ",
             (one_line(baseline.model, _NAME_LIMIT), "bold"),
-            f" ({one_line(baseline.name, _NAME_LIMIT)})",
+            f" ({one_line(baseline.run_id, _NAME_LIMIT)})",
         )
     ]
     notes = [f"allowed to differ: {one_line(str(each), 200)}" for each in compared.differences]

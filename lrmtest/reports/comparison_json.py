@@ -15,7 +15,7 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
     """The figures of a comparison as JSON values, unrounded; infinity is null."""
     comparison, early = compared.comparison, compared.early
     return {
-        "baseline": {"run_id": compared.baseline.name, "model": compared.baseline.model},
+        "baseline": {"run_id": compared.baseline.run_id, "model": compared.baseline.model},
         "differences": [
             {
                 "name": difference.name,

@@ -131,7 +131,7 @@ def _comparison(compared: ComparedRuns) -> str:
     title = (
         f"### {literal(compared.candidate.model, _NAME_LIMIT)} against the baseline "
         f"{literal(compared.baseline.model, _NAME_LIMIT)} "
-        f"({literal(compared.baseline.name, _NAME_LIMIT)})"
+        f"({literal(compared.baseline.run_id, _NAME_LIMIT)})"
     )
     parts = [title]
     notes = [f"- allowed to differ: {literal(str(each), 200)}" for each in compared.differences]

@@ -1,13 +1,13 @@
 """Sweeps: levels beside the model itself."""
 
 import pytest
+from made_runs import run_of
 from rich.console import Console
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.analysis.sweep import SweepRun, sweep
 from lrmtest.reports.sweep import collapse_words, sweep_markdown, sweep_view
-from lrmtest.runs.baseline import Baseline
 from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
 
 COUNT = 40
@@ -21,7 +21,7 @@ def run(model, passed, *, failure="wrong", tokens=100, suites=("hops", "logic"))
         for suite in suites
         for n in range(COUNT)
     }
-    return Baseline(f"{model}-1", model, "2026-01-01T00:00:00+00:00", {"suites": {}}, outcomes)
+    return run_of(f"{model}-1", outcomes, model=model)
 
 
 def levels(*passed, **more):

@@ -20,6 +20,7 @@ from lrmtest.questions import render_prompt, suite_named
 from lrmtest.questions.fresh import FAMILIES, fresh_question
 from lrmtest.questions.place import Place
 from lrmtest.runs.formats.jsonl import export_run
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.store import STORE_NAME, Store
 
 TAGS = ("<think>", "</think>")
@@ -265,7 +266,8 @@ def test_runs_that_cannot_be_calibrated_on(chat, store, tmp_path):
 def test_a_run_keeps_the_system_prompt_it_had(chat, store):
     one = question("sums", "q1")
     with Store(store) as opened:
-        opened.add_run("tiny-1", "tiny", "tiny", manifest("tiny", ["sums"]))
+        content = Manifest.from_json(manifest("tiny", ["sums"]))
+        opened.add_run("tiny-1", "tiny", "tiny", content)
         prompt = [("system", "Be brief."), ("user", "1 + 1?")]
         opened.add_questions("tiny-1", [("sums", one.id, one, prompt)])
         opened.add_completion("tiny-1", Place("k", "sums", one.id, 0), Completion("2", "stop"))

@@ -75,6 +75,6 @@ def test_a_long_run_begins_with_one_and_a_short_run_does_not(pytester):
         assert server.chats == 43
     with Store(pytester.path / "reports" / "lrmtest.sqlite", create=False) as store:
         run = store.run("last")
-        assert run.manifest["self_test"]["seeds"] == "honoured"
+        assert run.manifest.self_test.seeds == "honoured"
         assert len(store.keys(run.run_id)) == 40
     assert json.loads((pytester.path / "s.json").read_text())["runs"][0]["model"] == "m"

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from made_runs import run_of
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compared import EarlyStop, compare_runs
@@ -14,7 +15,7 @@ from lrmtest.errors import UsageError
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.reports.comparison_json import comparison_document
 from lrmtest.reports.terminal import render
-from lrmtest.runs.baseline import Baseline
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
 
 
@@ -28,12 +29,16 @@ def a_run(name, results, *, tokens=100, suite="aime", manifest=None, **fields):
             for index, letter in enumerate(letters)
         }
         outcomes[suite, f"q{number}"] = QuestionOutcome(suite, f"q{number}", samples)
-    return Baseline(name, name.partition("-")[0], "", manifest or {}, outcomes, **fields)
+    return run_of(name, outcomes, model=name.partition("-")[0], manifest=manifest, **fields)
 
 
 def merged(*runs):
-    outcomes = {key: question for run in runs for key, question in run.outcomes.items()}
-    return replace(runs[0], outcomes=outcomes)
+    return replace(runs[0], samples=tuple(sample for run in runs for sample in run.samples))
+
+
+def estimated(run):
+    samples = tuple(replace(sample, tokens_estimated=True) for sample in run.samples)
+    return replace(run, samples=samples)
 
 
 BEFORE = a_run("big-1", ["p"] * 14 + ["w"] * 6)
@@ -103,7 +108,7 @@ def test_tables_fit_the_terminal(width, rate):
 
 
 @pytest.mark.parametrize(
-    ("after", "outcome"), [(AFTER, "REGRESSED"), (replace(BEFORE, name="big-2"), "OK")]
+    ("after", "outcome"), [(AFTER, "REGRESSED"), (replace(BEFORE, run_id="big-2"), "OK")]
 )
 def test_the_decision_in_words_with_its_error_rates(after, outcome):
     settings = GateSettings(mde=0.25, alpha=0.04, power=0.75)
@@ -142,18 +147,16 @@ def test_nothing_in_common_is_no_table():
 
 
 def test_estimated_tokens_are_not_compared_with_counted_ones():
-    compared = compare_runs(BEFORE, replace(AFTER, tokens_estimated=True))
+    compared = compare_runs(BEFORE, estimated(AFTER))
     assert compared.comparison.total.tokens is None
     assert "tokens are not compared" in shown(compared)
-    both = compare_runs(
-        replace(BEFORE, tokens_estimated=True), replace(AFTER, tokens_estimated=True)
-    )
+    both = compare_runs(estimated(BEFORE), estimated(AFTER))
     assert both.comparison.total.tokens is not None
 
 
 def test_settings_that_differ_are_refused_or_shown():
-    before = replace(BEFORE, manifest={"temperature": 0.6})
-    after = replace(AFTER, manifest={"temperature": 0.0})
+    before = replace(BEFORE, manifest=Manifest(temperature=0.6))
+    after = replace(AFTER, manifest=Manifest(temperature=0.0))
     with pytest.raises(UsageError, match=r"temperature: 0\.6 against 0\.0"):
         compare_runs(before, after)
     text = shown(compare_runs(before, after, allowed=["temperature"]))
@@ -162,13 +165,13 @@ def test_settings_that_differ_are_refused_or_shown():
 
 def test_hostile_names_are_escaped():
     nasty = "q\x1b[2J[red]x[/red]\u202e\x00"
-    before = replace(
-        BEFORE, outcomes={("s", nasty): QuestionOutcome("s", nasty, {0: SampleOutcome(None, 3)})}
-    )
-    after = replace(
-        before,
-        name=nasty,
-        outcomes={("s", nasty): QuestionOutcome("s", nasty, {0: SampleOutcome("wrong", 3)})},
+    before, after = (
+        run_of(
+            run_id,
+            {("s", nasty): QuestionOutcome("s", nasty, {0: SampleOutcome(failure, 3)})},
+            model="big",
+        )
+        for run_id, failure in (("big-1", None), (nasty, "wrong"))
     )
     text = shown(compare_runs(before, after, gate=GateSettings()))
     assert "[red]x[/red]" in text

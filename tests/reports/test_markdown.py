@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_runs import sample_of
 from markdown_it import MarkdownIt
 
 from lrmtest.analysis.claims import GateSettings
@@ -14,23 +15,21 @@ from lrmtest.grading.verdict import Verdict
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.failed import failed_questions
 from lrmtest.reports.markdown import MOST_QUESTIONS, literal, markdown_report
-from lrmtest.runs.baseline import Baseline
-from lrmtest.runs.outcomes import outcomes_of
-from lrmtest.runs.records import RunRecord, SampleRecord
+from lrmtest.runs.records import RunRecord
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable("table")
 
 
 def record(number, *, passed, model="m", sample=0, answer="7", suite="s", error=None):
     verdict = Verdict(passed, float(passed), answer, None if passed else "wrong", passed)
-    return SampleRecord(
+    return sample_of(
         model, suite, f"q{number}", sample, None if error else verdict, error=error,
         reasoning_tokens=90, answer_tokens=10,
     )  # fmt: skip
 
 
 def summary(records, model="m"):
-    return summarize(RunRecord(f"{model}-1", model, {}, tuple(records)))
+    return summarize(RunRecord(f"{model}-1", model, samples=tuple(records)))
 
 
 class Cells(HTMLParser):
@@ -110,7 +109,7 @@ def test_results_have_intervals_and_failure_classes():
 def test_a_comparison_and_its_gate():
     def run(name, passing):
         records = [record(n, passed=n < passing) for n in range(100)]
-        return Baseline(name, name, "2026-01-01T00:00:00+00:00", {}, outcomes_of(records))
+        return RunRecord(name, name, "2026-01-01T00:00:00+00:00", samples=tuple(records))
 
     compared = compare_runs(run("a<b>", 90), run("c|d", 10), gate=GateSettings())
     text = markdown_report([], [compared])

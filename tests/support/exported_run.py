@@ -6,6 +6,7 @@ from lrmtest.errors import LrmtestError
 from lrmtest.grading import Completion, grade
 from lrmtest.questions import Question
 from lrmtest.questions.place import Place
+from lrmtest.runs.manifest import Manifest
 
 LOGS = Path(__file__).parents[1] / "runs" / "formats" / "logs"
 """Logs that other tools wrote."""
@@ -27,7 +28,7 @@ OUTPUTS = (
 
 def fill(store, run_id="run-1", manifest=MANIFEST):
     """Write such a run; returns it."""
-    store.add_run(run_id, "m", "identity", manifest)
+    store.add_run(run_id, "m", "identity", Manifest.from_json(manifest))
     for suite in manifest["suites"]:
         prompt = [("system", "Be brief."), ("user", "1+1?\x00\x1b[31m<script>\ud800")]
         store.add_questions(run_id, [(suite, QUESTION.id, QUESTION, prompt)])

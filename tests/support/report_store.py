@@ -5,6 +5,7 @@ from __future__ import annotations
 from lrmtest.grading import Completion, grade
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import INTEGER, Question
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.store import Store
 
 TAGS = ("<think>", "</think>")
@@ -77,7 +78,8 @@ def add_run(store, run_id, asked, *, model=None, manifest_of=None, errors=(), fi
         (one.suite, one.id): one for one in [*(q for q, _ in asked), *(q for q, _, _ in errors)]
     }
     suites = dict.fromkeys(suite for suite, _ in questions)
-    store.add_run(run_id, model, run_id, manifest_of or manifest(model, suites))
+    content = manifest_of or manifest(model, suites)
+    store.add_run(run_id, model, run_id, Manifest.from_json(content))
     store.add_questions(
         run_id,
         [

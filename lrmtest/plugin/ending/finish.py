@@ -11,8 +11,8 @@ from lrmtest.options.exit_codes import INFRASTRUCTURE, OK, REGRESSED, UNDECIDED,
 from lrmtest.plugin.session import LrmtestSession, session_of
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.reports.terminal import render
-from lrmtest.runs.baseline import Baseline, is_greedy, write_baseline
-from lrmtest.runs.outcomes import outcomes_of
+from lrmtest.runs.formats.baseline import write_baseline
+from lrmtest.runs.records import RunRecord
 
 _DECIDABLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
@@ -61,21 +61,16 @@ def print_comparisons(reporter: pytest.TerminalReporter, shared: LrmtestSession)
         reporter.write_line(f"ERROR: {complaint}", red=True)
 
 
-def session_runs(shared: LrmtestSession) -> Iterator[Baseline]:
+def session_runs(shared: LrmtestSession) -> Iterator[RunRecord]:
     """The runs of this session, as far as their tests have run."""
-    for name, records in shared.collector.by_model().items():
+    for name, samples in shared.collector.by_model().items():
         generation = shared.generations[name]
-        yield Baseline(
-            name=generation.run_id,
-            model=name,
-            created=shared.store.run(generation.run_id).created,
-            manifest=generation.manifest,
-            outcomes=outcomes_of(records, greedy=is_greedy(generation.manifest)),
-            tokens_estimated=any(record.tokens_estimated for record in records),
+        yield generation.head.with_samples(
+            samples, timing=generation.timing(), store=shared.store.path
         )
 
 
-def _save_baseline(shared: LrmtestSession, run: Baseline, unfair: str | None) -> None:
+def _save_baseline(shared: LrmtestSession, run: RunRecord, unfair: str | None) -> None:
     path = shared.settings.comparison.save_baseline
     if path is None:
         return

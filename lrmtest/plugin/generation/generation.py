@@ -9,10 +9,9 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from lrmtest.errors import EngineError, LrmtestError
 from lrmtest.models.engines import create_engine
@@ -26,7 +25,8 @@ from lrmtest.plugin.generation import selftest
 from lrmtest.plugin.generation.order import longest_first
 from lrmtest.plugin.generation.protocol import AskedQuestion, GenerationPlan, Status, Watcher
 from lrmtest.runs.environment import environment
-from lrmtest.runs.records import RunTiming
+from lrmtest.runs.manifest import EngineSection, SelfTestSection, SizeSection
+from lrmtest.runs.records import RunHead, RunTiming
 from lrmtest.runs.run import Run, open_run
 from lrmtest.runs.store import Store
 
@@ -84,13 +84,11 @@ class Generation:
         self._run = open_run(
             self._store,
             plan.spec.name,
-            plan.run_settings,
-            plan.suites,
-            environment=environment(this_machine().to_json()),
+            replace(plan.manifest, environment=environment(this_machine().to_json())),
             fresh=self._settings.fresh_run,
         )
         if sizes := known_sizes(plan.spec.card, plan.spec.engine):
-            self._run.describe("size", sizes)
+            self._run.describe(replace(self._run.manifest, size=SizeSection.from_json(sizes)))
         self._planned = {request.key for request in plan.requests}
         missing = self._missing(plan.requests, plan.questions)
         stored = self._planned - missing
@@ -126,7 +124,7 @@ class Generation:
             if self._watcher is not None:
                 engine.submit(self._watcher.in_order(wanted))
             else:
-                expected = self._store.expected_tokens(self.manifest["model"]["name"])
+                expected = self._store.expected_tokens(self.head.model)
                 engine.submit(longest_first(wanted, expected))
 
     def _not_needed_after(self, key: str) -> bool:
@@ -175,15 +173,13 @@ class Generation:
                 raise
             self._engine = engine
             self._startup_seconds = time.monotonic() - begun
-            self._the_run.describe(
-                "engine",
-                {
-                    "engine": info.engine,
-                    "version": info.version,
-                    "seeded": info.seeded,
-                    "details": info.details,
-                },
+            described = EngineSection(
+                engine=info.engine,
+                version=info.version,
+                seeded=info.seeded,
+                details=info.details,
             )
+            self._the_run.describe(replace(self.head.manifest, engine=described))
             if len(planned) >= selftest.LONG_RUN_SAMPLES and spec.engine != "recorded":
                 self._self_test(engine, info, planned[0])
         return self._engine
@@ -214,7 +210,9 @@ class Generation:
             self._spec.card.reasoning_tags,
             load_counter(tokenizer) if tokenizer else None,
         )
-        self._the_run.describe("self_test", found)
+        self._the_run.describe(
+            replace(self.head.manifest, self_test=SelfTestSection.from_json(found))
+        )
         for warning in found["warnings"]:
             self._say(f"{self._spec.name}: {warning}")
 
@@ -323,9 +321,9 @@ class Generation:
     # Looking at it
 
     @property
-    def manifest(self) -> Mapping[str, Any]:
-        """The run's manifest."""
-        return self._the_run.manifest
+    def head(self) -> RunHead:
+        """The run, as it is in the store."""
+        return self._the_run.head
 
     @property
     def progress(self) -> Progress:

@@ -11,7 +11,7 @@ from lrmtest.grading.completion import Completion
 from lrmtest.models.engines.base import Request
 from lrmtest.models.spec import ModelSpec
 from lrmtest.questions import Question
-from lrmtest.runs.run import RunSettings, SuiteSettings
+from lrmtest.runs.manifest import Manifest
 
 AskedQuestion = tuple[str, str, Question | None, Sequence[tuple[str, str]]]
 """Suite, question id, question (None for a test's own prompt) and conversation."""
@@ -23,15 +23,13 @@ class GenerationPlan:
 
     Attributes:
         spec: the model, its files on disk.
-        run_settings: what all completions share.
-        suites: per suite, what its completions share.
+        manifest: what all completions share, and per suite.
         questions: what is asked, for the store.
         requests: one per sample.
     """
 
     spec: ModelSpec
-    run_settings: RunSettings
-    suites: Mapping[str, SuiteSettings]
+    manifest: Manifest
     questions: Sequence[AskedQuestion]
     requests: Sequence[Request]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from lrmtest.plugin.suites import Asked
 from lrmtest.questions import Suite, render_prompt
 from lrmtest.questions.place import Place
 from lrmtest.runs.keys import completion_key, sample_seed
-from lrmtest.runs.run import RunSettings, SuiteSettings
+from lrmtest.runs.manifest import Manifest, ModelSection, SuiteSection
 
 
 class Requests:
@@ -35,13 +36,17 @@ class Requests:
         self._spec = spec
         self._settings = settings
         temperature, top_p = sampling_defaults(spec)
-        self.run_settings = RunSettings(
-            model=self._describe_model(),
-            temperature=temperature if settings.temperature is None else settings.temperature,
-            top_p=top_p if settings.top_p is None else settings.top_p,
+        self._sampling = (
+            temperature if settings.temperature is None else settings.temperature,
+            top_p if settings.top_p is None else settings.top_p,
+        )
+        self._manifest = Manifest(
+            model=ModelSection.from_json(self._describe_model()),
+            temperature=self._sampling[0],
+            top_p=self._sampling[1],
             seed=settings.seed,
         )
-        self._model_identity = self.run_settings.model_identity
+        self._model_identity = self._manifest.model.identity
 
     def _describe_model(self) -> dict[str, Any]:
         """Everything about the model that could change an outcome."""
@@ -125,24 +130,25 @@ class Requests:
             max_tokens=self._budget(max_tokens),
         )
 
-    def suite_settings(self, asked: Sequence[Asked]) -> dict[str, SuiteSettings]:
-        """Per suite, what its completions share."""
+    def manifest(self, asked: Sequence[Asked]) -> Manifest:
+        """What all completions share, and those of each suite that is asked."""
         by_suite: dict[str, list[Asked]] = {}
         for one in asked:
             by_suite.setdefault(one.suite.name, []).append(one)
-        return {
-            name: SuiteSettings(
+        suites = {
+            name: SuiteSection(
                 prompt_sha256=hashlib.sha256(self._template(part[0].suite).encode()).hexdigest(),
                 max_tokens=self._budget(part[0].suite.max_tokens),
                 samples=self._settings.samples,
                 source=part[0].loaded.source,
                 questions=len(part),
-                answer_kinds=sorted({question.kind for question in part[0].loaded.questions}),
+                answer_kinds=tuple(sorted({each.kind for each in part[0].loaded.questions})),
                 tests=tuple(dict.fromkeys(one.test for one in part if one.test)),
                 options=("--model", self._spec.given, *self._settings.given),
             )
             for name, part in by_suite.items()
         }
+        return replace(self._manifest, suites=suites)
 
     def _request(
         self,
@@ -154,19 +160,18 @@ class Requests:
         sample: int,
         max_tokens: int,
     ) -> Request:
-        settings = self.run_settings
-        seed = sample_seed(settings.seed, suite, question_id, sample)
+        seed = sample_seed(self._settings.seed, suite, question_id, sample)
         key = completion_key(
             model_identity=self._model_identity,
             question_digest=digest,
             messages=[(message.role, message.content) for message in messages],
             max_tokens=max_tokens,
-            temperature=settings.temperature,
-            top_p=settings.top_p,
+            temperature=self._sampling[0],
+            top_p=self._sampling[1],
             seed=seed,
             sample=sample,
         )
-        sampling = Sampling(max_tokens, settings.temperature, settings.top_p)
+        sampling = Sampling(max_tokens, *self._sampling)
         return Request(Place(key, suite, question_id, sample), messages, sampling, seed)
 
     def _budget(self, suite_budget: int) -> int:

@@ -78,8 +78,7 @@ class Schedule:
         requests = self._the_requests
         return GenerationPlan(
             spec=self.spec,
-            run_settings=requests.run_settings,
-            suites=requests.suite_settings([one.asked for one in self._asking.values()]),
+            manifest=requests.manifest([one.asked for one in self._asking.values()]),
             questions=[_asked_question(asking) for asking in self._asking.values()],
             requests=[request for one in self._asking.values() for request in one.requests],
         )
@@ -196,6 +195,7 @@ class Schedule:
             verdicts=tuple(verdict for _, verdict in graded),
             pass_threshold=self._settings.pass_threshold,
             reused=tuple(key not in status.fresh for key in asking.keys),
+            places=tuple(request.place for request in asking.requests),
         )
 
     def _graded(
@@ -238,25 +238,16 @@ class Schedule:
         _raise_first(desk.generate_now([request], [("", test_id, None, _pairs(messages))]))
         return self._stored(request, desk)
 
-    def records(self, asked: Asked, attempt: Attempt) -> list[SampleRecord]:
+    def records(self, attempt: Attempt) -> list[SampleRecord]:
         """One record per sample of an attempt, without texts."""
         return [
-            SampleRecord(
-                model=self.spec.name,
-                suite=asked.suite.name,
-                question_id=asked.question.id,
-                sample=sample,
-                verdict=verdict,
-                finish_reason=completion.finish_reason,
-                prompt_tokens=completion.prompt_tokens,
-                reasoning_tokens=completion.reasoning_tokens,
-                answer_tokens=completion.answer_tokens,
-                tokens_estimated=completion.tokens_estimated,
-                seconds=completion.seconds,
-                reused=attempt.reused[sample],
-            )
-            for sample, (completion, verdict) in enumerate(
-                zip(attempt.completions, attempt.verdicts, strict=True)
+            SampleRecord.of(self.spec.name, place, completion, verdict, reused=reused)
+            for place, completion, verdict, reused in zip(
+                attempt.places,
+                attempt.completions,
+                attempt.verdicts,
+                attempt.reused,
+                strict=True,
             )
         ]
 
@@ -267,14 +258,7 @@ class Schedule:
             return []
         errors = desk.status_of(asking.keys).errors
         return [
-            SampleRecord(
-                model=self.spec.name,
-                suite=asked.suite.name,
-                question_id=asked.question.id,
-                sample=request.place.sample,
-                verdict=None,
-                error=str(errors[request.key]),
-            )
+            SampleRecord(self.spec.name, request.place, error=str(errors[request.key]))
             for request in asking.requests
             if request.key in errors
         ]

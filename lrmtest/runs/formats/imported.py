@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,9 @@ from lrmtest.questions.question import Question
 from lrmtest.runs.formats.assign import Assignment
 from lrmtest.runs.formats.log import Log, LogSample
 from lrmtest.runs.keys import fingerprint
-from lrmtest.runs.store import Store, StoredRun
+from lrmtest.runs.manifest import ImportSection, Manifest, SuiteSection
+from lrmtest.runs.records import RunHead
+from lrmtest.runs.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Imported:
         disagreements: those of them that are graded otherwise here.
     """
 
-    run: StoredRun
+    run: RunHead
     suite: str
     completions: int
     errors: int
@@ -161,27 +163,29 @@ def _key(log: Log, suite: str, placed: _Placed) -> str:
 
 def _open_run(
     store: Store, log: Log, assignment: Assignment, name: str, tags: tuple[str, str]
-) -> StoredRun:
+) -> RunHead:
     identity = fingerprint({"tool": log.tool, "invocation": log.invocation, "model": name})
     for run in store.runs(identity=identity):
-        known = run.manifest["imported"].get(assignment.suite)
-        if known is not None and known["sha256"] != log.sha256:
+        known = run.manifest.imported.get(assignment.suite)
+        if known is not None and known.sha256 != log.sha256:
             raise UsageError(
-                f"run {run.run_id} has suite {assignment.suite} already, from {known['file']}",
+                f"run {run.run_id} has suite {assignment.suite} already, from {known.file}",
                 hint="give one of the two another name with --name",
             )
         return run
-    manifest: dict[str, Any] = {
-        "model": {
-            "name": name,
-            "engine": log.tool,
-            "served_model": log.model,
-            "reasoning_tags": list(tags),
-        },
-        **log.settings,
-        "suites": {},
-        "imported": {},
-    }
+    manifest = Manifest.from_json(
+        {
+            "model": {
+                "name": name,
+                "engine": log.tool,
+                "served_model": log.model,
+                "reasoning_tags": list(tags),
+            },
+            **log.settings,
+            "suites": {},
+            "imported": {},
+        }
+    )
     return store.add_run(
         f"{name}-{_timestamp(log.created)}-{identity[:4]}", name, identity, manifest
     )
@@ -189,35 +193,37 @@ def _open_run(
 
 def _describe_suite(
     store: Store,
-    run: StoredRun,
+    run: RunHead,
     log: Log,
     assignment: Assignment,
     questions: Mapping[str, tuple[Question, Any]],
     samples: int,
 ) -> None:
     kinds = sorted({question.kind for question, _ in questions.values()})
-    suite = {
-        "samples": -(-samples // len(questions)),
-        "questions": len(questions),
-        "source": asdict(assignment.source),
-        "answer_kinds": kinds,
-        **({} if log.max_tokens is None else {"max_tokens": log.max_tokens}),
-    }
-    origin = {
-        "tool": log.tool,
-        "version": log.version,
-        "task": log.task,
-        "file": log.file,
-        "sha256": log.sha256,
-        "created": log.created,
-    }
-    name = assignment.suite
-    manifest = {
-        **run.manifest,
-        "suites": {**run.manifest["suites"], name: suite},
-        "imported": {**run.manifest["imported"], name: origin},
-    }
-    store.update_manifest(run.run_id, manifest)
+    suite = SuiteSection(
+        samples=-(-samples // len(questions)),
+        questions=len(questions),
+        source=assignment.source,
+        answer_kinds=tuple(kinds),
+        max_tokens=log.max_tokens,
+    )
+    origin = ImportSection(
+        tool=log.tool,
+        version=log.version,
+        task=log.task,
+        file=log.file,
+        sha256=log.sha256,
+        created=log.created,
+    )
+    name, manifest = assignment.suite, run.manifest
+    store.update_manifest(
+        run.run_id,
+        replace(
+            manifest,
+            suites={**manifest.suites, name: suite},
+            imported={**manifest.imported, name: origin},
+        ),
+    )
 
 
 def _timestamp(created: str) -> str:

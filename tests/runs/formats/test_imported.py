@@ -15,7 +15,6 @@ from lrmtest.questions import (
     Suite,
     suite_named,
 )
-from lrmtest.runs.baseline import baseline_of
 from lrmtest.runs.formats.assign import OwnQuestions, SuiteQuestions, choose_suite
 from lrmtest.runs.formats.harness import read_harness_log
 from lrmtest.runs.formats.imported import import_log
@@ -37,7 +36,7 @@ def test_an_lm_eval_log_is_graded_here(store, harness_file, suite_questions):
     assert (imported.completions, imported.errors, imported.left_out) == (12, 0, ())
     assert (imported.compared, imported.disagreements) == (12, ())
     records = {
-        record.question_id: record
+        record.place.question_id: record
         for record in store.sample_records(store.run(imported.run.run_id))
     }
     failures = {id_: record.verdict.failure for id_, record in records.items()}
@@ -45,9 +44,9 @@ def test_an_lm_eval_log_is_graded_here(store, harness_file, suite_questions):
     assert failures == {f"q{number}": wrong.get(f"q{number}") for number in range(12)}
     assert all(record.tokens_estimated for record in records.values())
     manifest = store.run(imported.run.run_id).manifest
-    assert manifest["temperature"] == 0.6
-    assert manifest["suites"]["demo"]["source"]["name"] == "demo"
-    assert manifest["imported"]["demo"]["task"] == "fresh_temporal_demo"
+    assert manifest.temperature == 0.6
+    assert manifest.suites["demo"].source.name == "demo"
+    assert manifest.imported["demo"].task == "fresh_temporal_demo"
 
 
 def test_two_tools_logs_are_compared_question_by_question(
@@ -57,7 +56,7 @@ def test_two_tools_logs_are_compared_question_by_question(
     second = import_log(store, read_inspect_log(eval_file), suite_questions, name="b", tags=TAGS)
     assert (second.completions, second.disagreements) == (12, ())
     compared = compare_runs(
-        *(baseline_of(store, store.run(each.run.run_id)) for each in (first, second)),
+        *(store.record(store.run(each.run.run_id)) for each in (first, second)),
         allowed=["budget"],
     )
     assert compared.comparison.total.questions == 12
@@ -92,7 +91,7 @@ def test_tasks_of_one_invocation_are_one_run(store, harness_file, suite_question
     import_log(store, log, suite_questions, name="m", tags=TAGS)
     import_log(store, log, OwnQuestions(log, "option"), name="m", tags=TAGS)
     (run,) = store.runs()
-    assert set(run.manifest["suites"]) == {"demo", "fresh_temporal_demo"}
+    assert set(run.manifest.suites) == {"demo", "fresh_temporal_demo"}
     assert run.finished
 
 
