@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compared import compare_runs
+from lrmtest.analysis.compare import compare
 from lrmtest.grading import Completion, grade
 from lrmtest.grading.loops import find_loop
 from lrmtest.questions.place import Place
@@ -140,7 +140,7 @@ def main() -> None:
         begun = time.perf_counter()
         runs = [load_run(f"run-{number}", store) for number in range(given.runs)]
         compared = {
-            run.run_id: compare_runs(runs[0], run, gate=GateSettings())
+            run.run_id: compare(runs[0], run, gate=GateSettings())
             for run in (runs[1:] if given.compare else ())
         }
         figures = time.perf_counter() - begun

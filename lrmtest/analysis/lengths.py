@@ -1,4 +1,4 @@
-"""How long completions are, correct and incorrect ones apart."""
+"""The lengths of completions, correct and incorrect ones apart."""
 
 from __future__ import annotations
 

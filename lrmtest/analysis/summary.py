@@ -1,4 +1,4 @@
-"""What a run says: pass rates, failure classes and tokens, by suite and in all."""
+"""The summary of a run: pass rates, failure classes and tokens, by suite and in all."""
 
 from __future__ import annotations
 

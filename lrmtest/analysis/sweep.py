@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.collapse import Collapse, collapse
-from lrmtest.analysis.compare import SuiteComparison
-from lrmtest.analysis.compared import ComparedRuns, compare_runs
+from lrmtest.analysis.compare import ComparedRuns, compare
+from lrmtest.analysis.paired_comparison import SuiteComparison
 from lrmtest.analysis.summary import ALL_SUITES, Rate, mean_rate
 from lrmtest.runs.outcomes import Outcomes, of_suite
 from lrmtest.runs.records import RunRecord
@@ -105,7 +105,7 @@ def sweep(
     """
     first = runs[0].run
     compared = [
-        compare_runs(first, each.run, allowed=allowed, gate=gate, threshold=threshold)
+        compare(first, each.run, allowed=allowed, gate=gate, threshold=threshold)
         for each in runs[1:]
     ]
     names = list(dict.fromkeys(suite for suite, _ in first.outcomes))

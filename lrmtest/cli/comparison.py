@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lrmtest.analysis.compared import compare_runs
+from lrmtest.analysis.compare import compare
 from lrmtest.cli.output import show
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import LrmtestError, UsageError
@@ -81,7 +81,7 @@ def _compared(arguments: argparse.Namespace) -> int:
             f"{arguments.run_name} and {arguments.baseline} are the same run",
             hint="`lrmtest runs` lists the others",
         )
-    compared = compare_runs(
+    compared = compare(
         baseline,
         candidate,
         allowed=arguments.allow_different,
@@ -91,4 +91,4 @@ def _compared(arguments: argparse.Namespace) -> int:
     show(comparison_view(compared), crop=False)
     if compared.decision is None:
         return OK
-    return exit_code(compared.decision.outcome, arguments.undecided)
+    return exit_code(compared.decision.result, arguments.undecided)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from lrmtest.analysis.compared import ComparedRuns, compare_runs
+from lrmtest.analysis.compare import ComparedRuns, compare
 from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
 from lrmtest.options.gate import add_difference_options, add_margin_options, read_gate
@@ -48,7 +48,7 @@ def _report(arguments: argparse.Namespace) -> int:
     compared: dict[str, ComparedRuns] = {}
     if baseline is not None:
         for run in candidates:
-            compared[run.run_id] = compare_runs(
+            compared[run.run_id] = compare(
                 baseline,
                 run,
                 allowed=arguments.allow_different,

@@ -135,11 +135,7 @@ def _questions(
     """
     if arguments.suite is not None:
         run = run.only_suite(arguments.suite)
-    return triage(
-        run.outcomes,
-        baseline.outcomes if baseline is not None else None,
-        arguments.pass_threshold,
-    )
+    return triage(run, baseline, arguments.pass_threshold)
 
 
 def _keys(questions: list[TriagedQuestion]) -> list[QuestionKey]:

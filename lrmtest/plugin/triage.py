@@ -50,14 +50,12 @@ class Triage:
             run = store.run(f"last:{model}")
             candidate = store.record(run)
             baseline = self._compared_with(store, candidate)
-        before = None if baseline is None else baseline.outcomes
-        if before is not None and not before.keys() & candidate.outcomes.keys():
-            assert baseline is not None
+        if baseline is not None and not baseline.outcomes.keys() & candidate.outcomes.keys():
             raise UsageError(
                 f"--triage: runs {baseline.run_id} and {candidate.run_id} share no question",
                 hint="name what to compare with: --baseline RUN (`lrmtest runs` lists them)",
             )
-        found = of_kinds(triage(candidate.outcomes, before, self._threshold), self._kinds)
+        found = of_kinds(triage(candidate, baseline, self._threshold), self._kinds)
         against = "" if baseline is None else f" against {baseline.run_id}"
         self.lines.append(
             f"triage: {len(found)} {' or '.join(self._kinds)} in {candidate.run_id}{against}"

@@ -9,11 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lrmtest.analysis.compare import Comparison, RateChange, SuiteComparison
-from lrmtest.analysis.compared import ComparedRuns, EarlyStop
+from lrmtest.analysis.compare import ComparedRuns, EarlyStop
 from lrmtest.analysis.flips import FLIP_KINDS, FlipKind
 from lrmtest.analysis.gate import Decision
 from lrmtest.analysis.intervals import Interval
+from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
 from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, would_decide
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import (
@@ -226,7 +226,7 @@ def _early_view(early: EarlyStop) -> Text:
 def _decision_view(decision: Decision) -> list[RenderableType]:
     settings = decision.settings
     parts: list[RenderableType] = [
-        Text.assemble("gate: ", (decision.outcome.upper(), _STYLES[decision.outcome]))
+        Text.assemble("gate: ", (decision.result.upper(), _STYLES[decision.result]))
     ]
     parts += [Text(f"  {one_line(reason, 400)}") for reason in decision.reasons]
     if decision.samples_needed is not None:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lrmtest.analysis.compared import ComparedRuns
+from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.summary import Rate, RunSummary, SuiteSummary
 from lrmtest.reports.comparison_json import comparison_document
 from lrmtest.runs.files import write_whole

@@ -37,7 +37,7 @@ def test_every_level_is_compared_with_the_first():
     assert first.compared is None
     assert first.suites["hops"].change is None
     assert second.suites["hops"].change.failed.worsening == pytest.approx(0.05)
-    assert third.compared.decision.outcome == "regressed"
+    assert third.compared.decision.result == "regressed"
     assert third.suites["logic"].rate.value == 0.1
     assert list(found.collapses) == ["hops", "logic", ALL_SUITES]
     assert found.collapses[ALL_SUITES].questions == 80

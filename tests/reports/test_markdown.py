@@ -9,7 +9,7 @@ from made_runs import sample_of
 from markdown_it import MarkdownIt
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compared import compare_runs
+from lrmtest.analysis.compare import compare
 from lrmtest.analysis.summary import summarize
 from lrmtest.grading.verdict import Verdict
 from lrmtest.reports.escape import one_line
@@ -111,7 +111,7 @@ def test_a_comparison_and_its_gate():
         records = [record(n, passed=n < passing) for n in range(100)]
         return RunRecord(name, name, "2026-01-01T00:00:00+00:00", samples=tuple(records))
 
-    compared = compare_runs(run("a<b>", 90), run("c|d", 10), gate=GateSettings())
+    compared = compare(run("a<b>", 90), run("c|d", 10), gate=GateSettings())
     text = markdown_report([], [compared])
     assert "**❌ gate: regressed** (c&#124;d)" in text
     assert "a&#60;b&#62;" in text
@@ -126,7 +126,7 @@ def test_failed_questions_are_folded_and_bounded():
     records = [
         record(n, passed=False, answer=answers[n % 3]) for n in range(MOST_QUESTIONS + 50)
     ] + [record(1000, passed=False, error="<i>broke</i>")]
-    keys = {(r.suite, r.question_id) for r in records}
+    keys = {r.place.question for r in records}
     failed = failed_questions(
         records,
         {key: f"test_s.py::test_s[{key[1]}]" for key in keys},

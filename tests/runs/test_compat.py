@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lrmtest.analysis.compared import compare_runs
+from lrmtest.analysis.compare import compare
 from lrmtest.analysis.summary import summarize
 from lrmtest.cli import main
 from lrmtest.reports.summary_json import summary_document
@@ -36,7 +35,7 @@ def compat_dir(data_dir):
 def reports(compat_dir, tmp_path):
     """A copy of the store, to write to, in a reports folder."""
     shutil.copy(compat_dir / STORE_NAME, tmp_path / STORE_NAME)
-    os.chmod(tmp_path / STORE_NAME, 0o644)
+    (tmp_path / STORE_NAME).chmod(0o644)
     return tmp_path
 
 
@@ -71,7 +70,7 @@ def test_the_baseline_is_the_stores_run_and_is_written_again_as_it_was(store, co
     assert baseline_text(read) == text
     assert baseline_text(kept) == text
     assert read.outcomes == kept.outcomes
-    compared = compare_runs(read, kept)
+    compared = compare(read, kept)
     assert not compared.differences
     assert {flip.kind for flip in compared.flips} == {"both pass", "both fail"}
 
@@ -126,9 +125,9 @@ def test_the_same_command_continues_the_run(reports, data_dir, arguments, tests)
     with Store(reports / STORE_NAME) as store:
         before = {run.run_id: run.manifest.to_json() for run in store.runs()}
     words = [word.format(data=data_dir) for word in arguments]
+    words += ["--reports-dir", str(reports), "--summary-json", str(reports / "summary.json")]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words, "--reports-dir", str(reports), "--tb=no", "-q"]
-        + ["-p", "no:cacheprovider", "--summary-json", str(reports / "summary.json")],
+        [sys.executable, "-m", "pytest", *words, "--tb=no", "-q", "-p", "no:cacheprovider"],
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -92,7 +92,7 @@ def _gate_status(shared: LrmtestSession) -> int:
     assert watch is not None
     assert options.gate is not None
     outcomes = [
-        compared.decision.outcome
+        compared.decision.result
         for compared in shared.comparisons.results
         if compared.decision is not None
     ]

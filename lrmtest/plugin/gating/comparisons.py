@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lrmtest.analysis.compared import ComparedRuns, compare_runs
+from lrmtest.analysis.compare import ComparedRuns, compare
 from lrmtest.analysis.gate import Decision
 from lrmtest.errors import UsageError
 from lrmtest.options.gate import ComparisonOptions
@@ -114,7 +114,7 @@ class Comparisons:
         if stop is not None and dropped:
             candidate = replace(candidate, samples=stop.counted())
         gate = self.options.gate
-        compared = compare_runs(
+        compared = compare(
             baseline,
             candidate,
             allowed=self.options.allowed,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compared import ComparedRuns, EarlyStop, without_tokens
+from lrmtest.analysis.compare import ComparedRuns, EarlyStop, without_tokens
 from lrmtest.analysis.gate import Decision
 from lrmtest.analysis.sequential import SampleKey, SequentialGate
 from lrmtest.errors import UsageError

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lrmtest.analysis.compared import ComparedRuns
+from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.reports.html.chunks import chunked
 from lrmtest.reports.html.figures import document
 from lrmtest.reports.html.page import page

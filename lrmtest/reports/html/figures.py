@@ -10,7 +10,7 @@ from importlib.metadata import version
 from math import isfinite
 from typing import Any
 
-from lrmtest.analysis.compared import ComparedRuns
+from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.compute import compute
 from lrmtest.analysis.flips import FLIP_KINDS
 from lrmtest.analysis.front import pareto_front
@@ -19,7 +19,7 @@ from lrmtest.analysis.summary import ALL_SUITES, Rate, RunSummary, SuiteSummary,
 from lrmtest.reports.comparison_json import comparison_document
 from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.html.chunks import Place
+from lrmtest.reports.html.chunks import TextSlot
 from lrmtest.reports.html.table import NAME, RESULTS, flip_counts, table
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import RunRecord
@@ -34,7 +34,7 @@ def document(
     runs: Sequence[RunRecord],
     compared: Mapping[str, ComparedRuns],
     keys: Sequence[QuestionKey],
-    places: Mapping[QuestionKey, Place],
+    places: Mapping[QuestionKey, TextSlot],
     brief: Mapping[QuestionKey, tuple[str, str]],
     threshold: float,
 ) -> dict[str, Any]:

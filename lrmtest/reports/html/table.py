@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lrmtest.analysis.compared import ComparedRuns
+from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.flips import FLIP_KINDS, usual_failure
 from lrmtest.grading.verdict import FAILURE_CLASSES
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.html.chunks import Place
+from lrmtest.reports.html.chunks import TextSlot
 from lrmtest.runs.outcomes import QuestionKey, QuestionOutcome
 from lrmtest.runs.records import RunRecord
 
@@ -43,13 +43,13 @@ def table(
     runs: Sequence[RunRecord],
     compared: Mapping[str, ComparedRuns],
     keys: Sequence[QuestionKey],
-    places: Mapping[QuestionKey, Place],
+    places: Mapping[QuestionKey, TextSlot],
     brief: Mapping[QuestionKey, tuple[str, str]],
     threshold: float,
 ) -> dict[str, Any]:
     """The table by columns, which compress better than rows."""
     suites = list(dict.fromkeys(suite for suite, _ in keys))
-    nowhere: Place = (-1, 0)
+    nowhere: TextSlot = (-1, 0)
     return {
         "suites": [one_line(suite, NAME) for suite in suites],
         "suite": [suites.index(suite) for suite, _ in keys],

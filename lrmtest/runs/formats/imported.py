@@ -13,7 +13,7 @@ from lrmtest.grading import Verdict, grade
 from lrmtest.models.engines.recorded.completion import recorded_completion
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
-from lrmtest.runs.formats.assign import Assignment
+from lrmtest.runs.formats.assign import LogQuestions
 from lrmtest.runs.formats.log import Log, LogSample
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.manifest import ImportSection, Manifest, SuiteSection
@@ -69,7 +69,7 @@ class _Placed:
 
 
 def import_log(
-    store: Store, log: Log, assignment: Assignment, *, name: str, tags: tuple[str, str]
+    store: Store, log: Log, assignment: LogQuestions, *, name: str, tags: tuple[str, str]
 ) -> Imported:
     """Write a log into a store as a run, every completion graded.
 
@@ -138,7 +138,7 @@ def import_log(
     )
 
 
-def _placed(log: Log, assignment: Assignment, left_out: dict[str, None]) -> Iterator[_Placed]:
+def _placed(log: Log, assignment: LogQuestions, left_out: dict[str, None]) -> Iterator[_Placed]:
     """The samples whose question is known, each question's numbered from 0."""
     seen: Counter[str] = Counter()
     for sample in log.samples():
@@ -162,7 +162,7 @@ def _key(log: Log, suite: str, placed: _Placed) -> str:
 
 
 def _open_run(
-    store: Store, log: Log, assignment: Assignment, name: str, tags: tuple[str, str]
+    store: Store, log: Log, assignment: LogQuestions, name: str, tags: tuple[str, str]
 ) -> RunHead:
     identity = fingerprint({"tool": log.tool, "invocation": log.invocation, "model": name})
     for run in store.runs(identity=identity):
@@ -195,7 +195,7 @@ def _describe_suite(
     store: Store,
     run: RunHead,
     log: Log,
-    assignment: Assignment,
+    assignment: LogQuestions,
     questions: Mapping[str, tuple[Question, Any]],
     samples: int,
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 from report_store import LOOP, add_run, manifest, said
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compared import compare_runs
+from lrmtest.analysis.compare import compare
 from lrmtest.questions.question import SHORT_TEXT, Question
 from lrmtest.reports.html import write_report
 from lrmtest.runs.reference import load_run
@@ -136,7 +136,7 @@ def hostile(tmp_path_factory):
                 finished=False,
             )
     baseline, candidate = load_run("a-", path), load_run("b-", path)
-    compared = compare_runs(baseline, candidate, allowed=["all"], gate=GateSettings())
+    compared = compare(baseline, candidate, allowed=["all"], gate=GateSettings())
     report = folder / "report.html"
     write_report(report, [baseline, candidate], {candidate.run_id: compared})
     return report

@@ -9,7 +9,7 @@ from reading import chunks_of, index_of
 from report_store import BROKEN, LOOP, SUMS, WORDS, add_run, make_store, question, right, said
 
 from lrmtest.analysis.compare import compare
-from lrmtest.analysis.compared import compare_runs
+from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES, summarize
 from lrmtest.reports.html import report_text
 from lrmtest.reports.html.table import natural
@@ -31,14 +31,14 @@ def runs(store):
 @pytest.fixture(scope="module")
 def html(runs):
     baseline, candidate = runs
-    compared = compare_runs(baseline, candidate)
+    compared = compare(baseline, candidate)
     return report_text(runs, {candidate.run_id: compared}, 0.5)
 
 
 def test_figures_are_those_of_analysis(html, runs):
     report = index_of(html)
     for run, shown in zip(runs, report["runs"], strict=True):
-        summary = summarize(run.record)
+        summary = summarize(run)
         for part in (*summary.suites, summary.total):
             figures = shown["suites"][part.suite]
             assert figures["rate"]["value"] == part.strict.value
@@ -46,7 +46,7 @@ def test_figures_are_those_of_analysis(html, runs):
             assert figures["counts"]["looped"] == part.failures["looped"]
             assert sum(figures["counts"].values()) == part.samples == figures["samples"]
             assert figures["errors"] == part.errors
-    total = compare(runs[0].outcomes, runs[1].outcomes).total
+    total = compare_outcomes(runs[0].outcomes, runs[1].outcomes).total
     [comparison] = report["comparisons"]
     assert comparison["figures"]["total"]["failed"]["worsening"] == total.failed.worsening
     assert comparison["flip_counts"][ALL_SUITES]["broken"] == BROKEN["small"] - BROKEN["full"]
@@ -159,7 +159,7 @@ def test_a_baseline_file_has_figures_and_no_texts(store, runs, tmp_path):
     [shown] = index_of(html)["runs"]
     assert shown["texts"] is False
     assert chunks_of(html) == []
-    expected = summarize(runs[0].record)
+    expected = summarize(runs[0])
     for part in (*expected.suites, expected.total):
         assert shown["suites"][part.suite]["rate"]["value"] == part.strict.value
         assert shown["suites"][part.suite]["counts"]["wrong"] == part.failures["wrong"]

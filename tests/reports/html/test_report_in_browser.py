@@ -9,7 +9,7 @@ import pytest
 from report_store import BROKEN, SUMS, WORDS, make_store
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compared import EarlyStop, compare_runs
+from lrmtest.analysis.compare import EarlyStop, compare
 from lrmtest.reports.html import write_report
 from lrmtest.runs.formats.baseline import write_baseline
 from lrmtest.runs.reference import load_run
@@ -342,7 +342,7 @@ def test_runs_from_baseline_files_have_no_texts_and_say_so(tmp_path, watched):
 def test_a_gate_that_stopped_early_is_told_with_its_figures(tmp_path, watched):
     store = make_store(tmp_path / "lrmtest.sqlite")
     runs = load_run("full-1", store), load_run("small-1", store)
-    compared = compare_runs(runs[0], runs[1], gate=GateSettings())
+    compared = compare(runs[0], runs[1], gate=GateSettings())
     early = EarlyStop(31, 104, 73, 9000.0, 12000.0, 0.9, 0.5)
     write_report(tmp_path / "report.html", runs, {"small-1": replace(compared, early=early)})
     with watched(tmp_path / "report.html") as page:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lrmtest.analysis.compared import compare_runs
+from lrmtest.analysis.compare import compare
 from lrmtest.errors import DataError, UsageError
 from lrmtest.questions import (
     DataOptions,
@@ -55,7 +55,7 @@ def test_two_tools_logs_are_compared_question_by_question(
     first = import_log(store, read_harness_log(harness_file), suite_questions, name="a", tags=TAGS)
     second = import_log(store, read_inspect_log(eval_file), suite_questions, name="b", tags=TAGS)
     assert (second.completions, second.disagreements) == (12, ())
-    compared = compare_runs(
+    compared = compare(
         *(store.record(store.run(each.run.run_id)) for each in (first, second)),
         allowed=["budget"],
     )
