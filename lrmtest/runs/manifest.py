@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from lrmtest.grading.split import DEFAULT_TAGS
+from lrmtest.models.engines.base import is_greedy
 from lrmtest.questions.suite import Source
 from lrmtest.runs.keys import fingerprint
 
@@ -333,7 +334,7 @@ class Manifest(Section):
     @property
     def greedy(self) -> bool:
         """Whether the run decoded at temperature 0, so that its samples are copies."""
-        return self.temperature == 0
+        return is_greedy(self.temperature)
 
     @property
     def reasoning_tags(self) -> tuple[str, str]:

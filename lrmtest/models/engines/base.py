@@ -11,6 +11,16 @@ from lrmtest.grading.completion import Completion
 from lrmtest.questions.place import Place
 
 
+def is_greedy(temperature: float | None) -> bool:
+    """Whether the likeliest token is always taken, so that every sample is a copy of the first."""
+    return temperature == 0
+
+
+def fits_context(prompt_tokens: int, budget: int, context: int) -> bool:
+    """Whether a prompt and all of its budget fit a context of so many tokens."""
+    return prompt_tokens + budget <= context
+
+
 @dataclass(frozen=True, slots=True)
 class Sampling:
     """How tokens are drawn, and how many there may be.
@@ -24,6 +34,11 @@ class Sampling:
     max_tokens: int
     temperature: float
     top_p: float
+
+    @property
+    def greedy(self) -> bool:
+        """Whether nothing is drawn."""
+        return is_greedy(self.temperature)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from lrmtest.errors import EngineError, UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.loops import LoopDetector
-from lrmtest.models.engines.base import Deliver, Delivery, EngineInfo, Progress, Request
+from lrmtest.models.engines.base import (
+    Deliver,
+    Delivery,
+    EngineInfo,
+    Progress,
+    Request,
+    fits_context,
+)
 from lrmtest.models.engines.http.background import BackgroundLoop
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.endpoint import Endpoint, environment_key
@@ -179,7 +186,7 @@ class OpenAIEngine:
             prompt_tokens = _least_tokens(longest) - longest.sampling.max_tokens
         budget = longest.sampling.max_tokens
         room = facts.context_length - prompt_tokens
-        if budget <= room:
+        if fits_context(prompt_tokens, budget, facts.context_length):
             return
         suite = f"suite {longest.place.suite!r}" if longest.place.suite else "a test"
         raise UsageError(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
-from lrmtest.models.engines.base import Message, Request, Sampling
+from lrmtest.models.engines.base import Message, Request, Sampling, fits_context
 from lrmtest.questions.place import Place
 
 UNPLANNED_TOKENS = 32768 + 4096
@@ -74,7 +74,7 @@ def refuse_misfits(planned: Sequence[Request], context: int | None, model: str) 
     for request in planned:
         budget = request.sampling.max_tokens
         prompt = max(1, _bytes(request) // _MOST_BYTES_PER_TOKEN)
-        if budget + prompt <= context:
+        if fits_context(prompt, budget, context):
             continue
         room = context - _bytes(request) // 2 - _TEMPLATE_TOKENS
         suite = f"suite {request.place.suite!r}" if request.place.suite else "a test"
