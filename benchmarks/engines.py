@@ -83,8 +83,8 @@ def ask(options: argparse.Namespace, folder: Path, name: str, *arguments: str) -
         stored = list(store.completions(summary["run_id"]))
     return Answers(
         summary,
-        {each.question_id: each.verdict.extracted if each.verdict else "" for each in stored},
-        {each.question_id: each.completion.text for each in stored},
+        {each.place.question_id: each.verdict.extracted if each.verdict else "" for each in stored},
+        {each.place.question_id: each.completion.text for each in stored},
     )
 
 

@@ -298,7 +298,7 @@ def check_looks(random: Random) -> bool:
         gate = SequentialGate(before, list(before), samples=k, budget=1, settings=PASS_RATE_ONLY)
         for key, sample in gate.order:
             gate.update(key, sample, after[key].samples[sample])
-        stopped = gate.decision.outcome if gate.decision else "undecided"
+        stopped = gate.decision.result if gate.decision else "undecided"
         expected = "regressed" if worse[0] else "ok" if ok[0] else "undecided"
         if (stopped, gate.looked_at) != (expected, looks[0]):
             return False

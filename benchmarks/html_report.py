@@ -31,11 +31,14 @@ from rich.console import Console
 from rich.table import Table
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compared import compare_runs
+from lrmtest.analysis.compare import compare
 from lrmtest.grading import Completion, grade
 from lrmtest.grading.loops import find_loop
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import INTEGER, Question
-from lrmtest.reports.html import load_run, write_report
+from lrmtest.reports.html import write_report
+from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import Store
 
 TAGS = ("<think>", "</think>")
@@ -80,7 +83,7 @@ def make_store(path: Path, questions: int, chars: int, runs: int, texts: Path | 
                 "temperature": 0.6,
                 "suites": {"sums": {"max_tokens": 32768, "samples": 1, "questions": questions}},
             }
-            store.add_run(run_id, run_id, run_id, manifest)
+            store.add_run(run_id, run_id, run_id, Manifest.from_json(manifest))
             store.add_questions(
                 run_id, [("sums", one.id, one, [("user", one.material["text"])]) for one in asked]
             )
@@ -91,7 +94,7 @@ def make_store(path: Path, questions: int, chars: int, runs: int, texts: Path | 
                 count = int(len(text) / 3.5 * dice.uniform(0.6, 1.4))
                 completion = Completion(text, "stop", 40, count, count - 10)
                 key = f"{run_id}/{one.id}"
-                store.add_completion(run_id, key, "sums", one.id, 0, completion)
+                store.add_completion(run_id, Place(key, "sums", one.id, 0), completion)
                 verdicts.append((key, grade(one, completion, TAGS)))
             store.set_verdicts(run_id, verdicts)
             store.finish_run(run_id)
@@ -137,7 +140,7 @@ def main() -> None:
         begun = time.perf_counter()
         runs = [load_run(f"run-{number}", store) for number in range(given.runs)]
         compared = {
-            run.run_id: compare_runs(runs[0].outcomes, run.outcomes, gate=GateSettings())
+            run.run_id: compare(runs[0], run, gate=GateSettings())
             for run in (runs[1:] if given.compare else ())
         }
         figures = time.perf_counter() - begun

@@ -34,7 +34,7 @@ from rich.table import Table
 
 from lrmtest.grading import grade
 from lrmtest.models.cards import load_cards
-from lrmtest.models.engines.base import Message, Outcome, Request, Sampling
+from lrmtest.models.engines.base import Delivery, Message, Request, Sampling
 from lrmtest.models.engines.kinds import create_engine, engine_names, kind_of
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.fetch.files import fetch
@@ -45,6 +45,7 @@ from lrmtest.questions.fresh import DIFFICULTIES, FAMILIES
 from lrmtest.questions.fresh.search import Search
 from lrmtest.questions.fresh.space import DrawnQuestion, Space
 from lrmtest.questions.fresh.strategies import drawn_questions
+from lrmtest.questions.place import Place
 from lrmtest.suites import suite_named
 
 
@@ -60,7 +61,7 @@ class AskedModel:
         self._system = spec.card.system_prompt
         self._budget = options.max_tokens
         self._suite = suite_named(space.suite)
-        self._arrived: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._arrived: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self.completions = 0
         self.tokens = 0
         self._engine = create_engine(spec, EngineOptions(concurrency=options.concurrency))
@@ -90,7 +91,7 @@ class AskedModel:
         system = () if self._system is None else (Message("system", self._system),)
         user = Message("user", render_prompt(self._suite.prompt, question))
         sampling = Sampling(self._budget, 0.0, 1.0)
-        return Request(question.id, "", question.id, 0, (*system, user), sampling, seed=0)
+        return Request(Place(question.id, "", question.id, 0), (*system, user), sampling, seed=0)
 
 
 @dataclass

@@ -20,13 +20,14 @@ from lrmtest.models.engines.base import Request, Sampling
 from lrmtest.models.engines.tokenizers.checkpoint_files import pretrained_arguments, quiet
 from lrmtest.models.engines.transformers.batcher import Batcher, Running
 from lrmtest.models.engines.transformers.slots import Slots
+from lrmtest.questions.place import Place
 
 
 def slots(model, prompts, budgets):
     batcher = Batcher(Slots(model), frozenset(), limit=len(prompts), memory=1 << 34)
     sampling = [Sampling(budget, 0.0, 1.0) for budget in budgets]
     batcher.add(
-        Running(Request(str(i), "", "", 0, (), sampling[i], i), 0.0, prompt)
+        Running(Request(Place(str(i), "", "", 0), (), sampling[i], i), 0.0, prompt)
         for i, prompt in enumerate(prompts)
     )
     while batcher.unfinished():

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from lrmtest.grading import Completion, grade
 from lrmtest.questions.fresh import fresh_question
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import INTEGER, Question
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.store import Store
 
 SAMPLES = 4
@@ -197,7 +199,8 @@ def make_store(path: Path, temporal: int = 120, mathematics: int = 60) -> None:
     with Store(path) as store:
         for model in MODELS:
             run_id = f"{model.name}-20260301-120000"
-            store.add_run(run_id, model.name, model.name, manifest_of(model, suites))
+            manifest = Manifest.from_json(manifest_of(model, suites))
+            store.add_run(run_id, model.name, model.name, manifest)
             for suite, questions in suites.items():
                 verdicts = []
                 prompts = []
@@ -217,7 +220,7 @@ def make_store(path: Path, temporal: int = 120, mathematics: int = 60) -> None:
                     for sample in range(SAMPLES):
                         key = f"{model.name}/{suite}/{question.id}/{sample}"
                         said = completion_of(model, question, sample, hardness[question.id])
-                        store.add_completion(run_id, key, suite, question.id, sample, said)
+                        store.add_completion(run_id, Place(key, suite, question.id, sample), said)
                         verdicts.append((key, grade(question, said, ("<think>", "</think>"))))
                 store.add_questions(run_id, prompts)
                 store.set_verdicts(run_id, verdicts)

@@ -1,1 +1,1 @@
-"""What it means: pure functions on the records of runs."""
+"""Analysis: what runs mean. Pure functions on their records."""

@@ -1,4 +1,4 @@
-"""What a gate decides about: its settings, and the claims it tests at one error rate in all.
+"""The claims that a gate tests at one error rate in all, and its settings.
 
 Every claim is about one figure getting worse: by more than its margin, or by less than its margin
 plus the smallest change worth finding. "Regressed" needs one claim of the first kind

@@ -1,4 +1,4 @@
-"""Where a model collapses as it is compressed further, and how sure that is.
+"""The collapse point of a model that is compressed further and further, and how sure it is.
 
 The pass rates along a sweep are fitted by the decreasing sequence that is nearest to them
 (isotonic regression by pooling adjacent violators; Barlow, Bartholomew, Bremner & Brunk 1972,

@@ -1,269 +1,110 @@
-"""Two runs compared, always paired by question: pass rate, truncation, looping, tokens.
-
-A positive change of a rate is always a change for the worse: fewer passes, more truncations,
-more loops. Questions that only one run answered are named and enter no figure.
-"""
+"""The comparison of two runs: settings, figures paired by question, flips, the gate's decision."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
-from functools import partial
-from itertools import chain
-from statistics import fmean, median
-from typing import Literal
 
-from lrmtest.analysis.bootstrap import bootstrap
-from lrmtest.analysis.holm import adjust
-from lrmtest.analysis.intervals import Interval
-from lrmtest.analysis.pairs import PairedQuestion, Pairs, general_interval, pair
-from lrmtest.analysis.sign_flip import p_ratio_above, p_ratio_below, ratio_interval
-from lrmtest.analysis.summary import ALL_SUITES
-from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome
-
-Bad = Literal["failed", "truncated", "looped"]
-"""What a sample can be counted as; failed: it did not pass, for whatever reason."""
-
-Side = Literal["baseline", "candidate"]
+from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.flips import Flip, flips
+from lrmtest.analysis.gate import Decision, decide
+from lrmtest.analysis.paired_comparison import Comparison, compare_outcomes
+from lrmtest.runs.differences import Difference, differences, refuse_differences
+from lrmtest.runs.outcomes import Outcomes, QuestionOutcome
+from lrmtest.runs.records import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
-class RateChange:
-    """How the share of bad samples changed.
+class EarlyStop:
+    """How much a sequential gate looked at before it decided.
 
     Attributes:
-        bad: which samples are bad.
-        baseline, candidate: mean over questions of their share, in [0, 1]. The pass rate is
-            1 minus the share that failed.
-        pairs: the paired samples; its p-values are for a claim about these questions.
-        interval: for the worsening, in [-1, 1], on these questions.
-        general_interval: for the worsening on questions like these; equal to `interval` when
-            every question has one sample, else wider.
+        looked_at: samples it has counted, in its order.
+        samples: samples of the full run.
+        not_generated: samples that were never finished.
+        tokens_saved: their estimated tokens, by the baseline's; None when it has no counts.
+        tokens_full: the full run's, estimated in the same way.
+        baseline_rate, candidate_rate: pass rates on the samples counted; None without any.
     """
 
-    bad: Bad
-    baseline: float
-    candidate: float
-    pairs: Pairs
-    interval: Interval
-    general_interval: Interval
-
-    @property
-    def worsening(self) -> float:
-        """By how much the candidate's share is higher; of "failed", the drop in pass rate."""
-        return self.candidate - self.baseline
+    looked_at: int
+    samples: int
+    not_generated: int
+    tokens_saved: float | None
+    tokens_full: float | None
+    baseline_rate: float | None
+    candidate_rate: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class TokenChange:
-    """How the tokens per completion changed.
+class ComparedRuns:
+    """A candidate run and its baseline.
 
     Attributes:
-        baseline, candidate: per question, mean tokens of its completions.
-        ratio: of the means over questions, candidate to baseline.
-        interval: for it, by the sign-flip test; its upper end may be infinite.
-        median_ratio: of the medians over completions.
-        median_interval: for it, by bootstrap over questions.
+        baseline, candidate: the two runs.
+        differences: settings that differ and were allowed to.
+        comparison: question by question.
+        flips: what became of every question.
+        decision: the gate's; None without a gate.
+        early: set when a sequential gate stopped generation. What had arrived by then is no
+            fair part of the whole: the decision holds, the comparison's figures do not.
+        tokens_comparable: False when one run's tokens were counted and the other's estimated;
+            no tokens are compared then.
     """
 
-    baseline: Sequence[float]
-    candidate: Sequence[float]
-    ratio: float
-    interval: Interval
-    median_ratio: float
-    median_interval: Interval
-
-    @property
-    def baseline_mean(self) -> float:
-        """Mean tokens in the baseline, over questions."""
-        return fmean(self.baseline)
-
-    @property
-    def candidate_mean(self) -> float:
-        """Mean tokens in the candidate, over questions."""
-        return fmean(self.candidate)
-
-    def p_above(self, ratio: float) -> float:
-        """P-value of the hypothesis that the true ratio of means is at most `ratio`."""
-        return p_ratio_above(self.baseline, self.candidate, ratio)
-
-    def p_below(self, ratio: float) -> float:
-        """P-value of the hypothesis that the true ratio of means is at least `ratio`."""
-        return p_ratio_below(self.baseline, self.candidate, ratio)
+    baseline: RunRecord
+    candidate: RunRecord
+    differences: tuple[Difference, ...]
+    comparison: Comparison
+    flips: tuple[Flip, ...]
+    decision: Decision | None = None
+    early: EarlyStop | None = None
+    tokens_comparable: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class SuiteComparison:
-    """One suite in both runs, or all suites pooled.
-
-    Attributes:
-        suite: its name, or `ALL_SUITES`.
-        questions: how many are compared.
-        baseline_samples, candidate_samples: on these.
-        failed, truncated, looped: the changes of the three rates.
-        tokens: None when a run has no token counts.
-        p_different: two-sided p-value of no change in the pass rate. With one sample per
-            question it is that of McNemar's exact test.
-        p_adjusted: the same, adjusted by Holm's method for the number of suites; for all suites
-            pooled, as it is.
-    """
-
-    suite: str
-    questions: int
-    baseline_samples: int
-    candidate_samples: int
-    failed: RateChange
-    truncated: RateChange
-    looped: RateChange
-    tokens: TokenChange | None
-    p_different: float
-    p_adjusted: float
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """A question that one of the runs has no verdict on.
-
-    Attributes:
-        key: its suite and id.
-        side: the run that lacks it.
-        asked: it was asked there, but every sample ended in an engine error.
-    """
-
-    key: QuestionKey
-    side: Side
-    asked: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two runs.
-
-    Attributes:
-        level: confidence level of every interval.
-        suites: in the baseline's order; only those with a question in both runs.
-        total: all questions in both runs pooled, each with the same weight.
-        missing: questions in one run only.
-    """
-
-    level: float
-    suites: tuple[SuiteComparison, ...]
-    total: SuiteComparison
-    missing: tuple[Missing, ...]
-
-
-_Pair = tuple[QuestionOutcome, QuestionOutcome]
-
-
-def compare(baseline: Outcomes, candidate: Outcomes, level: float = 0.95) -> Comparison:
-    """Compare two runs question by question.
+def compare(
+    baseline: RunRecord,
+    candidate: RunRecord,
+    *,
+    allowed: Collection[str] = (),
+    gate: GateSettings | None = None,
+    threshold: float = 0.5,
+) -> ComparedRuns:
+    """Compare two runs, and let the gate decide if there is one.
 
     Args:
-        baseline, candidate: from `outcomes_of`, or a baseline's file.
-        level: confidence level.
+        baseline, candidate: the runs.
+        allowed: names of settings that may differ.
+        gate: the gate's settings; None for no gate.
+        threshold: share of a question's samples that must be correct for it to pass.
 
     Raises:
-        UsageError: `level` is not between 0 and 1.
+        UsageError: settings differ that may not.
     """
-    both: list[_Pair] = []
-    missing: list[Missing] = []
-    for key in dict.fromkeys(chain(baseline, candidate)):
-        before, after = baseline.get(key), candidate.get(key)
-        if before is not None and after is not None and before.count and after.count:
-            both.append((before, after))
-        if before is None or not before.count:
-            missing.append(Missing(key, "baseline", asked=before is not None))
-        if after is None or not after.count:
-            missing.append(Missing(key, "candidate", asked=after is not None))
-    by_suite: dict[str, list[_Pair]] = {}
-    for before, after in both:
-        by_suite.setdefault(before.suite, []).append((before, after))
-    raw = {name: pair(paired(part, "failed")).p_different() for name, part in by_suite.items()}
-    adjusted = adjust(raw)
-    suites = tuple(
-        _compare(name, part, raw[name], adjusted[name], level) for name, part in by_suite.items()
-    )
-    if len(suites) == 1:
-        # Of thousands of questions this takes seconds.
-        total = replace(suites[0], suite=ALL_SUITES)
-    else:
-        p_different = pair(paired(both, "failed")).p_different()
-        total = _compare(ALL_SUITES, both, p_different, p_different, level)
-    return Comparison(level, suites, total, tuple(missing))
-
-
-def paired(questions: Sequence[_Pair], bad: Bad) -> list[PairedQuestion]:
-    """How often each question was bad in either run."""
-    return [
-        PairedQuestion(_bad(before, bad), before.count, _bad(after, bad), after.count)
-        for before, after in questions
-    ]
-
-
-def _bad(question: QuestionOutcome, bad: Bad) -> int:
-    return question.count - question.passes if bad == "failed" else question.failures(bad)
-
-
-def _compare(
-    name: str, questions: Sequence[_Pair], p_different: float, p_adjusted: float, level: float
-) -> SuiteComparison:
-    change: Callable[[Bad], RateChange] = partial(_rate_change, questions, level=level)
-    return SuiteComparison(
-        suite=name,
-        questions=len(questions),
-        baseline_samples=sum(before.count for before, _ in questions),
-        candidate_samples=sum(after.count for _, after in questions),
-        failed=change("failed"),
-        truncated=change("truncated"),
-        looped=change("looped"),
-        tokens=_token_change(questions, level),
-        p_different=p_different,
-        p_adjusted=p_adjusted,
+    found = differences(baseline.manifest, candidate.manifest)
+    accepted = refuse_differences(found, allowed, baseline.run_id)
+    comparable = baseline.tokens_estimated == candidate.tokens_estimated
+    before, after = baseline.outcomes, candidate.outcomes
+    if not comparable:
+        before, after = without_tokens(before), without_tokens(after)
+    comparison = compare_outcomes(before, after)
+    return ComparedRuns(
+        baseline=baseline,
+        candidate=candidate,
+        differences=tuple(accepted),
+        comparison=comparison,
+        flips=tuple(flips(before, after, threshold)),
+        decision=decide(comparison, gate) if gate is not None else None,
+        tokens_comparable=comparable,
     )
 
 
-def _rate_change(questions: Sequence[_Pair], bad: Bad, level: float) -> RateChange:
-    counts = paired(questions, bad)
-    pairs = pair(counts)
-    n = max(1, len(counts))
-    return RateChange(
-        bad=bad,
-        baseline=sum(count.baseline / count.baseline_samples for count in counts) / n,
-        candidate=sum(count.candidate / count.candidate_samples for count in counts) / n,
-        pairs=pairs,
-        interval=pairs.interval(level),
-        general_interval=general_interval(counts, level),
-    )
-
-
-def _token_change(questions: Sequence[_Pair], level: float) -> TokenChange | None:
-    before = [question.tokens / question.count for question, _ in questions]
-    after = [question.tokens / question.count for _, question in questions]
-    if not any(before) or not any(after):
-        return None
-    counts = _token_counts(questions)
-    return TokenChange(
-        baseline=before,
-        candidate=after,
-        ratio=sum(after) / sum(before),
-        interval=ratio_interval(before, after, level),
-        median_ratio=_median_ratio(counts),
-        median_interval=bootstrap(counts, _median_ratio, level),
-    )
-
-
-_TokenCounts = tuple[Sequence[int], Sequence[int]]
-
-
-def _token_counts(questions: Sequence[_Pair]) -> list[_TokenCounts]:
-    # Sorted, because the bootstrap sorts their concatenation a thousand times.
-    def tokens(question: QuestionOutcome) -> list[int]:
-        return sorted(sample.tokens for sample in question.samples.values())
-
-    return [(tokens(before), tokens(after)) for before, after in questions]
-
-
-def _median_ratio(questions: Sequence[_TokenCounts]) -> float:
-    before = median(chain.from_iterable(tokens for tokens, _ in questions))
-    after = median(chain.from_iterable(tokens for _, tokens in questions))
-    return after / before if before else float("inf")
+def without_tokens(outcomes: Outcomes) -> Outcomes:
+    """The same outcomes with all token counts unknown."""
+    return {
+        key: QuestionOutcome(
+            *key,
+            {index: replace(sample, tokens=0) for index, sample in question.samples.items()},
+        )
+        for key, question in outcomes.items()
+    }

@@ -19,8 +19,8 @@ from lrmtest.analysis.bounded_mean import GAFFKE, lowest_mean
 from lrmtest.analysis.intervals import Interval, clustered, tail, wilson
 from lrmtest.analysis.pairs import PairedQuestion, pair
 from lrmtest.analysis.summary import Rate
-from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, outcomes_of
-from lrmtest.runs.records import SampleRecord
+from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome
+from lrmtest.runs.records import SampleRecord, outcomes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +160,15 @@ def compute(
         UsageError: `level` is not between 0 and 1.
     """
     result = compute_outcomes(outcomes_of(samples).values(), budgets, level)
-    return result and replace(result, reasoning_share=_reasoning_share(samples, level))
+    if result is None or all(sample.verdict is None for sample in samples):
+        return result
+    return replace(result, reasoning_share=_reasoning_share(samples, level))
 
 
 def compute_outcomes(
     outcomes: Iterable[QuestionOutcome], budgets: Sequence[int] | None = None, level: float = 0.95
 ) -> Compute | None:
-    """`compute` of what a baseline's file holds, which says nothing of the reasoning share."""
+    """`compute` of outcomes, which say nothing of the reasoning share."""
     questions = [_question(outcome) for outcome in outcomes if outcome.count]
     lengths = [length for question in questions for length in question.lengths]
     if not any(lengths):
@@ -239,13 +241,13 @@ def _question(outcome: QuestionOutcome) -> _Question:
 
 
 def _reasoning_share(samples: Iterable[SampleRecord], level: float) -> Ratio:
-    by_question: dict[tuple[str, str], list[int]] = {}
+    totals_of: dict[QuestionKey, list[int]] = {}
     for sample in samples:
         if sample.verdict is not None:
-            totals = by_question.setdefault((sample.suite, sample.question_id), [0, 0])
+            totals = totals_of.setdefault(sample.place.question, [0, 0])
             totals[0] += sample.reasoning_tokens
-            totals[1] += sample.reasoning_tokens + sample.answer_tokens
-    return _ratio([(part, whole) for part, whole in by_question.values()], level)
+            totals[1] += sample.tokens
+    return _ratio([(part, whole) for part, whole in totals_of.values()], level)
 
 
 def _shorter(right: Iterable[int], wrong: Sequence[int]) -> float:

@@ -15,12 +15,17 @@ from statistics import NormalDist
 from typing import Literal
 
 from lrmtest.analysis.claims import Claim, GateSettings, What, claims
-from lrmtest.analysis.compare import Comparison, Missing, SuiteComparison, TokenChange
 from lrmtest.analysis.holm import adjust
+from lrmtest.analysis.paired_comparison import (
+    Comparison,
+    MissingQuestion,
+    SuiteComparison,
+    TokenChange,
+)
 from lrmtest.analysis.pairs import Pairs
 from lrmtest.analysis.summary import ALL_SUITES
 
-Outcome = Literal["ok", "regressed", "undecided"]
+GateResult = Literal["ok", "regressed", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +34,7 @@ class Check:
 
     Attributes:
         claim: the figure, the suite and the limits.
-        outcome: on this claim alone.
+        result: on this claim alone.
         worsening: as observed; of tokens relative, else in points / 100.
         p_regressed: p-value of the hypothesis that the worsening is within the margin, adjusted
             for the number of claims: regressed at or below alpha.
@@ -40,7 +45,7 @@ class Check:
     """
 
     claim: Claim
-    outcome: Outcome
+    result: GateResult
     worsening: float
     p_regressed: float
     p_ok: float
@@ -52,14 +57,14 @@ class Decision:
     """The gate's decision.
 
     Attributes:
-        outcome: ok, regressed or undecided.
+        result: ok, regressed or undecided.
         reasons: why, in words: what regressed, or what keeps it undecided.
         checks: every claim; the pass rate of all suites comes first.
         samples_needed: per question and run, that would decide; None unless more samples would.
         settings: by which it was decided.
     """
 
-    outcome: Outcome
+    result: GateResult
     reasons: tuple[str, ...]
     checks: tuple[Check, ...]
     samples_needed: int | None
@@ -104,26 +109,26 @@ def check(comparison: Comparison, settings: GateSettings, spent: float = 0.0) ->
     checks = []
     for claim, evidence in tested.items():
         p_ok = evidence.p_below(claim.limit)
-        outcome: Outcome = "undecided"
+        result: GateResult = "undecided"
         if adjusted[claim] <= alpha:
-            outcome = "regressed"
+            result = "regressed"
         elif p_ok <= beta:
-            outcome = "ok"
+            result = "ok"
         needed = None
-        if outcome == "undecided":
+        if result == "undecided":
             needed = _samples_needed(claim, evidence, alpha * claim.share, beta, settings.power)
         checks.append(
-            Check(claim, outcome, evidence.worsening, adjusted[claim], p_ok, needed),
+            Check(claim, result, evidence.worsening, adjusted[claim], p_ok, needed),
         )
     return tuple(checks)
 
 
 def conclude(
-    checks: Sequence[Check], missing: Sequence[Missing], settings: GateSettings
+    checks: Sequence[Check], missing: Sequence[MissingQuestion], settings: GateSettings
 ) -> Decision:
     """Put the claims together: regressed if one is, ok if all are and nothing is missing."""
-    regressed = [check for check in checks if check.outcome == "regressed"]
-    undecided = [check for check in checks if check.outcome == "undecided"]
+    regressed = [check for check in checks if check.result == "regressed"]
+    undecided = [check for check in checks if check.result == "undecided"]
     gaps = [] if settings.allow_missing else _gaps(missing)
     if regressed:
         reasons = [_regressed(check) for check in regressed]
@@ -229,7 +234,7 @@ def _samples_needed(
     return max(ceil(evidence.samples * min(factors)), int(evidence.samples) + 1)
 
 
-def _gaps(missing: Sequence[Missing]) -> list[str]:
+def _gaps(missing: Sequence[MissingQuestion]) -> list[str]:
     return [
         f"{len(keys)} question{'s' * (len(keys) > 1)} without a verdict in the {side}: "
         + ", ".join(f"{suite} {question}" for suite, question in keys[:3])

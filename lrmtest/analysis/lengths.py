@@ -1,4 +1,4 @@
-"""How long completions are, correct and incorrect ones apart."""
+"""The lengths of completions, correct and incorrect ones apart."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def lengths(samples: Iterable[SampleRecord]) -> Lengths | None:
     """
     tokens: dict[bool, list[int]] = {True: [], False: []}
     for sample in samples:
-        if sample.verdict is not None:
-            tokens[sample.verdict.correct].append(sample.reasoning_tokens + sample.answer_tokens)
+        if sample.outcome is not None:
+            tokens[sample.outcome.passed].append(sample.tokens)
     if not any(tokens[True]) and not any(tokens[False]):
         return None
     return Lengths(correct=_spread(tokens[True]), incorrect=_spread(tokens[False]))

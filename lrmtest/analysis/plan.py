@@ -1,4 +1,4 @@
-"""How many samples a gate needs, and what they cost, from a baseline.
+"""The plan of a gate: the samples it needs and what they cost, from a baseline.
 
 A question's pass probability is known only from its samples. It counts as a draw from the Beta
 distribution that these leave of a prior, Beta(0.6, 0.5), U-shaped as benchmark questions are for
@@ -47,7 +47,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SamplePlan:
     """What a gate needs so that a model worse by margin + mde is called regressed with `power`.
 
     Attributes:
@@ -77,7 +77,7 @@ def plan(
     settings: GateSettings | None = None,
     *,
     tokens_per_second: float | None = None,
-) -> Plan:
+) -> SamplePlan:
     """Plan the pass-rate gate on the baseline's questions.
 
     Costs (tokens, truncation, looping) take their share of alpha into account, but no samples
@@ -111,7 +111,7 @@ def plan(
 
     drop = settings.margin + settings.mde
     have = len(asked) / sum(1 / question.count for question in asked)
-    return Plan(
+    return SamplePlan(
         questions=len(asked),
         samples=samples,
         candidate_samples=_candidate_samples(needed, have),

@@ -30,8 +30,8 @@ from random import Random
 
 from lrmtest.analysis.betting import Capital
 from lrmtest.analysis.claims import Claim, GateSettings, claims
-from lrmtest.analysis.compare import compare
-from lrmtest.analysis.gate import Check, Decision, Outcome, check, conclude
+from lrmtest.analysis.gate import Check, Decision, GateResult, check, conclude
+from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
 from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome, SampleOutcome
@@ -129,7 +129,7 @@ class SequentialGate:
         if self._decision is not None:
             return self._decision
         candidate = _collect(self._arrived, set(self._baseline))
-        comparison = compare(self._baseline, candidate)
+        comparison = compare_outcomes(self._baseline, candidate)
         if not comparison.total.questions:
             reason = "no question has a verdict in both runs"
             return Decision("undecided", (reason,), (), None, self.settings)
@@ -137,7 +137,7 @@ class SequentialGate:
         checks = []
         for fixed in check(comparison, self.settings, SPENT_LOOKING):
             seen = early.get((fixed.claim.what, fixed.claim.suite))
-            excluded = seen is not None and seen.outcome == "ok" and fixed.outcome != "regressed"
+            excluded = seen is not None and seen.result == "ok" and fixed.result != "regressed"
             checks.append(seen if seen is not None and excluded else fixed)
         return conclude(checks, comparison.missing, self.settings)
 
@@ -148,8 +148,8 @@ class SequentialGate:
             return
         for bet in self._bets:
             bet.observe(key[0], before, after)
-        if any(bet.outcome == "regressed" for bet in self._bets) or all(
-            bet.outcome == "ok" for bet in self._bets
+        if any(bet.result == "regressed" for bet in self._bets) or all(
+            bet.result == "ok" for bet in self._bets
         ):
             self._decision = conclude([bet.check() for bet in self._bets], (), self.settings)
 
@@ -176,7 +176,7 @@ class _Bet:
 
     def __init__(self, claim: Claim, settings: GateSettings, budget: int) -> None:
         self.claim = claim
-        self.outcome: Outcome = "undecided"
+        self.result: GateResult = "undecided"
         self._budget = budget
         # Tokens are bet on as a difference, in which the tolerated ratio is a rise of 0.
         relative = claim.what == "tokens"
@@ -207,9 +207,9 @@ class _Bet:
         self._p_regressed = min(self._p_regressed, p_regressed)
         self._p_ok = min(self._p_ok, exp(-self._better.log) / spent)
         if self._p_regressed <= self._alpha:
-            self.outcome = "regressed"
+            self.result = "regressed"
         elif self._p_ok <= self._beta:
-            self.outcome = "ok"
+            self.result = "ok"
 
     def check(self) -> Check:
         """What has been found so far; the p-values hold however often one looks."""
@@ -218,7 +218,7 @@ class _Bet:
             worsening = change / self._before if self._before else 0.0
         else:
             worsening = change / self._pairs if self._pairs else 0.0
-        return Check(self.claim, self.outcome, worsening, self._p_regressed, self._p_ok, None)
+        return Check(self.claim, self.result, worsening, self._p_regressed, self._p_ok, None)
 
     def _add(self, before: int, after: int) -> None:
         self._before += before

@@ -1,15 +1,14 @@
-"""What a run says: pass rates, failure classes and tokens, by suite and in all."""
+"""The summary of a run: pass rates, failure classes and tokens, by suite and in all."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lrmtest.analysis.intervals import Interval, clustered
 from lrmtest.grading.verdict import FAILURE_CLASSES, FailureClass, Verdict
-from lrmtest.runs.outcomes import by_question
-from lrmtest.runs.records import RunRecord, RunTiming, SampleRecord
+from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.records import RunRecord, RunTiming, SampleRecord, by_question
 
 ALL_SUITES = "all suites"
 """Name of the summary that pools the questions of every suite."""
@@ -61,6 +60,7 @@ class SuiteSummary:
         score: mean score.
         metrics: the grader's further figures, those that every verdict has.
         failures: samples by failure class, all classes present, in the classes' order.
+        tokens: generated, reasoning and answer together; None when no count is known.
         prompt_tokens, reasoning_tokens, answer_tokens: None when no count is known.
         tokens_estimated: at least one count comes from text length.
     """
@@ -76,6 +76,7 @@ class SuiteSummary:
     score: Rate
     metrics: Mapping[str, Rate]
     failures: Mapping[FailureClass, int]
+    tokens: TokenStats | None
     prompt_tokens: TokenStats | None
     reasoning_tokens: TokenStats | None
     answer_tokens: TokenStats | None
@@ -95,7 +96,7 @@ class RunSummary:
 
     run_id: str
     model: str
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     timing: RunTiming
     level: float
     suites: tuple[SuiteSummary, ...]
@@ -117,7 +118,7 @@ def summarize(run: RunRecord, level: float = 0.95) -> RunSummary:
     """
     by_suite: dict[str, list[SampleRecord]] = {}
     for sample in run.samples:
-        by_suite.setdefault(sample.suite, []).append(sample)
+        by_suite.setdefault(sample.place.suite, []).append(sample)
     return RunSummary(
         run_id=run.run_id,
         model=run.model,
@@ -130,37 +131,43 @@ def summarize(run: RunRecord, level: float = 0.95) -> RunSummary:
 
 
 def _summarize_suite(name: str, samples: Sequence[SampleRecord], level: float) -> SuiteSummary:
-    done = [sample for sample in samples if sample.verdict is not None]
-    verdicts = {
-        key: [sample.verdict for sample in part if sample.verdict is not None]
-        for key, part in by_question(samples).items()
+    done = [sample for sample in samples if sample.outcome is not None]
+    asked = by_question(samples)
+    outcomes = {
+        key: [sample.outcome for sample in part if sample.outcome is not None]
+        for key, part in asked.items()
     }
+    # Where only the outcomes were kept, as in a baseline's file, nothing else is known.
+    verdicts = [
+        [sample.verdict for sample in part if sample.verdict is not None] for part in asked.values()
+    ]
     failures = dict.fromkeys(FAILURE_CLASSES, 0)
-    for verdict in (verdict for part in verdicts.values() for verdict in part):
-        if verdict.failure is not None:
-            failures[verdict.failure] += 1
-    unanswered = sum(not part for part in verdicts.values())
+    for outcome in (outcome for part in outcomes.values() for outcome in part):
+        if outcome.failure is not None:
+            failures[outcome.failure] += 1
+    unanswered = sum(not part for part in outcomes.values())
 
     def rate(figure: Callable[[Verdict], float]) -> Rate:
-        return mean_rate(
-            [[figure(verdict) for verdict in part] for part in verdicts.values()], level
-        )
+        return mean_rate([[figure(verdict) for verdict in part] for part in verdicts], level)
 
     return SuiteSummary(
         suite=name,
-        questions=len(verdicts) - unanswered,
+        questions=len(outcomes) - unanswered,
         unanswered=unanswered,
         samples=len(done),
         errors=len(samples) - len(done),
         reused=sum(sample.reused for sample in done),
-        strict=rate(lambda verdict: verdict.correct),
+        strict=mean_rate(
+            [[outcome.passed for outcome in part] for part in outcomes.values()], level
+        ),
         lenient=rate(lambda verdict: verdict.lenient_correct),
         score=rate(lambda verdict: verdict.score),
         metrics={
             metric: rate(_metric(metric))
-            for metric in _common_metrics(part for parts in verdicts.values() for part in parts)
+            for metric in _common_metrics(part for parts in verdicts for part in parts)
         },
         failures=failures,
+        tokens=_token_stats([sample.tokens for sample in done]),
         prompt_tokens=_token_stats([sample.prompt_tokens for sample in done]),
         reasoning_tokens=_token_stats([sample.reasoning_tokens for sample in done]),
         answer_tokens=_token_stats([sample.answer_tokens for sample in done]),

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.collapse import Collapse, collapse
-from lrmtest.analysis.compare import SuiteComparison
-from lrmtest.analysis.compared import ComparedRuns, compare_runs
+from lrmtest.analysis.compare import ComparedRuns, compare
+from lrmtest.analysis.paired_comparison import SuiteComparison
 from lrmtest.analysis.summary import ALL_SUITES, Rate, mean_rate
-from lrmtest.runs.baseline import Baseline
 from lrmtest.runs.outcomes import Outcomes, of_suite
+from lrmtest.runs.records import RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class SweepRun:
 
     label: str
     degree: float
-    run: Baseline
+    run: RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def sweep(
     """
     first = runs[0].run
     compared = [
-        compare_runs(first, each.run, allowed=allowed, gate=gate, threshold=threshold)
+        compare(first, each.run, allowed=allowed, gate=gate, threshold=threshold)
         for each in runs[1:]
     ]
     names = list(dict.fromkeys(suite for suite, _ in first.outcomes))
@@ -128,7 +128,7 @@ def _part(outcomes: Outcomes, suite: str) -> Outcomes:
     return outcomes if suite == ALL_SUITES else of_suite(outcomes, suite)
 
 
-def _figures(run: Baseline, suite: str, compared: ComparedRuns | None) -> SuiteFigures:
+def _figures(run: RunRecord, suite: str, compared: ComparedRuns | None) -> SuiteFigures:
     asked = [question for question in _part(run.outcomes, suite).values() if question.count]
     samples = sum(question.count for question in asked)
     tokens = sum(question.tokens for question in asked)

@@ -1,4 +1,4 @@
-"""Where two reasoning traces part.
+"""The place where two reasoning traces part.
 
 Two completions of the same question often begin alike, word for word; where they part is where
 to start reading. Texts may be megabytes of anything, so the work is one pass over the part that

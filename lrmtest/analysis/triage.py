@@ -8,7 +8,8 @@ from typing import Literal, get_args
 
 from lrmtest.analysis.flips import Flip, FlipKind, flips, is_flaky, usual_failure
 from lrmtest.grading.verdict import FailureClass
-from lrmtest.runs.outcomes import Outcomes, QuestionOutcome
+from lrmtest.runs.outcomes import QuestionOutcome
+from lrmtest.runs.records import RunRecord
 
 TriageKind = Literal[
     "broken", "fixed", "flaky", "both-fail", "both-pass",
@@ -50,7 +51,7 @@ class TriagedQuestion:
 
 
 def triage(
-    candidate: Outcomes, baseline: Outcomes | None = None, threshold: float = 0.5
+    candidate: RunRecord, baseline: RunRecord | None = None, threshold: float = 0.5
 ) -> list[TriagedQuestion]:
     """Every question of `candidate`, in its order, with what it is.
 
@@ -59,10 +60,11 @@ def triage(
         baseline: what it is compared with, if anything.
         threshold: share of a question's samples that must pass.
     """
-    flipped = {flip.candidate.key: flip for flip in flips(baseline or {}, candidate, threshold)}
+    before = baseline.outcomes if baseline is not None else {}
+    flipped = {flip.candidate.key: flip for flip in flips(before, candidate.outcomes, threshold)}
     return [
         _triaged(question, flipped.get(key), threshold, compared=baseline is not None)
-        for key, question in candidate.items()
+        for key, question in candidate.outcomes.items()
     ]
 
 

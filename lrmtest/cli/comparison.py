@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from lrmtest.analysis.compared import compare_runs
+from lrmtest.analysis.compare import compare
 from lrmtest.cli.output import show
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import LrmtestError, UsageError
@@ -15,13 +15,8 @@ from lrmtest.options.common import add_threshold_option
 from lrmtest.options.exit_codes import INFRASTRUCTURE, OK, exit_code
 from lrmtest.options.gate import add_comparison_options, read_gate
 from lrmtest.reports.comparison import comparison_view
-from lrmtest.runs.baseline import (
-    baseline_of,
-    incompleteness,
-    load_baseline,
-    refuse_incomplete,
-    write_baseline,
-)
+from lrmtest.runs.formats.baseline import refuse_incomplete, write_baseline
+from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME
 
 
@@ -55,14 +50,12 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
 
 def _baseline(arguments: argparse.Namespace) -> int:
     with open_store(arguments) as store:
-        run = store.run(arguments.run_name)
-        if not arguments.allow_incomplete:
-            refuse_incomplete(store, run)
-        lacking = incompleteness(store, run)
-        baseline = baseline_of(store, run)
-    write_baseline(arguments.output, baseline)
-    print(f"{len(baseline.outcomes)} questions of {run.run_id} written to {arguments.output}")
-    for each in lacking:
+        run = store.record(store.run(arguments.run_name))
+    if not arguments.allow_incomplete:
+        refuse_incomplete(run)
+    write_baseline(arguments.output, run)
+    print(f"{len(run.outcomes)} questions of {run.run_id} written to {arguments.output}")
+    for each in run.lacking:
         print(f"incomplete: {each}", file=sys.stderr)
     return 0
 
@@ -81,14 +74,14 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _compared(arguments: argparse.Namespace) -> int:
     gate = read_gate(arguments, allow_missing=arguments.allow_missing)
     store = arguments.reports_dir / STORE_NAME
-    candidate = load_baseline(arguments.run_name, store)
-    baseline = load_baseline(arguments.baseline, store)
-    if candidate.name == baseline.name:
+    candidate = load_run(arguments.run_name, store)
+    baseline = load_run(arguments.baseline, store)
+    if candidate.run_id == baseline.run_id:
         raise UsageError(
             f"{arguments.run_name} and {arguments.baseline} are the same run",
             hint="`lrmtest runs` lists the others",
         )
-    compared = compare_runs(
+    compared = compare(
         baseline,
         candidate,
         allowed=arguments.allow_different,
@@ -98,4 +91,4 @@ def _compared(arguments: argparse.Namespace) -> int:
     show(comparison_view(compared), crop=False)
     if compared.decision is None:
         return OK
-    return exit_code(compared.decision.outcome, arguments.undecided)
+    return exit_code(compared.decision.result, arguments.undecided)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from lrmtest.analysis.compute import (
@@ -13,11 +14,10 @@ from lrmtest.analysis.compute import (
     compute_outcomes,
 )
 from lrmtest.cli.output import show
-from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
 from lrmtest.reports.compute import compute_change_report, compute_report
-from lrmtest.runs.baseline import Baseline, is_file, is_greedy, load_baseline, only_suite
-from lrmtest.runs.outcomes import Outcomes
+from lrmtest.runs.records import RunRecord
+from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME
 
 
@@ -53,47 +53,38 @@ def _positive(text: str) -> int:
 
 def _compute(arguments: argparse.Namespace) -> int:
     path = arguments.reports_dir / STORE_NAME
-    run = load_baseline(arguments.run_name, path)
+    run = load_run(arguments.run_name, path)
     suites = _suites(run, arguments.suite)
     budgets = sorted(set(arguments.budget)) if arguments.budget else None
-    results = _results(arguments, run, suites, budgets)
+    results = _results(suites, budgets)
     if not results:
         raise UsageError(
-            f"run {run.name} has no token counts",
+            f"run {run.run_id} has no token counts",
             hint="recorded outputs get theirs with --tokenizer (docs/engines.md)",
         )
-    title = f"{run.model} ({run.name})"
+    title = f"{run.model} ({run.run_id})"
     show(compute_report(results, title, estimated=run.tokens_estimated))
     if arguments.baseline is not None:
-        _compare(run, suites, load_baseline(arguments.baseline, path), arguments.suite, budgets)
+        _compare(run, suites, load_run(arguments.baseline, path), arguments.suite, budgets)
     return 0
 
 
-def _results(
-    arguments: argparse.Namespace,
-    run: Baseline,
-    suites: dict[str, Outcomes],
-    budgets: list[int] | None,
-) -> dict[str, Compute]:
+def _results(suites: Mapping[str, RunRecord], budgets: list[int] | None) -> dict[str, Compute]:
     """What tokens buy in each suite that has token counts."""
-    found: dict[str, Compute | None]
-    if is_file(arguments.run_name) or is_greedy(run.manifest):
-        # A file has no more than the outcomes; of a greedy run they leave out the copies.
-        found = {name: compute_outcomes(part.values(), budgets) for name, part in suites.items()}
-    else:
-        with open_store(arguments) as store:
-            records = store.sample_records(store.run(run.name))
-        found = {
-            name: compute([record for record in records if record.suite == name], budgets)
-            for name in suites
-        }
+    found = {
+        # Of a greedy run the outcomes leave out the copies.
+        name: compute_outcomes(part.outcomes.values(), budgets)
+        if part.manifest.greedy
+        else compute(part.samples, budgets)
+        for name, part in suites.items()
+    }
     return {name: result for name, result in found.items() if result is not None}
 
 
 def _compare(
-    run: Baseline,
-    suites: dict[str, Outcomes],
-    baseline: Baseline,
+    run: RunRecord,
+    suites: dict[str, RunRecord],
+    baseline: RunRecord,
     suite: str | None,
     budgets: list[int] | None,
 ) -> None:
@@ -102,36 +93,37 @@ def _compare(
     Raises:
         UsageError: they cannot be compared.
     """
-    if baseline.name == run.name:
-        raise UsageError(f"{run.name} is compared with itself", hint="name another --baseline")
+    if baseline.run_id == run.run_id:
+        raise UsageError(f"{run.run_id} is compared with itself", hint="name another --baseline")
     if baseline.tokens_estimated != run.tokens_estimated:
         raise UsageError(
-            f"the tokens of one of {baseline.name} and {run.name} were counted, of the other "
+            f"the tokens of one of {baseline.run_id} and {run.run_id} were counted, of the other "
             "estimated from text length",
             hint="give recorded outputs a --tokenizer",
         )
     before = _suites(baseline, suite)
     changes: dict[str, ComputeChange] = {}
-    for name, outcomes in suites.items():
-        change = compare_compute(before.get(name, {}), outcomes, budgets)
+    for name, part in suites.items():
+        asked = before[name].outcomes if name in before else {}
+        change = compare_compute(asked, part.outcomes, budgets)
         if change is not None:
             changes[name] = change
     if not changes:
         raise UsageError(
-            f"runs {baseline.name} and {run.name} share no question with token counts",
+            f"runs {baseline.run_id} and {run.run_id} share no question with token counts",
             hint="compare runs of the same suites",
         )
     print()
-    show(compute_change_report(changes, f"{run.model} against {baseline.model} ({baseline.name})"))
+    show(
+        compute_change_report(changes, f"{run.model} against {baseline.model} ({baseline.run_id})")
+    )
 
 
-def _suites(run: Baseline, only: str | None) -> dict[str, Outcomes]:
-    """The run's outcomes by suite.
+def _suites(run: RunRecord, only: str | None) -> dict[str, RunRecord]:
+    """The run's parts by suite.
 
     Raises:
         UsageError: the run has no suite of the name `only`.
     """
-    if only is not None:
-        return {only: only_suite(run, only).outcomes}
-    names = dict.fromkeys(suite for suite, _ in run.outcomes)
-    return {name: only_suite(run, name).outcomes for name in names}
+    names = [only] if only is not None else dict.fromkeys(suite for suite, _ in run.outcomes)
+    return {name: run.only_suite(name) for name in names}

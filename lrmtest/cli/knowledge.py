@@ -16,7 +16,8 @@ from lrmtest.analysis.knowledge import (
 from lrmtest.cli.output import show
 from lrmtest.errors import UsageError
 from lrmtest.reports.knowledge import knowledge_change_report, knowledge_report
-from lrmtest.runs.baseline import Baseline, load_baseline
+from lrmtest.runs.records import RunRecord
+from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME
 
 _ASK = "ask in every context: pytest suites/musique/*.py --model NAME (docs/suites.md)"
@@ -39,7 +40,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
 
 def _knowledge(arguments: argparse.Namespace) -> int:
     store = arguments.reports_dir / STORE_NAME
-    run = load_baseline(arguments.run_name, store)
+    run = load_run(arguments.run_name, store)
     sets = _complete_sets(run)
     for questions in sets:
         result = knowledge(run.outcomes, questions)
@@ -47,31 +48,31 @@ def _knowledge(arguments: argparse.Namespace) -> int:
             raise _no_question(run, questions)
         show(knowledge_report(result, run.model, ids=arguments.ids))
     if arguments.baseline is not None:
-        baseline = load_baseline(arguments.baseline, store)
+        baseline = load_run(arguments.baseline, store)
         shared = [questions for questions in sets if questions in _complete_sets(baseline)]
         if not shared:
-            raise UsageError(f"run {baseline.name} asked none of {', '.join(sets)}", hint=_ASK)
+            raise UsageError(f"run {baseline.run_id} asked none of {', '.join(sets)}", hint=_ASK)
         for questions in shared:
             print()
             show(_compared(baseline, run, questions))
     return 0
 
 
-def _compared(baseline: Baseline, run: Baseline, questions: str) -> RenderableType:
+def _compared(baseline: RunRecord, run: RunRecord, questions: str) -> RenderableType:
     change = compare_knowledge(baseline.outcomes, run.outcomes, questions)
     if change is None:
         raise UsageError(
-            f"runs {baseline.name} and {run.name} share no question of {questions} that has a "
+            f"runs {baseline.run_id} and {run.run_id} share no question of {questions} that has a "
             "verdict in every context",
             hint=_ASK,
         )
     names = (baseline.model, run.model)
     if names[0] == names[1]:
-        names = (baseline.name, run.name)
+        names = (baseline.run_id, run.run_id)
     return knowledge_change_report(change, *names)
 
 
-def _complete_sets(run: Baseline) -> list[str]:
+def _complete_sets(run: RunRecord) -> list[str]:
     """The sets that a run asked in all contexts.
 
     Raises:
@@ -85,14 +86,14 @@ def _complete_sets(run: Baseline) -> list[str]:
         f"it lacks {', '.join(missing_contexts(run.outcomes, name))}" for name in found
     )
     raise UsageError(
-        f"run {run.name} did not ask its questions in every context"
+        f"run {run.run_id} did not ask its questions in every context"
         + (f": {lacks}" if lacks else ""),
         hint=_ASK,
     )
 
 
-def _no_question(run: Baseline, questions: str) -> UsageError:
+def _no_question(run: RunRecord, questions: str) -> UsageError:
     return UsageError(
-        f"run {run.name} has no question of {questions} with a verdict in every context",
+        f"run {run.run_id} has no question of {questions} with a verdict in every context",
         hint=_ASK,
     )

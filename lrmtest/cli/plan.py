@@ -11,7 +11,7 @@ from lrmtest.cli.output import show
 from lrmtest.options.common import number
 from lrmtest.options.gate import add_margin_options, read_gate
 from lrmtest.reports.plan import plan_view
-from lrmtest.runs.baseline import load_baseline, only_suite
+from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME
 
 
@@ -40,10 +40,10 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
 
 def _plan(arguments: argparse.Namespace) -> int:
     settings = read_gate(arguments)
-    baseline = load_baseline(arguments.baseline, arguments.reports_dir / STORE_NAME)
+    baseline = load_run(arguments.baseline, arguments.reports_dir / STORE_NAME)
     if arguments.suite is not None:
-        baseline = only_suite(baseline, arguments.suite)
+        baseline = baseline.only_suite(arguments.suite)
     needed = plan(baseline.outcomes, settings, tokens_per_second=arguments.tokens_per_second)
     suites = list(dict.fromkeys(suite for suite, _ in baseline.outcomes))
-    show(plan_view(needed, baseline.name, suites[0] if len(suites) == 1 else ALL_SUITES))
+    show(plan_view(needed, baseline.run_id, suites[0] if len(suites) == 1 else ALL_SUITES))
     return 0

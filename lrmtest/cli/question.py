@@ -5,11 +5,12 @@ from __future__ import annotations
 from lrmtest.errors import UsageError
 from lrmtest.grading.split import told_apart
 from lrmtest.reports.runs_table import SampleView
-from lrmtest.runs.store import Store, StoredQuestion, StoredRun
+from lrmtest.runs.records import RunHead, StoredQuestion
+from lrmtest.runs.store import Store
 
 
 def find_question(
-    store: Store, run: StoredRun, question_id: str, suite: str | None
+    store: Store, run: RunHead, question_id: str, suite: str | None
 ) -> tuple[str, StoredQuestion]:
     """The suite of a run's question, and the question as it was asked.
 
@@ -34,20 +35,19 @@ def find_question(
     return found[0]
 
 
-def sample_views(store: Store, run: StoredRun, suite: str, question_id: str) -> list[SampleView]:
+def sample_views(store: Store, run: RunHead, suite: str, question_id: str) -> list[SampleView]:
     """All samples of a question with their texts, engine errors included, in order."""
-    opening, closing = run.manifest["model"]["reasoning_tags"]
     views = []
     for stored in store.completions(run.run_id, question_id=question_id):
-        if stored.suite != suite:
+        if stored.place.suite != suite:
             continue
         completion = stored.completion
         reasoning, answer = told_apart(
-            completion.text, (opening, closing), ran_out=completion.ran_out
+            completion.text, run.manifest.reasoning_tags, ran_out=completion.ran_out
         )
         views.append(
             SampleView(
-                sample=stored.sample,
+                sample=stored.place.sample,
                 verdict=stored.verdict,
                 reasoning=reasoning,
                 answer=answer,
@@ -60,8 +60,8 @@ def sample_views(store: Store, run: StoredRun, suite: str, question_id: str) -> 
             )
         )
     views += [
-        SampleView(sample=error.sample, error=error.message)
+        SampleView(sample=error.place.sample, error=error.message)
         for error in store.errors(run.run_id)
-        if (error.suite, error.question_id) == (suite, question_id)
+        if error.place.question == (suite, question_id)
     ]
     return sorted(views, key=lambda view: view.sample)

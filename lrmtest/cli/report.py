@@ -6,12 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from lrmtest.analysis.compared import ComparedRuns, compare_runs
+from lrmtest.analysis.compare import ComparedRuns, compare
 from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
 from lrmtest.options.gate import add_difference_options, add_margin_options, read_gate
-from lrmtest.reports.html import ReportRun, load_run, write_report
+from lrmtest.reports.html import write_report
 from lrmtest.reports.numbers import counted, size
+from lrmtest.runs.records import RunRecord
+from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME
 
 
@@ -46,9 +48,9 @@ def _report(arguments: argparse.Namespace) -> int:
     compared: dict[str, ComparedRuns] = {}
     if baseline is not None:
         for run in candidates:
-            compared[run.run_id] = compare_runs(
-                baseline.outcomes,
-                run.outcomes,
+            compared[run.run_id] = compare(
+                baseline,
+                run,
                 allowed=arguments.allow_different,
                 gate=gate,
                 threshold=arguments.pass_threshold,
@@ -59,7 +61,7 @@ def _report(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _candidates(runs: list[ReportRun], baseline: ReportRun | None) -> list[ReportRun]:
+def _candidates(runs: list[RunRecord], baseline: RunRecord | None) -> list[RunRecord]:
     """The runs without repeats and without the baseline.
 
     Raises:

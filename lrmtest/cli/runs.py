@@ -21,9 +21,8 @@ from lrmtest.reports.runs_table import (
     runs_table,
 )
 from lrmtest.reports.terminal import summary_table
-from lrmtest.runs.outcomes import by_question
-from lrmtest.runs.records import RunRecord
-from lrmtest.runs.store import STORE_NAME, Store, StoredRun
+from lrmtest.runs.records import RunHead, RunRecord, by_question
+from lrmtest.runs.store import STORE_NAME, Store
 from lrmtest.suites.stored_graders import stored_grader
 
 _MOST_CHANGES = 50
@@ -66,17 +65,13 @@ def _runs(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _record(store: Store, run: StoredRun) -> RunRecord:
-    return RunRecord(run.run_id, run.model, run.manifest, tuple(store.sample_records(run)))
-
-
-def _run_row(store: Store, run: StoredRun) -> RunRow:
-    total = summarize(_record(store, run)).total
+def _run_row(store: Store, run: RunHead) -> RunRow:
+    total = summarize(store.record(run)).total
     return RunRow(
         run_id=run.run_id,
         model=run.model,
         created=run.created,
-        suites=tuple(run.manifest["suites"]),
+        suites=tuple(run.manifest.suites),
         questions=total.questions,
         samples=total.samples,
         errors=total.errors,
@@ -89,7 +84,7 @@ def _show(arguments: argparse.Namespace) -> int:
     with open_store(arguments) as store:
         run = store.run(arguments.run_name)
         if arguments.question is None:
-            record = _record(store, run)
+            record = store.record(run)
             expected = {
                 (suite, question_id): asked.question.expected
                 for suite, question_id, asked in store.questions(run.run_id)
@@ -106,7 +101,7 @@ def _question_rows(record: RunRecord, expected: dict[tuple[str, str], str]) -> l
     rows = []
     for (suite, question_id), samples in by_question(record.samples).items():
         graded = [(sample, sample.verdict) for sample in samples if sample.verdict is not None]
-        tokens = [sample.reasoning_tokens + sample.answer_tokens for sample, _ in graded]
+        tokens = [sample.tokens for sample, _ in graded]
         failures = [verdict.failure for _, verdict in graded if verdict.failure is not None]
         rows.append(
             QuestionRow(
@@ -125,7 +120,7 @@ def _question_rows(record: RunRecord, expected: dict[tuple[str, str], str]) -> l
     return rows
 
 
-def _show_question(store: Store, run: StoredRun, arguments: argparse.Namespace) -> None:
+def _show_question(store: Store, run: RunHead, arguments: argparse.Namespace) -> None:
     suite, asked = find_question(store, run, arguments.question, arguments.suite)
     length = 10**9 if arguments.full else 1500
     show(
@@ -143,7 +138,6 @@ def _show_question(store: Store, run: StoredRun, arguments: argparse.Namespace) 
 def _regrade(arguments: argparse.Namespace) -> int:
     with open_store(arguments) as store:
         run = store.run(arguments.run_name)
-        opening, closing = run.manifest["model"]["reasoning_tags"]
         questions = {
             (suite, question_id): asked.question
             for suite, question_id, asked in store.questions(run.run_id)
@@ -151,16 +145,16 @@ def _regrade(arguments: argparse.Namespace) -> int:
         verdicts: list[tuple[str, Verdict]] = []
         changes = []
         for stored in store.completions(run.run_id):
-            question = questions.get((stored.suite, stored.question_id))
+            question = questions.get(stored.place.question)
             if question is None:
                 continue
-            answer_kinds = run.manifest["suites"].get(stored.suite, {}).get("answer_kinds", ())
-            grader = stored_grader(stored.suite, question.kind, answer_kinds)
-            verdict = grade(question, stored.completion, (opening, closing), grader)
-            verdicts.append((stored.key, verdict))
+            answer_kinds = run.manifest.suite(stored.place.suite).answer_kinds or ()
+            grader = stored_grader(stored.place.suite, question.kind, answer_kinds)
+            verdict = grade(question, stored.completion, run.manifest.reasoning_tags, grader)
+            verdicts.append((stored.place.key, verdict))
             if stored.verdict is not None and verdict != stored.verdict:
                 changes.append(
-                    f"{stored.suite} {stored.question_id} sample {stored.sample}: "
+                    f"{' '.join(stored.place.question)} sample {stored.place.sample}: "
                     f"{_brief(stored.verdict)} -> {_brief(verdict)}"
                 )
         store.set_verdicts(run.run_id, verdicts)
@@ -172,7 +166,7 @@ def _regrade(arguments: argparse.Namespace) -> int:
             Group(
                 *(Text(one_line(line, 200)) for line in lines),
                 Text(),
-                summary_table([summarize(_record(store, run))]),
+                summary_table([summarize(store.record(run))]),
             )
         )
     return 0

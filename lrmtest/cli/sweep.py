@@ -35,9 +35,11 @@ from lrmtest.options.common import (
     read_cards,
 )
 from lrmtest.options.gate import add_difference_options, add_margin_options, read_gate
-from lrmtest.reports.html import ReportRun, load_run, write_report
+from lrmtest.reports.html import write_report
 from lrmtest.reports.sweep import sweep_markdown, sweep_view
 from lrmtest.runs.files import write_whole
+from lrmtest.runs.records import RunRecord
+from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME
 
 _TESTED = (0, 1)
@@ -111,7 +113,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     more = [word for text in arguments.pytest for word in _words(text)]
     axis, levels = _levels(arguments, cards)
     store = arguments.reports_dir / STORE_NAME
-    shown: dict[str, ReportRun] = {}
+    shown: dict[str, RunRecord] = {}
     runs = []
     for place, level in enumerate(levels, start=1):
         print(f"{place} of {len(levels)}: {level.model}", file=sys.stderr)
@@ -120,7 +122,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         _test(level, suites, more, arguments)
         run = load_run(f"last:{resolve(level.model, cards).name}", store)
         shown[run.run_id] = run
-        runs.append(SweepRun(*_degree(level, axis, cards), run.outcomes))
+        runs.append(SweepRun(*_degree(level, axis, cards), run))
     runs = [runs[0], *sorted(runs[1:], key=lambda run: run.degree)]
     _refuse_equal(runs, axis)
     found = sweep(
@@ -136,8 +138,8 @@ def _sweep(arguments: argparse.Namespace) -> int:
     page = arguments.output / "sweep.html"
     write_report(
         page,
-        [shown[run.run.name] for run in runs],
-        {level.of.run.name: level.compared for level in found.levels if level.compared},
+        [shown[run.run.run_id] for run in runs],
+        {level.of.run.run_id: level.compared for level in found.levels if level.compared},
         threshold=arguments.pass_threshold,
     )
     print(f"written: {arguments.output / 'sweep.md'}, {page}")

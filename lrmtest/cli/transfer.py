@@ -11,7 +11,7 @@ from lrmtest.errors import UsageError
 from lrmtest.grading.split import DEFAULT_TAGS
 from lrmtest.options.common import add_data_options, read_data_options
 from lrmtest.reports.imported import imported_lines
-from lrmtest.runs.formats.assign import Assignment, OwnQuestions, SuiteQuestions, choose_suite
+from lrmtest.runs.formats.assign import LogQuestions, OwnQuestions, SuiteQuestions, choose_suite
 from lrmtest.runs.formats.detect import detect_format
 from lrmtest.runs.formats.harness import read_harness_log
 from lrmtest.runs.formats.imported import import_log
@@ -112,7 +112,7 @@ def _import(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _assignment(log: Log, arguments: argparse.Namespace) -> Assignment:
+def _assignment(log: Log, arguments: argparse.Namespace) -> LogQuestions:
     if arguments.kind is not None:
         if arguments.suite is not None:
             raise UsageError(

@@ -24,10 +24,11 @@ from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
 from lrmtest.reports.side_by_side import side_by_side
 from lrmtest.reports.triage import triage_view
-from lrmtest.runs.baseline import Baseline, baseline_of, is_file, load_baseline, only_suite
 from lrmtest.runs.command import can_be_rerun, pytest_ids, rerun_arguments
 from lrmtest.runs.outcomes import QuestionKey
-from lrmtest.runs.store import STORE_NAME, Store, StoredRun
+from lrmtest.runs.records import RunHead, RunRecord
+from lrmtest.runs.reference import load_run
+from lrmtest.runs.store import STORE_NAME, Store
 
 _REPORTS = Path("reports")
 
@@ -90,7 +91,7 @@ def _triage(arguments: argparse.Namespace) -> int:
                 return _rerun(run, [(suite, arguments.question)], arguments)
             _show_question(store, run, suite, baseline, arguments)
             return 0
-        questions = _questions(baseline_of(store, run), baseline, arguments)
+        questions = _questions(store.record(run), baseline, arguments)
     kinds: list[TriageKind] = arguments.kind
     if arguments.rerun:
         chosen = of_kinds(questions, kinds or (["broken"] if baseline else ["failed"]))
@@ -111,12 +112,12 @@ def _triage(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _baseline(arguments: argparse.Namespace, run: StoredRun) -> Baseline | None:
+def _baseline(arguments: argparse.Namespace, run: RunHead) -> RunRecord | None:
     if arguments.baseline is None:
         return None
     path = arguments.reports_dir / STORE_NAME
-    baseline = load_baseline(arguments.baseline, path)
-    if baseline.name == run.run_id:
+    baseline = load_run(arguments.baseline, path)
+    if baseline.run_id == run.run_id:
         raise UsageError(
             f"{arguments.run_name} and {arguments.baseline} are the same run",
             hint="`lrmtest runs` lists the others",
@@ -125,7 +126,7 @@ def _baseline(arguments: argparse.Namespace, run: StoredRun) -> Baseline | None:
 
 
 def _questions(
-    run: Baseline, baseline: Baseline | None, arguments: argparse.Namespace
+    run: RunRecord, baseline: RunRecord | None, arguments: argparse.Namespace
 ) -> list[TriagedQuestion]:
     """The run's questions, of one suite if so asked.
 
@@ -133,19 +134,15 @@ def _questions(
         UsageError: the run has no such suite.
     """
     if arguments.suite is not None:
-        run = only_suite(run, arguments.suite)
-    return triage(
-        run.outcomes,
-        baseline.outcomes if baseline is not None else None,
-        arguments.pass_threshold,
-    )
+        run = run.only_suite(arguments.suite)
+    return triage(run, baseline, arguments.pass_threshold)
 
 
 def _keys(questions: list[TriagedQuestion]) -> list[QuestionKey]:
     return [question.outcome.key for question in questions]
 
 
-def _print_ids(run: StoredRun, keys: list[QuestionKey]) -> int:
+def _print_ids(run: RunHead, keys: list[QuestionKey]) -> int:
     """Print test ids, and nothing else, so that they can be handed to pytest.
 
     Raises:
@@ -164,7 +161,7 @@ def _print_ids(run: StoredRun, keys: list[QuestionKey]) -> int:
 
 
 def _next_steps(
-    run: StoredRun, questions: list[TriagedQuestion], arguments: argparse.Namespace
+    run: RunHead, questions: list[TriagedQuestion], arguments: argparse.Namespace
 ) -> list[str]:
     """Commands to go on with, for the kind that most wants looking at."""
     kind: TriageKind = "broken" if arguments.baseline is not None else "failed"
@@ -184,15 +181,15 @@ def _next_steps(
     return [*steps, f"their test ids:   {shlex.join(ids)}"]
 
 
-def _called(run: Baseline) -> str:
-    return f"{run.model} ({run.name})"
+def _called(run: RunRecord) -> str:
+    return f"{run.model} ({run.run_id})"
 
 
 def _show_question(
     store: Store,
-    run: StoredRun,
+    run: RunHead,
     suite: str,
-    baseline: Baseline | None,
+    baseline: RunRecord | None,
     arguments: argparse.Namespace,
 ) -> None:
     question_id = arguments.question
@@ -202,9 +199,9 @@ def _show_question(
     notes = []
     against = ""
     if baseline is not None:
-        against = f" against the baseline {baseline.name}"
+        against = f" against the baseline {baseline.run_id}"
         before = baseline.outcomes.get((suite, question_id))
-        if is_file(arguments.baseline):
+        if baseline.store is None:
             passed = f"{before.passes} of {before.count} samples passed" if before else "not asked"
             notes.append(
                 f"the baseline is a file and holds no texts; there this question: {passed}"
@@ -212,9 +209,9 @@ def _show_question(
         elif before is None:
             notes.append("the baseline did not ask this question")
         else:
-            of_baseline = sample_views(store, store.run(baseline.name), suite, question_id)
+            of_baseline = sample_views(store, store.run(baseline.run_id), suite, question_id)
             sides = {"baseline": of_baseline, **sides}
-            other = store.question(baseline.name, suite, question_id)
+            other = store.question(baseline.run_id, suite, question_id)
             if other is not None and other.prompt != asked.prompt:
                 notes.append("the baseline asked it with another prompt")
     length = 1500 if max(map(len, sides.values())) <= 2 else 500
@@ -233,7 +230,7 @@ def _show_question(
     )
 
 
-def _rerun(run: StoredRun, keys: list[QuestionKey], options: argparse.Namespace) -> int:
+def _rerun(run: RunHead, keys: list[QuestionKey], options: argparse.Namespace) -> int:
     """Ask questions anew, and say with which command.
 
     Returns:

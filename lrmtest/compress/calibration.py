@@ -27,9 +27,10 @@ from lrmtest.models.paths import is_there, user_path
 from lrmtest.models.spec import ModelSpec
 from lrmtest.questions.fresh import DIFFICULTIES, FAMILIES, fresh_question
 from lrmtest.questions.prompt import render_prompt
-from lrmtest.runs.baseline import is_file
 from lrmtest.runs.formats.jsonl import import_run
-from lrmtest.runs.store import STORE_NAME, Store, StoredRun
+from lrmtest.runs.records import RunHead
+from lrmtest.runs.reference import is_file
+from lrmtest.runs.store import STORE_NAME, Store
 from lrmtest.suites.registry import suite_named
 from lrmtest.unicode import well_formed
 
@@ -271,7 +272,7 @@ def _is_export(name: str) -> bool:
     return is_file(name) or name.endswith(".jsonl")
 
 
-def _opened(stack: ExitStack, name: str, path: Path) -> tuple[Store, StoredRun]:
+def _opened(stack: ExitStack, name: str, path: Path) -> tuple[Store, RunHead]:
     """The run that `name` means, with the store that it is in."""
     if not _is_export(name):
         store = stack.enter_context(Store(path, create=False))
@@ -310,7 +311,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _conversations(
-    chat: ChatTokenizer, spec: ModelSpec, store: Store, run: StoredRun, used: _Used
+    chat: ChatTokenizer, spec: ModelSpec, store: Store, run: RunHead, used: _Used
 ) -> Iterator[str]:
     """Prompts with their completions, in an order that is random and always the same."""
     keys = sorted(store.keys(run.run_id))
@@ -320,11 +321,11 @@ def _conversations(
         stored = store.completion(run.run_id, keys[index])
         if stored is None:
             continue
-        asked = store.question(run.run_id, stored.suite, stored.question_id)
+        asked = store.question(run.run_id, *stored.place.question)
         if asked is None or not asked.prompt or not stored.completion.text.strip():
             used.empty += 1
             continue
-        used.suites.add(stored.suite or "own prompts")
+        used.suites.add(stored.place.suite or "own prompts")
         prompt = _asked(chat, tuple(Message(role, text) for role, text in asked.prompt))
         yield prompt + _answered(chat, spec, prompt, stored.completion, used)
 

@@ -6,7 +6,7 @@ warnings) and stay what they are; 7 to 9 are left to its future.
 
 from __future__ import annotations
 
-from lrmtest.analysis.gate import Outcome
+from lrmtest.analysis.gate import GateResult
 from lrmtest.options.gate import Undecided
 
 OK = 0
@@ -15,8 +15,8 @@ UNDECIDED = 10
 INFRASTRUCTURE = 11
 
 
-def exit_code(outcome: Outcome, undecided: Undecided) -> int:
+def exit_code(result: GateResult, undecided: Undecided) -> int:
     """The exit status of a decision."""
-    if outcome == "undecided":
+    if result == "undecided":
         return OK if undecided == "pass" else UNDECIDED
-    return REGRESSED if outcome == "regressed" else OK
+    return REGRESSED if result == "regressed" else OK

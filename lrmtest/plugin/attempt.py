@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
 from lrmtest.questions import Question
+from lrmtest.questions.place import Place
 from lrmtest.reports.failure import Sample, explain, headline
 
 
@@ -20,6 +21,7 @@ class Attempt:
         verdicts: one per completion.
         pass_threshold: share of samples that must be correct.
         reused: per sample, whether it was in the store and not generated this time.
+        places: per sample, where it is in the store.
     """
 
     question: Question
@@ -27,6 +29,7 @@ class Attempt:
     verdicts: tuple[Verdict, ...]
     pass_threshold: float
     reused: tuple[bool, ...]
+    places: tuple[Place, ...]
 
     @property
     def pass_rate(self) -> float:

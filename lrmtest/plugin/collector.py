@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from lrmtest.runs.encoding import record_from_json, record_to_json
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import SampleRecord
+from lrmtest.runs.rows import record_from_json, record_to_json
 
 _ATTRIBUTE = "lrmtest_records"
 _INFRASTRUCTURE = "lrmtest_infrastructure"
@@ -56,16 +56,17 @@ class RecordCollector:
     """
 
     def __init__(self) -> None:
-        self._records: dict[str, dict[tuple[str, str, int], SampleRecord]] = {}
+        self._records: dict[str, dict[tuple[QuestionKey, int], SampleRecord]] = {}
         self._test_ids: dict[str, dict[QuestionKey, str]] = {}
         self.lines: dict[str, int] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take what a report carries."""
         for record in records_of(report):
-            key = (record.suite, record.question_id, record.sample)
-            self._records.setdefault(record.model, {})[key] = record
-            self._test_ids.setdefault(record.model, {})[key[:2]] = report.nodeid
+            question = record.place.question
+            samples = self._records.setdefault(record.model, {})
+            samples[question, record.place.sample] = record
+            self._test_ids.setdefault(record.model, {})[question] = report.nodeid
             self.lines[report.nodeid] = (report.location[1] or 0) + 1
 
     def by_model(self) -> dict[str, tuple[SampleRecord, ...]]:

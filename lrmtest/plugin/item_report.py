@@ -99,8 +99,4 @@ def _records(
         return schedule.error_records(selected, session.sources.source_of(name))
     if model is None:
         return []
-    return [
-        record
-        for selected, attempt in model.attempts
-        for record in schedule.records(selected, attempt)
-    ]
+    return [record for _, attempt in model.attempts for record in schedule.records(attempt)]

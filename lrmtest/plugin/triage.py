@@ -7,8 +7,9 @@ from pathlib import Path
 
 from lrmtest.analysis.triage import NEED_BASELINE, TriageKind, of_kinds, triage
 from lrmtest.errors import UsageError
-from lrmtest.runs.baseline import Baseline, baseline_of, load_baseline
 from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.runs.records import RunRecord
+from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import Store
 
 
@@ -47,26 +48,24 @@ class Triage:
     def _select(self, model: str) -> frozenset[QuestionKey]:
         with Store(self._store, create=False) as store:
             run = store.run(f"last:{model}")
-            candidate = baseline_of(store, run)
+            candidate = store.record(run)
             baseline = self._compared_with(store, candidate)
-        before = None if baseline is None else baseline.outcomes
-        if before is not None and not before.keys() & candidate.outcomes.keys():
-            assert baseline is not None
+        if baseline is not None and not baseline.outcomes.keys() & candidate.outcomes.keys():
             raise UsageError(
-                f"--triage: runs {baseline.name} and {candidate.name} share no question",
+                f"--triage: runs {baseline.run_id} and {candidate.run_id} share no question",
                 hint="name what to compare with: --baseline RUN (`lrmtest runs` lists them)",
             )
-        found = of_kinds(triage(candidate.outcomes, before, self._threshold), self._kinds)
-        against = "" if baseline is None else f" against {baseline.name}"
+        found = of_kinds(triage(candidate, baseline, self._threshold), self._kinds)
+        against = "" if baseline is None else f" against {baseline.run_id}"
         self.lines.append(
-            f"triage: {len(found)} {' or '.join(self._kinds)} in {candidate.name}{against}"
+            f"triage: {len(found)} {' or '.join(self._kinds)} in {candidate.run_id}{against}"
         )
         return frozenset(question.outcome.key for question in found)
 
-    def _compared_with(self, store: Store, candidate: Baseline) -> Baseline | None:
+    def _compared_with(self, store: Store, candidate: RunRecord) -> RunRecord | None:
         if self._baseline is not None:
-            baseline = load_baseline(self._baseline, self._store)
-            if baseline.name == candidate.name:
+            baseline = load_run(self._baseline, self._store)
+            if baseline.run_id == candidate.run_id:
                 raise UsageError(
                     f"--triage: --baseline {self._baseline} is itself the newest run of "
                     f"{candidate.model}",
@@ -75,4 +74,4 @@ class Triage:
             return baseline
         if NEED_BASELINE.isdisjoint(self._kinds):
             return None
-        return baseline_of(store, store.run("last", other_than=[candidate.name]))
+        return store.record(store.run("last", other_than=[candidate.run_id]))

@@ -1,1 +1,1 @@
-"""How it is shown: these modules only format what `lrmtest.analysis` returns."""
+"""Reports: they only format what `lrmtest.analysis` returns."""

@@ -64,7 +64,7 @@ def decision_annotation(model: str, decision: Decision) -> str:
     """What a gate decided, and why."""
     levels: dict[str, Level] = {"regressed": "error", "undecided": "warning", "ok": "notice"}
     reasons = "\n".join(one_line(reason, 400) for reason in decision.reasons)
-    return annotation(levels[decision.outcome], reasons, title=f"{model}: gate {decision.outcome}")
+    return annotation(levels[decision.result], reasons, title=f"{model}: gate {decision.result}")
 
 
 def _told(question: FailedQuestion) -> str:

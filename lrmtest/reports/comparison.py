@@ -9,11 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lrmtest.analysis.compare import Comparison, RateChange, SuiteComparison
-from lrmtest.analysis.compared import ComparedRuns, EarlyStop
+from lrmtest.analysis.compare import ComparedRuns, EarlyStop
 from lrmtest.analysis.flips import FLIP_KINDS, FlipKind
 from lrmtest.analysis.gate import Decision
 from lrmtest.analysis.intervals import Interval
+from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
 from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, would_decide
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import (
@@ -45,9 +45,9 @@ def comparison_view(
     parts: list[RenderableType] = [
         Text.assemble(
             (one_line(candidate.model, _NAME_LIMIT), "bold"),
-            f" ({one_line(candidate.name, _NAME_LIMIT)}) against the baseline ",
+            f" ({one_line(candidate.run_id, _NAME_LIMIT)}) against the baseline ",
             (one_line(baseline.model, _NAME_LIMIT), "bold"),
-            f" ({one_line(baseline.name, _NAME_LIMIT)})",
+            f" ({one_line(baseline.run_id, _NAME_LIMIT)})",
         )
     ]
     notes = [f"allowed to differ: {one_line(str(each), 200)}" for each in compared.differences]
@@ -226,7 +226,7 @@ def _early_view(early: EarlyStop) -> Text:
 def _decision_view(decision: Decision) -> list[RenderableType]:
     settings = decision.settings
     parts: list[RenderableType] = [
-        Text.assemble("gate: ", (decision.outcome.upper(), _STYLES[decision.outcome]))
+        Text.assemble("gate: ", (decision.result.upper(), _STYLES[decision.result]))
     ]
     parts += [Text(f"  {one_line(reason, 400)}") for reason in decision.reasons]
     if decision.samples_needed is not None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from math import isfinite
 from typing import Any
 
-from lrmtest.analysis.compare import RateChange, SuiteComparison, TokenChange
-from lrmtest.analysis.compared import ComparedRuns
+from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.gate import Check, Decision
 from lrmtest.analysis.intervals import Interval
+from lrmtest.analysis.paired_comparison import RateChange, SuiteComparison, TokenChange
 
 
 def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
     """The figures of a comparison as JSON values, unrounded; infinity is null."""
     comparison, early = compared.comparison, compared.early
     return {
-        "baseline": {"run_id": compared.baseline.name, "model": compared.baseline.model},
+        "baseline": {"run_id": compared.baseline.run_id, "model": compared.baseline.model},
         "differences": [
             {
                 "name": difference.name,
@@ -95,7 +95,7 @@ def _tokens(tokens: TokenChange) -> dict[str, Any]:
 def _gate(decision: Decision) -> dict[str, Any]:
     settings = decision.settings
     return {
-        "outcome": decision.outcome,
+        "outcome": decision.result,
         "reasons": list(decision.reasons),
         "samples_needed": decision.samples_needed,
         "settings": {
@@ -118,7 +118,7 @@ def _check(check: Check) -> dict[str, Any]:
         "suite": check.claim.suite,
         "margin": check.claim.margin,
         "mde": check.claim.mde,
-        "outcome": check.outcome,
+        "outcome": check.result,
         "worsening": _finite(check.worsening),
         "p_regressed": check.p_regressed,
         "p_ok": check.p_ok,

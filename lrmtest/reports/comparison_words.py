@@ -1,4 +1,4 @@
-"""What is said of a comparison, in the same words wherever it is shown."""
+"""The words for a comparison that are the same wherever it is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``lrmtest compute`` prints."""
+"""The output of ``lrmtest compute``."""
 
 from __future__ import annotations
 

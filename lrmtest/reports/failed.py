@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lrmtest.grading.verdict import FailureClass
-from lrmtest.runs.outcomes import QuestionKey, by_question
-from lrmtest.runs.records import SampleRecord
+from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.runs.records import SampleRecord, by_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _failed(
         verdict.failure for _, verdict in graded if verdict.failure is not None
     ).most_common(1)
     answers = Counter(verdict.extracted for _, verdict in graded)
-    tokens = [record.reasoning_tokens + record.answer_tokens for record, _ in graded]
+    tokens = [record.tokens for record, _ in graded]
     errors = [record.error for record in records if record.error]
     return FailedQuestion(
         model=records[0].model,

@@ -1,4 +1,4 @@
-"""What a failing test says, in place of a traceback."""
+"""The explanation of a failing test, in place of a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of an imported log, in a few lines."""
+"""The result of importing a log, in a few lines."""
 
 from __future__ import annotations
 

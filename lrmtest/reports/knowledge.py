@@ -1,4 +1,4 @@
-"""What ``lrmtest knowledge`` prints."""
+"""The output of ``lrmtest knowledge``."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from lrmtest.analysis.compare import SuiteComparison
-from lrmtest.analysis.compared import ComparedRuns
+from lrmtest.analysis.compare import ComparedRuns
+from lrmtest.analysis.paired_comparison import SuiteComparison
 from lrmtest.analysis.summary import RunSummary, SuiteSummary
 from lrmtest.grading.verdict import FAILURE_CLASSES
 from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, would_decide
@@ -78,7 +78,7 @@ def _decision(compared: ComparedRuns) -> str:
     decision = compared.decision
     assert decision is not None
     name = literal(compared.candidate.model, _NAME_LIMIT)
-    lines = [f"**{_MARKS[decision.outcome]} gate: {decision.outcome}** ({name})", ""]
+    lines = [f"**{_MARKS[decision.result]} gate: {decision.result}** ({name})", ""]
     lines += [f"- {literal(reason, 400)}" for reason in decision.reasons]
     if decision.samples_needed is not None:
         lines.append(f"- {would_decide(decision.samples_needed)}")
@@ -131,7 +131,7 @@ def _comparison(compared: ComparedRuns) -> str:
     title = (
         f"### {literal(compared.candidate.model, _NAME_LIMIT)} against the baseline "
         f"{literal(compared.baseline.model, _NAME_LIMIT)} "
-        f"({literal(compared.baseline.name, _NAME_LIMIT)})"
+        f"({literal(compared.baseline.run_id, _NAME_LIMIT)})"
     )
     parts = [title]
     notes = [f"- allowed to differ: {literal(str(each), 200)}" for each in compared.differences]

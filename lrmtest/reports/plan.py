@@ -1,4 +1,4 @@
-"""What a gate will cost, before it is run."""
+"""The costs of a gate, shown before it is run."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lrmtest.analysis.plan import Cost, Plan
+from lrmtest.analysis.plan import Cost, SamplePlan
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count, counted, duration
 from lrmtest.reports.tables import open_table
 
 
-def plan_view(plan: Plan, name: str, suite: str) -> RenderableType:
+def plan_view(plan: SamplePlan, name: str, suite: str) -> RenderableType:
     """A plan as a rich renderable.
 
     Args:
@@ -31,7 +31,7 @@ def plan_view(plan: Plan, name: str, suite: str) -> RenderableType:
     return Group(heading, "", _table(plan), "", *_notes(plan))
 
 
-def _table(plan: Plan) -> Table:
+def _table(plan: SamplePlan) -> Table:
     table = open_table()
     table.add_column("")
     for header in ("samples each", "completions", "tokens", "time"):
@@ -48,7 +48,7 @@ def _cells(cost: Cost) -> tuple[str, str, str]:
     return count(cost.completions), count(cost.tokens), time
 
 
-def _notes(plan: Plan) -> list[Text]:
+def _notes(plan: SamplePlan) -> list[Text]:
     notes = [
         "Samples of each question, in both runs; completions, tokens and time are the candidate's, "
         "of the sequential gate the mean (worse: by the drop above)."

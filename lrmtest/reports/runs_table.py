@@ -1,4 +1,4 @@
-"""What ``lrmtest runs`` and ``lrmtest show`` print."""
+"""The output of ``lrmtest runs`` and ``lrmtest show``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a search for the smallest failing question came to, in words."""
+"""The result of a search for the smallest failing question, in words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from textwrap import wrap
 
-from lrmtest.analysis.no_failure import highest_rate
+from lrmtest.analysis.failure_bound import highest_rate
 from lrmtest.questions.fresh.search import Findings
 from lrmtest.questions.fresh.space import DrawnQuestion
 from lrmtest.reports.escape import plain

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lrmtest.analysis.compared import ComparedRuns
+from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.summary import Rate, RunSummary, SuiteSummary
 from lrmtest.reports.comparison_json import comparison_document
 from lrmtest.runs.files import write_whole
@@ -26,7 +26,7 @@ def summary_document(
         summaries: of the runs.
         comparisons: of those runs that were compared with a baseline.
     """
-    compared = {one.candidate.name: comparison_document(one) for one in comparisons}
+    compared = {one.candidate.run_id: comparison_document(one) for one in comparisons}
     runs = [{**_run(run), "comparison": compared.get(run.run_id)} for run in summaries]
     return {"schema": SCHEMA, "runs": runs}
 
@@ -49,7 +49,7 @@ def _run(summary: RunSummary) -> dict[str, Any]:
     return {
         "run_id": summary.run_id,
         "model": summary.model,
-        "manifest": dict(summary.manifest),
+        "manifest": summary.manifest.to_json(),
         "timing": {
             "wall_seconds": summary.timing.wall_seconds,
             "startup_seconds": summary.timing.startup_seconds,

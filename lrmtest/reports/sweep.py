@@ -1,4 +1,4 @@
-"""What ``lrmtest sweep`` prints: a table by degree of compression, and the collapse point."""
+"""The output of ``lrmtest sweep``: a table by degree of compression, and the collapse point."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _cells(level: SweepLevel, suite: str) -> list[str]:
 def _decision(level: SweepLevel) -> str:
     if level.compared is None or level.compared.decision is None:
         return ""
-    return level.compared.decision.outcome
+    return level.compared.decision.result
 
 
 def _legend(sweep: Sweep) -> str:

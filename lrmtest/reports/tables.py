@@ -1,4 +1,4 @@
-"""What the tables of the command line share."""
+"""The form that the command line's tables share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``lrmtest triage RUN`` prints."""
+"""The output of ``lrmtest triage RUN``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run was asked, so that some of its questions can be asked again.
+"""The command that asked a run, so that some of its questions can be asked again.
 
 The manifest keeps, for each suite, the tests that ask it and the options they were given, as in
 the command that asked it last.
@@ -6,15 +6,15 @@ the command that asked it last.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from lrmtest.errors import UsageError
 from lrmtest.models.engines.kinds import can_generate
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.outcomes import QuestionKey
 
 
-def pytest_ids(manifest: Mapping[str, Any], key: QuestionKey) -> list[str]:
+def pytest_ids(manifest: Manifest, key: QuestionKey) -> list[str]:
     """What to give pytest to run a question's tests, ``suites/aime/test_aime.py::test_aime[1]``.
 
     Empty when the run does not say which tests asked it, as one of an older lrmtest.
@@ -22,17 +22,17 @@ def pytest_ids(manifest: Mapping[str, Any], key: QuestionKey) -> list[str]:
     suite, question_id = key
     # As pytest writes ids: everything that is not printable ASCII by its code.
     name = question_id.encode("unicode_escape").decode("ascii")
-    return [f"{test}[{name}]" for test in _suite(manifest, suite).get("tests") or ()]
+    return [f"{test}[{name}]" for test in manifest.suite(suite).tests or ()]
 
 
-def can_be_rerun(manifest: Mapping[str, Any]) -> bool:
+def can_be_rerun(manifest: Manifest) -> bool:
     """Whether there is a model to ask again; recorded outputs have none."""
-    return can_generate(str(_section(manifest, "model").get("engine")))
+    return can_generate(manifest.model.engine or "")
 
 
 def rerun_arguments(
     run_id: str,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     keys: Iterable[QuestionKey],
     extra: Sequence[str] = (),
 ) -> list[list[str]]:
@@ -57,23 +57,14 @@ def rerun_arguments(
         )
     by_options: dict[tuple[str, ...], list[str]] = {}
     for key in keys:
-        suite = _suite(manifest, key[0])
-        tests, options = pytest_ids(manifest, key), suite.get("options")
+        suite = manifest.suite(key[0])
+        tests, options = pytest_ids(manifest, key), suite.options
         if not tests or not options:
             raise UsageError(
                 f"run {run_id} does not say how suite {key[0]!r} was asked",
                 hint="it was made by an older lrmtest; select by id: "
-                f"pytest SUITE --model {_section(manifest, 'model').get('name')} -k '[{key[1]}]'",
+                f"pytest SUITE --model {manifest.model.name} -k '[{key[1]}]'",
             )
-        samples = ("--samples", str(suite.get("samples", 1)))
+        samples = ("--samples", str(1 if suite.samples is None else suite.samples))
         by_options.setdefault((*options, *samples), []).extend(tests)
     return [[*tests, *options, "--fresh-run", *extra] for options, tests in by_options.items()]
-
-
-def _suite(manifest: Mapping[str, Any], suite: str) -> Mapping[str, Any]:
-    return _section(_section(manifest, "suites"), suite)
-
-
-def _section(manifest: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = manifest.get(name)
-    return section if isinstance(section, Mapping) else {}

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lrmtest.errors import UsageError
+from lrmtest.runs.manifest import Manifest, Section
 
 _OF_THE_RUN = {"temperature": "temperature", "top-p": "top_p"}
 _OF_THE_MODEL = {"system-prompt": "system_prompt", "loop-stop": "stop_loops"}
@@ -47,20 +48,17 @@ class Difference:
         return f"{self.name}{where}: {_shown(self.baseline)} against {_shown(self.candidate)}"
 
 
-def differences(baseline: Mapping[str, Any], candidate: Mapping[str, Any]) -> list[Difference]:
+def differences(baseline: Manifest, candidate: Manifest) -> list[Difference]:
     """The settings that must be equal and are not, from two runs' manifests.
 
     A setting that one of the manifests does not know, as that of a recording, is no difference;
     nor is a suite that only one of them has: its questions will be missing.
     """
     found = list(_differing("", baseline, candidate, _OF_THE_RUN))
-    models = _section(baseline, "model"), _section(candidate, "model")
-    found += _differing("", *models, _OF_THE_MODEL)
-    before, after = _section(baseline, "suites"), _section(candidate, "suites")
-    for suite in before:
-        if suite in after:
-            sections = _section(before, suite), _section(after, suite)
-            found += _differing(suite, *sections, _OF_A_SUITE)
+    found += _differing("", baseline.model, candidate.model, _OF_THE_MODEL)
+    for name, suite in baseline.suites.items():
+        if name in candidate.suites:
+            found += _differing(name, suite, candidate.suites[name], _OF_A_SUITE)
     return found
 
 
@@ -97,16 +95,12 @@ def refuse_differences(
 
 
 def _differing(
-    suite: str, before: Mapping[str, Any], after: Mapping[str, Any], names: Mapping[str, str]
+    suite: str, before: Section, after: Section, names: Mapping[str, str]
 ) -> Iterator[Difference]:
+    old, new = before.to_json(), after.to_json()
     for name, field in names.items():
-        if field in before and field in after and before[field] != after[field]:
-            yield Difference(name, suite, before[field], after[field])
-
-
-def _section(manifest: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = manifest.get(name)
-    return section if isinstance(section, Mapping) else {}
+        if field in old and field in new and old[field] != new[field]:
+            yield Difference(name, suite, old[field], new[field])
 
 
 def _shown(value: Any) -> str:

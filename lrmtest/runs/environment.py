@@ -7,6 +7,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from lrmtest.runs.manifest import EnvironmentSection
+
 _PACKAGES = (
     "lrmtest",
     "pytest",
@@ -31,11 +33,11 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
-def environment(hardware: dict[str, Any]) -> dict[str, Any]:
+def environment(hardware: dict[str, Any]) -> EnvironmentSection:
     """Interpreter, platform, packages and the given hardware, JSON values only."""
-    return {
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        "packages": package_versions(),
-        "hardware": hardware,
-    }
+    return EnvironmentSection(
+        python=sys.version.split()[0],
+        platform=platform.platform(),
+        packages=package_versions(),
+        hardware=hardware,
+    )

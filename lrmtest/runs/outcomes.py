@@ -1,4 +1,4 @@
-"""What comparisons need of a run: per question, how each of its samples went.
+"""Outcomes: per question of a run, how each of its samples went; all that comparisons need.
 
 Small enough to be kept in a file that is committed, so that a baseline needs no store.
 """
@@ -6,11 +6,10 @@ Small enough to be kept in a file that is committed, so that a baseline needs no
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lrmtest.grading.verdict import FailureClass, Verdict
-from lrmtest.runs.records import SampleRecord
 
 QuestionKey = tuple[str, str]
 """A suite's name and a question's id."""
@@ -107,29 +106,3 @@ Outcomes = Mapping[QuestionKey, QuestionOutcome]
 def of_suite(outcomes: Outcomes, suite: str) -> Outcomes:
     """The questions of one suite."""
     return {key: question for key, question in outcomes.items() if key[0] == suite}
-
-
-def by_question(records: Iterable[SampleRecord]) -> dict[QuestionKey, list[SampleRecord]]:
-    """The records of each question, both in the order in which they come."""
-    found: dict[QuestionKey, list[SampleRecord]] = {}
-    for record in records:
-        found.setdefault((record.suite, record.question_id), []).append(record)
-    return found
-
-
-def outcomes_of(records: Iterable[SampleRecord], *, greedy: bool = False) -> Outcomes:
-    """Sum records up by question. A question with engine errors only is there, without samples.
-
-    Args:
-        records: one run's samples.
-        greedy: the run decoded at temperature 0. Its samples of one question are copies of each
-            other, so only the first is kept: counted as independent, they would make chance look
-            certain.
-    """
-    samples: dict[QuestionKey, dict[int, SampleOutcome]] = {}
-    for record in records:
-        of_question = samples.setdefault((record.suite, record.question_id), {})
-        if record.verdict is not None and not (greedy and of_question):
-            tokens = record.reasoning_tokens + record.answer_tokens
-            of_question[record.sample] = outcome_of(record.verdict, tokens)
-    return {key: QuestionOutcome(*key, part) for key, part in samples.items()}

@@ -1,4 +1,4 @@
-"""What a run remembers of each sample, without its text.
+"""Records: what a run remembers of itself and of each sample, without texts.
 
 Texts can be megabytes; they stay in the store and are read one at a time. Everything that
 `lrmtest.analysis` needs is here.
@@ -6,26 +6,37 @@ Texts can be megabytes; they stay in the store and are read one at a time. Every
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 
-from lrmtest.grading.completion import FinishReason
+from lrmtest.errors import UsageError
+from lrmtest.grading.completion import Completion, FinishReason
 from lrmtest.grading.verdict import Verdict
+from lrmtest.questions.place import Place
+from lrmtest.questions.question import Question
+from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.outcomes import (
+    Outcomes,
+    QuestionKey,
+    QuestionOutcome,
+    SampleOutcome,
+    outcome_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SampleRecord:
-    """One sample of one question by one model: its cost and its verdict, or its engine error.
+    """One sample of one question by one model: its cost and how it went, or its engine error.
 
     Attributes:
         model: the model's name, as in test ids and reports.
-        suite: the suite's name.
-        question_id: the question's id.
-        sample: index of the sample, from 0.
-        verdict: None when the engine failed.
+        place: which sample of which question.
+        verdict: None when the engine failed, or where only `summed_up` is known.
         error: what the engine said; None when there is a completion.
-        finish_reason: as in `lrmtest.grading.completion`; None when the engine failed.
+        summed_up: how it went, where that is all that was kept, as in a baseline's file.
+        finish_reason: as in `lrmtest.grading.completion`; None when not known.
         prompt_tokens, reasoning_tokens, answer_tokens: token counts; 0 when unknown.
         tokens_estimated: counts come from text length, not from a tokenizer.
         seconds: wall time from submission to the last token; 0 when unknown.
@@ -33,11 +44,10 @@ class SampleRecord:
     """
 
     model: str
-    suite: str
-    question_id: str
-    sample: int
-    verdict: Verdict | None
+    place: Place
+    verdict: Verdict | None = None
     error: str | None = None
+    summed_up: SampleOutcome | None = None
     finish_reason: FinishReason | None = None
     prompt_tokens: int = 0
     reasoning_tokens: int = 0
@@ -45,6 +55,38 @@ class SampleRecord:
     tokens_estimated: bool = False
     seconds: float = 0.0
     reused: bool = False
+
+    @classmethod
+    def of(
+        cls, model: str, place: Place, completion: Completion, verdict: Verdict, *, reused: bool
+    ) -> SampleRecord:
+        """The record of a graded completion."""
+        return cls(
+            model=model,
+            place=place,
+            verdict=verdict,
+            finish_reason=completion.finish_reason,
+            prompt_tokens=completion.prompt_tokens,
+            reasoning_tokens=completion.reasoning_tokens,
+            answer_tokens=completion.answer_tokens,
+            tokens_estimated=completion.tokens_estimated,
+            seconds=completion.seconds,
+            reused=reused,
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Tokens generated, reasoning and answer together; 0 when unknown."""
+        if self.summed_up is not None:
+            return self.summed_up.tokens
+        return self.reasoning_tokens + self.answer_tokens
+
+    @property
+    def outcome(self) -> SampleOutcome | None:
+        """How it went; None when the engine failed."""
+        if self.verdict is not None:
+            return outcome_of(self.verdict, self.tokens)
+        return self.summed_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +105,139 @@ class RunTiming:
     generated_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """One run: a model at stated settings, with what it did.
+@dataclass(frozen=True)
+class RunHead:
+    """A run without its samples: a model at stated settings.
 
     Attributes:
         run_id: the run's name in the store.
         model: the model's name.
-        manifest: every setting that changes an outcome; JSON values only, no secrets.
-        samples: one record per sample.
-        timing: of this session; zeros when read back from the store.
+        created: when it began, UTC, ISO 8601.
+        finished: when everything planned was there; None if it never was, or is not known.
+        manifest: every setting that changes an outcome; no secrets.
+        identity: by which the same command finds the run again; empty outside a store.
     """
 
     run_id: str
     model: str
-    manifest: Mapping[str, Any]
-    samples: tuple[SampleRecord, ...]
+    created: str = ""
+    finished: str | None = None
+    manifest: Manifest = field(default_factory=Manifest)
+    identity: str = ""
+
+    def with_samples(
+        self,
+        samples: Iterable[SampleRecord],
+        *,
+        timing: RunTiming | None = None,
+        store: Path | None = None,
+        lacking: Iterable[str] = (),
+    ) -> RunRecord:
+        """The run with its samples; the arguments are as in `RunRecord`."""
+        return RunRecord(
+            run_id=self.run_id,
+            model=self.model,
+            created=self.created,
+            finished=self.finished,
+            manifest=self.manifest,
+            identity=self.identity,
+            samples=tuple(samples),
+            timing=timing or RunTiming(),
+            store=store,
+            lacking=tuple(lacking),
+        )
+
+
+@dataclass(frozen=True)
+class RunRecord(RunHead):
+    """One run, with what it did: from the store, from this session, or from a baseline's file.
+
+    Attributes:
+        samples: one record per sample.
+        timing: of this session; zeros when read back.
+        store: the store that has its texts; None for a baseline's file, which has none.
+        lacking: what it lacks to be a baseline, in words.
+    """
+
+    samples: tuple[SampleRecord, ...] = ()
     timing: RunTiming = field(default_factory=RunTiming)
+    store: Path | None = None
+    lacking: tuple[str, ...] = ()
+
+    @cached_property
+    def outcomes(self) -> Outcomes:
+        """How every question went; of a greedy run one sample per question."""
+        return outcomes_of(self.samples, greedy=self.manifest.greedy)
+
+    @cached_property
+    def tokens_estimated(self) -> bool:
+        """Whether at least one token count comes from text length."""
+        return any(sample.tokens_estimated for sample in self.samples)
+
+    def only_suite(self, suite: str) -> RunRecord:
+        """The part of the run that is one suite's.
+
+        Raises:
+            UsageError: the run did not ask it.
+        """
+        samples = tuple(sample for sample in self.samples if sample.place.suite == suite)
+        if not samples:
+            asked = ", ".join(dict.fromkeys(sample.place.suite for sample in self.samples))
+            raise UsageError(
+                f"run {self.run_id} did not ask suite {suite!r}",
+                hint=f"it asked {asked or 'none'}",
+            )
+        return replace(self, samples=samples)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCompletion:
+    """A completion's row with where it belongs."""
+
+    place: Place
+    completion: Completion
+    created: str
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredError:
+    """An engine error that no later attempt has repaired."""
+
+    place: Place
+    message: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredQuestion:
+    """A question as it was asked, with the conversation that asked it."""
+
+    question: Question | None
+    prompt: tuple[tuple[str, str], ...]
+
+
+def by_question(records: Iterable[SampleRecord]) -> dict[QuestionKey, list[SampleRecord]]:
+    """The records of each question, both in the order in which they come."""
+    found: dict[QuestionKey, list[SampleRecord]] = {}
+    for record in records:
+        found.setdefault(record.place.question, []).append(record)
+    return found
+
+
+def outcomes_of(records: Iterable[SampleRecord], *, greedy: bool = False) -> Outcomes:
+    """Sum records up by question. A question with engine errors only is there, without samples.
+
+    Args:
+        records: one run's samples.
+        greedy: the run decoded at temperature 0. Its samples of one question are copies of each
+            other, so only the first is kept: counted as independent, they would make chance look
+            certain.
+    """
+    samples: dict[QuestionKey, dict[int, SampleOutcome]] = {}
+    for record in records:
+        of_question = samples.setdefault(record.place.question, {})
+        outcome = record.outcome
+        if outcome is not None and not (greedy and of_question):
+            of_question[record.place.sample] = outcome
+    return {key: QuestionOutcome(*key, part) for key, part in samples.items()}

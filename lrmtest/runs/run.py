@@ -10,78 +10,17 @@ many samples, is no part of it: `--limit 3` and then all of a suite are one run.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
-from lrmtest.questions.data import Source
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
-from lrmtest.runs.keys import fingerprint
-from lrmtest.runs.store import Store, StoredRun
-
-
-@dataclass(frozen=True, slots=True)
-class RunSettings:
-    """What all completions of a run share.
-
-    Attributes:
-        model: what generates, JSON values: name, files and their hashes, engine, its options.
-            Nothing in it may depend on the machine's folders, or a moved model is another one.
-        temperature: 0 is greedy.
-        top_p: nucleus mass.
-        seed: base seed, from which every sample's own is derived.
-    """
-
-    model: Mapping[str, Any]
-    temperature: float
-    top_p: float
-    seed: int
-
-    @property
-    def model_identity(self) -> str:
-        """Fingerprint of what generates."""
-        return fingerprint(self.model)
-
-    @property
-    def identity(self) -> str:
-        """Fingerprint of everything here."""
-        return fingerprint(asdict(self))
-
-
-@dataclass(frozen=True, slots=True)
-class SuiteSettings:
-    """What all completions of one suite share, beside the run's settings.
-
-    Attributes:
-        prompt_sha256: hash of the prompt template.
-        max_tokens: the budget.
-        samples: samples per question.
-        source: where the questions came from.
-        questions: how many were selected.
-        answer_kinds: of all its questions, sorted; they say how answers are graded.
-        tests: the test functions that asked it last, as in test ids.
-        options: what pytest was given to ask it so, but for what only chooses or reports.
-    """
-
-    prompt_sha256: str
-    max_tokens: int
-    samples: int
-    source: Source
-    questions: int
-    answer_kinds: Sequence[str] = ()
-    tests: Sequence[str] = ()
-    options: Sequence[str] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON values."""
-        lists = ("answer_kinds", "tests", "options")
-        return {**asdict(self), **{name: list(getattr(self, name)) for name in lists}}
-
-
-_SAME_IN_A_RUN = ("prompt_sha256", "max_tokens", "source")
+from lrmtest.runs.manifest import Manifest, SuiteSection
+from lrmtest.runs.records import RunHead
+from lrmtest.runs.store import Store
 
 
 class Run:
@@ -89,35 +28,41 @@ class Run:
 
     Args:
         store: where its completions are.
-        stored: its row.
+        head: the run.
+
+    Attributes:
+        head: as it is in the store now.
     """
 
-    def __init__(self, store: Store, stored: StoredRun) -> None:
-        self.store = store
-        self.run_id = stored.run_id
-        self.manifest: dict[str, Any] = dict(stored.manifest)
+    def __init__(self, store: Store, head: RunHead) -> None:
+        self._store = store
+        self.head = head
 
-    def completion_arrived(
-        self, key: str, suite: str, question_id: str, sample: int, completion: Completion
-    ) -> None:
+    @property
+    def run_id(self) -> str:
+        """The run's id in the store."""
+        return self.head.run_id
+
+    @property
+    def manifest(self) -> Manifest:
+        """The run's manifest."""
+        return self.head.manifest
+
+    def completion_arrived(self, place: Place, completion: Completion) -> None:
         """Write a completion; it is safe when this returns.
 
         Raises:
             StoreError: it could not be written.
         """
-        self.store.add_completion(self.run_id, key, suite, question_id, sample, completion)
+        self._store.add_completion(self.run_id, place, completion)
 
-    def error_arrived(
-        self, key: str, suite: str, question_id: str, sample: int, error: EngineError
-    ) -> None:
+    def error_arrived(self, place: Place, error: EngineError) -> None:
         """Remember that the engine failed to produce a completion.
 
         Raises:
             StoreError: it could not be written.
         """
-        self.store.add_error(
-            self.run_id, key, suite, question_id, sample, str(error), error.attempts
-        )
+        self._store.add_error(self.run_id, place, str(error), error.attempts)
 
     def missing(self, keys: Sequence[str], *, adopt: bool) -> set[str]:
         """Those of `keys` that are still to be generated.
@@ -126,74 +71,70 @@ class Run:
             keys: completion keys.
             adopt: take completions with equal keys over from other runs of the store.
         """
-        absent = set(keys) - self.store.keys(self.run_id)
+        absent = set(keys) - self._store.keys(self.run_id)
         if adopt and absent:
-            absent -= self.store.adopt(self.run_id, absent)
+            absent -= self._store.adopt(self.run_id, absent)
         return absent
 
     def add_questions(
         self, questions: Iterable[tuple[str, str, Question | None, Sequence[tuple[str, str]]]]
     ) -> None:
         """Remember what is asked: (suite, question id, question or None, messages)."""
-        self.store.add_questions(self.run_id, questions)
+        self._store.add_questions(self.run_id, questions)
 
-    def describe(self, section: str, content: Mapping[str, Any]) -> None:
-        """Put a section into the manifest, replacing it."""
-        if self.manifest.get(section) != content:
-            self.manifest[section] = dict(content)
-            self.store.update_manifest(self.run_id, self.manifest)
+    def describe(self, manifest: Manifest) -> None:
+        """Replace the manifest, if it says anything new; the run is not finished then."""
+        if manifest.to_json() != self.manifest.to_json():
+            self._store.update_manifest(self.run_id, manifest)
+            self.head = replace(self.head, manifest=manifest, finished=None)
 
     def finish(self) -> None:
         """Note that everything planned is there."""
-        self.store.finish_run(self.run_id)
+        self.head = replace(self.head, finished=self._store.finish_run(self.run_id))
 
 
-def open_run(
-    store: Store,
-    model: str,
-    settings: RunSettings,
-    suites: Mapping[str, SuiteSettings],
-    *,
-    environment: Mapping[str, Any],
-    fresh: bool = False,
-) -> Run:
+def open_run(store: Store, model: str, manifest: Manifest, *, fresh: bool = False) -> Run:
     """Continue the newest run with these settings, or begin one.
 
     Args:
         store: the reports folder's store.
         model: the model's name.
-        settings: what all completions share.
-        suites: per suite, what its completions share.
-        environment: library versions and hardware, for the manifest of a new run.
+        manifest: what is asked now; library versions and hardware are for a new run.
         fresh: begin a new run in any case.
     """
-    described = {name: suite.to_json() for name, suite in suites.items()}
     if not fresh:
-        for stored in store.runs(identity=settings.identity):
-            before = stored.manifest["suites"]
-            if not any(_conflict(before.get(name), suite) for name, suite in described.items()):
-                run = Run(store, stored)
-                run.describe("suites", {**before, **_merged(before, described)})
+        for head in store.runs(identity=manifest.identity):
+            before = head.manifest.suites
+            if not any(
+                name in before and _conflict(before[name], suite)
+                for name, suite in manifest.suites.items()
+            ):
+                run = Run(store, head)
+                merged = {
+                    name: _merged(before.get(name), suite)
+                    for name, suite in manifest.suites.items()
+                }
+                run.describe(replace(head.manifest, suites={**before, **merged}))
                 return run
-    manifest = {
-        **asdict(settings),
-        "model": dict(settings.model),
-        "suites": described,
-        "environment": dict(environment),
-    }
     run_id = f"{model}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    return Run(store, store.add_run(run_id, model, settings.identity, manifest))
+    return Run(store, store.add_run(run_id, model, manifest.identity, manifest))
 
 
-def _conflict(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> bool:
-    return before is not None and any(before[name] != now[name] for name in _SAME_IN_A_RUN)
+def _conflict(before: SuiteSection, now: SuiteSection) -> bool:
+    return (before.prompt_sha256, before.max_tokens, before.source) != (
+        now.prompt_sha256,
+        now.max_tokens,
+        now.source,
+    )
 
 
-def _merged(before: Mapping[str, Any], now: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """The suites as asked now, with the larger of the counts where a suite was there before."""
-    merged = {}
-    for name, suite in now.items():
-        old = before.get(name, suite)
-        counts = {count: max(old[count], suite[count]) for count in ("samples", "questions")}
-        merged[name] = {**suite, **counts}
-    return merged
+def _merged(before: SuiteSection | None, now: SuiteSection) -> SuiteSection:
+    """The suite as asked now, with the larger of the counts where it was there before."""
+    if before is None:
+        return now
+    return replace(
+        now,
+        raw=before.raw,
+        samples=max(before.samples or 0, now.samples or 0),
+        questions=max(before.questions or 0, now.questions or 0),
+    )

@@ -13,9 +13,8 @@ import json
 import sqlite3
 import threading
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -23,14 +22,28 @@ from typing import Any, Self
 from lrmtest.errors import StoreError, UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
-from lrmtest.runs.encoding import (
+from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.records import (
+    RunHead,
+    RunRecord,
+    SampleRecord,
+    StoredCompletion,
+    StoredError,
+    StoredQuestion,
+)
+from lrmtest.runs.rows import (
+    COMPLETION_ROW,
+    ERROR_ROW,
+    completion_from_row,
+    completion_to_row,
+    error_from_row,
+    error_to_row,
     question_from_json,
     question_to_json,
-    verdict_from_json,
     verdict_to_json,
 )
-from lrmtest.runs.records import SampleRecord
 
 STORE_NAME = "lrmtest.sqlite"
 SCHEMA_VERSION = 1
@@ -86,64 +99,9 @@ CREATE TABLE engine_error (
 ) WITHOUT ROWID;
 """
 
-_COMPLETION_COLUMNS = (
-    "key, suite, question_id, sample, text, finish_reason, prompt_tokens, completion_tokens, "
-    "reasoning_tokens, tokens_estimated, seed, seconds, created"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredRun:
-    """A run's row: who, when, and its manifest.
-
-    Attributes:
-        run_id: its name.
-        model: the model's name.
-        identity: fingerprint of the settings that all its completions share.
-        created: UTC, ISO 8601.
-        finished: when everything planned was there; None for an interrupted run.
-        manifest: every setting that changes an outcome.
-    """
-
-    run_id: str
-    model: str
-    identity: str
-    created: str
-    finished: str | None
-    manifest: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCompletion:
-    """A completion's row with where it belongs."""
-
-    key: str
-    suite: str
-    question_id: str
-    sample: int
-    completion: Completion
-    created: str
-    verdict: Verdict | None
-
-
-@dataclass(frozen=True, slots=True)
-class StoredError:
-    """An engine error that no later attempt has repaired."""
-
-    key: str
-    suite: str
-    question_id: str
-    sample: int
-    message: str
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredQuestion:
-    """A question as it was asked, with the conversation that asked it."""
-
-    question: Question | None
-    prompt: tuple[tuple[str, str], ...]
+_ARRIVED = COMPLETION_ROW[:-1]
+"""The columns of a completion but for its verdict, which comes later."""
+_COMPLETION_COLUMNS = ", ".join(_ARRIVED)
 
 
 def utc_now() -> str:
@@ -244,9 +202,7 @@ class Store:
 
     # Runs
 
-    def add_run(
-        self, run_id: str, model: str, identity: str, manifest: Mapping[str, Any]
-    ) -> StoredRun:
+    def add_run(self, run_id: str, model: str, identity: str, manifest: Manifest) -> RunHead:
         """Begin a run.
 
         Raises:
@@ -256,26 +212,28 @@ class Store:
         with self._errors("write"):
             self._db.execute(
                 "INSERT INTO run VALUES (?, ?, ?, ?, NULL, ?)",
-                (run_id, model, identity, created, _dump(manifest)),
+                (run_id, model, identity, created, _dump(manifest.to_json())),
             )
-        return StoredRun(run_id, model, identity, created, None, manifest)
+        return RunHead(run_id, model, created, None, manifest, identity)
 
-    def update_manifest(self, run_id: str, manifest: Mapping[str, Any]) -> None:
+    def update_manifest(self, run_id: str, manifest: Manifest) -> None:
         """Replace a run's manifest, and mark the run as not finished."""
         with self._errors("write"):
             self._db.execute(
                 "UPDATE run SET manifest = ?, finished = NULL WHERE run_id = ?",
-                (_dump(manifest), run_id),
+                (_dump(manifest.to_json()), run_id),
             )
 
-    def finish_run(self, run_id: str) -> None:
-        """Note that everything planned for a run is there."""
+    def finish_run(self, run_id: str) -> str:
+        """Note that everything planned for a run is there; returns the time that is noted."""
+        now = utc_now()
         with self._errors("write"):
-            self._db.execute("UPDATE run SET finished = ? WHERE run_id = ?", (utc_now(), run_id))
+            self._db.execute("UPDATE run SET finished = ? WHERE run_id = ?", (now, run_id))
+        return now
 
-    def runs(self, *, identity: str | None = None) -> list[StoredRun]:
+    def runs(self, *, identity: str | None = None) -> list[RunHead]:
         """All runs, or those with this identity, newest first."""
-        query = "SELECT run_id, model, identity, created, finished, manifest FROM run"
+        query = "SELECT run_id, model, created, finished, manifest, identity FROM run"
         values: tuple[str, ...] = ()
         if identity is not None:
             query += " WHERE identity = ?"
@@ -283,11 +241,11 @@ class Store:
         with self._errors("read"):
             rows = self._db.execute(query + " ORDER BY created DESC, rowid DESC", values).fetchall()
         return [
-            StoredRun(run_id, model, identity, created, finished, json.loads(manifest))
-            for run_id, model, identity, created, finished, manifest in rows
+            RunHead(run_id, model, created, finished, Manifest.from_json(json.loads(raw)), identity)
+            for run_id, model, created, finished, raw, identity in rows
         ]
 
-    def run(self, name: str, *, other_than: Collection[str] = ()) -> StoredRun:
+    def run(self, name: str, *, other_than: Collection[str] = ()) -> RunHead:
         """The run with this id, or the only one whose id begins so.
 
         ``last`` is the newest run, ``last:MODEL`` the newest of a model.
@@ -320,16 +278,6 @@ class Store:
             f"{name!r} is the beginning of {len(matches)} runs",
             hint="one of: " + ", ".join(run.run_id for run in matches[:5]),
         )
-
-    def ungraded(self, run_id: str) -> int:
-        """How many completions of suites' questions have no verdict: their tests did not run."""
-        with self._errors("read"):
-            row = self._db.execute(
-                "SELECT COUNT(*) FROM completion "
-                "WHERE run_id = ? AND suite != '' AND verdict IS NULL",
-                (run_id,),
-            ).fetchone()
-        return int(row[0])
 
     # Questions
 
@@ -379,10 +327,7 @@ class Store:
     def add_completion(
         self,
         run_id: str,
-        key: str,
-        suite: str,
-        question_id: str,
-        sample: int,
+        place: Place,
         completion: Completion,
         *,
         created: str | None = None,
@@ -394,45 +339,25 @@ class Store:
         Raises:
             StoreError: it could not be written, for example because the disk is full.
         """
-        text = zlib.compress(completion.text.encode("utf-8", "surrogatepass"), level=3)
+        row = completion_to_row(StoredCompletion(place, completion, created or utc_now(), None))
+        row["text"] = zlib.compress(completion.text.encode("utf-8", "surrogatepass"), level=3)
         with self._errors("write"), self._transaction():
             self._db.execute(
                 f"INSERT OR IGNORE INTO completion (run_id, {_COMPLETION_COLUMNS}) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    run_id,
-                    key,
-                    suite,
-                    question_id,
-                    sample,
-                    text,
-                    completion.finish_reason,
-                    completion.prompt_tokens,
-                    completion.completion_tokens,
-                    completion.reasoning_tokens,
-                    completion.tokens_estimated,
-                    completion.seed,
-                    completion.seconds,
-                    created or utc_now(),
-                ),
+                f"VALUES (?{', ?' * len(_ARRIVED)})",
+                (run_id, *(row[name] for name in _ARRIVED)),
             )
-            self._db.execute("DELETE FROM engine_error WHERE run_id = ? AND key = ?", (run_id, key))
+            self._db.execute(
+                "DELETE FROM engine_error WHERE run_id = ? AND key = ?", (run_id, place.key)
+            )
 
-    def add_error(
-        self,
-        run_id: str,
-        key: str,
-        suite: str,
-        question_id: str,
-        sample: int,
-        message: str,
-        attempts: int,
-    ) -> None:
+    def add_error(self, run_id: str, place: Place, message: str, attempts: int) -> None:
         """Remember that the engine failed to produce a completion."""
+        error = error_to_row(StoredError(place, message, attempts))
         with self._errors("write"):
             self._db.execute(
                 "INSERT OR REPLACE INTO engine_error VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (run_id, key, suite, question_id, sample, message, attempts, utc_now()),
+                (run_id, *error.values(), utc_now()),
             )
 
     def keys(self, run_id: str) -> set[str]:
@@ -473,7 +398,7 @@ class Store:
                 "WHERE run_id = ? AND key = ?",
                 (run_id, key),
             ).fetchone()
-        return None if row is None else _stored_completion(row)
+        return None if row is None else _completion(row)
 
     def completions(
         self, run_id: str, *, question_id: str | None = None
@@ -488,7 +413,7 @@ class Store:
             query += " AND question_id = ?"
             values = (run_id, question_id)
         for row in self._rows(query + " ORDER BY suite, question_id, sample", values):
-            yield _stored_completion(row)
+            yield _completion(row)
 
     def expected_tokens(self, model: str) -> dict[tuple[str, str], float]:
         """Mean completion tokens by (suite, question id), of a model's completions so far.
@@ -505,68 +430,72 @@ class Store:
                     return {(suite, question_id): mean for suite, question_id, mean in rows}
         return {}
 
-    def sample_records(self, run: StoredRun) -> list[SampleRecord]:
+    def record(self, run: RunHead) -> RunRecord:
+        """A run with its samples, and what it lacks to be a baseline."""
+        return run.with_samples(
+            self.sample_records(run), store=self.path, lacking=self.lacking(run)
+        )
+
+    def sample_records(self, run: RunHead) -> list[SampleRecord]:
         """A record of every sample of a run, engine errors included, without reading texts.
 
         A completion that was never graded, because its test did not run, is left out.
         """
+        columns = [name for name in COMPLETION_ROW if name != "text"]
         with self._errors("read"):
             rows = self._db.execute(
-                "SELECT suite, question_id, sample, verdict, finish_reason, prompt_tokens, "
-                "completion_tokens, reasoning_tokens, tokens_estimated, seconds FROM completion "
+                f"SELECT {', '.join(columns)} FROM completion "
                 "WHERE run_id = ? AND verdict IS NOT NULL ORDER BY suite, question_id, sample",
                 (run.run_id,),
             ).fetchall()
-        graded = [
-            SampleRecord(
-                model=run.model,
-                suite=suite,
-                question_id=question_id,
-                sample=sample,
-                verdict=verdict_from_json(json.loads(verdict)),
-                finish_reason=finish_reason,
-                prompt_tokens=prompt_tokens,
-                reasoning_tokens=reasoning_tokens,
-                answer_tokens=completion_tokens - reasoning_tokens,
-                tokens_estimated=bool(tokens_estimated),
-                seconds=seconds,
-                reused=True,
+        records = []
+        for row in rows:
+            stored = _stored_completion({**dict(zip(columns, row, strict=True)), "text": ""})
+            assert stored.verdict is not None
+            records.append(
+                SampleRecord.of(
+                    run.model, stored.place, stored.completion, stored.verdict, reused=True
+                )
             )
-            for (
-                suite,
-                question_id,
-                sample,
-                verdict,
-                finish_reason,
-                prompt_tokens,
-                completion_tokens,
-                reasoning_tokens,
-                tokens_estimated,
-                seconds,
-            ) in rows
-        ]
-        failed = [
-            SampleRecord(
-                model=run.model,
-                suite=error.suite,
-                question_id=error.question_id,
-                sample=error.sample,
-                verdict=None,
-                error=error.message,
-            )
+        return records + [
+            SampleRecord(run.model, error.place, error=error.message)
             for error in self.errors(run.run_id)
         ]
-        return graded + failed
+
+    def lacking(self, run: RunHead) -> list[str]:
+        """What a run lacks to be a baseline, in words; empty when it lacks nothing."""
+        lacking = []
+        if run.finished is None:
+            lacking.append("not everything that was planned has been generated")
+        if errors := len(self.errors(run.run_id)):
+            lacking.append(f"{errors} sample{'s' * (errors > 1)} ended in an engine error")
+        if ungraded := self._ungraded(run.run_id):
+            tests = "its test" if ungraded == 1 else "their tests"
+            lacking.append(
+                f"{ungraded} completion{'s' * (ungraded > 1)} without a verdict, because {tests} "
+                "did not run"
+            )
+        return lacking
+
+    def _ungraded(self, run_id: str) -> int:
+        """How many completions of suites' questions have no verdict: their tests did not run."""
+        with self._errors("read"):
+            row = self._db.execute(
+                "SELECT COUNT(*) FROM completion "
+                "WHERE run_id = ? AND suite != '' AND verdict IS NULL",
+                (run_id,),
+            ).fetchone()
+        return int(row[0])
 
     def errors(self, run_id: str) -> list[StoredError]:
         """The engine errors of a run that no completion has repaired."""
         with self._errors("read"):
             rows = self._db.execute(
-                "SELECT key, suite, question_id, sample, message, attempts FROM engine_error "
+                f"SELECT {', '.join(ERROR_ROW)} FROM engine_error "
                 "WHERE run_id = ? ORDER BY suite, question_id, sample",
                 (run_id,),
             ).fetchall()
-        return [StoredError(*row) for row in rows]
+        return [error_from_row(dict(zip(ERROR_ROW, row, strict=True))) for row in rows]
 
     def set_verdicts(self, run_id: str, verdicts: Iterable[tuple[str, Verdict]]) -> None:
         """Write verdicts by completion key, replacing earlier ones, in one transaction."""
@@ -600,32 +529,20 @@ def _stored_question(content: str, prompt: str) -> StoredQuestion:
     )
 
 
-def _stored_completion(row: tuple[Any, ...]) -> StoredCompletion:
-    (
-        key,
-        suite,
-        question_id,
-        sample,
-        text,
-        finish_reason,
-        prompt_tokens,
-        completion_tokens,
-        reasoning_tokens,
-        tokens_estimated,
-        seed,
-        seconds,
-        created,
-        verdict,
-    ) = row
-    completion = Completion(
-        text=zlib.decompress(text).decode("utf-8", "surrogatepass"),
-        finish_reason=finish_reason,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=completion_tokens,
-        reasoning_tokens=reasoning_tokens,
-        tokens_estimated=bool(tokens_estimated),
-        seed=seed,
-        seconds=seconds,
+def _completion(values: Sequence[Any]) -> StoredCompletion:
+    row = dict(zip(COMPLETION_ROW, values, strict=True))
+    return _stored_completion(
+        {**row, "text": zlib.decompress(row["text"]).decode("utf-8", "surrogatepass")}
     )
-    graded = None if verdict is None else verdict_from_json(json.loads(verdict))
-    return StoredCompletion(key, suite, question_id, sample, completion, created, graded)
+
+
+def _stored_completion(row: dict[str, Any]) -> StoredCompletion:
+    """A completion of its columns, the text in clear."""
+    verdict = row["verdict"]
+    return completion_from_row(
+        {
+            **row,
+            "tokens_estimated": bool(row["tokens_estimated"]),
+            "verdict": None if verdict is None else json.loads(verdict),
+        }
+    )

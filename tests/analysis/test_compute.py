@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_runs import sample_of
 from scipy.stats import mannwhitneyu
 
 from lrmtest.analysis.compute import (
@@ -15,14 +16,14 @@ from lrmtest.analysis.compute import (
     usual_budgets,
 )
 from lrmtest.grading.verdict import Verdict
-from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome, outcomes_of
-from lrmtest.runs.records import SampleRecord
+from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
+from lrmtest.runs.records import outcomes_of
 
 
 def sample(question, index, correct, tokens, reasoning=0):
     failure = None if correct else "wrong"
     verdict = Verdict(correct, float(correct), "7", failure, lenient_correct=correct)
-    return SampleRecord(
+    return sample_of(
         "m",
         "aime",
         str(question),
@@ -136,7 +137,7 @@ def test_a_larger_budget_never_passes_fewer(records):
     assert points[-1].cut == 0
     by_question: dict[str, list[bool]] = {}
     for record in records:
-        by_question.setdefault(record.question_id, []).append(record.verdict.correct)
+        by_question.setdefault(record.place.question_id, []).append(record.verdict.correct)
     assert rates[-1] == pytest.approx(np.mean([np.mean(part) for part in by_question.values()]))
 
 
@@ -175,7 +176,7 @@ def test_nothing_correct_has_no_cost_per_correct_answer():
 
 def test_without_token_counts_there_is_nothing_to_say():
     assert compute([sample(1, 0, True, 0)]) is None
-    assert compute([SampleRecord("m", "aime", "1", 0, None, error="down")]) is None
+    assert compute([sample_of("m", "aime", "1", 0, None, error="down")]) is None
 
 
 def test_the_usual_budgets_end_with_the_longest_completion():

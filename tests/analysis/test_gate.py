@@ -4,18 +4,18 @@ import pytest
 from simulated import question, run
 
 from lrmtest.analysis.claims import GateSettings, claims
-from lrmtest.analysis.compare import compare
 from lrmtest.analysis.gate import decide
+from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
 
 
 def gate(baseline, candidate, **settings):
-    return decide(compare(baseline, candidate), GateSettings(**settings))
+    return decide(compare_outcomes(baseline, candidate), GateSettings(**settings))
 
 
 def outcomes(decision):
-    return {(part.claim.what, part.claim.suite): part.outcome for part in decision.checks}
+    return {(part.claim.what, part.claim.suite): part.result for part in decision.checks}
 
 
 def passing(count, failures=(), tokens=100):
@@ -24,7 +24,7 @@ def passing(count, failures=(), tokens=100):
 
 def test_a_large_drop_is_regressed():
     decision = gate(run(1, samples=8), run(2, samples=8, drop=0.5))
-    assert decision.outcome == "regressed"
+    assert decision.result == "regressed"
     assert decision.samples_needed is None
     assert decision.reasons[0].startswith("pass rate: fell by ")
     assert "a change for the worse is established" in decision.reasons[0]
@@ -32,40 +32,40 @@ def test_a_large_drop_is_regressed():
 
 def test_the_same_model_is_ok_when_there_are_samples_enough():
     decision = gate(run(1, samples=16), run(2, samples=16))
-    assert decision.outcome == "ok"
+    assert decision.result == "ok"
     assert set(outcomes(decision).values()) == {"ok"}
 
 
 def test_few_questions_are_undecided_and_more_samples_decide():
     decision = gate(run(1, samples=1), run(5, samples=1))
-    assert decision.outcome == "undecided"
+    assert decision.result == "undecided"
     needed = decision.samples_needed
     assert needed > 1
-    assert gate(run(1, samples=needed), run(5, samples=needed)).outcome != "undecided"
+    assert gate(run(1, samples=needed), run(5, samples=needed)).result != "undecided"
 
 
 def test_a_small_certain_drop_is_regressed_although_a_larger_one_is_excluded():
     decision = gate(run(1, samples=128), run(2, samples=128, drop=0.1))
     first = decision.checks[0]
     assert first.p_ok < 0.01
-    assert first.outcome == decision.outcome == "regressed"
+    assert first.result == decision.result == "regressed"
 
 
 def test_what_is_tolerated_is_not_a_regression():
     baseline, candidate = run(1, samples=32), run(2, samples=32, drop=0.1)
-    assert gate(baseline, candidate).outcome == "regressed"
-    assert gate(baseline, candidate, margin=0.1).outcome == "ok"
+    assert gate(baseline, candidate).result == "regressed"
+    assert gate(baseline, candidate, margin=0.1).result == "ok"
 
 
 def test_as_accurate_at_twice_the_tokens_is_not_as_good():
     baseline, candidate = run(1, samples=16), run(2, samples=16, longer=2.0)
     decision = gate(baseline, candidate)
-    assert decision.outcome == "regressed"
+    assert decision.result == "regressed"
     assert outcomes(decision)["pass rate", ALL_SUITES] == "ok"
     assert outcomes(decision)["tokens", ALL_SUITES] == "regressed"
     assert "%" in decision.reasons[0]
-    assert gate(baseline, candidate, token_margin=1.2).outcome == "ok"
-    assert gate(baseline, candidate, token_margin=None).outcome == "ok"
+    assert gate(baseline, candidate, token_margin=1.2).result == "ok"
+    assert gate(baseline, candidate, token_margin=None).result == "ok"
 
 
 @pytest.mark.parametrize(("failure", "what"), [("truncated", "truncation"), ("looped", "looping")])
@@ -81,7 +81,7 @@ def test_one_suite_that_breaks_is_seen_among_others():
     broken = run(3, suites=("aime", "folio", "temporal"), samples=8, drop=0.6)
     candidate |= {key: value for key, value in broken.items() if key[0] == "folio"}
     decision = gate(baseline, candidate)
-    assert decision.outcome == "regressed"
+    assert decision.result == "regressed"
     assert outcomes(decision)["pass rate", "folio"] == "regressed"
     assert outcomes(decision)["pass rate", "aime"] == "ok"
     assert any("pass rate of folio" in reason for reason in decision.reasons)
@@ -91,36 +91,36 @@ def test_a_missing_question_never_passes_silently():
     baseline, candidate = run(1, samples=16), dict(run(2, samples=16))
     del candidate["aime", "7"]
     decision = gate(baseline, candidate)
-    assert decision.outcome == "undecided"
+    assert decision.result == "undecided"
     assert decision.reasons[0] == "1 question without a verdict in the candidate: aime 7"
-    assert gate(baseline, candidate, allow_missing=True).outcome == "ok"
+    assert gate(baseline, candidate, allow_missing=True).result == "ok"
 
 
 def test_missing_questions_do_not_hide_a_regression():
     candidate = dict(run(2, samples=16, drop=0.5))
     del candidate["aime", "7"]
-    assert gate(run(1, samples=16), candidate).outcome == "regressed"
+    assert gate(run(1, samples=16), candidate).result == "regressed"
 
 
 def test_nothing_in_common_is_undecided():
     decision = gate(run(1), {}, allow_missing=True)
-    assert decision.outcome == "undecided"
+    assert decision.result == "undecided"
     assert decision.reasons == ("no question has a verdict in both runs",)
 
 
 def test_one_question_decides_nothing():
-    assert gate(passing(1), passing(1)).outcome == "undecided"
+    assert gate(passing(1), passing(1)).result == "undecided"
 
 
 def test_everything_passed_in_both_is_ok_from_some_number_of_questions_on():
-    assert gate(passing(20), passing(20)).outcome == "ok"
-    assert gate(passing(10), passing(10)).outcome == "undecided"
+    assert gate(passing(20), passing(20)).result == "ok"
+    assert gate(passing(10), passing(10)).result == "undecided"
 
 
 def test_all_failed_against_all_passed_is_regressed():
     failed = {key: question(*key, ["wrong"]) for key in passing(20)}
-    assert gate(passing(20), failed).outcome == "regressed"
-    assert gate(failed, passing(20)).outcome == "ok"
+    assert gate(passing(20), failed).result == "regressed"
+    assert gate(failed, passing(20)).result == "ok"
 
 
 @pytest.mark.parametrize("suites", [("one",), ("one", "two"), tuple("abcdef")])

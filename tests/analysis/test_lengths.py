@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_runs import sample_of
 
 from lrmtest.analysis.lengths import lengths
 from lrmtest.grading.verdict import Verdict
-from lrmtest.runs.records import SampleRecord
 
 
 def sample(correct, tokens):
     failure = None if correct else "wrong"
     verdict = Verdict(correct, float(correct), "1", failure, lenient_correct=correct)
-    return SampleRecord("m", "s", "q", 0, verdict, reasoning_tokens=tokens // 3,
+    return sample_of("m", "s", "q", 0, verdict, reasoning_tokens=tokens // 3,
                         answer_tokens=tokens - tokens // 3)  # fmt: skip
 
 
@@ -32,5 +32,5 @@ def test_percentiles_of_each(drawn):
 
 
 def test_unknown_counts_and_engine_errors_say_nothing():
-    failed = SampleRecord("m", "s", "q", 0, None, error="lost", answer_tokens=5)
+    failed = sample_of("m", "s", "q", 0, None, error="lost", answer_tokens=5)
     assert lengths([failed, sample(True, 0)]) is None

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from simulated import run
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compare import compare
 from lrmtest.analysis.gate import decide
+from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.sequential import SequentialGate, draw_order
 from lrmtest.errors import UsageError
 
@@ -33,7 +33,7 @@ def told(gate, candidate, order=None):
 def test_a_broken_model_is_found_out_early():
     baseline = run(1, questions=100, samples=4)
     gate = told(opened(baseline, 4), run(2, questions=100, samples=4, drop=0.6))
-    assert gate.decision.outcome == "regressed"
+    assert gate.decision.result == "regressed"
     assert gate.looked_at < 100
     assert gate.finish() is gate.decision
 
@@ -41,19 +41,19 @@ def test_a_broken_model_is_found_out_early():
 def test_the_same_model_is_let_through_early():
     baseline = run(1, questions=100, samples=8)
     gate = told(opened(baseline, 8), run(2, questions=100, samples=8))
-    assert gate.decision.outcome == "ok"
+    assert gate.decision.result == "ok"
     assert gate.looked_at < 600
 
 
 def test_costs_are_looked_at_too():
     baseline = run(1, questions=100, samples=8)
     gate = told(opened(baseline, 8, GateSettings()), run(2, questions=100, samples=8, longer=4.0))
-    assert gate.decision.outcome == "regressed"
+    assert gate.decision.result == "regressed"
     assert gate.decision.reasons[0].startswith("tokens: rose by ")
     gate = told(
         opened(baseline, 8, GateSettings()), run(2, questions=100, samples=8, failure="looped")
     )
-    assert gate.decision.outcome == "regressed"
+    assert gate.decision.result == "regressed"
     assert gate.decision.reasons[0].startswith("looping: rose by ")
 
 
@@ -105,7 +105,7 @@ def test_a_baseline_sample_is_never_used_twice():
     for key, sample in gate.order[20:]:
         gate.update(key, sample, candidate[key].samples[sample])
     assert gate.decision is None
-    assert gate.finish().outcome in ("regressed", "undecided")
+    assert gate.finish().result in ("regressed", "undecided")
 
 
 def test_without_an_early_decision_the_fixed_gate_decides_with_what_is_left_of_alpha():
@@ -113,9 +113,9 @@ def test_without_an_early_decision_the_fixed_gate_decides_with_what_is_left_of_a
     gate = told(opened(baseline, 4), candidate)
     assert gate.decision is None
     final = gate.finish()
-    fixed = decide(compare(baseline, candidate), PASS_RATE)
+    fixed = decide(compare_outcomes(baseline, candidate), PASS_RATE)
     assert final.checks[0].p_regressed == pytest.approx(fixed.checks[0].p_regressed)
-    assert (final.outcome == "regressed") == (fixed.checks[0].p_regressed <= 0.025)
+    assert (final.result == "regressed") == (fixed.checks[0].p_regressed <= 0.025)
 
 
 def test_engine_errors_count_for_nothing_and_are_named_at_the_end():
@@ -126,13 +126,13 @@ def test_engine_errors_count_for_nothing_and_are_named_at_the_end():
         outcome = None if key == ("aime", "3") else candidate[key].samples[sample]
         gate.update(key, sample, outcome)
     decision = gate.finish()
-    assert decision.outcome == "undecided"
+    assert decision.result == "undecided"
     assert "aime 3" in decision.reasons[0]
 
 
 def test_nothing_told_is_undecided():
     gate = opened(run(1), 1)
-    assert gate.finish().outcome == "undecided"
+    assert gate.finish().result == "undecided"
 
 
 def test_questions_that_the_baseline_lacks_are_refused_unless_allowed():
@@ -154,5 +154,5 @@ def test_identical_models_are_rarely_called_regressed(samples):
     for seed in range(150):
         baseline = run(2 * seed, samples=samples, longer=0)
         gate = told(opened(baseline, samples), run(2 * seed + 1, samples=samples, longer=0))
-        alarms += gate.finish().outcome == "regressed"
+        alarms += gate.finish().result == "regressed"
     assert alarms / 150 <= 0.05 + 0.036

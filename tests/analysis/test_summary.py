@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_runs import sample_of
 
 from lrmtest.analysis.intervals import clustered, wilson
 from lrmtest.analysis.summary import ALL_SUITES, summarize
 from lrmtest.grading.verdict import FAILURE_CLASSES, Verdict
-from lrmtest.runs.records import RunRecord, RunTiming, SampleRecord
+from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.records import RunRecord, RunTiming
 
 RIGHT = Verdict(True, 1.0, "33", None, True)
 WRONG = Verdict(False, 0.0, "34", "wrong", False)
@@ -22,11 +24,13 @@ LOOPED = Verdict(False, 0.0, None, "looped", False, provisional="34")
 
 def sample(verdict, *, suite="aime", question="q1", index=0, **fields):
     error = None if verdict else "the server hung up"
-    return SampleRecord("m", suite, question, index, verdict, error=error, **fields)
+    return sample_of("m", suite, question, index, verdict, error=error, **fields)
 
 
 def run(*samples, **fields):
-    return RunRecord("run-1", "m", {"seed": 0}, samples, **fields)
+    return RunRecord(
+        "run-1", "m", manifest=Manifest.from_json({"seed": 0}), samples=samples, **fields
+    )
 
 
 def test_counts_and_rates():
@@ -168,4 +172,4 @@ def test_every_sample_is_accounted_for_once(parts):
 
 
 def test_a_manifest_passes_through_untouched():
-    assert json.dumps(summarize(run()).manifest) == '{"seed": 0}'
+    assert json.dumps(summarize(run()).manifest.to_json()) == '{"seed": 0}'

@@ -1,13 +1,13 @@
 """Sweeps: levels beside the model itself."""
 
 import pytest
+from made_runs import run_of
 from rich.console import Console
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.analysis.sweep import SweepRun, sweep
 from lrmtest.reports.sweep import collapse_words, sweep_markdown, sweep_view
-from lrmtest.runs.baseline import Baseline
 from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
 
 COUNT = 40
@@ -21,7 +21,7 @@ def run(model, passed, *, failure="wrong", tokens=100, suites=("hops", "logic"))
         for suite in suites
         for n in range(COUNT)
     }
-    return Baseline(f"{model}-1", model, "2026-01-01T00:00:00+00:00", {"suites": {}}, outcomes)
+    return run_of(f"{model}-1", outcomes, model=model)
 
 
 def levels(*passed, **more):
@@ -37,7 +37,7 @@ def test_every_level_is_compared_with_the_first():
     assert first.compared is None
     assert first.suites["hops"].change is None
     assert second.suites["hops"].change.failed.worsening == pytest.approx(0.05)
-    assert third.compared.decision.outcome == "regressed"
+    assert third.compared.decision.result == "regressed"
     assert third.suites["logic"].rate.value == 0.1
     assert list(found.collapses) == ["hops", "logic", ALL_SUITES]
     assert found.collapses[ALL_SUITES].questions == 80

@@ -7,7 +7,9 @@ import pytest
 from lrmtest.cli import main
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
-from lrmtest.runs.baseline import read_baseline
+from lrmtest.questions.place import Place
+from lrmtest.runs.formats.baseline import read_baseline
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.store import Store
 
 RIGHT = Verdict(correct=True, score=1, extracted="7", failure=None, lenient_correct=True)
@@ -17,10 +19,10 @@ WRONG = Verdict(correct=False, score=0, extracted="8", failure="wrong", lenient_
 def add_run(store, model, passes, *, questions=40, temperature=0.6, finished=True):
     manifest = {"temperature": temperature, "suites": {"sums": {"max_tokens": 64}}}
     run_id = f"{model}-1"
-    store.add_run(run_id, model, model, manifest)
+    store.add_run(run_id, model, model, Manifest.from_json(manifest))
     for number in range(questions):
         completion = Completion("\\boxed{7}", "stop", completion_tokens=9, reasoning_tokens=4)
-        store.add_completion(run_id, f"key-{number}", "sums", f"q{number}", 0, completion)
+        store.add_completion(run_id, Place(f"key-{number}", "sums", f"q{number}", 0), completion)
         store.set_verdicts(run_id, [(f"key-{number}", RIGHT if number < passes else WRONG)])
     if finished:
         store.finish_run(run_id)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
+from made_runs import run_of
 
 from lrmtest.cli import main
-from lrmtest.runs.baseline import Baseline, write_baseline
+from lrmtest.runs.formats.baseline import write_baseline
 from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
 
 
@@ -22,7 +23,7 @@ def base(tmp_path, monkeypatch):
         for number in range(questions)
     }
     manifest = {"suites": {"aime": {}, "folio": {}}}
-    write_baseline(tmp_path / "base.json", Baseline("b-1", "b", "", manifest, outcomes))
+    write_baseline(tmp_path / "base.json", run_of("b-1", outcomes, model="b", manifest=manifest))
 
 
 def fixed_row(text):

@@ -7,7 +7,9 @@ import pytest
 from lrmtest.cli import main
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import INTEGER, Question
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.store import Store
 
 RIGHT = Verdict(correct=True, score=1, extracted="7", failure=None, lenient_correct=True)
@@ -17,12 +19,12 @@ WRONG = Verdict(correct=False, score=0, extracted="8", failure="wrong", lenient_
 def add_run(store, model, passes, *, questions=30, budget=64):
     manifest = {"temperature": 0.6, "suites": {"sums": {"max_tokens": budget}}}
     run_id = f"{model}-1"
-    store.add_run(run_id, model, model, manifest)
+    store.add_run(run_id, model, model, Manifest.from_json(manifest))
     for number in range(questions):
         one = Question(f"q{number}", "sums", {"text": "3 + 4"}, ("7",), INTEGER)
         store.add_questions(run_id, [("sums", one.id, one, [("user", "What is 3 + 4?")])])
         completion = Completion("\\boxed{7}", "stop", completion_tokens=9, reasoning_tokens=4)
-        store.add_completion(run_id, f"key-{number}", "sums", one.id, 0, completion)
+        store.add_completion(run_id, Place(f"key-{number}", "sums", one.id, 0), completion)
         store.set_verdicts(run_id, [(f"key-{number}", RIGHT if number < passes else WRONG)])
     store.finish_run(run_id)
 

@@ -18,7 +18,9 @@ from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
 from lrmtest.models.spec import ModelSpec
 from lrmtest.questions import render_prompt
 from lrmtest.questions.fresh import FAMILIES, fresh_question
+from lrmtest.questions.place import Place
 from lrmtest.runs.formats.jsonl import export_run
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.store import STORE_NAME, Store
 from lrmtest.suites import suite_named
 
@@ -265,9 +267,10 @@ def test_runs_that_cannot_be_calibrated_on(chat, store, tmp_path):
 def test_a_run_keeps_the_system_prompt_it_had(chat, store):
     one = question("sums", "q1")
     with Store(store) as opened:
-        opened.add_run("tiny-1", "tiny", "tiny", manifest("tiny", ["sums"]))
+        content = Manifest.from_json(manifest("tiny", ["sums"]))
+        opened.add_run("tiny-1", "tiny", "tiny", content)
         prompt = [("system", "Be brief."), ("user", "1 + 1?")]
         opened.add_questions("tiny-1", [("sums", one.id, one, prompt)])
-        opened.add_completion("tiny-1", "k", "sums", one.id, 0, Completion("2", "stop"))
+        opened.add_completion("tiny-1", Place("k", "sums", one.id, 0), Completion("2", "stop"))
     (text,) = material("traces:last", chat, store).texts
     assert text == "<s>[system]Be brief.[user]1 + 1?[assistant]<think>\n2</s>"

@@ -203,8 +203,12 @@ def test_a_run_knows_how_its_model_was_made(here, pytester, monkeypatch):
     )
     result.stdout.fnmatch_lines(["*sums*"])
     with Store(pytester.path / "reports" / "lrmtest.sqlite", create=False) as store:
-        model = store.run("last:tiny-50").manifest["model"]
-    assert model["compression"] == {"method": "sparsegpt", "bits_per_weight": 16, "sparsity": 0.5}
+        model = store.run("last:tiny-50").manifest.model
+    assert model.compression.to_json() == {
+        "method": "sparsegpt",
+        "bits_per_weight": 16,
+        "sparsity": 0.5,
+    }
 
 
 @pytest.mark.engine

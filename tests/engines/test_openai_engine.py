@@ -38,6 +38,7 @@ from lrmtest.models.engines.server.readiness import free_port
 from lrmtest.models.engines.token_counts import reasoning_end
 from lrmtest.models.programs.llamacpp import find_llama_server
 from lrmtest.models.spec import ModelSpec
+from lrmtest.questions.place import Place
 
 TAGS = ("<think>", "</think>")
 FAST = Backoff(base=0.01, cap=0.05)
@@ -56,10 +57,7 @@ def spec(location):
 
 def request(index, max_tokens=200, prompt=None):
     return Request(
-        key=f"k{index}",
-        suite="s",
-        question_id=str(index),
-        sample=0,
+        place=Place(f"k{index}", "s", str(index), 0),
         messages=(Message("user", prompt or f"question {index}"),),
         sampling=Sampling(max_tokens, 0.6, 0.95),
         seed=index,

@@ -8,11 +8,12 @@ from hypothesis import strategies as st
 
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.grading.completion import Completion
-from lrmtest.models.engines.base import EngineInfo, Message, Outcome, Progress, Request, Sampling
+from lrmtest.models.engines.base import Delivery, EngineInfo, Message, Progress, Request, Sampling
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.pool import EnginePool, pinned
+from lrmtest.questions.place import Place
 
-LIKE = Request("k", "s", "q", 0, (Message("user", "?"),), Sampling(10, 0, 1), 1)
+LIKE = Request(Place("k", "s", "q", 0), (Message("user", "?"),), Sampling(10, 0, 1), 1)
 
 
 class Held:
@@ -35,14 +36,18 @@ class Held:
 
     def finish(self):
         request = self.got.pop(0)
-        self.deliver(Outcome(request, Completion("t", "stop")))
+        self.deliver(Delivery(request, Completion("t", "stop")))
 
     def close(self):
         self.closed += 1
 
 
+def at(key):
+    return replace(LIKE, place=replace(LIKE.place, key=key))
+
+
 def requests(count):
-    return [replace(LIKE, key=str(number)) for number in range(count)]
+    return [at(str(number)) for number in range(count)]
 
 
 @given(st.integers(1, 4), st.integers(0, 20))
@@ -67,7 +72,7 @@ def test_new_work_goes_to_the_engine_that_is_done():
     pool.submit(requests(4))
     second.finish()
     second.finish()
-    pool.submit([replace(LIKE, key="new-1"), replace(LIKE, key="new-2")])
+    pool.submit([at("new-1"), at("new-2")])
     assert [request.key for request in second.got] == ["new-1", "new-2"]
     assert pool.progress == Progress(tokens=14, running=2)
 

@@ -6,7 +6,7 @@ import pytest
 from fault_server import FaultServer
 from sums import right, suite
 
-from lrmtest.runs.baseline import read_baseline
+from lrmtest.runs.formats.baseline import read_baseline
 
 
 def wrong(prompt, seed):

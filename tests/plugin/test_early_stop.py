@@ -15,7 +15,7 @@ from sums import right, suite
 
 from lrmtest.analysis.sequential import draw_order
 from lrmtest.options.exit_codes import INFRASTRUCTURE, OK, REGRESSED
-from lrmtest.runs.baseline import read_baseline
+from lrmtest.runs.formats.baseline import read_baseline
 
 QUESTIONS = 150
 NEVER_OK = ("--mde", "0.05")

@@ -7,17 +7,15 @@ from hypothesis import strategies as st
 
 from lrmtest.models.engines.base import Message, Request, Sampling
 from lrmtest.plugin.generation.order import longest_first
+from lrmtest.questions.place import Place
 
-LIKE = Request("k", "aime", "q", 0, (Message("user", "?"),), Sampling(100, 0.6, 0.95), 1)
+LIKE = Request(Place("k", "aime", "q", 0), (Message("user", "?"),), Sampling(100, 0.6, 0.95), 1)
 
 
 def request(suite, question, sample=0, budget=100):
     return replace(
         LIKE,
-        key=f"{suite}/{question}/{sample}",
-        suite=suite,
-        question_id=question,
-        sample=sample,
+        place=Place(f"{suite}/{question}/{sample}", suite, question, sample),
         sampling=replace(LIKE.sampling, max_tokens=budget),
     )
 
@@ -25,13 +23,13 @@ def request(suite, question, sample=0, budget=100):
 def test_what_took_long_before_begins_first():
     requests = [request("aime", question) for question in "abc"]
     ordered = longest_first(requests, {("aime", "a"): 5, ("aime", "b"): 50, ("aime", "c"): 20})
-    assert [one.question_id for one in ordered] == ["b", "c", "a"]
+    assert [one.place.question_id for one in ordered] == ["b", "c", "a"]
 
 
 def test_unknown_questions_are_expected_to_be_like_their_suite_or_their_budget():
     requests = [request("x", "new"), request("y", "any", budget=1000), request("x", "old")]
     ordered = longest_first(requests, {("x", "old"): 10, ("x", "older"): 100})
-    assert [one.question_id for one in ordered] == ["any", "new", "old"]
+    assert [one.place.question_id for one in ordered] == ["any", "new", "old"]
 
 
 @given(
@@ -42,6 +40,6 @@ def test_nothing_is_lost_and_samples_stay_together(which, expected):
     requests = [request("aime", question, sample) for question, sample in which]
     ordered = longest_first(requests, expected)
     assert sorted(ordered, key=lambda one: one.key) == sorted(requests, key=lambda one: one.key)
-    questions = [one.question_id for one in ordered]
+    questions = [one.place.question_id for one in ordered]
     runs = [q for n, q in enumerate(questions) if n == 0 or questions[n - 1] != q]
     assert len(runs) == len(set(runs))

@@ -9,18 +9,19 @@ from sums import right, suite
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
-from lrmtest.models.engines.base import EngineInfo, Message, Outcome, Request, Sampling
+from lrmtest.models.engines.base import Delivery, EngineInfo, Message, Request, Sampling
 from lrmtest.plugin.generation.selftest import findings, probes
+from lrmtest.questions.place import Place
 from lrmtest.runs.store import Store
 
-LIKE = Request("k", "aime", "q", 0, (Message("user", "?"),), Sampling(100, 0.6, 0.95), 1)
+LIKE = Request(Place("k", "aime", "q", 0), (Message("user", "?"),), Sampling(100, 0.6, 0.95), 1)
 
 TAGS = ("<think>", "</think>")
 
 
 def outcomes(*texts, tokens=48, prompt_tokens=9):
     return [
-        Outcome(probe, Completion(text, "length", prompt_tokens, tokens))
+        Delivery(probe, Completion(text, "length", prompt_tokens, tokens))
         for probe, text in zip(probes(LIKE), texts, strict=True)
     ]
 
@@ -74,6 +75,6 @@ def test_a_long_run_begins_with_one_and_a_short_run_does_not(pytester):
         assert server.chats == 43
     with Store(pytester.path / "reports" / "lrmtest.sqlite", create=False) as store:
         run = store.run("last")
-        assert run.manifest["self_test"]["seeds"] == "honoured"
+        assert run.manifest.self_test.seeds == "honoured"
         assert len(store.keys(run.run_id)) == 40
     assert json.loads((pytester.path / "s.json").read_text())["runs"][0]["model"] == "m"

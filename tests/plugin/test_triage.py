@@ -7,6 +7,7 @@ from fault_server import FaultServer
 from sums import add, right, suite
 
 from lrmtest.cli import main
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.store import Store
 
 
@@ -149,7 +150,7 @@ def test_rerun_asks_just_these_anew_at_the_runs_settings(pytester, broken, capfd
     assert {body["max_tokens"] for body in broken.bodies[-8:]} == {50}
     newest, *_ = runs(pytester)
     assert len(runs(pytester)) == before + 1
-    assert newest.manifest["seed"] == 7
+    assert newest.manifest.seed == 7
 
     assert main(["triage", "last", "q3", "--rerun", "--pytest-arg=--seed=8"]) == 1
     assert broken.chats - asked == 10
@@ -166,10 +167,9 @@ def test_what_cannot_be_asked_again(pytester, broken, capsys, monkeypatch, tmp_p
 
     with Store(pytester.path / "reports" / "lrmtest.sqlite") as store:
         run = store.run("last:m")
-        manifest = dict(run.manifest)
-        manifest["suites"] = {"sums": {k: v for k, v in manifest["suites"]["sums"].items()
-                                       if k not in ("tests", "options")}}  # fmt: skip
-        store.update_manifest(run.run_id, manifest)
+        older = run.manifest.to_json()
+        del older["suites"]["sums"]["tests"], older["suites"]["sums"]["options"]
+        store.update_manifest(run.run_id, Manifest.from_json(older))
     assert main(["triage", "last:m", "--rerun"]) == 2
     assert "does not say how suite 'sums' was asked" in capsys.readouterr().err
     assert main(["triage", "last:m", "--ids"]) == 2

@@ -7,14 +7,15 @@ import re
 from dataclasses import replace
 
 import pytest
+from made_runs import run_of
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compared import EarlyStop, compare_runs
+from lrmtest.analysis.compare import EarlyStop, compare
 from lrmtest.errors import UsageError
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.reports.comparison_json import comparison_document
 from lrmtest.reports.terminal import render
-from lrmtest.runs.baseline import Baseline
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
 
 
@@ -28,12 +29,16 @@ def a_run(name, results, *, tokens=100, suite="aime", manifest=None, **fields):
             for index, letter in enumerate(letters)
         }
         outcomes[suite, f"q{number}"] = QuestionOutcome(suite, f"q{number}", samples)
-    return Baseline(name, name.partition("-")[0], "", manifest or {}, outcomes, **fields)
+    return run_of(name, outcomes, model=name.partition("-")[0], manifest=manifest, **fields)
 
 
 def merged(*runs):
-    outcomes = {key: question for run in runs for key, question in run.outcomes.items()}
-    return replace(runs[0], outcomes=outcomes)
+    return replace(runs[0], samples=tuple(sample for run in runs for sample in run.samples))
+
+
+def estimated(run):
+    samples = tuple(replace(sample, tokens_estimated=True) for sample in run.samples)
+    return replace(run, samples=samples)
 
 
 BEFORE = a_run("big-1", ["p"] * 14 + ["w"] * 6)
@@ -45,7 +50,7 @@ def shown(compared, width=100, **arguments):
 
 
 def test_rates_change_interval_and_p():
-    text = shown(compare_runs(BEFORE, AFTER))
+    text = shown(compare(BEFORE, AFTER))
     assert "small (small-1) against the baseline big (big-1)" in text
     row = next(line for line in text.splitlines() if line.startswith("aime"))
     assert re.match(r"aime +20 +70\.0 % +25\.0 % +-45\.0 \[-\d+\.\d, -\d+\.\d\] +0\.0\d\d", row)
@@ -57,14 +62,14 @@ def test_rates_change_interval_and_p():
 
 
 def test_p_is_mcnemars():
-    text = shown(compare_runs(BEFORE, AFTER))
+    text = shown(compare(BEFORE, AFTER))
     # 10 broken, 1 fixed: twice the chance of 10 or more heads in 11 tosses.
     assert f"{2 * (11 + 1) / 2**11:.3f}" in text
 
 
 def test_suites_and_their_pool():
     text = shown(
-        compare_runs(
+        compare(
             merged(BEFORE, a_run("big-1", ["p"] * 9, suite="folio")),
             merged(AFTER, a_run("small-1", ["p"] * 9, suite="folio")),
         )
@@ -78,7 +83,7 @@ def test_suites_and_their_pool():
 
 def test_broken_and_fixed_questions_can_be_pasted():
     ids = {("aime", "q19"): "suites/aime/test_aime.py::test_aime[" + "x" * 90 + "]"}
-    text = shown(compare_runs(BEFORE, AFTER), width=80, test_ids=ids)
+    text = shown(compare(BEFORE, AFTER), width=80, test_ids=ids)
     assert "questions: 10 broken, 1 fixed, 0 flaky, 5 both fail, 4 both pass" in text
     assert "\n  aime q4  (wrong)" in text
     assert "\n  aime q10  (truncated)" in text
@@ -86,7 +91,7 @@ def test_broken_and_fixed_questions_can_be_pasted():
 
 
 def test_long_lists_are_cut():
-    text = shown(compare_runs(a_run("a-1", ["p"] * 300), a_run("b-1", ["w"] * 300)))
+    text = shown(compare(a_run("a-1", ["p"] * 300), a_run("b-1", ["w"] * 300)))
     assert "300 broken" in text
     assert "... and 280 more" in text
     assert len(text.splitlines()) < 60
@@ -97,17 +102,17 @@ def test_long_lists_are_cut():
 def test_tables_fit_the_terminal(width, rate):
     before = a_run("baseline-1", ["pppp"] * 250, suite="temporal", tokens=123_456)
     after = a_run("candidate-1", [rate * 4] * 250, suite="temporal", tokens=12)
-    text = shown(compare_runs(before, after, gate=GateSettings()), width=width)
+    text = shown(compare(before, after, gate=GateSettings()), width=width)
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
 
 
 @pytest.mark.parametrize(
-    ("after", "outcome"), [(AFTER, "REGRESSED"), (replace(BEFORE, name="big-2"), "OK")]
+    ("after", "outcome"), [(AFTER, "REGRESSED"), (replace(BEFORE, run_id="big-2"), "OK")]
 )
 def test_the_decision_in_words_with_its_error_rates(after, outcome):
     settings = GateSettings(mde=0.25, alpha=0.04, power=0.75)
-    text = shown(compare_runs(BEFORE, after, gate=settings))
+    text = shown(compare(BEFORE, after, gate=settings))
     assert f"gate: {outcome}" in text
     flat = " ".join(text.split())
     assert "called regressed in at most 4 % of comparisons" in flat
@@ -116,61 +121,59 @@ def test_the_decision_in_words_with_its_error_rates(after, outcome):
 
 def test_an_undecided_gate_says_what_would_decide():
     before, after = a_run("a-1", ["p", "w"] * 5), a_run("b-1", ["p", "w"] * 4 + ["w", "p"])
-    flat = " ".join(shown(compare_runs(before, after, gate=GateSettings())).split())
+    flat = " ".join(shown(compare(before, after, gate=GateSettings())).split())
     assert "gate: UNDECIDED" in flat
     assert re.search(r"about \d+ samples per question in both runs would decide it", flat)
 
 
 def test_missing_questions_are_named():
     before, after = a_run("a-1", ["p"] * 5), a_run("b-1", ["p"] * 3)
-    text = shown(compare_runs(before, after, gate=GateSettings(mde=0.9)))
+    text = shown(compare(before, after, gate=GateSettings(mde=0.9)))
     assert (
         "2 questions of the baseline without a verdict in the candidate: aime q3, aime q4" in text
     )
     assert "gate: UNDECIDED" in text
     assert "gate: OK" in shown(
-        compare_runs(before, after, gate=GateSettings(mde=0.9, allow_missing=True))
+        compare(before, after, gate=GateSettings(mde=0.9, allow_missing=True))
     )
 
 
 def test_nothing_in_common_is_no_table():
     text = shown(
-        compare_runs(a_run("a-1", ["p"]), a_run("b-1", ["p"], suite="folio"), gate=GateSettings())
+        compare(a_run("a-1", ["p"]), a_run("b-1", ["p"], suite="folio"), gate=GateSettings())
     )
     assert "no question has a verdict in both runs" in text
     assert "McNemar" not in text
 
 
 def test_estimated_tokens_are_not_compared_with_counted_ones():
-    compared = compare_runs(BEFORE, replace(AFTER, tokens_estimated=True))
+    compared = compare(BEFORE, estimated(AFTER))
     assert compared.comparison.total.tokens is None
     assert "tokens are not compared" in shown(compared)
-    both = compare_runs(
-        replace(BEFORE, tokens_estimated=True), replace(AFTER, tokens_estimated=True)
-    )
+    both = compare(estimated(BEFORE), estimated(AFTER))
     assert both.comparison.total.tokens is not None
 
 
 def test_settings_that_differ_are_refused_or_shown():
-    before = replace(BEFORE, manifest={"temperature": 0.6})
-    after = replace(AFTER, manifest={"temperature": 0.0})
+    before = replace(BEFORE, manifest=Manifest(temperature=0.6))
+    after = replace(AFTER, manifest=Manifest(temperature=0.0))
     with pytest.raises(UsageError, match=r"temperature: 0\.6 against 0\.0"):
-        compare_runs(before, after)
-    text = shown(compare_runs(before, after, allowed=["temperature"]))
+        compare(before, after)
+    text = shown(compare(before, after, allowed=["temperature"]))
     assert "allowed to differ: temperature: 0.6 against 0.0" in text
 
 
 def test_hostile_names_are_escaped():
     nasty = "q\x1b[2J[red]x[/red]\u202e\x00"
-    before = replace(
-        BEFORE, outcomes={("s", nasty): QuestionOutcome("s", nasty, {0: SampleOutcome(None, 3)})}
+    before, after = (
+        run_of(
+            run_id,
+            {("s", nasty): QuestionOutcome("s", nasty, {0: SampleOutcome(failure, 3)})},
+            model="big",
+        )
+        for run_id, failure in (("big-1", None), (nasty, "wrong"))
     )
-    after = replace(
-        before,
-        name=nasty,
-        outcomes={("s", nasty): QuestionOutcome("s", nasty, {0: SampleOutcome("wrong", 3)})},
-    )
-    text = shown(compare_runs(before, after, gate=GateSettings()))
+    text = shown(compare(before, after, gate=GateSettings()))
     assert "[red]x[/red]" in text
     for dangerous in ("\x1b", "\x00", "\u202e"):
         assert dangerous not in text
@@ -180,7 +183,7 @@ EARLY = EarlyStop(40, 400, 339, 93_000.0, 120_000.0, 0.7, 0.25)
 
 
 def test_an_early_stop_shows_what_was_saved_and_no_figures_that_do_not_hold():
-    compared = replace(compare_runs(BEFORE, AFTER, gate=GateSettings()), early=EARLY)
+    compared = replace(compare(BEFORE, AFTER, gate=GateSettings()), early=EARLY)
     flat = " ".join(shown(compared).split())
     assert "40 of 400 samples counted, 339 not generated" in flat
     assert "93.0k of 120k tokens saved (77.5 %)" in flat
@@ -190,7 +193,7 @@ def test_an_early_stop_shows_what_was_saved_and_no_figures_that_do_not_hold():
 
 
 def test_the_document_is_strict_json_and_complete():
-    compared = replace(compare_runs(BEFORE, AFTER, gate=GateSettings()), early=EARLY)
+    compared = replace(compare(BEFORE, AFTER, gate=GateSettings()), early=EARLY)
     document = json.loads(json.dumps(comparison_document(compared), allow_nan=False))
     assert document["baseline"] == {"run_id": "big-1", "model": "big"}
     assert document["total"]["failed"]["worsening"] == pytest.approx(0.45)
@@ -199,11 +202,11 @@ def test_the_document_is_strict_json_and_complete():
     assert document["early_stop"]["tokens_saved"] == 93_000
     kinds = [flip["kind"] for flip in document["flips"]]
     assert (kinds.count("broken"), kinds.count("fixed")) == (10, 1)
-    assert comparison_document(compare_runs(BEFORE, AFTER))["gate"] is None
+    assert comparison_document(compare(BEFORE, AFTER))["gate"] is None
 
 
 def test_an_infinite_ratio_is_null():
-    few = compare_runs(a_run("a-1", ["p"]), a_run("b-1", ["p"]))
+    few = compare(a_run("a-1", ["p"]), a_run("b-1", ["p"]))
     assert few.comparison.total.tokens.interval.high == float("inf")
     document = comparison_document(few)
     assert document["total"]["tokens"]["interval"]["high"] is None

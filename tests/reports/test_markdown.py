@@ -5,32 +5,31 @@ from html.parser import HTMLParser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_runs import sample_of
 from markdown_it import MarkdownIt
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compared import compare_runs
+from lrmtest.analysis.compare import compare
 from lrmtest.analysis.summary import summarize
 from lrmtest.grading.verdict import Verdict
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.failed import failed_questions
 from lrmtest.reports.markdown import MOST_QUESTIONS, literal, markdown_report
-from lrmtest.runs.baseline import Baseline
-from lrmtest.runs.outcomes import outcomes_of
-from lrmtest.runs.records import RunRecord, SampleRecord
+from lrmtest.runs.records import RunRecord
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable("table")
 
 
 def record(number, *, passed, model="m", sample=0, answer="7", suite="s", error=None):
     verdict = Verdict(passed, float(passed), answer, None if passed else "wrong", passed)
-    return SampleRecord(
+    return sample_of(
         model, suite, f"q{number}", sample, None if error else verdict, error=error,
         reasoning_tokens=90, answer_tokens=10,
     )  # fmt: skip
 
 
 def summary(records, model="m"):
-    return summarize(RunRecord(f"{model}-1", model, {}, tuple(records)))
+    return summarize(RunRecord(f"{model}-1", model, samples=tuple(records)))
 
 
 class Cells(HTMLParser):
@@ -110,9 +109,9 @@ def test_results_have_intervals_and_failure_classes():
 def test_a_comparison_and_its_gate():
     def run(name, passing):
         records = [record(n, passed=n < passing) for n in range(100)]
-        return Baseline(name, name, "2026-01-01T00:00:00+00:00", {}, outcomes_of(records))
+        return RunRecord(name, name, "2026-01-01T00:00:00+00:00", samples=tuple(records))
 
-    compared = compare_runs(run("a<b>", 90), run("c|d", 10), gate=GateSettings())
+    compared = compare(run("a<b>", 90), run("c|d", 10), gate=GateSettings())
     text = markdown_report([], [compared])
     assert "**❌ gate: regressed** (c&#124;d)" in text
     assert "a&#60;b&#62;" in text
@@ -127,7 +126,7 @@ def test_failed_questions_are_folded_and_bounded():
     records = [
         record(n, passed=False, answer=answers[n % 3]) for n in range(MOST_QUESTIONS + 50)
     ] + [record(1000, passed=False, error="<i>broke</i>")]
-    keys = {(r.suite, r.question_id) for r in records}
+    keys = {r.place.question for r in records}
     failed = failed_questions(
         records,
         {key: f"test_s.py::test_s[{key[1]}]" for key in keys},

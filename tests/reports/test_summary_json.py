@@ -7,12 +7,14 @@ import stat
 from pathlib import Path
 
 import pytest
+from made_runs import sample_of
 
 from lrmtest.analysis.summary import summarize
 from lrmtest.errors import LrmtestError
 from lrmtest.grading.verdict import Verdict
 from lrmtest.reports.summary_json import SCHEMA, summary_document, write_summary
-from lrmtest.runs.records import RunRecord, RunTiming, SampleRecord
+from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.records import RunRecord, RunTiming
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "summary-json.md"
 
@@ -20,9 +22,15 @@ DOCUMENTATION = Path(__file__).parents[2] / "docs" / "summary-json.md"
 def _document():
     verdict = Verdict(False, 0.5, "x", "wrong", False, metrics={"f1": 0.5})
     samples = [
-        SampleRecord("m", "musique", "a", i, verdict, reasoning_tokens=50 + i) for i in range(2)
+        sample_of("m", "musique", "a", i, verdict, reasoning_tokens=50 + i) for i in range(2)
     ]
-    run = RunRecord("run-1", "m", {"seed": 0}, tuple(samples), RunTiming(2.0, 1.0, 101))
+    run = RunRecord(
+        "run-1",
+        "m",
+        manifest=Manifest.from_json({"seed": 0}),
+        samples=tuple(samples),
+        timing=RunTiming(2.0, 1.0, 101),
+    )
     return summary_document([summarize(run)])
 
 

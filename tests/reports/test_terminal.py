@@ -5,12 +5,13 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_runs import sample_of
 from rich.cells import cell_len
 
 from lrmtest.analysis.summary import summarize
 from lrmtest.grading.verdict import Verdict
 from lrmtest.reports.terminal import render, summary_table
-from lrmtest.runs.records import RunRecord, RunTiming, SampleRecord
+from lrmtest.runs.records import RunRecord, RunTiming
 
 RIGHT = Verdict(True, 1.0, "33", None, True)
 WRONG = Verdict(False, 0.0, "34", "wrong", False)
@@ -21,14 +22,16 @@ LOOPED = Verdict(False, 0.0, None, "looped", False)
 def _run(model="r1-distill-llama-8b-awq-4bit", suites=("aime",), samples=1, questions=30, **fields):
     verdicts = [RIGHT, RIGHT, WRONG, TRUNCATED, LOOPED]
     records = [
-        SampleRecord(model, suite, str(question), sample, verdicts[(question + sample) % 5],
+        sample_of(model, suite, str(question), sample, verdicts[(question + sample) % 5],
                      prompt_tokens=120, reasoning_tokens=9_000 + 100 * question, answer_tokens=400,
                      **fields)
         for suite in suites
         for question in range(questions)
         for sample in range(samples)
     ]  # fmt: skip
-    run = RunRecord(f"{model}-1", model, {}, tuple(records), RunTiming(61.0, 12.0, 90_000))
+    run = RunRecord(
+        f"{model}-1", model, samples=tuple(records), timing=RunTiming(61.0, 12.0, 90_000)
+    )
     return summarize(run)
 
 
@@ -73,8 +76,8 @@ def test_several_samples_and_errors():
     text = _show(summary)
     assert "30×4" in text
     assert "clustered by question" in text
-    broken = SampleRecord("m", "aime", "x", 0, None, error="it hung up")
-    text = _show(summarize(RunRecord("r", "m", {}, (broken,))))
+    broken = sample_of("m", "aime", "x", 0, None, error="it hung up")
+    text = _show(summarize(RunRecord("r", "m", samples=(broken,))))
     assert "1 question with nothing but errors" in text
     assert "–" in text
 
@@ -87,14 +90,14 @@ def test_estimates_are_marked_and_explained():
 
 
 def test_an_empty_run_says_so():
-    text = _show(summarize(RunRecord("r", "m", {}, ())))
+    text = _show(summarize(RunRecord("r", "m")))
     assert "all suites" in text
     assert "m: nothing generated" in text
 
 
 def test_metrics_have_a_table():
     graded = replace(WRONG, metrics={"em": 0.0, "f1": 0.5})
-    run = RunRecord("r", "m", {}, (SampleRecord("m", "musique", "a", 0, graded),))
+    run = RunRecord("r", "m", samples=(sample_of("m", "musique", "a", 0, graded),))
     assert "50.0 % [" in _show(summarize(run))
 
 

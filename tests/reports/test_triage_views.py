@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from made_runs import run_of
 from rich.cells import cell_len
 
 from lrmtest.analysis.compute import compare_compute, compute_outcomes
@@ -41,7 +42,7 @@ AFTER = outcomes(outcome("1", "looped", tokens=32768), outcome("2", None), outco
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_overview_of_two_runs(width):
-    questions = triage(AFTER, BEFORE)
+    questions = triage(run_of("a-1", AFTER), run_of("b-1", BEFORE))
     text = render(triage_view(questions, title="m against n", compared=True), width, False)
     for part in (
         "5 questions, 2 failed: 1 wrong, 1 looped; 1 with nothing but engine errors",
@@ -56,10 +57,12 @@ def test_the_overview_of_two_runs(width):
 
 def test_long_lists_are_cut_and_kinds_are_not():
     many = outcomes(*(outcome(str(n), "wrong") for n in range(50)))
-    short = render(triage_view(triage(many), title="m", compared=False), 100, False)
+    short = render(triage_view(triage(run_of("a-1", many)), title="m", compared=False), 100, False)
     assert "... and 30 more: --kind wrong" in short
     whole = render(
-        triage_view(triage(many), title="m", compared=False, kinds=["wrong"]), 100, False
+        triage_view(triage(run_of("a-1", many)), title="m", compared=False, kinds=["wrong"]),
+        100,
+        False,
     )
     assert "more" not in whole
     assert whole.count("0/1") == 50
@@ -100,7 +103,9 @@ def test_loops_truncation_and_errors_are_marked():
 @settings(max_examples=50)
 @given(st.text(max_size=200), st.sampled_from([40, 80]))
 def test_hostile_text_breaks_no_view(text, width):
-    questions = triage(outcomes(outcome(text, "wrong", None, suite=text), outcome("2")))
+    questions = triage(
+        run_of("a-1", outcomes(outcome(text, "wrong", None, suite=text), outcome("2")))
+    )
     result = compute_outcomes([outcome(text, "wrong", None), outcome("2", None)])
     change = compare_compute(BEFORE, AFTER)
     shown = [

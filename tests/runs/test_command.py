@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from lrmtest.errors import UsageError
 from lrmtest.runs.command import can_be_rerun, pytest_ids, rerun_arguments
+from lrmtest.runs.manifest import Manifest
 
 
 def manifest(engine="openai", **suites):
-    return {"model": {"name": "m", "engine": engine}, "suites": suites}
+    return Manifest.from_json({"model": {"name": "m", "engine": engine}, "suites": suites})
 
 
 def suite(*tests, options=("--model", "m"), samples=1):
@@ -49,7 +50,7 @@ def test_what_cannot_be_asked_again():
     assert not can_be_rerun(recorded)
     with pytest.raises(UsageError, match="recorded outputs"):
         rerun_arguments("r", recorded, [("s", "1")])
-    for old in (manifest(s={"samples": 1}), manifest(), {}, manifest(s=None)):
+    for old in (manifest(s={"samples": 1}), manifest(), Manifest(), manifest(s=None)):
         with pytest.raises(UsageError, match="does not say how suite 's' was asked"):
             rerun_arguments("r", old, [("s", "1")])
         assert pytest_ids(old, ("s", "1")) == []

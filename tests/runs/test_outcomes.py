@@ -1,15 +1,17 @@
 from __future__ import annotations
 
+from made_runs import sample_of
+
 from lrmtest.grading.verdict import Verdict
-from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome, answer_hash, outcomes_of
-from lrmtest.runs.records import SampleRecord
+from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome, answer_hash
+from lrmtest.runs.records import outcomes_of
 
 RIGHT = Verdict(correct=True, score=1, extracted="7", failure=None, lenient_correct=True)
 LOOPED = Verdict(correct=False, score=0, extracted=None, failure="looped", lenient_correct=False)
 
 
 def record(question, sample, verdict, **more):
-    return SampleRecord("m", "aime", question, sample, verdict, **more)
+    return sample_of("m", "aime", question, sample, verdict, **more)
 
 
 def test_records_are_summed_up_by_question_in_order():

@@ -8,12 +8,16 @@ from hypothesis import strategies as st
 
 from lrmtest.grading.completion import Completion
 from lrmtest.questions import Source
+from lrmtest.questions.place import Place
 from lrmtest.runs.keys import completion_key, sample_seed
-from lrmtest.runs.run import RunSettings, SuiteSettings, open_run
+from lrmtest.runs.manifest import Manifest, ModelSection, SuiteSection
+from lrmtest.runs.run import open_run
 from lrmtest.runs.store import Store
 
-SETTINGS = RunSettings({"name": "m", "files": {"w": "1"}}, temperature=0.6, top_p=0.95, seed=0)
-AIME = SuiteSettings("p", 100, samples=1, source=Source("local", "aime", "", "h"), questions=3)
+SETTINGS = Manifest(
+    model=ModelSection(name="m", files={"w": "1"}), temperature=0.6, top_p=0.95, seed=0
+)
+AIME = SuiteSection("p", 100, samples=1, source=Source("local", "aime", "", "h"), questions=3)
 
 
 @pytest.fixture
@@ -24,7 +28,7 @@ def store(tmp_path):
 
 def begin(store, settings=SETTINGS, fresh=False, **suites):
     suites = suites or {"aime": AIME}
-    return open_run(store, "m", settings, suites, environment={}, fresh=fresh)
+    return open_run(store, "m", replace(settings, suites=suites), fresh=fresh)
 
 
 def test_the_same_command_continues_the_run(store):
@@ -35,16 +39,16 @@ def test_a_larger_selection_continues_the_run(store):
     first = begin(store)
     again = begin(store, aime=replace(AIME, questions=30, samples=4))
     assert again.run_id == first.run_id
-    assert again.manifest["suites"]["aime"]["questions"] == 30
+    assert again.manifest.suites["aime"].questions == 30
     smaller = begin(store)
-    assert smaller.manifest["suites"]["aime"]["questions"] == 30
+    assert smaller.manifest.suites["aime"].questions == 30
 
 
 def test_a_further_suite_joins_the_run(store):
     first = begin(store)
     again = begin(store, folio=AIME)
     assert again.run_id == first.run_id
-    assert set(again.manifest["suites"]) == {"aime", "folio"}
+    assert set(again.manifest.suites) == {"aime", "folio"}
 
 
 @pytest.mark.parametrize(
@@ -53,7 +57,7 @@ def test_a_further_suite_joins_the_run(store):
         replace(SETTINGS, temperature=0.0),
         replace(SETTINGS, top_p=1.0),
         replace(SETTINGS, seed=1),
-        replace(SETTINGS, model={"name": "m", "files": {"w": "2"}}),
+        replace(SETTINGS, model=ModelSection(name="m", files={"w": "2"})),
     ],
 )
 def test_changed_settings_begin_another_run(store, settings):
@@ -81,7 +85,7 @@ def test_fresh_begins_another_run_and_is_continued_later(store):
 
 def test_only_missing_completions_are_wanted(store):
     run = begin(store)
-    run.completion_arrived("k1", "aime", "q1", 0, Completion("t", "stop"))
+    run.completion_arrived(Place("k1", "aime", "q1", 0), Completion("t", "stop"))
     assert run.missing(["k1", "k2"], adopt=True) == {"k2"}
     fresh = begin(store, fresh=True)
     assert fresh.missing(["k1", "k2"], adopt=False) == {"k1", "k2"}

@@ -16,6 +16,8 @@ from lrmtest.errors import StoreError, UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import FAILURE_CLASSES, Verdict
 from lrmtest.questions import Question
+from lrmtest.questions.place import Place
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.store import Store
 
 # Models emit NULs, lone surrogates and anything else that a str can hold.
@@ -48,7 +50,7 @@ verdicts = st.builds(
 @pytest.fixture(scope="module")
 def shared_store(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("store") / "lrmtest.sqlite")
-    store.add_run("r", "m", "identity", {"suites": {}})
+    store.add_run("r", "m", "identity", Manifest())
     yield store
     store.close()
 
@@ -57,7 +59,7 @@ def shared_store(tmp_path_factory):
 @given(completion=completions, verdict=verdicts)
 def test_a_completion_and_its_verdict_come_back_unchanged(shared_store, completion, verdict):
     key = str(len(shared_store.keys("r")))
-    shared_store.add_completion("r", key, "aime", "2024-I-1", 0, completion)
+    shared_store.add_completion("r", Place(key, "aime", "2024-I-1", 0), completion)
     shared_store.set_verdicts("r", [(key, verdict)])
     stored = shared_store.completion("r", key)
     assert stored.completion == completion
@@ -81,26 +83,26 @@ def test_a_question_comes_back_unchanged(shared_store, material, references, pro
 
 def test_the_first_completion_of_a_key_stays(tmp_path):
     store = Store(tmp_path / "s.sqlite")
-    store.add_run("r", "m", "i", {})
-    store.add_completion("r", "k", "s", "q", 0, Completion("first", "stop"))
-    store.add_completion("r", "k", "s", "q", 0, Completion("second", "stop"))
+    store.add_run("r", "m", "i", Manifest())
+    store.add_completion("r", Place("k", "s", "q", 0), Completion("first", "stop"))
+    store.add_completion("r", Place("k", "s", "q", 0), Completion("second", "stop"))
     assert store.completion("r", "k").completion.text == "first"
 
 
 def test_a_completion_repairs_an_engine_error(tmp_path):
     store = Store(tmp_path / "s.sqlite")
-    store.add_run("r", "m", "i", {})
-    store.add_error("r", "k", "s", "q", 0, "connection refused", 7)
+    store.add_run("r", "m", "i", Manifest())
+    store.add_error("r", Place("k", "s", "q", 0), "connection refused", 7)
     assert [error.message for error in store.errors("r")] == ["connection refused"]
-    store.add_completion("r", "k", "s", "q", 0, Completion("text", "stop"))
+    store.add_completion("r", Place("k", "s", "q", 0), Completion("text", "stop"))
     assert store.errors("r") == []
 
 
 def test_adopting_takes_equal_keys_from_other_runs_only(tmp_path):
     store = Store(tmp_path / "s.sqlite")
     for run in ("old", "new"):
-        store.add_run(run, "m", "i", {})
-    store.add_completion("old", "k1", "s", "q1", 0, Completion("kept", "stop"))
+        store.add_run(run, "m", "i", Manifest())
+    store.add_completion("old", Place("k1", "s", "q1", 0), Completion("kept", "stop"))
     assert store.adopt("new", ["k1", "k2"]) == {"k1"}
     assert store.completion("new", "k1").completion.text == "kept"
     assert store.keys("new") == {"k1"}
@@ -109,7 +111,7 @@ def test_adopting_takes_equal_keys_from_other_runs_only(tmp_path):
 def test_runs_are_found_by_prefix_and_last(tmp_path):
     store = Store(tmp_path / "s.sqlite")
     for name in ("alpha-1", "alpha-2", "beta-1"):
-        store.add_run(name, "m", "i", {})
+        store.add_run(name, "m", "i", Manifest())
     assert store.run("beta").run_id == "beta-1"
     assert store.run("last").run_id == "beta-1"
     assert store.run("alpha-1").run_id == "alpha-1"
@@ -143,23 +145,25 @@ def test_reading_commands_do_not_make_a_store(tmp_path):
 
 def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path):
     store = Store(tmp_path / "s.sqlite")
-    store.add_run("r", "m", "i", {})
-    store.add_completion("r", "k", "s", "q", 0, Completion("here", "stop"))
+    store.add_run("r", "m", "i", Manifest())
+    store.add_completion("r", Place("k", "s", "q", 0), Completion("here", "stop"))
     pages = store._db.execute("PRAGMA page_count").fetchone()[0]
     store._db.execute(f"PRAGMA max_page_count = {pages}")
     noise = os.urandom(200_000).hex()
     with pytest.raises(StoreError, match="free some space"):
-        store.add_completion("r", "k2", "s", "q2", 0, Completion(noise, "stop"))
+        store.add_completion("r", Place("k2", "s", "q2", 0), Completion(noise, "stop"))
     assert store.completion("r", "k").completion.text == "here"
 
 
 def test_many_threads_write_at_once(tmp_path):
     store = Store(tmp_path / "s.sqlite")
-    store.add_run("r", "m", "i", {})
+    store.add_run("r", "m", "i", Manifest())
 
     def write(thread):
         for number in range(50):
-            store.add_completion("r", f"{thread}-{number}", "s", "q", 0, Completion("t", "stop"))
+            store.add_completion(
+                "r", Place(f"{thread}-{number}", "s", "q", 0), Completion("t", "stop")
+            )
 
     threads = [threading.Thread(target=write, args=(n,)) for n in range(4)]
     for thread in threads:
@@ -173,13 +177,16 @@ WRITER = """
     import sys
     from pathlib import Path
     from lrmtest.grading.completion import Completion
+    from lrmtest.questions.place import Place
+    from lrmtest.runs.manifest import Manifest
     from lrmtest.runs.store import Store
 
     store = Store(Path(sys.argv[1]))
     if not store.runs():
-        store.add_run("r", "m", "i", {})
+        store.add_run("r", "m", "i", Manifest())
     for number in range(int(sys.argv[3])):
-        store.add_completion("r", f"{sys.argv[2]}-{number}", "s", "q", 0, Completion("t", "stop"))
+        place = Place(f"{sys.argv[2]}-{number}", "s", "q", 0)
+        store.add_completion("r", place, Completion("t", "stop"))
         print(number, flush=True)
 """
 
@@ -195,7 +202,7 @@ def writer(path, name, count):
 def test_many_processes_open_and_write_at_once(tmp_path):
     path = tmp_path / "s.sqlite"
     with Store(path) as store:
-        store.add_run("r", "m", "i", {})
+        store.add_run("r", "m", "i", Manifest())
     processes = [writer(path, str(number), 40) for number in range(4)]
     assert [process.wait() for process in processes] == [0] * 4
     for process in processes:

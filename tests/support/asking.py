@@ -4,14 +4,12 @@ import queue
 import threading
 
 from lrmtest.models.engines.base import Message, Request, Sampling
+from lrmtest.questions.place import Place
 
 
 def ask(text, *, budget=20, temperature=0.0, seed=1, key=None, role="user", top_p=0.95):
     return Request(
-        key=key or f"{text}/{seed}/{temperature}",
-        suite="s",
-        question_id=f"q-{text[:10]}",
-        sample=0,
+        place=Place(key or f"{text}/{seed}/{temperature}", "s", f"q-{text[:10]}", 0),
         messages=(Message(role, text),),
         sampling=Sampling(budget, temperature, top_p),
         seed=seed,

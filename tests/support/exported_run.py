@@ -5,6 +5,8 @@ from pathlib import Path
 from lrmtest.errors import LrmtestError
 from lrmtest.grading import Completion, grade
 from lrmtest.questions import Question
+from lrmtest.questions.place import Place
+from lrmtest.runs.manifest import Manifest
 
 LOGS = Path(__file__).parents[1] / "runs" / "formats" / "logs"
 """Logs that other tools wrote."""
@@ -26,16 +28,18 @@ OUTPUTS = (
 
 def fill(store, run_id="run-1", manifest=MANIFEST):
     """Write such a run; returns it."""
-    store.add_run(run_id, "m", "identity", manifest)
+    store.add_run(run_id, "m", "identity", Manifest.from_json(manifest))
     for suite in manifest["suites"]:
         prompt = [("system", "Be brief."), ("user", "1+1?\x00\x1b[31m<script>\ud800")]
         store.add_questions(run_id, [(suite, QUESTION.id, QUESTION, prompt)])
         for sample, (text, finish_reason) in enumerate(OUTPUTS):
             completion = Completion(text, finish_reason, 5, 70, 30, seconds=1.5, seed=9)
             key = f"{suite}{sample}".ljust(64, "0")
-            store.add_completion(run_id, key, suite, QUESTION.id, sample, completion)
+            store.add_completion(run_id, Place(key, suite, QUESTION.id, sample), completion)
             store.set_verdicts(run_id, [(key, grade(QUESTION, completion))])
-        store.add_error(run_id, f"{suite}9".ljust(64, "0"), suite, QUESTION.id, 4, "broke\x1b", 3)
+        store.add_error(
+            run_id, Place(f"{suite}9".ljust(64, "0"), suite, QUESTION.id, 4), "broke\x1b", 3
+        )
     store.finish_run(run_id)
     return store.run(run_id)
 

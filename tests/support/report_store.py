@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from lrmtest.grading import Completion, grade
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import INTEGER, Question
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.store import Store
 
 TAGS = ("<think>", "</think>")
@@ -76,7 +78,8 @@ def add_run(store, run_id, asked, *, model=None, manifest_of=None, errors=(), fi
         (one.suite, one.id): one for one in [*(q for q, _ in asked), *(q for q, _, _ in errors)]
     }
     suites = dict.fromkeys(suite for suite, _ in questions)
-    store.add_run(run_id, model, run_id, manifest_of or manifest(model, suites))
+    content = manifest_of or manifest(model, suites)
+    store.add_run(run_id, model, run_id, Manifest.from_json(content))
     store.add_questions(
         run_id,
         [
@@ -87,11 +90,11 @@ def add_run(store, run_id, asked, *, model=None, manifest_of=None, errors=(), fi
     for one, completions in asked:
         for sample, completion in enumerate(completions):
             key = f"{run_id}/{one.suite}/{one.id}/{sample}"
-            store.add_completion(run_id, key, one.suite, one.id, sample, completion)
+            store.add_completion(run_id, Place(key, one.suite, one.id, sample), completion)
             store.set_verdicts(run_id, [(key, grade(one, completion, TAGS))])
     for one, sample, message in errors:
         key = f"{run_id}/{one.suite}/{one.id}/{sample}"
-        store.add_error(run_id, key, one.suite, one.id, sample, message, 3)
+        store.add_error(run_id, Place(key, one.suite, one.id, sample), message, 3)
     if finished:
         store.finish_run(run_id)
 

@@ -8,6 +8,17 @@ from typing import Any, Protocol
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
+from lrmtest.questions.place import Place
+
+
+def is_greedy(temperature: float | None) -> bool:
+    """Whether the likeliest token is always taken, so that every sample is a copy of the first."""
+    return temperature == 0
+
+
+def fits_context(prompt_tokens: int, budget: int, context: int) -> bool:
+    """Whether a prompt and all of its budget fit a context of so many tokens."""
+    return prompt_tokens + budget <= context
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +35,11 @@ class Sampling:
     temperature: float
     top_p: float
 
+    @property
+    def greedy(self) -> bool:
+        """Whether nothing is drawn."""
+        return is_greedy(self.temperature)
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -38,26 +54,25 @@ class Request:
     """One sample to generate.
 
     Attributes:
-        key: identifies the completion in the store; comes back with the outcome.
-        suite: the suite's name, empty for a test's own prompt.
-        question_id: the question's id, empty for a test's own prompt.
-        sample: index of the sample, from 0.
+        place: where the completion belongs; comes back with the delivery.
         messages: the conversation, to be put through the model's chat template.
         sampling: how to draw.
         seed: per-sample seed, 31 bits.
     """
 
-    key: str
-    suite: str
-    question_id: str
-    sample: int
+    place: Place
     messages: tuple[Message, ...]
     sampling: Sampling
     seed: int
 
+    @property
+    def key(self) -> str:
+        """Identifies the completion in the store."""
+        return self.place.key
+
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Delivery:
     """What became of a request: exactly one of `completion` and `error` is set."""
 
     request: Request
@@ -95,8 +110,8 @@ class Progress:
     running: int = 0
 
 
-Deliver = Callable[[Outcome], None]
-"""Receives each outcome the moment it exists, on the engine's own thread."""
+Deliver = Callable[[Delivery], None]
+"""Receives each delivery the moment it exists, on the engine's own thread."""
 
 
 class Engine(Protocol):

@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from lrmtest.errors import EngineError, UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.loops import LoopDetector
-from lrmtest.models.engines.base import Deliver, EngineInfo, Outcome, Progress, Request
+from lrmtest.models.engines.base import (
+    Deliver,
+    Delivery,
+    EngineInfo,
+    Progress,
+    Request,
+    fits_context,
+)
 from lrmtest.models.engines.http.background import BackgroundLoop
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.endpoint import Endpoint, environment_key
@@ -179,9 +186,9 @@ class OpenAIEngine:
             prompt_tokens = _least_tokens(longest) - longest.sampling.max_tokens
         budget = longest.sampling.max_tokens
         room = facts.context_length - prompt_tokens
-        if budget <= room:
+        if fits_context(prompt_tokens, budget, facts.context_length):
             return
-        suite = f"suite {longest.suite!r}" if longest.suite else "a test"
+        suite = f"suite {longest.place.suite!r}" if longest.place.suite else "a test"
         raise UsageError(
             f"{suite} has a budget of {budget} tokens and a prompt of {prompt_tokens}, but "
             f"{self._spec.name} is served at {self._endpoint.url} with a context of "
@@ -201,14 +208,14 @@ class OpenAIEngine:
             while True:
                 request = await self._queue.get()
                 try:
-                    outcome = await self._generate(worker, request)
+                    delivery = await self._generate(worker, request)
                 except Exception as error:  # one request's accident must not end the others
                     words = f"unexpected {type(error).__name__}: {error}"
-                    outcome = self._failed(request, self._endpoint.quote(words), None, 1)
+                    delivery = self._failed(request, self._endpoint.quote(words), None, 1)
                 if not self._closed:
-                    deliver(outcome)
+                    deliver(delivery)
 
-    async def _generate(self, worker: _Worker, request: Request) -> Outcome:
+    async def _generate(self, worker: _Worker, request: Request) -> Delivery:
         attempts = 0
         while not worker.breaker.is_open:
             attempts += 1
@@ -237,7 +244,7 @@ class OpenAIEngine:
                 worker.breaker.alive()
                 seconds = time.monotonic() - began
                 completion = await self._completion(worker, request, reply, seconds)
-                return Outcome(request, completion=completion)
+                return Delivery(request, completion=completion)
         reason = f"the server is gone: {worker.breaker.reason}"
         return self._failed(request, reason, "start it again, then repeat the command", attempts)
 
@@ -254,9 +261,9 @@ class OpenAIEngine:
     def _count_tokens(self, number: int) -> None:
         self._progress.tokens += number
 
-    def _failed(self, request: Request, message: str, hint: str | None, attempts: int) -> Outcome:
+    def _failed(self, request: Request, message: str, hint: str | None, attempts: int) -> Delivery:
         tries = f" ({attempts} tries)" if attempts > 1 else ""
-        return Outcome(
+        return Delivery(
             request,
             error=EngineError(
                 f"{self._endpoint.url}: {message}{tries}", hint=hint, attempts=attempts

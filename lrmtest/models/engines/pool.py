@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from lrmtest.errors import UsageError
-from lrmtest.models.engines.base import Deliver, Engine, EngineInfo, Outcome, Progress, Request
+from lrmtest.models.engines.base import Deliver, Delivery, Engine, EngineInfo, Progress, Request
 from lrmtest.models.engines.options import EngineOptions
 
 
@@ -75,11 +75,11 @@ class EnginePool:
             UsageError, ModelError: as the first engine that fails; all are closed then.
         """
 
-        def deliver_and_count(outcome: Outcome) -> None:
+        def deliver_and_count(delivery: Delivery) -> None:
             with self._lock:
-                number = self._engine_of.pop(outcome.request.key)
+                number = self._engine_of.pop(delivery.request.key)
                 self._outstanding[number] -= 1
-            deliver(outcome)
+            deliver(delivery)
 
         with ThreadPoolExecutor(len(self._engines)) as threads:
             starts = [

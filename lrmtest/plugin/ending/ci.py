@@ -111,7 +111,7 @@ def _annotations(
         for question in questions:
             if decision is not None and not question.broken and question.failure is not None:
                 continue  # It failed before, too: the gate judges what has changed.
-            calm = decision is not None and decision.outcome != "regressed"
+            calm = decision is not None and decision.result != "regressed"
             shown["warning" if calm else "error"].append(
                 (question, _repository_path(config, question.test_id))
             )

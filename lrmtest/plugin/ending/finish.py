@@ -12,8 +12,8 @@ from lrmtest.plugin.ending.gate_statuses import GateReporter, gate_reporter
 from lrmtest.plugin.session import LrmtestSession, session_of
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.reports.terminal import render
-from lrmtest.runs.baseline import Baseline, is_greedy, write_baseline
-from lrmtest.runs.outcomes import outcomes_of
+from lrmtest.runs.formats.baseline import write_baseline
+from lrmtest.runs.records import RunRecord
 
 _DECIDABLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
@@ -62,21 +62,16 @@ def print_comparisons(reporter: pytest.TerminalReporter, session: LrmtestSession
         reporter.write_line(f"ERROR: {complaint}", red=True)
 
 
-def session_runs(session: LrmtestSession) -> Iterator[Baseline]:
+def session_runs(session: LrmtestSession) -> Iterator[RunRecord]:
     """The runs of this session, as far as their tests have run."""
-    for name, records in session.collector.by_model().items():
+    for name, samples in session.collector.by_model().items():
         generation = session.generations.of(name)
-        yield Baseline(
-            name=generation.run_id,
-            model=name,
-            created=session.store.run(generation.run_id).created,
-            manifest=generation.manifest,
-            outcomes=outcomes_of(records, greedy=is_greedy(generation.manifest)),
-            tokens_estimated=any(record.tokens_estimated for record in records),
+        yield generation.head.with_samples(
+            samples, timing=generation.timing(), store=session.store.path
         )
 
 
-def _save_baseline(session: LrmtestSession, run: Baseline, unfair: str | None) -> None:
+def _save_baseline(session: LrmtestSession, run: RunRecord, unfair: str | None) -> None:
     path = session.settings.comparison.save_baseline
     if path is None:
         return
@@ -97,7 +92,7 @@ def _gate_status(session: LrmtestSession, reporter: GateReporter) -> int:
     options, failures = session.settings.comparison, session.generations.failures
     assert options.gate is not None
     outcomes = [
-        compared.decision.outcome
+        compared.decision.result
         for compared in session.comparisons.results
         if compared.decision is not None
     ]

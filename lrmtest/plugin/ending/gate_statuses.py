@@ -11,8 +11,7 @@ import pytest
 from lrmtest.analysis.flips import FlipKind, flips
 from lrmtest.plugin.collector import is_infrastructure, records_of
 from lrmtest.plugin.session import LrmtestSession
-from lrmtest.runs.baseline import is_greedy
-from lrmtest.runs.outcomes import outcomes_of
+from lrmtest.runs.records import outcomes_of
 
 NOT_NEEDED = "not needed: decided"
 """Why a test was skipped whose completions were not generated any more."""
@@ -83,7 +82,7 @@ class GateReporter:
         if baseline is None:
             return None
         threshold = self._session.settings.pass_threshold
-        after = outcomes_of(records, greedy=is_greedy(baseline.manifest))
+        after = outcomes_of(records, greedy=baseline.manifest.greedy)
         if all(one.passed(threshold) for one in after.values()) != report.passed:
             return None  # The test has reasons of its own.
         before = {key: baseline.outcomes[key] for key in after if key in baseline.outcomes}

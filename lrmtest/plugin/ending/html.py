@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -10,8 +11,8 @@ from lrmtest.errors import UsageError
 from lrmtest.plugin.ending.finish import session_runs
 from lrmtest.plugin.ending.summary import complaining
 from lrmtest.plugin.session import LrmtestSession, session_of
-from lrmtest.reports.html import ReportRun, run_of, run_of_file, write_report
-from lrmtest.runs.baseline import Baseline
+from lrmtest.reports.html import write_report
+from lrmtest.runs.records import RunRecord
 from lrmtest.runs.store import Store
 
 
@@ -24,27 +25,24 @@ def write_html(pytest_session: pytest.Session) -> None:
     with complaining(pytest_session):
         session.flush()
         runs = _runs(session)
-        compared = {each.candidate.name: each for each in session.comparisons.results}
+        compared = {each.candidate.run_id: each for each in session.comparisons.results}
         if runs:
             write_report(path, runs, compared, threshold=session.settings.pass_threshold)
 
 
-def _runs(session: LrmtestSession) -> list[ReportRun]:
+def _runs(session: LrmtestSession) -> list[RunRecord]:
     """The baselines first, then what this session has made."""
-    by_model = session.collector.by_model()
-    own = [
-        run_of(session.store, session.store.run(run.name), run, by_model[run.model])
-        for run in session_runs(session)
-    ]
-    compared_with = {each.baseline.name: each.baseline for each in session.comparisons.results}
-    baselines = [_baseline(session.store, baseline) for baseline in compared_with.values()]
+    own = [replace(run, lacking=tuple(session.store.lacking(run))) for run in session_runs(session)]
+    compared_with = {each.baseline.run_id: each.baseline for each in session.comparisons.results}
+    baselines = [_with_texts(session.store, baseline) for baseline in compared_with.values()]
     return [*baselines, *own]
 
 
-def _baseline(store: Store, baseline: Baseline) -> ReportRun:
-    """A baseline with its texts, if the store has them."""
-    with suppress(UsageError):
-        found = store.run(baseline.name)
-        if found.run_id == baseline.name:
-            return run_of(store, found, baseline)
-    return run_of_file(baseline)
+def _with_texts(store: Store, baseline: RunRecord) -> RunRecord:
+    """A baseline as it is in the store, if it was read from a file and the store has it."""
+    if baseline.store is None:
+        with suppress(UsageError):
+            found = store.run(baseline.run_id)
+            if found.run_id == baseline.run_id:
+                return store.record(found)
+    return baseline

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lrmtest.reports.escape import one_line
-from lrmtest.runs.outcomes import by_question
-from lrmtest.runs.records import SampleRecord
+from lrmtest.runs.records import SampleRecord, by_question
 
 _LIMIT = 300
 _MOST_SAMPLES = 64
@@ -21,14 +20,15 @@ def properties(records: Sequence[SampleRecord]) -> list[tuple[str, str]]:
     """
     found: list[tuple[str, str]] = []
     for part in by_question(records).values():
-        found += _of_question(sorted(part, key=lambda record: record.sample)[:_MOST_SAMPLES])
+        found += _of_question(sorted(part, key=lambda record: record.place.sample)[:_MOST_SAMPLES])
     return [(name, one_line(value, _LIMIT)) for name, value in found]
 
 
 def _of_question(records: Sequence[SampleRecord]) -> list[tuple[str, str]]:
     first = records[0]
     graded = [(record, record.verdict) for record in records if record.verdict is not None]
-    found = [("model", first.model), ("suite", first.suite), ("question", first.question_id)]
+    found = [("model", first.model), ("suite", first.place.suite)]
+    found.append(("question", first.place.question_id))
     if graded:
         passes = sum(verdict.correct for _, verdict in graded)
         failures = [verdict.failure or "passed" for _, verdict in graded]

@@ -11,20 +11,15 @@ import pytest
 from lrmtest.analysis.summary import RunSummary, summarize
 from lrmtest.errors import LrmtestError
 from lrmtest.plugin.collector import search_of
+from lrmtest.plugin.ending.finish import session_runs
 from lrmtest.plugin.session import LrmtestSession, session_of
 from lrmtest.reports.summary_json import summary_document, write_summary
 from lrmtest.reports.terminal import render, summary_table
-from lrmtest.runs.records import RunRecord
 
 
 def summaries(session: LrmtestSession) -> list[RunSummary]:
     """One summary per model that has records."""
-    found = []
-    for name, samples in session.collector.by_model().items():
-        generation = session.generations.of(name)
-        run = RunRecord(generation.run_id, name, generation.manifest, samples, generation.timing())
-        found.append(summarize(run))
-    return found
+    return [summarize(run) for run in session_runs(session)]
 
 
 def print_summary(reporter: pytest.TerminalReporter, session: LrmtestSession) -> None:

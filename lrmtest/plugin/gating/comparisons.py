@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lrmtest.analysis.compared import ComparedRuns, compare_runs
+from lrmtest.analysis.compare import ComparedRuns, compare
 from lrmtest.analysis.gate import Decision
 from lrmtest.errors import UsageError
 from lrmtest.options.gate import ComparisonOptions
 from lrmtest.plugin.gating.early_stop import EarlyStopping
 from lrmtest.plugin.generation.protocol import GenerationPlan
-from lrmtest.runs.baseline import Baseline, baseline_of, is_file, load_baseline
 from lrmtest.runs.differences import differences, refuse_differences
+from lrmtest.runs.records import RunRecord
+from lrmtest.runs.reference import is_file, load_run
 from lrmtest.runs.store import Store
 
 
@@ -48,9 +49,9 @@ class Comparisons:
         self.options = options
         self._store = store
         self._threshold = threshold
-        self._baselines: dict[str, Baseline] = {}
+        self._baselines: dict[str, RunRecord] = {}
         self._stops: dict[str, EarlyStopping] = {}
-        self._file: Baseline | None = None
+        self._file: RunRecord | None = None
         self.results: list[ComparedRuns] = []
         self.saved: Path | None = None
         self.complaints: list[str] = []
@@ -62,7 +63,7 @@ class Comparisons:
                 hint="`lrmtest baseline RUN -o FILE` writes any run afterwards",
             )
         if options.baseline is not None:
-            found = load_baseline(options.baseline, store)
+            found = load_run(options.baseline, store)
             self._file = found if is_file(options.baseline) else None
 
     def prepare(self, plan: GenerationPlan) -> EarlyStopping | None:
@@ -78,14 +79,8 @@ class Comparisons:
         if options.baseline is None:
             return None
         baseline = self._file or self._run_other_than(plan, options.baseline)
-        manifest = {
-            "model": plan.run_settings.model,
-            "temperature": plan.run_settings.temperature,
-            "top_p": plan.run_settings.top_p,
-            "suites": {suite: one.to_json() for suite, one in plan.suites.items()},
-        }
-        found = differences(baseline.manifest, manifest)
-        refuse_differences(found, options.allowed, baseline.name)
+        found = differences(baseline.manifest, plan.manifest)
+        refuse_differences(found, options.allowed, baseline.run_id)
         self._baselines[name] = baseline
         if not options.early_stop or not plan.requests:
             return None
@@ -93,12 +88,12 @@ class Comparisons:
         self._stops[name] = EarlyStopping(plan, baseline, options.gate)
         return self._stops[name]
 
-    def baseline_of(self, model: str) -> Baseline | None:
+    def baseline_of(self, model: str) -> RunRecord | None:
         """What a model is compared with; None before its generation has begun."""
         return self._baselines.get(model)
 
     def compare(
-        self, candidate: Baseline, dropped: frozenset[str], unfair: str | None = None
+        self, candidate: RunRecord, dropped: frozenset[str], unfair: str | None = None
     ) -> ComparedRuns | None:
         """Compare a model's run with its baseline, and keep the result.
 
@@ -113,9 +108,9 @@ class Comparisons:
             return None
         stop = self._stops.get(candidate.model)
         if stop is not None and dropped:
-            candidate = replace(candidate, outcomes=stop.counted())
+            candidate = replace(candidate, samples=stop.counted())
         gate = self.options.gate
-        compared = compare_runs(
+        compared = compare(
             baseline,
             candidate,
             allowed=self.options.allowed,
@@ -130,12 +125,12 @@ class Comparisons:
         self.results.append(compared)
         return compared
 
-    def _run_other_than(self, plan: GenerationPlan, reference: str) -> Baseline:
+    def _run_other_than(self, plan: GenerationPlan, reference: str) -> RunRecord:
         """The run that `reference` names, leaving out what this command itself has made."""
         with Store(self._store, create=False) as store:
-            own = {run.run_id for run in store.runs(identity=plan.run_settings.identity)}
+            own = {run.run_id for run in store.runs(identity=plan.manifest.identity)}
             try:
-                return baseline_of(store, store.run(reference, other_than=own))
+                return store.record(store.run(reference, other_than=own))
             except UsageError as error:
                 if not own:
                     raise

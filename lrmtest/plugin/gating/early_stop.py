@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import fmean
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compared import ComparedRuns, EarlyStop, without_tokens
+from lrmtest.analysis.compare import ComparedRuns, EarlyStop, without_tokens
 from lrmtest.analysis.gate import Decision
 from lrmtest.analysis.sequential import SampleKey, SequentialGate
 from lrmtest.errors import LrmtestError, UsageError
@@ -16,8 +16,9 @@ from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
 from lrmtest.models.engines.base import Request
 from lrmtest.plugin.generation.protocol import GenerationPlan
-from lrmtest.runs.baseline import Baseline
-from lrmtest.runs.outcomes import QuestionKey, QuestionOutcome, SampleOutcome, outcome_of
+from lrmtest.questions.place import Place
+from lrmtest.runs.outcomes import SampleOutcome
+from lrmtest.runs.records import RunRecord, SampleRecord
 
 
 class EarlyStopping:
@@ -36,47 +37,42 @@ class EarlyStopping:
             suite's grader cannot be had in this process.
     """
 
-    def __init__(self, plan: GenerationPlan, baseline: Baseline, settings: GateSettings) -> None:
+    def __init__(self, plan: GenerationPlan, baseline: RunRecord, settings: GateSettings) -> None:
         self._plan = plan
         self._questions = {(one.suite, one.question_id): one.question for one in plan.questions}
         self._baseline = baseline.outcomes
         if baseline.tokens_estimated:
             self._baseline = without_tokens(self._baseline)
         self._refuse_unselected(settings)
-        greedy = plan.run_settings.temperature == 0
-        samples = max(suite.samples for suite in plan.suites.values())
-        budgets = [suite.max_tokens for suite in plan.suites.values()]
-        budgets += [
-            suite["max_tokens"]
-            for name, suite in baseline.manifest["suites"].items()
-            if name in plan.suites
+        suites = plan.manifest.suites
+        samples = max(suite.samples or 0 for suite in suites.values())
+        budgets = [
+            suite.max_tokens or 0
+            for manifest in (plan.manifest, baseline.manifest)
+            for name, suite in manifest.suites.items()
+            if name in suites
         ]
         self._gate = SequentialGate(
             self._baseline,
             list(self._questions),
             # Greedy samples of one question are copies of each other.
-            samples=1 if greedy else samples,
+            samples=1 if plan.manifest.greedy else samples,
             budget=max(budgets),
             settings=settings,
-            seed=plan.run_settings.seed,
+            seed=plan.manifest.seed or 0,
         )
-        self._place = {place: number for number, place in enumerate(self._gate.order)}
-        self._samples: dict[str, SampleKey] = {
-            request.key: ((request.suite, request.question_id), request.sample)
-            for request in plan.requests
-        }
+        self._turns = {sample: turn for turn, sample in enumerate(self._gate.order)}
+        self._samples = {request.key: request.place for request in plan.requests}
+        self._records: dict[SampleKey, SampleRecord] = {}
         self._graders = {key: planned.grader for key, planned in plan.graders.items()}
         self._outcomes: dict[SampleKey, SampleOutcome] = {}
         self.verdicts: dict[str, Verdict] = {}
 
     def in_order(self, requests: Sequence[Request]) -> list[Request]:
         """Requests in the gate's order, fixed before anything is known; others at the end."""
-        last = len(self._place)
+        last = len(self._turns)
         return sorted(
-            requests,
-            key=lambda request: self._place.get(
-                ((request.suite, request.question_id), request.sample), last
-            ),
+            requests, key=lambda request: self._turns.get(_sample_key(request.place), last)
         )
 
     def arrived(self, key: str, completion: Completion | None) -> bool:
@@ -87,13 +83,16 @@ class EarlyStopping:
             completion: None for an engine error.
         """
         place = self._samples[key]
-        if place in self._place:
+        sample = _sample_key(place)
+        if sample in self._turns:
             outcome = None
             if completion is not None:
-                verdict = self.verdicts[key] = self._graded(place[0], completion)
-                outcome = outcome_of(verdict, completion.completion_tokens)
-                self._outcomes[place] = outcome
-            self._gate.update(*place, outcome)
+                record = self._graded(place, completion)
+                outcome = record.outcome
+                self._records[sample] = record
+            if outcome is not None:
+                self._outcomes[sample] = outcome
+            self._gate.update(*sample, outcome)
         return self.decided
 
     @property
@@ -115,29 +114,28 @@ class EarlyStopping:
         early = self._facts(dropped) if dropped else None
         return replace(compared, decision=self.decision(), early=early)
 
-    def counted(self) -> dict[QuestionKey, QuestionOutcome]:
+    def counted(self) -> tuple[SampleRecord, ...]:
         """The candidate's samples that the gate has counted: a fair part, as its order is."""
-        samples: dict[QuestionKey, dict[int, SampleOutcome]] = {}
-        for place in self._gate.order[: self._gate.looked_at]:
-            if place in self._outcomes:
-                samples.setdefault(place[0], {})[place[1]] = self._outcomes[place]
-        return {key: QuestionOutcome(*key, part) for key, part in samples.items()}
+        looked_at = self._gate.order[: self._gate.looked_at]
+        return tuple(self._records[sample] for sample in looked_at if sample in self._records)
 
-    def _graded(self, key: QuestionKey, completion: Completion) -> Verdict:
-        question = self._questions[key]
+    def _graded(self, place: Place, completion: Completion) -> SampleRecord:
+        question = self._questions[place.question]
         assert question is not None
-        grader = self._graders[key[0], question.kind]
+        spec, grader = self._plan.spec, self._graders[place.suite, question.kind]
         try:
-            return grade(question, completion, self._plan.spec.card.reasoning_tags, grader)
+            verdict = grade(question, completion, spec.card.reasoning_tags, grader)
         except LrmtestError:
             raise
         # No test is running that could fail: what waits for this completion must hear of it.
         except Exception as error:
             raise UsageError(
-                f"the grader of suite {key[0]!r} failed on question {key[1]}: "
+                f"the grader of suite {place.suite!r} failed on question {place.question_id}: "
                 f"{type(error).__name__}: {error}",
                 hint="a grader must not raise; run the test without --early-stop to see where",
             ) from error
+        self.verdicts[place.key] = verdict
+        return SampleRecord.of(spec.name, place, completion, verdict, reused=False)
 
     def _refuse_unselected(self, settings: GateSettings) -> None:
         unselected = [
@@ -172,9 +170,13 @@ class EarlyStopping:
 
     def _expected_tokens(self, keys: Collection[str]) -> float:
         """Tokens of these samples, if each took the baseline's mean for its question."""
-        questions = [self._baseline.get(self._samples[key][0]) for key in keys]
+        questions = [self._baseline.get(self._samples[key].question) for key in keys]
         return sum(
             question.tokens / question.count
             for question in questions
             if question is not None and question.count
         )
+
+
+def _sample_key(place: Place) -> SampleKey:
+    return place.question, place.sample

@@ -9,11 +9,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from lrmtest.errors import EngineError, LrmtestError
-from lrmtest.models.engines.base import Engine, Outcome, Progress, Request
+from lrmtest.models.engines.base import Delivery, Engine, Progress, Request
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.hardware import this_machine
 from lrmtest.models.sizes import known_sizes
@@ -29,7 +29,8 @@ from lrmtest.plugin.generation.protocol import (
 from lrmtest.plugin.generation.run_engine import RunEngine
 from lrmtest.progress import Tell
 from lrmtest.runs.environment import environment
-from lrmtest.runs.records import RunTiming
+from lrmtest.runs.manifest import SizeSection
+from lrmtest.runs.records import RunHead, RunTiming
 from lrmtest.runs.run import Run, open_run
 from lrmtest.runs.store import Store
 
@@ -84,14 +85,12 @@ class Generation:
         self._run = open_run(
             self._store,
             plan.spec.name,
-            plan.run_settings,
-            plan.suites,
-            environment=environment(this_machine().to_json()),
+            replace(plan.manifest, environment=environment(this_machine().to_json())),
             fresh=self._settings.fresh_run,
         )
         self._engine = RunEngine(plan.spec, self._settings, self._run, self._deliver, self._say)
         if sizes := known_sizes(plan.spec.card, plan.spec.engine):
-            self._run.describe("size", sizes)
+            self._run.describe(replace(self._run.manifest, size=SizeSection.from_json(sizes)))
         self._planned = {request.key for request in plan.requests}
         missing = self._missing(plan.requests, plan.questions)
         stored = self._planned - missing
@@ -131,7 +130,7 @@ class Generation:
             if self._stopping_rule is not None:
                 engine.submit(self._stopping_rule.in_order(wanted))
             else:
-                expected = self._store.expected_tokens(self.manifest["model"]["name"])
+                expected = self._store.expected_tokens(self.head.model)
                 engine.submit(longest_first(wanted, expected))
 
     def _not_needed_after(self, key: str) -> bool:
@@ -173,18 +172,14 @@ class Generation:
         """Why nothing more will arrive; None while all is well."""
         return self._unsafe or (self._engine.failure if self._engine is not None else None)
 
-    def _deliver(self, outcome: Outcome) -> None:
+    def _deliver(self, delivery: Delivery) -> None:
         """On the engine's thread: store first, then tell."""
-        request, completion, error = outcome.request, outcome.completion, outcome.error
+        request, completion, error = delivery.request, delivery.completion, delivery.error
         try:
             if completion is not None:
-                self._the_run.completion_arrived(
-                    request.key, request.suite, request.question_id, request.sample, completion
-                )
+                self._the_run.completion_arrived(request.place, completion)
             elif error is not None:
-                self._the_run.error_arrived(
-                    request.key, request.suite, request.question_id, request.sample, error
-                )
+                self._the_run.error_arrived(request.place, error)
         except LrmtestError as failure:
             # The store cannot be written: whoever waits must know, for nothing is safe any more.
             self._arrivals.put(failure)
@@ -268,9 +263,9 @@ class Generation:
     # Looking at it
 
     @property
-    def manifest(self) -> Mapping[str, Any]:
-        """The run's manifest."""
-        return self._the_run.manifest
+    def head(self) -> RunHead:
+        """The run, as it is in the store."""
+        return self._the_run.head
 
     @property
     def progress(self) -> Progress:

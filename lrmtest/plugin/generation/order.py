@@ -28,15 +28,10 @@ def longest_first(
     means = {suite: sum(tokens) / len(tokens) for suite, tokens in by_suite.items()}
 
     def expected(request: Request) -> float:
-        of_suite = means.get(request.suite, float(request.sampling.max_tokens))
-        return expected_tokens.get((request.suite, request.question_id), of_suite)
+        of_suite = means.get(request.place.suite, float(request.sampling.max_tokens))
+        return expected_tokens.get(request.place.question, of_suite)
 
     return sorted(
         requests,
-        key=lambda request: (
-            -expected(request),
-            request.suite,
-            request.question_id,
-            request.sample,
-        ),
+        key=lambda request: (-expected(request), request.place.question, request.place.sample),
     )

@@ -14,7 +14,7 @@ from lrmtest.models.spec import ModelSpec
 from lrmtest.plugin.generation.planned_grader import PlannedGrader
 from lrmtest.progress import Tell
 from lrmtest.questions import Question
-from lrmtest.runs.run import RunSettings, SuiteSettings
+from lrmtest.runs.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,14 @@ class GenerationPlan:
 
     Attributes:
         spec: the model, its files on disk.
-        run_settings: what all completions share.
-        suites: per suite, what its completions share.
+        manifest: what all completions share, and per suite.
         questions: what is asked, for the store.
         requests: one per sample.
         graders: by suite and answer kind.
     """
 
     spec: ModelSpec
-    run_settings: RunSettings
-    suites: Mapping[str, SuiteSettings]
+    manifest: Manifest
     questions: Sequence[PromptedQuestion]
     requests: Sequence[Request]
     graders: Mapping[tuple[str, str], PlannedGrader]

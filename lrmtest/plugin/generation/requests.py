@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lrmtest.errors import UsageError
 from lrmtest.models.description import describe_model
@@ -13,8 +14,9 @@ from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.questions import render_prompt
+from lrmtest.questions.place import Place
 from lrmtest.runs.keys import completion_key, sample_seed
-from lrmtest.runs.run import RunSettings, SuiteSettings
+from lrmtest.runs.manifest import Manifest, ModelSection, SuiteSection
 from lrmtest.suites import Suite
 from lrmtest.suites.stored_graders import answer_kinds_of
 
@@ -34,13 +36,17 @@ class Requests:
         self._spec = spec
         self._settings = settings
         temperature, top_p = sampling_defaults(spec)
-        self.run_settings = RunSettings(
-            model=describe_model(spec, settings.engine_options),
-            temperature=temperature if settings.temperature is None else settings.temperature,
-            top_p=top_p if settings.top_p is None else settings.top_p,
+        self._sampling = (
+            temperature if settings.temperature is None else settings.temperature,
+            top_p if settings.top_p is None else settings.top_p,
+        )
+        self._manifest = Manifest(
+            model=ModelSection.from_json(describe_model(spec, settings.engine_options)),
+            temperature=self._sampling[0],
+            top_p=self._sampling[1],
             seed=settings.seed,
         )
-        self._model_identity = self.run_settings.model_identity
+        self._model_identity = self._manifest.model.identity
 
     def for_question(self, selected: SelectedQuestion, *, first: int = 0) -> tuple[Request, ...]:
         """One request per sample of a question.
@@ -82,26 +88,29 @@ class Requests:
             max_tokens=self._budget(max_tokens),
         )
 
-    def suite_settings(self, selected: Sequence[SelectedQuestion]) -> dict[str, SuiteSettings]:
-        """Per suite, what its completions share."""
+    def manifest(self, selected: Sequence[SelectedQuestion]) -> Manifest:
+        """What all completions share, and those of each suite that is asked."""
         by_suite: dict[str, list[SelectedQuestion]] = {}
         for one in selected:
             by_suite.setdefault(one.suite.name, []).append(one)
-        return {
-            name: SuiteSettings(
+        suites = {
+            name: SuiteSection(
                 prompt_sha256=hashlib.sha256(self._template(part[0].suite).encode()).hexdigest(),
                 max_tokens=self._budget(part[0].suite.max_tokens),
                 samples=self._settings.samples,
                 source=part[0].loaded.source,
                 questions=len(part),
-                answer_kinds=answer_kinds_of(
-                    part[0].suite, {question.kind for question in part[0].loaded.questions}
+                answer_kinds=tuple(
+                    answer_kinds_of(
+                        part[0].suite, {question.kind for question in part[0].loaded.questions}
+                    )
                 ),
                 tests=tuple(dict.fromkeys(one.test for one in part if one.test)),
                 options=("--model", self._spec.given, *self._settings.repeat_arguments),
             )
             for name, part in by_suite.items()
         }
+        return replace(self._manifest, suites=suites)
 
     def _request(
         self,
@@ -113,20 +122,19 @@ class Requests:
         sample: int,
         max_tokens: int,
     ) -> Request:
-        settings = self.run_settings
-        seed = sample_seed(settings.seed, suite, question_id, sample)
+        seed = sample_seed(self._settings.seed, suite, question_id, sample)
         key = completion_key(
             model_identity=self._model_identity,
             question_digest=digest,
             messages=[(message.role, message.content) for message in messages],
             max_tokens=max_tokens,
-            temperature=settings.temperature,
-            top_p=settings.top_p,
+            temperature=self._sampling[0],
+            top_p=self._sampling[1],
             seed=seed,
             sample=sample,
         )
-        sampling = Sampling(max_tokens, settings.temperature, settings.top_p)
-        return Request(key, suite, question_id, sample, messages, sampling, seed)
+        sampling = Sampling(max_tokens, *self._sampling)
+        return Request(Place(key, suite, question_id, sample), messages, sampling, seed)
 
     def _budget(self, suite_budget: int) -> int:
         return self._settings.max_tokens or self._spec.card.max_tokens or suite_budget

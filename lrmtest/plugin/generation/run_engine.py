@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from lrmtest.errors import LrmtestError
-from lrmtest.models.engines.base import Engine, EngineInfo, Outcome, Progress, Request
+from lrmtest.models.engines.base import Delivery, Engine, EngineInfo, Progress, Request
 from lrmtest.models.engines.kinds import create_engine, kind_of
 from lrmtest.models.engines.pool import EnginePool, pinned
 from lrmtest.models.engines.tokenizers.counter import load_counter
@@ -18,6 +18,7 @@ from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation import selftest
 from lrmtest.progress import Tell
+from lrmtest.runs.manifest import EngineSection, SelfTestSection
 from lrmtest.runs.run import Run
 
 
@@ -28,7 +29,7 @@ class RunEngine:
         spec: the model, its files on disk.
         settings: what the user asked for.
         run: its manifest is told of the engine and of the self-test.
-        deliver: called with every outcome but the self-test's, on the engine's thread.
+        deliver: called with every delivery but the self-test's, on the engine's thread.
         say: prints one line for the user, for slow steps.
 
     Attributes:
@@ -41,7 +42,7 @@ class RunEngine:
         spec: ModelSpec,
         settings: Settings,
         run: Run,
-        deliver: Callable[[Outcome], None],
+        deliver: Callable[[Delivery], None],
         say: Tell,
     ) -> None:
         self._spec = spec
@@ -50,7 +51,7 @@ class RunEngine:
         self._deliver_to_run = deliver
         self._say = say
         self._engine: Engine | None = None
-        self._probed: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self._probed: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._told: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.failure: LrmtestError | None = None
         self.startup_seconds = 0.0
@@ -79,15 +80,13 @@ class RunEngine:
                 raise
             self._engine = engine
             self.startup_seconds = time.monotonic() - begun
-            self._run.describe(
-                "engine",
-                {
-                    "engine": info.engine,
-                    "version": info.version,
-                    "seeded": info.seeded,
-                    "details": info.details,
-                },
+            described = EngineSection(
+                engine=info.engine,
+                version=info.version,
+                seeded=info.seeded,
+                details=info.details,
             )
+            self._run.describe(replace(self._run.manifest, engine=described))
             if len(planned) >= selftest.LONG_RUN_SAMPLES and kind_of(self._spec).generates:
                 self._test(engine, info, planned[0])
         return self._engine
@@ -119,20 +118,20 @@ class RunEngine:
             [partial(create_engine, self._spec, each) for each in pinned(options, engines, gpus)]
         )
 
-    def _deliver(self, outcome: Outcome) -> None:
-        if outcome.request.key.startswith(selftest.KEY_PREFIX):
-            self._probed.put(outcome)
+    def _deliver(self, delivery: Delivery) -> None:
+        if delivery.request.key.startswith(selftest.KEY_PREFIX):
+            self._probed.put(delivery)
         else:
-            self._deliver_to_run(outcome)
+            self._deliver_to_run(delivery)
 
     def _test(self, engine: Engine, info: EngineInfo, like: Request) -> None:
         """Generate a few short completions, check them, and tell what is odd."""
         probes = selftest.probes(like)
         engine.submit(probes)
-        arrived: dict[str, Outcome] = {}
+        arrived: dict[str, Delivery] = {}
         while len(arrived) < len(probes):
-            outcome = self._probed.get()
-            arrived[outcome.request.key] = outcome
+            delivery = self._probed.get()
+            arrived[delivery.request.key] = delivery
         tokenizer = self._settings.engine_options.tokenizer
         found = selftest.findings(
             [arrived[probe.key] for probe in probes],
@@ -140,7 +139,7 @@ class RunEngine:
             self._spec.card.reasoning_tags,
             load_counter(tokenizer) if tokenizer else None,
         )
-        self._run.describe("self_test", found)
+        self._run.describe(replace(self._run.manifest, self_test=SelfTestSection.from_json(found)))
         for warning in found["warnings"]:
             self._say(f"{self._spec.name}: {warning}")
 

@@ -83,8 +83,7 @@ class Schedule:
         requests = self._the_requests
         return GenerationPlan(
             spec=self.spec,
-            run_settings=requests.run_settings,
-            suites=requests.suite_settings([one.selected for one in self._planned.values()]),
+            manifest=requests.manifest([one.selected for one in self._planned.values()]),
             questions=[_prompted(planned) for planned in self._planned.values()],
             requests=[request for one in self._planned.values() for request in one.requests],
             graders=self._planned_graders(),
@@ -185,7 +184,7 @@ class Schedule:
             QuestionRequests(
                 replace(one, suite=replace(one.suite, name="")),
                 tuple(
-                    replace(request, suite="")
+                    replace(request, place=replace(request.place, suite=""))
                     for request in self._the_requests.for_question(one, first=first)
                 ),
             )
@@ -225,6 +224,7 @@ class Schedule:
             verdicts=tuple(verdict for _, verdict in graded),
             pass_threshold=self._settings.pass_threshold,
             reused=tuple(key not in status.fresh for key in planned.keys),
+            places=tuple(request.place for request in planned.requests),
         )
 
     def _graded(
@@ -253,7 +253,7 @@ class Schedule:
         stored = self._store.completion(source.run_id, request.key)
         if stored is None:
             raise StoreError(
-                f"the completion of {request.question_id} is gone from {self._store.path}",
+                f"the completion of {request.place.question_id} is gone from {self._store.path}",
                 hint="do not change the store while a run is using it",
             )
         return stored.completion
@@ -285,25 +285,16 @@ class Schedule:
         )
         return self._stored(request, source)
 
-    def records(self, selected: SelectedQuestion, attempt: Attempt) -> list[SampleRecord]:
+    def records(self, attempt: Attempt) -> list[SampleRecord]:
         """One record per sample of an attempt, without texts."""
         return [
-            SampleRecord(
-                model=self.spec.name,
-                suite=selected.suite.name,
-                question_id=selected.question.id,
-                sample=sample,
-                verdict=verdict,
-                finish_reason=completion.finish_reason,
-                prompt_tokens=completion.prompt_tokens,
-                reasoning_tokens=completion.reasoning_tokens,
-                answer_tokens=completion.answer_tokens,
-                tokens_estimated=completion.tokens_estimated,
-                seconds=completion.seconds,
-                reused=attempt.reused[sample],
-            )
-            for sample, (completion, verdict) in enumerate(
-                zip(attempt.completions, attempt.verdicts, strict=True)
+            SampleRecord.of(self.spec.name, place, completion, verdict, reused=reused)
+            for place, completion, verdict, reused in zip(
+                attempt.places,
+                attempt.completions,
+                attempt.verdicts,
+                attempt.reused,
+                strict=True,
             )
         ]
 
@@ -316,14 +307,7 @@ class Schedule:
             return []
         errors = source.status_of(planned.keys).errors
         return [
-            SampleRecord(
-                model=self.spec.name,
-                suite=selected.suite.name,
-                question_id=selected.question.id,
-                sample=request.sample,
-                verdict=None,
-                error=str(errors[request.key]),
-            )
+            SampleRecord(self.spec.name, request.place, error=str(errors[request.key]))
             for request in planned.requests
             if request.key in errors
         ]

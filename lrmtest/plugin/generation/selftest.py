@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from lrmtest.grading.completion import Completion
-from lrmtest.models.engines.base import EngineInfo, Outcome, Request, Sampling
+from lrmtest.models.engines.base import Delivery, EngineInfo, Request, Sampling
 
 KEY_PREFIX = "self-test-"
 """Begins the keys of the requests made here; their completions are not stored."""
@@ -27,13 +27,18 @@ def probes(like: Request) -> list[Request]:
     """
     warm = Sampling(max_tokens=_TOKENS, temperature=1.0, top_p=1.0)
     return [
-        replace(like, key=f"{KEY_PREFIX}{number}", sampling=warm, seed=seed)
+        replace(
+            like,
+            place=replace(like.place, key=f"{KEY_PREFIX}{number}"),
+            sampling=warm,
+            seed=seed,
+        )
         for number, seed in enumerate((_SEED, _SEED, _SEED + 1))
     ]
 
 
 def findings(
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[Delivery],
     info: EngineInfo,
     tags: tuple[str, str],
     count_tokens: Callable[[str], int] | None,

@@ -12,8 +12,8 @@ from lrmtest.errors import StoreError
 from lrmtest.questions.fresh import VERSION
 from lrmtest.questions.fresh.draws import Draws
 from lrmtest.questions.fresh.space import DrawnQuestion, Space
-from lrmtest.runs.encoding import question_to_json
 from lrmtest.runs.files import write_whole
+from lrmtest.runs.rows import question_to_json
 from lrmtest.runs.store import utc_now
 
 _FORMAT = "failing-question/1"

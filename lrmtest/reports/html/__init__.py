@@ -10,21 +10,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lrmtest.analysis.compared import ComparedRuns
+from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.reports.html.chunks import chunked
 from lrmtest.reports.html.figures import document
 from lrmtest.reports.html.page import page
-from lrmtest.reports.html.runs import ReportRun, load_run, run_of, run_of_file
 from lrmtest.reports.html.table import question_keys
 from lrmtest.reports.html.texts import question_texts
 from lrmtest.runs.files import write_whole
+from lrmtest.runs.records import RunRecord
 
-__all__ = ["ReportRun", "load_run", "report_text", "run_of", "run_of_file", "write_report"]
+__all__ = ["report_text", "write_report"]
 
 
 def write_report(
     path: Path,
-    runs: Sequence[ReportRun],
+    runs: Sequence[RunRecord],
     compared: Mapping[str, ComparedRuns] | None = None,
     *,
     threshold: float = 0.5,
@@ -49,7 +49,7 @@ def write_report(
 
 
 def report_text(
-    runs: Sequence[ReportRun], compared: Mapping[str, ComparedRuns], threshold: float
+    runs: Sequence[RunRecord], compared: Mapping[str, ComparedRuns], threshold: float
 ) -> str:
     """The report's HTML; ASCII only. See `write_report`."""
     keys = question_keys(runs)

@@ -17,7 +17,7 @@ _CHUNK = 200_000
 common, small enough to open at once."""
 _BRIEF, _EXPECTED = 160, 80
 
-Place = tuple[int, int]
+TextSlot = tuple[int, int]
 """A chunk's number and a question's place in it."""
 
 
@@ -30,7 +30,7 @@ def packed(content: Any) -> str:
 
 def chunked(
     texts: Iterable[QuestionTexts], keys: Sequence[QuestionKey]
-) -> tuple[list[str], Mapping[QuestionKey, Place], Mapping[QuestionKey, tuple[str, str]]]:
+) -> tuple[list[str], Mapping[QuestionKey, TextSlot], Mapping[QuestionKey, tuple[str, str]]]:
     """Pack texts into chunks.
 
     Args:
@@ -43,7 +43,7 @@ def chunked(
     """
     wanted = frozenset(keys)
     chunks: list[str] = []
-    places: dict[QuestionKey, Place] = {}
+    places: dict[QuestionKey, TextSlot] = {}
     brief: dict[QuestionKey, tuple[str, str]] = {}
     waiting: list[dict[str, Any]] = []
     size = 0

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from math import isfinite
 from typing import Any
 
-from lrmtest.analysis.compared import ComparedRuns
+from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.compute import compute
 from lrmtest.analysis.flips import FLIP_KINDS
 from lrmtest.analysis.front import pareto_front
@@ -19,10 +19,10 @@ from lrmtest.analysis.summary import ALL_SUITES, Rate, RunSummary, SuiteSummary,
 from lrmtest.reports.comparison_json import comparison_document
 from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.html.chunks import Place
-from lrmtest.reports.html.runs import ReportRun
+from lrmtest.reports.html.chunks import TextSlot
 from lrmtest.reports.html.table import NAME, RESULTS, flip_counts, table
 from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.runs.records import RunRecord
 
 _COSTS = ("tokens", "bits_per_weight", "sparsity", "parameters", "disk_gb", "memory_gb")
 """What a model can cost, in the order in which the page offers them; sparsity counts the other way
@@ -31,10 +31,10 @@ _DEPTH = 12
 
 
 def document(
-    runs: Sequence[ReportRun],
+    runs: Sequence[RunRecord],
     compared: Mapping[str, ComparedRuns],
     keys: Sequence[QuestionKey],
-    places: Mapping[QuestionKey, Place],
+    places: Mapping[QuestionKey, TextSlot],
     brief: Mapping[QuestionKey, tuple[str, str]],
     threshold: float,
 ) -> dict[str, Any]:
@@ -48,9 +48,9 @@ def document(
         brief: per question the beginning of what was asked and the expected answer.
         threshold: share of a question's samples that must be correct for it to pass.
     """
-    summaries = [summarize(run.record) for run in runs]
+    summaries = [summarize(run) for run in runs]
     labels = _labels(runs)
-    baselines = {each.baseline.name for each in compared.values()}
+    baselines = {each.baseline.run_id for each in compared.values()}
     described = [
         _run(run, summary, label, baseline=run.run_id in baselines)
         for run, summary, label in zip(runs, summaries, labels, strict=True)
@@ -75,19 +75,15 @@ def document(
     }
 
 
-def _labels(runs: Sequence[ReportRun]) -> list[str]:
+def _labels(runs: Sequence[RunRecord]) -> list[str]:
     """The model's name, or the run's where two runs are of one model."""
-    models = Counter(run.record.model for run in runs)
-    return [
-        one_line(run.record.model if models[run.record.model] == 1 else run.run_id, NAME)
-        for run in runs
-    ]
+    models = Counter(run.model for run in runs)
+    return [one_line(run.model if models[run.model] == 1 else run.run_id, NAME) for run in runs]
 
 
-def _run(run: ReportRun, summary: RunSummary, label: str, *, baseline: bool) -> dict[str, Any]:
-    manifest = run.record.manifest
-    model, sizes = _section(manifest, "model"), _section(manifest, "size")
-    compression = _section(model, "compression")
+def _run(run: RunRecord, summary: RunSummary, label: str, *, baseline: bool) -> dict[str, Any]:
+    manifest = run.manifest
+    compression, sizes = manifest.model.compression, manifest.size
     figures = {
         one_line(part.suite, NAME): _suite(run, part)
         for part in (*summary.suites, summary.total)
@@ -96,32 +92,32 @@ def _run(run: ReportRun, summary: RunSummary, label: str, *, baseline: bool) -> 
     return {
         "id": one_line(run.run_id, NAME),
         "label": label,
-        "model": one_line(run.record.model, NAME),
-        "created": one_line(run.outcomes.created, 40),
+        "model": one_line(run.model, NAME),
+        "created": one_line(run.created, 40),
         "finished": run.finished,
         "baseline": baseline,
         "texts": run.store is not None,
         "lacking": [one_line(each, 400) for each in run.lacking],
-        "method": one_line(str(compression.get("method") or ""), 60),
+        "method": one_line(compression.method or "", 60),
         "costs": {
-            "bits_per_weight": _number(compression.get("bits_per_weight")),
-            "sparsity": _number(compression.get("sparsity")),
-            **{name: _number(sizes.get(name)) for name in ("parameters", "disk_gb", "memory_gb")},
+            "bits_per_weight": compression.bits_per_weight,
+            "sparsity": compression.sparsity,
+            "parameters": sizes.parameters,
+            "disk_gb": sizes.disk_gb,
+            "memory_gb": sizes.memory_gb,
         },
         "suites": figures,
-        "manifest": _shown(manifest),
+        "manifest": _shown(manifest.to_json()),
     }
 
 
-def _suite(run: ReportRun, part: SuiteSummary) -> dict[str, Any]:
-    samples = [sample for sample in run.record.samples if part.suite in (sample.suite, ALL_SUITES)]
+def _suite(run: RunRecord, part: SuiteSummary) -> dict[str, Any]:
+    samples = [sample for sample in run.samples if part.suite in (sample.place.suite, ALL_SUITES)]
     # Suites differ in length for reasons of their own: tokens are not pooled over them.
-    alone = part.suite != ALL_SUITES or len({sample.suite for sample in samples}) == 1
+    alone = part.suite != ALL_SUITES or len({sample.place.suite for sample in samples}) == 1
     bought = compute(samples) if alone else None
     spread = lengths(samples) if alone else None
     reasoning = part.reasoning_tokens.mean if part.reasoning_tokens else None
-    answer = part.answer_tokens.mean if part.answer_tokens else None
-    known = reasoning is not None or answer is not None
     return {
         "questions": part.questions,
         "samples": part.samples,
@@ -133,7 +129,7 @@ def _suite(run: ReportRun, part: SuiteSummary) -> dict[str, Any]:
         "score": _rate(part.score) if run.store is not None else None,
         "metrics": {name: _rate(rate) for name, rate in part.metrics.items()},
         "counts": {"correct": part.samples - sum(part.failures.values()), **part.failures},
-        "tokens": (reasoning or 0) + (answer or 0) if known else None,
+        "tokens": part.tokens.mean if part.tokens else None,
         "reasoning_tokens": reasoning if run.store is not None else None,
         "estimated": part.tokens_estimated,
         "lengths": None if spread is None else asdict(spread),
@@ -197,16 +193,6 @@ def _rate(rate: Rate) -> dict[str, Any]:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
-
-
-def _number(value: Any) -> float | None:
-    usable = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-    return float(value) if usable else None
-
-
-def _section(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    section = content.get(name)
-    return section if isinstance(section, Mapping) else {}
 
 
 def _shown(value: Any, depth: int = 0) -> Any:

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lrmtest.analysis.compared import ComparedRuns
+from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.flips import FLIP_KINDS, usual_failure
 from lrmtest.grading.verdict import FAILURE_CLASSES
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.html.chunks import Place
-from lrmtest.reports.html.runs import ReportRun
+from lrmtest.reports.html.chunks import TextSlot
 from lrmtest.runs.outcomes import QuestionKey, QuestionOutcome
+from lrmtest.runs.records import RunRecord
 
 RESULTS = ("correct", *FAILURE_CLASSES, "error")
 """What a question's cell can say; the page knows them by their place here."""
@@ -22,9 +22,9 @@ NAME = 200
 """Characters of a name that are shown."""
 
 
-def question_keys(runs: Sequence[ReportRun]) -> list[QuestionKey]:
+def question_keys(runs: Sequence[RunRecord]) -> list[QuestionKey]:
     """Every question of every run: suites in the runs' order, ids in natural order."""
-    found = dict.fromkeys(key for run in runs for key in run.outcomes.outcomes if key[0])
+    found = dict.fromkeys(key for run in runs for key in run.outcomes if key[0])
     suites = list(dict.fromkeys(suite for suite, _ in found))
     return sorted(found, key=lambda key: (suites.index(key[0]), natural(key[1])))
 
@@ -40,16 +40,16 @@ def natural(text: str) -> list[tuple[int, int, str]]:
 
 
 def table(
-    runs: Sequence[ReportRun],
+    runs: Sequence[RunRecord],
     compared: Mapping[str, ComparedRuns],
     keys: Sequence[QuestionKey],
-    places: Mapping[QuestionKey, Place],
+    places: Mapping[QuestionKey, TextSlot],
     brief: Mapping[QuestionKey, tuple[str, str]],
     threshold: float,
 ) -> dict[str, Any]:
     """The table by columns, which compress better than rows."""
     suites = list(dict.fromkeys(suite for suite, _ in keys))
-    nowhere: Place = (-1, 0)
+    nowhere: TextSlot = (-1, 0)
     return {
         "suites": [one_line(suite, NAME) for suite in suites],
         "suite": [suites.index(suite) for suite, _ in keys],
@@ -76,9 +76,9 @@ def flip_counts(compared: ComparedRuns) -> dict[str, dict[str, int]]:
 
 
 def _column(
-    run: ReportRun, keys: Sequence[QuestionKey], threshold: float
+    run: RunRecord, keys: Sequence[QuestionKey], threshold: float
 ) -> dict[str, list[int | None]]:
-    outcomes = [run.outcomes.outcomes.get(key) for key in keys]
+    outcomes = [run.outcomes.get(key) for key in keys]
     return {
         "result": [_result(outcome, threshold) for outcome in outcomes],
         "passes": [outcome.passes if outcome else None for outcome in outcomes],

@@ -16,13 +16,13 @@ from typing import Any
 from lrmtest.analysis.traces import parting
 from lrmtest.errors import UsageError
 from lrmtest.grading.loops import find_loop
-from lrmtest.grading.split import DEFAULT_TAGS, told_apart
+from lrmtest.grading.split import told_apart
 from lrmtest.questions.question import Question
 from lrmtest.reports.escape import one_line, plain, size_of
-from lrmtest.reports.html.runs import ReportRun
 from lrmtest.runs.command import rerun_arguments
 from lrmtest.runs.outcomes import QuestionKey
-from lrmtest.runs.store import Store, StoredCompletion, StoredQuestion
+from lrmtest.runs.records import RunRecord, StoredCompletion, StoredQuestion
+from lrmtest.runs.store import Store
 
 _HEAD, _TAIL = 300_000, 100_000
 """Of one text, in characters; far more than any budget allows, far less than a page can take."""
@@ -57,7 +57,7 @@ class _Found:
     completions: list[StoredCompletion] = field(default_factory=list)
 
 
-def question_texts(runs: Sequence[ReportRun]) -> Iterator[QuestionTexts]:
+def question_texts(runs: Sequence[RunRecord]) -> Iterator[QuestionTexts]:
     """Every question that some run has texts of, one at a time, in order of suite and id.
 
     Raises:
@@ -92,8 +92,8 @@ class _Walk:
         )
         self._questions = asked
         self._completions = groupby(
-            (one for one in store.completions(run_id) if one.suite),
-            key=lambda one: (one.suite, one.question_id),
+            (one for one in store.completions(run_id) if one.place.suite),
+            key=lambda one: one.place.question,
         )
         self._next_completions = next(self._completions, None)
         self._next = next(self._questions, None)
@@ -120,14 +120,14 @@ class _Walk:
 def _errors(store: Store, run_id: str) -> dict[QuestionKey, list[dict[str, Any]]]:
     found: dict[QuestionKey, list[dict[str, Any]]] = {}
     for error in store.errors(run_id):
-        entry = {"sample": error.sample, "error": plain(error.message, _ERROR)}
-        found.setdefault((error.suite, error.question_id), []).append(entry)
+        entry = {"sample": error.place.sample, "error": plain(error.message, _ERROR)}
+        found.setdefault(error.place.question, []).append(entry)
     return found
 
 
 def _texts(
     key: QuestionKey,
-    runs: Sequence[ReportRun],
+    runs: Sequence[RunRecord],
     found: Sequence[_Found | None],
     errors: Sequence[list[dict[str, Any]]],
 ) -> QuestionTexts:
@@ -145,8 +145,7 @@ def _texts(
         if part is None:
             content["runs"].append(None)
             continue
-        tags = _tags(run)
-        samples = [_sample(stored, tags) for stored in part.completions]
+        samples = [_sample(stored, run.manifest.reasoning_tags) for stored in part.completions]
         shown: dict[str, Any] = {
             "samples": sorted([*samples, *of_run], key=lambda sample: sample["sample"]),
             "commands": _commands(run, key),
@@ -167,10 +166,10 @@ def _brief(question: Question | None, prompt: list[list[str]]) -> str:
     )
 
 
-def _commands(run: ReportRun, key: QuestionKey) -> list[str]:
+def _commands(run: RunRecord, key: QuestionKey) -> list[str]:
     """What asks the question again, as a shell takes it; else why nothing does, as a comment."""
     try:
-        arguments = rerun_arguments(run.run_id, run.record.manifest, [key])
+        arguments = rerun_arguments(run.run_id, run.manifest, [key])
     except UsageError as error:
         hint = f"; {error.hint}" if error.hint else ""
         return [one_line(f"# {error.message}{hint}", _COMMAND)]
@@ -181,17 +180,11 @@ def _prompt(stored: StoredQuestion) -> list[list[str]]:
     return [[plain(role, 40), plain(text, _PROMPT)] for role, text in stored.prompt]
 
 
-def _tags(run: ReportRun) -> tuple[str, str]:
-    model = run.record.manifest.get("model")
-    tags = model.get("reasoning_tags") if isinstance(model, dict) else None
-    return (str(tags[0]), str(tags[1])) if tags else DEFAULT_TAGS
-
-
 def _sample(stored: StoredCompletion, tags: tuple[str, str]) -> dict[str, Any]:
     completion, verdict = stored.completion, stored.verdict
     reasoning, answer = told_apart(completion.text, tags, ran_out=completion.ran_out)
     sample: dict[str, Any] = {
-        "sample": stored.sample,
+        "sample": stored.place.sample,
         "reasoning": _part(reasoning),
         "answer": _part(answer),
         "finish": completion.finish_reason,

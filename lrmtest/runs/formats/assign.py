@@ -1,4 +1,4 @@
-"""Which questions the samples of another tool's log answer, and so how they are graded here."""
+"""The questions that the samples of another tool's log answer, and so how they are graded here."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEFAULT_BUDGET = 32768
 _OPTION_LINE = re.compile(r"^[ \t]*\(?([A-Z])[).:][ \t]+(\S.*)$", re.MULTILINE)
 
 
-class Assignment(Protocol):
+class LogQuestions(Protocol):
     """Finds the question that a sample answers.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""What a file to import is, by its content."""
+"""The format of a file to import, by its content."""
 
 from __future__ import annotations
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from lrmtest.errors import DataError, UsageError
-from lrmtest.grading import Completion, Verdict, grade
+from lrmtest.grading import Verdict, grade
 from lrmtest.models.engines.recorded.completion import recorded_completion
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
-from lrmtest.runs.formats.assign import Assignment
+from lrmtest.runs.formats.assign import LogQuestions
 from lrmtest.runs.formats.log import Log, LogSample
 from lrmtest.runs.keys import fingerprint
-from lrmtest.runs.store import Store, StoredRun
+from lrmtest.runs.manifest import ImportSection, Manifest, SuiteSection
+from lrmtest.runs.records import RunHead
+from lrmtest.runs.store import Store
 from lrmtest.suites.stored_graders import stored_grader
 
 
@@ -50,7 +53,7 @@ class Imported:
         disagreements: those of them that are graded otherwise here.
     """
 
-    run: StoredRun
+    run: RunHead
     suite: str
     completions: int
     errors: int
@@ -67,7 +70,7 @@ class _Placed:
 
 
 def import_log(
-    store: Store, log: Log, assignment: Assignment, *, name: str, tags: tuple[str, str]
+    store: Store, log: Log, assignment: LogQuestions, *, name: str, tags: tuple[str, str]
 ) -> Imported:
     """Write a log into a store as a run, every completion graded.
 
@@ -102,16 +105,16 @@ def import_log(
     for each in _placed(log, assignment, left_out):
         question, sample = each.question, each.sample
         questions.setdefault(question.id, (question, sample.prompt))
-        key = _key(log, assignment.suite, each)
+        place = Place(_key(log, assignment.suite, each), assignment.suite, question.id, each.index)
         if sample.output is None:
             errors += 1
-            store.add_error(
-                run.run_id, key, assignment.suite, question.id, each.index, sample.error, 1
-            )
+            store.add_error(run.run_id, place, sample.error, 1)
             continue
         completion = recorded_completion(sample.output, tags=tags, budget=budget)
-        verdict = _add(store, run, key, assignment.suite, each, completion, tags)
-        verdicts.append((key, verdict))
+        store.add_completion(run.run_id, place, completion)
+        grader = stored_grader(assignment.suite, question.kind)
+        verdict = grade(question, completion, tags, grader)
+        verdicts.append((place.key, verdict))
         if sample.passed is not None:
             compared += 1
             if sample.passed != verdict.correct:
@@ -137,7 +140,7 @@ def import_log(
     )
 
 
-def _placed(log: Log, assignment: Assignment, left_out: dict[str, None]) -> Iterator[_Placed]:
+def _placed(log: Log, assignment: LogQuestions, left_out: dict[str, None]) -> Iterator[_Placed]:
     """The samples whose question is known, each question's numbered from 0."""
     seen: Counter[str] = Counter()
     for sample in log.samples():
@@ -147,19 +150,6 @@ def _placed(log: Log, assignment: Assignment, left_out: dict[str, None]) -> Iter
             continue
         yield _Placed(question, seen[question.id], sample)
         seen[question.id] += 1
-
-
-def _add(
-    store: Store,
-    run: StoredRun,
-    key: str,
-    suite: str,
-    placed: _Placed,
-    completion: Completion,
-    tags: tuple[str, str],
-) -> Verdict:
-    store.add_completion(run.run_id, key, suite, placed.question.id, placed.index, completion)
-    return grade(placed.question, completion, tags, stored_grader(suite, placed.question.kind))
 
 
 def _key(log: Log, suite: str, placed: _Placed) -> str:
@@ -174,28 +164,30 @@ def _key(log: Log, suite: str, placed: _Placed) -> str:
 
 
 def _open_run(
-    store: Store, log: Log, assignment: Assignment, name: str, tags: tuple[str, str]
-) -> StoredRun:
+    store: Store, log: Log, assignment: LogQuestions, name: str, tags: tuple[str, str]
+) -> RunHead:
     identity = fingerprint({"tool": log.tool, "invocation": log.invocation, "model": name})
     for run in store.runs(identity=identity):
-        known = run.manifest["imported"].get(assignment.suite)
-        if known is not None and known["sha256"] != log.sha256:
+        known = run.manifest.imported.get(assignment.suite)
+        if known is not None and known.sha256 != log.sha256:
             raise UsageError(
-                f"run {run.run_id} has suite {assignment.suite} already, from {known['file']}",
+                f"run {run.run_id} has suite {assignment.suite} already, from {known.file}",
                 hint="give one of the two another name with --name",
             )
         return run
-    manifest: dict[str, Any] = {
-        "model": {
-            "name": name,
-            "engine": log.tool,
-            "served_model": log.model,
-            "reasoning_tags": list(tags),
-        },
-        **log.settings,
-        "suites": {},
-        "imported": {},
-    }
+    manifest = Manifest.from_json(
+        {
+            "model": {
+                "name": name,
+                "engine": log.tool,
+                "served_model": log.model,
+                "reasoning_tags": list(tags),
+            },
+            **log.settings,
+            "suites": {},
+            "imported": {},
+        }
+    )
     return store.add_run(
         f"{name}-{_timestamp(log.created)}-{identity[:4]}", name, identity, manifest
     )
@@ -203,35 +195,37 @@ def _open_run(
 
 def _describe_suite(
     store: Store,
-    run: StoredRun,
+    run: RunHead,
     log: Log,
-    assignment: Assignment,
+    assignment: LogQuestions,
     questions: Mapping[str, tuple[Question, Any]],
     samples: int,
 ) -> None:
     kinds = sorted({question.kind for question, _ in questions.values()})
-    suite = {
-        "samples": -(-samples // len(questions)),
-        "questions": len(questions),
-        "source": asdict(assignment.source),
-        "answer_kinds": kinds,
-        **({} if log.max_tokens is None else {"max_tokens": log.max_tokens}),
-    }
-    origin = {
-        "tool": log.tool,
-        "version": log.version,
-        "task": log.task,
-        "file": log.file,
-        "sha256": log.sha256,
-        "created": log.created,
-    }
-    name = assignment.suite
-    manifest = {
-        **run.manifest,
-        "suites": {**run.manifest["suites"], name: suite},
-        "imported": {**run.manifest["imported"], name: origin},
-    }
-    store.update_manifest(run.run_id, manifest)
+    suite = SuiteSection(
+        samples=-(-samples // len(questions)),
+        questions=len(questions),
+        source=assignment.source,
+        answer_kinds=tuple(kinds),
+        max_tokens=log.max_tokens,
+    )
+    origin = ImportSection(
+        tool=log.tool,
+        version=log.version,
+        task=log.task,
+        file=log.file,
+        sha256=log.sha256,
+        created=log.created,
+    )
+    name, manifest = assignment.suite, run.manifest
+    store.update_manifest(
+        run.run_id,
+        replace(
+            manifest,
+            suites={**manifest.suites, name: suite},
+            imported={**manifest.imported, name: origin},
+        ),
+    )
 
 
 def _timestamp(created: str) -> str:

@@ -21,7 +21,8 @@ from lrmtest.errors import StoreError, UsageError
 from lrmtest.grading import Completion, Verdict, split
 from lrmtest.runs.files import replacing
 from lrmtest.runs.keys import fingerprint
-from lrmtest.runs.store import Store, StoredCompletion, StoredError, StoredQuestion, StoredRun
+from lrmtest.runs.records import RunHead, StoredCompletion, StoredError, StoredQuestion
+from lrmtest.runs.store import Store
 from lrmtest.unicode import well_formed
 
 _LOG_VERSION = 2
@@ -32,7 +33,7 @@ _SUMMARY_TEXT = 1000
 _STOP_REASONS = {"stop": "stop", "length": "max_tokens", "loop": "max_tokens"}
 
 
-def export_inspect(store: Store, run: StoredRun, path: Path) -> tuple[int, list[Path]]:
+def export_inspect(store: Store, run: RunHead, path: Path) -> tuple[int, list[Path]]:
     """Write a run as logs of inspect_ai.
 
     Args:
@@ -48,7 +49,7 @@ def export_inspect(store: Store, run: StoredRun, path: Path) -> tuple[int, list[
         UsageError: one file was named, and the run has several suites.
         StoreError: a file cannot be written.
     """
-    logs = [_SuiteLog(store, run, suite) for suite in run.manifest["suites"]]
+    logs = [_SuiteLog(store, run, suite) for suite in run.manifest.suites]
     if path.suffix in (".json", ".eval"):
         if len(logs) != 1:
             raise UsageError(
@@ -71,7 +72,7 @@ class _SuiteLog:
     """One suite of a run as a log."""
 
     store: Store
-    run: StoredRun
+    run: RunHead
     suite: str
 
     @property
@@ -117,23 +118,25 @@ class _SuiteLog:
 
     def _header(self) -> dict[str, Any]:
         manifest = self.run.manifest
-        suite: Mapping[str, Any] = manifest["suites"][self.suite]
+        suite = manifest.suite(self.suite)
         records = [
-            record for record in self.store.sample_records(self.run) if record.suite == self.suite
+            record
+            for record in self.store.sample_records(self.run)
+            if record.place.suite == self.suite
         ]
         passes: dict[str, list[bool]] = {}
         for record in records:
-            of_question = passes.setdefault(record.question_id, [])
+            of_question = passes.setdefault(record.place.question_id, [])
             if record.verdict is not None:
                 of_question.append(record.verdict.correct)
         answered = [part for part in passes.values() if part]
         rates = [sum(part) / len(part) for part in answered]
         graded = sum(map(len, answered))
         config = {
-            "temperature": manifest.get("temperature"),
-            "top_p": manifest.get("top_p"),
-            "max_tokens": suite.get("max_tokens"),
-            "seed": manifest.get("seed"),
+            "temperature": manifest.temperature,
+            "top_p": manifest.top_p,
+            "max_tokens": suite.max_tokens,
+            "seed": manifest.seed,
         }
         config = {name: value for name, value in config.items() if value is not None}
         usage = _usage_sum(
@@ -154,7 +157,7 @@ class _SuiteLog:
                 "task_attribs": {},
                 "task_args": {},
                 "dataset": {
-                    "name": (suite.get("source") or {}).get("name") or self.suite,
+                    "name": (suite.source and suite.source.name) or self.suite,
                     "samples": len(passes),
                     "sample_ids": list(passes),
                     "shuffled": False,
@@ -162,9 +165,9 @@ class _SuiteLog:
                 "model": self.run.model,
                 "model_generate_config": config,
                 "model_args": {},
-                "config": {"epochs": max(1, suite.get("samples") or 1)},
+                "config": {"epochs": max(1, suite.samples or 1)},
                 "packages": {"lrmtest": version("lrmtest")},
-                "metadata": dict(manifest),
+                "metadata": manifest.to_json(),
                 "scorers": [{"name": _SCORER, "options": {}, "metrics": [{"name": "accuracy"}]}],
             },
             "plan": {"name": "plan", "steps": [{"solver": "generate"}], "config": config},
@@ -193,26 +196,25 @@ class _SuiteLog:
         }
 
     def _samples(self) -> Iterator[dict[str, Any]]:
-        opening, closing = self.run.manifest["model"]["reasoning_tags"]
         asked = {
             question_id: stored
             for suite, question_id, stored in self.store.questions(self.run.run_id)
             if suite == self.suite
         }
         for stored in self.store.completions(self.run.run_id):
-            if stored.suite == self.suite:
+            if stored.place.suite == self.suite:
                 sample = self._question(stored, asked)
-                sample |= _answered(stored, self.run.model, (opening, closing))
+                sample |= _answered(stored, self.run.model, self.run.manifest.reasoning_tags)
                 reply = sample["output"]["choices"][0]["message"]
                 yield {**sample, "messages": [*sample["messages"], reply]}
         for error in self.store.errors(self.run.run_id):
-            if error.suite == self.suite:
+            if error.place.suite == self.suite:
                 yield {**self._question(error, asked), "error": _error(error.message)}
 
     def _question(
         self, stored: StoredCompletion | StoredError, asked: Mapping[str, StoredQuestion]
     ) -> dict[str, Any]:
-        found = asked.get(stored.question_id, StoredQuestion(None, ()))
+        found = asked.get(stored.place.question_id, StoredQuestion(None, ()))
         messages = [
             {"role": role, "content": well_formed(text), "source": "input"}
             for role, text in found.prompt
@@ -220,9 +222,9 @@ class _SuiteLog:
         question = found.question
         options = None if question is None else question.material.get("options")
         return {
-            "id": stored.question_id,
-            "epoch": stored.sample + 1,
-            "uuid": stored.key[:22],
+            "id": stored.place.question_id,
+            "epoch": stored.place.sample + 1,
+            "uuid": stored.place.key[:22],
             "input": messages,
             "messages": messages,
             "target": [] if question is None else list(question.references),

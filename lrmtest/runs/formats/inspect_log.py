@@ -39,7 +39,7 @@ _FINISH: Mapping[str, FinishReason] = {
 # As inspect_ai's own metrics read its values.
 _PASSED = {"C": True, "I": False, 1: True, 0: False}
 
-Kind = Literal["json", "eval"]
+LogKind = Literal["json", "eval"]
 
 
 def read_inspect_log(path: Path, tags: tuple[str, str] = DEFAULT_TAGS) -> Log:

@@ -10,26 +10,34 @@ The first line is ``{"lrmtest": "run/1", "run_id", "model", "identity", "created
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import DataError
-from lrmtest.grading.completion import Completion
-from lrmtest.runs.encoding import (
+from lrmtest.runs.files import replacing
+from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.records import RunHead, StoredCompletion, StoredError, StoredQuestion
+from lrmtest.runs.rows import (
+    COMPLETION_ROW,
+    ERROR_ROW,
+    completion_from_row,
+    completion_to_row,
+    error_from_row,
+    error_to_row,
     question_from_json,
     question_to_json,
-    verdict_from_json,
-    verdict_to_json,
 )
-from lrmtest.runs.files import replacing
-from lrmtest.runs.store import Store, StoredCompletion, StoredError, StoredQuestion, StoredRun
+from lrmtest.runs.store import Store
 
 RUN_FORMAT = "run/1"
 
+_NAMES = {"question_id": "question", "text": "output"}
+"""What rows' fields are called in the file, where it is something else."""
 
-def export_run(store: Store, run: StoredRun, path: Path) -> int:
+
+def export_run(store: Store, run: RunHead, path: Path) -> int:
     """Write a run to a JSON Lines file, replacing it only when all is written.
 
     Returns:
@@ -46,7 +54,7 @@ def export_run(store: Store, run: StoredRun, path: Path) -> int:
     return count
 
 
-def _lines(store: Store, run: StoredRun) -> Iterator[dict[str, Any]]:
+def _lines(store: Store, run: RunHead) -> Iterator[dict[str, Any]]:
     yield {
         "lrmtest": RUN_FORMAT,
         "run_id": run.run_id,
@@ -54,7 +62,7 @@ def _lines(store: Store, run: StoredRun) -> Iterator[dict[str, Any]]:
         "identity": run.identity,
         "created": run.created,
         "finished": run.finished,
-        "manifest": run.manifest,
+        "manifest": run.manifest.to_json(),
     }
     for suite, question_id, asked in store.questions(run.run_id):
         yield {
@@ -67,34 +75,13 @@ def _lines(store: Store, run: StoredRun) -> Iterator[dict[str, Any]]:
     for error in store.errors(run.run_id):
         yield {
             "lrmtest": "error/1",
-            "key": error.key,
-            "suite": error.suite,
-            "question": error.question_id,
-            "sample": error.sample,
-            "message": error.message,
-            "attempts": error.attempts,
+            **_named(error_to_row(error)),
         }
     for stored in store.completions(run.run_id):
-        completion = stored.completion
-        yield {
-            "key": stored.key,
-            "suite": stored.suite,
-            "question": stored.question_id,
-            "sample": stored.sample,
-            "output": completion.text,
-            "finish_reason": completion.finish_reason,
-            "prompt_tokens": completion.prompt_tokens,
-            "completion_tokens": completion.completion_tokens,
-            "reasoning_tokens": completion.reasoning_tokens,
-            "tokens_estimated": completion.tokens_estimated,
-            "seed": completion.seed,
-            "seconds": completion.seconds,
-            "created": stored.created,
-            "verdict": None if stored.verdict is None else verdict_to_json(stored.verdict),
-        }
+        yield _named(completion_to_row(stored))
 
 
-def import_run(store: Store, path: Path) -> tuple[StoredRun, int]:
+def import_run(store: Store, path: Path) -> tuple[RunHead, int]:
     """Read a file that `export_run` wrote into a store.
 
     A run that is there already is completed with what it lacks.
@@ -107,7 +94,7 @@ def import_run(store: Store, path: Path) -> tuple[StoredRun, int]:
             Nothing has been written then.
     """
     # A first pass over the whole file checks it before anything is written.
-    runs = [record for record in _records(path) if isinstance(record, StoredRun)]
+    runs = [record for record in _records(path) if isinstance(record, RunHead)]
     run = runs[0]
     if run.run_id not in {known.run_id for known in store.runs()}:
         store.add_run(run.run_id, run.model, run.identity, run.manifest)
@@ -115,27 +102,13 @@ def import_run(store: Store, path: Path) -> tuple[StoredRun, int]:
     for record in _records(path):
         if isinstance(record, StoredCompletion):
             store.add_completion(
-                run.run_id,
-                record.key,
-                record.suite,
-                record.question_id,
-                record.sample,
-                record.completion,
-                created=record.created,
+                run.run_id, record.place, record.completion, created=record.created
             )
             if record.verdict is not None:
-                store.set_verdicts(run.run_id, [(record.key, record.verdict)])
+                store.set_verdicts(run.run_id, [(record.place.key, record.verdict)])
             count += 1
         elif isinstance(record, StoredError):
-            store.add_error(
-                run.run_id,
-                record.key,
-                record.suite,
-                record.question_id,
-                record.sample,
-                record.message,
-                record.attempts,
-            )
+            store.add_error(run.run_id, record.place, record.message, record.attempts)
         elif isinstance(record, _AskedQuestion):
             asked = record.asked
             store.add_questions(
@@ -159,7 +132,7 @@ class _AskedQuestion:
     asked: StoredQuestion
 
 
-_Record = StoredRun | StoredCompletion | StoredError | _AskedQuestion
+_Record = RunHead | StoredCompletion | StoredError | _AskedQuestion
 
 
 def _records(path: Path) -> Iterator[_Record]:
@@ -185,13 +158,13 @@ def _records(path: Path) -> Iterator[_Record]:
 def _record(line: dict[str, Any]) -> _Record:
     match line.get("lrmtest"):
         case "run/1":
-            return StoredRun(
+            return RunHead(
                 run_id=line["run_id"],
                 model=line["model"],
                 identity=line["identity"],
                 created=line["created"],
                 finished=line["finished"],
-                manifest=line["manifest"],
+                manifest=Manifest.from_json(line["manifest"]),
             )
         case "question/1":
             content = line["content"]
@@ -201,36 +174,21 @@ def _record(line: dict[str, Any]) -> _Record:
             )
             return _AskedQuestion(line["suite"], line["question"], asked)
         case "error/1":
-            return StoredError(
-                key=line["key"],
-                suite=line["suite"],
-                question_id=line["question"],
-                sample=line["sample"],
-                message=line["message"],
-                attempts=line["attempts"],
-            )
+            return error_from_row(_row(line, ERROR_ROW))
         case None:
-            verdict = line["verdict"]
-            return StoredCompletion(
-                key=line["key"],
-                suite=line["suite"],
-                question_id=line["question"],
-                sample=line["sample"],
-                completion=Completion(
-                    text=line["output"],
-                    finish_reason=line["finish_reason"],
-                    prompt_tokens=line["prompt_tokens"],
-                    completion_tokens=line["completion_tokens"],
-                    reasoning_tokens=line["reasoning_tokens"],
-                    tokens_estimated=line["tokens_estimated"],
-                    seed=line["seed"],
-                    seconds=line["seconds"],
-                ),
-                created=line["created"],
-                verdict=None if verdict is None else verdict_from_json(verdict),
-            )
+            return completion_from_row(_row(line, COMPLETION_ROW))
         case other:
             raise ValueError(f"unknown kind of line {other!r}")
+
+
+def _named(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with the names that it has in the file."""
+    return {_NAMES.get(name, name): value for name, value in row.items()}
+
+
+def _row(line: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """The inverse of `_named`."""
+    return {name: line[_NAMES.get(name, name)] for name in names}
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -13,16 +13,19 @@ from typing import Any
 
 from lrmtest.errors import UsageError
 from lrmtest.grading import split
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.runs.files import replacing
-from lrmtest.runs.store import Store, StoredCompletion, StoredRun
+from lrmtest.runs.records import RunHead, StoredCompletion
+from lrmtest.runs.rows import PLACE_ROW, completion_to_row
+from lrmtest.runs.store import Store
 from lrmtest.unicode import well_formed
 
 _GROUP_CHARACTERS = 16_000_000
 """Texts are gathered up to about this many characters before a row group is written."""
 
 
-def export_parquet(store: Store, run: StoredRun, path: Path) -> int:
+def export_parquet(store: Store, run: RunHead, path: Path) -> int:
     """Write a run to a Parquet file.
 
     Columns: ``run_id``, ``model``, ``suite``, ``question``, ``sample``, ``kind``, ``references``,
@@ -46,7 +49,7 @@ def export_parquet(store: Store, run: StoredRun, path: Path) -> int:
         raise UsageError(
             "pyarrow is needed to write Parquet", hint="pip install 'lrmtest[hub]'"
         ) from None
-    header = {"run_id": run.run_id, "created": run.created, "manifest": run.manifest}
+    header = {"run_id": run.run_id, "created": run.created, "manifest": run.manifest.to_json()}
     schema = _schema(arrow).with_metadata({"lrmtest": json.dumps(header)})
     count = 0
     with (
@@ -95,8 +98,7 @@ def _schema(arrow: Any) -> Any:
     )
 
 
-def _rows(store: Store, run: StoredRun) -> Iterator[dict[str, Any]]:
-    opening, closing = run.manifest["model"]["reasoning_tags"]
+def _rows(store: Store, run: RunHead) -> Iterator[dict[str, Any]]:
     asked = {}
     for suite, question_id, stored in store.questions(run.run_id):
         asked[suite, question_id] = {
@@ -104,28 +106,26 @@ def _rows(store: Store, run: StoredRun) -> Iterator[dict[str, Any]]:
             "prompt": [{"role": role, "text": well_formed(text)} for role, text in stored.prompt],
         }
     for completion in store.completions(run.run_id):
-        name = completion.suite, completion.question_id
         yield {
-            **_place(run, *name, completion.sample),
-            **asked.get(name, {}),
-            **_completion(completion, (opening, closing)),
+            **_place(run, completion.place),
+            **asked.get(completion.place.question, {}),
+            **_completion(completion, run.manifest.reasoning_tags),
         }
     for error in store.errors(run.run_id):
-        name = error.suite, error.question_id
         yield {
-            **_place(run, *name, error.sample),
-            **asked.get(name, {}),
+            **_place(run, error.place),
+            **asked.get(error.place.question, {}),
             "error": well_formed(error.message),
         }
 
 
-def _place(run: StoredRun, suite: str, question_id: str, sample: int) -> dict[str, Any]:
+def _place(run: RunHead, place: Place) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
         "model": run.model,
-        "suite": suite,
-        "question": question_id,
-        "sample": sample,
+        "suite": place.suite,
+        "question": place.question_id,
+        "sample": place.sample,
     }
 
 
@@ -138,32 +138,23 @@ def _question(question: Question | None) -> dict[str, Any]:
 def _completion(stored: StoredCompletion, tags: tuple[str, str]) -> dict[str, Any]:
     completion, verdict = stored.completion, stored.verdict
     parts = split(completion.text, tags)
-    row: dict[str, Any] = {
-        "output": well_formed(completion.text),
-        "reasoning": well_formed(parts.reasoning),
-        "answer": well_formed(parts.answer),
-        "finish_reason": completion.finish_reason,
+    row = completion_to_row(stored)
+    row |= {
+        "output": row.pop("text"),
+        "reasoning": parts.reasoning,
+        "answer": parts.answer,
         "prompt_tokens": completion.prompt_tokens or None,
         "completion_tokens": completion.completion_tokens or None,
         "reasoning_tokens": completion.reasoning_tokens if completion.completion_tokens else None,
-        "tokens_estimated": completion.tokens_estimated,
-        "seed": completion.seed,
         "seconds": completion.seconds or None,
-        "created": stored.created,
     }
     if verdict is not None:
-        row |= {
-            "correct": verdict.correct,
-            "lenient_correct": verdict.lenient_correct,
-            "score": verdict.score,
-            "extracted": None if verdict.extracted is None else well_formed(verdict.extracted),
-            "failure": verdict.failure,
-            "provisional": (
-                None if verdict.provisional is None else well_formed(verdict.provisional)
-            ),
-            "metrics": list(verdict.metrics.items()),
-        }
-    return row
+        row |= row["verdict"] | {"metrics": list(verdict.metrics.items())}
+    return {
+        name: well_formed(value) if isinstance(value, str) else value
+        for name, value in row.items()
+        if name != "verdict" and name not in PLACE_ROW
+    }
 
 
 def _groups(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -22,6 +22,7 @@ from lrmtest.models.engines.recorded.engine import RecordedEngine
 from lrmtest.models.engines.recorded.finish_reason import infer_finish_reason, shared_limit
 from lrmtest.models.engines.recorded.recording import Recording
 from lrmtest.models.spec import ModelSpec
+from lrmtest.questions.place import Place
 
 TAGS = ("<think>", "</think>")
 
@@ -33,10 +34,7 @@ def write(path, *records):
 
 def request(suite, question_id, sample=0, budget=32768):
     return Request(
-        key=f"{suite}/{question_id}/{sample}",
-        suite=suite,
-        question_id=question_id,
-        sample=sample,
+        place=Place(f"{suite}/{question_id}/{sample}", suite, question_id, sample),
         messages=(Message("user", "?"),),
         sampling=Sampling(budget, 0.6, 0.95),
         seed=1,
@@ -421,10 +419,10 @@ def test_the_text_alone_tells_which_real_outputs_were_cut_off(suite):
     ids = sorted(question for name, question in recording.questions() if name == suite)
     assert len(ids) == {"aime": 15, "folio": 102, "musique": 50, "temporal": 125}[suite]
     outcomes = answers(folder, [request(suite, question) for question in ids])
-    cut = {o.request.question_id for o in outcomes if o.completion.finish_reason == "length"}
+    cut = {o.request.place.question_id for o in outcomes if o.completion.finish_reason == "length"}
     assert cut == CUT_OFF[suite]
     for outcome in outcomes:
         completion = outcome.completion
-        if outcome.request.question_id in cut:
+        if outcome.request.place.question_id in cut:
             assert completion.reasoning_tokens == completion.completion_tokens
             assert 0.6 < completion.completion_tokens / 32768 < 1.4

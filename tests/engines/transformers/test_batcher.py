@@ -10,6 +10,7 @@ torch = pytest.importorskip("torch")
 
 from lrmtest.models.engines.base import Request, Sampling  # noqa: E402
 from lrmtest.models.engines.transformers.batcher import WATCHED_TOKENS, Batcher, Running  # noqa: E402
+from lrmtest.questions.place import Place  # noqa: E402
 
 VOCABULARY = 50
 EOS = frozenset({0})
@@ -59,7 +60,9 @@ def following(tokens):
 
 
 def running(prompt, budget, seed=0, temperature=1.0):
-    request = Request(f"{seed}", "s", f"q{seed}", 0, (), Sampling(budget, temperature, 0.9), seed)
+    request = Request(
+        Place(f"{seed}", "s", f"q{seed}", 0), (), Sampling(budget, temperature, 0.9), seed
+    )
     return Running(request, 0.0, list(prompt))
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 import pytest
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compared import compare_runs
-from lrmtest.reports.html import load_run, write_report
+from lrmtest.analysis.compare import compare
+from lrmtest.reports.html import write_report
+from lrmtest.runs.reference import load_run
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -88,8 +89,6 @@ def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     store = make_store(folder / "lrmtest.sqlite")
     baseline, candidate = load_run("full-1", store), load_run("small-1", store)
-    compared = compare_runs(
-        baseline.outcomes, candidate.outcomes, gate=GateSettings(allow_missing=True)
-    )
+    compared = compare(baseline, candidate, gate=GateSettings(allow_missing=True))
     write_report(folder / "report.html", [baseline, candidate], {candidate.run_id: compared})
     return folder / "report.html"

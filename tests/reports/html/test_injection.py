@@ -15,9 +15,10 @@ import pytest
 from report_store import LOOP, add_run, manifest, said
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compared import compare_runs
+from lrmtest.analysis.compare import compare
 from lrmtest.questions.question import SHORT_TEXT, Question
-from lrmtest.reports.html import load_run, write_report
+from lrmtest.reports.html import write_report
+from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
@@ -135,9 +136,7 @@ def hostile(tmp_path_factory):
                 finished=False,
             )
     baseline, candidate = load_run("a-", path), load_run("b-", path)
-    compared = compare_runs(
-        baseline.outcomes, candidate.outcomes, allowed=["all"], gate=GateSettings()
-    )
+    compared = compare(baseline, candidate, allowed=["all"], gate=GateSettings())
     report = folder / "report.html"
     write_report(report, [baseline, candidate], {candidate.run_id: compared})
     return report

@@ -9,11 +9,12 @@ from reading import chunks_of, index_of
 from report_store import BROKEN, LOOP, SUMS, WORDS, add_run, make_store, question, right, said
 
 from lrmtest.analysis.compare import compare
-from lrmtest.analysis.compared import compare_runs
+from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES, summarize
-from lrmtest.reports.html import load_run, report_text
+from lrmtest.reports.html import report_text
 from lrmtest.reports.html.table import natural
-from lrmtest.runs.baseline import baseline_of, write_baseline
+from lrmtest.runs.formats.baseline import write_baseline
+from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import Store
 
 
@@ -30,14 +31,14 @@ def runs(store):
 @pytest.fixture(scope="module")
 def html(runs):
     baseline, candidate = runs
-    compared = compare_runs(baseline.outcomes, candidate.outcomes)
+    compared = compare(baseline, candidate)
     return report_text(runs, {candidate.run_id: compared}, 0.5)
 
 
 def test_figures_are_those_of_analysis(html, runs):
     report = index_of(html)
     for run, shown in zip(runs, report["runs"], strict=True):
-        summary = summarize(run.record)
+        summary = summarize(run)
         for part in (*summary.suites, summary.total):
             figures = shown["suites"][part.suite]
             assert figures["rate"]["value"] == part.strict.value
@@ -45,7 +46,7 @@ def test_figures_are_those_of_analysis(html, runs):
             assert figures["counts"]["looped"] == part.failures["looped"]
             assert sum(figures["counts"].values()) == part.samples == figures["samples"]
             assert figures["errors"] == part.errors
-    total = compare(runs[0].outcomes.outcomes, runs[1].outcomes.outcomes).total
+    total = compare_outcomes(runs[0].outcomes, runs[1].outcomes).total
     [comparison] = report["comparisons"]
     assert comparison["figures"]["total"]["failed"]["worsening"] == total.failed.worsening
     assert comparison["flip_counts"][ALL_SUITES]["broken"] == BROKEN["small"] - BROKEN["full"]
@@ -152,13 +153,13 @@ def test_an_enormous_text_is_bounded(tmp_path):
 
 def test_a_baseline_file_has_figures_and_no_texts(store, runs, tmp_path):
     with Store(store) as opened:
-        write_baseline(tmp_path / "full.json", baseline_of(opened, opened.run("full-1")))
+        write_baseline(tmp_path / "full.json", opened.record(opened.run("full-1")))
     from_file = load_run(str(tmp_path / "full.json"), store)
     html = report_text([from_file], {}, 0.5)
     [shown] = index_of(html)["runs"]
     assert shown["texts"] is False
     assert chunks_of(html) == []
-    expected = summarize(runs[0].record)
+    expected = summarize(runs[0])
     for part in (*expected.suites, expected.total):
         assert shown["suites"][part.suite]["rate"]["value"] == part.strict.value
         assert shown["suites"][part.suite]["counts"]["wrong"] == part.failures["wrong"]

@@ -9,9 +9,10 @@ import pytest
 from report_store import BROKEN, SUMS, WORDS, make_store
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compared import EarlyStop, compare_runs
-from lrmtest.reports.html import load_run, write_report
-from lrmtest.runs.baseline import baseline_of, write_baseline
+from lrmtest.analysis.compare import EarlyStop, compare
+from lrmtest.reports.html import write_report
+from lrmtest.runs.formats.baseline import write_baseline
+from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
@@ -329,7 +330,7 @@ def test_a_small_window_has_no_sideways_scrolling(report, watched):
 def test_runs_from_baseline_files_have_no_texts_and_say_so(tmp_path, watched):
     store = make_store(tmp_path / "lrmtest.sqlite")
     with Store(store) as opened:
-        write_baseline(tmp_path / "full.json", baseline_of(opened, opened.run("full-1")))
+        write_baseline(tmp_path / "full.json", opened.record(opened.run("full-1")))
     write_report(tmp_path / "report.html", [load_run(str(tmp_path / "full.json"), store)])
     with watched(tmp_path / "report.html", "#/q/sums/q7") as page:
         page.get_by_text("baseline files, which hold none").wait_for()
@@ -341,7 +342,7 @@ def test_runs_from_baseline_files_have_no_texts_and_say_so(tmp_path, watched):
 def test_a_gate_that_stopped_early_is_told_with_its_figures(tmp_path, watched):
     store = make_store(tmp_path / "lrmtest.sqlite")
     runs = load_run("full-1", store), load_run("small-1", store)
-    compared = compare_runs(runs[0].outcomes, runs[1].outcomes, gate=GateSettings())
+    compared = compare(runs[0], runs[1], gate=GateSettings())
     early = EarlyStop(31, 104, 73, 9000.0, 12000.0, 0.9, 0.5)
     write_report(tmp_path / "report.html", runs, {"small-1": replace(compared, early=early)})
     with watched(tmp_path / "report.html") as page:

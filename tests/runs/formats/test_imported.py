@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from lrmtest.analysis.compared import compare_runs
+from lrmtest.analysis.compare import compare
 from lrmtest.errors import DataError, UsageError
 from lrmtest.questions import DataOptions, Question, QuestionSet, Source
-from lrmtest.runs.baseline import baseline_of
 from lrmtest.runs.formats.assign import OwnQuestions, SuiteQuestions, choose_suite
 from lrmtest.runs.formats.harness import read_harness_log
 from lrmtest.runs.formats.imported import import_log
@@ -31,7 +30,7 @@ def test_an_lm_eval_log_is_graded_here(store, harness_file, suite_questions):
     assert (imported.completions, imported.errors, imported.left_out) == (12, 0, ())
     assert (imported.compared, imported.disagreements) == (12, ())
     records = {
-        record.question_id: record
+        record.place.question_id: record
         for record in store.sample_records(store.run(imported.run.run_id))
     }
     failures = {id_: record.verdict.failure for id_, record in records.items()}
@@ -39,9 +38,9 @@ def test_an_lm_eval_log_is_graded_here(store, harness_file, suite_questions):
     assert failures == {f"q{number}": wrong.get(f"q{number}") for number in range(12)}
     assert all(record.tokens_estimated for record in records.values())
     manifest = store.run(imported.run.run_id).manifest
-    assert manifest["temperature"] == 0.6
-    assert manifest["suites"]["demo"]["source"]["name"] == "demo"
-    assert manifest["imported"]["demo"]["task"] == "fresh_temporal_demo"
+    assert manifest.temperature == 0.6
+    assert manifest.suites["demo"].source.name == "demo"
+    assert manifest.imported["demo"].task == "fresh_temporal_demo"
 
 
 def test_two_tools_logs_are_compared_question_by_question(
@@ -50,8 +49,8 @@ def test_two_tools_logs_are_compared_question_by_question(
     first = import_log(store, read_harness_log(harness_file), suite_questions, name="a", tags=TAGS)
     second = import_log(store, read_inspect_log(eval_file), suite_questions, name="b", tags=TAGS)
     assert (second.completions, second.disagreements) == (12, ())
-    compared = compare_runs(
-        *(baseline_of(store, store.run(each.run.run_id)) for each in (first, second)),
+    compared = compare(
+        *(store.record(store.run(each.run.run_id)) for each in (first, second)),
         allowed=["budget"],
     )
     assert compared.comparison.total.questions == 12
@@ -60,7 +59,9 @@ def test_two_tools_logs_are_compared_question_by_question(
 
 def test_what_was_counted_is_kept(store, eval_file, suite_questions):
     run = import_log(store, read_inspect_log(eval_file), suite_questions, name="m", tags=TAGS).run
-    completions = {each.question_id: each.completion for each in store.completions(run.run_id)}
+    completions = {
+        each.place.question_id: each.completion for each in store.completions(run.run_id)
+    }
     assert completions["q6"].completion_tokens == 512
     assert completions["q6"].finish_reason == "length"
     assert completions["q6"].reasoning_tokens == 512
@@ -84,7 +85,7 @@ def test_tasks_of_one_invocation_are_one_run(store, harness_file, suite_question
     import_log(store, log, suite_questions, name="m", tags=TAGS)
     import_log(store, log, OwnQuestions(log, "option"), name="m", tags=TAGS)
     (run,) = store.runs()
-    assert set(run.manifest["suites"]) == {"demo", "fresh_temporal_demo"}
+    assert set(run.manifest.suites) == {"demo", "fresh_temporal_demo"}
     assert run.finished
 
 

@@ -10,6 +10,7 @@ from lrmtest.runs.formats.assign import OwnQuestions
 from lrmtest.runs.formats.imported import import_log
 from lrmtest.runs.formats.inspect_export import export_inspect
 from lrmtest.runs.formats.inspect_log import read_inspect_log
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.store import Store
 
 TWO_SUITES = {**MANIFEST, "suites": dict.fromkeys(("aime", "b"), MANIFEST["suites"]["aime"])}
@@ -78,7 +79,7 @@ def test_inspect_ai_lists_a_folder_of_them(store, tmp_path):
 
 def test_an_interrupted_run_is_a_cancelled_log(store, tmp_path):
     run = fill(store)
-    store.update_manifest(run.run_id, MANIFEST)
+    store.update_manifest(run.run_id, Manifest.from_json(MANIFEST))
     path = tmp_path / "run.json"
     export_inspect(store, store.run(run.run_id), path)
     assert '"status": "cancelled"' in path.read_text()

@@ -10,7 +10,9 @@ from lrmtest.errors import DataError, StoreError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
 from lrmtest.questions import Question
+from lrmtest.questions.place import Place
 from lrmtest.runs.formats.jsonl import export_run, import_run
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.store import Store
 
 QUESTION = Question("q1", "aime", {"problem": "1+1?"}, ("2",), "integer")
@@ -18,12 +20,13 @@ QUESTION = Question("q1", "aime", {"problem": "1+1?"}, ("2",), "integer")
 
 def filled(path, text="it is \\boxed{2}\x00\ud800\x1b[31m"):
     store = Store(path)
-    store.add_run("run-1", "m", "i", {"suites": {"aime": {}}, "seed": 0})
+    manifest = Manifest.from_json({"suites": {"aime": {}}, "seed": 0})
+    store.add_run("run-1", "m", "i", manifest)
     store.add_questions("run-1", [("aime", "q1", QUESTION, [("user", "1+1?")])])
-    store.add_completion("run-1", "k1", "aime", "q1", 0, Completion(text, "stop", 5, 7, 3))
+    store.add_completion("run-1", Place("k1", "aime", "q1", 0), Completion(text, "stop", 5, 7, 3))
     verdict = Verdict(True, 1.0, "2", None, True)
     store.set_verdicts("run-1", [("k1", verdict)])
-    store.add_error("run-1", "k2", "aime", "q1", 1, "broke", 3)
+    store.add_error("run-1", Place("k2", "aime", "q1", 1), "broke", 3)
     store.finish_run("run-1")
     return store
 

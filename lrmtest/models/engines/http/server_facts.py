@@ -69,7 +69,7 @@ class ServerFacts:
     def body(self, sampling: Sampling) -> dict[str, Any]:
         """All fields that this server needs in a request, beside the common ones."""
         counting = _RUNNING_COUNT if self.kind in (VLLM, SGLANG) else {}
-        greedy = self.kind == LLAMA_CPP and sampling.temperature == 0
+        greedy = self.kind == LLAMA_CPP and sampling.greedy
         drawing = _LLAMA_CPP_GREEDY if greedy else self.sampling
         return {"model": self.model, **drawing, **counting, **_JOINED.get(self.kind, {})}
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from lrmtest.errors import EngineError, LrmtestError, ModelError
-from lrmtest.models.engines.base import Deliver, EngineInfo, Outcome, Progress, Request
+from lrmtest.models.engines.base import Deliver, Delivery, EngineInfo, Progress, Request
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.recorded.completion import recorded_completion
 from lrmtest.models.engines.recorded.recording import Recording
@@ -97,15 +97,16 @@ class RecordedEngine:
 
     def _run(self, deliver: Deliver) -> None:
         while (request := self._queue.get()) is not None and not self._closed.is_set():
-            outcome = self._outcome(request)
+            delivery = self._delivery(request)
             if not self._closed.is_set():
-                deliver(outcome)
+                deliver(delivery)
 
-    def _outcome(self, request: Request) -> Outcome:
+    def _delivery(self, request: Request) -> Delivery:
+        place = request.place
         try:
-            output = self.recording.read(request.suite, request.question_id, request.sample)
+            output = self.recording.read(place.suite, place.question_id, place.sample)
             if output is None:
-                return Outcome(request, error=self._not_recorded(request))
+                return Delivery(request, error=self._not_recorded(request))
             completion = recorded_completion(
                 output,
                 tags=self._spec.card.reasoning_tags,
@@ -113,17 +114,18 @@ class RecordedEngine:
                 count=self._count,
             )
         except LrmtestError as error:
-            return Outcome(request, error=EngineError(error.message, hint=error.hint))
+            return Delivery(request, error=EngineError(error.message, hint=error.hint))
         self._progress.tokens += completion.completion_tokens
-        return Outcome(request, completion=completion)
+        return Delivery(request, completion=completion)
 
     def _not_recorded(self, request: Request) -> EngineError:
-        there = self.recording.samples(request.suite, request.question_id)
-        question = f"question {request.question_id!r} of suite {request.suite!r}"
+        place = request.place
+        there = self.recording.samples(place.suite, place.question_id)
+        question = f"question {place.question_id!r} of suite {place.suite!r}"
         if there:
             return EngineError(
                 f"{self._spec.location} has {there} samples of {question}, and sample "
-                f"{request.sample + 1} was asked for",
+                f"{place.sample + 1} was asked for",
                 hint=f"ask for at most {there} samples",
             )
         return EngineError(f"{self._spec.location} has no output for {question}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lrmtest.errors import EngineError, ModelError, UsageError
-from lrmtest.models.engines.base import Deliver, EngineInfo, Outcome, Progress, Request
+from lrmtest.models.engines.base import Deliver, Delivery, EngineInfo, Progress, Request
 from lrmtest.models.engines.openai_engine import OpenAIEngine
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.server.launch import Address, Launch, start_server
@@ -237,11 +237,11 @@ class ServedEngine(ABC):
                 raise ModelError("the engine was closed while it started")
         return client.start(planned, self._take)
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, delivery: Delivery) -> None:
         with self._changed:
-            self._work.unfinished.pop(outcome.request.key, None)
+            self._work.unfinished.pop(delivery.request.key, None)
         assert self._deliver is not None
-        self._deliver(outcome)
+        self._deliver(delivery)
 
     def _watch_server(self) -> None:
         """Restart the server when it dies; then, when that is of no use, fail what comes."""
@@ -301,4 +301,4 @@ class ServedEngine(ABC):
                 key = next(iter(self._work.unfinished))
                 request = self._work.unfinished[key]
             error = EngineError(reason, hint=hint, attempts=attempts)
-            self._take(Outcome(request, error=error))
+            self._take(Delivery(request, error=error))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
-from lrmtest.models.engines.base import Message, Request, Sampling
+from lrmtest.models.engines.base import Message, Request, Sampling, fits_context
+from lrmtest.questions.place import Place
 
 UNPLANNED_TOKENS = 32768 + 4096
 """Context when nothing is planned: R1's usual budget, and a prompt."""
@@ -39,7 +40,8 @@ def stand_ins(budget: int | None, context: int | None, count: int) -> list[Reque
             budget = max(1, min(budget, context - prompt))
     turn = Message("user", "x" * _STAND_IN_PROMPT)
     sampling = Sampling(budget, temperature=0.0, top_p=1.0)
-    return [Request(str(n), "", "", 0, (turn,), sampling, seed=0) for n in range(count)]
+    places = [Place(str(n), "", "", 0) for n in range(count)]
+    return [Request(place, (turn,), sampling, seed=0) for place in places]
 
 
 def tokens_needed(planned: Sequence[Request], bytes_per_token: int) -> int:
@@ -72,10 +74,10 @@ def refuse_misfits(planned: Sequence[Request], context: int | None, model: str) 
     for request in planned:
         budget = request.sampling.max_tokens
         prompt = max(1, _bytes(request) // _MOST_BYTES_PER_TOKEN)
-        if budget + prompt <= context:
+        if fits_context(prompt, budget, context):
             continue
         room = context - _bytes(request) // 2 - _TEMPLATE_TOKENS
-        suite = f"suite {request.suite!r}" if request.suite else "a test"
+        suite = f"suite {request.place.suite!r}" if request.place.suite else "a test"
         raise UsageError(
             f"{suite} has a budget of {budget} tokens, but prompt and completion together may "
             f"take {context} at most with model {model!r}",

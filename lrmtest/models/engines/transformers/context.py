@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.models.engines.base import Request
+from lrmtest.models.engines.base import Request, fits_context
 from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
 from lrmtest.models.engines.tokenizers.checkpoint_files import (
     first_line,
@@ -96,11 +96,16 @@ def check_budgets(requests: Sequence[Request], chat: ChatTokenizer, context: int
         ModelError: a prompt cannot be rendered.
     """
     sized = [(len(chat.encode(r.messages)), r) for r in requests]
-    over = [(tokens, r) for tokens, r in sized if tokens + r.sampling.max_tokens > context]
+    over = [
+        (tokens, r)
+        for tokens, r in sized
+        if not fits_context(tokens, r.sampling.max_tokens, context)
+    ]
     if not over:
         return
     tokens, request = max(over, key=lambda pair: pair[0])
-    what = f"question {request.question_id!r}" if request.question_id else "the prompt"
+    name = request.place.question_id
+    what = f"question {name!r}" if name else "the prompt"
     message = (
         f"{what} takes {tokens} tokens and the budget is {request.sampling.max_tokens}; "
         f"together they exceed the model's context of {context}"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lrmtest.errors import EngineError, LrmtestError, ModelError, UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.loops import LoopDetector
-from lrmtest.models.engines.base import Deliver, EngineInfo, Outcome, Progress, Request
+from lrmtest.models.engines.base import Deliver, Delivery, EngineInfo, Progress, Request
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
 from lrmtest.models.engines.tokenizers.checkpoint_files import (
@@ -182,11 +182,11 @@ class TransformersEngine:
                     refused = generation.add(request, submitted)
                     if refused is not None:
                         deliver(refused)
-                outcomes = generation.step(self._progress)
-                for outcome in outcomes:
+                deliveries = generation.step(self._progress)
+                for delivery in deliveries:
                     if self._closed:
                         return
-                    deliver(outcome)
+                    deliver(delivery)
 
     def _take(self, *, wait: bool) -> list[tuple[Request, float]] | None:
         """What was submitted since; None once the engine is closed."""
@@ -208,13 +208,13 @@ class TransformersEngine:
                     f"generation failed: {first_line(error)}",
                     hint="if memory ran out, lower --concurrency or --max-tokens",
                 )
-                deliver(Outcome(request, error=failure))
+                deliver(Delivery(request, error=failure))
             arrived = self._take(wait=True)
             left = [request for request, _ in arrived or ()]
 
 
 class _Generation:
-    """The loaded model at work: requests in, outcomes out. Lives on the engine's thread."""
+    """The loaded model at work: requests in, deliveries out. Lives on the engine's thread."""
 
     def __init__(
         self, chat: ChatTokenizer, model: Any, options: EngineOptions, context: int
@@ -255,18 +255,18 @@ class _Generation:
         return not self._batcher.unfinished()
 
     def unfinished(self) -> list[Request]:
-        """Requests that were added and have no outcome yet."""
+        """Requests that were added and are not delivered yet."""
         return [sequence.request for sequence in self._batcher.unfinished()]
 
-    def add(self, request: Request, submitted: float) -> Outcome | None:
-        """Queue a request; an outcome at once if it cannot be generated."""
+    def add(self, request: Request, submitted: float) -> Delivery | None:
+        """Queue a request; a delivery at once if it cannot be generated."""
         from lrmtest.models.engines.transformers.batcher import Running
 
         try:
             check_budgets([request], self._chat, self._context)
             prompt = self._chat.encode(request.messages)
         except LrmtestError as error:
-            return Outcome(request, error=EngineError(error.message, hint=error.hint))
+            return Delivery(request, error=EngineError(error.message, hint=error.hint))
         loops = self._loop_watcher() if self._stop_loops else None
         self._batcher.add([Running(request, submitted, prompt, loops)])
         return None
@@ -277,16 +277,16 @@ class _Generation:
         # round of a loop alike.
         return lambda tokens: detector.feed(decode(tokens)) is not None
 
-    def step(self, progress: Progress) -> list[Outcome]:
-        """One token for everything that runs; the outcomes of what ended."""
+    def step(self, progress: Progress) -> list[Delivery]:
+        """One token for everything that runs; the deliveries of what ended."""
         ended = self._batcher.step()
         progress.running = self._batcher.running
         progress.tokens += progress.running + sum(s.error is None for s in ended)
-        return [self._outcome(sequence) for sequence in ended]
+        return [self._delivery(sequence) for sequence in ended]
 
-    def _outcome(self, sequence: Running) -> Outcome:
+    def _delivery(self, sequence: Running) -> Delivery:
         if sequence.finish_reason is None:
-            return Outcome(sequence.request, error=sequence.error)
+            return Delivery(sequence.request, error=sequence.error)
         tokens = sequence.generated
         text = self._chat.decode(tokens)
         completion = Completion(
@@ -298,7 +298,7 @@ class _Generation:
             seed=sequence.request.seed,
             seconds=monotonic() - sequence.submitted,
         )
-        return Outcome(sequence.request, completion=completion)
+        return Delivery(sequence.request, completion=completion)
 
 
 def _eos_token_ids(generation_config: Any, chat: ChatTokenizer) -> frozenset[int]:

@@ -1,4 +1,4 @@
-"""What follows from a number of questions of which none failed.
+"""The highest failure rate that a number of passes, and no failure, leaves possible.
 
 References:
     Clopper & Pearson (1934), The use of confidence or fiducial limits illustrated in the case of

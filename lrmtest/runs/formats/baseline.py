@@ -1,6 +1,6 @@
-"""Baselines: what another run is compared with, from the store or from a file of its own.
+"""The baseline's file: a run as comparisons see it, to compare others with.
 
-The file is meant to be committed: JSON with one question per line in a stable order, so that a
+It is meant to be committed: JSON with one question per line in a stable order, so that a
 diff shows which questions changed. It holds no text of any question or answer, only how each
 sample went, its tokens, and a hash that tells answers apart::
 
@@ -26,25 +26,17 @@ A sample is [``pass`` or its failure class, tokens, answer hash], or null where 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lrmtest.errors import DataError, UsageError
 from lrmtest.grading.verdict import FAILURE_CLASSES
+from lrmtest.questions.place import Place
 from lrmtest.runs.files import write_whole
-from lrmtest.runs.outcomes import (
-    Outcomes,
-    QuestionKey,
-    QuestionOutcome,
-    SampleOutcome,
-    of_suite,
-    outcomes_of,
-)
-from lrmtest.runs.records import SampleRecord
-from lrmtest.runs.store import Store, StoredRun
+from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome, SampleOutcome
+from lrmtest.runs.records import RunRecord, SampleRecord
 
 BASELINE_FORMAT = "lrmtest-baseline"
 BASELINE_VERSION = 1
@@ -56,148 +48,43 @@ _PASS = "pass"
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """A run as comparisons see it.
-
-    Attributes:
-        name: the run's id.
-        model: the model's name.
-        created: when the run began, UTC, ISO 8601.
-        manifest: the run's whole manifest.
-        outcomes: how every question went.
-        tokens_estimated: at least one token count comes from text length.
-    """
-
-    name: str
-    model: str
-    created: str
-    manifest: Mapping[str, Any]
-    outcomes: Outcomes
-    tokens_estimated: bool = False
-
-
-def is_file(reference: str) -> bool:
-    """Whether `reference` names a baseline's file and not a run in the store."""
-    looks_so = reference.endswith(".json") or os.sep in reference
-    return looks_so or Path(reference).is_file()
-
-
-def load_baseline(reference: str, store: Path) -> Baseline:
-    """A baseline by its file or its run.
-
-    Args:
-        reference: a baseline's file, or a run as in `Store.run`: an id, its beginning, ``last``
-            or ``last:MODEL``.
-        store: the SQLite file that runs are looked up in.
-
-    Raises:
-        DataError: the file is missing or malformed.
-        UsageError: no run or several runs answer to the name.
-        StoreError: the store is not there or cannot be read.
-    """
-    if is_file(reference):
-        return read_baseline(Path(reference))
-    with Store(store, create=False) as opened:
-        return baseline_of(opened, opened.run(reference))
-
-
-def baseline_of(
-    store: Store, run: StoredRun, records: Sequence[SampleRecord] | None = None
-) -> Baseline:
-    """A run in the store as a baseline; of a greedy run one sample per question.
-
-    Args:
-        store: where the run is.
-        run: the run.
-        records: its samples, by whoever has read them already.
-    """
-    if records is None:
-        records = store.sample_records(run)
-    return Baseline(
-        name=run.run_id,
-        model=run.model,
-        created=run.created,
-        manifest=run.manifest,
-        outcomes=outcomes_of(records, greedy=is_greedy(run.manifest)),
-        tokens_estimated=any(record.tokens_estimated for record in records),
-    )
-
-
-def only_suite(run: Baseline, suite: str) -> Baseline:
-    """The part of a run that is one suite's.
-
-    Raises:
-        UsageError: the run did not ask it.
-    """
-    outcomes = of_suite(run.outcomes, suite)
-    if not outcomes:
-        asked = ", ".join(dict.fromkeys(name for name, _ in run.outcomes))
-        raise UsageError(
-            f"run {run.name} did not ask suite {suite!r}", hint=f"it asked {asked or 'none'}"
-        )
-    return replace(run, outcomes=outcomes)
-
-
-def is_greedy(manifest: Mapping[str, Any]) -> bool:
-    """Whether the run decoded at temperature 0, so that its samples are copies."""
-    return manifest.get("temperature") == 0
-
-
-def incompleteness(store: Store, run: StoredRun) -> list[str]:
-    """What a run lacks to be a baseline, in words; empty when it lacks nothing."""
-    lacking = []
-    if run.finished is None:
-        lacking.append("not everything that was planned has been generated")
-    if errors := len(store.errors(run.run_id)):
-        lacking.append(f"{errors} sample{'s' * (errors > 1)} ended in an engine error")
-    if ungraded := store.ungraded(run.run_id):
-        tests = "its test" if ungraded == 1 else "their tests"
-        lacking.append(
-            f"{ungraded} completion{'s' * (ungraded > 1)} without a verdict, because {tests} "
-            "did not run"
-        )
-    return lacking
-
-
-def refuse_incomplete(store: Store, run: StoredRun) -> None:
+def refuse_incomplete(run: RunRecord) -> None:
     """Refuse a run that would make an incomplete baseline.
 
     Raises:
         UsageError: it lacks something; says what.
     """
-    lacking = incompleteness(store, run)
-    if lacking:
+    if run.lacking:
         raise UsageError(
-            f"run {run.run_id} is incomplete: {'; '.join(lacking)}",
+            f"run {run.run_id} is incomplete: {'; '.join(run.lacking)}",
             hint="give the command that made it again: it continues. To write the baseline "
             f"without what is missing: lrmtest baseline {run.run_id} -o FILE --allow-incomplete",
         )
 
 
-def write_baseline(path: Path, baseline: Baseline) -> None:
-    """Write a baseline's file, whole or not at all.
+def write_baseline(path: Path, run: RunRecord) -> None:
+    """Write a run as a baseline's file, whole or not at all.
 
     Raises:
         StoreError: the file cannot be written.
     """
-    write_whole(path, baseline_text(baseline), what="the baseline")
+    write_whole(path, baseline_text(run), what="the baseline")
 
 
-def baseline_text(baseline: Baseline) -> str:
-    """The file's content: equal baselines give equal text."""
+def baseline_text(run: RunRecord) -> str:
+    """The file's content: equal runs give equal text."""
     head: dict[str, Any] = {
         "format": BASELINE_FORMAT,
         "version": BASELINE_VERSION,
-        "run": baseline.name,
-        "model": baseline.model,
-        "created": baseline.created,
-        "tokens_estimated": baseline.tokens_estimated,
+        "run": run.run_id,
+        "model": run.model,
+        "created": run.created,
+        "tokens_estimated": run.tokens_estimated,
     }
     lines = [f"{json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
-    manifest = json.dumps(baseline.manifest, indent=1, sort_keys=True, allow_nan=False)
+    manifest = json.dumps(run.manifest.to_json(), indent=1, sort_keys=True, allow_nan=False)
     lines.append(f'"manifest": {manifest},')
-    questions = ",\n".join(_question_line(question) for question in _sorted(baseline.outcomes))
+    questions = ",\n".join(_question_line(question) for question in _sorted(run.outcomes))
     return "\n".join(["{", *lines, '"questions": [', questions, "]", "}", ""])
 
 
@@ -220,8 +107,8 @@ def _question_line(question: QuestionOutcome) -> str:
     )
 
 
-def read_baseline(path: Path) -> Baseline:
-    """Read a baseline's file, believing nothing.
+def read_baseline(path: Path) -> RunRecord:
+    """The run that a baseline's file holds; nothing in it is believed.
 
     Raises:
         DataError: the file is missing or malformed; names file, question and field.
@@ -238,7 +125,7 @@ def read_baseline(path: Path) -> Baseline:
     return parse_baseline(text, str(path))
 
 
-def parse_baseline(text: str, file: str) -> Baseline:
+def parse_baseline(text: str, file: str) -> RunRecord:
     """The inverse of `baseline_text`.
 
     Args:
@@ -275,22 +162,39 @@ def parse_baseline(text: str, file: str) -> Baseline:
                 hint=_HINT,
             )
         outcomes[question.key] = question
-    baseline = Baseline(
-        name=head.get("run", str),
-        model=head.get("model", str),
-        created=head.get("created", str),
-        manifest=head.get("manifest", dict),
-        outcomes=outcomes,
-        tokens_estimated=head.get("tokens_estimated", bool),
-    )
-    suites = _Fields(baseline.manifest, f"{file}: manifest").get("suites", dict)
+    manifest = head.get("manifest", dict)
+    suites = _Fields(manifest, f"{file}: manifest").get("suites", dict)
     for suite in dict.fromkeys(suite for suite, _ in outcomes):
         if not isinstance(suites.get(suite), dict):
             raise DataError(
                 f"{file}: manifest: field 'suites' lacks suite {suite!r}, which has questions",
                 hint=_HINT,
             )
-    return baseline
+    model, estimated = head.get("model", str), head.get("tokens_estimated", bool)
+    return RunRecord(
+        run_id=head.get("run", str),
+        model=model,
+        created=head.get("created", str),
+        manifest=Manifest.from_json(manifest),
+        samples=tuple(
+            sample
+            for question in outcomes.values()
+            for sample in _samples(model, question, estimated=estimated)
+        ),
+    )
+
+
+def _samples(model: str, question: QuestionOutcome, *, estimated: bool) -> Iterator[SampleRecord]:
+    """A question's samples, as far as the file knows them."""
+    samples: dict[int, SampleOutcome | None] = {**question.samples} or {0: None}
+    for index, outcome in samples.items():
+        yield SampleRecord(
+            model,
+            Place("", *question.key, index),
+            summed_up=outcome,
+            error="no completion" if outcome is None else None,
+            tokens_estimated=estimated,
+        )
 
 
 def _question(raw: Any, place: str) -> QuestionOutcome:

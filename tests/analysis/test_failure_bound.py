@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrmtest.analysis.no_failure import highest_rate
+from lrmtest.analysis.failure_bound import highest_rate
 from lrmtest.errors import UsageError
 
 

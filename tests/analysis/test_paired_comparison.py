@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import question, run
 
-from lrmtest.analysis.compare import Missing, compare
+from lrmtest.analysis.paired_comparison import MissingQuestion, compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
 
@@ -21,12 +21,12 @@ def test_questions_in_one_run_only_are_named_and_enter_no_figure():
     candidate = by_key(
         question("aime", "1", [None]), question("aime", "3", ["wrong"]), question("aime", "4", [])
     )
-    comparison = compare(baseline, candidate)
+    comparison = compare_outcomes(baseline, candidate)
     assert comparison.missing == (
-        Missing(("aime", "2"), "candidate", asked=False),
-        Missing(("aime", "3"), "baseline", asked=True),
-        Missing(("aime", "4"), "baseline", asked=False),
-        Missing(("aime", "4"), "candidate", asked=True),
+        MissingQuestion(("aime", "2"), "candidate", asked=False),
+        MissingQuestion(("aime", "3"), "baseline", asked=True),
+        MissingQuestion(("aime", "4"), "baseline", asked=False),
+        MissingQuestion(("aime", "4"), "candidate", asked=True),
     )
     assert comparison.total.questions == 1
     assert comparison.total.failed.candidate == 0
@@ -37,7 +37,7 @@ def test_rates_are_means_over_questions_and_worse_is_positive():
     candidate = by_key(
         question("aime", "1", ["looped", "truncated"]), question("aime", "2", ["looped", None])
     )
-    total = compare(baseline, candidate).total
+    total = compare_outcomes(baseline, candidate).total
     assert (total.failed.baseline, total.failed.candidate) == (0.25, 0.75)
     assert total.failed.worsening == 0.5
     assert total.failed.pairs.worsening == pytest.approx(0.5)
@@ -48,7 +48,7 @@ def test_rates_are_means_over_questions_and_worse_is_positive():
 def test_suites_are_compared_alone_and_pooled_with_holms_correction():
     baseline = run(1, suites=("aime", "folio", "temporal"), samples=2)
     candidate = run(2, suites=("aime", "folio", "temporal"), samples=2, drop=0.4)
-    comparison = compare(baseline, candidate)
+    comparison = compare_outcomes(baseline, candidate)
     assert [part.suite for part in comparison.suites] == ["aime", "folio", "temporal"]
     assert comparison.total.suite == ALL_SUITES
     assert comparison.total.questions == 90
@@ -59,7 +59,7 @@ def test_suites_are_compared_alone_and_pooled_with_holms_correction():
 
 def test_tokens_are_compared_by_question():
     baseline = run(1, samples=4)
-    tokens = compare(baseline, run(2, samples=4, longer=2.0)).total.tokens
+    tokens = compare_outcomes(baseline, run(2, samples=4, longer=2.0)).total.tokens
     assert tokens.interval.low < 1.9 < 2.1 < tokens.interval.high
     assert tokens.interval.low > 1.5
     assert tokens.median_interval.low < tokens.median_ratio < tokens.median_interval.high
@@ -69,11 +69,11 @@ def test_tokens_are_compared_by_question():
 
 def test_without_token_counts_there_is_no_token_change():
     silent = by_key(question("aime", "1", [None], tokens=0))
-    assert compare(silent, by_key(question("aime", "1", [None]))).total.tokens is None
+    assert compare_outcomes(silent, by_key(question("aime", "1", [None]))).total.tokens is None
 
 
 def test_nothing_in_common_is_no_comparison_but_no_error():
-    comparison = compare(by_key(question("aime", "1", [None])), {})
+    comparison = compare_outcomes(by_key(question("aime", "1", [None])), {})
     assert comparison.suites == ()
     assert comparison.total.questions == 0
     assert comparison.total.p_different == 1
@@ -84,7 +84,7 @@ def test_nothing_in_common_is_no_comparison_but_no_error():
 def test_the_other_way_round_everything_mirrors(seed, samples):
     one = run(seed, questions=8, samples=samples)
     other = run(seed + 1, questions=8, samples=samples, failure="looped")
-    there, back = compare(one, other).total, compare(other, one).total
+    there, back = compare_outcomes(one, other).total, compare_outcomes(other, one).total
     for change, mirrored in ((there.failed, back.failed), (there.looped, back.looped)):
         assert change.worsening == pytest.approx(-mirrored.worsening)
         assert change.interval.low == pytest.approx(-mirrored.interval.high, abs=1e-5)
@@ -97,7 +97,7 @@ def test_the_other_way_round_everything_mirrors(seed, samples):
 
 def test_a_run_and_itself():
     baseline = run(1, samples=2)
-    total = compare(baseline, baseline).total
+    total = compare_outcomes(baseline, baseline).total
     assert total.failed.worsening == 0
     assert total.failed.interval.low < 0 < total.failed.interval.high
     assert (total.tokens.ratio, total.tokens.median_ratio) == (1, 1)
@@ -105,4 +105,4 @@ def test_a_run_and_itself():
 
 def test_a_level_that_is_no_probability_is_refused():
     with pytest.raises(UsageError, match="between 0 and 1"):
-        compare(run(1), run(2), level=1.5)
+        compare_outcomes(run(1), run(2), level=1.5)

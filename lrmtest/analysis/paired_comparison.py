@@ -1,0 +1,269 @@
+"""The paired comparison, question by question: pass rate, truncation, looping, tokens.
+
+A positive change of a rate is always a change for the worse: fewer passes, more truncations,
+more loops. Questions that only one run answered are named and enter no figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from statistics import fmean, median
+from typing import Literal
+
+from lrmtest.analysis.bootstrap import bootstrap
+from lrmtest.analysis.holm import adjust
+from lrmtest.analysis.intervals import Interval
+from lrmtest.analysis.pairs import PairedQuestion, Pairs, general_interval, pair
+from lrmtest.analysis.sign_flip import p_ratio_above, p_ratio_below, ratio_interval
+from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome
+
+Bad = Literal["failed", "truncated", "looped"]
+"""What a sample can be counted as; failed: it did not pass, for whatever reason."""
+
+Side = Literal["baseline", "candidate"]
+
+
+@dataclass(frozen=True, slots=True)
+class RateChange:
+    """How the share of bad samples changed.
+
+    Attributes:
+        bad: which samples are bad.
+        baseline, candidate: mean over questions of their share, in [0, 1]. The pass rate is
+            1 minus the share that failed.
+        pairs: the paired samples; its p-values are for a claim about these questions.
+        interval: for the worsening, in [-1, 1], on these questions.
+        general_interval: for the worsening on questions like these; equal to `interval` when
+            every question has one sample, else wider.
+    """
+
+    bad: Bad
+    baseline: float
+    candidate: float
+    pairs: Pairs
+    interval: Interval
+    general_interval: Interval
+
+    @property
+    def worsening(self) -> float:
+        """By how much the candidate's share is higher; of "failed", the drop in pass rate."""
+        return self.candidate - self.baseline
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChange:
+    """How the tokens per completion changed.
+
+    Attributes:
+        baseline, candidate: per question, mean tokens of its completions.
+        ratio: of the means over questions, candidate to baseline.
+        interval: for it, by the sign-flip test; its upper end may be infinite.
+        median_ratio: of the medians over completions.
+        median_interval: for it, by bootstrap over questions.
+    """
+
+    baseline: Sequence[float]
+    candidate: Sequence[float]
+    ratio: float
+    interval: Interval
+    median_ratio: float
+    median_interval: Interval
+
+    @property
+    def baseline_mean(self) -> float:
+        """Mean tokens in the baseline, over questions."""
+        return fmean(self.baseline)
+
+    @property
+    def candidate_mean(self) -> float:
+        """Mean tokens in the candidate, over questions."""
+        return fmean(self.candidate)
+
+    def p_above(self, ratio: float) -> float:
+        """P-value of the hypothesis that the true ratio of means is at most `ratio`."""
+        return p_ratio_above(self.baseline, self.candidate, ratio)
+
+    def p_below(self, ratio: float) -> float:
+        """P-value of the hypothesis that the true ratio of means is at least `ratio`."""
+        return p_ratio_below(self.baseline, self.candidate, ratio)
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteComparison:
+    """One suite in both runs, or all suites pooled.
+
+    Attributes:
+        suite: its name, or `ALL_SUITES`.
+        questions: how many are compared.
+        baseline_samples, candidate_samples: on these.
+        failed, truncated, looped: the changes of the three rates.
+        tokens: None when a run has no token counts.
+        p_different: two-sided p-value of no change in the pass rate. With one sample per
+            question it is that of McNemar's exact test.
+        p_adjusted: the same, adjusted by Holm's method for the number of suites; for all suites
+            pooled, as it is.
+    """
+
+    suite: str
+    questions: int
+    baseline_samples: int
+    candidate_samples: int
+    failed: RateChange
+    truncated: RateChange
+    looped: RateChange
+    tokens: TokenChange | None
+    p_different: float
+    p_adjusted: float
+
+
+@dataclass(frozen=True, slots=True)
+class MissingQuestion:
+    """A question that one of the runs has no verdict on.
+
+    Attributes:
+        key: its suite and id.
+        side: the run that lacks it.
+        asked: it was asked there, but every sample ended in an engine error.
+    """
+
+    key: QuestionKey
+    side: Side
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two runs.
+
+    Attributes:
+        level: confidence level of every interval.
+        suites: in the baseline's order; only those with a question in both runs.
+        total: all questions in both runs pooled, each with the same weight.
+        missing: questions in one run only.
+    """
+
+    level: float
+    suites: tuple[SuiteComparison, ...]
+    total: SuiteComparison
+    missing: tuple[MissingQuestion, ...]
+
+
+_Pair = tuple[QuestionOutcome, QuestionOutcome]
+
+
+def compare_outcomes(baseline: Outcomes, candidate: Outcomes, level: float = 0.95) -> Comparison:
+    """Compare two runs question by question.
+
+    Args:
+        baseline, candidate: from `outcomes_of`, or a baseline's file.
+        level: confidence level.
+
+    Raises:
+        UsageError: `level` is not between 0 and 1.
+    """
+    both: list[_Pair] = []
+    missing: list[MissingQuestion] = []
+    for key in dict.fromkeys(chain(baseline, candidate)):
+        before, after = baseline.get(key), candidate.get(key)
+        if before is not None and after is not None and before.count and after.count:
+            both.append((before, after))
+        if before is None or not before.count:
+            missing.append(MissingQuestion(key, "baseline", asked=before is not None))
+        if after is None or not after.count:
+            missing.append(MissingQuestion(key, "candidate", asked=after is not None))
+    by_suite: dict[str, list[_Pair]] = {}
+    for before, after in both:
+        by_suite.setdefault(before.suite, []).append((before, after))
+    raw = {name: pair(paired(part, "failed")).p_different() for name, part in by_suite.items()}
+    adjusted = adjust(raw)
+    suites = tuple(
+        _compare(name, part, raw[name], adjusted[name], level) for name, part in by_suite.items()
+    )
+    if len(suites) == 1:
+        # Of thousands of questions this takes seconds.
+        total = replace(suites[0], suite=ALL_SUITES)
+    else:
+        p_different = pair(paired(both, "failed")).p_different()
+        total = _compare(ALL_SUITES, both, p_different, p_different, level)
+    return Comparison(level, suites, total, tuple(missing))
+
+
+def paired(questions: Sequence[_Pair], bad: Bad) -> list[PairedQuestion]:
+    """How often each question was bad in either run."""
+    return [
+        PairedQuestion(_bad(before, bad), before.count, _bad(after, bad), after.count)
+        for before, after in questions
+    ]
+
+
+def _bad(question: QuestionOutcome, bad: Bad) -> int:
+    return question.count - question.passes if bad == "failed" else question.failures(bad)
+
+
+def _compare(
+    name: str, questions: Sequence[_Pair], p_different: float, p_adjusted: float, level: float
+) -> SuiteComparison:
+    change: Callable[[Bad], RateChange] = partial(_rate_change, questions, level=level)
+    return SuiteComparison(
+        suite=name,
+        questions=len(questions),
+        baseline_samples=sum(before.count for before, _ in questions),
+        candidate_samples=sum(after.count for _, after in questions),
+        failed=change("failed"),
+        truncated=change("truncated"),
+        looped=change("looped"),
+        tokens=_token_change(questions, level),
+        p_different=p_different,
+        p_adjusted=p_adjusted,
+    )
+
+
+def _rate_change(questions: Sequence[_Pair], bad: Bad, level: float) -> RateChange:
+    counts = paired(questions, bad)
+    pairs = pair(counts)
+    n = max(1, len(counts))
+    return RateChange(
+        bad=bad,
+        baseline=sum(count.baseline / count.baseline_samples for count in counts) / n,
+        candidate=sum(count.candidate / count.candidate_samples for count in counts) / n,
+        pairs=pairs,
+        interval=pairs.interval(level),
+        general_interval=general_interval(counts, level),
+    )
+
+
+def _token_change(questions: Sequence[_Pair], level: float) -> TokenChange | None:
+    before = [question.tokens / question.count for question, _ in questions]
+    after = [question.tokens / question.count for _, question in questions]
+    if not any(before) or not any(after):
+        return None
+    counts = _token_counts(questions)
+    return TokenChange(
+        baseline=before,
+        candidate=after,
+        ratio=sum(after) / sum(before),
+        interval=ratio_interval(before, after, level),
+        median_ratio=_median_ratio(counts),
+        median_interval=bootstrap(counts, _median_ratio, level),
+    )
+
+
+_TokenCounts = tuple[Sequence[int], Sequence[int]]
+
+
+def _token_counts(questions: Sequence[_Pair]) -> list[_TokenCounts]:
+    # Sorted, because the bootstrap sorts their concatenation a thousand times.
+    def tokens(question: QuestionOutcome) -> list[int]:
+        return sorted(sample.tokens for sample in question.samples.values())
+
+    return [(tokens(before), tokens(after)) for before, after in questions]
+
+
+def _median_ratio(questions: Sequence[_TokenCounts]) -> float:
+    before = median(chain.from_iterable(tokens for tokens, _ in questions))
+    after = median(chain.from_iterable(tokens for _, tokens in questions))
+    return after / before if before else float("inf")

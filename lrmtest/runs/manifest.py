@@ -1,0 +1,346 @@
+"""The manifest: every setting of a run that changes an outcome, and on what it was made.
+
+It is JSON in the store and in every file. Here are the names of what lrmtest reads of it. All
+else, from a later version or another engine, is kept as it is, and so is a value of a type that
+is not expected: a manifest that was read and is written again is the same JSON, key by key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from functools import partial
+from math import isfinite
+from typing import Any, Self, get_args, get_origin, get_type_hints
+
+from lrmtest.grading.split import DEFAULT_TAGS
+from lrmtest.models.engines.base import is_greedy
+from lrmtest.questions.data import Source
+from lrmtest.runs.keys import fingerprint
+
+MANIFEST_VERSION = 1
+"""Raised when a field changes its meaning, not when one is added."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A JSON object with the fields that are known here.
+
+    A field that the JSON does not have, or not of its type, has its default. One of None is not
+    written, unless it was read so.
+
+    Attributes:
+        raw: the JSON that it was read from; empty for one that is made here.
+    """
+
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, kw_only=True)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`.
+
+        Raises:
+            TypeError: `raw` is no JSON object.
+        """
+        if not isinstance(raw, Mapping):
+            raise TypeError(f"a {type(raw).__name__} instead of a JSON object")
+        read = {name: of(raw[name]) for name, of in _readers(cls).items() if name in raw}
+        return cls(raw=raw, **{name: value for name, value in read.items() if value is not None})
+
+    def to_json(self) -> dict[str, Any]:
+        """As it was read, but for the fields that have changed since."""
+        before = self.from_json(self.raw)
+        changed = {
+            name: _json(value)
+            for name in _readers(type(self))
+            if (value := getattr(self, name)) != getattr(before, name)
+        }
+        return {**self.raw, **changed}
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Section):
+        return value.to_json()
+    if isinstance(value, Mapping):
+        return {name: _json(part) for name, part in value.items()}
+    if isinstance(value, tuple | list):
+        return list(value)
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+# What a field may be; None for anything else. Numbers are kept as they are: 0 and 0.0 are
+# different texts, and so would be their fingerprints.
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: Any) -> float | None:
+    usable = isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return value if usable else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    is_texts = isinstance(value, list) and all(isinstance(part, str) for part in value)
+    return tuple(value) if is_texts else None
+
+
+def _object(value: Any) -> Mapping[str, Any] | None:
+    return value if isinstance(value, Mapping) else None
+
+
+def _tags(value: Any) -> tuple[str, str] | None:
+    tags = _texts(value)
+    return (tags[0], tags[1]) if tags is not None and len(tags) == 2 else None
+
+
+def _source(value: Any) -> Source | None:
+    if not isinstance(value, Mapping):
+        return None
+    return Source(**{one.name: _text(value.get(one.name)) or "" for one in fields(Source)})
+
+
+def _of(kind: type[Section], value: Any) -> Section | None:
+    return kind.from_json(value) if isinstance(value, Mapping) else None
+
+
+_Reader = Callable[[Any], Any]
+
+_READERS: dict[Any, _Reader] = {
+    int: _count,
+    int | None: _count,
+    float | None: _number,
+    bool | None: _flag,
+    str | None: _text,
+    tuple[str, ...] | None: _texts,
+    tuple[str, str] | None: _tags,
+    Mapping[str, str] | None: _object,
+    Mapping[str, Any] | None: _object,
+    Source | None: _source,
+}
+"""How to read a field, by its type."""
+
+
+_readers_of: dict[type[Section], Mapping[str, _Reader]] = {}
+"""What `_readers` has worked out, by the section's class."""
+
+
+def _readers(kind: type[Section]) -> Mapping[str, _Reader]:
+    """How to read the fields of a section, by their names."""
+    if kind not in _readers_of:
+        types = get_type_hints(kind)
+        known = [one.name for one in fields(kind) if one.name != "raw"]
+        _readers_of[kind] = {name: _reader(types[name]) for name in known}
+    return _readers_of[kind]
+
+
+def _reader(kind: Any) -> _Reader:
+    if isinstance(kind, type) and issubclass(kind, Section):
+        return partial(_of, kind)
+    if get_origin(kind) is Mapping:
+        return partial(_by_name, get_args(kind)[1])
+    return _READERS[kind]
+
+
+def _by_name(kind: type[Section], value: Any) -> Mapping[str, Section] | None:
+    """Sections by name."""
+    if not isinstance(value, Mapping):
+        return None
+    return {name: _of(kind, part) or kind() for name, part in value.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionSection(Section):
+    """How the model was compressed.
+
+    Attributes:
+        method: ``gguf``, ``awq``, ...; ``none``.
+        bits_per_weight: mean bits; None when not known.
+        sparsity: share of weights that are zero, in [0, 1].
+    """
+
+    method: str | None = None
+    bits_per_weight: float | None = None
+    sparsity: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSection(Section):
+    """What generates. Nothing in it may depend on the machine's folders.
+
+    Beside these fields it has what an engine adds of its own: device, dtype, endpoint, ...
+
+    Attributes:
+        name: the model's name.
+        engine: what generates with it.
+        files: SHA-256 by file name.
+        compression: how it was compressed.
+        reasoning_tags: opening and closing.
+        system_prompt: what every conversation begins with.
+        stop_loops: completions are stopped whose tail has become periodic.
+    """
+
+    name: str | None = None
+    engine: str | None = None
+    files: Mapping[str, str] | None = None
+    compression: CompressionSection = field(default_factory=CompressionSection)
+    reasoning_tags: tuple[str, str] | None = None
+    system_prompt: str | None = None
+    stop_loops: bool | None = None
+
+    @property
+    def identity(self) -> str:
+        """Fingerprint of what generates."""
+        return fingerprint(self.to_json())
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteSection(Section):
+    """What all completions of one suite share, beside the run's settings.
+
+    Attributes:
+        prompt_sha256: hash of the prompt template.
+        max_tokens: the budget.
+        samples: samples per question.
+        source: where the questions came from.
+        questions: how many were selected.
+        answer_kinds: of all its questions, sorted; they say how answers are graded.
+        tests: the test functions that asked it last, as in test ids.
+        options: what pytest was given to ask it so, but for what only chooses or reports.
+    """
+
+    prompt_sha256: str | None = None
+    max_tokens: int | None = None
+    samples: int | None = None
+    source: Source | None = None
+    questions: int | None = None
+    answer_kinds: tuple[str, ...] | None = None
+    tests: tuple[str, ...] | None = None
+    options: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSection(Section):
+    """Interpreter, platform, package versions and hardware."""
+
+    python: str | None = None
+    platform: str | None = None
+    packages: Mapping[str, str] | None = None
+    hardware: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SizeSection(Section):
+    """How large the model is: parameters in billions, files and memory in GB."""
+
+    parameters: float | None = None
+    disk_gb: float | None = None
+    memory_gb: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSection(Section):
+    """What the engine said of itself once it ran, as in `EngineInfo`."""
+
+    engine: str | None = None
+    version: str | None = None
+    seeded: bool | None = None
+    details: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SelfTestSection(Section):
+    """What a few short completions said of the engine before a long run."""
+
+    seeds: str | None = None
+    tokens: str | None = None
+    warnings: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportSection(Section):
+    """The log of another tool that a suite came from.
+
+    Attributes:
+        tool, version, task, created: as the log has them.
+        file: its file name.
+        sha256: its hash, hex.
+    """
+
+    tool: str | None = None
+    version: str | None = None
+    task: str | None = None
+    file: str | None = None
+    sha256: str | None = None
+    created: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest(Section):
+    """A run's manifest.
+
+    Attributes:
+        version: of its form; `MANIFEST_VERSION` where it does not say.
+        model: what generates.
+        temperature: 0 is greedy.
+        top_p: nucleus mass.
+        seed: base seed, from which every sample's own is derived.
+        suites: per suite, what its completions share.
+        environment: on what the run was made.
+        size: how large the model is.
+        engine: what the engine said of itself; empty until it runs.
+        self_test: of the engine; empty without one.
+        imported: by suite, the log that it came from; empty for a run that was made here.
+    """
+
+    version: int = MANIFEST_VERSION
+    model: ModelSection = field(default_factory=ModelSection)
+    temperature: float | None = None
+    top_p: float | None = None
+    seed: int | None = None
+    suites: Mapping[str, SuiteSection] = field(default_factory=dict)
+    environment: EnvironmentSection = field(default_factory=EnvironmentSection)
+    size: SizeSection = field(default_factory=SizeSection)
+    engine: EngineSection = field(default_factory=EngineSection)
+    self_test: SelfTestSection = field(default_factory=SelfTestSection)
+    imported: Mapping[str, ImportSection] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As it was read, but for what has changed since; a new one has suites, if none."""
+        content = Section.to_json(self)
+        return content if self.raw else {"suites": {}, **content}
+
+    @property
+    def identity(self) -> str:
+        """Fingerprint of what all completions of the run share."""
+        return fingerprint(
+            {
+                "model": self.model.to_json(),
+                "temperature": self.temperature,
+                "top_p": self.top_p,
+                "seed": self.seed,
+            }
+        )
+
+    @property
+    def greedy(self) -> bool:
+        """Whether the run decoded at temperature 0, so that its samples are copies."""
+        return is_greedy(self.temperature)
+
+    @property
+    def reasoning_tags(self) -> tuple[str, str]:
+        """The model's opening and closing tag."""
+        return self.model.reasoning_tags or DEFAULT_TAGS
+
+    def suite(self, name: str) -> SuiteSection:
+        """A suite's section; an empty one of a suite that the run did not ask."""
+        return self.suites.get(name, SuiteSection())
