@@ -10,6 +10,7 @@ import pytest
 from fault_server import FaultServer
 
 from lrmtest.cli import main
+from lrmtest.grading import graders
 from lrmtest.options.exit_codes import REGRESSED
 from lrmtest.runs.baseline import read_baseline
 
@@ -56,11 +57,14 @@ def wrong(prompt, seed):
 
 
 @pytest.fixture
-def start(pytester):
+def start(pytester, monkeypatch):
     def run(server, *options, name="n"):
         arguments = ("-p", "no:cacheprovider", "--model", f"{name}={server.url}")
         begin = pytester.runpytest_subprocess if "-n" in options else pytester.runpytest_inprocess
-        return begin(*arguments, "--concurrency", "4", *options)
+        with monkeypatch.context() as session:
+            # What a session in this process registers is gone with it.
+            session.setattr(graders, "_graders", dict(graders._graders))
+            return begin(*arguments, "--concurrency", "4", *options)
 
     return run
 
