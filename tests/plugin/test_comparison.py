@@ -41,7 +41,7 @@ def test_a_baseline_is_saved_and_compared_with(pytester, run, saved):
     assert result.ret == 0
     found = document(pytester)
     assert found["total"]["failed"]["worsening"] == pytest.approx(-0.5)
-    assert found["baseline"]["run_id"] == baseline.name
+    assert found["baseline"]["run_id"] == baseline.run_id
     assert found["gate"] is None
 
 

@@ -35,7 +35,7 @@ from lrmtest.grading.verdict import FAILURE_CLASSES
 from lrmtest.questions.place import Place
 from lrmtest.runs.files import write_whole
 from lrmtest.runs.manifest import Manifest
-from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome, SampleOutcome
+from lrmtest.runs.outcomes import QuestionKey, QuestionOutcome, SampleOutcome
 from lrmtest.runs.records import RunRecord, SampleRecord
 
 BASELINE_FORMAT = "lrmtest-baseline"
@@ -84,12 +84,8 @@ def baseline_text(run: RunRecord) -> str:
     lines = [f"{json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
     manifest = json.dumps(run.manifest.to_json(), indent=1, sort_keys=True, allow_nan=False)
     lines.append(f'"manifest": {manifest},')
-    questions = ",\n".join(_question_line(question) for question in _sorted(run.outcomes))
+    questions = ",\n".join(_question_line(run.outcomes[key]) for key in sorted(run.outcomes))
     return "\n".join(["{", *lines, '"questions": [', questions, "]", "}", ""])
-
-
-def _sorted(outcomes: Outcomes) -> list[QuestionOutcome]:
-    return [outcomes[key] for key in sorted(outcomes)]
 
 
 def _question_line(question: QuestionOutcome) -> str:

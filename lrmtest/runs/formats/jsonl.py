@@ -73,10 +73,7 @@ def _lines(store: Store, run: RunHead) -> Iterator[dict[str, Any]]:
             "prompt": [list(message) for message in asked.prompt],
         }
     for error in store.errors(run.run_id):
-        yield {
-            "lrmtest": "error/1",
-            **_named(error_to_row(error)),
-        }
+        yield {"lrmtest": "error/1", **_named(error_to_row(error))}
     for stored in store.completions(run.run_id):
         yield _named(completion_to_row(stored))
 
