@@ -33,6 +33,7 @@ from lrmtest.runs.store import Store
 
 ROOT = Path(__file__).parents[2]
 SUPPORT = str(Path(made_benchmarks.__file__).parent)
+PYTHONPATH = os.pathsep.join(filter(None, [SUPPORT, os.environ.get("PYTHONPATH")]))
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 
@@ -98,14 +99,13 @@ def template(tmp_path_factory, servers):
     (folder / "pytest.ini").write_text("[pytest]\n")
     made_benchmarks.make(folder / "benchmarks")
     for name, server in zip(("one", "other"), servers, strict=True):
-        path = os.pathsep.join([SUPPORT, os.environ.get("PYTHONPATH", "")])
         subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider",
              "-p", "made_benchmarks", "--model", f"{name}={server.url}", "--samples", "2",
              "--data-dir", "benchmarks", "suites/aime", "suites/folio", "suites/temporal",
              "suites/fresh/test_fresh_temporal.py", "--fresh-count", "5",
              "suites/musique/test_musique.py", "suites/musique/contexts.py"],
-            cwd=folder, env={**os.environ, "PYTHONPATH": path},
+            cwd=folder, env={**os.environ, "PYTHONPATH": PYTHONPATH},
             stdout=subprocess.DEVNULL, timeout=900,
         )  # fmt: skip
     for words in (
@@ -191,7 +191,7 @@ class Shell:
         monkeypatch.setenv("LRMTEST_DATA_DIR", str(folder / "benchmarks"))
         made_benchmarks.trust(monkeypatch)
         # Sessions that a command starts in a process of their own trust them, too.
-        monkeypatch.setenv("PYTHONPATH", SUPPORT)
+        monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
         monkeypatch.setenv("PYTEST_PLUGINS", "made_benchmarks")
         self._prepare(folder, text)
 

@@ -753,6 +753,7 @@ def start_llama_server(program, model):
     for _ in range(3):
         port = free_port()
         command = [program.path, "-m", model, "--port", str(port), "-np", "4", "-c", "4096"]
+        command += ["--threads", "1"]  # several spin while they wait for one that gets no core
         server = subprocess.Popen(
             command,
             env={**os.environ, **program.environment},
