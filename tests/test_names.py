@@ -12,6 +12,7 @@ import lrmtest
 
 PACKAGE = Path(lrmtest.__file__).parent
 
+
 @cache
 def sources() -> dict[str, ast.Module]:
     """Every module's syntax tree, by its path in the package without ``.py``."""

@@ -4,7 +4,7 @@ import queue
 import threading
 
 from lrmtest import Completion
-from lrmtest.models.engines.base import EngineInfo, Outcome, Progress
+from lrmtest.models.engines.base import Delivery, EngineInfo, Progress
 from lrmtest.models.engines.kinds import EngineKind
 
 
@@ -39,7 +39,7 @@ class EchoEngine:
                 completion_tokens=len(answer.split()),
             )
             self.progress.tokens += completion.completion_tokens
-            deliver(Outcome(request, completion=completion))
+            deliver(Delivery(request, completion=completion))
 
 
 ECHO = EngineKind(name="echo", factory=EchoEngine)
