@@ -224,7 +224,7 @@ class VllmEngine(ServedEngine):
                 "quantization": self._card.quantization or measured.compression.method,
                 "gpu": bool(machine.gpus),
             },
-            failures=(*_FAILURES, _missing_module(program)),
+            failures=start_failures(program),
             out_of_memory=_LOWER,
         )
 
@@ -267,12 +267,14 @@ class VllmEngine(ServedEngine):
         return self._card.dtype if chosen == "auto" else chosen
 
 
-def _missing_module(program: Vllm) -> KnownFailure:
-    return KnownFailure(
+def start_failures(program: Vllm) -> tuple[KnownFailure, ...]:
+    """What can be told from the log when this vLLM does not start, the most specific first."""
+    missing = KnownFailure(
         r"(?:No module named '|not found in your environment: )([\w.-]+)",
         "the Python module {0} is missing in the environment that vLLM runs in",
         f"install what brings it, or vLLM anew, with the pip in {Path(program.serve[0]).parent}",
     )
+    return (*_FAILURES, missing)
 
 
 def _gpus_needed(measured: ModelCard, machine: Machine, groups: int) -> int:
