@@ -158,6 +158,81 @@ TOLD = [
         "The size of tensor a (512) must match the size of tensor b (256)",
     ),
     (
+        f"{CPU}/bad_argument",
+        "vLLM: it does not take the arguments it was given",
+        ARGUMENTS + "vLLM",
+        "unrecognized arguments: --no-such-flag",
+    ),
+    (
+        f"{CPU}/broken_tokenizer",
+        "vLLM: a JSON file cannot be read",
+        "is config.json or tokenizer.json cut off? Copy or download the model again",
+        "JSONDecodeError: Expecting ',' delimiter: line 1084",
+    ),
+    (
+        f"{CPU}/incomplete_quantization",
+        "vLLM: quantization_config in the model's config.json is incomplete",
+        "copy or download config.json again, or quantize the model again",
+        "Cannot find any of ['sym'] in the model's quantization config",
+    ),
+    (
+        f"{CPU}/context_too_long",
+        "vLLM: the context is longer than the model's",
+        "lower --max-tokens, and --max-model-len if it is among the engine's arguments",
+        "max_model_len (1000000) is greater than the derived max_model_len",
+    ),
+    (
+        # The engine's process, killed by a signal; the server ends with status 1.
+        f"{CPU}/killed_core",
+        "vLLM: one of its processes ended, and the log has no exception of it",
+        f"was it killed because memory ran out? The system's log says so; then {LOWER}",
+        "Engine core initialization failed",
+    ),
+    (
+        f"{CPU}/memory_short",
+        "vLLM: out of memory while it loaded the model",
+        LOWER,
+        "No available memory for the cache blocks",
+    ),
+    (
+        # quantization_config says GPTQ, the weights are not quantized.
+        f"{CPU}/mismatched_quantization",
+        "vLLM: weights are missing, or are not those that config.json describes",
+        WEIGHTS,
+        "There is no module or parameter named 'layers.0.mlp.down_proj.weight'",
+    ),
+    (
+        f"{CPU}/missing_module_in_core",
+        "vLLM: the Python module vllm.v1.worker.cpu_model_runner is missing in the environment "
+        "that vLLM runs in",
+        PIP,
+        "No module named 'vllm.v1.worker.cpu_model_runner'",
+    ),
+    (
+        f"{CPU}/no_weights",
+        "vLLM: there are no weights beside the model's config.json",
+        AGAIN,
+        "Cannot find any model weights with `/models/x`",
+    ),
+    (
+        f"{CPU}/truncated_weights",
+        "vLLM: a weight file is truncated or corrupted",
+        AGAIN,
+        "incomplete metadata, file not fully covered",
+    ),
+    (
+        f"{CPU}/unknown_quantization",
+        "vLLM: this version does not know the quantization",
+        "is it spelled right, in the model's card or its config.json? Or install a newer vLLM",
+        "Unknown quantization method: nosuch",
+    ),
+    (
+        f"{CPU}/wrong_shapes",
+        "vLLM: weights are missing, or are not those that config.json describes",
+        WEIGHTS,
+        "start (0) + length (768) exceeds dimension size (512)",
+    ),
+    (
         f"{LLAMA}/bad_argument",
         "llama-server: it does not take the arguments it was given",
         ARGUMENTS + "llama.cpp",
@@ -285,7 +360,7 @@ def test_the_cause_and_the_next_step(name, what, hint, words):
     first, *shown = error.message.splitlines()
     assert (first, error.hint) == (what, hint)
     assert words in "\n".join(shown)
-    for harmless in ("ulimit", "trust_remote_code=False", "See root cause above", "InitVar"):
+    for harmless in ("ulimit", "trust_remote_code=False", "Triton is installed"):
         assert harmless not in error.message
 
 

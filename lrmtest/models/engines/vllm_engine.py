@@ -51,11 +51,6 @@ _FAILURES = (
         _LOWER,
     ),
     KnownFailure(
-        r"Failed core proc\(s\): \{[^}]*: -9\b",
-        "one of its processes was killed; out of memory, most probably",
-        _LOWER,
-    ),
-    KnownFailure(
         r"local rank \d+ is out of bounds|No CUDA GPUs are available|Found no NVIDIA driver|"
         r"Failed to infer device type|no CUDA-capable device|CUDA driver version is insufficient",
         "it sees no GPU, or fewer than it is to use",
@@ -94,7 +89,8 @@ _FAILURES = (
     ),
     KnownFailure(
         r"weights were not initialized from checkpoint|no module or parameter named|"
-        r"size of tensor a \(\d+\) must match the size of tensor b",
+        r"size of tensor a \(\d+\) must match the size of tensor b|"
+        r"length \(\d+\) exceeds dimension size",
         "weights are missing, or are not those that config.json describes",
         "do both belong to the same checkpoint? Copy or download it again",
     ),
@@ -131,6 +127,11 @@ _FAILURES = (
         "is it spelled right, in the model's card or its config.json? Or install a newer vLLM",
     ),
     KnownFailure(
+        r"Cannot find any of .* in the model's quantization config",
+        "quantization_config in the model's config.json is incomplete",
+        "copy or download config.json again, or quantize the model again",
+    ),
+    KnownFailure(
         r"does not match the quantization method|Cannot find the config file for",
         "the checkpoint is not quantized in the way that was asked for",
         "take quantization out of the model's card: vLLM reads it from config.json",
@@ -144,6 +145,12 @@ _FAILURES = (
         r"unrecognized arguments|invalid choice|expected one argument|argument --\S+:",
         "it does not take the arguments it was given",
         "see engine_args in the model's card and --engine-arg; or install a newer vLLM",
+    ),
+    # Looked for last, where no process but the one that waited for it has left an exception.
+    KnownFailure(
+        r"Engine core initialization failed",
+        "one of its processes ended, and the log has no exception of it",
+        f"was it killed because memory ran out? The system's log says so; then {_LOWER}",
     ),
 )
 

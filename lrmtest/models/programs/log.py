@@ -24,12 +24,12 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _PREFIX = re.compile(
     r"^(?P<process>(?:\(\w[\w =-]* pid=\d+\) ?)*)"
     r"(?:(?P<level>INFO|WARNING|ERROR|CRITICAL|DEBUG) [\d-]+ [\d:.]+ (?P<place>\[[^\]]*\]) ?)?"
-    r"(?:[\d.]+ (?P<letter>[A-Z]) (?:(?:srv|slot|cmn|que|log) +)?)?"
+    r"(?:[\d.]+ (?P<letter>[DEWI]) (?:(?:srv|slot|cmn|que|log) +)?)?"
 )
 _HARMLESS_LEVELS = {"INFO", "WARNING", "DEBUG", "I", "W", "D"}
 # uvicorn's levels, those of torch and glog, Python's warnings, progress bars.
 _HARMLESS = re.compile(
-    r"^(?:INFO|WARNING|DEBUG): |^(?:\[rank\d+\]:)?\[?[IW]\d{4} |\b\w*Warning: |\d%[^|]*\|"
+    r"^(?:INFO|WARNING|DEBUG): |^(?:\[rank\d+\]:)?\[?[IW]\d{4} |^\S+:\d+: \w*Warning: |\d%[^|]*\|"
 )
 _TRACEBACK = "Traceback (most recent call last)"
 _CHAINED = re.compile(
@@ -39,7 +39,8 @@ _LAST_WORDS = re.compile(r"^Process \S+:$")  # what multiprocessing writes after
 # An exception that only says that another process has failed, or to look elsewhere.
 _POINTER = re.compile(
     r"See (?:root cause above|stack trace)|stack trace above|check the logs for more details|"
-    r"Engine core initialization failed|EngineCore encountered an issue"
+    r"Engine core initialization failed|EngineCore encountered an issue|"
+    r"^(?:BrokenPipe|ConnectionReset|EOF)Error\b"
 )
 _MESSAGE_LINES = 12
 # What pydantic adds to a message.
@@ -137,16 +138,15 @@ def told_errors(lines: list[str]) -> list[str]:
     """The texts of a log in which a failure's cause may be looked for, the most telling first.
 
     The last exception of the innermost process, then those during whose handling it was raised,
-    then the lines that are logged as errors, or that have no level at all where nothing was
-    raised. Never what is logged as information or warning, nor the frames of a traceback.
+    then the lines that are logged as errors. Where no exception says more than that something
+    else failed, the lines without a level too, and those exceptions last. Never what is logged
+    as information or warning, nor the frames of a traceback.
     """
     raised, rest = _read(lines)
-    chain = _last_chain(raised)
-    if chain:
-        rest = [line for line in rest if line.level]
-    else:
-        rest += [_Line("", "", "", text) for error in raised for text in error.message]
-    return [*("\n".join(error.message) for error in chain), "\n".join(line.text for line in rest)]
+    if chain := _last_chain(raised):
+        texts = ["\n".join(error.message) for error in chain]
+        return [*texts, "\n".join(line.text for line in rest if line.level)]
+    return ["\n".join(line.text for line in rest), *("\n".join(e.message) for e in raised)]
 
 
 def useful_lines(lines: list[str]) -> list[str]:
@@ -162,9 +162,15 @@ def useful_lines(lines: list[str]) -> list[str]:
         texts = [text for text in (_ADDED.sub("", text) for text in texts) if text] or texts
         return [_shortened(text) for text in dict.fromkeys(texts)][:_SHOWN_LINES]
     logged = [line.text for line in rest if line.level or _LOGGED.search(line.text)]
-    for texts in (logged, [line.text for line in rest], [_PREFIX.sub("", line) for line in lines]):
-        if distinct := dict.fromkeys(t.strip() for t in texts if not _EMPTY_TALK.search(t)):
-            return [_shortened(text) for text in distinct][-_SHOWN_LINES:]
+    plain = [line.text for line in rest], [_PREFIX.sub("", line) for line in lines]
+    for texts in (
+        [text for text in logged if not _EMPTY_TALK.search(text)],
+        [error.message[0] for error in raised],
+        *([text for text in texts if not _EMPTY_TALK.search(text)] for texts in plain),
+    ):
+        if texts:
+            distinct = list(dict.fromkeys(text.strip() for text in texts))
+            return [_shortened(text) for text in distinct[-_SHOWN_LINES:]]
     return []
 
 
