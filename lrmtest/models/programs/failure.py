@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lrmtest.errors import ModelError
-from lrmtest.models.programs.log import useful_lines
+from lrmtest.models.programs.log import told_errors, useful_lines
 from lrmtest.models.programs.watchdog import NOT_STARTED
 
 _KILLED = 128 + signal.SIGKILL
@@ -20,8 +20,8 @@ class KnownFailure:
     """A failure that can be told from the log.
 
     Attributes:
-        pattern: found in a line of the log; upper and lower case are the same.
-        what: what has happened.
+        pattern: found in what the log tells as an error; upper and lower case are the same.
+        what: what has happened; ``{0}`` stands for the pattern's first group.
         hint: the next step.
     """
 
@@ -47,11 +47,13 @@ def program_failure(
         known: failures to look for, the most specific first.
         out_of_memory: what to lower when memory is short.
     """
-    log = "".join(f"\n     {line}" for line in useful_lines(lines))
-    for failure in known:
-        pattern = re.compile(failure.pattern, re.I)
-        if any(pattern.search(line) for line in lines):
-            return ModelError(f"{program}: {failure.what}{log}", hint=failure.hint)
+    shown = useful_lines(lines)
+    log = "".join(f"\n     {line}" for line in shown)
+    for text in told_errors(lines):
+        for failure in known:
+            if match := re.search(failure.pattern, text, re.I | re.M):
+                what = failure.what.format(*match.groups())
+                return ModelError(f"{program}: {what}{log}", hint=failure.hint)
     if status == _KILLED:
         return ModelError(
             f"{program} was killed; out of memory, most probably{log}", hint=out_of_memory
@@ -66,4 +68,9 @@ def program_failure(
             "docs/engines.md",
         )
     ended = f"ended by signal {status - 128}" if status and status > 128 else f"exit {status}"
-    return ModelError(f"{program} failed ({ended}){log}")
+    return ModelError(
+        f"{program} failed ({ended}){log}",
+        hint=f"these are {program}'s own words; lrmtest knows no more of the cause"
+        if shown
+        else None,
+    )

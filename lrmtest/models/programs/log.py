@@ -9,7 +9,7 @@ from collections import deque
 from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, NamedTuple, cast
 
 _KEPT_LINES = 2000
 _LINE_BYTES = 2000
@@ -22,13 +22,33 @@ _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # What stands before the message: vLLM's "(EngineCore pid=7) ERROR 11-24 08:37:06 [core.py:9]",
 # llama-server's "0.00.023.809 E srv    load_model:".
 _PREFIX = re.compile(
-    r"^(?:\(\w[\w -]* pid=\d+\) )?"
-    r"(?:(?:INFO|WARNING|ERROR|CRITICAL|DEBUG) [\d-]+ [\d:.]+ \[[^\]]*\] ?)?"
-    r"(?:[\d.]+ [EWI] (?:(?:srv|slot|cmn|que|log) +)?)?"
+    r"^(?P<process>(?:\(\w[\w =-]* pid=\d+\) ?)*)"
+    r"(?:(?P<level>INFO|WARNING|ERROR|CRITICAL|DEBUG) [\d-]+ [\d:.]+ (?P<place>\[[^\]]*\]) ?)?"
+    r"(?:[\d.]+ (?P<letter>[DEWI]) (?:(?:srv|slot|cmn|que|log) +)?)?"
 )
-# "ValueError: ...", "torch.OutOfMemoryError: ...": the line of a Python traceback that says it.
-_RAISED = re.compile(r"^(?:[a-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit): \S")
-_LOGGED = re.compile(r"^[\d.]+ E |\berror\b|\bfailed\b|\bfatal\b|\bcannot\b|\bunable to\b", re.I)
+_HARMLESS_LEVELS = {"INFO", "WARNING", "DEBUG", "I", "W", "D"}
+# uvicorn's levels, those of torch and glog, Python's warnings, progress bars.
+_HARMLESS = re.compile(
+    r"^(?:INFO|WARNING|DEBUG): |^(?:\[rank\d+\]:)?\[?[IW]\d{4} |^\S+:\d+: \w*Warning: |\d%[^|]*\|"
+)
+_TRACEBACK = "Traceback (most recent call last)"
+_CHAINED = re.compile(
+    r"^During handling of the above exception|^The above exception was the direct cause"
+)
+_LAST_WORDS = re.compile(r"^Process \S+:$")  # what multiprocessing writes after an exception
+# An exception that only says that another process has failed, or to look elsewhere.
+_POINTER = re.compile(
+    r"See (?:root cause above|stack trace)|stack trace above|check the logs for more details|"
+    r"Engine core initialization failed|EngineCore encountered an issue|"
+    r"^(?:BrokenPipe|ConnectionReset|EOF)Error\b"
+)
+_MESSAGE_LINES = 12
+# What pydantic adds to a message.
+_ADDED = re.compile(
+    r" ?\[type=\w+, input_value=.*|^For further information visit .*|"
+    r"^pydantic_core\S+ValidationError: \d+ validation errors? for \w+$"
+)
+_LOGGED = re.compile(r"\berror\b|\bfailed\b|\bfatal\b|\bcannot\b|\bunable to\b", re.I)
 # Parts of a traceback, and sentences that only say that something else failed.
 _EMPTY_TALK = re.compile(
     r"^\s|^File \"|Traceback|raise |\^\^|See root cause above|exiting due to|cleaning up|"
@@ -97,26 +117,122 @@ class _LogFile:
                 file.writelines(f"{line}\n" for line in lines)
 
 
+class _Line(NamedTuple):
+    """A line of a log: who wrote it, from where, how grave it is, and what it says."""
+
+    process: str
+    place: str
+    level: str
+    text: str
+
+
+class _Raised(NamedTuple):
+    """An exception in a log: the process, the lines of its message, what it was chained to."""
+
+    process: str
+    message: list[str]
+    chained: bool
+
+
+def told_errors(lines: list[str]) -> list[str]:
+    """The texts of a log in which a failure's cause may be looked for, the most telling first.
+
+    The last exception of the innermost process, then those during whose handling it was raised,
+    then the lines that are logged as errors. Where no exception says more than that something
+    else failed, the lines without a level too, and those exceptions last. Never what is logged
+    as information or warning, nor the frames of a traceback.
+    """
+    raised, rest = _read(lines)
+    if chain := _last_chain(raised):
+        texts = ["\n".join(error.message) for error in chain]
+        return [*texts, "\n".join(line.text for line in rest if line.level)]
+    return ["\n".join(line.text for line in rest), *("\n".join(e.message) for e in raised)]
+
+
 def useful_lines(lines: list[str]) -> list[str]:
     """The few lines of a log that say why the program failed; its last ones when none does.
 
-    Exceptions come before lines that merely mention an error; each is given once, without its
-    time stamp, shortened.
+    The last exception of the innermost process comes before lines that merely mention an error;
+    each is given once, without its time stamp, shortened.
     """
-    messages = [_PREFIX.sub("", line, count=1) for line in lines]
-    raised = [text for text in messages if _RAISED.search(text) and not _EMPTY_TALK.search(text)]
-    logged = [
-        text
-        for line, text in zip(lines, messages, strict=True)
-        if _LOGGED.search(_after_process(line)) and not _EMPTY_TALK.search(text)
-    ]
-    chosen = raised or logged or [text for text in messages if not _EMPTY_TALK.search(text)]
-    distinct = list(dict.fromkeys(text.strip() for text in chosen))
-    return [_shortened(text) for text in distinct[-_SHOWN_LINES:]]
+    raised, rest = _read(lines)
+    if chain := _last_chain(raised):
+        # Where it came from in a line each: a broken file's position, for instance.
+        texts = [*(error.message[0] for error in chain[2:0:-1]), *chain[0].message]
+        texts = [text for text in (_ADDED.sub("", text) for text in texts) if text] or texts
+        return [_shortened(text) for text in dict.fromkeys(texts)][:_SHOWN_LINES]
+    logged = [line.text for line in rest if line.level or _LOGGED.search(line.text)]
+    plain = [line.text for line in rest], [_PREFIX.sub("", line) for line in lines]
+    for texts in (
+        [text for text in logged if not _EMPTY_TALK.search(text)],
+        [error.message[0] for error in raised],
+        *([text for text in texts if not _EMPTY_TALK.search(text)] for texts in plain),
+    ):
+        if texts:
+            distinct = list(dict.fromkeys(text.strip() for text in texts))
+            return [_shortened(text) for text in distinct[-_SHOWN_LINES:]]
+    return []
 
 
-def _after_process(line: str) -> str:
-    return re.sub(r"^\([^)]*\) ", "", line, count=1)
+def _read(lines: list[str]) -> tuple[list[_Raised], list[_Line]]:
+    """The exceptions of a log, and its other lines that are neither information nor warning."""
+    # Processes write in turns, and a record of vLLM's has its prefix on each of its lines.
+    streams: dict[tuple[str, str], list[tuple[int, _Line]]] = {}
+    for number, line in enumerate(lines):
+        match = _PREFIX.match(line)
+        assert match is not None  # every part of it is optional
+        level = match["level"] or match["letter"] or ""
+        text = line[match.end() :]
+        if level not in _HARMLESS_LEVELS and not _HARMLESS.search(text):
+            read = _Line(match["process"], match["place"] or "", level, text)
+            streams.setdefault((read.process, read.place), []).append((number, read))
+    raised: list[tuple[int, _Raised]] = []
+    rest: list[tuple[int, _Line]] = []
+    for stream in streams.values():
+        _read_stream(stream, raised, rest)
+    return [error for _, error in sorted(raised)], [line for _, line in sorted(rest)]
+
+
+def _read_stream(
+    stream: list[tuple[int, _Line]],
+    raised: list[tuple[int, _Raised]],
+    rest: list[tuple[int, _Line]],
+) -> None:
+    """Add one stream's exceptions, and what is no part of a traceback, with their places."""
+    where, chained = "outside", False
+    for number, line in stream:
+        text = line.text.strip()
+        if _TRACEBACK in text:
+            where = "frames"
+        elif _CHAINED.search(text):
+            where, chained = "outside", True
+        elif where == "frames" and text and not line.text.startswith(" "):
+            raised.append((number, _Raised(line.process, [text], chained)))
+            where, chained = "message", False
+        elif where == "message" and _LAST_WORDS.search(text):
+            where = "outside"
+        elif where == "message" and text and len(raised[-1][1].message) < _MESSAGE_LINES:
+            raised[-1][1].message.append(text)
+        elif where == "outside" and text:
+            rest.append((number, line))
+
+
+def _last_chain(raised: list[_Raised]) -> list[_Raised]:
+    """The last exception of the innermost process, before it those that it was chained to."""
+    telling = [error for error in raised if not _POINTER.search("\n".join(error.message))]
+    if not telling:
+        return []
+    innermost = max(telling, key=lambda error: _depth(error.process)).process
+    chain: list[_Raised] = []
+    for error in reversed([error for error in telling if error.process == innermost]):
+        chain.append(error)
+        if not error.chained:
+            break
+    return chain
+
+
+def _depth(process: str) -> int:
+    return 2 if "Worker" in process else 1 if "Engine" in process else 0
 
 
 def _clean(line: bytes) -> str:

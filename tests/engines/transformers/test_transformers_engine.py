@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -259,6 +262,46 @@ def test_weights_that_are_missing_or_broken(tiny_model, tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"\x08" * 100)
     with pytest.raises(ModelError, match="cannot be loaded"):
         make(tmp_path, device="cpu").start([], print)
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def change(file, **values):
+    file.write_text(json.dumps({**json.loads(file.read_text()), **values}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message", "hint"),
+    [
+        (lambda folder: cut(folder / "model.safetensors"), "SafetensorError", "truncated"),
+        (lambda folder: (folder / "model.safetensors").unlink(), "no file named", "are missing"),
+        (
+            lambda folder: (folder / "tokenizer.json").unlink(),
+            "tokenizer at .* cannot be read",
+            "is tokenizer.json",
+        ),
+        (lambda folder: cut(folder / "tokenizer.json"), "tokenizer at .* cannot", "JSON file"),
+        (lambda folder: cut(folder / "config.json"), "config.json' is not a valid", "JSON file"),
+        (
+            lambda folder: change(folder / "config.json", intermediate_size=24),
+            "cannot be loaded",
+            "other shapes than config.json",
+        ),
+        (
+            lambda folder: change(folder / "config.json", model_type="novel"),
+            "model type `novel`",
+            "newer transformers",
+        ),
+    ],
+)
+def test_why_a_checkpoint_cannot_be_loaded(tiny_model, tmp_path, damage, message, hint):
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    damage(folder)
+    with pytest.raises(ModelError, match=message) as caught:
+        make(folder, device="cpu").start([], print)
+    assert hint in caught.value.hint
 
 
 def test_nothing_is_written_to_the_terminal(tiny_model, capfd):

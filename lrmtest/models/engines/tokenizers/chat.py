@@ -13,6 +13,7 @@ from lrmtest.models.engines.tokenizers.checkpoint_files import (
     first_line,
     pretrained_arguments,
     quiet,
+    unreadable,
 )
 from lrmtest.unicode import well_formed
 
@@ -57,9 +58,10 @@ class ChatTokenizer:
                     folder, trust_remote_code=trust_remote_code, local_files_only=True, **arguments
                 )
             except Exception as error:
-                raise ModelError(
-                    f"the tokenizer at {location} cannot be read: {first_line(error)}",
-                    hint="is tokenizer.json (or the whole GGUF file) there?",
+                raise unreadable(
+                    f"the tokenizer at {location} cannot be read",
+                    error,
+                    "is tokenizer.json (or the whole GGUF file) there?",
                 ) from error
         return cls(tokenizer, tags)
 

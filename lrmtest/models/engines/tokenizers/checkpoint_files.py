@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,29 @@ from typing import Any
 
 from lrmtest.errors import ModelError
 from lrmtest.models.local import gguf_in
+
+# What transformers and safetensors say of a checkpoint, and the next step.
+_HINTS = (
+    (
+        r"contains custom code which must be executed",
+        "read that code; if you trust it, pass --trust-remote-code",
+    ),
+    (
+        r"not recognize this architecture|Unrecognized configuration class",
+        "install a newer transformers, or choose another --engine",
+    ),
+    (
+        r"not a valid JSON file|JSONDecodeError",
+        "a JSON file there is cut off or broken: copy or download it again",
+    ),
+    (r"SafetensorError", "a weight file is truncated or corrupted: copy or download it again"),
+    (r"no file named .*model\.safetensors", "the weights are missing: copy or download them again"),
+    (
+        r"ignore_mismatched_sizes",
+        "weights have other shapes than config.json describes: do both belong to the same "
+        "checkpoint? Copy or download it again",
+    ),
+)
 
 
 def pretrained_arguments(location: str) -> tuple[str, dict[str, str]]:
@@ -89,3 +113,16 @@ def first_line(error: BaseException) -> str:
     """An exception as one line for people: its type and the first line of what it says."""
     text = str(error).strip()
     return f"{type(error).__name__}: {text.splitlines()[0][:500]}" if text else type(error).__name__
+
+
+def unreadable(what: str, error: Exception, otherwise: str) -> ModelError:
+    """The error for a part of a checkpoint that transformers cannot load.
+
+    Args:
+        what: the part and that it cannot be read.
+        error: what transformers raised.
+        otherwise: the hint where what it says tells no known cause.
+    """
+    text = f"{type(error).__name__}: {error}"
+    known = (hint for pattern, hint in _HINTS if re.search(pattern, text))
+    return ModelError(f"{what}: {first_line(error)}", hint=next(known, otherwise))

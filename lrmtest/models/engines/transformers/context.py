@@ -10,9 +10,9 @@ from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.engines.base import Request, fits_context
 from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
 from lrmtest.models.engines.tokenizers.checkpoint_files import (
-    first_line,
     pretrained_arguments,
     quiet,
+    unreadable,
 )
 from lrmtest.models.gguf_header import read_gguf_header
 
@@ -62,9 +62,10 @@ def _from_config(folder: str, trust_remote_code: bool) -> tuple[Any, ...]:
                 folder, trust_remote_code=trust_remote_code, local_files_only=True
             ).get_text_config()
         except Exception as error:
-            raise ModelError(
-                f"the model configuration in {folder} cannot be read: {first_line(error)}",
-                hint="is config.json complete, and of an architecture that transformers knows?",
+            raise unreadable(
+                f"the model configuration in {folder} cannot be read",
+                error,
+                "is config.json complete, and of an architecture that transformers knows?",
             ) from error
     check_layers(config)
     window = getattr(config, "sliding_window", None)

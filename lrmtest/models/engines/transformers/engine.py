@@ -26,6 +26,7 @@ from lrmtest.models.engines.tokenizers.checkpoint_files import (
     pretrained_arguments,
     quiet,
     unpacking,
+    unreadable,
 )
 from lrmtest.models.engines.transformers.context import check_budgets, check_layers, context_length
 from lrmtest.models.hardware import this_machine
@@ -157,11 +158,8 @@ class TransformersEngine:
             hint = "transformers reads some GGUF architectures only: try --engine llamacpp"
         elif isinstance(error, ImportError):
             hint = "how it is quantized needs that package in the environment of lrmtest"
-        return ModelError(
-            f"model {self._spec.name!r} at {self._spec.location} cannot be loaded: "
-            f"{first_line(error)}",
-            hint=hint,
-        )
+        model = f"model {self._spec.name!r} at {self._spec.location}"
+        return unreadable(f"{model} cannot be loaded", error, hint)
 
     # What follows runs on the engine's thread.
 
