@@ -302,6 +302,8 @@ class Manifest(Section):
         imported: by suite, the log that it came from; empty for a run that was made here.
     """
 
+    # Whoever reads one relies on its having suites, if none.
+    raw: Mapping[str, Any] = field(default_factory=lambda: {"suites": {}}, repr=False, kw_only=True)
     version: int = MANIFEST_VERSION
     model: ModelSection = field(default_factory=ModelSection)
     temperature: float | None = None
@@ -313,11 +315,6 @@ class Manifest(Section):
     engine: EngineSection = field(default_factory=EngineSection)
     self_test: SelfTestSection = field(default_factory=SelfTestSection)
     imported: Mapping[str, ImportSection] = field(default_factory=dict)
-
-    def to_json(self) -> dict[str, Any]:
-        """As it was read, but for what has changed since; a new one has suites, if none."""
-        content = Section.to_json(self)
-        return content if self.raw else {"suites": {}, **content}
 
     @property
     def identity(self) -> str:
