@@ -17,6 +17,15 @@ def smollm2_path():
 
 
 @pytest.fixture(scope="session")
+def smollm2_folder(smollm2_path, tmp_path_factory):
+    """The same, unpacked once: as vLLM reads it, and as transformers loads it in a moment."""
+    pytest.importorskip("torch", reason="the model is unpacked with transformers")
+    from lrmtest.models.gguf.convert import gguf_to_safetensors
+
+    return gguf_to_safetensors(smollm2_path, tmp_path_factory.mktemp("unpacked") / "smollm2")
+
+
+@pytest.fixture(scope="session")
 def llama_server():
     """The real llama-server of this machine; skips where there is none."""
     from lrmtest.errors import ModelError

@@ -303,22 +303,14 @@ def test_a_start_that_takes_too_long_leaves_nothing(checkpoint, install, machine
 
 
 @pytest.fixture(scope="module")
-def real_checkpoint(smollm2_path, tmp_path_factory):
-    """The real model as vLLM reads it."""
+def real(request):
     try:
         find_vllm()
     except ModelError as error:
         pytest.skip(f"{error}")
-    pytest.importorskip("torch", reason="the model is unpacked with transformers")
-    from lrmtest.models.gguf.to_safetensors import gguf_to_safetensors
-
-    return gguf_to_safetensors(smollm2_path, tmp_path_factory.mktemp("vllm") / "smollm2")
-
-
-@pytest.fixture(scope="module")
-def real(real_checkpoint):
+    folder = request.getfixturevalue("smollm2_folder")
     planned = [ask(f"Name {n} animals.", budget=48) for n in range(8)]
-    with Session(make(real_checkpoint, concurrency=8, dtype="float32"), planned) as session:
+    with Session(make(folder, concurrency=8, dtype="float32"), planned) as session:
         yield session
 
 

@@ -43,8 +43,8 @@ def tiny(tiny_model):
 
 
 @pytest.fixture(scope="module")
-def real(smollm2_path):
-    session = Session(make(smollm2_path, device="cpu"))
+def real(smollm2_folder):
+    session = Session(make(smollm2_folder, device="cpu"))
     yield session
     session.engine.close()
 
@@ -313,19 +313,19 @@ def test_nothing_is_written_to_the_terminal(tiny_model, capfd):
 
 @pytest.mark.xdist_group("transformers")
 @pytest.mark.engine
-def test_real_greedy_equals_generate(real, smollm2_path):
+def test_real_greedy_equals_generate(real, smollm2_folder):
     texts = [
         "What is 2 + 2?",
         "Tell me a long story about a cat and a dog who went to sea. " * 4,
         "Is the sky blue? Answer yes or no.",
         "List five prime numbers.",
     ]
-    compare_with_generate(real, smollm2_path, texts, 40)
+    compare_with_generate(real, smollm2_folder, texts, 40)
 
 
 @pytest.mark.xdist_group("transformers")
 @pytest.mark.engine
-def test_real_seeds_budgets_and_counts(real, smollm2_path):
+def test_real_seeds_budgets_and_counts(real, smollm2_folder):
     wanted = ask("Name a colour.", temperature=0.8, seed=3, budget=32)
     (alone,) = real.run(wanted)
     crowd = real.run(
@@ -335,7 +335,7 @@ def test_real_seeds_budgets_and_counts(real, smollm2_path):
     )
     assert crowd[0].text == alone.text
     assert len({c.text for c in crowd[1:6]}) > 1
-    chat = ChatTokenizer.load(str(smollm2_path), TAGS)
+    chat = ChatTokenizer.load(str(smollm2_folder), TAGS)
     for completion in crowd:
         counted = len(chat._tokenizer(completion.text, add_special_tokens=False).input_ids)
         ended = completion.finish_reason == "stop"
