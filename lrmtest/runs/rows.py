@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from lrmtest.grading.completion import Completion
@@ -17,13 +18,18 @@ from lrmtest.questions.question import Question
 from lrmtest.runs.records import SampleRecord, StoredCompletion, StoredError
 
 PLACE_ROW = tuple(one.name for one in fields(Place))
-COMPLETION_ROW = (*PLACE_ROW, *(one.name for one in fields(Completion)), "created", "verdict")
+_TEXT_ROW = tuple(one.name for one in fields(Completion))
+COMPLETION_ROW = (*PLACE_ROW, *_TEXT_ROW, "created", "verdict")
 ERROR_ROW = (*PLACE_ROW, "message", "attempts")
+
+# They get all fields at once: this is done for every completion.
+_of_place, _place_of = attrgetter(*PLACE_ROW), itemgetter(*PLACE_ROW)
+_of_completion, _completion_of = attrgetter(*_TEXT_ROW), itemgetter(*_TEXT_ROW)
 
 
 def place_to_row(place: Place) -> dict[str, Any]:
     """A place as a row of `PLACE_ROW`."""
-    return {name: getattr(place, name) for name in PLACE_ROW}
+    return dict(zip(PLACE_ROW, _of_place(place), strict=True))
 
 
 def place_from_row(row: Mapping[str, Any]) -> Place:
@@ -32,19 +38,18 @@ def place_from_row(row: Mapping[str, Any]) -> Place:
     Raises:
         KeyError: a field is missing.
     """
-    return Place(**{name: row[name] for name in PLACE_ROW})
+    return Place(*_place_of(row))
 
 
 def completion_to_row(stored: StoredCompletion) -> dict[str, Any]:
     """A completion as a row of `COMPLETION_ROW`."""
-    completion = {one.name: getattr(stored.completion, one.name) for one in fields(Completion)}
-    verdict = None if stored.verdict is None else verdict_to_json(stored.verdict)
-    return {
-        **place_to_row(stored.place),
-        **completion,
-        "created": stored.created,
-        "verdict": verdict,
-    }
+    values = (
+        *_of_place(stored.place),
+        *_of_completion(stored.completion),
+        stored.created,
+        None if stored.verdict is None else verdict_to_json(stored.verdict),
+    )
+    return dict(zip(COMPLETION_ROW, values, strict=True))
 
 
 def completion_from_row(row: Mapping[str, Any]) -> StoredCompletion:
@@ -56,7 +61,7 @@ def completion_from_row(row: Mapping[str, Any]) -> StoredCompletion:
     verdict = row["verdict"]
     return StoredCompletion(
         place=place_from_row(row),
-        completion=Completion(**{one.name: row[one.name] for one in fields(Completion)}),
+        completion=Completion(*_completion_of(row)),
         created=row["created"],
         verdict=None if verdict is None else verdict_from_json(verdict),
     )

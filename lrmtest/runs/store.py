@@ -441,7 +441,7 @@ class Store:
 
         A completion that was never graded, because its test did not run, is left out.
         """
-        columns = [name for name in COMPLETION_ROW if name != "text"]
+        columns = ["'' AS text" if name == "text" else name for name in COMPLETION_ROW]
         with self._errors("read"):
             rows = self._db.execute(
                 f"SELECT {', '.join(columns)} FROM completion "
@@ -450,7 +450,7 @@ class Store:
             ).fetchall()
         records = []
         for row in rows:
-            stored = _stored_completion({**dict(zip(columns, row, strict=True)), "text": ""})
+            stored = _stored_completion(dict(zip(COMPLETION_ROW, row, strict=True)))
             assert stored.verdict is not None
             records.append(
                 SampleRecord.of(
@@ -531,18 +531,13 @@ def _stored_question(content: str, prompt: str) -> StoredQuestion:
 
 def _completion(values: Sequence[Any]) -> StoredCompletion:
     row = dict(zip(COMPLETION_ROW, values, strict=True))
-    return _stored_completion(
-        {**row, "text": zlib.decompress(row["text"]).decode("utf-8", "surrogatepass")}
-    )
+    row["text"] = zlib.decompress(row["text"]).decode("utf-8", "surrogatepass")
+    return _stored_completion(row)
 
 
 def _stored_completion(row: dict[str, Any]) -> StoredCompletion:
     """A completion of its columns, the text in clear."""
-    verdict = row["verdict"]
-    return completion_from_row(
-        {
-            **row,
-            "tokens_estimated": bool(row["tokens_estimated"]),
-            "verdict": None if verdict is None else json.loads(verdict),
-        }
-    )
+    row["tokens_estimated"] = bool(row["tokens_estimated"])
+    if row["verdict"] is not None:
+        row["verdict"] = json.loads(row["verdict"])
+    return completion_from_row(row)
