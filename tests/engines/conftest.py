@@ -20,7 +20,7 @@ def smollm2_path():
 def smollm2_folder(smollm2_path, tmp_path_factory):
     """The same, unpacked once: as vLLM reads it, and as transformers loads it in a moment."""
     pytest.importorskip("torch", reason="the model is unpacked with transformers")
-    from lrmtest.models.gguf.convert import gguf_to_safetensors
+    from lrmtest.models.gguf.to_safetensors import gguf_to_safetensors
 
     return gguf_to_safetensors(smollm2_path, tmp_path_factory.mktemp("unpacked") / "smollm2")
 

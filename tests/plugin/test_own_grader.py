@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 from fault_server import FaultServer
-from lrmtest.runs.baseline import read_baseline
 
 from lrmtest.cli import main
 from lrmtest.grading import graders
 from lrmtest.options.exit_codes import REGRESSED
+from lrmtest.runs.formats.baseline import read_baseline
 
 OUTSIDE = Path(__file__).parents[1] / "outside" / "own_suite"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "suites.md"

@@ -2,9 +2,9 @@
 
 import pytest
 import tiny_checkpoint
-from lrmtest.compress.gguf_names import is_matrix, is_tied, layer_of, module_of, names_of
 from tensor_lists import deepseek_r1, llama
 
+from lrmtest.compress.gguf.names import is_matrix, is_tied, layer_of, module_of, names_of
 from lrmtest.models.gguf_header import GgufTensor, read_gguf_header
 from lrmtest.models.local import tensor_shapes
 
