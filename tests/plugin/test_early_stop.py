@@ -59,7 +59,7 @@ def asked(server):
     [(wrong, NEVER_OK, REGRESSED, "REGRESSED"), (right, EASILY_OK, OK, "OK")],
 )
 def test_it_stops_when_it_is_decided(start, answer, options, code, word, workers):
-    with FaultServer(answer=answer, delay=0.01) as server:
+    with FaultServer(answer=answer, enough=60) as server:
         result = start(server, "-rs", *options, *workers, subprocess=bool(workers))
         assert len(asked(server)) < QUESTIONS / 2
     assert result.ret == code
@@ -78,11 +78,11 @@ def test_it_stops_when_it_is_decided(start, answer, options, code, word, workers
 
 
 def test_the_run_can_be_continued(start):
-    with FaultServer(answer=wrong, delay=0.01) as server:
+    with FaultServer(answer=wrong, enough=60) as server:
         start(server, *NEVER_OK)
         before = len(asked(server))
         assert before < QUESTIONS
-        server.delay = 0
+        server.go_on.set()
         result = start(server, gate=("--gate",))
         assert result.ret == REGRESSED
         # Those that were being generated when it stopped are asked again, nothing else is.
@@ -93,7 +93,7 @@ def test_the_run_can_be_continued(start):
 
 
 def test_repeating_it_decides_the_same_and_generates_nothing(pytester, start):
-    with FaultServer(answer=wrong, delay=0.01) as server:
+    with FaultServer(answer=wrong, enough=60) as server:
         first = start(server, *NEVER_OK, "--summary-json", "1.json")
         before = len(asked(server))
         second = start(server, *NEVER_OK, "--summary-json", "2.json")
@@ -139,7 +139,7 @@ def test_when_nothing_is_decided_early_everything_is_generated(start):
 
 
 def test_what_was_saved_is_told(pytester, start):
-    with FaultServer(answer=wrong, delay=0.01) as server:
+    with FaultServer(answer=wrong, enough=60) as server:
         start(server, *NEVER_OK, "--summary-json", "s.json")
     comparison = json.loads((pytester.path / "s.json").read_text())["runs"][0]["comparison"]
     early = comparison["early_stop"]
@@ -176,7 +176,7 @@ def test_a_prompt_of_a_tests_own_is_still_answered(pytester, start):
         test_own="def test_own(model): assert 'hello' in model.generate('hello').text"
     )
     with FaultServer(
-        answer=lambda prompt, seed: prompt if "hello" in prompt else wrong(prompt, seed), delay=0.01
+        answer=lambda prompt, seed: prompt if "hello" in prompt else wrong(prompt, seed), delay=0.1
     ) as server:
         result = start(server, *NEVER_OK)
     assert result.ret == REGRESSED

@@ -110,7 +110,7 @@ def test_each_completion_is_graded_once(base, start, graded, early, workers):
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["plain", "xdist"])
 def test_none_is_graded_twice_when_generation_stops(base, start, graded, workers):
     base()
-    with FaultServer(answer=wrong, delay=0.01) as server:
+    with FaultServer(answer=wrong, enough=30) as server:
         gate = ("--baseline", "base.json", "--gate", "--html", "report.html")
         result = start(server, *workers, *gate, *EARLY)
     assert result.ret == REGRESSED
@@ -156,7 +156,7 @@ def test_a_grader_that_xdist_cannot_send_is_refused_in_one_sentence(base, start)
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["plain", "xdist"])
 def test_a_registered_kind_stops_early(base, start, workers):
     base(COUNTED.replace(", grader=last_word)", ')\nlrmtest.register("word", last_word)'))
-    with FaultServer(answer=wrong, delay=0.01) as server:
+    with FaultServer(answer=wrong, enough=30) as server:
         gate = ("--baseline", "base.json", "--gate", *EARLY)
         assert start(server, *workers, *gate).ret == REGRESSED
 
@@ -196,7 +196,7 @@ def test_regrade_refuses_what_only_a_test_can_grade(pytester, base, capsys):
     told = capsys.readouterr().err
     assert "suite 'words' has a grader of its own, last_word, which only its tests know" in told
     found = read_baseline(pytester.path / "base.json")
-    assert found.manifest["suites"]["words"]["answer_kinds"] == ["own:last_word"]
+    assert found.manifest.suite("words").answer_kinds == ("own:last_word",)
 
 
 # The package in tests/outside, and the page that shows it
@@ -232,7 +232,7 @@ def test_the_package_outside(outside, start, workers, mode):
         result = start(near, *mode, "--save-baseline", "base.json", name="near")
     result.assert_outcomes(passed=len(outside))
     gate = ("--baseline", "base.json", "--gate", "--early-stop", *NEVER_OK)
-    with FaultServer(answer=estimating(outside, 1.5), delay=0.01) as far:
+    with FaultServer(answer=estimating(outside, 1.5), enough=60) as far:
         result = start(far, *workers, *mode, *gate, name="far")
         assert far.chats < len(outside)
     assert result.ret == REGRESSED
