@@ -49,8 +49,8 @@ def test_shares_are_those_over_all_pairs(records):
             shorter = (wrong.answer_tokens > right.answer_tokens) + 0.5 * (
                 wrong.answer_tokens == right.answer_tokens
             )
-            if right.question_id == wrong.question_id:
-                within.setdefault(right.question_id, []).append(shorter)
+            if right.place.question == wrong.place.question:
+                within.setdefault(right.place.question_id, []).append(shorter)
             else:
                 between.append(shorter)
     result = compute(records)
@@ -202,7 +202,7 @@ def test_two_runs_at_equal_budgets_are_each_at_that_budget(before, after):
     back = compare_compute(new, old, [2, 6, 12])
     assert there.questions == len(shared)
     alone = [
-        compute([r for r in part if (r.suite, r.question_id) in shared], [2, 6, 12]).budgets
+        compute([r for r in part if r.place.question in shared], [2, 6, 12]).budgets
         for part in (before, after)
     ]
     for point, mirrored, one, other in zip(there.budgets, back.budgets, *alone, strict=True):
