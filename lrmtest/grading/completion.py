@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-FinishReason = Literal["stop", "length", "loop"]
+FinishReason = Literal["stop", "length", "loop", "unknown"]
 """``stop``: the model ended by itself; ``length``: it ran into its token budget;
-``loop``: it was stopped because its tail had provably become periodic."""
+``loop``: it was stopped because its tail had provably become periodic; ``unknown``: nothing says
+how it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Completion:
         tokens_estimated: True when the counts come from text length, not from a tokenizer.
         seed: the seed the engine was asked to use, None when it takes none.
         seconds: from submission to the last token, wall time; 0 when unknown.
+        finish_word: what the server called the end, in its own word; empty where it said nothing.
     """
 
     text: str
@@ -34,6 +36,7 @@ class Completion:
     tokens_estimated: bool = False
     seed: int | None = None
     seconds: float = 0.0
+    finish_word: str = ""
 
     @property
     def answer_tokens(self) -> int:
@@ -42,8 +45,8 @@ class Completion:
 
     @property
     def ran_out(self) -> bool:
-        """True when the model did not end by itself."""
-        return self.finish_reason != "stop"
+        """Whether it is known that the model did not end by itself."""
+        return self.finish_reason in ("length", "loop")
 
     def with_reasoning_tokens(self, reasoning_tokens: int, *, estimated: bool) -> Completion:
         """A copy with the reasoning share filled in, kept within the total."""

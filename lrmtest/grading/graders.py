@@ -98,6 +98,8 @@ def grade(
       answered is provisional: taken from the answer if the reasoning was closed, else from the
       unfinished text, and only what is committed there.
     - A completion that ended by itself is graded on its answer; without a closing tag, whole.
+    - So is one of which nothing says how it ended, but for reasoning that was opened and never
+      closed: that is truncated.
 
     Args:
         question: what was asked.
@@ -108,9 +110,10 @@ def grade(
     Raises:
         UsageError: the question's kind is to say how, and there is no grader for it.
     """
-    if completion.ran_out:
-        return _unfinished(question, completion, grader, tags)
     parts = split(completion.text, tags)
+    unclosed = parts.opened and not parts.closed
+    if completion.ran_out or (completion.finish_reason == "unknown" and unclosed):
+        return _unfinished(question, completion, grader, tags)
     result = grader(question, parts.answer if parts.closed else completion.text)
     failure: FailureClass | None = None
     if not result.correct:

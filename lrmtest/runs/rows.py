@@ -58,6 +58,8 @@ def completion_from_row(row: Mapping[str, Any]) -> StoredCompletion:
     Raises:
         KeyError, TypeError: `row` is not such a dictionary.
     """
+    if "finish_word" not in row:  # a file of 0.1.0
+        row = {**row, "finish_word": ""}
     verdict = row["verdict"]
     return StoredCompletion(
         place=place_from_row(row),

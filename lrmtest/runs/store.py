@@ -46,7 +46,7 @@ from lrmtest.runs.rows import (
 )
 
 STORE_NAME = "lrmtest.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SCHEMA = """
 CREATE TABLE run (
@@ -81,6 +81,7 @@ CREATE TABLE completion (
     tokens_estimated  INTEGER NOT NULL,
     seed              INTEGER,
     seconds           REAL NOT NULL,
+    finish_word       TEXT NOT NULL DEFAULT '',
     created           TEXT NOT NULL,
     verdict           TEXT,
     UNIQUE (run_id, key)
@@ -98,6 +99,9 @@ CREATE TABLE engine_error (
     PRIMARY KEY (run_id, key)
 ) WITHOUT ROWID;
 """
+
+_UPGRADES = {1: "ALTER TABLE completion ADD COLUMN finish_word TEXT NOT NULL DEFAULT ''"}
+"""What makes a schema the next one."""
 
 _ARRIVED = COMPLETION_ROW[:-1]
 """The columns of a completion but for its verdict, which comes later."""
@@ -141,19 +145,26 @@ class Store:
             self._migrate()
 
     def _migrate(self) -> None:
-        if self._schema_version() == 0:
+        if self._schema_version() < SCHEMA_VERSION:
             with self._transaction():
-                # Another process may have made the tables while this one waited for the lock.
-                if self._schema_version() == 0:
-                    for statement in filter(str.strip, _SCHEMA.split(";")):
-                        self._db.execute(statement)
-                    self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                # Another process may have done it while this one waited for the lock.
+                self._upgrade(self._schema_version())
         version = self._schema_version()
         if version != SCHEMA_VERSION:
             raise StoreError(
                 f"{self.path} has schema {version}, this lrmtest reads {SCHEMA_VERSION}",
                 hint="upgrade lrmtest, or choose another folder with --reports-dir",
             )
+
+    def _upgrade(self, version: int) -> None:
+        if version == 0:
+            for statement in filter(str.strip, _SCHEMA.split(";")):
+                self._db.execute(statement)
+        else:
+            for older in range(version, SCHEMA_VERSION):
+                self._db.execute(_UPGRADES[older])
+        if version < SCHEMA_VERSION:
+            self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def _schema_version(self) -> int:
         return int(self._db.execute("PRAGMA user_version").fetchone()[0])

@@ -140,3 +140,9 @@ def test_the_same_command_continues_the_run(reports, data_dir, arguments, tests)
     with Store(reports / STORE_NAME) as store:
         after = {run.run_id: run.manifest.to_json() for run in store.runs()}
     assert after.keys() == before.keys()
+
+
+def test_the_server_s_own_word_for_the_end_is_new_in_it(store):
+    run = store.runs()[0]
+    (first, *_) = store.completions(run.run_id)
+    assert first.completion.finish_word == ""

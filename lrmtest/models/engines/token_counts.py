@@ -27,7 +27,7 @@ def reasoning_end(text: str, tags: tuple[str, str], finish_reason: FinishReason)
     """
     parts = split(text, tags)
     if not parts.closed:
-        return len(text) if parts.opened or finish_reason != "stop" else 0
+        return len(text) if parts.opened or finish_reason in ("length", "loop") else 0
     closing = tags[1]
     end = text.rfind(closing) + len(closing)
     # `split` ignores stray closing tags after the answer.

@@ -30,7 +30,7 @@ _SCORER = "lrmtest"
 _SUMMARY_TEXT = 1000
 """Characters of a prompt in the summaries, which are read whole."""
 # inspect_ai has no word for a completion that was stopped in a loop.
-_STOP_REASONS = {"stop": "stop", "length": "max_tokens", "loop": "max_tokens"}
+_STOP_REASONS = {"stop": "stop", "length": "max_tokens", "loop": "max_tokens", "unknown": "unknown"}
 
 
 def export_inspect(store: Store, run: RunHead, path: Path) -> tuple[int, list[Path]]:

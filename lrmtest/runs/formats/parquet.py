@@ -30,8 +30,8 @@ def export_parquet(store: Store, run: RunHead, path: Path) -> int:
 
     Columns: ``run_id``, ``model``, ``suite``, ``question``, ``sample``, ``kind``, ``references``,
     ``prompt`` (role and text), ``output``, ``reasoning``, ``answer``, ``finish_reason``,
-    ``prompt_tokens``, ``completion_tokens``, ``reasoning_tokens``, ``tokens_estimated``,
-    ``seed``, ``seconds``, ``created``, ``correct``, ``lenient_correct``, ``score``, ``extracted``,
+    ``finish_word``, ``prompt_tokens``, ``completion_tokens``, ``reasoning_tokens``,
+    ``tokens_estimated``, ``seed``, ``seconds``, ``created``, ``correct``, ``lenient_correct``, ``score``, ``extracted``,
     ``failure``, ``provisional``, ``metrics`` and ``error``. What is not known is null; so is
     everything that a completion has, where the engine failed.
 
@@ -79,6 +79,7 @@ def _schema(arrow: Any) -> Any:
             ("reasoning", arrow.large_string()),
             ("answer", arrow.large_string()),
             ("finish_reason", text),
+            ("finish_word", text),
             ("prompt_tokens", count),
             ("completion_tokens", count),
             ("reasoning_tokens", count),
