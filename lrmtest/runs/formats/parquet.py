@@ -31,9 +31,9 @@ def export_parquet(store: Store, run: RunHead, path: Path) -> int:
     Columns: ``run_id``, ``model``, ``suite``, ``question``, ``sample``, ``kind``, ``references``,
     ``prompt`` (role and text), ``output``, ``reasoning``, ``answer``, ``finish_reason``,
     ``finish_word``, ``prompt_tokens``, ``completion_tokens``, ``reasoning_tokens``,
-    ``tokens_estimated``, ``seed``, ``seconds``, ``created``, ``correct``, ``lenient_correct``, ``score``, ``extracted``,
-    ``failure``, ``provisional``, ``metrics`` and ``error``. What is not known is null; so is
-    everything that a completion has, where the engine failed.
+    ``tokens_estimated``, ``seed``, ``seconds``, ``created``, ``correct``, ``lenient_correct``,
+    ``score``, ``extracted``, ``failure``, ``provisional``, ``metrics`` and ``error``. What is not
+    known is null; so is everything that a completion has, where the engine failed.
 
     Returns:
         The number of completions written.
