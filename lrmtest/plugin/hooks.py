@@ -8,6 +8,7 @@ from contextlib import suppress
 import pytest
 
 from lrmtest.errors import DataError, LrmtestError, StoreError, UsageError
+from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.options.settings import add_options
 from lrmtest.plugin.distributed import distribute
 from lrmtest.plugin.ending.ci import shield_log, write_job_summary
@@ -39,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
         session = LrmtestSession(config)
     except (UsageError, DataError, StoreError) as error:
         raise pytest.UsageError(str(error)) from None
+    except LrmtestError as error:  # a model's files
+        pytest.exit(str(error), returncode=INFRASTRUCTURE)
     config.stash[SESSION] = session
     register_gate_reporter(config, session)
     if session.models.names:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from lrmtest.errors import UsageError
+from lrmtest.masking import masked_arguments
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.base import Message, Request, Sampling
 from lrmtest.models.resolve import sampling_defaults
@@ -106,7 +107,9 @@ class Requests:
                     )
                 ),
                 tests=tuple(dict.fromkeys(one.test for one in part if one.test)),
-                options=("--model", self._spec.given, *self._settings.repeat_arguments),
+                options=masked_arguments(
+                    ("--model", self._spec.given, *self._settings.repeat_arguments)
+                ),
             )
             for name, part in by_suite.items()
         }

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import ModelError
-from lrmtest.models.local import gguf_in
+from lrmtest.models.local import gguf_in, refuse_adapter
 
 # What transformers and safetensors say of a checkpoint, and the next step.
 _HINTS = (
@@ -45,11 +45,12 @@ def pretrained_arguments(location: str) -> tuple[str, dict[str, str]]:
             folder with one GGUF model.
 
     Raises:
-        ModelError: there is no such file or folder, or no model in it.
+        ModelError: there is no such file or folder, or no model in it, or an adapter.
     """
     path = Path(location)
     if not path.exists():
         raise ModelError(f"there is no model at {location}")
+    refuse_adapter(path)  # transformers would load the model that it names instead
     if path.is_dir():
         if any((path / name).is_file() for name in ("config.json", "tokenizer.json")):
             return str(path), {}
