@@ -125,7 +125,9 @@ def hidden(text: str, secret: str, *, length: bool = False) -> str:
     if length or len(secret) < _WINDOW or len(text) > _LONGEST_SEARCHED:
         return text.replace(secret, "*" * len(secret) if length else MASK)
     # The text without its line breaks, and where each of its characters was.
-    compact, places, last = [], [], 0
+    compact: list[str] = []
+    places: list[int] = []
+    last = 0
     for gap in _BREAK.finditer(text):
         compact.append(text[last : gap.start()])
         places.extend(range(last, gap.start()))

@@ -214,6 +214,7 @@ def _measure_gguf(path: Path) -> ModelCard:
 def _measure_folder(folder: Path) -> ModelCard:
     _refuse_pointers(folder)
     config = _read_json(folder / "config.json")
+    _refuse_other_weights(folder, config)
     quantization = config.get("quantization_config")
     if not isinstance(quantization, dict):
         quantization = {}
@@ -334,6 +335,22 @@ def _read_json(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ModelError(f"{path} is not a JSON object of a sensible size")
     return value
+
+
+def _refuse_other_weights(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a configuration with which an engine would load other files than those beside it."""
+    named = config.get("transformers_weights")
+    if named is not None and not (isinstance(named, str) and Path(named).name == named):
+        raise ModelError(
+            f"{folder / 'config.json'} names weights outside of its folder (transformers_weights)",
+            hint="copy or download the model again, from who made it",
+        )
+    if "speculators_config" in config:
+        raise ModelError(
+            f"{folder} drafts for another model, which its config.json names (speculators_config)",
+            hint="test that model; to serve it with this draft: --engine-arg=--speculative-config "
+            "--engine-arg=JSON",
+        )
 
 
 def _refuse_pointers(folder: Path) -> None:

@@ -70,8 +70,7 @@ def rerun_arguments(
         if any(MASK in option for option in options):
             raise UsageError(
                 f"run {run_id} was asked with a secret, in a URL or an argument, that is not kept",
-                hint="give pytest the command that made it, with --fresh-run and "
-                f"-k '[{key[1]}]'",
+                hint=f"give pytest the command that made it, with --fresh-run and -k '[{key[1]}]'",
             )
         samples = ("--samples", str(1 if suite.samples is None else suite.samples))
         by_options.setdefault((*options, *samples), []).extend(tests)

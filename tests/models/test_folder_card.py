@@ -216,6 +216,20 @@ def test_an_adapter_is_no_model(tmp_path, model_folder):
         measure(folder)
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"transformers_weights": "../other.safetensors"},
+        {"transformers_weights": "/etc/passwd"},
+        {"transformers_weights": ["x"]},
+        {"speculators_config": {"verifier": {"name_or_path": "/other/model"}}},
+    ],
+)
+def test_a_configuration_that_names_other_weights(model_folder, config):
+    with pytest.raises(ModelError, match="transformers_weights|speculators_config"):
+        measure(model_folder(config=config))
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
 def test_a_git_lfs_pointer_is_told(model_folder, name):
     folder = model_folder()
