@@ -348,8 +348,7 @@ def _refuse_other_weights(folder: Path, config: Mapping[str, Any]) -> None:
     if "speculators_config" in config:
         raise ModelError(
             f"{folder} drafts for another model, which its config.json names (speculators_config)",
-            hint="test that model; to serve it with this draft: --engine-arg=--speculative-config "
-            "--engine-arg=JSON",
+            hint="give that model; its draft goes to the server by --engine-arg",
         )
 
 

@@ -226,7 +226,7 @@ def test_an_adapter_is_no_model(tmp_path, model_folder):
     ],
 )
 def test_a_configuration_that_names_other_weights(model_folder, config):
-    with pytest.raises(ModelError, match="transformers_weights|speculators_config"):
+    with pytest.raises(ModelError, match=r"transformers_weights|speculators_config"):
         measure(model_folder(config=config))
 
 
