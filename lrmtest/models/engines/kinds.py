@@ -7,16 +7,14 @@ when a model is to run on its engine.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from lrmtest.entry_points import load_offer, offers_of
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.hashes import file_hashes, hash_files
 
@@ -161,7 +159,7 @@ _OWN = {
 
 def engine_names() -> tuple[str, ...]:
     """Every engine there is: lrmtest's own in the order of the documentation, then the others."""
-    return tuple(dict.fromkeys((*_OWN, *sorted(_offered(tuple(sys.path))))))
+    return tuple(dict.fromkeys((*_OWN, *sorted(offers_of(GROUP)))))
 
 
 def check_engine_name(engine: str, *, where: str) -> str:
@@ -195,14 +193,10 @@ def engine_kind(engine: str, *, where: str = "--engine") -> EngineKind:
         UsageError: there is no such engine, more than one, or the package that offers it is broken.
     """
     check_engine_name(engine, where=where)
-    offers = _offered(tuple(sys.path)).get(engine, ())
-    if len(offers) + (engine in _OWN) > 1:
-        owners = [*(["lrmtest itself"] if engine in _OWN else []), *map(_package, offers)]
-        raise UsageError(
-            f"engine {engine!r} is offered more than once: by {' and '.join(owners)}",
-            hint=f"uninstall {_package(offers[-1])}, or have its authors rename its engine",
-        )
-    return _OWN[engine] if engine in _OWN else _loaded(offers[0])
+    offers = offers_of(GROUP).get(engine)
+    if offers is None:
+        return _OWN[engine]
+    return load_offer(offers, EngineKind, "engine", is_ours=engine in _OWN)
 
 
 def kind_of(spec: ModelSpec) -> EngineKind:
@@ -249,33 +243,3 @@ def _factory(kind: EngineKind) -> EngineFactory:
             f"engine {kind.name!r}: its factory {kind.factory!r} is not there: {error}",
             hint="it is written module:name",
         ) from error
-
-
-@lru_cache(maxsize=1)
-def _offered(_path: tuple[str, ...]) -> dict[str, tuple[EntryPoint, ...]]:
-    """The entry points of other packages by name, as of the module path; nothing is imported."""
-    found: dict[str, tuple[EntryPoint, ...]] = {}
-    for point in entry_points(group=GROUP):
-        found[point.name] = (*found.get(point.name, ()), point)
-    return found
-
-
-def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else point.module
-
-
-def _loaded(point: EntryPoint) -> EngineKind:
-    """The kind that an entry point names, if it is one."""
-    try:
-        kind = point.load()
-    except Exception as error:  # whatever a foreign package does when it is imported
-        wrong = f"{type(error).__name__}: {error}".partition("\n")[0]
-    else:
-        if isinstance(kind, EngineKind) and kind.name == point.name:
-            return kind
-        named = f"an EngineKind named {kind.name!r}" if isinstance(kind, EngineKind) else repr(kind)
-        wrong = f"{point.value} is {named}, not the EngineKind {point.name!r}"
-    raise UsageError(
-        f"engine {point.name!r} of package {_package(point)} cannot be used: {wrong}",
-        hint=f"reinstall {_package(point)}, or tell its authors",
-    )

@@ -232,13 +232,14 @@ class Generation:
 
     def status_of(self, keys: Sequence[str]) -> SampleStatus:
         """What is known of `keys`, none of which is still being generated."""
-        graded = {} if self._stopping_rule is None else self._stopping_rule.verdicts
+        rule = self._stopping_rule
+        graded = {} if rule is None else {key: rule.verdict_of(key) for key in keys}
         with self._changed:
             return SampleStatus(
                 errors={key: self._errors[key] for key in keys if key in self._errors},
                 fresh=frozenset(self._fresh.intersection(keys)),
                 dropped=frozenset(self._dropped.intersection(keys)),
-                verdicts={key: graded[key] for key in keys if key in graded},
+                verdicts={key: verdict for key, verdict in graded.items() if verdict},
             )
 
     def generate_now(

@@ -460,8 +460,8 @@ def test_engines_without_a_server_are_refused(model_file):
 SUITE = """
 import lrmtest
 
-@lrmtest.suite("fresh-temporal")
-def test_temporal(question, model):
+@lrmtest.suite("fresh-arithmetic")
+def test_arithmetic(question, model):
     assert model.solve(question).completion.text
 """
 
