@@ -18,7 +18,7 @@ from lrmtest.analysis.triage import (
     triage,
 )
 from lrmtest.cli.output import show
-from lrmtest.cli.question import find_question, sample_views
+from lrmtest.cli.question import MOST_SHOWN, find_question, sample_views
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
@@ -216,7 +216,7 @@ def _show_question(
                 notes.append("the baseline asked it with another prompt")
     length = 1500 if max(map(len, sides.values())) <= 2 else 500
     if arguments.full:
-        length = 10**9
+        length = MOST_SHOWN
     show(
         side_by_side(
             title=f"{suite} {question_id}: {run.run_id}{against}",

@@ -89,7 +89,11 @@ def plain_tail(text: str, limit: int) -> str:
 
 def one_line(text: str, limit: int) -> str:
     """`plain` with every run of white space as one space, for a table cell."""
-    return plain(" ".join(text.split()), limit)
+    head = text[: 100 * limit]
+    words = " ".join(head.split())
+    if len(words) <= limit:  # as always but for what is blank almost all through
+        return plain(" ".join(text.split()), limit)
+    return plain(words + text[len(head) :], limit)
 
 
 def safe(text: str, limit: int, style: str = "") -> Text:
