@@ -41,13 +41,19 @@ _Error = type[LrmtestError]
 
 
 def read_bytes(
-    path: Path, most: int, *, error: _Error = DataError, hint: str | None = None
+    path: Path,
+    most: int,
+    *,
+    what: str = "",
+    error: _Error = DataError,
+    hint: str | None = None,
 ) -> bytes:
     """The content of a file.
 
     Args:
         path: the file.
         most: bytes that it may have.
+        what: is put before its name in the message.
         error: what is raised.
         hint: what the reader should do about a file that cannot be read.
 
@@ -58,15 +64,23 @@ def read_bytes(
         with path.open("rb") as file:
             data = file.read(most + 1)
     except OSError as problem:
-        raise error(f"cannot read {path}: {problem.strerror or problem}", hint=hint) from problem
+        reason = problem.strerror or problem
+        raise error(f"cannot read {what}{path}: {reason}", hint=hint) from problem
     if len(data) > most:
         raise _too_long(str(path), most, error)
     return data
 
 
-def read_text(path: Path, most: int, *, error: _Error = DataError, hint: str | None = None) -> str:
+def read_text(
+    path: Path,
+    most: int,
+    *,
+    what: str = "",
+    error: _Error = DataError,
+    hint: str | None = None,
+) -> str:
     """As `read_bytes`, decoded from UTF-8, its byte order mark left out, line ends as ``\\n``."""
-    data = read_bytes(path, most, error=error, hint=hint)
+    data = read_bytes(path, most, what=what, error=error, hint=hint)
     text = _decoded(data, str(path), error, hint)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -118,30 +132,30 @@ def parse_json(
             )
         return json.loads(text, parse_int=_integer)
     except json.JSONDecodeError as problem:
-        where = f"{place}:{problem.lineno}" if problem.lineno > 1 else place
-        raise error(f"{where}: not JSON: {problem.msg}; cut off or edited?", hint=hint) from problem
+        where = f"{place}:{problem.lineno}" if "\n" in text.strip() else place
+        raise error(
+            f"{where}: not valid JSON, cut off perhaps ({problem.msg})", hint=hint
+        ) from problem
     except RecursionError as problem:
-        raise error(f"{place}: nested too deeply", hint=hint) from problem
+        raise error(f"{place}: not valid JSON: nested too deeply", hint=hint) from problem
     except ValueError as problem:
-        raise error(f"{place}: not JSON: {problem}", hint=hint) from problem
+        raise error(f"{place}: not valid JSON: {problem}", hint=hint) from problem
 
 
-def read_toml(
-    path: Path, most: int = SETTINGS, *, error: _Error = DataError, hint: str | None = None
-) -> dict[str, Any]:
-    """The table that a TOML file is.
+def read_toml(path: Path, *, what: str = "", error: _Error = DataError) -> dict[str, Any]:
+    """The table that a TOML file of settings is; see `read_bytes`.
 
     Raises:
-        error: it cannot be read, is longer than `most` bytes, or is no TOML.
+        error: it cannot be read, is too long, or is no TOML.
     """
-    text = read_text(path, most, error=error, hint=hint)
+    text = read_text(path, SETTINGS, what=what, error=error)
     try:
         table = tomllib.loads(text)
         _check_numbers(table)
     except RecursionError as problem:
-        raise error(f"{path}: nested too deeply", hint=hint) from problem
+        raise error(f"{path} is not valid TOML: nested too deeply") from problem
     except ValueError as problem:
-        raise error(f"{path} is not valid TOML: {problem}", hint=hint) from problem
+        raise error(f"{path} is not valid TOML: {problem}") from problem
     return table
 
 

@@ -156,7 +156,7 @@ def _at_home(card: ModelCard, file: Path) -> ModelCard:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    return read_toml(path, error=UsageError, hint="model cards are read from it")
+    return read_toml(path, what="model cards from ", error=UsageError)
 
 
 def _named(section: object, path: Path) -> dict[str, _Found]:

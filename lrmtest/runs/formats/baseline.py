@@ -113,7 +113,10 @@ def read_baseline(path: Path) -> RunRecord:
         DataError: the file is missing or malformed; names file, question and field.
     """
     data = read_bytes(
-        path, DOCUMENT, hint="name a baseline's file or a run (`lrmtest runs` lists them)"
+        path,
+        DOCUMENT,
+        what="the baseline ",
+        hint="name a baseline's file or a run (`lrmtest runs` lists them)",
     )
     return parse_baseline(data, str(path))
 
