@@ -17,6 +17,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from lrmtest.bounded import read_toml
 from lrmtest.errors import UsageError
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
 from lrmtest.models.engines.kinds import check_engine_name
@@ -155,13 +156,7 @@ def _at_home(card: ModelCard, file: Path) -> ModelCard:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UsageError(f"cannot read model cards from {path}: {reason}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}") from error
+    return read_toml(path, what="model cards from ", error=UsageError)
 
 
 def _named(section: object, path: Path) -> dict[str, _Found]:

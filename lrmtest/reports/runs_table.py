@@ -14,7 +14,7 @@ from lrmtest.analysis.summary import Rate
 from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.verdict import FAILURE_CLASSES, FailureClass, Verdict
 from lrmtest.reports.escape import one_line, safe
-from lrmtest.reports.fold import fold
+from lrmtest.reports.fold import fold, how_graded
 from lrmtest.reports.numbers import UNKNOWN, count, counted, duration, interval_percent, percent
 from lrmtest.reports.tables import Widest, open_table
 
@@ -183,7 +183,7 @@ def sample_parts(view: SampleView, head: int, tail: int, *, run: str = "") -> li
     if view.reasoning.strip():
         parts += [Text("reasoning", style="bold cyan")]
         parts += [Text(fold(view.reasoning.strip(), head, tail), style="dim"), ""]
-    answer = fold(view.answer.strip(), head, tail) or "(none)"
+    answer = how_graded(view.answer) + fold(view.answer.strip(), head, tail) or "(none)"
     return [*parts, Text("answer", style="bold cyan"), Text(answer), ""]
 
 

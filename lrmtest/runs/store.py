@@ -174,7 +174,7 @@ class Store:
         with self._lock:
             try:
                 yield
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.Error, OSError, OverflowError, UnicodeEncodeError) as error:
                 text = str(error)
                 hint = "check the file and its folder; --reports-dir chooses another one"
                 name = getattr(error, "sqlite_errorname", "")

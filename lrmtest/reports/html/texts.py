@@ -19,6 +19,7 @@ from lrmtest.grading.loops import find_loop
 from lrmtest.grading.split import told_apart
 from lrmtest.questions.question import Question
 from lrmtest.reports.escape import one_line, plain, size_of
+from lrmtest.reports.fold import how_graded
 from lrmtest.runs.command import rerun_arguments
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import RunRecord, StoredCompletion, StoredQuestion
@@ -186,7 +187,7 @@ def _sample(stored: StoredCompletion, tags: tuple[str, str]) -> dict[str, Any]:
     sample: dict[str, Any] = {
         "sample": stored.place.sample,
         "reasoning": _part(reasoning),
-        "answer": _part(answer),
+        "answer": _part(answer, how_graded(answer)),
         "finish": completion.finish_reason,
         "reasoning_tokens": completion.reasoning_tokens,
         "answer_tokens": completion.answer_tokens,
@@ -205,14 +206,14 @@ def _sample(stored: StoredCompletion, tags: tuple[str, str]) -> dict[str, Any]:
     return sample
 
 
-def _part(text: str) -> dict[str, Any]:
+def _part(text: str, note: str = "") -> dict[str, Any]:
     """A text; `loop` is what it ends in, given once, and `times` how often that came."""
     text = text.strip("\n")
     loop = find_loop(text)
     if loop is None:
-        return {"text": _bounded(text)}
+        return {"text": note + _bounded(text)}
     return {
-        "text": _bounded(text[: loop.start]),
+        "text": note + _bounded(text[: loop.start]),
         "loop": plain(text[loop.start : loop.start + loop.period], _HEAD),
         "times": int(loop.repeats),
         "length": loop.end - loop.start,

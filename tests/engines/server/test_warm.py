@@ -439,7 +439,7 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(served):
     done = lrmtest(
         "serve", f"m={served}", "--engine", "llamacpp", "--engine-arg=--port", "--engine-arg=nope"
     )
-    assert done.returncode == 1
+    assert done.returncode == 11
     assert "lrmtest: llama-server" in done.stderr
     assert "Traceback" not in done.stderr
     assert warm_record("m") is None

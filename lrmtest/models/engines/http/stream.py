@@ -33,6 +33,7 @@ INTERRUPTED = ("abort", "aborted", "error", "cancelled")
 _MAX_CHARS_PER_TOKEN = 256  # no vocabulary in use has a longer token
 _MAX_PIECES_PER_TOKEN = 8  # gateways cut a token's text into a few pieces, never into many
 _MAX_COUNT = 1 << 40
+_MOST_CLOSINGS = 1024  # a model that repeats the tag to its budget needs no more of them
 
 
 class BrokenAnswerError(Exception):
@@ -79,12 +80,19 @@ class Closing:
     Attributes:
         pieces: pieces of text, the one that completed the tag included.
         tokens: completion tokens up to the end of that piece; None when unknown.
-        rest: what that piece holds behind the tag.
+        text: ends as that piece does; all closings of a piece have one text in common.
+        end: where the tag ends in it.
     """
 
     pieces: int
     tokens: int | None
-    rest: str
+    text: str
+    end: int
+
+    @property
+    def rest(self) -> str:
+        """What the piece holds behind the tag."""
+        return self.text[self.end :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +104,8 @@ class ChatReply:
         finish_reason: how it ended.
         prompt_tokens, completion_tokens, reasoning_tokens: None where the server did not say.
         pieces: how many pieces of text came; the number of tokens on most servers.
-        closings: each closing tag, by its end in `text`.
+        closings: the last closing tags, 1,024 at least where there are as many, by their ends in
+            `text`.
     """
 
     text: str
@@ -255,8 +264,10 @@ class ChatStream:
         end = window.find(self._closing)
         while end != -1:
             end += len(self._closing)
-            closing = Closing(self.pieces, tokens, window[end:])
+            closing = Closing(self.pieces, tokens, window, end)
             self._closings[self._length - len(window) + end] = closing
+            if len(self._closings) > 2 * _MOST_CLOSINGS:
+                self._closings = dict(list(self._closings.items())[-_MOST_CLOSINGS:])
             end = window.find(self._closing, end)
         self._tail = window[-(len(self._closing) - 1) :] if len(self._closing) > 1 else ""
 
