@@ -17,6 +17,7 @@ from typing import Any
 
 from lrmtest.cli.output import say
 from lrmtest.errors import LrmtestError, ModelError, UsageError
+from lrmtest.inherited import inherited_environment
 from lrmtest.models.engines.server.planned_tokens import smallest_context, stand_ins
 from lrmtest.models.engines.server.warm_keeper import keep, log_file, served_engine, stop
 from lrmtest.models.engines.server.warm_records import WarmRecord, warm_record, warm_records
@@ -82,6 +83,8 @@ def _found(arguments: argparse.Namespace, tell: Tell) -> ModelSpec:
     """The model, its files on disk, if its engine has a server to keep up."""
     cards = read_cards(arguments)
     spec = resolve(arguments.model, cards, engine=arguments.engine)
+    for notice in spec.notices:
+        tell(notice)
     served_engine(spec, read_server_options(arguments))
     return replace(spec, location=str(fetch(spec, tell=tell)))
 
@@ -124,7 +127,11 @@ def _start_in_background(arguments: argparse.Namespace) -> int:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, _TOLD_BY: str(write)},
+        # It lives on, and has no use for the keys of other services.
+        env={
+            **inherited_environment((*arguments.engine_env, "HF_TOKEN", "PIP_*")),
+            _TOLD_BY: str(write),
+        },
         pass_fds=(write,),
         start_new_session=True,
     )

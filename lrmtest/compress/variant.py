@@ -20,7 +20,7 @@ from lrmtest.bounded import DOCUMENT, read_json
 from lrmtest.errors import DataError, ModelError, UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import SAFE_NAME
-from lrmtest.models.resolve import CARD_FILE
+from lrmtest.models.folder_card import CARD_FILE
 from lrmtest.unicode import well_formed
 
 RECORD_FILE = "lrmtest-compression.json"

@@ -31,6 +31,14 @@ def add_server_options(add: AddOption) -> None:
         help="further argument for a server that lrmtest starts, passed on untouched; repeat it",
     )
     add(
+        "--engine-env",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="further variable of the environment that a server which lrmtest starts is given; "
+        "repeat it",
+    )
+    add(
         "--tensor-parallel",
         type=at_least_1,
         metavar="N",
@@ -105,6 +113,7 @@ def read_server_options(option: argparse.Namespace) -> EngineOptions:
         dtype=option.dtype,
         trust_remote_code=option.trust_remote_code,
         engine_args=tuple(option.engine_arg),
+        program_variables=tuple(option.engine_env),
         tensor_parallel=option.tensor_parallel,
         pipeline_parallel=option.pipeline_parallel,
         data_parallel=option.data_parallel,

@@ -45,6 +45,8 @@ def pytest_configure(config: pytest.Config) -> None:
         if config.option.gate:  # 4 would be a mistake in the command
             pytest.exit(told(error), returncode=INFRASTRUCTURE)
         raise pytest.UsageError(told(error)) from None
+    except LrmtestError as error:  # a model's files
+        pytest.exit(told(error), returncode=INFRASTRUCTURE)
     config.stash[SESSION] = session
     register_gate_reporter(config, session)
     if session.models.names:

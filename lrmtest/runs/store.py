@@ -24,6 +24,7 @@ from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
+from lrmtest.runs.files import create_private
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.records import (
     RunHead,
@@ -136,6 +137,7 @@ class Store:
             )
         with self._errors("open"):
             path.parent.mkdir(parents=True, exist_ok=True)
+            create_private(path)  # SQLite gives the files beside it the same mode
             self._db = sqlite3.connect(
                 path, timeout=60, isolation_level=None, check_same_thread=False
             )

@@ -61,6 +61,23 @@ def test_it_generates_and_counts(real):
     assert (short.finish_reason, short.completion_tokens) == ("length", 2)
 
 
+def test_the_server_has_no_keys_of_other_services(smollm2_path, started, monkeypatch):
+    foreign = ("OPENAI_API_KEY", "LRMTEST_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "MINE")
+    for name in foreign:
+        monkeypatch.setenv(name, f"foreign-{name}")
+    options = {"concurrency": 1, "program_variables": ("MINE",)}
+    with Session(make(smollm2_path, **options), [ask("Hi", budget=2)]):
+        (server,) = started()
+        guard = server.parent()
+        for process in (server, guard):
+            environment = process.environ()
+            assert [name for name in foreign if name in environment] == ["MINE"]
+            assert "foreign-" not in str({**environment, "MINE": ""})
+            assert environment["PATH"]
+        # Its own key is in its environment, where only this user sees it, and on no command line.
+        assert server.environ()["LLAMA_API_KEY"] not in " ".join(server.cmdline())
+
+
 def test_the_manifest_says_what_was_run(real):
     info = real.info
     assert info.engine == "llamacpp"

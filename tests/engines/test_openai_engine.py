@@ -514,8 +514,12 @@ def test_loopback_goes_past_every_proxy(monkeypatch):
 
 
 def test_keys_come_from_the_environment(monkeypatch):
+    monkeypatch.delenv("LRMTEST_API_KEY", raising=False)
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     with FaultServer(key=SECRET) as server:
+        with pytest.raises(ModelError, match="401"), running(server.url):
+            pass  # it is api.openai.com's
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         assert only(server.url).completion
         monkeypatch.setenv("LRMTEST_API_KEY", "another")
         with pytest.raises(ModelError, match="401") as caught, running(server.url):

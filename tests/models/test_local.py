@@ -137,10 +137,24 @@ def test_a_missing_shard_is_named(model_folder):
         measure(folder)
 
 
-def test_an_index_cannot_lead_out_of_its_folder(model_folder):
-    index = {"weight_map": {"a": "../../../etc/passwd"}}
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../../etc/passwd",
+        "/etc/passwd",
+        "../other/model.safetensors",
+        "sub/model.safetensors",
+        "/model.safetensors",
+        "..",
+        "",
+        "..\\\\model.safetensors",
+        "pytorch_model.bin",
+    ],
+)
+def test_an_index_cannot_lead_out_of_its_folder(model_folder, name):
+    index = {"weight_map": {"a": name}}
     folder = model_folder(**{"model.safetensors.index.json": json.dumps(index)})
-    with pytest.raises(ModelError, match="missing: passwd"):
+    with pytest.raises(ModelError, match="outside of its folder, or of another kind"):
         measure(folder)
 
 

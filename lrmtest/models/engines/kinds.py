@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from lrmtest.entry_points import load_offer, offers_of
 from lrmtest.errors import ModelError, UsageError
+from lrmtest.masking import masked_arguments, masked_url
 from lrmtest.models.hashes import file_hashes, hash_files
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ class EngineKind:
             return {}  # It was made before; no setting can change it any more.
         settings: dict[str, Any] = {"stop_loops": options.stop_loops}
         if self.source == "endpoint":
-            return settings | {"endpoint": spec.location, "served_model": options.served_model}
+            url = masked_url(spec.location)
+            return settings | {"endpoint": url, "served_model": options.served_model}
         card = spec.card
         return settings | {
             "device": options.device,
@@ -103,7 +105,7 @@ class EngineKind:
             "card_dtype": card.dtype,
             "quantization": card.quantization,
             "kv_cache_dtype": card.kv_cache_dtype,
-            "engine_args": [*card.engine_args, *options.engine_args],
+            "engine_args": list(masked_arguments([*card.engine_args, *options.engine_args])),
         }
 
 
@@ -160,6 +162,11 @@ _OWN = {
 def engine_names() -> tuple[str, ...]:
     """Every engine there is: lrmtest's own in the order of the documentation, then the others."""
     return tuple(dict.fromkeys((*_OWN, *sorted(offers_of(GROUP)))))
+
+
+def is_own(engine: str) -> bool:
+    """Whether an engine of this name comes with lrmtest, and runs files."""
+    return engine in _OWN and _OWN[engine].has_files
 
 
 def check_engine_name(engine: str, *, where: str) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from lrmtest.errors import EngineError, UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.loops import LoopDetector
+from lrmtest.masking import masked_url
 from lrmtest.models.engines.base import (
     Deliver,
     Delivery,
@@ -26,7 +27,8 @@ from lrmtest.models.engines.base import (
 )
 from lrmtest.models.engines.http.background import BackgroundLoop
 from lrmtest.models.engines.http.client import ChatClient
-from lrmtest.models.engines.http.endpoint import Endpoint, environment_key
+from lrmtest.models.engines.http.endpoint import Endpoint
+from lrmtest.models.engines.http.keys import FoundKey, find_key
 from lrmtest.models.engines.http.retry import Backoff, CircuitBreaker
 from lrmtest.models.engines.http.server_facts import (
     LLAMA_CPP,
@@ -85,7 +87,10 @@ class OpenAIEngine:
     ) -> None:
         self._spec = spec
         self._options = options
-        self._endpoint = Endpoint.parse(spec.location, key or environment_key())
+        url = Endpoint.parse(spec.location).url
+        found = FoundKey(key) if key else find_key(spec.name, url, options.endpoints)
+        self._endpoint = Endpoint(url, found.value)
+        self._notices = found.notices
         self._backoff = backoff or Backoff()
         self._detector = detector or (LoopDetector if options.stop_loops else None)
         self._progress = Progress()
@@ -115,6 +120,8 @@ class OpenAIEngine:
             from lrmtest.models.engines.tokenizers.counter import load_counter
 
             self._count = load_counter(self._options.tokenizer)
+        for notice in self._notices:
+            self._options.tell(f"{self._spec.name}: {notice}")
         self._background.start()
         try:
             return self._background.call(self._open(planned, deliver))
@@ -160,7 +167,7 @@ class OpenAIEngine:
             version=facts.version,
             details={
                 "server": facts.kind or "unknown",
-                "url": self._endpoint.url,
+                "url": masked_url(self._endpoint.url),
                 "served_model": facts.model,
                 "context_length": facts.context_length,
                 "concurrency": concurrency,

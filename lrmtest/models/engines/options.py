@@ -30,6 +30,10 @@ class EngineOptions:
             CUDA_VISIBLE_DEVICES; None for all.
         max_restarts: how often a server that lrmtest started is started again when it dies.
         start_timeout: seconds that such a server may take to load the model.
+        endpoints: name and base URL of every endpoint that the session asks, so that none gets
+            the key of another.
+        program_variables: further variables of the environment that a server which lrmtest starts
+            is given, by name.
         tell: is told what the user should know of the engine: while it starts on the thread that
             starts it, later on any.
     """
@@ -50,4 +54,6 @@ class EngineOptions:
     visible_devices: str | None = None
     max_restarts: int = 2
     start_timeout: float = 3600.0
+    endpoints: tuple[tuple[str, str], ...] = field(default=(), repr=False, compare=False)
+    program_variables: tuple[str, ...] = ()
     tell: Tell = field(default=silent, repr=False, compare=False)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from lrmtest.bounded import SETTINGS, read_text
 from lrmtest.errors import DataError, UsageError
+from lrmtest.masking import masked_arguments
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.base import Message, Request, Sampling
 from lrmtest.models.resolve import sampling_defaults
@@ -107,7 +108,9 @@ class Requests:
                     )
                 ),
                 tests=tuple(dict.fromkeys(one.test for one in part if one.test)),
-                options=("--model", self._spec.given, *self._settings.repeat_arguments),
+                options=masked_arguments(
+                    ("--model", self._spec.given, *self._settings.repeat_arguments)
+                ),
             )
             for name, part in by_suite.items()
         }

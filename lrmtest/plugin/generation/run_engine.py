@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 
 from lrmtest.errors import LrmtestError
+from lrmtest.masking import masked_values
 from lrmtest.models.engines.base import Delivery, Engine, EngineInfo, Progress, Request
 from lrmtest.models.engines.kinds import create_engine, kind_of
 from lrmtest.models.engines.pool import EnginePool, pinned
@@ -70,6 +71,8 @@ class RunEngine:
         if self._engine is None:
             begun = time.monotonic()
             engine = self._made()
+            for notice in self._spec.notices:
+                self._say(notice)
             self._say(f"{self._spec.name}: starting the {self._spec.engine} engine")
             try:
                 info = engine.start(planned, self._deliver)
@@ -84,7 +87,7 @@ class RunEngine:
                 engine=info.engine,
                 version=info.version,
                 seeded=info.seeded,
-                details=info.details,
+                details=masked_values(info.details),
             )
             self._run.describe(replace(self._run.manifest, engine=described))
             if len(planned) >= selftest.LONG_RUN_SAMPLES and kind_of(self._spec).generates:

@@ -83,7 +83,7 @@ class Examples:
             "question": question_to_json(drawn.question),
         }
         text = json.dumps(content, indent=1, ensure_ascii=False)
-        write_whole(self.path, text + "\n", what="the failing question")
+        write_whole(self.path, text + "\n", what="the failing question", private=False)
         self._written = drawn.draws
 
     def forget(self) -> None:

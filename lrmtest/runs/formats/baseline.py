@@ -71,7 +71,7 @@ def write_baseline(path: Path, run: RunRecord) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    write_whole(path, baseline_text(run), what="the baseline")
+    write_whole(path, baseline_text(run), what="the baseline", private=False)
 
 
 def baseline_text(run: RunRecord) -> str:

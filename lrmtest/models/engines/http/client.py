@@ -9,15 +9,18 @@ import asyncio
 import contextlib
 import functools
 import json
+import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
+from lrmtest.masking import masked
 from lrmtest.models.engines.base import Request
-from lrmtest.models.engines.http.endpoint import KEY_VARIABLES, Endpoint
+from lrmtest.models.engines.http.endpoint import KEY_VARIABLE, Endpoint
 from lrmtest.models.engines.http.retry import retry_after_seconds
 from lrmtest.models.engines.http.sse import EventParser, EventTooLargeError
 from lrmtest.models.engines.http.stream import (
@@ -26,6 +29,20 @@ from lrmtest.models.engines.http.stream import (
     ChatStream,
     RefusedError,
 )
+
+
+class _MaskedUrls(logging.Filter):
+    """Keeps secrets of URLs out of the lines that httpx logs of every request."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                masked(str(part)) if isinstance(part, httpx.URL) else part for part in record.args
+            )
+        return True
+
+
+logging.getLogger("httpx").addFilter(_MaskedUrls())
 
 _CONNECT_SECONDS = 15.0
 _DRAIN_SECONDS = 1.0
@@ -114,7 +131,12 @@ class ChatClient:
                     f"the server answered with {self.endpoint.quote(kind, 60)}: {start}",
                     hint="is this URL the API's, or a web page's?",
                 )
-            return stream.reply()
+            return self._without_key(stream.reply())
+
+    def _without_key(self, reply: ChatReply) -> ChatReply:
+        """`reply`, unless the server has put the key into it: then with asterisks there."""
+        text = self.endpoint.hide(reply.text)
+        return reply if text == reply.text else replace(reply, text=text)
 
     async def get(self, url: str) -> Any:
         """The JSON value at `url`; raises as `chat` does."""
@@ -262,7 +284,10 @@ def _parse(data: str | bytes) -> Any:
 
 def _hint(status: int, words: str) -> str | None:
     if status in (401, 403):
-        return f"set {' or '.join(KEY_VARIABLES)} in the environment"
+        return (
+            f"set {KEY_VARIABLE}, or {KEY_VARIABLE}_NAME for the model called NAME, "
+            "in the environment"
+        )
     if status == 404:
         return "check the URL, and the model's name with --served-model"
     if 300 <= status < 400:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import ModelError, UsageError
+from lrmtest.inherited import inherited_environment
 from lrmtest.models.cache import cache_dir
 from lrmtest.models.engines.server.launch import Address
 
@@ -164,6 +165,7 @@ def process_mark(pid: int) -> str | None:
     try:
         done = subprocess.run(
             ["ps", "-o", "uid=,lstart=", "-p", str(pid)],
+            env=inherited_environment(),
             capture_output=True,
             text=True,
             timeout=_PS_SECONDS,

@@ -12,7 +12,7 @@ from typing import Any
 from lrmtest.bounded import SETTINGS, read_json
 from lrmtest.errors import ModelError
 from lrmtest.models.gguf_header import read_gguf_header
-from lrmtest.models.local import gguf_in
+from lrmtest.models.local import gguf_in, refuse_adapter
 
 # What transformers and safetensors say of a checkpoint, and the next step.
 _HINTS = (
@@ -46,11 +46,12 @@ def pretrained_arguments(location: str) -> tuple[str, dict[str, str]]:
             folder with one GGUF model.
 
     Raises:
-        ModelError: there is no such file or folder, or no model in it.
+        ModelError: there is no such file or folder, or no model in it, or an adapter.
     """
     path = Path(location)
     if not path.exists():
         raise ModelError(f"there is no model at {location}")
+    refuse_adapter(path)  # transformers would load the model that it names instead
     if path.is_dir():
         if any((path / name).is_file() for name in ("config.json", "tokenizer.json")):
             return str(path), {}
