@@ -24,6 +24,7 @@ from lrmtest.grading.loops import LoopDetector
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.base import Message, Request, Sampling
 from lrmtest.models.engines.http.endpoint import Endpoint
+from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.retry import (
     MAX_RETRY_AFTER,
     Backoff,
@@ -31,7 +32,7 @@ from lrmtest.models.engines.http.retry import (
     retry_after_seconds,
 )
 from lrmtest.models.engines.http.sse import EventParser, EventTooLargeError
-from lrmtest.models.engines.http.stream import BrokenAnswerError, ChatStream, RefusedError
+from lrmtest.models.engines.http.stream import ChatStream
 from lrmtest.models.engines.openai_engine import OpenAIEngine
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.server.readiness import free_port
@@ -637,7 +638,7 @@ def test_events_survive_any_chunking(texts_sent, data, newline):
     events = []
     for begin, end in zip([0, *cuts], [*cuts, len(wire)], strict=True):
         events += parser.feed(wire[begin:end])
-    assert [json.loads(event) for event in events] == texts_sent
+    assert [json.loads(event.data) for event in events] == texts_sent
     assert parser.finish() == []
     assert parser.lines == 4 * len(texts_sent) + 1
 
@@ -652,7 +653,7 @@ def test_garbage_never_breaks_the_parser(chunks):
     except EventTooLargeError:
         return
     assert pieces == events
-    assert all(len(event.encode()) <= 3 * 64 for event in pieces)
+    assert all(len(event.data.encode()) <= 3 * 64 for event in pieces)
 
 
 def test_the_parser_is_linear_and_bounded():
@@ -708,7 +709,9 @@ def test_any_json_is_an_answer_or_a_named_error(events):
     assert reply.completion_tokens is None or reply.completion_tokens > 0
 
 
-@given(st.lists(st.sampled_from(["<think>", "</think>", "</th", "ink>", " a", "\n", "b"])))
+@given(
+    st.lists(st.sampled_from(["<think>", "</think>", "</th", "ink>", " a", "\n", "b"]), min_size=1)
+)
 def test_closing_tags_are_seen_however_they_are_cut(pieces):
     stream = ChatStream(TAGS, 100)
     for piece in pieces:
@@ -727,14 +730,15 @@ def test_closing_tags_are_seen_however_they_are_cut(pieces):
 
 
 @given(st.text(max_size=40) | st.floats().map(str) | st.datetimes().map(str))
-def test_retry_after_is_a_bounded_number_or_nothing(header):
+def test_retry_after_is_a_finite_number_or_nothing(header):
     seconds = retry_after_seconds(header)
-    assert seconds is None or 0 <= seconds <= MAX_RETRY_AFTER
+    assert seconds is None or 0 <= seconds < float("inf")
 
 
 def test_retry_after_understands_dates():
     assert retry_after_seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0
-    assert retry_after_seconds("Wed, 21 Oct 2999 07:28:00 GMT") == MAX_RETRY_AFTER
+    assert retry_after_seconds("Wed, 21 Oct 2999 07:28:00 GMT") > MAX_RETRY_AFTER
+    assert retry_after_seconds("soon") is None
     assert retry_after_seconds("7") == 7
 
 

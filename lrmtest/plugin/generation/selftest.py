@@ -2,21 +2,100 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lrmtest.grading.completion import Completion
-from lrmtest.models.engines.base import Delivery, EngineInfo, Request, Sampling
+from lrmtest.models.engines.base import Delivery, EngineInfo, Message, Request, Sampling
 
 KEY_PREFIX = "self-test-"
 """Begins the keys of the requests made here; their completions are not stored."""
 
 LONG_RUN_SAMPLES = 30
-"""Runs that generate fewer samples than this are not worth a self-test."""
+"""Runs that generate fewer samples than this are not worth a self-test: its 11 short completions
+would take as long as they do."""
 
 _TOKENS = 48
 _SEED = 20_240_401
+
+_ECHOES = 4
+_ECHO_TOKENS = 32
+_ECHO = "Repeat this word and nothing else: {word}"
+_FILLING = "What follows is only there to make this text longer. "
+_FILLING_TOKENS = 16  # at most, with any vocabulary in use
+_FILLINGS = 12
+_TELLING_CHARS = 20
+"""Two answers that are shorter can be equal by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """A request to repeat a made-up word, which nobody says who was not asked for it."""
+
+    word: str
+    request: Request
+
+
+def echoes(like: Request) -> list[Echo]:
+    """Requests to repeat words, each twice, in prompts of different length, asked side by side.
+
+    An answer with another one's word shows that the server mixes its prompts up.
+
+    Args:
+        like: the request to take the model settings from; the prompts fit into what it needs.
+    """
+    draw = random.Random()
+    words: list[str] = []
+    while len(words) < _ECHOES:
+        word = "".join(draw.choice("bdfgklmnprstvz") + draw.choice("aeiou") for _ in range(4))
+        if word not in words:
+            words.append(word)
+    budget = min(_ECHO_TOKENS, like.sampling.max_tokens)
+    most = min(_FILLINGS, (like.sampling.max_tokens - budget) // _FILLING_TOKENS)
+    found = []
+    for number, place in enumerate([*range(_ECHOES), *reversed(range(_ECHOES))]):
+        filling = _FILLING * (most * place // (_ECHOES - 1))
+        system = [turn for turn in like.messages if turn.role == "system"]
+        prompt = Message("user", filling + _ECHO.format(word=words[place]))
+        request = replace(
+            like,
+            place=replace(like.place, key=f"{KEY_PREFIX}echo-{number}"),
+            messages=(*system, prompt),
+            sampling=Sampling(max_tokens=budget, temperature=0.0, top_p=1.0),
+            seed=_SEED,
+        )
+        found.append(Echo(words[place], request))
+    return found
+
+
+def mixed_up(answers: Sequence[tuple[str, str]]) -> bool:
+    """Whether it is shown that prompts were answered with the answers to others.
+
+    Either an answer has another one's word and not its own. Or nobody's word is in its answer,
+    and of at least two words both hold: its two answers differ, and one of them is, word for word,
+    also an answer to another. A weak model that repeats nothing, or says the same to everything,
+    raises no alarm.
+
+    Args:
+        answers: each word that was to be repeated, and what came; the words come twice.
+    """
+    told = [(word, text.lower()) for word, text in answers]
+    if any(
+        word not in text and any(other in text for other, _ in told if other != word)
+        for word, text in told
+    ):
+        return True
+    if any(word in text for word, text in told):
+        return False
+    strays = 0
+    for word in dict(told):
+        own = {text for each, text in told if each == word}
+        others = {text for each, text in told if each != word}
+        strayed = any(len(text.strip()) >= _TELLING_CHARS for text in own & others)
+        strays += len(own) > 1 and strayed
+    return strays > 1
 
 
 def probes(like: Request) -> list[Request]:
@@ -35,6 +114,36 @@ def probes(like: Request) -> list[Request]:
         )
         for number, seed in enumerate((_SEED, _SEED, _SEED + 1))
     ]
+
+
+def prompts_found(asked: Sequence[Echo], outcomes: Sequence[Delivery], warnings: list[str]) -> str:
+    """What the answers to `echoes` say of the way of a prompt, for the manifest.
+
+    Args:
+        asked: the requests.
+        outcomes: theirs, in their order.
+        warnings: a sentence for the user is added where it is due.
+
+    Returns:
+        ``arrive``, ``not shown`` or ``mixed up``.
+    """
+    came = [
+        (echo, outcome.completion)
+        for echo, outcome in zip(asked, outcomes, strict=True)
+        if outcome.completion is not None
+    ]
+    if mixed_up([(echo.word, completion.text) for echo, completion in came]):
+        return "mixed up"
+    if any(echo.word in completion.text.lower() for echo, completion in came):
+        return "arrive"
+    lengths = {len(echo.request.messages[-1].content) for echo, _ in came}
+    counts = {completion.prompt_tokens for _, completion in came}
+    if len(counts) == 1 and counts != {0} and max(lengths) > 2 * min(lengths):
+        warnings.append(
+            "nothing shows that prompts arrive: no word that was to be repeated was, and long "
+            f"prompts count {counts.pop()} tokens, as short ones do"
+        )
+    return "not shown"
 
 
 def findings(
