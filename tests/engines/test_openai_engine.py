@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import socket
 import subprocess
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 
 import httpx
 import pytest
+from asking_endpoints import FAST, TAGS, generate, only, request, running, spec, texts
 from fault_server import FAULTS, FaultServer, default_answer, tokens_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,8 +20,6 @@ from processes import wait_for
 
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.grading.loops import LoopDetector
-from lrmtest.models.card import ModelCard
-from lrmtest.models.engines.base import Message, Request, Sampling
 from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.retry import (
@@ -38,11 +35,7 @@ from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.server.readiness import free_port
 from lrmtest.models.engines.token_counts import reasoning_end
 from lrmtest.models.programs.llamacpp import find_llama_server
-from lrmtest.models.spec import ModelSpec
-from lrmtest.questions.place import Place
 
-TAGS = ("<think>", "</think>")
-FAST = Backoff(base=0.01, cap=0.05)
 SECRET = "sk-very-secret-0123456789"
 
 
@@ -50,63 +43,6 @@ SECRET = "sk-very-secret-0123456789"
 def _no_keys(monkeypatch):
     for name in ("LRMTEST_API_KEY", "OPENAI_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-
-
-def spec(location):
-    return ModelSpec("m", ModelCard("m", reasoning_tags=TAGS), "openai", location)
-
-
-def request(index, max_tokens=200, prompt=None):
-    return Request(
-        place=Place(f"k{index}", "s", str(index), 0),
-        messages=(Message("user", prompt or f"question {index}"),),
-        sampling=Sampling(max_tokens, 0.6, 0.95),
-        seed=index,
-    )
-
-
-@contextmanager
-def running(url, planned=(), *, backoff=FAST, detector=None, **options):
-    """A started engine and the queue of its outcomes."""
-    options = {"request_timeout": 60.0, **options}
-    engine = OpenAIEngine(spec(url), EngineOptions(**options), backoff=backoff, detector=detector)
-    outcomes = queue.SimpleQueue()
-    try:
-        engine.info = engine.start(planned, outcomes.put)
-        engine.outcomes = outcomes
-        yield engine
-    finally:
-        engine.close()
-
-
-def generate(url, requests, timeout=180.0, **options):
-    """All outcomes, by key; fails when one is lost or delivered twice."""
-    with running(url, requests, **options) as engine:
-        engine.submit(requests)
-        deadline = time.monotonic() + timeout
-        outcomes = {}
-        for _ in requests:
-            outcome = engine.outcomes.get(timeout=max(0.01, deadline - time.monotonic()))
-            assert outcome.request.key not in outcomes
-            outcomes[outcome.request.key] = outcome
-        assert engine.outcomes.empty()
-        return outcomes
-
-
-def only(url, **options):
-    return generate(url, [request(1)], **options)["k1"]
-
-
-def texts(outcomes):
-    return {
-        key: (
-            o.completion.text,
-            o.completion.finish_reason,
-            o.completion.completion_tokens,
-            o.completion.reasoning_tokens,
-        )
-        for key, o in outcomes.items()
-    }
 
 
 # Faults

@@ -94,7 +94,7 @@ class ChatClient:
             self._refuse_compression(response)
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind.endswith("json"):
-                answer = self._checked(await self._body(response, _MAX_JSON_BYTES))
+                answer = self._checked(await self._whole(response))
                 if not (isinstance(answer, dict) and answer.get("choices")):
                     raise BrokenAnswerError(f"no answer in it: {self.endpoint.quote(str(answer))}")
                 stream.add(answer)
@@ -105,7 +105,7 @@ class ChatClient:
                 start = self._say(await self._body(response, _MAX_ERROR_BYTES, cut=True))
                 raise BrokenAnswerError(
                     f"the server answered with {self.endpoint.quote(kind, 60)}: {start}",
-                    shape=f"{kind}; is this URL the API's, or a web page's?",
+                    shape=kind,
                 )
             return stream.reply()
 
@@ -148,6 +148,15 @@ class ChatClient:
         except httpx.HTTPError as error:
             words = self.endpoint.quote(str(error)) or type(error).__name__
             raise BrokenAnswerError(f"connection failed: {words}") from error
+
+    async def _whole(self, response: httpx.Response) -> bytes:
+        """The body of a server that does not stream; blanks may tell that it works on it."""
+        patience = QUEUE_SILENCES * self._timeout
+        try:
+            async with asyncio.timeout(patience):
+                return await self._body(response, _MAX_JSON_BYTES)
+        except TimeoutError as error:
+            raise BrokenAnswerError(f"no whole answer within {patience:g} s") from error
 
     async def _read_events(self, response: httpx.Response, stream: ChatStream) -> None:
         parser = EventParser()

@@ -130,7 +130,8 @@ class Manners:
             return None
         if self._same_shapes == _SAME_SHAPES_NEEDED:
             self._tell(f"its answers cannot be read, nor any so far: {failure}")
-        return RefusedError(str(failure), hint=f"every answer is so: {failure.shape}")
+        hint = "so is its every answer: is this the URL of an OpenAI-compatible API?"
+        return RefusedError(str(failure), hint=hint)
 
     def put_off(self, failure: BrokenAnswerError, seconds: float) -> RefusedError:
         """A server that asks to come back later than anybody waits, as the refusal that it is."""
