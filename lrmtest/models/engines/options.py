@@ -68,4 +68,4 @@ class EngineOptions:
     @property
     def self_test_seconds(self) -> float:
         """How long the few short completions before a long run may take."""
-        return 60.0 + 2 * self.request_timeout
+        return 30.0 + self.request_timeout
