@@ -1,6 +1,7 @@
 """The self-test before a long run."""
 
 import json
+import random
 from dataclasses import replace
 
 import pytest
@@ -12,11 +13,14 @@ from lrmtest.grading.completion import Completion
 from lrmtest.models.engines.base import Delivery, EngineInfo, Message, Request, Sampling
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.plugin.generation.selftest import (
+    again,
     echoes,
     findings,
     mixed_up,
+    names_another,
     probes,
     prompts_found,
+    wandered,
 )
 from lrmtest.questions.place import Place
 from lrmtest.runs.store import Store
@@ -129,7 +133,9 @@ def test_a_word_that_comes_back_shows_that_prompts_arrive(answer):
 )
 def test_a_weak_model_that_repeats_nothing_raises_no_alarm(answer):
     asked = echoes(LIKE)
-    assert not mixed_up([(echo.word, answer(n, echo.word)) for n, echo in enumerate(asked)])
+    answers = [(echo.word, answer(n, echo.word)) for n, echo in enumerate(asked)]
+    assert not names_another(answers)
+    assert not wandered(answers)
     assert found_of(answer, prompt_tokens=0) == ("not shown", [])
 
 
@@ -144,18 +150,44 @@ def test_prompts_that_do_not_count_are_told():
 def test_one_answer_to_somebody_else_s_prompt_is_enough():
     words = [echo.word for echo in echoes(LIKE)]
     answers = [(word, word) for word in words]
-    answers[3] = (words[3], f"The word is {words[2]}.")
-    assert mixed_up(answers)
+    assert not names_another(answers)
+    answers[3] = (words[3], f"The word is {words[2].title()}.")
+    assert names_another(answers)
 
 
-def test_answers_that_wander_from_prompt_to_prompt_are_mixed_up():
-    asked = echoes(LIKE)
+def lagging(asked):
+    """Each with the answer to the prompt before, of a model that repeats nothing."""
     before = [asked[-1], *asked[:-1]]
-    answers = [
+    return [
         (echo.word, f"a long answer to {hash(other.word)}")
         for echo, other in zip(asked, before, strict=True)
     ]
-    assert mixed_up(answers)
+
+
+def test_answers_that_come_one_request_too_late_are_mixed_up():
+    asked = echoes(LIKE)
+    together, alone = lagging(asked), lagging(again(asked))
+    assert wandered(together)
+    assert mixed_up(together, alone)
+
+
+def test_answers_that_are_mixed_up_only_when_asked_together_are_so():
+    asked = echoes(LIKE)
+    alone = [(echo.word, f"a long answer to {hash(echo.word)}") for echo in again(asked)]
+    assert mixed_up(lagging(asked), alone)
+    assert not mixed_up(alone, alone)
+
+
+@pytest.mark.parametrize("phrases", [1, 2, 3])
+def test_a_server_that_draws_from_a_few_phrases_mixes_nothing_up(phrases):
+    draw = random.Random(phrases)
+
+    def drawn(asked):
+        return [(echo.word, f"phrase number {draw.randrange(phrases)} of some") for echo in asked]
+
+    for _ in range(200):
+        asked = echoes(LIKE)
+        assert not mixed_up(drawn(asked), drawn(again(asked)))
 
 
 def test_failed_echoes_say_nothing():
@@ -164,17 +196,18 @@ def test_failed_echoes_say_nothing():
     assert prompts_found(asked, failed, []) == "not shown"
 
 
-def test_a_server_that_mixes_prompts_up_is_refused(pytester):
+@pytest.mark.parametrize("repeats", [True, False])
+def test_a_server_that_mixes_prompts_up_is_refused(pytester, repeats):
     pytester.makepyfile(test_sums=suite().replace("range(12)", "range(40)"))
     last = ["nothing yet"]
 
     def of_the_one_before(prompt, seed):
         asked, last[0] = last[0], prompt
-        return f"You said: {asked}"
+        return f"You said: {asked if repeats else hash(asked)}, and that is that."
 
     with FaultServer(answer=of_the_one_before) as server:
-        result = pytester.runpytest_inprocess("--model", f"m={server.url}")
-        assert server.chats == 11
+        result = pytester.runpytest_inprocess("--model", f"m={server.url}", "--concurrency", "1")
+        assert server.chats == (11 if repeats else 19)
     assert result.ret != 0
     text = result.stdout.str() + result.stderr.str()
     assert "gives to one prompt the answer to another" in text

@@ -168,6 +168,8 @@ class RunEngine:
             )
             outcomes = arrived[len(probes) :]
             found["prompts"] = selftest.prompts_found(echoes, outcomes, found["warnings"])
+            if self._mixes_up(engine, echoes, selftest.answers_of(echoes, outcomes)):
+                found["prompts"] = "mixed up"
         self._run.describe(replace(self._run.manifest, self_test=SelfTestSection.from_json(found)))
         self.say_what_was_told()
         for warning in found["warnings"]:
@@ -179,6 +181,22 @@ class RunEngine:
                 hint="look at what is between here and the model (a proxy, a cache), and at the "
                 "server's version; one request at a time, --concurrency 1, may be right",
             )
+
+    def _mixes_up(
+        self, engine: Engine, echoes: Sequence[selftest.Echo], together: selftest.Answers
+    ) -> bool:
+        """Whether the engine answers other prompts; to be sure, each is asked again, alone."""
+        if selftest.names_another(together):
+            return True
+        if not selftest.wandered(together):
+            return False
+        asked = selftest.again(echoes)
+        alone = [self._probe(engine, [echo.request]) for echo in asked]
+        outcomes = [delivery for one in alone if one for delivery in one]
+        if len(outcomes) < len(asked):
+            return False
+        answers = selftest.answers_of(asked, outcomes)
+        return len(answers) == len(asked) and selftest.mixed_up(together, answers)
 
     def _probe(self, engine: Engine, requests: Sequence[Request]) -> list[Delivery] | None:
         """The outcomes of the self-test's requests, in their order; None if they take too long."""

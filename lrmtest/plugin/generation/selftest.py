@@ -54,10 +54,10 @@ def echoes(like: Request) -> list[Echo]:
             words.append(word)
     budget = min(_ECHO_TOKENS, like.sampling.max_tokens)
     most = min(_FILLINGS, (like.sampling.max_tokens - budget) // _FILLING_TOKENS)
+    system = [turn for turn in like.messages if turn.role == "system"]
     found = []
     for number, place in enumerate([*range(_ECHOES), *reversed(range(_ECHOES))]):
         filling = _FILLING * (most * place // (_ECHOES - 1))
-        system = [turn for turn in like.messages if turn.role == "system"]
         prompt = Message("user", filling + _ECHO.format(word=words[place]))
         request = replace(
             like,
@@ -70,32 +70,74 @@ def echoes(like: Request) -> list[Echo]:
     return found
 
 
-def mixed_up(answers: Sequence[tuple[str, str]]) -> bool:
-    """Whether it is shown that prompts were answered with the answers to others.
+def again(asked: Sequence[Echo]) -> list[Echo]:
+    """The same requests, to be asked one after the other: each word twice in a row."""
+    ordered = sorted(asked, key=lambda echo: echo.word)
+    return [
+        Echo(
+            echo.word,
+            replace(
+                echo.request,
+                place=replace(echo.request.place, key=f"{KEY_PREFIX}again-{number}"),
+            ),
+        )
+        for number, echo in enumerate(ordered)
+    ]
 
-    Either an answer has another one's word and not its own. Or nobody's word is in its answer,
-    and of at least two words both hold: its two answers differ, and one of them is, word for word,
-    also an answer to another. A weak model that repeats nothing, or says the same to everything,
-    raises no alarm.
 
-    Args:
-        answers: each word that was to be repeated, and what came; the words come twice.
+Answers = Sequence[tuple[str, str]]
+"""Each word that was to be repeated, and what came; every word twice."""
+
+
+def names_another(answers: Answers) -> bool:
+    """Whether an answer has another one's word and not its own, which nothing else explains."""
+    words = {word for word, _ in answers}
+    return any(
+        word not in text.lower() and any(other in text.lower() for other in words - {word})
+        for word, text in answers
+    )
+
+
+def wandered(answers: Answers) -> bool:
+    """Whether answers without any of the words may be those to other prompts.
+
+    For at least two words both hold: the two answers differ, and one of them is, letter for
+    letter, also an answer to another. A server that draws from a few phrases does the same, so
+    this is no proof; a weak model that repeats nothing, or says the same to everything, does not.
     """
-    told = [(word, text.lower()) for word, text in answers]
-    if any(
-        word not in text and any(other in text for other, _ in told if other != word)
-        for word, text in told
-    ):
-        return True
-    if any(word in text for word, text in told):
+    if any(word in text.lower() for word, text in answers):
         return False
     strays = 0
-    for word in dict(told):
-        own = {text for each, text in told if each == word}
-        others = {text for each, text in told if each != word}
-        strayed = any(len(text.strip()) >= _TELLING_CHARS for text in own & others)
-        strays += len(own) > 1 and strayed
+    for word in {word for word, _ in answers}:
+        own = {text for each, text in answers if each == word}
+        others = {text for each, text in answers if each != word}
+        strays += len(own) > 1 and any(_telling(text) for text in own & others)
     return strays > 1
+
+
+def mixed_up(together: Answers, alone: Answers) -> bool:
+    """Whether answers that have wandered are shown to belong to other prompts.
+
+    Either each prompt has an answer of its own, the same twice, when it is asked alone, and some
+    had another one's when they were asked together. Or each answer comes one request too late.
+
+    Args:
+        together: of all requests at once.
+        alone: of the requests of `again`, in their order.
+    """
+    texts = [text for _, text in alone]
+    first, second = texts[::2], texts[1::2]
+    if len(set(second)) < _ECHOES or not all(map(_telling, second)):
+        return False
+    if first == second:
+        own = dict(alone)
+        return any(text != own[word] and text in second for word, text in together)
+    late = first[1:] == second[:-1]
+    return late and all(one != other for one, other in zip(first, second, strict=True))
+
+
+def _telling(text: str) -> bool:
+    return len(text.strip()) >= _TELLING_CHARS
 
 
 def probes(like: Request) -> list[Request]:
@@ -116,6 +158,15 @@ def probes(like: Request) -> list[Request]:
     ]
 
 
+def answers_of(asked: Sequence[Echo], outcomes: Sequence[Delivery]) -> list[tuple[str, str]]:
+    """The answers that came, each with the word that was to be repeated."""
+    return [
+        (echo.word, outcome.completion.text)
+        for echo, outcome in zip(asked, outcomes, strict=True)
+        if outcome.completion is not None
+    ]
+
+
 def prompts_found(asked: Sequence[Echo], outcomes: Sequence[Delivery], warnings: list[str]) -> str:
     """What the answers to `echoes` say of the way of a prompt, for the manifest.
 
@@ -125,19 +176,13 @@ def prompts_found(asked: Sequence[Echo], outcomes: Sequence[Delivery], warnings:
         warnings: a sentence for the user is added where it is due.
 
     Returns:
-        ``arrive``, ``not shown`` or ``mixed up``.
+        ``arrive`` or ``not shown``.
     """
-    came = [
-        (echo, outcome.completion)
-        for echo, outcome in zip(asked, outcomes, strict=True)
-        if outcome.completion is not None
-    ]
-    if mixed_up([(echo.word, completion.text) for echo, completion in came]):
-        return "mixed up"
-    if any(echo.word in completion.text.lower() for echo, completion in came):
+    if any(word in text.lower() for word, text in answers_of(asked, outcomes)):
         return "arrive"
+    came = [one for one in zip(asked, outcomes, strict=True) if one[1].completion is not None]
     lengths = {len(echo.request.messages[-1].content) for echo, _ in came}
-    counts = {completion.prompt_tokens for _, completion in came}
+    counts = {outcome.completion.prompt_tokens for _, outcome in came if outcome.completion}
     if len(counts) == 1 and counts != {0} and max(lengths) > 2 * min(lengths):
         warnings.append(
             "nothing shows that prompts arrive: no word that was to be repeated was, and long "

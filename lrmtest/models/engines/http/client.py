@@ -344,8 +344,9 @@ def _code(data: str | bytes) -> int | None:
     """The HTTP status in an error's own words; None without one."""
     with contextlib.suppress(BrokenAnswerError):
         event = _parse(data)
-        for place in (event.get("error"), event) if isinstance(event, dict) else ():
-            for key in ("code", "status", "status_code") if isinstance(place, dict) else ():
+        places = (event.get("error"), event) if isinstance(event, dict) else ()
+        for place in (place for place in places if isinstance(place, dict)):
+            for key in ("code", "status", "status_code"):
                 code = place.get(key)
                 if isinstance(code, int) and not isinstance(code, bool):
                     return code

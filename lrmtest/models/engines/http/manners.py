@@ -24,8 +24,10 @@ _MISSING_USAGES_BELIEVED = 2
 _MOST_WORDS_TOLD = 5
 
 # What a request can do without. Those that change what is drawn are told and noted.
-_CHANGES_OUTCOMES = ("temperature", "top_p", "seed", "top_k", "min_p", "repetition_penalty")
-_CHANGES_OUTCOMES += ("samplers",)
+_CHANGES_OUTCOMES = (
+    *("temperature", "top_p", "seed"),
+    *("top_k", "min_p", "repetition_penalty", "samplers"),
+)
 _CHANGES_NOTHING = ("stream_options", "stream_interval", "stream")
 _LIMITS = ("max_tokens", "max_completion_tokens")
 

@@ -251,7 +251,7 @@ class ChatStream:
                 if self._word
                 else "an end without a finish reason and without any text"
             )
-        if told:
+        if meaning == "stop" or meaning == "length" or meaning == "loop":  # noqa: PLR1714
             return meaning
         spent = completion_tokens is not None and completion_tokens >= self._max_tokens
         return "length" if spent else "unknown"
@@ -299,11 +299,14 @@ class ChatStream:
 
 def _count(usage: object, fields: tuple[str, ...]) -> int | None:
     """A token count from foreign JSON, in the first of its fields; None if absent or absurd."""
-    for field in fields if isinstance(usage, dict) else ():
-        value = usage.get(field) if isinstance(usage, dict) else None
-        whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
-        if whole and not isinstance(value, bool) and 0 < value < _MAX_COUNT:
-            return int(value)
+    if not isinstance(usage, dict):
+        return None
+    for field in fields:
+        value = usage.get(field)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _MAX_COUNT:
+            return value
     return None
 
 
