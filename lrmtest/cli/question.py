@@ -55,6 +55,7 @@ def sample_views(store: Store, run: RunHead, suite: str, question_id: str) -> li
                 reasoning=reasoning,
                 answer=answer,
                 finish_reason=completion.finish_reason,
+                finish_word=completion.finish_word,
                 reasoning_tokens=completion.reasoning_tokens,
                 answer_tokens=completion.answer_tokens,
                 tokens_estimated=completion.tokens_estimated,

@@ -91,6 +91,7 @@ class SampleView:
         tokens_estimated: they come from text length.
         seconds: wall time; 0 when not known.
         seed: None when the engine took none.
+        finish_word: the server's own word for the end; empty without one.
     """
 
     sample: int
@@ -104,6 +105,7 @@ class SampleView:
     tokens_estimated: bool = False
     seconds: float = 0.0
     seed: int | None = None
+    finish_word: str = ""
 
 
 def runs_table(rows: Sequence[RunRow]) -> RenderableType:
@@ -264,7 +266,9 @@ def _sample_title(view: SampleView) -> Text:
     if view.seconds:
         facts.append(duration(view.seconds))
     if view.finish_reason is not None:
-        facts.append(f"finish reason {view.finish_reason}")
+        other = view.finish_word not in ("", view.finish_reason)
+        word = f" ({one_line(view.finish_word, _ANSWER_LIMIT)})" if other else ""
+        facts.append(f"finish reason {view.finish_reason}{word}")
     if view.seed is not None:
         facts.append(f"seed {view.seed}")
     return title.append("".join(f", {fact}" for fact in facts), style="not bold")

@@ -263,6 +263,7 @@ class SelfTestSection(Section):
 
     seeds: str | None = None
     tokens: str | None = None
+    prompts: str | None = None
     warnings: tuple[str, ...] | None = None
 
 

@@ -21,6 +21,8 @@ from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from answer_shapes import LIVELY, SHAPES, Wire
+
 FAULTS = (
     "429",
     "429-retry-after",
@@ -68,9 +70,11 @@ class FaultServer:
 
     Args:
         answer: completion text for a prompt and a seed.
-        faults: kinds of fault to inject, from `FAULTS`.
+        faults: kinds of fault to inject, from `FAULTS`, or answers that are none, from `SHAPES`
+            and `LIVELY`.
         every: a fault for every so many requests, once each, all kinds in turn: a schedule, so
             that how many fall in a row is no matter of luck.
+        always: one of `SHAPES` or `LIVELY` for every chat request, or empty.
         mode: one of `MODES` for every chat request, or empty.
         dead_after: number of chat requests after which the server stops existing.
         models: names it serves.
@@ -94,6 +98,7 @@ class FaultServer:
         answer: Callable[[str, int], str] = default_answer,
         faults: Sequence[str] = (),
         every: int = 3,
+        always: str = "",
         mode: str = "",
         dead_after: int | None = None,
         models: Sequence[str] = ("test-model",),
@@ -113,6 +118,7 @@ class FaultServer:
         self.answer = answer
         self.faults = tuple(faults)
         self.every = every
+        self.always = always
         self.mode = mode
         self.dead_after = dead_after
         self.models = tuple(models)
@@ -184,6 +190,10 @@ class FaultServer:
             fault = self.faults[turn % len(self.faults)]
             self.injected[fault] += 1
             return fault
+
+    def refusal(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """What a chat request is refused with; None where it is taken."""
+        return None
 
     def pause(self) -> None:
         """Before each piece of an answer."""
@@ -266,14 +276,17 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, {"count": len(tokens_of(text))})
         elif self.path == "/v1/chat/completions":
             with server.lock:
-                server.bodies.append(body)
+                server.bodies.append(dict(body))
                 number = len(server.bodies)
                 server.in_flight += 1
                 server.most_in_flight = max(server.most_in_flight, server.in_flight)
                 die = server.dead_after is not None and number > server.dead_after
             try:
                 server.admit(number)
-                if die or server.dead:
+                refusal = server.refusal(body)
+                if refusal is not None:
+                    self._json(400, refusal)
+                elif die or server.dead:
                     threading.Thread(target=server.kill, daemon=True).start()
                     self._hang_up()
                 else:
@@ -286,8 +299,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _chat(self, body: dict[str, Any]) -> None:
         server = self.owner
-        prompt, seed = body["messages"][-1]["content"], body["seed"]
-        fault = server.fault_for(prompt, seed)
+        prompt, seed = body["messages"][-1]["content"], body.get("seed", 0)
+        body.setdefault("max_tokens", body.get("max_completion_tokens"))
+        fault = server.always or server.fault_for(prompt, seed)
+        shape = SHAPES.get(fault) or LIVELY.get(fault)
+        if shape and fault not in FAULTS:
+            self._send_wire(shape(tokens_of(server.answer(prompt, seed))[: body["max_tokens"]]))
+            return
         if server.mode and self._misbehave(server.mode):
             return
         if fault in ("429", "429-retry-after"):
@@ -313,7 +331,7 @@ class _Handler(BaseHTTPRequestHandler):
         if server.split_reasoning:
             end = tokens.index("</think>") if "</think>" in tokens else len(tokens)
             reasoning, content = tokens[:end], tokens[end + 1 :]
-        if not server.stream:
+        if not (server.stream and body.get("stream")):
             message = {"role": "assistant", "content": "".join(content)}
             if server.split_reasoning:
                 message[server.split_reasoning] = "".join(reasoning)
@@ -441,11 +459,31 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(f"data: {json.dumps(event)}\n\n")
 
     def _send(self, text: str) -> None:
-        data = text.encode()
+        self._send_bytes(text.encode())
+
+    def _send_bytes(self, data: bytes) -> None:
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
     def _end_stream(self) -> None:
         self.wfile.write(b"0\r\n\r\n")
+
+    def _send_wire(self, wire: Wire) -> None:
+        stopping = self.owner.stopping
+        head = f"HTTP/1.1 {wire.status}\r\nTransfer-Encoding: chunked\r\n"
+        head += f"Content-Type: {wire.kind}\r\n" if wire.kind else ""
+        head += f"{wire.header}\r\n" if wire.header else ""
+        self.wfile.write(f"{head}\r\n".encode())
+        if wire.body:
+            self._send_bytes(wire.body)
+        if wire.then == "end":
+            self._end_stream()
+            return
+        while not stopping.wait(0.05):
+            if isinstance(wire.then, bytes):
+                self._send_bytes(wire.then)
+            elif wire.then == "reset":
+                break
+        self._hang_up()
 
     def _hang_up(self) -> None:
         """Reset the connection, as the death of a process does."""

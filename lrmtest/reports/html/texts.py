@@ -29,6 +29,7 @@ _HEAD, _TAIL = 300_000, 100_000
 """Of one text, in characters; far more than any budget allows, far less than a page can take."""
 _PROMPT = 200_000
 _ANSWER = 2_000
+_WORD = 80
 _ERROR = 4_000
 _COMMAND = 4_000
 
@@ -189,6 +190,7 @@ def _sample(stored: StoredCompletion, tags: tuple[str, str]) -> dict[str, Any]:
         "reasoning": _part(reasoning),
         "answer": _part(answer, how_graded(answer)),
         "finish": completion.finish_reason,
+        "finish_word": plain(completion.finish_word, _WORD),
         "reasoning_tokens": completion.reasoning_tokens,
         "answer_tokens": completion.answer_tokens,
         "estimated": completion.tokens_estimated,

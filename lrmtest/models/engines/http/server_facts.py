@@ -11,7 +11,7 @@ from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.engines.base import Message, Sampling
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.endpoint import quote
-from lrmtest.models.engines.http.stream import BrokenAnswerError, RefusedError
+from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 
 VLLM, SGLANG, LLAMA_CPP = "vllm", "sglang", "llama.cpp"
 
