@@ -27,6 +27,7 @@ from lrmtest.models.engines.base import (
 from lrmtest.models.engines.http.background import BackgroundLoop
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.endpoint import Endpoint, environment_key
+from lrmtest.models.engines.http.identity import ModelWatch
 from lrmtest.models.engines.http.retry import Backoff, CircuitBreaker
 from lrmtest.models.engines.http.server_facts import (
     LLAMA_CPP,
@@ -93,6 +94,7 @@ class OpenAIEngine:
         self._background = BackgroundLoop(f"lrmtest-openai-{spec.name}")
         self._queue: asyncio.Queue[Request] = asyncio.Queue()
         self._workers: list[asyncio.Task[None]] = []
+        self._watch = ModelWatch(options.model_difference)
         self._closed = False
         if options.concurrency is not None and options.concurrency < 1:
             raise UsageError(f"a concurrency of {options.concurrency} would never ask anything")
@@ -227,11 +229,13 @@ class OpenAIEngine:
             )
             began = time.monotonic()
             try:
+                await self._watch.check()
                 reply = await self._try(worker, request, stream)
             except RefusedError as refusal:
                 worker.breaker.alive()
                 return self._failed(request, str(refusal), refusal.hint, attempts)
             except BrokenAnswerError as failure:
+                self._watch.broke(failure)
                 if stream.pieces or failure.busy:
                     worker.breaker.alive()
                 else:

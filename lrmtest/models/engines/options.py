@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lrmtest.progress import Tell, silent
@@ -30,6 +31,9 @@ class EngineOptions:
             CUDA_VISIBLE_DEVICES; None for all.
         max_restarts: how often a server that lrmtest started is started again when it dies.
         start_timeout: seconds that such a server may take to load the model.
+        model_difference: says in what an endpoint's model differs from the one that the run began
+            with, empty for in nothing; raises ModelError while the endpoint cannot be asked. None
+            where nobody but the engine starts its server.
         tell: is told what the user should know of the engine: while it starts on the thread that
             starts it, later on any.
     """
@@ -50,4 +54,5 @@ class EngineOptions:
     visible_devices: str | None = None
     max_restarts: int = 2
     start_timeout: float = 3600.0
+    model_difference: Callable[[], str] | None = field(default=None, repr=False, compare=False)
     tell: Tell = field(default=silent, repr=False, compare=False)

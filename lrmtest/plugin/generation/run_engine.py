@@ -17,6 +17,7 @@ from lrmtest.models.hardware import this_machine
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation import selftest
+from lrmtest.plugin.generation.same_model import difference_now
 from lrmtest.progress import Tell
 from lrmtest.runs.manifest import EngineSection, SelfTestSection
 from lrmtest.runs.run import Run
@@ -109,7 +110,11 @@ class RunEngine:
             self.say_what_was_told()
 
     def _made(self) -> Engine:
-        options = replace(self._settings.engine_options, tell=self._tell)
+        options = replace(
+            self._settings.engine_options,
+            tell=self._tell,
+            model_difference=self._model_difference,
+        )
         engines = self._settings.engines
         if engines == 1:
             return create_engine(self._spec, options)
@@ -142,6 +147,10 @@ class RunEngine:
         self._run.describe(replace(self._run.manifest, self_test=SelfTestSection.from_json(found)))
         for warning in found["warnings"]:
             self._say(f"{self._spec.name}: {warning}")
+
+    def _model_difference(self) -> str:
+        """In what an endpoint's model differs from the run's; empty for in nothing."""
+        return difference_now(self._spec, self._settings, self._run.manifest)
 
     def _tell(self, line: str) -> None:
         """What the engine tells: said at once while it starts, else by whoever waits for it.
