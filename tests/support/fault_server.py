@@ -23,6 +23,8 @@ from typing import Any
 
 from answer_shapes import LIVELY, SHAPES, Wire
 
+from lrmtest.models.engines.http.model_probe import QUESTIONS
+
 FAULTS = (
     "429",
     "429-retry-after",
@@ -90,6 +92,15 @@ class FaultServer:
         enough: chat requests that are answered; further ones wait until `go_on` is set.
         key: the API key it wants.
         port: where it listens; 0 for any.
+
+    Attributes:
+        entry: what the list of models says beside name and owner.
+        version: its own, where its kind tells one.
+        probe_answer: answer to a question of the model probe, and how often it was asked before.
+            These questions are in no count, and meet no fault but `mode`.
+        likeliest: with each of that answer's tokens, its own log-probability and another's; None
+            for a server that gives none.
+        probed: questions of the model probe received.
     """
 
     def __init__(
@@ -134,6 +145,13 @@ class FaultServer:
         self.enough = enough
         self.key = key
         self.port = port
+        self.entry: dict[str, Any] = {}
+        self.version = "1.2.3"
+        self.probe_answer: Callable[[str, int], str] = lambda question, asked: default_answer(
+            question, 0
+        )
+        self.likeliest: Callable[[str, int], tuple[float, float]] | None = None
+        self.probed: Counter[str] = Counter()
 
         self.lock = threading.Lock()
         self.bodies: list[dict[str, Any]] = []
@@ -240,14 +258,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self._unauthorized():
             return
         if self.path == "/v1/models":
-            entry = {"object": "model", "owned_by": server.owner}
+            entry = {"object": "model", "owned_by": server.owner, **server.entry}
             if server.context_length and server.owner != "llamacpp":
                 entry["max_model_len"] = server.context_length
             self._json(200, {"data": [{"id": name, **entry} for name in server.models]})
         elif self.path == "/health":
             self._json(200, {"status": "ok"})
         elif self.path == "/version" and server.owner == "vllm":
-            self._json(200, {"version": "1.2.3"})
+            self._json(200, {"version": server.version})
         elif self.path == "/props" and server.owner == "llamacpp":
             self._json(
                 200,
@@ -274,6 +292,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/tokenize" and server.owner == "vllm":
             text = body.get("prompt") or body["messages"][-1]["content"]
             self._json(200, {"count": len(tokens_of(text))})
+        elif self.path == "/v1/chat/completions" and self._is_probe(body):
+            self._probe(body)
         elif self.path == "/v1/chat/completions":
             with server.lock:
                 server.bodies.append(dict(body))
@@ -296,6 +316,35 @@ class _Handler(BaseHTTPRequestHandler):
                     server.in_flight -= 1
         else:
             self._json(404, {"error": {"message": "not found", "code": 404}})
+
+    def _is_probe(self, body: dict[str, Any]) -> bool:
+        return body["messages"][-1]["content"] in QUESTIONS
+
+    def _probe(self, body: dict[str, Any]) -> None:
+        server = self.owner
+        question = body["messages"][-1]["content"]
+        with server.lock:
+            asked = server.probed[question]
+            server.probed[question] += 1
+        if server.mode and self._misbehave(server.mode):
+            return
+        text = server.probe_answer(question, asked)
+        if server.likeliest is None or not body.get("logprobs"):
+            self._answer(text, body, "")
+            return
+        places = []
+        for number, token in enumerate(tokens_of(text)[: body["max_tokens"]]):
+            own, other = server.likeliest(question, number + 100 * asked)
+            named = [(token, own), (f"{token}'", other), ("?", other - 1)]
+            top = [{"token": name, "logprob": value} for name, value in named]
+            places.append({"token": token, "logprob": own, "top_logprobs": top})
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": text},
+            "logprobs": {"content": places},
+            "finish_reason": "length",
+        }
+        self._json(200, {"choices": [choice]})
 
     def _chat(self, body: dict[str, Any]) -> None:
         server = self.owner

@@ -20,7 +20,7 @@ from lrmtest.masking import masked_arguments, masked_url
 from lrmtest.models.hashes import file_hashes, hash_files
 
 if TYPE_CHECKING:
-    from lrmtest.models.engines.base import Engine
+    from lrmtest.models.engines.base import Engine, ServedModel
     from lrmtest.models.engines.options import EngineOptions
     from lrmtest.models.spec import ModelSpec
 
@@ -29,6 +29,9 @@ GROUP = "lrmtest.engines"
 
 EngineFactory = Callable[["ModelSpec", "EngineOptions"], "Engine"]
 """Makes an engine for a model; it is not started yet."""
+
+ServedModelFactory = Callable[["ModelSpec", "EngineOptions"], "ServedModel"]
+"""Makes what asks an endpoint for its model."""
 
 ModelSource = Literal["files", "endpoint", "recording", "card"]
 """What an engine's model is found by, and `ModelSpec.location` with it: ``files`` on disk; an
@@ -51,6 +54,9 @@ class EngineKind:
         reads: the formats of weight files that it runs; some where its source is ``files``, else
             none.
         unpacks_gguf: whether it holds GGUF weights in memory at 16 bits each.
+        served_model: where its source is ``endpoint``: what tells which model is served there, so
+            that no stored completion of another is reused; written as `factory`. Without it
+            completions of the endpoint are reused by what was asked alone.
 
     Raises:
         ValueError: `reads` does not go with `source`.
@@ -62,6 +68,7 @@ class EngineKind:
     source: ModelSource = "card"
     reads: tuple[Weights, ...] = ()
     unpacks_gguf: bool = False
+    served_model: str | ServedModelFactory = ""
 
     def __post_init__(self) -> None:
         if bool(self.reads) != self.has_files:
@@ -114,6 +121,7 @@ ENDPOINT = EngineKind(
     "lrmtest.models.engines.openai_engine:OpenAIEngine",
     install="lrmtest",
     source="endpoint",
+    served_model="lrmtest.models.engines.http.identity:EndpointModel",
 )
 """The engine of a URL for which no other is named."""
 
@@ -231,8 +239,28 @@ def create_engine(spec: ModelSpec, options: EngineOptions) -> Engine:
         ModelError: what the engine imports is not installed.
     """
     kind = kind_of(spec)
+    made: Engine = _make(kind, kind.factory, spec, options)
+    return made
+
+
+def served_model(spec: ModelSpec, options: EngineOptions) -> ServedModel | None:
+    """What asks the endpoint of `spec` for its model; None where nothing can.
+
+    Raises:
+        UsageError, ModelError: as `create_engine`.
+    """
+    kind = kind_of(spec)
+    if not kind.served_model:
+        return None
+    made: ServedModel = _make(kind, kind.served_model, spec, options)
+    return made
+
+
+def _make(
+    kind: EngineKind, factory: str | Callable[..., Any], spec: ModelSpec, options: EngineOptions
+) -> Any:
     try:
-        return _factory(kind)(spec, options)
+        return _resolved(kind, factory)(spec, options)
     except ImportError as error:
         hint = f"pip install '{kind.install}'" if kind.install else "reinstall its package"
         raise ModelError(
@@ -240,13 +268,13 @@ def create_engine(spec: ModelSpec, options: EngineOptions) -> Engine:
         ) from error
 
 
-def _factory(kind: EngineKind) -> EngineFactory:
-    if not isinstance(kind.factory, str):
-        return kind.factory
+def _resolved(kind: EngineKind, factory: str | Callable[..., Any]) -> Callable[..., Any]:
+    if not isinstance(factory, str):
+        return factory
     try:
-        return cast("EngineFactory", resolve_name(kind.factory))
+        return cast("Callable[..., Any]", resolve_name(factory))
     except (AttributeError, ValueError) as error:
         raise UsageError(
-            f"engine {kind.name!r}: its factory {kind.factory!r} is not there: {error}",
+            f"engine {kind.name!r}: its factory {factory!r} is not there: {error}",
             hint="it is written module:name",
         ) from error

@@ -29,6 +29,7 @@ from lrmtest.models.engines.http.background import BackgroundLoop
 from lrmtest.models.engines.http.client import QUEUE_SILENCES, ChatClient
 from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
+from lrmtest.models.engines.http.identity import ModelWatch
 from lrmtest.models.engines.http.keys import FoundKey, find_key
 from lrmtest.models.engines.http.manners import UNTOLD_ENDS_NEEDED, Manners
 from lrmtest.models.engines.http.reply_counts import completion_of
@@ -102,6 +103,7 @@ class OpenAIEngine:
         self._queue: asyncio.Queue[Request] = asyncio.Queue()
         self._workers: list[asyncio.Task[None]] = []
         self._finding_out = asyncio.Lock()
+        self._watch = ModelWatch(options.model_difference)
         self._closed = False
         if options.concurrency is not None and options.concurrency < 1:
             raise UsageError(f"a concurrency of {options.concurrency} would never ask anything")
@@ -250,6 +252,7 @@ class OpenAIEngine:
             stream = self._stream(request)
             began = time.monotonic()
             try:
+                await self._watch.check()
                 reply = await self._try(worker, content, stream)
                 await self._doubt(worker, request, reply, last=tries.made > self._retries)
             except RefusedError as refusal:
@@ -258,6 +261,7 @@ class OpenAIEngine:
                     return self._failed(request, str(refusal), refusal.hint, tries.made)
                 tries.made -= 1
             except BrokenAnswerError as failure:
+                self._watch.broke(failure)
                 if stream.pieces or failure.busy:
                     worker.breaker.alive()
                 else:

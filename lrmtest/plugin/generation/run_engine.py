@@ -19,6 +19,7 @@ from lrmtest.models.hardware import this_machine
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation import selftest
+from lrmtest.plugin.generation.same_model import difference_now
 from lrmtest.progress import Tell
 from lrmtest.runs.manifest import EngineSection, SelfTestSection
 from lrmtest.runs.run import Run
@@ -125,6 +126,7 @@ class RunEngine:
             self._settings.engine_options,
             tell=self._tell,
             note=lambda name, value: self._noted.put((name, value)),
+            model_difference=self._model_difference,
         )
         engines = self._settings.engines
         if engines == 1:
@@ -214,6 +216,10 @@ class RunEngine:
                 return None
             arrived[delivery.request.key] = delivery
         return [arrived[request.key] for request in requests]
+
+    def _model_difference(self) -> str:
+        """In what an endpoint's model differs from the run's; empty for in nothing."""
+        return difference_now(self._spec, self._settings, self._run.manifest)
 
     def _tell(self, line: str) -> None:
         """What the engine tells: said at once while it starts, else by whoever waits for it.
