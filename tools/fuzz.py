@@ -45,9 +45,10 @@ from lrmtest.models.cards import load_cards, read_card
 from lrmtest.models.engines.base import Sampling
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.endpoint import Endpoint
+from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.server_facts import count_tokens, probe
 from lrmtest.models.engines.http.sse import EventParser, EventTooLargeError
-from lrmtest.models.engines.http.stream import BrokenAnswerError, ChatStream, RefusedError
+from lrmtest.models.engines.http.stream import ChatStream
 from lrmtest.models.engines.recorded.completion import recorded_completion
 from lrmtest.models.engines.recorded.recording import Recording
 from lrmtest.models.engines.server.kv_memory import config_kv_bytes, gguf_kv_bytes

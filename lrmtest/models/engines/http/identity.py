@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 from lrmtest.errors import ModelError
 from lrmtest.models.engines.http.background import BackgroundLoop
 from lrmtest.models.engines.http.client import ChatClient
-from lrmtest.models.engines.http.endpoint import Endpoint, environment_key
+from lrmtest.models.engines.http.endpoint import Endpoint
+from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
+from lrmtest.models.engines.http.keys import find_key
 from lrmtest.models.engines.http.model_probe import QUESTIONS, ModelProbe, ProbeReference
 from lrmtest.models.engines.http.retry import Backoff
 from lrmtest.models.engines.http.server_facts import ServerFacts, probe
-from lrmtest.models.engines.http.stream import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.spec import ModelSpec
 
@@ -37,7 +38,8 @@ class EndpointModel:
     def __init__(
         self, spec: ModelSpec, options: EngineOptions, *, backoff: Backoff | None = None
     ) -> None:
-        self._endpoint = Endpoint.parse(spec.location, environment_key())
+        url = Endpoint.parse(spec.location).url
+        self._endpoint = Endpoint(url, find_key(spec.name, url, options.endpoints).value)
         self._options = options
         self._backoff = backoff
 

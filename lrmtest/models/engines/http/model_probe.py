@@ -24,9 +24,13 @@ from typing import Any
 from lrmtest.models.engines.base import Message, Request, Sampling
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.endpoint import quote
+from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
+from lrmtest.models.engines.http.manners import Manners
 from lrmtest.models.engines.http.retry import Backoff
 from lrmtest.models.engines.http.server_facts import LLAMA_CPP, SGLANG, VLLM, ServerFacts
-from lrmtest.models.engines.http.stream import BrokenAnswerError, ChatStream, RefusedError
+from lrmtest.models.engines.http.stream import ChatStream
+from lrmtest.models.engines.options import noted_nowhere
+from lrmtest.progress import silent
 from lrmtest.questions.place import Place
 
 QUESTIONS = (
@@ -293,6 +297,7 @@ class ModelProbe:
         self._backoff = backoff or Backoff()
         self._seconds = seconds
         self._likeliest: int | None = LIKELIEST
+        self._manners = Manners(silent, noted_nowhere)  # what it finds, the engine tells
 
     async def measure(self) -> ProbeReference:
         """The first measurement: each question alone, then all of them twice at once.
@@ -357,14 +362,20 @@ class ModelProbe:
 
     async def _answer(self, client: ChatClient, question: str) -> ProbeAnswer:
         """One answer; servers that refuse to give log-probabilities are asked without them."""
-        for attempt in range(1, _TRIES + 1):
+        attempt = 0
+        while attempt < _TRIES:
+            attempt += 1
             likeliest = self._likeliest
+            content = self._content(question, likeliest)
             try:
-                return await self._once(client, question, likeliest)
-            except RefusedError:
-                if likeliest is None:
+                return await self._once(client, content, likeliest is not None)
+            except RefusedError as refusal:
+                if self._manners.adapt(refusal, content):
+                    attempt -= 1
+                elif likeliest is None:
                     raise
-                self._likeliest = None
+                else:
+                    self._likeliest = None
             except BrokenAnswerError as error:
                 if attempt == _TRIES:
                     raise
@@ -373,7 +384,7 @@ class ModelProbe:
                 await asyncio.sleep(self._backoff.delay(attempt, error.retry_after))
         raise BrokenAnswerError("no answer without log-probabilities either")
 
-    async def _once(self, client: ChatClient, question: str, likeliest: int | None) -> ProbeAnswer:
+    def _content(self, question: str, likeliest: int | None) -> dict[str, Any]:
         sampling = Sampling(max_tokens=TOKENS, temperature=0.0, top_p=1.0)
         place = Place("probe", "", "probe", 0)
         request = Request(place, (Message("user", question),), sampling, _SEED)
@@ -382,10 +393,15 @@ class ModelProbe:
             body |= _NO_DATE
         if likeliest is not None:
             body |= {"logprobs": True, "top_logprobs": likeliest}
+        return self._manners.content(request, body)
+
+    async def _once(
+        self, client: ChatClient, content: Mapping[str, Any], with_likeliest: bool
+    ) -> ProbeAnswer:
         stream = _ProbeStream()
-        reply = await client.chat(request, body, stream)
+        reply = await client.chat(content, stream)
         text = quote(reply.text, 400)
-        places = stream.places if likeliest is not None else []
+        places = stream.places if with_likeliest else []
         return ProbeAnswer(
             text, tuple(token for token, _ in places), tuple(found for _, found in places)
         )
