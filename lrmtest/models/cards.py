@@ -17,8 +17,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
+from lrmtest.bounded import read_toml
 from lrmtest.errors import UsageError
-from lrmtest.masking import one_line
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
 from lrmtest.models.engines.kinds import check_engine_name
 from lrmtest.models.paths import user_path
@@ -163,17 +163,7 @@ def _at_home(card: ModelCard, file: Path) -> ModelCard:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise UsageError(f"{path} is larger than any file of model cards: 1 MiB")
-        return tomllib.loads(content.decode("utf-8"))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UsageError(f"cannot read model cards from {path}: {reason}") from error
-    except (ValueError, RecursionError) as error:  # also a number of too many digits
-        raise UsageError(f"{path} is not valid TOML: {one_line(str(error))}") from error
+    return read_toml(path, what="model cards from ", error=UsageError)
 
 
 def _named(section: object, path: Path) -> dict[str, _Found]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -10,13 +9,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lrmtest.bounded import DESCRIPTION, parse_json, read_json
 from lrmtest.errors import ModelError
 from lrmtest.masking import one_line
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
 from lrmtest.models.fingerprint import read_once
 from lrmtest.models.gguf_header import read_gguf_header
 
-_MAX_JSON = 64 << 20  # bytes; the index of R1's 163 safetensors files takes 8 MiB
+_MOST_DIMENSIONS = 8
+_MOST = 1 << 48  # no tensor, file or context is as large
 _SPLIT = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 
 # Tensors of a quantized checkpoint that describe weights and are none themselves.
@@ -26,7 +27,6 @@ _NOT_WEIGHTS = re.compile(
 )
 _MOST_TOKENS = 1 << 30
 _MOST_BITS = 64
-_MOST_WEIGHTS = 1 << 50
 _HOTTEST = 100.0
 _POINTER = b"version https://git-lfs.github.com/spec/"
 _ADAPTER = "adapter_config.json"
@@ -173,11 +173,7 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     Raises:
         ModelError: the file cannot be read, or is truncated or corrupted.
     """
-    header = _safetensors_header(path)
-    try:
-        return {n: tuple(e["shape"]) for n, e in header.items() if n != "__metadata__"}
-    except (KeyError, TypeError) as error:
-        raise ModelError(f"{path} is corrupted: a tensor in it is not described") from error
+    return {name: tuple(entry["shape"]) for name, entry in safetensors_header(path)[1].items()}
 
 
 def own_sampling(folder: Path) -> tuple[float | None, float | None]:
@@ -268,72 +264,75 @@ def _count_safetensors(path: Path, packed_bits: int | None) -> tuple[int, int]:
     Integer tensors of a quantized checkpoint hold several weights per element.
     """
     weights, stored = 0, 0
-    for name, entry in _safetensors_header(path).items():
-        if name == "__metadata__":
-            continue
-        try:
-            begin, end = entry["data_offsets"]
-            count = math.prod(entry["shape"])
-            if not (0 <= begin <= end and 0 <= count <= _MOST_WEIGHTS):
-                raise ValueError(f"{count} weights in {end - begin} bytes")
-            stored += end - begin
-            if not _NOT_WEIGHTS.search(name):
-                packed = _INTEGER_BITS.get(entry["dtype"]) if packed_bits else None
-                weights += count * packed // packed_bits if packed and packed_bits else count
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(
-                f"{path} is corrupted: tensor {one_line(name, 80)!r} is not described"
-            ) from error
+    for name, entry in safetensors_header(path)[1].items():
+        begin, end = entry["data_offsets"]
+        count = math.prod(entry["shape"])
+        stored += end - begin
+        if not _NOT_WEIGHTS.search(name):
+            packed = _INTEGER_BITS.get(entry["dtype"]) if packed_bits else None
+            weights += count * packed // packed_bits if packed and packed_bits else count
     return weights, stored
 
 
-def _safetensors_header(path: Path) -> dict[str, Any]:
-    """Tensor name -> dtype, shape and offsets. Layout: 8 bytes of length, then that much JSON."""
+def safetensors_header(path: Path) -> tuple[int, dict[str, dict[str, Any]]]:
+    """The header of a safetensors file: 8 bytes of length, then that much JSON.
+
+    Returns:
+        Its length, and tensor name -> ``dtype``, ``shape`` and ``data_offsets``, whose weights
+        are all there.
+
+    Raises:
+        ModelError: the file cannot be read, or is truncated or corrupted.
+    """
     refuse_pointer(path)
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            if not 0 < length <= min(size - 8, _MAX_JSON):
+            if not 0 < length <= min(size - 8, DESCRIPTION):
                 raise ModelError(
                     f"{path} is truncated or no safetensors file", hint="copy or download it again"
                 )
-            header = json.loads(file.read(length))
+            data = file.read(length)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is corrupted: its header is not JSON") from error
+    place = f"{path} is corrupted: its header"
+    header = parse_json(data, place, error=ModelError, hint="copy or download it again")
     if not isinstance(header, dict):
-        raise ModelError(f"{path} is corrupted: its header is not a table of tensors")
-    ends = (_data_end(entry) for entry in header.values())
-    if 8 + length + max(ends, default=0) > size:
+        raise ModelError(f"{place} is not a table of tensors")
+    header.pop("__metadata__", None)
+    for name, entry in header.items():
+        if not _describes_tensor(entry):
+            raise ModelError(f"{path} is corrupted: tensor {name[:80]!r} is not described")
+    if 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0) > size:
         raise ModelError(
             f"{path} is truncated: its weights end beyond the end of the file",
             hint="copy or download it again",
         )
-    return header
+    return length, header
 
 
-def _data_end(entry: object) -> int:
-    offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
-    if isinstance(offsets, list) and offsets and isinstance(offsets[-1], int):
-        return offsets[-1]
-    return 0
+def _describes_tensor(entry: object) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("dtype"), str):
+        return False
+    shape, offsets = entry.get("shape"), entry.get("data_offsets")
+    return (
+        isinstance(shape, list)
+        and len(shape) <= _MOST_DIMENSIONS
+        and all(type(size) is int and 0 <= size < _MOST for size in shape)
+        and isinstance(offsets, list)
+        and len(offsets) == 2
+        and all(type(offset) is int and 0 <= offset < _MOST for offset in offsets)
+        and offsets[0] <= offsets[1]
+    )
 
 
 def _read_json(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
     if missing_ok and not path.is_file():
         return {}
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_JSON + 1)
-        value = json.loads(text) if len(text) <= _MAX_JSON else None
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is not valid JSON: {error}") from error
+    value = read_json(path, DESCRIPTION, error=ModelError)
     if not isinstance(value, dict):
-        raise ModelError(f"{path} is not a JSON object of a sensible size")
+        raise ModelError(f"{path} is not a JSON object")
     return value
 
 
@@ -362,7 +361,7 @@ def _refuse_pointers(folder: Path) -> None:
 
 def _positive_int(table: Mapping[str, Any], key: str, most: int) -> int | None:
     value = table.get(key)
-    if not isinstance(value, int) or isinstance(value, bool):
+    if type(value) is not int:
         return None
     return value if 0 < value <= most else None
 

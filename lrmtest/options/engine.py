@@ -76,6 +76,13 @@ def add_engine_options(add: AddOption) -> None:
         help="longest silence of an endpoint before a request is tried again (default: 600)",
     )
     add(
+        "--request-deadline",
+        type=number(float, "a number above 0", lambda t: t > 0),
+        metavar="SECONDS",
+        help="time of a request in all, its retries included (default: 4 times --request-timeout, "
+        "and 2 seconds for each token of its budget)",
+    )
+    add(
         "--max-retries",
         type=at_least_0,
         default=6,
@@ -125,6 +132,7 @@ def read_engine_options(option: argparse.Namespace) -> EngineOptions:
     return replace(
         read_server_options(option),
         request_timeout=option.request_timeout,
+        request_deadline=option.request_deadline,
         max_retries=option.max_retries,
         device=option.device,
         tokenizer=option.tokenizer,

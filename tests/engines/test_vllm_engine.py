@@ -319,7 +319,6 @@ def real(request):
             yield session
 
 
-@pytest.mark.xdist_group("vllm")
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
 def test_a_real_vllm_generates_and_counts(real):
@@ -338,7 +337,6 @@ def test_a_real_vllm_generates_and_counts(real):
     assert not {"url", "served_model"} & set(info.details)
 
 
-@pytest.mark.xdist_group("vllm")
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
 @pytest.mark.usefixtures("real")
@@ -363,7 +361,6 @@ def test_a_real_vllm_honours_seeds(real):
     assert len(set(texts[:3])) == 3
 
 
-@pytest.mark.xdist_group("vllm")
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
 def test_a_real_vllm_that_is_killed_is_started_again(real):

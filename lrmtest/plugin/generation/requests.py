@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lrmtest.errors import UsageError
+from lrmtest.bounded import SETTINGS, read_text
+from lrmtest.errors import DataError, UsageError
 from lrmtest.masking import masked_arguments
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.base import Message, Request, Sampling
@@ -147,6 +148,8 @@ class Requests:
         if path is None:
             return suite.prompt
         try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the prompt file {path}: {error}") from error
+            return read_text(path, SETTINGS)
+        except DataError as error:
+            raise UsageError(
+                f"the prompt file cannot be used: {error.message}", hint=error.hint
+            ) from error

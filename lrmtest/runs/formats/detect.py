@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Literal
 
+from lrmtest.bounded import LINE, parse_json
 from lrmtest.errors import DataError
 from lrmtest.runs.formats.harness import is_harness_line
 
@@ -28,12 +28,12 @@ def detect_format(path: Path) -> ImportFormat:
             if file.read(4) == b"PK\x03\x04":
                 return "inspect"
             file.seek(0)
-            first = file.readline()
+            first = file.readline(LINE)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     try:
-        line = json.loads(first)
-    except (ValueError, RecursionError):
+        line = parse_json(first, str(path))
+    except DataError:
         line = None
     if isinstance(line, dict):
         if "lrmtest" in line:

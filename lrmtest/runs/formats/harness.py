@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lrmtest.bounded import DOCUMENT, parse_json, read_json, read_lines
 from lrmtest.errors import DataError, UsageError
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.runs.formats.log import (
@@ -165,21 +166,12 @@ def _passed(line: Mapping[str, Any]) -> bool | None:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, text in enumerate(file, start=1):
-                yield number, _line(text, f"{path}:{number}")
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8: {error}", hint=_HINT) from error
+    for number, _, text in read_lines(path):
+        yield number, _line(text, f"{path}:{number}")
 
 
-def _line(text: str, place: str) -> dict[str, Any]:
-    try:
-        line = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{place}: not JSON: {error}", hint=_HINT) from error
+def _line(text: bytes, place: str) -> dict[str, Any]:
+    line = parse_json(text, place, hint=_HINT)
     if not isinstance(line, dict):
         raise DataError(f"{place}: not a JSON object", hint=_HINT)
     for name in ("doc_id", "doc", "resps"):
@@ -193,10 +185,7 @@ def _results(path: Path, date: str) -> Mapping[str, Any]:
     beside = path.with_name(f"results_{date}.json")
     if not date or not beside.is_file():
         return {}
-    try:
-        results = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{beside}: not a results file: {error}", hint=_HINT) from error
+    results = read_json(beside, DOCUMENT, hint=_HINT)
     return results if isinstance(results, dict) else {}
 
 

@@ -7,11 +7,11 @@ put back between the model's tags, where graders and reports look for it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from lrmtest.bounded import DOCUMENT, parse_json, read_bytes
 from lrmtest.errors import DataError
 from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.split import DEFAULT_TAGS
@@ -82,10 +82,7 @@ _Samples = Callable[[], Iterator[tuple[str, Mapping[str, Any]]]]
 
 
 def _plain(path: Path) -> tuple[Mapping[str, Any], _Samples]:
-    try:
-        content = _parsed(path.read_bytes(), str(path))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    content = _parsed(read_bytes(path, DOCUMENT), str(path))
     samples = content.get("samples") or []
     if not isinstance(samples, list):
         raise DataError(f"{path}: field 'samples' must be a list", hint=_HINT)
@@ -118,10 +115,7 @@ def _zipped(path: Path) -> tuple[Mapping[str, Any], _Samples]:
 
 
 def _parsed(data: bytes, place: str) -> dict[str, Any]:
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{place}: not JSON: {error}", hint=_HINT) from error
+    content = parse_json(data, place, hint=_HINT)
     if not isinstance(content, dict):
         raise DataError(f"{place}: not a JSON object", hint=_HINT)
     return content

@@ -392,7 +392,6 @@ def test_nothing_is_written_to_the_terminal(tiny_model, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.xdist_group("transformers")
 @pytest.mark.engine
 def test_real_greedy_equals_generate(real, smollm2_folder):
     texts = [
@@ -404,7 +403,6 @@ def test_real_greedy_equals_generate(real, smollm2_folder):
     compare_with_generate(real, smollm2_folder, texts, 40)
 
 
-@pytest.mark.xdist_group("transformers")
 @pytest.mark.engine
 def test_real_seeds_budgets_and_counts(real, smollm2_folder):
     wanted = ask("Name a colour.", temperature=0.8, seed=3, budget=32)

@@ -207,7 +207,7 @@ def _read(path: Path) -> WarmRecord | None:
         if content.pop("format") != _FORMAT or content.pop("machine") != _machine():
             return None
         record = WarmRecord(**{**content, "address": Address(**content["address"])})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return record if record.model == path.name.removesuffix(".json") else None
 
