@@ -61,8 +61,9 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if not hasattr(session.config, "workerinput"):
         shield_log(session.config)
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-        for notice in session_of(session.config).models.notices if reporter else ():
-            reporter.write_line(notice, yellow=True)  # also with -q
+        if reporter is not None:
+            for notice in session_of(session.config).models.notices:
+                reporter.write_line(notice, yellow=True)  # also with -q
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
