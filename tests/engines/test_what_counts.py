@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from answer_shapes import BELIEVED, LIVELY, NO_ENDS, SHAPES, USAGE, chunk, ended, stream
@@ -66,11 +67,37 @@ def test_all_of_them_at_once_change_nothing(calm):
 
 
 @pytest.mark.parametrize("shape", sorted(LIVELY))
-def test_signs_of_life_are_no_progress(shape, calm):
+def test_signs_of_life_are_no_progress(shape, calm, monkeypatch):
+    monkeypatch.setattr(client, "QUEUE_SILENCES", 1)
     with FaultServer(faults=[shape]) as server:
-        stormy = generate(server.url, QUESTIONS, concurrency=9, request_timeout=2.0)
+        # Long enough for an answer on any machine: only what is injected lasts longer.
+        stormy = generate(server.url, QUESTIONS, concurrency=9, request_timeout=4.0)
         assert server.injected[shape] == 3
     assert texts(stormy) == calm
+
+
+def test_a_queue_is_waited_for_longer_than_a_silence(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(client.time, "monotonic", lambda: now[0])
+    life = client._Life(10.0)
+    for lines in range(1, 5):
+        now[0] += 9.9
+        assert not life.seen(0, lines)
+    now[0] += 9.9
+    with pytest.raises(BrokenAnswerError, match="no text within 40 s"):
+        life.seen(0, 6)
+    life = client._Life(10.0)
+    now[0] += 9.9
+    assert life.seen(1, 1)
+    now[0] += 9.9
+    assert not life.seen(1, 2)
+    now[0] += 9.9
+    with pytest.raises(BrokenAnswerError, match="no text within 10 s"):
+        life.seen(1, 3)
+    life = client._Life(10.0)
+    now[0] += 10.1
+    with pytest.raises(BrokenAnswerError, match="not a line within 10 s"):
+        life.seen(0, 0)
 
 
 @pytest.mark.parametrize("shape", sorted(LIVELY))
@@ -266,3 +293,9 @@ def test_any_finish_reason_is_a_word_or_nothing(value):
     assert len(word) <= WORD_CHARS
     assert word.isprintable()
     assert meaning_of(word) in FINISH_REASONS.keys() | {"unknown"}
+
+
+def test_the_documentation_has_every_word():
+    page = (Path(__file__).parents[2] / "docs" / "engines.md").read_text()
+    missing = [word for word, _ in ENDED_BY_WORD if f"`{word}`" not in page]
+    assert {word for word in missing if f"`{word.lower()}`" not in page} == set()

@@ -251,7 +251,7 @@ class ChatStream:
                 if self._word
                 else "an end without a finish reason and without any text"
             )
-        if meaning == "stop" or meaning == "length" or meaning == "loop":  # noqa: PLR1714
+        if meaning == "stop" or meaning == "length" or meaning == "loop":
             return meaning
         spent = completion_tokens is not None and completion_tokens >= self._max_tokens
         return "length" if spent else "unknown"
