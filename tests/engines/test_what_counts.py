@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 from answer_shapes import BELIEVED, LIVELY, NO_ENDS, SHAPES, USAGE, chunk, ended, stream
-from asking_endpoints import generate, outcome_of, request, texts
+from asking_endpoints import generate, outcome_of, request, running, texts
 from fault_server import FaultServer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lrmtest.errors import ModelError
+from lrmtest.models.engines.http import client
+from lrmtest.models.engines.http.failures import BrokenAnswerError
 from lrmtest.models.engines.http.finish_reasons import (
     FINISH_REASONS,
     WORD_CHARS,
@@ -76,17 +79,16 @@ def test_signs_of_life_are_no_progress(shape, calm, monkeypatch):
     assert texts(stormy) == calm
 
 
-def test_a_queue_is_waited_for_longer_than_a_silence(monkeypatch):
+def test_a_queue_is_waited_for_longer_than_a_silence():
     now = [0.0]
-    monkeypatch.setattr(client.time, "monotonic", lambda: now[0])
-    life = client._Life(10.0)
+    life = client._Life(10.0, lambda: now[0])
     for lines in range(1, 5):
         now[0] += 9.9
         assert not life.seen(0, lines)
     now[0] += 9.9
     with pytest.raises(BrokenAnswerError, match="no text within 40 s"):
         life.seen(0, 6)
-    life = client._Life(10.0)
+    life = client._Life(10.0, lambda: now[0])
     now[0] += 9.9
     assert life.seen(1, 1)
     now[0] += 9.9
@@ -94,7 +96,7 @@ def test_a_queue_is_waited_for_longer_than_a_silence(monkeypatch):
     now[0] += 9.9
     with pytest.raises(BrokenAnswerError, match="no text within 10 s"):
         life.seen(1, 3)
-    life = client._Life(10.0)
+    life = client._Life(10.0, lambda: now[0])
     now[0] += 10.1
     with pytest.raises(BrokenAnswerError, match="not a line within 10 s"):
         life.seen(0, 0)
@@ -133,6 +135,16 @@ def test_an_answer_that_is_never_understood_is_told_once_and_not_tried_again():
         assert server.chats <= 5 + len(QUESTIONS) - 1
     assert all("'content' is not a string" in str(o.error) for o in outcomes.values())
     assert len(lines) == 1
+
+
+@pytest.mark.parametrize("shape", ["hang", "json-by-letters", "pings", "empty-object", "html"])
+def test_a_list_of_models_that_is_none_ends_the_start(shape):
+    with (
+        FaultServer(listing=shape) as server,
+        pytest.raises(ModelError),
+        running(server.url, request_timeout=0.5),
+    ):
+        pass
 
 
 # Ends
@@ -226,6 +238,14 @@ def test_the_word_is_bounded_and_clean(monkeypatch):
     assert completion.finish_word.startswith("over [31m and out")
     assert len(completion.finish_word) == WORD_CHARS
     assert completion.finish_word.isprintable()
+
+
+def test_a_habit_of_a_server_is_believed_after_two_requests(monkeypatch):
+    monkeypatch.setitem(SHAPES, "given", ended("stop", choices=[], usage=USAGE))
+    with FaultServer(always="given") as server:
+        outcomes = generate(server.url, QUESTIONS, concurrency=1, max_retries=2)
+        assert server.chats == 2 * 3 + len(QUESTIONS) - 2
+    assert {outcome.completion.text for outcome in outcomes.values()} == {""}
 
 
 def test_an_unknown_word_is_told_once(monkeypatch):
