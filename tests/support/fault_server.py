@@ -77,6 +77,7 @@ class FaultServer:
         every: a fault for every so many requests, once each, all kinds in turn: a schedule, so
             that how many fall in a row is no matter of luck.
         always: one of `SHAPES` or `LIVELY` for every chat request, or empty.
+        listing: one of `SHAPES` or `LIVELY` for the list of models, or empty.
         mode: one of `MODES` for every chat request, or empty.
         dead_after: number of chat requests after which the server stops existing.
         models: names it serves.
@@ -110,6 +111,7 @@ class FaultServer:
         faults: Sequence[str] = (),
         every: int = 3,
         always: str = "",
+        listing: str = "",
         mode: str = "",
         dead_after: int | None = None,
         models: Sequence[str] = ("test-model",),
@@ -130,6 +132,7 @@ class FaultServer:
         self.faults = tuple(faults)
         self.every = every
         self.always = always
+        self.listing = listing
         self.mode = mode
         self.dead_after = dead_after
         self.models = tuple(models)
@@ -257,7 +260,9 @@ class _Handler(BaseHTTPRequestHandler):
         server.paths[self.path] += 1
         if self._unauthorized():
             return
-        if self.path == "/v1/models":
+        if self.path == "/v1/models" and server.listing:
+            self._send_wire({**SHAPES, **LIVELY}[server.listing]([]))
+        elif self.path == "/v1/models":
             entry = {"object": "model", "owned_by": server.owner, **server.entry}
             if server.context_length and server.owner != "llamacpp":
                 entry["max_model_len"] = server.context_length

@@ -315,10 +315,11 @@ class _Life:
     empty pieces once there was text. Before, they may tell of a queue, which takes a while.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._timeout = timeout
+        self._clock = clock
         self._pieces, self._lines = 0, 0
-        self._last_line = self._last_piece = time.monotonic()
+        self._last_line = self._last_piece = clock()
 
     def seen(self, pieces: int, lines: int) -> bool:
         """Note what has come so far; whether there is new text.
@@ -326,7 +327,7 @@ class _Life:
         Raises:
             BrokenAnswerError: the server has only pretended to live for too long.
         """
-        now = time.monotonic()
+        now = self._clock()
         if pieces > self._pieces:
             self._pieces, self._lines = pieces, lines
             self._last_line = self._last_piece = now

@@ -17,6 +17,7 @@ class RecordedOutput:
     Attributes:
         text: what was generated.
         finish_reason: how it ended.
+        finish_word: the server's own word for that; empty without one.
         prompt_tokens, completion_tokens, reasoning_tokens: token counts.
         tokens_estimated: the counts come from the text's length.
         seed: the seed it was generated with.
@@ -33,6 +34,7 @@ class RecordedOutput:
     seed: int | None = None
     seconds: float | None = None
     limit: int | None = None
+    finish_word: str = ""
 
 
 def recorded_completion(
@@ -75,4 +77,5 @@ def recorded_completion(
         completion_tokens=total,
         seed=output.seed,
         seconds=output.seconds or 0.0,
+        finish_word=output.finish_word,
     ).with_reasoning_tokens(reasoning, estimated=estimated)
