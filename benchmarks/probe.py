@@ -1,10 +1,10 @@
 """The model probe on a real llama-server: its cost, its false alarms, and what it detects.
 
-    python benchmarks/probe.py MODEL.gguf [OTHER.gguf ...] [--starts 200] [--load 4]
+    python benchmarks/probe.py MODEL.gguf [OTHER.gguf ...] [--starts 200] [--load 2]
 
 MODEL is measured once on an idle server. Then it is asked again as at so many starts, while
 `--load` conversations of random lengths run beside on the same server, which is started anew for
-every 50 starts: each time that it counts as another model is a false alarm. Each OTHER is then
+every 20 starts: each time that it counts as another model is a false alarm. Each OTHER is then
 served in its place and must count as another one. What the server tells of itself is left out
 here: all that counts are answers. Both rules are applied, that of servers with log-probabilities
 and that of servers without.
@@ -18,7 +18,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, aclosing, contextmanager
+from contextlib import AbstractContextManager, aclosing, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -38,7 +38,7 @@ from lrmtest.models.engines.http.model_probe import (
 )
 from lrmtest.models.engines.http.server_facts import probe as facts_of
 
-_STARTS_PER_SERVER = 50
+_STARTS_PER_SERVER = 20
 
 
 async def _probe(url: str) -> ModelProbe:
@@ -64,6 +64,7 @@ class Reference:
         )
 
     def distance(self, later: ProbeAnswers) -> float:
+        """How far later answers are from the nearest first ones, in nats."""
         return min(distance(answers, later) for answers in self.places.answers)
 
     def asked(self, url: str) -> tuple[float, bool, int, int]:
@@ -96,16 +97,19 @@ def _load(url: str, conversations: int) -> Iterator[None]:
         with httpx.Client(timeout=600) as client:
             while not stopping.is_set():
                 words = " ".join(str(drawn.random()) for _ in range(drawn.randint(1, 12)))
-                with client.stream(
-                    "POST",
-                    f"{url}/chat/completions",
-                    json={
-                        "model": NAME,
-                        "messages": [{"role": "user", "content": words}],
-                        "max_tokens": drawn.randint(1, 48),
-                        "stream": True,
-                    },
-                ) as response:
+                with (
+                    suppress(httpx.HTTPError),  # llama-server hangs up on idle connections
+                    client.stream(
+                        "POST",
+                        f"{url}/chat/completions",
+                        json={
+                            "model": NAME,
+                            "messages": [{"role": "user", "content": words}],
+                            "max_tokens": drawn.randint(1, 48),
+                            "stream": True,
+                        },
+                    ) as response,
+                ):
                     for _ in response.iter_raw():
                         if stopping.is_set():
                             break
@@ -126,7 +130,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("others", nargs="*", type=Path)
     parser.add_argument("--starts", type=int, default=200)
-    parser.add_argument("--load", type=int, default=4)
+    parser.add_argument("--load", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="of the server")
     parser.add_argument("--vllm", help="as in measured_server.py")
     given = parser.parse_args()

@@ -231,6 +231,7 @@ class OpenAIEngine:
             try:
                 await self._watch.check()
                 reply = await self._try(worker, request, stream)
+                await self._watch.check()  # it may have been sent just after a break
             except RefusedError as refusal:
                 worker.breaker.alive()
                 return self._failed(request, str(refusal), refusal.hint, attempts)
