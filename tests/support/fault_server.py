@@ -101,6 +101,8 @@ class FaultServer:
             These questions are in no count, and meet no fault but `mode`.
         likeliest: with each of that answer's tokens, its own log-probability and another's; None
             for a server that gives none.
+        refuses_logprobs: whether a request for log-probabilities is a bad one.
+        refuses_probe: whether the model probe's questions are bad requests.
         probed: questions of the model probe received.
     """
 
@@ -154,6 +156,8 @@ class FaultServer:
             question, 0
         )
         self.likeliest: Callable[[str, int], tuple[float, float]] | None = None
+        self.refuses_logprobs = False
+        self.refuses_probe = False
         self.probed: Counter[str] = Counter()
 
         self.lock = threading.Lock()
@@ -332,6 +336,9 @@ class _Handler(BaseHTTPRequestHandler):
             asked = server.probed[question]
             server.probed[question] += 1
         if server.mode and self._misbehave(server.mode):
+            return
+        if server.refuses_probe or (server.refuses_logprobs and body.get("logprobs")):
+            self._json(400, {"error": {"message": "that is not supported", "code": 400}})
             return
         text = server.probe_answer(question, asked)
         if server.likeliest is None or not body.get("logprobs"):

@@ -255,6 +255,7 @@ class OpenAIEngine:
                 await self._watch.check()
                 reply = await self._try(worker, content, stream)
                 await self._doubt(worker, request, reply, last=tries.made > self._retries)
+                await self._watch.check()  # it may have been sent just after a break
             except RefusedError as refusal:
                 worker.breaker.alive()
                 if not manners.adapt(refusal, content):
