@@ -54,6 +54,7 @@ class Settings:
         pass_threshold: share of a question's samples that must be correct.
         fresh_run: ignore what earlier runs generated.
         reports_dir: folder of the store.
+        lock_timeout: seconds to wait for a store that another program has locked.
         summary_json: file for the summary's figures.
         html: file for the HTML report.
         markdown: file for the summary as Markdown.
@@ -80,6 +81,7 @@ class Settings:
     pass_threshold: float
     fresh_run: bool
     reports_dir: Path
+    lock_timeout: float
     summary_json: Path | None
     html: Path | None
     markdown: Path | None
@@ -93,7 +95,7 @@ class Settings:
 
 _NOT_GIVEN_AGAIN = (
     *("--model", "--limit", "--fresh-run", "--reports-dir", "--summary-json"),
-    "--engine-per-worker",
+    *("--engine-per-worker", "--lock-timeout"),
 )
 """Options that only choose or report, or are one model's own."""
 
@@ -180,6 +182,14 @@ def add_run_options(add: AddOption) -> None:
         metavar="DIR",
         help="folder of the run store (default: reports/ in the root directory)",
     )
+    add(
+        "--lock-timeout",
+        type=number(float, "a number of at least 0", lambda t: t >= 0),
+        default=600.0,
+        metavar="SECONDS",
+        help="longest wait for a store that another program has locked; completions that arrive "
+        "meanwhile are kept in memory (default: 600)",
+    )
     add("--summary-json", type=Path, metavar="FILE", help="write the summary's figures as JSON")
     add_engine_options(add)
     add(
@@ -231,6 +241,7 @@ def read_settings(config: pytest.Config) -> Settings:
         pass_threshold=option.pass_threshold,
         fresh_run=option.fresh_run,
         reports_dir=reports_dir,
+        lock_timeout=option.lock_timeout,
         summary_json=option.summary_json,
         html=option.lrmtest_html,
         markdown=option.markdown,

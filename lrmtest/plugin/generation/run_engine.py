@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -13,6 +14,7 @@ from lrmtest.models.engines.base import Delivery, Engine, EngineInfo, Progress, 
 from lrmtest.models.engines.kinds import create_engine, kind_of
 from lrmtest.models.engines.pool import EnginePool, pinned
 from lrmtest.models.engines.tokenizers.counter import load_counter
+from lrmtest.models.engines.watched import WatchedEngine
 from lrmtest.models.hardware import this_machine
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
@@ -50,7 +52,7 @@ class RunEngine:
         self._run = run
         self._deliver_to_run = deliver
         self._say = say
-        self._engine: Engine | None = None
+        self._engine: WatchedEngine | None = None
         self._probed: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._told: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.failure: LrmtestError | None = None
@@ -69,7 +71,7 @@ class RunEngine:
             raise self.failure
         if self._engine is None:
             begun = time.monotonic()
-            engine = self._made()
+            engine = WatchedEngine(self._made())
             self._say(f"{self._spec.name}: starting the {self._spec.engine} engine")
             try:
                 info = engine.start(planned, self._deliver)
@@ -95,6 +97,11 @@ class RunEngine:
     def progress(self) -> Progress:
         """The engine's live counters."""
         return self._engine.progress if self._engine is not None else Progress()
+
+    def look(self) -> None:
+        """See whether it still can do what it was asked; if not, its requests become errors."""
+        if (engine := self._engine) is not None:
+            engine.look()
 
     def say_what_was_told(self) -> None:
         """Print what the engine has told since it runs."""
@@ -124,14 +131,16 @@ class RunEngine:
         else:
             self._deliver_to_run(delivery)
 
-    def _test(self, engine: Engine, info: EngineInfo, like: Request) -> None:
+    def _test(self, engine: WatchedEngine, info: EngineInfo, like: Request) -> None:
         """Generate a few short completions, check them, and tell what is odd."""
         probes = selftest.probes(like)
         engine.submit(probes)
         arrived: dict[str, Delivery] = {}
         while len(arrived) < len(probes):
-            delivery = self._probed.get()
-            arrived[delivery.request.key] = delivery
+            engine.look()
+            with suppress(queue.Empty):
+                delivery = self._probed.get(timeout=1.0)
+                arrived[delivery.request.key] = delivery
         tokenizer = self._settings.engine_options.tokenizer
         found = selftest.findings(
             [arrived[probe.key] for probe in probes],
