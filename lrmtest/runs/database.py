@@ -280,6 +280,12 @@ class Database:
         deleted = not self.path.exists()
         what = f"the store {self.path} was {'deleted' if deleted else 'replaced'} while it was used"
         place = self.path
+        if not deleted and self._is_written_back():
+            return StoreError(
+                f"the store {self.path} was deleted while it was used; what it held has been "
+                "written back",
+                hint="give the same command again: it continues",
+            )
         if not deleted:
             place = place.with_name(f"{place.stem}-{secrets.token_hex(2)}{place.suffix}")
         unfinished = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
@@ -304,6 +310,15 @@ class Database:
             else f"put it back in its place, or move it to a folder of its own as {self.path.name} "
             "and give the same command again with that --reports-dir: it continues",
         )
+
+    def _is_written_back(self) -> bool:
+        """Whether the file that is there now has all completions of the one that was."""
+        query = "SELECT run_id, key FROM completion"
+        try:
+            with closing(sqlite3.connect(self.path)) as there:
+                return {*self.connection.execute(query)} <= {*there.execute(query)}
+        except sqlite3.Error:
+            return False
 
     def close(self) -> None:
         """Close the file; further calls fail."""

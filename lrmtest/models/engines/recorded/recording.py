@@ -222,7 +222,7 @@ def _checked(line: bytes, where: str) -> dict[str, Any] | None:
             continue
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise _wrong(where, record, name, " or ".join(kind.__name__ for kind in types))
-        if int in types and not _least(name) <= value <= LARGEST:
+        if int in types and not _least(name) <= record[name] <= LARGEST:
             raise _wrong(where, record, name, f"a number from {_least(name)} to {LARGEST}")
     reason = record.get("finish_reason")
     if reason is not None and reason not in get_args(FinishReason):
