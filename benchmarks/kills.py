@@ -3,7 +3,7 @@
     python benchmarks/kills.py [--kills 100] [--modes plain xdist ...] [--seed 0]
 
 In each mode a command is run once to its end, and then again and again from nothing, killed after
-a random time and given once more. The modes:
+a random time, or after a random number of completions, and given once more. The modes:
 
     plain      pytest, one process
     xdist      pytest -n 2; the controller is killed
@@ -37,7 +37,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -100,13 +100,13 @@ class Mode:
         command: what is killed, and given again.
         complete: completions when all is done; None where it is not fixed.
         beside: a second command at the same time, which is not killed.
-        prepare: called with the folder, before each first command.
+        arrives: an engine makes completions, so that there is a moment after some of them.
     """
 
     command: Sequence[str]
     complete: int | None
     beside: bool = False
-    prepare: Callable[[Path], None] = lambda folder: None
+    arrives: bool = True
 
 
 def main() -> None:
@@ -120,8 +120,8 @@ def main() -> None:
     rng = random.Random(given.seed)
     with (
         tempfile.TemporaryDirectory(prefix="lrmtest-kills-") as name,
-        FaultServer(answer=right, delay=0.01) as first,
-        FaultServer(answer=right, delay=0.01) as second,
+        FaultServer(answer=right, delay=0.05) as first,
+        FaultServer(answer=right, delay=0.05) as second,
     ):
         base = Path(name)
         modes = _modes(base, first, second)
@@ -158,7 +158,7 @@ def _modes(base: Path, first: FaultServer, second: FaultServer) -> dict[str, Mod
         "early": Mode([*one, *gate], None),
         "endpoints": Mode([*one, "--model", f"other={second.url}"], 2 * QUESTIONS),
         "sharing": Mode(one, QUESTIONS, beside=True),
-        "import": Mode([*lrmtest, "import", str(exported)], 40 * QUESTIONS),
+        "import": Mode([*lrmtest, "import", str(exported)], 40 * QUESTIONS, arrives=False),
         "compress": Mode([*compress, "--sparsity", "0.5"], 0),
         "sweep": Mode(sweep, 20),
         "served": Mode([*pytest, fresh, "--model", "tiny-lrm", "--fresh-count", "40"], 40),
@@ -218,24 +218,59 @@ def _killed(
     print(f"{name}: exit status {status} after {full:.1f} s", flush=True)
     for number in range(kills):
         folder = _fresh(base / f"{name}-{number}")
-        _kill_once(folder, mode, rng.uniform(0.2, full), tally, status, servers)
+        _kill_once(
+            folder,
+            mode,
+            _When(rng, full, mode.complete if mode.arrives else 0),
+            tally,
+            status,
+            servers,
+        )
         shutil.rmtree(folder, ignore_errors=True)
     return tally
+
+
+class _When:
+    """The moment of a kill: mostly while completions arrive, sometimes before or after.
+
+    Args:
+        rng: chance.
+        full: seconds that the whole command takes.
+        complete: completions that it makes; None where it is not fixed.
+    """
+
+    def __init__(self, rng: random.Random, full: float, complete: int | None) -> None:
+        self._seconds = rng.uniform(0.2, full)
+        most = QUESTIONS // 2 if complete is None else complete
+        self._arrivals = rng.randrange(most) if most and rng.random() < 0.8 else None
+        self._moment = rng.uniform(0.0, 0.05)
+
+    def wait(self, process: subprocess.Popen[bytes], arrived: Path) -> None:
+        """Wait for it."""
+        if self._arrivals is None:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(self._seconds)
+            return
+        while process.poll() is None:
+            if arrived.exists() and arrived.read_bytes().count(b"\n") > self._arrivals:
+                break
+            time.sleep(0.002)
+        time.sleep(self._moment)
 
 
 def _kill_once(
     folder: Path,
     mode: Mode,
-    seconds: float,
+    when: _When,
     tally: Tally,
     status: int,
     servers: Sequence[FaultServer],
 ) -> None:
     process = _begin(mode.command, folder)
     beside = _begin(mode.command, folder) if mode.beside else None
-    time.sleep(seconds)
-    below = _below(process.pid)
     arrived_file = folder / "arrived"
+    when.wait(process, arrived_file)
+    below = _below(process.pid)
     process.send_signal(signal.SIGKILL)
     process.wait()
     tally.kills += 1

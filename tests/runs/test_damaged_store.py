@@ -121,6 +121,15 @@ def spoiled(intact, tmp_path, statement, values=()):
     return tmp_path / STORE_NAME
 
 
+def read_whole(path, *names):
+    with Store(path) as store:
+        for name in names:
+            run = store.run(name)
+            store.record(run)
+            list(store.questions(run.run_id))
+            export_run(store, run, path.with_name("out.jsonl"))
+
+
 ONE = "run_id = 'small-1' AND key = 'small-1/sums/q7/0'"
 
 
@@ -149,11 +158,8 @@ ONE = "run_id = 'small-1' AND key = 'small-1/sums/q7/0'"
 )
 def test_a_row_that_is_not_as_it_was_written_is_no_verdict(intact, tmp_path, statement, values):
     path = spoiled(intact, tmp_path, statement, values)
-    with Store(path) as store, pytest.raises(DamagedStoreError) as raised:
-        run = store.run("small-1")
-        store.record(run)
-        list(store.questions(run.run_id))
-        export_run(store, run, tmp_path / "out.jsonl")
+    with pytest.raises(DamagedStoreError) as raised:
+        read_whole(path, "small-1")
     assert "lrmtest check" in str(raised.value)
     assert not (tmp_path / "out.jsonl").exists()
     assert read_remains(path).faults
@@ -183,7 +189,5 @@ def test_check_of_a_whole_store(intact, tmp_path, capsys):
 def test_a_store_that_was_cut_off_is_told(intact, tmp_path, size):
     (tmp_path / STORE_NAME).write_bytes((intact / STORE_NAME).read_bytes()[:size])
     with pytest.raises(LrmtestError) as raised:
-        with Store(tmp_path / STORE_NAME) as store:
-            store.record(store.run("full-1"))
-            store.record(store.run("small-1"))
+        read_whole(tmp_path / STORE_NAME, "full-1", "small-1")
     assert raised.value.hint
