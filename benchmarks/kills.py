@@ -142,6 +142,7 @@ def _modes(base: Path, first: FaultServer, second: FaultServer) -> dict[str, Mod
     python = [sys.executable, "-m"]
     pytest = [*python, "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "note"]
     pytest += ["-p", "no:hypothesispytest", "--concurrency", str(CONCURRENCY)]
+    pytest += ["--reports-dir", "reports"]
     one = [*pytest, "test_sums.py", "--model", f"m={first.url}"]
     lrmtest = [*python, "lrmtest"]
     fresh = str(ROOT / "suites" / "fresh" / "test_fresh_hops.py")
@@ -149,6 +150,7 @@ def _modes(base: Path, first: FaultServer, second: FaultServer) -> dict[str, Mod
     _make_files(base, [*one, "--save-baseline", str(baseline)], exported)
     gate = ["--baseline", str(baseline), "--gate", "--margin", "0.2", "--early-stop"]
     compress = [*lrmtest, "compress", "tiny-lrm", "-o", "variant", "--method", "magnitude"]
+    compress += ["--calibration-samples", "4", "--calibration-tokens", "64"]
     sweep = [*lrmtest, "sweep", "tiny-lrm", "-o", "out", "--method", "magnitude", "--sparsity"]
     sweep += ["0.5", "--suite", fresh, "--calibration-samples", "4", "--calibration-tokens", "64"]
     sweep += ["--pytest", "--fresh-count 10 --max-tokens 64 -p note"]

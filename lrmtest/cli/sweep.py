@@ -263,7 +263,7 @@ def _test(
 def _summary_asked_for(more: Sequence[str]) -> Path | None:
     """The file that the user wants pytest's summary in."""
     found = None
-    for word, following in zip(more, [*more[1:], ""], strict=True):
+    for word, following in zip(more, [*more, ""][1:], strict=True):
         flag, equals, value = word.partition("=")
         if flag == "--summary-json":
             found = Path(value if equals else following)
