@@ -44,6 +44,14 @@ class StoreError(LrmtestError):
     """A run's store that cannot be opened, read or written."""
 
 
+class LockedStoreError(StoreError):
+    """A store that another program has kept locked for longer than it was to be waited for."""
+
+
+class DamagedStoreError(StoreError):
+    """A store, or a row of it, that is not as it was written."""
+
+
 class EngineError(LrmtestError):
     """The engine failed to produce a completion.
 

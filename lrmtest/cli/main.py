@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lrmtest import __version__
 from lrmtest.cli import (
+    check,
     comparison,
     compress,
     compute,
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     compress.add_commands(commands, store)
     sweep.add_commands(commands, store)
     runs.add_commands(commands, store)
+    check.add_commands(commands, store)
     transfer.add_commands(commands, store)
     comparison.add_commands(commands, store)
     plan.add_commands(commands, store)

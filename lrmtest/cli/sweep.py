@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import copy
+import json
 import shlex
-import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -27,6 +28,7 @@ from lrmtest.compress.methods import options_of_methods
 from lrmtest.compress.options import Option
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.models.card import ModelCard
+from lrmtest.models.programs.foreground import run_in_foreground
 from lrmtest.models.resolve import resolve
 from lrmtest.options.common import (
     add_cards_option,
@@ -119,8 +121,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         complain(f"{place} of {len(levels)}: {level.model}")
         if level.folder is not None and level.request is not None:
             make(level.request, level.folder, arguments, cards)
-        _test(level, suites, more, arguments)
-        run = load_run(f"last:{resolve(level.model, cards).name}", store)
+        run = load_run(_test(level, suites, more, arguments, cards), store)
         shown[run.run_id] = run
         runs.append(SweepRun(*_degree(level, axis, cards), run))
     runs = [runs[0], *sorted(runs[1:], key=lambda run: run.degree)]
@@ -221,9 +222,17 @@ def _single(option: Option, text: str) -> Any:
 
 
 def _test(
-    level: _Level, suites: Sequence[str], more: Sequence[str], arguments: argparse.Namespace
-) -> None:
+    level: _Level,
+    suites: Sequence[str],
+    more: Sequence[str],
+    arguments: argparse.Namespace,
+    cards: Mapping[str, ModelCard],
+) -> str:
     """Run the suites in a pytest of their own, so that one model is in memory at a time.
+
+    Returns:
+        The id of the run, as that pytest tells it: another session may have made a newer one of
+        a model with this name.
 
     Raises:
         LrmtestError: not all tests ran.
@@ -232,13 +241,42 @@ def _test(
     command += ["--reports-dir", str(arguments.reports_dir)]
     command += [word for path in arguments.cards for word in ("--cards", str(path))]
     command += ["-q", "--tb=no", "-rN", *more]
-    status = subprocess.run(command, check=False).returncode
-    if status not in _TESTED:
+    alone = shlex.join(command[1:])
+    with tempfile.TemporaryDirectory(prefix="lrmtest-") as folder:
+        summary = _summary_asked_for(more)
+        if summary is None:
+            summary = Path(folder) / "summary.json"
+            command += ["--summary-json", str(summary)]
+        summary.unlink(missing_ok=True)
+        status = run_in_foreground(command)
+        run_ids = _run_ids(summary)
+    name = resolve(level.model, cards).name
+    if status not in _TESTED or name not in run_ids:
         raise LrmtestError(
             f"testing {level.model} ended with exit status {status}",
             hint="see above; the same command goes on from here, nothing generated is lost. "
-            f"Alone: {shlex.join(command[1:])}",
+            f"Alone: {alone}",
         )
+    return run_ids[name]
+
+
+def _summary_asked_for(more: Sequence[str]) -> Path | None:
+    """The file that the user wants pytest's summary in."""
+    found = None
+    for word, following in zip(more, [*more, ""][1:], strict=True):
+        flag, equals, value = word.partition("=")
+        if flag == "--summary-json":
+            found = Path(value if equals else following)
+    return found
+
+
+def _run_ids(summary: Path) -> dict[str, str]:
+    """The runs of a pytest, by their models' names; none if it did not come to its end."""
+    try:
+        runs = json.loads(summary.read_text(encoding="utf-8"))["runs"]
+        return {run["model"]: run["run_id"] for run in runs}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _degree(level: _Level, axis: str, cards: Mapping[str, ModelCard]) -> tuple[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
 from lrmtest.grading.split import DEFAULT_TAGS
 from lrmtest.options.common import add_data_options, read_data_options
-from lrmtest.reports.imported import imported_lines
+from lrmtest.reports.imported import imported_lines, new_ones
+from lrmtest.reports.numbers import counted
 from lrmtest.runs.formats.assign import LogQuestions, OwnQuestions, SuiteQuestions, choose_suite
 from lrmtest.runs.formats.detect import detect_format
 from lrmtest.runs.formats.harness import read_harness_log
@@ -96,9 +98,14 @@ def _import(arguments: argparse.Namespace) -> int:
                 f"{', '.join(named)}: {file} is an exported run, which says all of it",
                 hint="leave these options out",
             )
-        with Store(arguments.reports_dir / STORE_NAME) as store:
+        with _store_to_write(arguments) as store, store.transaction():
+            before = store.completion_count()
             run, count = import_run(store, file)
-        say(f"{count} completions of {run.run_id} read; see: lrmtest show {run.run_id}")
+            new = store.completion_count() - before
+        say(
+            f"{counted(count, 'completion')} of {run.run_id} read, {new_ones(new, count)}; "
+            f"see: lrmtest show {run.run_id}"
+        )
         return 0
     tags = tuple(arguments.tags) if arguments.tags else DEFAULT_TAGS
     if not all(tags):
@@ -106,11 +113,16 @@ def _import(arguments: argparse.Namespace) -> int:
     log = read_harness_log(file) if chosen == "lm-eval" else read_inspect_log(file, tags)
     assignment = _assignment(log, arguments)
     name = arguments.name or log.model.rstrip("/").rpartition("/")[2] or "model"
-    with Store(arguments.reports_dir / STORE_NAME) as store:
+    with _store_to_write(arguments) as store:
         imported = import_log(store, log, assignment, name=name, tags=tags)
     for line in imported_lines(log.tool, imported):
         say(line)
     return 0
+
+
+def _store_to_write(arguments: argparse.Namespace) -> Store:
+    path = arguments.reports_dir / STORE_NAME
+    return Store(path, tell=lambda line: print(line, file=sys.stderr))
 
 
 def _assignment(log: Log, arguments: argparse.Namespace) -> LogQuestions:

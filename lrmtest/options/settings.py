@@ -56,6 +56,7 @@ class Settings:
         reuse_unverified: reuse what an endpoint generated without asking it for its model.
         refuse_other_model: end when an endpoint serves another model than before.
         reports_dir: folder of the store.
+        lock_timeout: seconds to wait for a store that another program has locked.
         summary_json: file for the summary's figures.
         html: file for the HTML report.
         markdown: file for the summary as Markdown.
@@ -84,6 +85,7 @@ class Settings:
     reuse_unverified: bool
     refuse_other_model: bool
     reports_dir: Path
+    lock_timeout: float
     summary_json: Path | None
     html: Path | None
     markdown: Path | None
@@ -97,7 +99,7 @@ class Settings:
 
 _NOT_GIVEN_AGAIN = (
     *("--model", "--limit", "--fresh-run", "--reports-dir", "--summary-json"),
-    *("--reuse-unverified", "--refuse-other-model", "--engine-per-worker"),
+    *("--reuse-unverified", "--refuse-other-model", "--engine-per-worker", "--lock-timeout"),
 )
 """Options that only choose or report, or are one model's own."""
 
@@ -196,6 +198,14 @@ def add_run_options(add: AddOption) -> None:
         metavar="DIR",
         help="folder of the run store (default: reports/ in the root directory)",
     )
+    add(
+        "--lock-timeout",
+        type=number(float, "a number of at least 0", lambda t: t >= 0),
+        default=600.0,
+        metavar="SECONDS",
+        help="longest wait for a store that another program has locked; completions that arrive "
+        "meanwhile are kept in memory (default: 600)",
+    )
     add("--summary-json", type=Path, metavar="FILE", help="write the summary's figures as JSON")
     add_engine_options(add)
     add(
@@ -249,6 +259,7 @@ def read_settings(config: pytest.Config) -> Settings:
         reuse_unverified=option.reuse_unverified,
         refuse_other_model=option.refuse_other_model,
         reports_dir=reports_dir,
+        lock_timeout=option.lock_timeout,
         summary_json=option.summary_json,
         html=option.lrmtest_html,
         markdown=option.markdown,

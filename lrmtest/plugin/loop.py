@@ -165,7 +165,7 @@ class RunLoop:
             for question in pending.arrived(key) if key is not None else ():
                 for item in waiting[question]:
                     self._lookahead.add(item)
-            if generation.samples_fresh:
+            if generation.samples_fresh or generation.awaits_others:
                 self._progress_line.update(snapshot())
         if generation.samples_fresh:
             self._progress_line.finish(snapshot())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-from contextlib import nullcontext
 from functools import partial
 
 import pytest
 
 from lrmtest.plugin.ending.gate_statuses import FAILED_UNDER_GATE, PASSED_UNDER_GATE
-from lrmtest.progress import Tell, silent
+from lrmtest.plugin.lines import write_line
+from lrmtest.progress import silent
 from lrmtest.reports.progress import StatusLine
 
 
@@ -27,25 +27,9 @@ def progress_line(config: pytest.Config) -> StatusLine:
         terminal=bool(interactive),
         width=lambda: screen.fullwidth,
         column=lambda: screen.width_of_current_line,
-        write_line=partial(_write_line, config, reporter),
+        write_line=partial(write_line, config, reporter),
         color=screen.hasmarkup,
     )
-
-
-def line_writer(config: pytest.Config) -> Tell:
-    """What prints a line of its own, also while a test runs; nothing with -q."""
-    reporter: pytest.TerminalReporter | None = config.pluginmanager.get_plugin("terminalreporter")
-    if reporter is None or config.option.verbose < 0:
-        return silent
-    return partial(_write_line, config, reporter)
-
-
-def _write_line(config: pytest.Config, reporter: pytest.TerminalReporter, line: str) -> None:
-    # What a test that is running prints is captured; this is not the test's.
-    capture = config.pluginmanager.get_plugin("capturemanager")
-    with capture.global_and_fixture_disabled() if capture is not None else nullcontext():
-        reporter.ensure_newline()
-        reporter.write_line(line)
 
 
 def test_counts(config: pytest.Config) -> tuple[int, int, int]:

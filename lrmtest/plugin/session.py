@@ -14,6 +14,7 @@ from lrmtest.plugin.gating.comparisons import Comparisons
 from lrmtest.plugin.generation.generations import Generations
 from lrmtest.plugin.generation.protocol import CompletionSources
 from lrmtest.plugin.generation.schedule import Schedule
+from lrmtest.plugin.lines import notice_writer
 from lrmtest.plugin.models_under_test import ModelsUnderTest
 from lrmtest.plugin.suites import Suites
 from lrmtest.progress import Tell, silent
@@ -43,7 +44,8 @@ class LrmtestSession:
         options = replace(self.settings.engine_options, endpoints=self.models.endpoints)
         self.settings = replace(self.settings, engine_options=options)
         self.collector = RecordCollector()
-        self.generations = Generations(self.settings, lambda: self.store)
+        self._notice = notice_writer(config)
+        self.generations = Generations(self.settings, lambda: self.store, self._notice)
         self.sources: CompletionSources = self.generations
         self._schedules: dict[str, Schedule] = {}
         self._store: Store | None = None
@@ -63,7 +65,11 @@ class LrmtestSession:
             StoreError: it cannot be opened.
         """
         if self._store is None:
-            self._store = Store(self.settings.reports_dir / STORE_NAME)
+            self._store = Store(
+                self.settings.reports_dir / STORE_NAME,
+                patience=self.settings.lock_timeout,
+                tell=self._notice,
+            )
         return self._store
 
     def schedule(self, name: str, say: Tell = silent) -> Schedule:

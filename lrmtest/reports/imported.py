@@ -15,7 +15,8 @@ def imported_lines(tool: str, imported: Imported) -> list[str]:
     run_id = one_line(imported.run.run_id, _NAME_LIMIT)
     lines = [
         f"{counted(imported.completions, 'completion')} of {run_id} read into suite "
-        f"{one_line(imported.suite, _NAME_LIMIT)}, graded; see: lrmtest show {run_id}"
+        f"{one_line(imported.suite, _NAME_LIMIT)}, graded, "
+        f"{new_ones(imported.new, imported.completions)}; see: lrmtest show {run_id}"
     ]
     if imported.errors:
         lines.append(f"{counted(imported.errors, 'sample')} without an output: engine errors here")
@@ -33,6 +34,13 @@ def imported_lines(tool: str, imported: Imported) -> list[str]:
             f"{counted(len(imported.left_out), 'question')} ({', '.join(names)}{more})"
         )
     return lines
+
+
+def new_ones(new: int, completions: int) -> str:
+    """How many of a file's completions the store did not have."""
+    if new == completions:
+        return "all of them new"
+    return "none of them new: it was imported before" if not new else f"{new} of them new"
 
 
 def _told(each: Disagreement) -> str:

@@ -49,21 +49,31 @@ class Run:
         """The run's manifest."""
         return self.head.manifest
 
-    def completion_arrived(self, place: Place, completion: Completion) -> None:
+    def completion_arrived(
+        self, place: Place, completion: Completion, *, patience: float | None = None
+    ) -> None:
         """Write a completion; it is safe when this returns.
 
+        Args:
+            place: which sample it is.
+            completion: what was generated.
+            patience: seconds to wait for a locked store, if not as long as usual.
+
         Raises:
+            LockedStoreError: another program had it locked for all that time.
             StoreError: it could not be written.
         """
-        self._store.add_completion(self.run_id, place, completion)
+        self._store.add_completion(self.run_id, place, completion, patience=patience)
 
-    def error_arrived(self, place: Place, error: EngineError) -> None:
+    def error_arrived(
+        self, place: Place, error: EngineError, *, patience: float | None = None
+    ) -> None:
         """Remember that the engine failed to produce a completion.
 
         Raises:
-            StoreError: it could not be written.
+            StoreError: as `completion_arrived`.
         """
-        self._store.add_error(self.run_id, place, str(error), error.attempts)
+        self._store.add_error(self.run_id, place, str(error), error.attempts, patience=patience)
 
     def missing(
         self, keys: Sequence[str], *, adopt: bool, of: Collection[str] | None = None
@@ -87,10 +97,18 @@ class Run:
         self._store.add_questions(self.run_id, questions)
 
     def describe(self, manifest: Manifest) -> None:
-        """Replace the manifest, if it says anything new; the run is not finished then."""
-        if manifest.to_json() != self.manifest.to_json():
+        """Replace the manifest, if it says anything new; the run is not finished then.
+
+        Suites that another session has added meanwhile stay in it.
+        """
+        with self._store.transaction():
+            now = self._store.head(self.run_id) or self.head
+            manifest = replace(manifest, suites={**now.manifest.suites, **manifest.suites})
+            if manifest.to_json() == now.manifest.to_json():
+                self.head = now
+                return
             self._store.update_manifest(self.run_id, manifest)
-            self.head = replace(self.head, manifest=manifest, finished=None)
+            self.head = replace(now, manifest=manifest, finished=None)
 
     def finish(self) -> None:
         """Note that everything planned is there."""
@@ -100,12 +118,19 @@ class Run:
 def open_run(store: Store, model: str, manifest: Manifest, *, fresh: bool = False) -> Run:
     """Continue the newest run with these settings, or begin one.
 
+    Of several sessions that do so at once, one begins it.
+
     Args:
         store: the reports folder's store.
         model: the model's name.
         manifest: what is asked now; library versions and hardware are for a new run.
         fresh: begin a new run in any case.
     """
+    with store.transaction():
+        return _open_run(store, model, manifest, fresh)
+
+
+def _open_run(store: Store, model: str, manifest: Manifest, fresh: bool) -> Run:
     if not fresh:
         for head in store.runs(identity=manifest.identity):
             before = head.manifest.suites

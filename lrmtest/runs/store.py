@@ -8,23 +8,34 @@ hundredfold.
 
 from __future__ import annotations
 
-import errno
 import json
-import sqlite3
-import threading
-import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-from lrmtest.errors import StoreError, UsageError
-from lrmtest.grading.completion import Completion
+from lrmtest.errors import DamagedStoreError, StoreError, UsageError
+from lrmtest.grading.completion import Completion, count_fault
 from lrmtest.grading.verdict import Verdict
+from lrmtest.progress import Tell, silent
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
-from lrmtest.runs.files import create_private
+from lrmtest.runs.checked_rows import (
+    ARRIVED,
+    COMPLETION_COLUMNS,
+    ERROR_COLUMNS,
+    QUESTION_COLUMNS,
+    RUN_COLUMNS,
+    Reader,
+    arrived_row,
+    error_row,
+    question_row,
+    run_row,
+    verdict_values,
+)
+from lrmtest.runs.database import PATIENCE, Database, check_hint
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.records import (
     RunHead,
@@ -34,79 +45,14 @@ from lrmtest.runs.records import (
     StoredError,
     StoredQuestion,
 )
-from lrmtest.runs.rows import (
-    COMPLETION_ROW,
-    ERROR_ROW,
-    completion_from_row,
-    completion_to_row,
-    error_from_row,
-    error_to_row,
-    question_from_json,
-    question_to_json,
-    verdict_to_json,
-)
 
 STORE_NAME = "lrmtest.sqlite"
-SCHEMA_VERSION = 2
 
-_SCHEMA = """
-CREATE TABLE run (
-    run_id   TEXT PRIMARY KEY,
-    model    TEXT NOT NULL,
-    identity TEXT NOT NULL,
-    created  TEXT NOT NULL,
-    finished TEXT,
-    manifest TEXT NOT NULL
-);
-CREATE INDEX run_identity ON run (identity, created);
-CREATE TABLE question (
-    run_id      TEXT NOT NULL REFERENCES run,
-    suite       TEXT NOT NULL,
-    question_id TEXT NOT NULL,
-    content     TEXT NOT NULL,
-    prompt      TEXT NOT NULL,
-    PRIMARY KEY (run_id, suite, question_id)
-) WITHOUT ROWID;
-CREATE TABLE completion (
-    id                INTEGER PRIMARY KEY,
-    run_id            TEXT NOT NULL REFERENCES run,
-    key               TEXT NOT NULL,
-    suite             TEXT NOT NULL,
-    question_id       TEXT NOT NULL,
-    sample            INTEGER NOT NULL,
-    text              BLOB NOT NULL,
-    finish_reason     TEXT NOT NULL,
-    prompt_tokens     INTEGER NOT NULL,
-    completion_tokens INTEGER NOT NULL,
-    reasoning_tokens  INTEGER NOT NULL,
-    tokens_estimated  INTEGER NOT NULL,
-    seed              INTEGER,
-    seconds           REAL NOT NULL,
-    finish_word       TEXT NOT NULL DEFAULT '',
-    created           TEXT NOT NULL,
-    verdict           TEXT,
-    UNIQUE (run_id, key)
-);
-CREATE INDEX completion_key ON completion (key);
-CREATE TABLE engine_error (
-    run_id      TEXT NOT NULL REFERENCES run,
-    key         TEXT NOT NULL,
-    suite       TEXT NOT NULL,
-    question_id TEXT NOT NULL,
-    sample      INTEGER NOT NULL,
-    message     TEXT NOT NULL,
-    attempts    INTEGER NOT NULL,
-    created     TEXT NOT NULL,
-    PRIMARY KEY (run_id, key)
-) WITHOUT ROWID;
-"""
-
-_UPGRADES = {1: "ALTER TABLE completion ADD COLUMN finish_word TEXT NOT NULL DEFAULT ''"}
-"""What makes a schema the next one."""
-
-_ARRIVED = COMPLETION_ROW[:-1]
-"""The columns of a completion but for its verdict, which comes later."""
-_COMPLETION_COLUMNS = ", ".join(_ARRIVED)
+_INSERT_COMPLETION = (
+    f"INSERT INTO completion (run_id, {', '.join(ARRIVED)}, checksum) "
+    f"VALUES (?{', ?' * len(ARRIVED)}, ?) ON CONFLICT (run_id, key) DO NOTHING"
+)
+_COMPLETIONS = f"SELECT {', '.join(COMPLETION_COLUMNS)} FROM completion"
 
 
 def utc_now() -> str:
@@ -122,90 +68,30 @@ class Store:
     Args:
         path: the SQLite file; made with its folder when `create` is set.
         create: whether a missing store is made; reading commands leave it False.
+        patience: seconds that it is waited for when another program has locked it.
+        tell: told when that takes long.
 
     Raises:
-        StoreError: it cannot be opened, is not a store, or was written by a newer lrmtest.
+        StoreError: it cannot be opened, is not a store, or was written by a newer lrmtest. Every
+            method raises it where the file cannot be read or written, and `DamagedStoreError`
+            where something in it is not as it was written.
     """
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool = True,
+        patience: float = PATIENCE,
+        tell: Tell = silent,
+    ) -> None:
         self.path = path
-        self._lock = threading.RLock()
-        if not create and not path.exists():
-            raise StoreError(
-                f"there is no store at {path}",
-                hint="run a suite first, or name the folder it wrote to with --reports-dir",
-            )
-        with self._errors("open"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            create_private(path)  # SQLite gives the files beside it the same mode
-            self._db = sqlite3.connect(
-                path, timeout=60, isolation_level=None, check_same_thread=False
-            )
-            self._db.execute("PRAGMA journal_mode = WAL")
-            # NORMAL survives a killed process; only a power cut could lose the last moments.
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._migrate()
-
-    def _migrate(self) -> None:
-        if self._schema_version() < SCHEMA_VERSION:
-            with self._transaction():
-                # Another process may have done it while this one waited for the lock.
-                self._upgrade(self._schema_version())
-        version = self._schema_version()
-        if version != SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.path} has schema {version}, this lrmtest reads {SCHEMA_VERSION}",
-                hint="upgrade lrmtest, or choose another folder with --reports-dir",
-            )
-
-    def _upgrade(self, version: int) -> None:
-        if version == 0:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                self._db.execute(statement)
-        else:
-            for older in range(version, SCHEMA_VERSION):
-                self._db.execute(_UPGRADES[older])
-        if version < SCHEMA_VERSION:
-            self._db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-    def _schema_version(self) -> int:
-        return int(self._db.execute("PRAGMA user_version").fetchone()[0])
-
-    @contextmanager
-    def _errors(self, doing: str) -> Iterator[None]:
-        with self._lock:
-            try:
-                yield
-            except (sqlite3.Error, OSError, OverflowError, UnicodeEncodeError) as error:
-                text = str(error)
-                hint = "check the file and its folder; --reports-dir chooses another one"
-                name = getattr(error, "sqlite_errorname", "")
-                # A quota or a limit on the size of files is an error of writing.
-                if name in ("SQLITE_FULL", "SQLITE_IOERR_WRITE") or (
-                    getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-                ):
-                    hint = "free some space and give the same command again: it continues"
-                elif "not a database" in text or "malformed" in text:
-                    hint = "the file is damaged: move it away and give the same command again"
-                raise StoreError(f"cannot {doing} the store {self.path}: {text}", hint=hint) from (
-                    error
-                )
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        self._db = Database(path, create=create, patience=patience, tell=tell)
+        self._read = Reader(path)
 
     def close(self) -> None:
         """Close the file; further calls fail."""
-        with self._lock:
-            self._db.close()
+        self._db.close()
 
     def __enter__(self) -> Self:
         return self
@@ -213,50 +99,73 @@ class Store:
     def __exit__(self, *exception: object) -> None:
         self.close()
 
+    def transaction(self) -> AbstractContextManager[None]:
+        """All that is written inside is there together, or not at all."""
+        return self._db.transaction()
+
     # Runs
 
-    def add_run(self, run_id: str, model: str, identity: str, manifest: Manifest) -> RunHead:
+    def add_run(
+        self,
+        run_id: str,
+        model: str,
+        identity: str,
+        manifest: Manifest,
+        *,
+        created: str | None = None,
+    ) -> RunHead:
         """Begin a run.
 
         Raises:
             StoreError: the file cannot be written, or the id is taken.
         """
-        created = utc_now()
-        with self._errors("write"):
+        head = RunHead(run_id, model, created or utc_now(), None, manifest, identity)
+        with self._db.transaction(), self._db.errors("write"):
             self._db.execute(
-                "INSERT INTO run VALUES (?, ?, ?, ?, NULL, ?)",
-                (run_id, model, identity, created, _dump(manifest.to_json())),
+                f"INSERT INTO run ({', '.join(RUN_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                run_row(head),
             )
-        return RunHead(run_id, model, created, None, manifest, identity)
+        return head
 
     def update_manifest(self, run_id: str, manifest: Manifest) -> None:
         """Replace a run's manifest, and mark the run as not finished."""
-        with self._errors("write"):
-            self._db.execute(
-                "UPDATE run SET manifest = ?, finished = NULL WHERE run_id = ?",
-                (_dump(manifest.to_json()), run_id),
-            )
+        self._update_run(run_id, lambda head: replace(head, manifest=manifest, finished=None))
 
     def finish_run(self, run_id: str) -> str:
         """Note that everything planned for a run is there; returns the time that is noted."""
         now = utc_now()
-        with self._errors("write"):
-            self._db.execute("UPDATE run SET finished = ? WHERE run_id = ?", (now, run_id))
+        self._update_run(run_id, lambda head: replace(head, finished=now))
         return now
+
+    def _update_run(self, run_id: str, change: Callable[[RunHead], RunHead]) -> None:
+        with self._db.transaction():
+            head = self.head(run_id)
+            if head is None:
+                raise StoreError(
+                    f"run {run_id} is gone from {self.path}",
+                    hint="do not change the store while a run is using it",
+                )
+            with self._db.errors("write"):
+                self._db.execute(
+                    f"UPDATE run SET {', '.join(f'{name} = ?' for name in RUN_COLUMNS[1:])} "
+                    "WHERE run_id = ?",
+                    (*run_row(change(head))[1:], run_id),
+                )
+
+    def head(self, run_id: str) -> RunHead | None:
+        """The run with just this id."""
+        row = self._db.one(f"SELECT {', '.join(RUN_COLUMNS)} FROM run WHERE run_id = ?", (run_id,))
+        return None if row is None else self._read.run(row)
 
     def runs(self, *, identity: str | None = None) -> list[RunHead]:
         """All runs, or those with this identity, newest first."""
-        query = "SELECT run_id, model, created, finished, manifest, identity FROM run"
+        query = f"SELECT {', '.join(RUN_COLUMNS)} FROM run"
         values: tuple[str, ...] = ()
         if identity is not None:
             query += " WHERE identity = ?"
             values = (identity,)
-        with self._errors("read"):
-            rows = self._db.execute(query + " ORDER BY created DESC, rowid DESC", values).fetchall()
-        return [
-            RunHead(run_id, model, created, finished, Manifest.from_json(json.loads(raw)), identity)
-            for run_id, model, created, finished, raw, identity in rows
-        ]
+        rows = self._db.all(query + " ORDER BY created DESC, rowid DESC", values)
+        return [self._read.run(row) for row in rows]
 
     def run(self, name: str, *, other_than: Collection[str] = ()) -> RunHead:
         """The run with this id, or the only one whose id begins so.
@@ -303,37 +212,31 @@ class Store:
 
         The question is None for a test's own prompt. A question already there is replaced.
         """
-        rows = [
-            (
-                run_id,
-                suite,
-                question_id,
-                _dump(question and question_to_json(question)),
-                _dump(list(messages)),
+        rows = [(run_id, *question_row(*each)) for each in questions]
+        with self._db.transaction(), self._db.errors("write"):
+            self._db.many(
+                f"INSERT OR REPLACE INTO question (run_id, {', '.join(QUESTION_COLUMNS)}) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
+                rows,
             )
-            for suite, question_id, question, messages in questions
-        ]
-        with self._errors("write"), self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO question VALUES (?, ?, ?, ?, ?)", rows)
 
     def question(self, run_id: str, suite: str, question_id: str) -> StoredQuestion | None:
         """One question as it was asked in a run; None when the run does not have it."""
-        with self._errors("read"):
-            row = self._db.execute(
-                "SELECT content, prompt FROM question "
-                "WHERE run_id = ? AND suite = ? AND question_id = ?",
-                (run_id, suite, question_id),
-            ).fetchone()
-        return None if row is None else _stored_question(*row)
+        row = self._db.one(
+            f"SELECT {', '.join(QUESTION_COLUMNS)} FROM question "
+            "WHERE run_id = ? AND suite = ? AND question_id = ?",
+            (run_id, suite, question_id),
+        )
+        return None if row is None else self._read.question(run_id, row)
 
     def questions(self, run_id: str) -> Iterator[tuple[str, str, StoredQuestion]]:
         """All of a run's questions as (suite, question id, question), one at a time."""
         query = (
-            "SELECT suite, question_id, content, prompt FROM question "
+            f"SELECT {', '.join(QUESTION_COLUMNS)} FROM question "
             "WHERE run_id = ? ORDER BY suite, question_id"
         )
-        for suite, question_id, content, prompt in self._rows(query, (run_id,)):
-            yield suite, question_id, _stored_question(content, prompt)
+        for row in self._db.rows(query, (run_id,)):
+            yield row[0], row[1], self._read.question(run_id, row)
 
     # Completions
 
@@ -344,42 +247,74 @@ class Store:
         completion: Completion,
         *,
         created: str | None = None,
-    ) -> None:
+        patience: float | None = None,
+    ) -> bool:
         """Write one completion, committed on return. An engine error it repairs is removed.
 
         A key that the run has already keeps its first completion.
 
+        Args:
+            run_id: the run.
+            place: which sample it is.
+            completion: what was generated.
+            created: when, ISO 8601; None for now.
+            patience: seconds to wait for a locked store, if not as long as usual.
+
+        Returns:
+            Whether the run did not have it yet.
+
         Raises:
-            StoreError: it could not be written, for example because the disk is full.
+            StoreError: it could not be written: the disk is full, or a value cannot be stored.
         """
-        row = completion_to_row(StoredCompletion(place, completion, created or utc_now(), None))
-        row["text"] = zlib.compress(completion.text.encode("utf-8", "surrogatepass"), level=3)
-        with self._errors("write"), self._transaction():
-            self._db.execute(
-                f"INSERT OR IGNORE INTO completion (run_id, {_COMPLETION_COLUMNS}) "
-                f"VALUES (?{', ?' * len(_ARRIVED)})",
-                (run_id, *(row[name] for name in _ARRIVED)),
+        fault = completion.fault
+        if fault is None and (wrong := count_fault(place.sample)) is not None:
+            fault = f"sample {wrong}"
+        if fault is not None:
+            raise StoreError(
+                f"the completion of {' '.join(place.question)} sample {place.sample!r:.40} "
+                f"cannot be stored: {fault}"
             )
+        row = arrived_row(StoredCompletion(place, completion, created or utc_now(), None))
+        with self._db.transaction(patience), self._db.errors("write"):
+            added = self._db.execute(_INSERT_COMPLETION, (run_id, *row)).rowcount > 0
             self._db.execute(
                 "DELETE FROM engine_error WHERE run_id = ? AND key = ?", (run_id, place.key)
             )
+        return added
 
-    def add_error(self, run_id: str, place: Place, message: str, attempts: int) -> None:
+    def add_error(
+        self,
+        run_id: str,
+        place: Place,
+        message: str,
+        attempts: int,
+        *,
+        patience: float | None = None,
+    ) -> None:
         """Remember that the engine failed to produce a completion."""
-        error = error_to_row(StoredError(place, message, attempts))
-        with self._errors("write"):
+        row = error_row(StoredError(place, message, attempts), utc_now())
+        with self._db.transaction(patience), self._db.errors("write"):
             self._db.execute(
-                "INSERT OR REPLACE INTO engine_error VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (run_id, *error.values(), utc_now()),
+                f"INSERT OR REPLACE INTO engine_error (run_id, {', '.join(ERROR_COLUMNS)}) "
+                f"VALUES (?{', ?' * len(ERROR_COLUMNS)})",
+                (run_id, *row),
             )
 
     def keys(self, run_id: str) -> set[str]:
         """The keys of the completions a run has."""
-        with self._errors("read"):
-            rows = self._db.execute(
-                "SELECT key FROM completion WHERE run_id = ?", (run_id,)
-            ).fetchall()
-        return {row[0] for row in rows}
+        return self.keys_since(run_id, 0)[0]
+
+    def completion_count(self) -> int:
+        """How many completions all runs have together."""
+        (count,) = self._db.one("SELECT COUNT(*) FROM completion")
+        return int(count)
+
+    def keys_since(self, run_id: str, last: int) -> tuple[set[str], int]:
+        """The keys of the completions that came after a row, and the last row's number."""
+        rows = self._db.all(
+            "SELECT key, id FROM completion WHERE run_id = ? AND id > ?", (run_id, last)
+        )
+        return {key for key, _ in rows}, max((last, *(number for _, number in rows)))
 
     def adopt(
         self, run_id: str, keys: Iterable[str], *, of: Collection[str] | None = None
@@ -399,28 +334,26 @@ class Store:
         """
         found: set[str] = set()
         runs = "" if of is None else " AND run_id IN (SELECT value FROM json_each(?))"
-        sources = () if of is None else (_dump(list(of)),)
-        with self._errors("write"), self._transaction():
+        sources = () if of is None else (json.dumps(list(of)),)
+        with self._db.transaction():
             for key in keys:
-                cursor = self._db.execute(
-                    f"INSERT OR IGNORE INTO completion (run_id, {_COMPLETION_COLUMNS}) "
-                    f"SELECT ?, {_COMPLETION_COLUMNS} FROM completion "
+                row = self._db.one(
+                    f"SELECT run_id, {', '.join(COMPLETION_COLUMNS)} FROM completion "
                     f"WHERE key = ?{runs} ORDER BY id LIMIT 1",
-                    (run_id, key, *sources),
+                    (key, *sources),
                 )
-                if cursor.rowcount > 0:
+                if row is not None:
+                    stored = self._read.completion(row[0], row[1:])
+                    copied = arrived_row(replace(stored, verdict=None))
+                    with self._db.errors("write"):
+                        self._db.execute(_INSERT_COMPLETION, (run_id, *copied))
                     found.add(key)
         return found
 
     def completion(self, run_id: str, key: str) -> StoredCompletion | None:
         """One completion with its text; None when the run does not have it."""
-        with self._errors("read"):
-            row = self._db.execute(
-                f"SELECT {_COMPLETION_COLUMNS}, verdict FROM completion "
-                "WHERE run_id = ? AND key = ?",
-                (run_id, key),
-            ).fetchone()
-        return None if row is None else _completion(row)
+        row = self._db.one(f"{_COMPLETIONS} WHERE run_id = ? AND key = ?", (run_id, key))
+        return None if row is None else self._read.completion(run_id, row)
 
     def completions(
         self, run_id: str, *, question_id: str | None = None
@@ -429,13 +362,30 @@ class Store:
 
         They are read one at a time: a run's texts together may not fit in memory.
         """
-        query = f"SELECT {_COMPLETION_COLUMNS}, verdict FROM completion WHERE run_id = ?"
-        values: tuple[str, ...] = (run_id,)
+        self._refuse_lost_rows(run_id)
+        query, values = f"{_COMPLETIONS} WHERE run_id = ?", [run_id]
         if question_id is not None:
             query += " AND question_id = ?"
-            values = (run_id, question_id)
-        for row in self._rows(query + " ORDER BY suite, question_id, sample", values):
-            yield _completion(row)
+            values.append(question_id)
+        for row in self._db.rows(query + " ORDER BY suite, question_id, sample", values):
+            yield self._read.completion(run_id, row)
+
+    def _refuse_lost_rows(self, run_id: str) -> None:
+        """Compare a run's rows in the table with those in its index: damage can hide some.
+
+        Raises:
+            DamagedStoreError: they differ.
+        """
+        (in_index,) = self._db.one("SELECT COUNT(*) FROM completion WHERE run_id = ?", (run_id,))
+        (in_table,) = self._db.one(
+            "SELECT COUNT(*) FROM completion NOT INDEXED WHERE run_id = ?", (run_id,)
+        )
+        if in_index != in_table:
+            raise DamagedStoreError(
+                f"the store {self.path} is damaged: run {run_id} has {in_table} completions and "
+                f"{in_index} in its index",
+                hint=check_hint(self.path),
+            )
 
     def expected_tokens(self, model: str) -> dict[tuple[str, str], float]:
         """Mean completion tokens by (suite, question id), of a model's completions so far.
@@ -446,10 +396,9 @@ class Store:
             "SELECT c.suite, c.question_id, AVG(c.completion_tokens) FROM completion c "
             "JOIN run r USING (run_id) WHERE r.model = ? OR ? = '' GROUP BY 1, 2"
         )
-        with self._errors("read"):
-            for name in (model, ""):
-                if rows := self._db.execute(query, (name, name)).fetchall():
-                    return {(suite, question_id): mean for suite, question_id, mean in rows}
+        for name in (model, ""):
+            if rows := self._db.all(query, (name, name)):
+                return {(suite, question_id): mean for suite, question_id, mean in rows}
         return {}
 
     def record(self, run: RunHead) -> RunRecord:
@@ -463,16 +412,16 @@ class Store:
 
         A completion that was never graded, because its test did not run, is left out.
         """
-        columns = ["'' AS text" if name == "text" else name for name in COMPLETION_ROW]
-        with self._errors("read"):
-            rows = self._db.execute(
-                f"SELECT {', '.join(columns)} FROM completion "
-                "WHERE run_id = ? AND verdict IS NOT NULL ORDER BY suite, question_id, sample",
-                (run.run_id,),
-            ).fetchall()
+        self._refuse_lost_rows(run.run_id)
+        columns = ["'' AS text" if name == "text" else name for name in COMPLETION_COLUMNS]
+        rows = self._db.all(
+            f"SELECT {', '.join(columns)} FROM completion "
+            "WHERE run_id = ? AND verdict IS NOT NULL ORDER BY suite, question_id, sample",
+            (run.run_id,),
+        )
         records = []
         for row in rows:
-            stored = _stored_completion(dict(zip(COMPLETION_ROW, row, strict=True)))
+            stored = self._read.completion(run.run_id, row, with_text=False)
             assert stored.verdict is not None
             records.append(
                 SampleRecord.of(
@@ -501,65 +450,27 @@ class Store:
 
     def _ungraded(self, run_id: str) -> int:
         """How many completions of suites' questions have no verdict: their tests did not run."""
-        with self._errors("read"):
-            row = self._db.execute(
-                "SELECT COUNT(*) FROM completion "
-                "WHERE run_id = ? AND suite != '' AND verdict IS NULL",
-                (run_id,),
-            ).fetchone()
-        return int(row[0])
+        (count,) = self._db.one(
+            "SELECT COUNT(*) FROM completion WHERE run_id = ? AND suite != '' AND verdict IS NULL",
+            (run_id,),
+        )
+        return int(count)
 
     def errors(self, run_id: str) -> list[StoredError]:
         """The engine errors of a run that no completion has repaired."""
-        with self._errors("read"):
-            rows = self._db.execute(
-                f"SELECT {', '.join(ERROR_ROW)} FROM engine_error "
-                "WHERE run_id = ? ORDER BY suite, question_id, sample",
-                (run_id,),
-            ).fetchall()
-        return [error_from_row(dict(zip(ERROR_ROW, row, strict=True))) for row in rows]
+        rows = self._db.all(
+            f"SELECT {', '.join(ERROR_COLUMNS)} FROM engine_error "
+            "WHERE run_id = ? ORDER BY suite, question_id, sample",
+            (run_id,),
+        )
+        return [self._read.error(run_id, row) for row in rows]
 
     def set_verdicts(self, run_id: str, verdicts: Iterable[tuple[str, Verdict]]) -> None:
         """Write verdicts by completion key, replacing earlier ones, in one transaction."""
-        rows = [(_dump(verdict_to_json(verdict)), run_id, key) for key, verdict in verdicts]
-        with self._errors("write"), self._transaction():
-            self._db.executemany(
-                "UPDATE completion SET verdict = ? WHERE run_id = ? AND key = ?", rows
+        rows = [(*verdict_values(key, verdict), run_id, key) for key, verdict in verdicts]
+        with self._db.transaction(), self._db.errors("write"):
+            self._db.many(
+                "UPDATE completion SET verdict = ?, verdict_checksum = ? "
+                "WHERE run_id = ? AND key = ?",
+                rows,
             )
-
-    def _rows(self, query: str, values: tuple[str, ...]) -> Iterator[Any]:
-        with self._errors("read"):
-            cursor = self._db.execute(query, values)
-        while True:
-            with self._errors("read"):
-                row = cursor.fetchone()
-            if row is None:
-                return
-            yield row
-
-
-def _dump(content: Any) -> str:
-    # ASCII escapes keep lone surrogates, which a model may emit, valid in a TEXT column.
-    return json.dumps(content, separators=(",", ":"))
-
-
-def _stored_question(content: str, prompt: str) -> StoredQuestion:
-    raw = json.loads(content)
-    return StoredQuestion(
-        question=None if raw is None else question_from_json(raw),
-        prompt=tuple((role, text) for role, text in json.loads(prompt)),
-    )
-
-
-def _completion(values: Sequence[Any]) -> StoredCompletion:
-    row = dict(zip(COMPLETION_ROW, values, strict=True))
-    row["text"] = zlib.decompress(row["text"]).decode("utf-8", "surrogatepass")
-    return _stored_completion(row)
-
-
-def _stored_completion(row: dict[str, Any]) -> StoredCompletion:
-    """A completion of its columns, the text in clear."""
-    row["tokens_estimated"] = bool(row["tokens_estimated"])
-    if row["verdict"] is not None:
-        row["verdict"] = json.loads(row["verdict"])
-    return completion_from_row(row)

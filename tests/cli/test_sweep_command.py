@@ -1,13 +1,20 @@
 """`lrmtest sweep`."""
 
 import json
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
+from processes import gone, wait_for
 
-from lrmtest.cli import main
+from lrmtest.cli import main, sweep
+from lrmtest.errors import UsageError
 from lrmtest.runs.store import STORE_NAME
 
 SUITE = Path(__file__).parents[2] / "suites" / "fresh" / "test_fresh_hops.py"
@@ -81,3 +88,70 @@ def test_a_level_that_cannot_be_tested_stops_the_sweep(tmp_path, monkeypatch, ca
     said = capfd.readouterr().err
     assert "testing tiny-lrm ended with exit status 4" in said
     assert "the same command goes on" in said
+
+
+SLOW = """
+import os, sys, time
+from pathlib import Path
+
+Path("pid").write_text(str(os.getpid()))
+time.sleep(600)
+"""
+
+SWEEPS = """
+import sys
+from lrmtest.models.programs.foreground import run_in_foreground
+
+sys.exit(run_in_foreground([sys.executable, "slow.py"]))
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells no child elsewhere")
+def test_the_pytest_of_a_sweep_ends_with_it(tmp_path, how):
+    (tmp_path / "slow.py").write_text(SLOW)
+    process = subprocess.Popen(
+        [sys.executable, "-c", SWEEPS],
+        cwd=tmp_path,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    child = psutil.Process(
+        int(wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text()))
+    )
+    if how is signal.SIGINT:  # the terminal's Ctrl-C
+        os.killpg(process.pid, how)
+    else:
+        process.send_signal(how)
+    process.wait(300)
+    assert gone([child])
+
+
+def test_a_sweep_takes_the_run_that_its_pytest_tells_and_not_the_newest(
+    tmp_path, monkeypatch, capfd
+):
+    def pytest_run(command):
+        path = Path(command[command.index("--summary-json") + 1])
+        model = Path(command[command.index("--model") + 1]).name
+        path.write_text(json.dumps({"runs": [{"model": model, "run_id": f"{model}-its-own"}]}))
+        return 0
+
+    asked = []
+
+    def loaded(reference, store):
+        asked.append(reference)
+        raise UsageError("enough")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sweep, "run_in_foreground", pytest_run)
+    monkeypatch.setattr(sweep, "load_run", loaded)
+    command = ["sweep", "tiny-lrm", "-o", "out", "--method", "magnitude", "--sparsity", "0.5"]
+    for more in ([], ["--pytest=--summary-json=mine.json"], ["--pytest=--summary-json mine.json"]):
+        if more:
+            monkeypatch.setattr(
+                sweep,
+                "run_in_foreground",
+                lambda command: pytest_run([*command, "--summary-json", "mine.json"]),
+            )
+        assert main([*command, "--suite", str(SUITE), *more]) == 2
+    assert asked == ["tiny-lrm-its-own"] * 3

@@ -224,7 +224,10 @@ class OpenAIEngine:
                 request = await self._queue.get()
                 try:
                     delivery = await self._generate(worker, request)
-                except Exception as error:  # one request's accident must not end the others
+                except (Exception, asyncio.CancelledError) as error:
+                    # One request's accident must not end the others.
+                    if self._closed and isinstance(error, asyncio.CancelledError):
+                        raise
                     words = f"unexpected {type(error).__name__}: {error}"
                     delivery = self._failed(request, self._endpoint.quote(words), None, 1)
                 if not self._closed:

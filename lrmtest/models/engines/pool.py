@@ -77,8 +77,9 @@ class EnginePool:
 
         def deliver_and_count(delivery: Delivery) -> None:
             with self._lock:
-                number = self._engine_of.pop(delivery.request.key)
-                self._outstanding[number] -= 1
+                number = self._engine_of.pop(delivery.request.key, None)
+                if number is not None:
+                    self._outstanding[number] -= 1
             deliver(delivery)
 
         with ThreadPoolExecutor(len(self._engines)) as threads:

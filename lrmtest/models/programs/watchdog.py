@@ -82,6 +82,13 @@ def _in_the_child() -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
+def end_with_parent(parent: int) -> None:
+    """Between fork and exec: have this process end by SIGTERM when its parent is gone."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:  # it went in this moment
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
 def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(option, value, 0, 0, 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from lrmtest.errors import EngineError, LrmtestError
@@ -20,6 +20,7 @@ from lrmtest.models.hardware import this_machine
 from lrmtest.models.sizes import known_sizes
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
+from lrmtest.plugin.generation.backlog import Backlog
 from lrmtest.plugin.generation.order import longest_first
 from lrmtest.plugin.generation.protocol import (
     GenerationPlan,
@@ -29,7 +30,8 @@ from lrmtest.plugin.generation.protocol import (
 )
 from lrmtest.plugin.generation.run_engine import RunEngine
 from lrmtest.plugin.generation.same_model import verified
-from lrmtest.progress import Tell
+from lrmtest.progress import Tell, silent
+from lrmtest.runs.claims import Claimant, Claims
 from lrmtest.runs.environment import environment
 from lrmtest.runs.manifest import ChatSection, SizeSection
 from lrmtest.runs.records import RunHead, RunTiming
@@ -39,6 +41,11 @@ from lrmtest.runs.store import Store
 Prepare = Callable[[GenerationPlan], StoppingRule | None]
 """Looks at a plan before anything is generated; may give a rule that ends it early."""
 
+_LOOK_SECONDS = 1.0
+"""Between two looks at what other sessions have generated."""
+_SETTLE_SECONDS = 10.0
+"""So long a session that ends waits for a locked store with what had arrived."""
+
 
 class Generation:
     """The generation of one model in this process.
@@ -47,15 +54,26 @@ class Generation:
         settings: what the user asked for.
         store: where completions go.
         say: prints one line for the user, for slow steps.
+        notice: prints one that must be seen, even with -q.
 
     Attributes:
         notes: why something stored is not reused, or is reused unseen, in one line each.
     """
 
-    def __init__(self, settings: Settings, store: Store, say: Tell) -> None:
+    def __init__(self, settings: Settings, store: Store, say: Tell, notice: Tell = silent) -> None:
         self._settings = settings
         self._store = store
         self._say = say
+        self._notice = notice
+        self._claims: Claims | None = None
+        self._next_look = 0.0
+        self._backlog = Backlog(
+            self._write,
+            self._written,
+            self._cannot_be_written,
+            patience=settings.lock_timeout,
+            tell=notice,
+        )
         self._spec: ModelSpec | None = None
         self._reusable: frozenset[str] | None = None
         self.notes: list[str] = []
@@ -72,6 +90,9 @@ class Generation:
         self._planned: set[str] = set()
         self._outstanding: dict[str, Request] = {}
         self._dropped: set[str] = set()
+        # What another session generates now, and what came from one.
+        self._awaited: dict[str, Request] = {}
+        self._from_others: set[str] = set()
         self._planned_out = 0
         self._arrivals: queue.SimpleQueue[str | LrmtestError] = queue.SimpleQueue()
         self._submitted_at = 0.0
@@ -106,32 +127,88 @@ class Generation:
             fresh=self._settings.fresh_run,
         )
         self._engine = RunEngine(plan.spec, self._settings, self._run, self._deliver, self._say)
+        if kind_of(plan.spec).generates:
+            self._claims = Claims(self._store.path, self._run.run_id)
         if sizes := known_sizes(plan.spec.card, plan.spec.engine):
             self._run.describe(replace(self._run.manifest, size=SizeSection.from_json(sizes)))
         if chat := describe_chat(plan.spec, self._settings.engine_options):
             self._run.describe(replace(self._run.manifest, chat=ChatSection.from_json(chat)))
         self._planned = set(keys)
-        missing = self._missing(plan.requests, plan.questions)
+        self._add_questions(plan.questions)
+        own, others = self._claimed(plan.requests)
+        missing = {request.key for request in own} | others.keys()
         stored = self._planned - missing
         if any(self._not_needed_after(key) for key in stored):
             self._drop(missing)
         else:
-            self._submit([request for request in plan.requests if request.key in missing])
+            self._await(plan.requests, others)
+            self._submit(own)
         for key in stored:
             self._arrivals.put(key)
 
-    def _missing(
-        self, requests: Sequence[Request], questions: Iterable[PromptedQuestion]
-    ) -> set[str]:
-        """The keys of those requests that the store does not have."""
+    def _add_questions(self, questions: Iterable[PromptedQuestion]) -> None:
         self._the_run.add_questions(
             (one.suite, one.question_id, one.question, one.messages) for one in questions
         )
-        return self._the_run.missing(
-            [request.key for request in requests],
-            adopt=not self._settings.fresh_run,
-            of=self._reusable,
+
+    def _claimed(self, requests: Sequence[Request]) -> tuple[list[Request], Mapping[str, Claimant]]:
+        """Take on those requests that the store lacks and no other session generates.
+
+        Returns:
+            These, and the keys of those that others generate.
+        """
+        with self._store.transaction():
+            missing = self._the_run.missing(
+                [request.key for request in requests],
+                adopt=not self._settings.fresh_run,
+                of=self._reusable,
+            )
+            others = {} if self._claims is None else self._claims.others()
+            own = [one for one in requests if one.key in missing and one.key not in others]
+            if self._claims is not None:
+                self._claims.claim({request.key for request in own})
+        return own, {key: others[key] for key in missing if key in others}
+
+    def _await(self, requests: Sequence[Request], others: Mapping[str, Claimant]) -> None:
+        """Wait for what other sessions generate."""
+        if not others:
+            return
+        with self._changed:
+            self._awaited |= {one.key: one for one in requests if one.key in others}
+        who = ", ".join(sorted({str(claimant) for claimant in others.values()}))
+        self._notice(
+            f"{self.head.model}: another session ({who}) is generating {len(others)} of the "
+            "samples asked for here; waiting for its completions"
         )
+
+    def _look_at_others(self) -> None:
+        """Take what other sessions have generated, and take over what they have left."""
+        if not self._awaited or time.monotonic() < self._next_look:
+            return
+        if not self._submitting.acquire(blocking=False):
+            return  # another thread is at it
+        try:
+            self._next_look = time.monotonic() + _LOOK_SECONDS
+            with self._changed:
+                waiting = dict(self._awaited)
+            own, others = self._claimed(list(waiting.values()))
+            left = {request.key for request in own}
+            arrived = waiting.keys() - left - others.keys()
+            with self._changed:
+                for key in arrived | left:
+                    self._awaited.pop(key, None)
+                self._from_others |= arrived
+                self._changed.notify_all()
+            for key in arrived & self._planned:
+                self._arrivals.put(key)
+            if own:
+                self._notice(
+                    f"{self.head.model}: the other session has ended; generating the {len(own)} "
+                    "samples that it left"
+                )
+                self._submit(own)
+        finally:
+            self._submitting.release()
 
     def _note(self, line: str) -> None:
         self.notes.append(line)
@@ -168,11 +245,12 @@ class Generation:
     def _stop(self) -> None:
         """Stop generating what was planned; a test may wait for what was not."""
         with self._submitting:
-            self.close()
+            self._close_engine()
             with self._changed:
-                planned = self._planned.intersection(self._outstanding)
+                planned = self._planned.intersection({*self._outstanding, *self._awaited})
                 for key in planned:
-                    del self._outstanding[key]
+                    self._outstanding.pop(key, None)
+                    self._awaited.pop(key, None)
                 others = list(self._outstanding.values())
             self._drop(planned)
             if others:
@@ -182,8 +260,15 @@ class Generation:
         """Let nobody wait for planned samples that are not generated any more."""
         with self._changed:
             self._dropped |= keys
+        self._release(keys)
         for key in keys:
             self._arrivals.put(key)
+
+    def _release(self, keys: Collection[str]) -> None:
+        """Leave samples to other sessions."""
+        if self._claims is not None:
+            with self._submitting:
+                self._claims.release(keys)
 
     def _started_engine(self, planned: Sequence[Request]) -> Engine:
         """The engine, started on first use; a start that failed fails again at once."""
@@ -199,19 +284,25 @@ class Generation:
 
     def _deliver(self, delivery: Delivery) -> None:
         """On the engine's thread: store first, then tell."""
+        self._backlog.add(delivery)
+
+    def _write(self, delivery: Delivery, patience: float) -> None:
         request, completion, error = delivery.request, delivery.completion, delivery.error
-        try:
-            if completion is not None:
-                self._the_run.completion_arrived(request.place, completion)
-            elif error is not None:
-                self._the_run.error_arrived(request.place, error)
-        except LrmtestError as failure:
-            # The store cannot be written: whoever waits must know, for nothing is safe any more.
-            self._arrivals.put(failure)
-            with self._changed:
-                self._unsafe = failure
-                self._changed.notify_all()
-            return
+        if completion is not None:
+            self._the_run.completion_arrived(request.place, completion, patience=patience)
+        elif error is not None:
+            self._the_run.error_arrived(request.place, error, patience=patience)
+
+    def _cannot_be_written(self, failure: LrmtestError) -> None:
+        """Whoever waits must know, for nothing is safe any more."""
+        self._arrivals.put(failure)
+        with self._changed:
+            self._unsafe = failure
+            self._changed.notify_all()
+
+    def _written(self, delivery: Delivery) -> None:
+        """A delivery is in the store."""
+        request, completion, error = delivery.request, delivery.completion, delivery.error
         with self._changed:
             if completion is not None:
                 self._generated_tokens += completion.completion_tokens
@@ -236,6 +327,8 @@ class Generation:
         """
         if self._engine is not None:
             self._engine.say_what_was_told()
+            self._engine.look()
+        self._look_at_others()
         try:
             arrival = self._arrivals.get(timeout=timeout)
         except queue.Empty:
@@ -243,7 +336,8 @@ class Generation:
         if isinstance(arrival, LrmtestError):
             raise arrival
         # What was stored before has been told before anything was submitted.
-        untold = arrival in self._fresh and not self._dropped
+        later = arrival in self._fresh or arrival in self._from_others
+        untold = later and not self._dropped
         if untold and self._not_needed_after(arrival):
             self._stop()
         return arrival
@@ -276,12 +370,21 @@ class Generation:
             ModelError: the engine cannot be started.
             StoreError: a completion could not be stored.
         """
-        out = self._missing(requests, questions)
-        self._submit([request for request in requests if request.key in out])
-        with self._changed:
-            # Woken at times without need, so that Ctrl-C is heard.
-            while not out.isdisjoint(self._outstanding) and self._failure is None:
+        self._add_questions(questions)
+        with self._submitting:
+            own, others = self._claimed(requests)
+            self._await(requests, others)
+            self._submit(own)
+        out = {request.key for request in own} | others.keys()
+        while self._failure is None:
+            with self._changed:
+                if out.isdisjoint(self._outstanding) and out.isdisjoint(self._awaited):
+                    break
+                # Woken at times without need, so that Ctrl-C is heard.
                 self._changed.wait(1.0)
+            if self._engine is not None:
+                self._engine.look()
+            self._look_at_others()
         if (failure := self._failure) is not None:
             raise failure
         return self.status_of([request.key for request in requests])
@@ -306,7 +409,14 @@ class Generation:
     @property
     def samples_done(self) -> int:
         """Planned samples that have a completion or an engine error."""
-        return len(self._planned) - self._planned_out
+        with self._changed:
+            awaited = len(self._planned.intersection(self._awaited))
+        return len(self._planned) - self._planned_out - awaited
+
+    @property
+    def awaits_others(self) -> bool:
+        """Whether another session generates what is asked for here."""
+        return bool(self._awaited)
 
     @property
     def samples_fresh(self) -> int:
@@ -317,7 +427,8 @@ class Generation:
     def complete(self) -> bool:
         """Whether every planned sample has its completion."""
         with self._changed:
-            return not self._outstanding and not self._errors and not self._dropped
+            left = self._outstanding or self._awaited
+            return not left and not self._errors and not self._dropped
 
     @property
     def dropped(self) -> frozenset[str]:
@@ -339,14 +450,27 @@ class Generation:
         return self._run is not None
 
     def finish(self) -> None:
-        """Note in the store that everything planned is there, if it is."""
-        if self.complete:
+        """Note in the store that everything planned is there, if it is.
+
+        Another session that still generates for the run will do so.
+        """
+        if self.complete and not (self._claims is not None and self._claims.others()):
             self._the_run.finish()
 
     def close(self) -> None:
+        """Stop the engine, and leave to other sessions what has not arrived."""
+        self._close_engine()
+        if self._claims is not None:
+            self._claims.close()
+
+    def _close_engine(self) -> None:
         """Stop the engine. What had arrived is in the store."""
         if self._engine is not None:
             self._engine.close()
+        if len(self._backlog):
+            self._notice("waiting for the locked store, to write what had arrived")
+            if lost := self._backlog.settle(_SETTLE_SECONDS):
+                self._notice(f"{lost} completions could not be written and are lost")
 
     @property
     def _the_run(self) -> Run:

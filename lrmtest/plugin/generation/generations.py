@@ -19,13 +19,17 @@ class Generations:
     Args:
         settings: what the user asked for.
         store: opens the store on first use.
+        notice: prints one line that must be seen, even with -q.
 
     Attributes:
         failures: why a model could not be started, by its name.
     """
 
-    def __init__(self, settings: Settings, store: Callable[[], Store]) -> None:
+    def __init__(
+        self, settings: Settings, store: Callable[[], Store], notice: Tell = silent
+    ) -> None:
         self._settings = settings
+        self._notice = notice
         self._store = store
         self._of_models: dict[str, Generation] = {}
         self._opened: list[Generation] = []
@@ -39,7 +43,7 @@ class Generations:
             say: prints one line for the user, where the generation has to be made.
         """
         if model not in self._of_models:
-            self._of_models[model] = Generation(self._settings, self._store(), say)
+            self._of_models[model] = Generation(self._settings, self._store(), say, self._notice)
         return self._of_models[model]
 
     def source_of(self, model: str) -> CompletionSource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from lrmtest.models.engines.base import Delivery, Engine, EngineInfo, Progress, 
 from lrmtest.models.engines.kinds import create_engine, kind_of
 from lrmtest.models.engines.pool import EnginePool, pinned
 from lrmtest.models.engines.tokenizers.counter import load_counter
+from lrmtest.models.engines.watched import WatchedEngine
 from lrmtest.models.hardware import this_machine
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
@@ -53,7 +55,7 @@ class RunEngine:
         self._run = run
         self._deliver_to_run = deliver
         self._say = say
-        self._engine: Engine | None = None
+        self._engine: WatchedEngine | None = None
         self._probed: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._told: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._noted: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
@@ -73,7 +75,7 @@ class RunEngine:
             raise self.failure
         if self._engine is None:
             begun = time.monotonic()
-            engine = self._made()
+            engine = WatchedEngine(self._made())
             self._say(f"{self._spec.name}: starting the {self._spec.engine} engine")
             try:
                 info = engine.start(planned, self._deliver)
@@ -104,6 +106,11 @@ class RunEngine:
     def progress(self) -> Progress:
         """The engine's live counters."""
         return self._engine.progress if self._engine is not None else Progress()
+
+    def look(self) -> None:
+        """See whether it still can do what it was asked; if not, its requests become errors."""
+        if (engine := self._engine) is not None:
+            engine.look()
 
     def say_what_was_told(self) -> None:
         """Print what the engine has told since it runs, and write down what it has noted."""
@@ -151,7 +158,7 @@ class RunEngine:
         else:
             self._deliver_to_run(delivery)
 
-    def _test(self, engine: Engine, info: EngineInfo, like: Request) -> None:
+    def _test(self, engine: WatchedEngine, info: EngineInfo, like: Request) -> None:
         """Generate a few short completions, check them, and tell what is odd.
 
         Raises:
@@ -186,7 +193,7 @@ class RunEngine:
             )
 
     def _mixes_up(
-        self, engine: Engine, echoes: Sequence[selftest.Echo], together: selftest.Answers
+        self, engine: WatchedEngine, echoes: Sequence[selftest.Echo], together: selftest.Answers
     ) -> bool:
         """Whether the engine answers other prompts; to be sure, each is asked again, alone."""
         if selftest.names_another(together):
@@ -201,18 +208,20 @@ class RunEngine:
         answers = selftest.answers_of(asked, outcomes)
         return len(answers) == len(asked) and selftest.mixed_up(together, answers)
 
-    def _probe(self, engine: Engine, requests: Sequence[Request]) -> list[Delivery] | None:
+    def _probe(self, engine: WatchedEngine, requests: Sequence[Request]) -> list[Delivery] | None:
         """The outcomes of the self-test's requests, in their order; None if they take too long."""
         self._probed = queue.SimpleQueue()  # of an engine that was closed, something may be left
         until = time.monotonic() + self._settings.engine_options.self_test_seconds
         engine.submit(requests)
         arrived: dict[str, Delivery] = {}
         while len(arrived) < len(requests):
-            try:
-                delivery = self._probed.get(timeout=max(0.0, until - time.monotonic()))
-            except queue.Empty:
+            left = until - time.monotonic()
+            if left <= 0:
                 return None
-            arrived[delivery.request.key] = delivery
+            engine.look()
+            with suppress(queue.Empty):
+                delivery = self._probed.get(timeout=min(left, 1.0))
+                arrived[delivery.request.key] = delivery
         return [arrived[request.key] for request in requests]
 
     def _model_difference(self) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lrmtest.plugin.items import model_of
+from lrmtest.plugin.lines import line_writer
 from lrmtest.plugin.model import Model
-from lrmtest.plugin.progress_line import line_writer
 from lrmtest.plugin.property.examples import Examples
 from lrmtest.plugin.property.result import SEARCHED, SmallestFailure
 from lrmtest.plugin.property.trial import Trial, TriedModel

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from lrmtest.errors import DataError, UsageError
 from lrmtest.grading import Verdict, grade
+from lrmtest.grading.completion import Completion
 from lrmtest.models.engines.recorded.completion import recorded_completion
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
@@ -47,6 +48,7 @@ class Imported:
         run: the run that it is in now.
         suite: the suite of its questions.
         completions: how many it had.
+        new: how many of them the store did not have.
         errors: samples for which nothing was generated; engine errors here.
         left_out: the log's names of questions that the suite does not have.
         compared: completions that the log's own grader calls plainly right or wrong.
@@ -56,6 +58,7 @@ class Imported:
     run: RunHead
     suite: str
     completions: int
+    new: int
     errors: int
     left_out: tuple[str, ...]
     compared: int
@@ -85,36 +88,51 @@ def import_log(
         tags: the model's reasoning tags.
 
     Raises:
-        DataError: a malformed sample, or none that can be placed. Nothing has been written then.
+        DataError: a malformed sample, or none that can be placed.
         UsageError: the run has this suite already, from another log.
+        StoreError: the store cannot be written. Whatever is raised, nothing has been written.
     """
     left_out: dict[str, None] = {}
-    # A first pass over the whole log checks it before anything is written.
-    placed = sum(1 for _ in _placed(log, assignment, left_out))
-    if not placed:
+    # A first pass over the whole log checks and grades it, before anybody is kept from writing.
+    verdicts = [
+        None if completion is None else _verdict(assignment.suite, placed, completion, tags)
+        for placed, completion in _completions(log, assignment, tags, left_out)
+    ]
+    if not verdicts:
         raise DataError(
             f"{log.file}: none of its questions is in suite {assignment.suite}",
             hint="name another with --suite, or grade by the log's own targets with --kind KIND",
         )
+    with store.transaction():
+        return _write(store, log, assignment, verdicts, name=name, tags=tags, left_out=left_out)
+
+
+def _write(
+    store: Store,
+    log: Log,
+    assignment: LogQuestions,
+    verdicts: Sequence[Verdict | None],
+    *,
+    name: str,
+    tags: tuple[str, str],
+    left_out: dict[str, None],
+) -> Imported:
+    """Write the samples and their verdicts, None for one without a completion."""
     run = _open_run(store, log, assignment, name, tags)
-    budget = log.max_tokens or assignment.budget
     questions: dict[str, tuple[Question, tuple[tuple[str, str], ...]]] = {}
-    verdicts: list[tuple[str, Verdict]] = []
+    graded: list[tuple[str, Verdict]] = []
     disagreements: list[Disagreement] = []
-    compared = errors = 0
-    for each in _placed(log, assignment, left_out):
+    compared = new = 0
+    samples = zip(_completions(log, assignment, tags, left_out), verdicts, strict=True)
+    for (each, completion), verdict in samples:
         question, sample = each.question, each.sample
         questions.setdefault(question.id, (question, sample.prompt))
         place = Place(_key(log, assignment.suite, each), assignment.suite, question.id, each.index)
-        if sample.output is None:
-            errors += 1
+        if completion is None or verdict is None:
             store.add_error(run.run_id, place, sample.error, 1)
             continue
-        completion = recorded_completion(sample.output, tags=tags, budget=budget)
-        store.add_completion(run.run_id, place, completion)
-        grader = stored_grader(assignment.suite, question.kind)
-        verdict = grade(question, completion, tags, grader)
-        verdicts.append((place.key, verdict))
+        new += store.add_completion(run.run_id, place, completion)
+        graded.append((place.key, verdict))
         if sample.passed is not None:
             compared += 1
             if sample.passed != verdict.correct:
@@ -126,18 +144,47 @@ def import_log(
             for id_, (question, prompt) in questions.items()
         ],
     )
-    store.set_verdicts(run.run_id, verdicts)
-    _describe_suite(store, run, log, assignment, questions, len(verdicts) + errors)
+    store.set_verdicts(run.run_id, graded)
+    _describe_suite(store, run, log, assignment, questions, len(verdicts))
     store.finish_run(run.run_id)
     return Imported(
         run=run,
         suite=assignment.suite,
-        completions=len(verdicts),
-        errors=errors,
+        completions=len(graded),
+        new=new,
+        errors=len(verdicts) - len(graded),
         left_out=tuple(left_out),
         compared=compared,
         disagreements=tuple(disagreements),
     )
+
+
+def _verdict(suite: str, placed: _Placed, completion: Completion, tags: tuple[str, str]) -> Verdict:
+    question = placed.question
+    return grade(question, completion, tags, stored_grader(suite, question.kind))
+
+
+def _completions(
+    log: Log, assignment: LogQuestions, tags: tuple[str, str], left_out: dict[str, None]
+) -> Iterator[tuple[_Placed, Completion | None]]:
+    """The samples whose question is known, with their completions; None where there is none.
+
+    Raises:
+        DataError: a sample says what no completion can have.
+    """
+    budget = log.max_tokens or assignment.budget
+    for placed in _placed(log, assignment, left_out):
+        output = placed.sample.output
+        if output is None:
+            yield placed, None
+            continue
+        completion = recorded_completion(output, tags=tags, budget=budget)
+        if (fault := completion.fault) is not None:
+            raise DataError(
+                f"{log.file}: sample {placed.sample.id}: {fault}",
+                hint="the log is damaged, or was not written by the tool",
+            )
+        yield placed, completion
 
 
 def _placed(log: Log, assignment: LogQuestions, left_out: dict[str, None]) -> Iterator[_Placed]:

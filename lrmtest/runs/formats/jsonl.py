@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lrmtest.bounded import parse_json, read_lines
 from lrmtest.errors import DataError
+from lrmtest.grading.completion import count_fault
+from lrmtest.runs.checked_rows import expect_place, read_verdict
 from lrmtest.runs.files import replacing
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.records import RunHead, StoredCompletion, StoredError, StoredQuestion
@@ -80,7 +82,7 @@ def _lines(store: Store, run: RunHead) -> Iterator[dict[str, Any]]:
 
 
 def import_run(store: Store, path: Path) -> tuple[RunHead, int]:
-    """Read a file that `export_run` wrote into a store.
+    """Read a file that `export_run` wrote into a store, all of it or nothing.
 
     A run that is there already is completed with what it lacks.
 
@@ -89,22 +91,27 @@ def import_run(store: Store, path: Path) -> tuple[RunHead, int]:
 
     Raises:
         DataError: the file is missing or is not such an export; names file, line and field.
-            Nothing has been written then.
+        StoreError: the store cannot be written.
     """
-    # A first pass over the whole file checks it before anything is written.
+    # A first pass over the whole file checks it before anybody is kept from writing.
     runs = [record for record in _records(path) if isinstance(record, RunHead)]
-    run = runs[0]
-    if run.run_id not in {known.run_id for known in store.runs()}:
-        store.add_run(run.run_id, run.model, run.identity, run.manifest)
+    with store.transaction():
+        return runs[0], _import_run(store, path, runs[0])
+
+
+def _import_run(store: Store, path: Path, run: RunHead) -> int:
+    known = store.head(run.run_id)
+    if known is None:
+        store.add_run(run.run_id, run.model, run.identity, run.manifest, created=run.created)
     count = 0
     for record in _records(path):
         if isinstance(record, StoredCompletion):
+            count += 1
             store.add_completion(
                 run.run_id, record.place, record.completion, created=record.created
             )
             if record.verdict is not None:
                 store.set_verdicts(run.run_id, [(record.place.key, record.verdict)])
-            count += 1
         elif isinstance(record, StoredError):
             store.add_error(run.run_id, record.place, record.message, record.attempts)
         elif isinstance(record, _AskedQuestion):
@@ -112,9 +119,9 @@ def import_run(store: Store, path: Path) -> tuple[RunHead, int]:
             store.add_questions(
                 run.run_id, [(record.suite, record.question_id, asked.question, asked.prompt)]
             )
-    if run.finished:
+    if run.finished and (known is None or known.finished is None):
         store.finish_run(run.run_id)
-    return run, count
+    return count
 
 
 _NOT_AN_EXPORT = (
@@ -147,7 +154,8 @@ def _records(path: Path) -> Iterator[_Record]:
             ) from error
         except (TypeError, ValueError, AttributeError) as error:
             raise DataError(
-                f"{path}:{number}: a field has the wrong type: {error}", hint=_NOT_AN_EXPORT
+                f"{path}:{number}: a field has the wrong type or value: {error}",
+                hint=_NOT_AN_EXPORT,
             ) from error
     if not number:
         raise DataError(f"{path}: the file is empty", hint=_NOT_AN_EXPORT)
@@ -156,12 +164,13 @@ def _records(path: Path) -> Iterator[_Record]:
 def _record(line: dict[str, Any]) -> _Record:
     match line.get("lrmtest"):
         case "run/1":
+            finished = line["finished"]
             return RunHead(
-                run_id=line["run_id"],
-                model=line["model"],
-                identity=line["identity"],
-                created=line["created"],
-                finished=line["finished"],
+                run_id=_text(line, "run_id"),
+                model=_text(line, "model"),
+                identity=_text(line, "identity"),
+                created=_text(line, "created"),
+                finished=None if finished is None else _text(line, "finished"),
                 manifest=Manifest.from_json(line["manifest"]),
             )
         case "question/1":
@@ -170,13 +179,38 @@ def _record(line: dict[str, Any]) -> _Record:
                 question=None if content is None else question_from_json(content),
                 prompt=tuple((role, text) for role, text in line["prompt"]),
             )
-            return _AskedQuestion(line["suite"], line["question"], asked)
+            return _AskedQuestion(_text(line, "suite"), _text(line, "question"), asked)
         case "error/1":
-            return error_from_row(_row(line, ERROR_ROW))
+            error = error_from_row(_row(line, ERROR_ROW))
+            expect_place(error.place)
+            _text(line, "message")
+            if (wrong := count_fault(error.attempts)) is not None:
+                raise ValueError(f"attempts {wrong}")
+            return error
         case None:
-            return completion_from_row(_row(line, COMPLETION_ROW))
+            return _completion(line)
         case other:
             raise ValueError(f"unknown kind of line {other!r}")
+
+
+def _completion(line: dict[str, Any]) -> StoredCompletion:
+    line = {"finish_word": "", **line}  # which a file of 0.1.0 does not have
+    stored = completion_from_row({**_row(line, COMPLETION_ROW), "verdict": None})
+    expect_place(stored.place)
+    _text(line, "created")
+    if (fault := stored.completion.fault) is not None:
+        raise ValueError(fault)
+    if line["verdict"] is None:
+        return stored
+    return replace(stored, verdict=read_verdict(line["verdict"]))
+
+
+def _text(line: dict[str, Any], name: str) -> str:
+    value = line[name]
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is a {type(value).__name__}")
+    value.encode()  # half a surrogate pair, which no column can hold, is a ValueError
+    return value
 
 
 def _named(row: dict[str, Any]) -> dict[str, Any]:

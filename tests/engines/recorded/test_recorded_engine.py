@@ -426,3 +426,26 @@ def test_the_text_alone_tells_which_real_outputs_were_cut_off(suite):
         if outcome.request.place.question_id in cut:
             assert completion.reasoning_tokens == completion.completion_tokens
             assert 0.6 < completion.completion_tokens / 32768 < 1.4
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("seed", 2**63),
+        ("seed", -(2**63) - 1),
+        ("completion_tokens", 10**400),
+        ("prompt_tokens", 2**63),
+        ("sample", 2**64),
+        ("seconds", 10**400),
+        ("seconds", float("nan")),
+        ("reasoning_tokens", -1),
+    ],
+)
+def test_a_number_that_no_store_can_hold_is_refused_with_its_line(tmp_path, field, value):
+    path = write(
+        tmp_path / "x.jsonl",
+        {"question": "q", "output": "first"},
+        {"question": "r", "output": "second", field: value},
+    )
+    with pytest.raises(DataError, match=rf"x\.jsonl:2: field '{field}' must be a number from"):
+        Recording(path)

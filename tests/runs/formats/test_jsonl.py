@@ -83,7 +83,9 @@ def test_a_damaged_export_is_refused_before_anything_is_written(tmp_path, data):
         export_run(store, store.run("run-1"), path)
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     line = data.draw(st.sampled_from(lines))
-    field = data.draw(st.sampled_from([name for name in line if name != "lrmtest"]))
+    # A file of 0.1.0 has no finish word.
+    needed = [name for name in line if name not in ("lrmtest", "finish_word")]
+    field = data.draw(st.sampled_from(needed))
     del line[field]
     damaged = tmp_path / "damaged.jsonl"
     damaged.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -93,3 +95,56 @@ def test_a_damaged_export_is_refused_before_anything_is_written(tmp_path, data):
         with pytest.raises(DataError, match=r"damaged\.jsonl:\d+: .*" + field):
             import_run(store, damaged)
         assert store.runs() == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("completion_tokens", 2**63),
+        ("completion_tokens", 10**400),
+        ("prompt_tokens", -1),
+        ("reasoning_tokens", None),
+        ("reasoning_tokens", 1.5),
+        ("seconds", float("nan")),
+        ("seconds", float("inf")),
+        ("seed", 2**63),
+        ("sample", 2**63),
+        ("sample", -1),
+        ("finish_reason", "eos_token"),
+        ("tokens_estimated", 1),
+        ("question", 7),
+        ("suite", None),
+        ("key", "\ud800"),
+        ("output", None),
+        ("created", None),
+        ("verdict", {"correct": "yes"}),
+        ("verdict", []),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_with_its_line_and_nothing_is_written(
+    tmp_path, field, value
+):
+    store = filled(tmp_path / "a.sqlite")
+    path = tmp_path / "run.jsonl"
+    export_run(store, store.run("run-1"), path)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    lines[-1][field] = value
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with Store(tmp_path / "b.sqlite") as other:
+        with pytest.raises((DataError, StoreError)) as raised:
+            import_run(other, path)
+        assert "run.jsonl:" in str(raised.value) or "cannot be stored" in str(raised.value)
+        assert other.runs() == []
+        assert other.completion_count() == 0
+
+
+def test_an_import_that_breaks_has_written_nothing(tmp_path, monkeypatch):
+    store = filled(tmp_path / "a.sqlite")
+    path = tmp_path / "run.jsonl"
+    export_run(store, store.run("run-1"), path)
+    with Store(tmp_path / "b.sqlite") as other:
+        monkeypatch.setattr(Store, "finish_run", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            import_run(other, path)
+        assert other.runs() == []
+        assert other.completion_count() == 0

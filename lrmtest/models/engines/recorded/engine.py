@@ -115,6 +115,9 @@ class RecordedEngine:
             )
         except LrmtestError as error:
             return Delivery(request, error=EngineError(error.message, hint=error.hint))
+        except Exception as error:  # one output's accident must not end the others
+            words = f"unexpected {type(error).__name__}: {error}"
+            return Delivery(request, error=EngineError(f"{self._spec.location}: {words}"))
         self._progress.tokens += completion.completion_tokens
         return Delivery(request, completion=completion)
 

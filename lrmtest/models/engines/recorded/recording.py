@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 from lrmtest.bounded import LINE, parse_json, read_lines
 from lrmtest.errors import DataError
-from lrmtest.grading.completion import FinishReason
+from lrmtest.grading.completion import LARGEST, FinishReason
 from lrmtest.models.engines.http.endpoint import quote
 from lrmtest.models.engines.http.finish_reasons import WORD_CHARS
 from lrmtest.models.engines.recorded.completion import RecordedOutput
@@ -212,12 +212,16 @@ def _checked(line: bytes, where: str) -> dict[str, Any] | None:
             continue
         if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
             raise _wrong(where, record, name, " or ".join(kind.__name__ for kind in types))
-        if types != (str,) and name != "seed" and not 0 <= record[name] < float("inf"):
-            raise _wrong(where, record, name, "a number that is not negative")
+        if int in types and not _least(name) <= record[name] <= LARGEST:
+            raise _wrong(where, record, name, f"a number from {_least(name)} to {LARGEST}")
     reason = record.get("finish_reason")
     if reason is not None and reason not in get_args(FinishReason):
         raise _wrong(where, record, "finish_reason", " or ".join(get_args(FinishReason)))
     return record
+
+
+def _least(name: str) -> int:
+    return -LARGEST - 1 if name == "seed" else 0
 
 
 def _wrong(where: str, record: dict[str, Any], name: str, wanted: str) -> DataError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from typing import Any
 
 from lrmtest.errors import ModelError
@@ -15,6 +16,7 @@ from lrmtest.models.engines.tokenizers.checkpoint_files import (
     quiet,
     unreadable,
 )
+from lrmtest.models.engines.tokenizers.template_trial import try_template
 from lrmtest.unicode import well_formed
 
 
@@ -34,6 +36,7 @@ class ChatTokenizer:
         self._tags = tags
         self._prompts: dict[tuple[Message, ...], list[int]] = {}
         self._prefilled = False
+        self._tried = False
         # Some checkpoints declare the reasoning tags special; they must stay in the text.
         special = set(tokenizer.all_special_ids) | {
             token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special
@@ -91,6 +94,19 @@ class ChatTokenizer:
             "prefilled_opening_tag": self._prefilled,
         }
 
+    def try_template(self, conversations: Iterable[tuple[Message, ...]]) -> None:
+        """See, in a process of its own, that the chat template comes to an end on these.
+
+        Raises:
+            ModelError: it does not.
+        """
+        self._tried = True
+        template = self._tokenizer.chat_template
+        if isinstance(template, str):
+            tokens = self._tokenizer.special_tokens_map
+            named = {name: str(token) for name, token in tokens.items() if not _is_list(token)}
+            try_template(template, dict.fromkeys(conversations), named)
+
     def encode(self, messages: tuple[Message, ...]) -> list[int]:
         """The prompt's tokens; equal messages are rendered once.
 
@@ -120,6 +136,8 @@ class ChatTokenizer:
         """
         if self._tokenizer.chat_template is None:
             return "".join(f"{m.content}\n\n" for m in messages)
+        if not self._tried:
+            self.try_template([messages])
         turns = [{"role": m.role, "content": m.content} for m in messages]
         try:
             text: str = self._tokenizer.apply_chat_template(
@@ -159,3 +177,7 @@ class ChatTokenizer:
             else:
                 high = middle
         return low
+
+
+def _is_list(token: Any) -> bool:
+    return isinstance(token, list | tuple)

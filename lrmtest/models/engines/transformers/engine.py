@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from lrmtest.models.spec import ModelSpec
 
 _CONCURRENCY = {"cpu": 32, "cuda": 128}
+_JOIN_SECONDS = 120.0
+"""For the step that is running, on a slow machine; no end must wait for ever."""
 _MEMORY_SHARE = {"cpu": 0.5, "cuda": 0.85}
 """Of the memory that is free once the weights are loaded: the slots' share."""
 
@@ -88,6 +90,7 @@ class TransformersEngine:
             self._spec.card.context_length,
             trust_remote_code=self._options.trust_remote_code,
         )
+        chat.try_template(request.messages for request in planned)
         check_budgets(planned, chat, context)
 
         model = self._load_model(device)
@@ -118,7 +121,7 @@ class TransformersEngine:
             self._inbox.clear()
             self._changed.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(_JOIN_SECONDS)
             self._thread = None
             gc.collect()
 
@@ -262,6 +265,9 @@ class _Generation:
             prompt = self._chat.encode(request.messages)
         except LrmtestError as error:
             return Delivery(request, error=EngineError(error.message, hint=error.hint))
+        except Exception as error:  # one request's accident must not end the others
+            words = f"the prompt cannot be taken: {first_line(error)}"
+            return Delivery(request, error=EngineError(words))
         loops = self._loop_watcher() if self._stop_loops else None
         self._batcher.add([Running(request, submitted, prompt, loops)])
         return None

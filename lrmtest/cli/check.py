@@ -1,0 +1,81 @@
+"""`lrmtest check`: whether a store is as it was written, and what can be salvaged of it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from lrmtest.errors import UsageError
+from lrmtest.reports.escape import one_line
+from lrmtest.reports.numbers import counted
+from lrmtest.runs.salvage import Remains, read_remains
+from lrmtest.runs.store import STORE_NAME, Store
+
+_DAMAGED = 1
+
+
+def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser(
+        "check",
+        parents=[store],
+        help="read all of the store, and say what is damaged",
+        description="Reads every row of the store and changes nothing in it. The exit status is "
+        "1 when something is damaged.",
+    )
+    parser.add_argument(
+        "--salvage",
+        type=Path,
+        metavar="DIR",
+        help="write what can be read to a new store, in this folder",
+    )
+    parser.set_defaults(run=_check)
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    path = arguments.reports_dir / STORE_NAME
+    if arguments.salvage is None:
+        remains = read_remains(path)
+    else:
+        target = arguments.salvage / STORE_NAME
+        if target.exists():
+            raise UsageError(
+                f"--salvage {arguments.salvage}: there is a store already",
+                hint="name a new folder",
+            )
+        with Store(target) as new:
+            remains = read_remains(path, new)
+    for line in _lines(path, remains):
+        print(line)
+    if arguments.salvage is not None:
+        print(f"written to {arguments.salvage}; use it with --reports-dir {arguments.salvage}")
+    elif remains.faults:
+        print("to write what can be read to a new store: lrmtest check --salvage DIR")
+    return _DAMAGED if remains.faults else 0
+
+
+def _lines(path: Path, remains: Remains) -> list[str]:
+    """What can be read, run by run, and what cannot."""
+    runs = remains.runs.values()
+    total = sum(run.completions for run in runs)
+    lines = [
+        f"{path}: {counted(len(runs), 'run')} with {counted(total, 'completion')} can be read"
+        if remains.faults
+        else f"{path}: {counted(len(runs), 'run')} with {counted(total, 'completion')}, all intact"
+    ]
+    for run in runs:
+        if run.whole and not run.damaged and not run.verdicts_lost:
+            continue
+        said = [f"{counted(run.completions, 'completion')} can be read"]
+        if not run.whole:
+            said.append("its settings are lost")
+        if run.damaged:
+            said.append(f"{counted(run.damaged, 'row')} cannot")
+        if run.verdicts_lost:
+            said.append(f"{counted(run.verdicts_lost, 'verdict')} lost: `lrmtest regrade`")
+        lines.append(f"run {one_line(run.head.run_id, 100)}: {', '.join(said)}")
+    lines += [f"  {one_line(message, 200)}" for message in remains.messages]
+    if remains.faults > len(remains.messages):
+        lines.append(f"  ... and {remains.faults - len(remains.messages)} more")
+    return lines

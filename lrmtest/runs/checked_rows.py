@@ -1,0 +1,269 @@
+"""The store's rows as they are written and read: with a checksum, and never believed unseen.
+
+A store lies on disks and goes through copies that change bits. A row that was changed would be a
+wrong answer that nobody gave, so every row is checked when it is read: by a checksum (CRC-32) of
+its values, by zlib's own for texts, and by what each field can be.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from math import isfinite
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lrmtest.errors import DamagedStoreError
+from lrmtest.grading.completion import count_fault
+from lrmtest.grading.verdict import FAILURE_CLASSES, Verdict
+from lrmtest.questions.place import Place
+from lrmtest.questions.question import Question
+from lrmtest.runs.database import check_hint
+from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.records import RunHead, StoredCompletion, StoredError, StoredQuestion
+from lrmtest.runs.rows import (
+    COMPLETION_ROW,
+    ERROR_ROW,
+    completion_from_row,
+    completion_to_row,
+    error_from_row,
+    error_to_row,
+    question_from_json,
+    question_to_json,
+    verdict_from_json,
+    verdict_to_json,
+)
+
+T = TypeVar("T")
+
+RUN_COLUMNS = ("run_id", "model", "identity", "created", "finished", "manifest", "checksum")
+QUESTION_COLUMNS = ("suite", "question_id", "content", "prompt", "checksum")
+ARRIVED = COMPLETION_ROW[:-1]
+"""The columns of a completion but for its verdict, which comes later."""
+COMPLETION_COLUMNS = (*COMPLETION_ROW, "checksum", "verdict_checksum")
+ERROR_COLUMNS = (*ERROR_ROW, "created", "checksum")
+
+_TEXT = ARRIVED.index("text")
+
+
+def checksum(values: Sequence[object]) -> int:
+    """CRC-32 of a row's values, as SQLite gives them back."""
+    return zlib.crc32(repr(tuple(values)).encode("ascii", "backslashreplace"))
+
+
+def dump(content: Any) -> str:
+    """JSON for a column."""
+    # ASCII escapes keep lone surrogates, which a model may emit, valid in a TEXT column.
+    return json.dumps(content, separators=(",", ":"))
+
+
+# Writing
+
+
+def run_row(head: RunHead) -> tuple[Any, ...]:
+    """A row of `RUN_COLUMNS`."""
+    values = (
+        head.run_id,
+        head.model,
+        head.identity,
+        head.created,
+        head.finished,
+        dump(head.manifest.to_json()),
+    )
+    return (*values, checksum(values))
+
+
+def question_row(
+    suite: str, question_id: str, question: Question | None, prompt: Sequence[tuple[str, str]]
+) -> tuple[Any, ...]:
+    """A row of `QUESTION_COLUMNS`."""
+    content = dump(question and question_to_json(question))
+    values = (suite, question_id, content, dump([list(turn) for turn in prompt]))
+    return (*values, checksum(values))
+
+
+def arrived_row(stored: StoredCompletion) -> tuple[Any, ...]:
+    """A row of `ARRIVED` and its checksum."""
+    row = completion_to_row(stored)
+    row["text"] = zlib.compress(row["text"].encode("utf-8", "surrogatepass"), level=3)
+    row["tokens_estimated"] = int(row["tokens_estimated"])
+    row["seconds"] = float(row["seconds"])
+    values = [row[name] for name in ARRIVED]
+    return (*values, _checksum_without_text(values))
+
+
+def verdict_values(key: str, verdict: Verdict) -> tuple[str, int]:
+    """The columns ``verdict`` and ``verdict_checksum``."""
+    text = dump(verdict_to_json(verdict))
+    return text, checksum((key, text))
+
+
+def error_row(error: StoredError, created: str) -> tuple[Any, ...]:
+    """A row of `ERROR_COLUMNS`."""
+    values = (*error_to_row(error).values(), created)
+    return (*values, checksum(values))
+
+
+# Reading
+
+
+class Reader:
+    """Reads rows of one store.
+
+    Args:
+        path: the store, for messages.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def run(self, values: Sequence[Any]) -> RunHead:
+        """A run of a row of `RUN_COLUMNS`.
+
+        Raises:
+            DamagedStoreError: it is not as it was written. So for all others here.
+        """
+
+        def read() -> RunHead:
+            run_id, model, identity, created, finished, raw, written = values
+            _compare(written, values[:-1])
+            for text in (run_id, model, identity, created, "" if finished is None else finished):
+                _expect(isinstance(text, str), "a field is no text")
+            manifest = Manifest.from_json(_json(raw))
+            return RunHead(run_id, model, created, finished, manifest, identity)
+
+        return self._read(f"run {values[0]!r:.80}", read)
+
+    def question(self, run_id: str, values: Sequence[Any]) -> StoredQuestion:
+        """A question of a row of `QUESTION_COLUMNS`."""
+
+        def read() -> StoredQuestion:
+            *_, content, prompt, written = values
+            _compare(written, values[:-1])
+            raw = _json(content)
+            question = None if raw is None else question_from_json(raw)
+            turns = tuple((role, text) for role, text in _json(prompt))
+            _expect(all(isinstance(part, str) for turn in turns for part in turn), "a turn")
+            _expect(question is None or isinstance(question.id, str), "the question's id")
+            return StoredQuestion(question, turns)
+
+        return self._read(f"question {values[1]!r:.80} of run {run_id}", read)
+
+    def completion(
+        self, run_id: str, values: Sequence[Any], *, with_text: bool = True
+    ) -> StoredCompletion:
+        """A completion of a row of `COMPLETION_COLUMNS`.
+
+        Args:
+            run_id: its run.
+            values: the row.
+            with_text: unpack the text; without, it is empty, and may be anything in the row.
+        """
+
+        def read() -> StoredCompletion:
+            *arrived, verdict, written, verdict_written = values
+            if written is not None:
+                _expect(written == _checksum_without_text(arrived), "its checksum differs")
+            row = dict(zip(ARRIVED, arrived, strict=True))
+            text = zlib.decompress(row["text"]) if with_text else b""
+            row["text"] = text.decode("utf-8", "surrogatepass")
+            _expect(row["tokens_estimated"] in (0, 1), "tokens_estimated")
+            row["tokens_estimated"] = bool(row["tokens_estimated"])
+            row["verdict"] = None
+            stored = completion_from_row(row)
+            expect_place(stored.place)
+            _expect(isinstance(stored.created, str), "created")
+            fault = stored.completion.fault
+            _expect(fault is None, str(fault))
+            if verdict is None:
+                return stored
+            _compare(verdict_written, (stored.place.key, verdict))
+            return StoredCompletion(
+                stored.place, stored.completion, stored.created, read_verdict(_json(verdict))
+            )
+
+        place = dict(zip(COMPLETION_ROW, values, strict=False))
+        where = f"{place['suite']!r:.40} {place['question_id']!r:.80}"
+        return self._read(f"completion {where} of run {run_id}", read)
+
+    def error(self, run_id: str, values: Sequence[Any]) -> StoredError:
+        """An engine error of a row of `ERROR_COLUMNS`."""
+
+        def read() -> StoredError:
+            _compare(values[-1], values[:-1])
+            error = error_from_row(dict(zip(ERROR_ROW, values, strict=False)))
+            expect_place(error.place)
+            _expect(isinstance(error.message, str), "message")
+            _expect(count_fault(error.attempts) is None, "attempts")
+            return error
+
+        return self._read(f"engine error {values[0]!r:.80} of run {run_id}", read)
+
+    def _read(self, what: str, read: Callable[[], T]) -> T:
+        try:
+            return read()
+        except (
+            *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError),
+            *(RecursionError, MemoryError, zlib.error),
+        ) as error:
+            raise DamagedStoreError(
+                f"the store {self._path} is damaged: {what} cannot be read: "
+                f"{str(error)[:200] or type(error).__name__}",
+                hint=check_hint(self._path),
+            ) from error
+
+
+def read_verdict(raw: Any) -> Verdict:
+    """The verdict of JSON from outside.
+
+    Raises:
+        TypeError, ValueError: it is none, or a field is what it cannot be.
+    """
+    if not isinstance(raw, dict):
+        raise TypeError(f"a verdict is a {type(raw).__name__}")
+    verdict = verdict_from_json(raw)
+    for name in ("correct", "lenient_correct"):
+        _expect(isinstance(getattr(verdict, name), bool), f"verdict: {name}")
+    for name in ("extracted", "provisional"):
+        _expect(isinstance(getattr(verdict, name), str | None), f"verdict: {name}")
+    _expect(verdict.failure is None or verdict.failure in FAILURE_CLASSES, "verdict: failure")
+    _expect(isinstance(verdict.metrics, dict), "verdict: metrics")
+    for figure in (verdict.score, *verdict.metrics.values()):
+        _expect(isinstance(figure, int | float) and isfinite(figure), "verdict: a figure")
+    return verdict
+
+
+def _checksum_without_text(arrived: Sequence[Any]) -> int:
+    return checksum([value for n, value in enumerate(arrived) if n != _TEXT])
+
+
+def _compare(written: object, values: Sequence[Any]) -> None:
+    if written is not None:
+        _expect(written == checksum(values), "its checksum differs")
+
+
+def expect_place(place: Place) -> None:
+    """Check the fields of a place that comes from outside.
+
+    Raises:
+        ValueError: one is what it cannot be.
+    """
+    for one in fields(Place):
+        value = getattr(place, one.name)
+        if one.name == "sample":
+            _expect(count_fault(value) is None, f"sample is {value!r:.40}")
+        else:
+            _expect(isinstance(value, str), f"{one.name} is no text")
+
+
+def _expect(right: bool, what: str) -> None:
+    if not right:
+        raise ValueError(what)
+
+
+def _json(text: Any) -> Any:
+    if not isinstance(text, str):
+        raise TypeError(f"JSON is a {type(text).__name__}")
+    return json.loads(text)

@@ -1,0 +1,78 @@
+"""The store's tables, and what makes those of an earlier version these."""
+
+from __future__ import annotations
+
+SCHEMA_VERSION = 2
+
+SCHEMA = """
+CREATE TABLE run (
+    run_id   TEXT PRIMARY KEY,
+    model    TEXT NOT NULL,
+    identity TEXT NOT NULL,
+    created  TEXT NOT NULL,
+    finished TEXT,
+    manifest TEXT NOT NULL,
+    checksum INTEGER
+);
+CREATE INDEX run_identity ON run (identity, created);
+CREATE TABLE question (
+    run_id      TEXT NOT NULL REFERENCES run,
+    suite       TEXT NOT NULL,
+    question_id TEXT NOT NULL,
+    content     TEXT NOT NULL,
+    prompt      TEXT NOT NULL,
+    checksum    INTEGER,
+    PRIMARY KEY (run_id, suite, question_id)
+) WITHOUT ROWID;
+CREATE TABLE completion (
+    id                INTEGER PRIMARY KEY,
+    run_id            TEXT NOT NULL REFERENCES run,
+    key               TEXT NOT NULL,
+    suite             TEXT NOT NULL,
+    question_id       TEXT NOT NULL,
+    sample            INTEGER NOT NULL,
+    text              BLOB NOT NULL,
+    finish_reason     TEXT NOT NULL,
+    prompt_tokens     INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL,
+    reasoning_tokens  INTEGER NOT NULL,
+    tokens_estimated  INTEGER NOT NULL,
+    seed              INTEGER,
+    seconds           REAL NOT NULL,
+    finish_word       TEXT NOT NULL DEFAULT '',
+    created           TEXT NOT NULL,
+    verdict           TEXT,
+    checksum          INTEGER,
+    verdict_checksum  INTEGER,
+    UNIQUE (run_id, key)
+);
+CREATE INDEX completion_key ON completion (key);
+CREATE TABLE engine_error (
+    run_id      TEXT NOT NULL REFERENCES run,
+    key         TEXT NOT NULL,
+    suite       TEXT NOT NULL,
+    question_id TEXT NOT NULL,
+    sample      INTEGER NOT NULL,
+    message     TEXT NOT NULL,
+    attempts    INTEGER NOT NULL,
+    created     TEXT NOT NULL,
+    checksum    INTEGER,
+    PRIMARY KEY (run_id, key)
+) WITHOUT ROWID;
+"""
+"""Checksums are of the row's other columns (`lrmtest.runs.checked_rows`), but for a completion's
+text, which has zlib's own, and its verdict, which comes later. Rows of 0.1.0 have none."""
+
+TABLES = frozenset({"run", "question", "completion", "engine_error"})
+
+UPGRADES = {
+    1: """
+ALTER TABLE completion ADD COLUMN finish_word TEXT NOT NULL DEFAULT '';
+ALTER TABLE completion ADD COLUMN checksum INTEGER;
+ALTER TABLE completion ADD COLUMN verdict_checksum INTEGER;
+ALTER TABLE run ADD COLUMN checksum INTEGER;
+ALTER TABLE question ADD COLUMN checksum INTEGER;
+ALTER TABLE engine_error ADD COLUMN checksum INTEGER;
+"""
+}
+"""What makes a schema the next one."""
