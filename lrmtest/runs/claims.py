@@ -20,8 +20,9 @@ import json
 import os
 import secrets
 import socket
-from collections.abc import Collection
-from contextlib import suppress
+import time
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -30,6 +31,64 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+
+_BEGINNING_SECONDS = 600.0
+_LOOK_SECONDS = 0.1
+
+
+@contextmanager
+def beginning(store: Path, what: str) -> Iterator[None]:
+    """Let one session at a time find out which run of `what` it continues, or begin one.
+
+    Two that did so at once would each begin a run of its own, and share nothing. Where files
+    cannot be locked, or another one takes too long, nobody waits.
+
+    Args:
+        store: the store's file.
+        what: what a session begins, so that others need not wait: an endpoint's URL.
+    """
+    folder = store.with_name(f"{store.name}-sessions")
+    path = folder / f"{hashlib.sha256(what.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}.lock"
+    file = _locked(path)
+    try:
+        yield
+    finally:
+        if file is not None:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+            file.close()
+            with suppress(OSError):  # others are in it
+                folder.rmdir()
+
+
+def _locked(path: Path) -> IO[bytes] | None:
+    """The file at `path`, made and locked; None where that cannot be had."""
+    if fcntl is None:
+        return None
+    until = time.monotonic() + _BEGINNING_SECONDS
+    while time.monotonic() < until:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("ab", buffering=0)
+        except FileNotFoundError:  # whoever was in the folder has just left it
+            continue
+        except OSError:
+            return None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Who had it has removed it since; a lock on what nobody finds is none.
+            if path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                return file
+        except BlockingIOError:
+            time.sleep(_LOOK_SECONDS)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            file.close()
+            return None
+        file.close()
+    return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ from lrmtest.plugin.generation.protocol import (
 from lrmtest.plugin.generation.run_engine import RunEngine
 from lrmtest.plugin.generation.same_model import verified
 from lrmtest.progress import Tell, silent
-from lrmtest.runs.claims import Claimant, Claims
+from lrmtest.runs.claims import Claimant, Claims, beginning
 from lrmtest.runs.environment import environment
 from lrmtest.runs.manifest import ChatSection, SizeSection
 from lrmtest.runs.records import RunHead, RunTiming
@@ -116,16 +116,19 @@ class Generation:
         """
         self._spec = plan.spec
         keys = [request.key for request in plan.requests]
-        model = verified(plan.spec, self._settings, self._store, plan.manifest, keys, self._note)
-        self._reusable = model.reusable
-        plan = replace(plan, manifest=model.manifest)
-        self._stopping_rule = prepare(plan) if prepare is not None else None
-        self._run = open_run(
-            self._store,
-            plan.spec.name,
-            replace(plan.manifest, environment=environment(this_machine().to_json())),
-            fresh=self._settings.fresh_run,
-        )
+        with beginning(self._store.path, plan.spec.location):
+            model = verified(
+                plan.spec, self._settings, self._store, plan.manifest, keys, self._note
+            )
+            self._reusable = model.reusable
+            plan = replace(plan, manifest=model.manifest)
+            self._stopping_rule = prepare(plan) if prepare is not None else None
+            self._run = open_run(
+                self._store,
+                plan.spec.name,
+                replace(plan.manifest, environment=environment(this_machine().to_json())),
+                fresh=self._settings.fresh_run,
+            )
         self._engine = RunEngine(plan.spec, self._settings, self._run, self._deliver, self._say)
         if kind_of(plan.spec).generates:
             self._claims = Claims(self._store.path, self._run.run_id)
