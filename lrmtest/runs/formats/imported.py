@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from lrmtest.models.engines.recorded.completion import recorded_completion
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.runs.formats.assign import LogQuestions
-from lrmtest.runs.formats.log import Log, LogSample
+from lrmtest.runs.formats.log import Log, LogSample, Skipped
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.manifest import ImportSection, Manifest, SuiteSection
 from lrmtest.runs.records import RunHead
@@ -49,8 +49,11 @@ class Imported:
         completions: how many it had.
         errors: samples for which nothing was generated; engine errors here.
         left_out: the log's names of questions that the suite does not have.
+        skipped: samples that nothing became of, by reason.
         compared: completions that the log's own grader calls plainly right or wrong.
         disagreements: those of them that are graded otherwise here.
+        marks: by what the log graded them, in the tool's words.
+        remarks: what the log's reader found worth telling.
     """
 
     run: RunHead
@@ -60,6 +63,9 @@ class Imported:
     left_out: tuple[str, ...]
     compared: int
     disagreements: tuple[Disagreement, ...]
+    skipped: tuple[Skipped, ...] = ()
+    marks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,18 @@ class _Placed:
     question: Question
     index: int
     sample: LogSample
+
+
+@dataclass(slots=True)
+class _LeftOut:
+    """What nothing becomes of: questions that the suite does not have, samples by reason."""
+
+    questions: dict[str, None] = field(default_factory=dict)
+    skipped: dict[str, Skipped] = field(default_factory=dict)
+
+    def skip(self, reason: str, id_: str) -> None:
+        known = self.skipped.get(reason, Skipped(reason, 0, id_))
+        self.skipped[reason] = replace(known, count=known.count + 1)
 
 
 def import_log(
@@ -88,21 +106,15 @@ def import_log(
         DataError: a malformed sample, or none that can be placed. Nothing has been written then.
         UsageError: the run has this suite already, from another log.
     """
-    left_out: dict[str, None] = {}
-    # A first pass over the whole log checks it before anything is written.
-    placed = sum(1 for _ in _placed(log, assignment, left_out))
-    if not placed:
-        raise DataError(
-            f"{log.file}: none of its questions is in suite {assignment.suite}",
-            hint="name another with --suite, or grade by the log's own targets with --kind KIND",
-        )
+    left_out = check_log(log, assignment)
     run = _open_run(store, log, assignment, name, tags)
     budget = log.max_tokens or assignment.budget
     questions: dict[str, tuple[Question, tuple[tuple[str, str], ...]]] = {}
     verdicts: list[tuple[str, Verdict]] = []
     disagreements: list[Disagreement] = []
-    compared = errors = 0
-    for each in _placed(log, assignment, left_out):
+    compared = correct_there = errors = 0
+    marks: dict[str, None] = {}
+    for each in _placed(log, assignment, _LeftOut()):
         question, sample = each.question, each.sample
         questions.setdefault(question.id, (question, sample.prompt))
         place = Place(_key(log, assignment.suite, each), assignment.suite, question.id, each.index)
@@ -117,6 +129,8 @@ def import_log(
         verdicts.append((place.key, verdict))
         if sample.passed is not None:
             compared += 1
+            correct_there += sample.passed
+            marks[sample.mark] = None
             if sample.passed != verdict.correct:
                 disagreements.append(Disagreement(question.id, each.index, sample.passed, verdict))
     store.add_questions(
@@ -127,26 +141,66 @@ def import_log(
         ],
     )
     store.set_verdicts(run.run_id, verdicts)
-    _describe_suite(store, run, log, assignment, questions, len(verdicts) + errors)
+    origin = ImportSection(
+        tool=log.tool,
+        version=log.version,
+        task=log.task,
+        file=log.file,
+        sha256=log.sha256,
+        created=log.created,
+        marked_by=", ".join(filter(None, marks)) or None,
+        marked=compared or None,
+        marked_correct=correct_there if compared else None,
+    )
+    samples = len(verdicts) + errors
+    _describe_suite(store, run, log, assignment, questions, samples, origin)
     store.finish_run(run.run_id)
     return Imported(
         run=run,
         suite=assignment.suite,
         completions=len(verdicts),
         errors=errors,
-        left_out=tuple(left_out),
+        left_out=tuple(left_out.questions),
         compared=compared,
         disagreements=tuple(disagreements),
+        skipped=tuple(left_out.skipped.values()),
+        marks=tuple(mark for mark in marks if mark),
+        remarks=log.remarks,
     )
 
 
-def _placed(log: Log, assignment: LogQuestions, left_out: dict[str, None]) -> Iterator[_Placed]:
+def check_log(log: Log, assignment: LogQuestions) -> _LeftOut:
+    """Read a whole log before anything of it is written; returns what nothing becomes of.
+
+    Raises:
+        DataError: a malformed sample, or none that can be placed.
+    """
+    left_out = _LeftOut()
+    if sum(1 for _ in _placed(log, assignment, left_out)):
+        return left_out
+    if left_out.questions:
+        raise DataError(
+            f"{log.file}: none of its questions is in suite {assignment.suite}",
+            hint="name another with --suite, or grade by the log's own targets with --kind KIND",
+        )
+    reasons = "; ".join(left_out.skipped) or "no samples"
+    raise DataError(
+        f"{log.file}: nothing in it can be imported: {reasons}",
+        hint="docs/logs.md has what is read of such logs",
+    )
+
+
+def _placed(log: Log, assignment: LogQuestions, left_out: _LeftOut) -> Iterator[_Placed]:
     """The samples whose question is known, each question's numbered from 0."""
     seen: Counter[str] = Counter()
     for sample in log.samples():
+        reason = sample.skipped or assignment.unusable(sample)
+        if reason:
+            left_out.skip(reason, sample.id)
+            continue
         question = assignment.question(sample)
         if question is None:
-            left_out[sample.id] = None
+            left_out.questions[sample.id] = None
             continue
         yield _Placed(question, seen[question.id], sample)
         seen[question.id] += 1
@@ -200,6 +254,7 @@ def _describe_suite(
     assignment: LogQuestions,
     questions: Mapping[str, tuple[Question, Any]],
     samples: int,
+    origin: ImportSection,
 ) -> None:
     kinds = sorted({question.kind for question, _ in questions.values()})
     suite = SuiteSection(
@@ -208,14 +263,6 @@ def _describe_suite(
         source=assignment.source,
         answer_kinds=tuple(kinds),
         max_tokens=log.max_tokens,
-    )
-    origin = ImportSection(
-        tool=log.tool,
-        version=log.version,
-        task=log.task,
-        file=log.file,
-        sha256=log.sha256,
-        created=log.created,
     )
     name, manifest = assignment.suite, run.manifest
     store.update_manifest(

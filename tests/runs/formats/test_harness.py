@@ -65,9 +65,8 @@ def test_arguments_as_earlier_releases_wrote_them(harness_file, tmp_path):
 def test_likelihoods_are_no_completions(harness_file, tmp_path):
     line = lines(harness_file)[0]
     line["resps"] = [[["-1.5", "False"]], [["-2.5", "False"]]]
-    log = read_harness_log(written(tmp_path, [line]))
     with pytest.raises(UsageError, match="likelihoods"):
-        list(log.samples())
+        read_harness_log(written(tmp_path, [line]))
 
 
 @pytest.mark.parametrize("content", ["", "not json\n", "[]\n", '{"doc_id": 1}\n', "\xff\n"])

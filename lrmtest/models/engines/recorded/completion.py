@@ -22,6 +22,8 @@ class RecordedOutput:
         seed: the seed it was generated with.
         seconds: how long it took.
         limit: the token limit that the recording's counts show.
+        finish_word: what the recording calls the end, in its own word; empty where it says
+            nothing.
     """
 
     text: str
@@ -33,6 +35,7 @@ class RecordedOutput:
     seed: int | None = None
     seconds: float | None = None
     limit: int | None = None
+    finish_word: str = ""
 
 
 def recorded_completion(
@@ -75,4 +78,5 @@ def recorded_completion(
         completion_tokens=total,
         seed=output.seed,
         seconds=output.seconds or 0.0,
+        finish_word=output.finish_word,
     ).with_reasoning_tokens(reasoning, estimated=estimated)
