@@ -112,8 +112,15 @@ def _import(arguments: argparse.Namespace) -> int:
     found = read_logs(file, chosen, tags)
     # All of them are read and checked before anything of one is written.
     assigned = [(log, _assignment(log, arguments)) for log in found.logs]
+    placed: dict[tuple[str, str], str] = {}
     for log, assignment in assigned:
         check_log(log, assignment)
+        task = placed.setdefault((log.invocation, assignment.suite), log.task)
+        if task != log.task:
+            raise UsageError(
+                f"{file}: {task} and {log.task} are both of suite {assignment.suite}",
+                hint="import their files one by one, each with a --name of its own",
+            )
     with Store(arguments.reports_dir / STORE_NAME) as store:
         for log, assignment in assigned:
             name = arguments.name or log.model.rstrip("/").rpartition("/")[2] or "model"
