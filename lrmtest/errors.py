@@ -6,9 +6,13 @@ into a short message and a non-zero exit, never into a traceback.
 
 from __future__ import annotations
 
+from lrmtest.masking import masked
+
 
 class LrmtestError(Exception):
     """Base of all errors a user can cause or repair.
+
+    Secrets in it are masked here, since what quotes a URL or a program's output ends here.
 
     Args:
         message: what was wrong and where.
@@ -16,9 +20,9 @@ class LrmtestError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = masked(message)
+        self.hint = None if hint is None else masked(hint)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}\n  -> {self.hint}" if self.hint else self.message

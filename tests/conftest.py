@@ -9,6 +9,7 @@ from pkgutil import walk_packages
 
 import pytest
 from hypothesis import HealthCheck, settings
+from scheduling import Together
 
 import lrmtest
 
@@ -42,6 +43,12 @@ def pytest_collection_modifyitems(items):
             item.get_closest_marker("engine") is None and item.path.parent.name != "docs"
         )
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """In several processes: what shares something slow to start is not taken apart."""
+    return Together(config, log)
 
 
 @pytest.fixture(scope="session")

@@ -161,6 +161,7 @@ export interface Sample {
   reasoning?: TextPart;
   answer?: TextPart;
   finish?: string;
+  finish_word?: string;
   reasoning_tokens?: number;
   answer_tokens?: number;
   estimated?: boolean;

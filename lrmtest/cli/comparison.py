@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 from lrmtest.analysis.compare import compare
-from lrmtest.cli.output import show
+from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.runs import open_store
-from lrmtest.errors import LrmtestError, UsageError
+from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
-from lrmtest.options.exit_codes import INFRASTRUCTURE, OK, exit_code
+from lrmtest.options.exit_codes import OK, exit_code
 from lrmtest.options.gate import add_comparison_options, read_gate
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.runs.formats.baseline import refuse_incomplete, write_baseline
@@ -54,24 +53,13 @@ def _baseline(arguments: argparse.Namespace) -> int:
     if not arguments.allow_incomplete:
         refuse_incomplete(run)
     write_baseline(arguments.output, run)
-    print(f"{len(run.outcomes)} questions of {run.run_id} written to {arguments.output}")
+    say(f"{len(run.outcomes)} questions of {run.run_id} written to {arguments.output}")
     for each in run.lacking:
-        print(f"incomplete: {each}", file=sys.stderr)
+        complain(f"incomplete: {each}")
     return 0
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    try:
-        return _compared(arguments)
-    except UsageError:
-        raise
-    except LrmtestError as error:
-        # Not 1, which would be taken for a regression.
-        print(f"lrmtest: {error}", file=sys.stderr)
-        return INFRASTRUCTURE
-
-
-def _compared(arguments: argparse.Namespace) -> int:
     gate = read_gate(arguments, allow_missing=arguments.allow_missing)
     store = arguments.reports_dir / STORE_NAME
     candidate = load_run(arguments.run_name, store)

@@ -15,7 +15,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 from rich.text import Text
 
-from lrmtest.cli.output import show
+from lrmtest.cli.output import say, show
 from lrmtest.compress.figures import KindFigures, Pruned
 from lrmtest.compress.make import Made, VariantRequest, make_variant
 from lrmtest.compress.method import CompressionMethod
@@ -198,7 +198,7 @@ def _compress(arguments: argparse.Namespace) -> int:
     cards = read_cards(arguments)
     made = make(request, arguments.output, arguments, cards)
     if not made.new:
-        print(f"{made.folder} holds this variant already: nothing was done (--force makes it anew)")
+        say(f"{made.folder} holds this variant already: nothing was done (--force makes it anew)")
         return 0
     _show(made)
     return 0
@@ -257,10 +257,10 @@ def _show(made: Made) -> None:
         show(_table(made.pruned))
         print()
     bits = "" if made.bits_per_weight is None else f", {made.bits_per_weight:.3g} bits per weight"
-    print(f"{made.name}{bits}, in {made.folder}")
+    say(f"{made.name}{bits}, in {made.folder}")
     for note in made.notes:
-        print(f"note: {one_line(note, 500)}")
-    print(f"test it: pytest suites/... --model {made.folder}")
+        say(f"note: {one_line(note, 500)}")
+    say(f"test it: pytest suites/... --model {made.folder}")
 
 
 def _table(pruned: Pruned) -> Table:

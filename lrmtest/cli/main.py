@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,28 +24,35 @@ from lrmtest.cli import (
     transfer,
     triage,
 )
+from lrmtest.cli.output import complain
 from lrmtest.errors import LrmtestError, UsageError
+from lrmtest.options.exit_codes import BUG, INFRASTRUCTURE, INTERRUPTED, READER_GONE, USAGE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when it did what was asked, 2 for a mistake in the command, 1 for anything else.
+        0 when it did what was asked, 1 when a gate says regressed, 2 for a mistake in the command,
+        10 for an undecided gate, 11 for anything else, lrmtest's own bugs included.
     """
-    words = list(sys.argv[1:] if argv is None else argv)
-    arguments = _parser().parse_args(words, argparse.Namespace(words=words))
     try:
+        words = list(sys.argv[1:] if argv is None else argv)
+        arguments = _parser().parse_args(words, argparse.Namespace(words=words))
         code: int = arguments.run(arguments)
+        sys.stdout.flush()
     except LrmtestError as error:
-        print(f"lrmtest: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
+        complain(f"lrmtest: {error}")
+        return USAGE if isinstance(error, UsageError) else INFRASTRUCTURE
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return READER_GONE
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
+    except Exception:
+        complain(f"{traceback.format_exc()}\n{BUG}")
+        return INFRASTRUCTURE
     return code
 
 

@@ -8,6 +8,9 @@ from lrmtest.reports.runs_table import SampleView
 from lrmtest.runs.records import RunHead, StoredQuestion
 from lrmtest.runs.store import Store
 
+MOST_SHOWN = 1_000_000
+"""Characters of the beginning of each text, and of its end, that --full shows."""
+
 
 def find_question(
     store: Store, run: RunHead, question_id: str, suite: str | None
@@ -52,6 +55,7 @@ def sample_views(store: Store, run: RunHead, suite: str, question_id: str) -> li
                 reasoning=reasoning,
                 answer=answer,
                 finish_reason=completion.finish_reason,
+                finish_word=completion.finish_word,
                 reasoning_tokens=completion.reasoning_tokens,
                 answer_tokens=completion.answer_tokens,
                 tokens_estimated=completion.tokens_estimated,

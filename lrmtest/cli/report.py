@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.analysis.compare import ComparedRuns, compare
+from lrmtest.cli.output import say
 from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
 from lrmtest.options.gate import add_difference_options, add_margin_options, read_gate
@@ -57,7 +58,7 @@ def _report(arguments: argparse.Namespace) -> int:
             )
     shown = [*([baseline] if baseline is not None else []), *candidates]
     written = write_report(arguments.output, shown, compared, threshold=arguments.pass_threshold)
-    print(f"{counted(len(shown), 'run')} written to {arguments.output}, {size(written)}")
+    say(f"{counted(len(shown), 'run')} written to {arguments.output}, {size(written)}")
     return 0
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from lrmtest.analysis.summary import summarize
 from lrmtest.cli.output import show
-from lrmtest.cli.question import find_question, sample_views
+from lrmtest.cli.question import MOST_SHOWN, find_question, sample_views
 from lrmtest.grading import Verdict, grade
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.runs_table import (
@@ -122,7 +122,7 @@ def _question_rows(record: RunRecord, expected: dict[tuple[str, str], str]) -> l
 
 def _show_question(store: Store, run: RunHead, arguments: argparse.Namespace) -> None:
     suite, asked = find_question(store, run, arguments.question, arguments.suite)
-    length = 10**9 if arguments.full else 1500
+    length = MOST_SHOWN if arguments.full else 1500
     show(
         question_view(
             title=f"{suite} {arguments.question} in {run.run_id}",

@@ -15,7 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lrmtest.cli.output import say
 from lrmtest.errors import LrmtestError, ModelError, UsageError
+from lrmtest.inherited import inherited_environment
 from lrmtest.models.engines.server.planned_tokens import smallest_context, stand_ins
 from lrmtest.models.engines.server.warm_keeper import keep, log_file, served_engine, stop
 from lrmtest.models.engines.server.warm_records import WarmRecord, warm_record, warm_records
@@ -71,20 +73,18 @@ def _serve(arguments: argparse.Namespace) -> int:
     if pipe := os.environ.pop(_TOLD_BY, ""):
         return _serve_in_background(arguments, int(pipe))
     if arguments.foreground:
-        spec = _found(arguments, _say)
-        _keep(spec, arguments, lambda record: _say(_ready_text(record)))
+        spec = _found(arguments, say)
+        _keep(spec, arguments, lambda record: say(_ready_text(record)))
         return 0
     return _start_in_background(arguments)
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 def _found(arguments: argparse.Namespace, tell: Tell) -> ModelSpec:
     """The model, its files on disk, if its engine has a server to keep up."""
     cards = read_cards(arguments)
     spec = resolve(arguments.model, cards, engine=arguments.engine)
+    for notice in spec.notices:
+        tell(notice)
     served_engine(spec, read_server_options(arguments))
     return replace(spec, location=str(fetch(spec, tell=tell)))
 
@@ -119,15 +119,19 @@ def _sizes(record: WarmRecord) -> str:
 
 
 def _start_in_background(arguments: argparse.Namespace) -> int:
-    spec = _found(arguments, _say)  # what takes long or goes wrong here is seen at once
-    _say(f"{spec.name}: starting the {spec.engine} engine (log: {log_file(spec.name)})")
+    spec = _found(arguments, say)  # what takes long or goes wrong here is seen at once
+    say(f"{spec.name}: starting the {spec.engine} engine (log: {log_file(spec.name)})")
     read, write = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-m", "lrmtest", *arguments.words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, _TOLD_BY: str(write)},
+        # It lives on, and has no use for the keys of other services.
+        env={
+            **inherited_environment((*arguments.engine_env, "HF_TOKEN", "PIP_*")),
+            _TOLD_BY: str(write),
+        },
         pass_fds=(write,),
         start_new_session=True,
     )
@@ -141,7 +145,7 @@ def _start_in_background(arguments: argparse.Namespace) -> int:
         process.wait()
         raise
     if text := told.get("ready"):
-        _say(text)
+        say(text)
         return 0
     process.wait()
     kind = UsageError if told.get("usage") else ModelError
@@ -176,12 +180,12 @@ def _list() -> int:
     records = warm_records()
     for record in records:
         hours = (time.time() - record.since) / 3600
-        _say(
+        say(
             f"{record.model}: {record.address.url}, {_sizes(record)}, up for {hours:.1f} h, "
             f"process {record.pid}, log {record.log}"
         )
     if not records:
-        _say("no server is kept up")
+        say("no server is kept up")
     return 0
 
 
@@ -198,7 +202,7 @@ def _stop(model: str | None) -> int:
         records = [record]
     for each in records:
         stop(each)
-        _say(f"{each.model}: stopped")
+        say(f"{each.model}: stopped")
     if not records:
-        _say("no server is kept up")
+        say("no server is kept up")
     return 0

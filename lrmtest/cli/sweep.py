@@ -21,7 +21,7 @@ from lrmtest.cli.compress import (
     make,
     read_request,
 )
-from lrmtest.cli.output import show
+from lrmtest.cli.output import complain, say, show
 from lrmtest.compress.make import VariantRequest
 from lrmtest.compress.methods import options_of_methods
 from lrmtest.compress.options import Option
@@ -116,7 +116,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     shown: dict[str, RunRecord] = {}
     runs = []
     for place, level in enumerate(levels, start=1):
-        print(f"{place} of {len(levels)}: {level.model}", file=sys.stderr)
+        complain(f"{place} of {len(levels)}: {level.model}")
         if level.folder is not None and level.request is not None:
             make(level.request, level.folder, arguments, cards)
         _test(level, suites, more, arguments)
@@ -142,7 +142,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         {level.of.run.run_id: level.compared for level in found.levels if level.compared},
         threshold=arguments.pass_threshold,
     )
-    print(f"written: {arguments.output / 'sweep.md'}, {page}")
+    say(f"written: {arguments.output / 'sweep.md'}, {page}")
     return 0
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from lrmtest.cli.output import say
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
 from lrmtest.grading.split import DEFAULT_TAGS
@@ -86,7 +87,7 @@ def _export(arguments: argparse.Namespace) -> int:
             count, files = export_inspect(store, run, file)
         else:
             count = export_run(store, run, file)
-    print(f"{count} completions of {run.run_id} written to {', '.join(map(str, files))}")
+    say(f"{count} completions of {run.run_id} written to {', '.join(map(str, files))}")
     return 0
 
 
@@ -104,7 +105,7 @@ def _import(arguments: argparse.Namespace) -> int:
             )
         with Store(arguments.reports_dir / STORE_NAME) as store:
             run, count = import_run(store, file)
-        print(f"{count} completions of {run.run_id} read; see: lrmtest show {run.run_id}")
+        say(f"{count} completions of {run.run_id} read; see: lrmtest show {run.run_id}")
         return 0
     tags = tuple(arguments.tags) if arguments.tags else DEFAULT_TAGS
     if not all(tags):
@@ -126,9 +127,9 @@ def _import(arguments: argparse.Namespace) -> int:
             name = arguments.name or log.model.rstrip("/").rpartition("/")[2] or "model"
             imported = import_log(store, log, assignment, name=name, tags=tags)
             for line in imported_lines(log.tool, imported):
-                print(line)
+                say(line)
     for reason in found.refused:
-        print(f"left out: {one_line(reason, _REASON_LIMIT)}")
+        say(f"left out: {one_line(reason, _REASON_LIMIT)}")
     return 0
 
 

@@ -17,8 +17,8 @@ from lrmtest.analysis.triage import (
     of_kinds,
     triage,
 )
-from lrmtest.cli.output import show
-from lrmtest.cli.question import find_question, sample_views
+from lrmtest.cli.output import say, show
+from lrmtest.cli.question import MOST_SHOWN, find_question, sample_views
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
@@ -156,7 +156,7 @@ def _print_ids(run: RunHead, keys: list[QuestionKey]) -> int:
                 hint=f"it was made by an older lrmtest; select by id: -k '[{key[1]}]'",
             )
         for test in tests:
-            print(test)
+            say(test)
     return 0
 
 
@@ -216,7 +216,7 @@ def _show_question(
                 notes.append("the baseline asked it with another prompt")
     length = 1500 if max(map(len, sides.values())) <= 2 else 500
     if arguments.full:
-        length = 10**9
+        length = MOST_SHOWN
     show(
         side_by_side(
             title=f"{suite} {question_id}: {run.run_id}{against}",
@@ -256,6 +256,6 @@ def _rerun(run: RunHead, keys: list[QuestionKey], options: argparse.Namespace) -
                 f"there is no test file {gone[0]} here",
                 hint="give the command in the folder that pytest was run in",
             )
-        print(f"$ {shlex.join(['pytest', *arguments])}", flush=True)
+        say(f"$ {shlex.join(['pytest', *arguments])}")
         codes.append(subprocess.run([sys.executable, "-m", "pytest", *arguments]).returncode)
     return next((code for code in codes if code), 0)

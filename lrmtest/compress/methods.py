@@ -8,10 +8,9 @@ is slow to import belongs into the method's maker.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from lrmtest.compress.gguf.method import METHOD as GGUF
@@ -19,6 +18,7 @@ from lrmtest.compress.llmcompressor.method import METHODS as LLMCOMPRESSOR
 from lrmtest.compress.method import CompressionMethod
 from lrmtest.compress.options import Option
 from lrmtest.compress.pruning.method import METHODS as PRUNING
+from lrmtest.entry_points import cannot_be_used, load_offer, offers_of
 from lrmtest.errors import UsageError
 
 METHOD_GROUP = "lrmtest.compression_methods"
@@ -83,52 +83,23 @@ def refuse_foreign_options(method: CompressionMethod, given: Mapping[str, Any]) 
             )
 
 
-@lru_cache(maxsize=1)  # a scan of all packages takes some 10 ms
+@lru_cache(maxsize=1)
 def _found(_path: tuple[str, ...]) -> tuple[tuple[CompressionMethod, ...], dict[str, UsageError]]:
     """The methods as of the module path, and by name why others cannot be used."""
     methods = {method.name: method for method in _OWN}
     unusable: dict[str, UsageError] = {}
-    offered: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=METHOD_GROUP):
-        offered.setdefault(point.name, []).append(point)
-    for name, offers in sorted(offered.items()):
+    for name, offers in sorted(offers_of(METHOD_GROUP).items()):
         try:
-            methods[name] = _loaded(name, offers, methods)
+            method = load_offer(
+                offers, CompressionMethod, "compression method", is_ours=name in methods
+            )
+            if wrong := _misread(method, methods):
+                raise cannot_be_used(offers[0], "compression method", wrong)
         except UsageError as error:
             unusable[name] = error
-    return tuple(methods.values()), unusable
-
-
-def _loaded(
-    name: str, offers: Sequence[EntryPoint], methods: Mapping[str, CompressionMethod]
-) -> CompressionMethod:
-    """The method that an entry point names, if it is one that goes with the `methods`."""
-    if len(offers) > 1 or name in methods:
-        owners = [*(["lrmtest itself"] if name in methods else []), *map(_package, offers)]
-        raise UsageError(
-            f"the method {name!r} is offered more than once: by {' and '.join(owners)}",
-            hint=f"uninstall {_package(offers[-1])}, or have its authors rename its method",
-        )
-    point = offers[0]
-    try:
-        method = point.load()
-    except Exception as error:  # whatever a foreign package does when it is imported
-        wrong = f"{type(error).__name__}: {error}".partition("\n")[0]
-    else:
-        if isinstance(method, CompressionMethod) and method.name == name:
-            wrong = _misread(method, methods)
-            if not wrong:
-                return method
         else:
-            wrong = f"{point.value} is not the CompressionMethod {name!r}"
-    raise UsageError(
-        f"the method {name!r} of package {_package(point)} cannot be used: {wrong}",
-        hint=f"reinstall {_package(point)}, or tell its authors",
-    )
-
-
-def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else point.module
+            methods[name] = method
+    return tuple(methods.values()), unusable
 
 
 def _misread(method: CompressionMethod, methods: Mapping[str, CompressionMethod]) -> str:

@@ -26,6 +26,8 @@ def parent_of(model: str, cards: Mapping[str, ModelCard], *, tell: Tell = silent
         ModelError: its files cannot be had.
     """
     spec = resolve(model, cards)
+    for notice in spec.notices:
+        tell(notice)
     source = kind_of(spec).source
     if source in _WITHOUT_WEIGHTS:
         try:

@@ -31,7 +31,7 @@ def run_program(
     Args:
         name: what it is called in an error.
         command: program and arguments.
-        environment: variables to set, on top of this process's own.
+        environment: variables to set, on top of those that programs inherit.
         folder: where it runs.
         tell: is told, now and then, how far it is.
         progress: what to tell of a line that it has written; None for nothing.

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lrmtest.errors import ModelError, UsageError
+from lrmtest.bounded import DOCUMENT, read_json
+from lrmtest.errors import DataError, ModelError, UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import SAFE_NAME
-from lrmtest.models.resolve import CARD_FILE
+from lrmtest.models.folder_card import CARD_FILE
 from lrmtest.unicode import well_formed
 
 RECORD_FILE = "lrmtest-compression.json"
@@ -152,8 +153,8 @@ def write_record(
 def read_record(folder: Path) -> dict[str, Any] | None:
     """The record in `folder`; None when there is none that can be read."""
     try:
-        record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        record = read_json(folder / RECORD_FILE, DOCUMENT)
+    except DataError:
         return None
     usable = isinstance(record, dict) and record.get("format") == _FORMAT
     return record if usable and isinstance(record.get("made_of"), dict) else None

@@ -16,6 +16,7 @@ import threading
 from pathlib import Path
 
 from lrmtest.errors import LrmtestError
+from lrmtest.inherited import inherited_environment
 
 LONGEST = 200
 """Characters; a longer expression is not tried."""
@@ -35,6 +36,7 @@ class _Worker:
             # By its path (and -P, so that its neighbours do not shadow other modules): the worker
             # needs math-verify only and starts faster without importing the package.
             [sys.executable, "-P", str(_WORKER), str(SECONDS)],
+            env=inherited_environment(),  # it reads what a model wrote
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -84,6 +84,11 @@ def grade_by_kind(question: Question, text: str) -> Grade:
 
 _CUT_WORD = re.compile(r"\w{1,40}\Z")
 
+MOST_GRADED = 2_000_000
+"""Characters of an answer that are graded: its end. That is far more than any budget in use, and
+bounds what a grade takes, whatever the text: a commitment so far before the end is not the last
+word of an answer."""
+
 
 def grade(
     question: Question,
@@ -100,6 +105,7 @@ def grade(
     - A completion that ended by itself is graded on its answer; without a closing tag, whole.
     - So is one of which nothing says how it ended, but for reasoning that was opened and never
       closed: that is truncated.
+    - What is longer than `MOST_GRADED` characters is graded by its end.
 
     Args:
         question: what was asked.
@@ -114,7 +120,7 @@ def grade(
     unclosed = parts.opened and not parts.closed
     if completion.ran_out or (completion.finish_reason == "unknown" and unclosed):
         return _unfinished(question, completion, grader, tags)
-    result = grader(question, parts.answer if parts.closed else completion.text)
+    result = grader(question, (parts.answer if parts.closed else completion.text)[-MOST_GRADED:])
     failure: FailureClass | None = None
     if not result.correct:
         failure = "no-answer" if result.extracted is None else "wrong"
@@ -140,7 +146,8 @@ def _unfinished(
         text = text[: loop.start + 2 * loop.period]
     parts = split(text, tags)
     # The last word may have lost its end: "the answer is 13" of 137.
-    said = _CUT_WORD.sub("", parts.answer if parts.closed else text)
+    said = (parts.answer if parts.closed else text)[-MOST_GRADED:]
+    said = said[:-40] + _CUT_WORD.sub("", said[-40:])
     result = grader(question, said)
     return Verdict(
         correct=False,

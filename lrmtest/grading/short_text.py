@@ -97,7 +97,10 @@ def short_answer(text: str) -> str | None:
     Out of the format line if there is one, else of the last few sentences: the last bold span,
     else what follows the last "is", else the shortest thing that can be quoted whole.
     """
-    line = _format_line(text)
+    return _short_answer(text, _format_line(text))
+
+
+def _short_answer(text: str, line: str | None) -> str | None:
     sentences = [line] if line is not None else sentences_backwards(text, longest=400)
     spoken = [sentence for sentence in sentences if re.search(r"\w\w|\d", sentence)][:4]
     if any(_ABSTENTION.search(sentence) for sentence in (*spoken[:1], *spoken[-1:])):
@@ -127,7 +130,7 @@ def grade_short_text(question: Question, answer: str) -> Grade:
     text = clean(answer).strip()
     line = _format_line(text)
     prediction = text if line is None else _trim(line)
-    short = short_answer(text)
+    short = _short_answer(text, line)
     references = question.references
     em = max(exact_match(prediction, reference) for reference in references) if text else 0.0
     score = max(f1(prediction, reference) for reference in references) if text else 0.0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, field
 
 DEFAULT_TAGS = ("<think>", "</think>")
 """The tags of the R1 family."""
@@ -20,12 +21,14 @@ class Parts:
         closed: a closing tag ended the reasoning.
         opened: the text itself has an opening tag before the answer (a chat template that
             prefills the tag leaves none).
+        answer_start: where the answer starts in the whole text; 0 unless a tag closed it.
     """
 
     reasoning: str
     answer: str
     closed: bool
     opened: bool
+    answer_start: int = field(default=0, compare=False)
 
 
 def told_apart(text: str, tags: tuple[str, str], *, ran_out: bool) -> tuple[str, str]:
@@ -56,31 +59,36 @@ def split(text: str, tags: tuple[str, str] = DEFAULT_TAGS) -> Parts:
        empty reasoning.
     """
     opening, closing = tags
-    marks = list(re.finditer(f"{re.escape(opening)}|{re.escape(closing)}", text))
-    if not marks:
+    first: re.Match[str] | None = None
+    closes = array("Q")  # where each closing tag starts: a text may be nothing but tags
+    opens, last_is_close = 0, False
+    for mark in re.finditer(f"({re.escape(opening)})|{re.escape(closing)}", text):
+        first = first or mark
+        last_is_close = mark.lastindex is None
+        if last_is_close:
+            closes.append(mark.start())
+        else:
+            opens += 1
+    if first is None:
         return Parts("", text, closed=False, opened=False)
-    closes = [mark for mark in marks if mark.group() == closing]
-    opens = len(marks) - len(closes)
     if not closes:
-        before, after = text[: marks[0].start()], text[marks[0].end() :]
+        before, after = text[: first.start()], text[first.end() :]
         return Parts(before.strip() + after, "", closed=False, opened=True)
 
-    prefilled = marks[0].group() == closing
+    prefilled = first.lastindex is None
     strays = len(closes) - opens - prefilled
-    last, end = len(closes) - 1, len(text)
-    if marks[-1] is closes[-1]:
-        while strays > 0 and not text[closes[last].end() : end].strip():
-            end = closes[last].start()
-            last -= 1
-            strays -= 1
-    close = closes[last]
-    for mark in marks:
-        if mark.start() >= close.end():
-            end = min(end, mark.start())
-            break
-    reasoning = text[: close.start()]
+    end = len(text)
+    close = closes.pop()
+    while last_is_close and strays > 0 and not text[close + len(closing) : end].strip():
+        end, close = close, closes.pop()
+        strays -= 1
+    start = close + len(closing)
+    reopened = text.find(opening, start, end)
+    if reopened != -1:
+        end = reopened
+    reasoning = text[:close]
     opened = opening in reasoning
     if opened and not prefilled:
         before, _, after = reasoning.partition(opening)
         reasoning = before.lstrip() + after
-    return Parts(reasoning, text[close.end() : end], closed=True, opened=opened)
+    return Parts(reasoning, text[start:end], closed=True, opened=opened, answer_start=start)

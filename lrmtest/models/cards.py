@@ -15,15 +15,23 @@ from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, cast, get_type_hints
 
+from lrmtest.bounded import read_toml
 from lrmtest.errors import UsageError
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
 from lrmtest.models.engines.kinds import check_engine_name
 from lrmtest.models.paths import user_path
 
-SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 """What a model's name may look like, so that it can stand in test ids and file names."""
+
+_MOST_BYTES = 1 << 20  # of a file of cards
+_MOST = 1e9  # of any number in a card; a context of a billion tokens is beyond every model
+_LONGEST = {"system_prompt": 100_000, "recipe": 4_000, "note": 1_000, "path": 4_000, "url": 4_000}
+_LONGEST_OTHER = 300  # characters
+_SEVERAL_LINES = ("system_prompt", "reasoning_tags")
+_FORMAT = r"[A-Za-z0-9][\w.:+-]{0,63}"  # of a number format: a word, and no command line's option
 
 _INHERITED = (
     "engine",
@@ -52,8 +60,8 @@ _Card = TypeVar("_Card", ModelCard, Checkpoint, Compression)
 
 
 def _is_number(value: object) -> bool:
-    # TOML has inf and nan; no field of a card can mean them.
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # TOML has inf, nan and whole numbers of any length; no field of a card can mean them.
+    return _is_int(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _is_int(value: object) -> bool:
@@ -133,7 +141,7 @@ def read_card(path: Path, known: Mapping[str, ModelCard]) -> ModelCard:
     where = str(path)
     if not isinstance(name, str) or not SAFE_NAME.fullmatch(name):
         raise UsageError(
-            f"{where}: {name!r} cannot be a model's name",
+            f"{where}: {_show(name)} cannot be a model's name",
             hint="name = \"...\" with letters, digits, '.', '_' and '-'",
         )
     card = _at_home(_build(ModelCard, table, where, name=name), path)
@@ -155,13 +163,7 @@ def _at_home(card: ModelCard, file: Path) -> ModelCard:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise UsageError(f"cannot read model cards from {path}: {reason}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}") from error
+    return read_toml(path, what="model cards from ", error=UsageError)
 
 
 def _named(section: object, path: Path) -> dict[str, _Found]:
@@ -169,7 +171,7 @@ def _named(section: object, path: Path) -> dict[str, _Found]:
         raise UsageError(f"{path}: models: expected a table of cards, got {_show(section)}")
     tables = {}
     for name, table in section.items():
-        where = f"{path}: model {name!r}"
+        where = f"{path}: model {_show(name)}"
         if not SAFE_NAME.fullmatch(name):
             raise UsageError(
                 f"{where}: not usable as a name",
@@ -214,8 +216,24 @@ def _build(kind: type[_Card], table: _Table, where: str, **given: str) -> _Card:
         wanted, fits, convert = _KINDS[hints[key]]
         if not fits(value):
             raise UsageError(f"{where}: {key}: expected {wanted}, got {_show(value)}")
+        _check_bounds(key, value, where)
         values[key] = convert(value)
     return kind(**values)
+
+
+def _check_bounds(key: str, value: object, where: str) -> None:
+    """Refuse what no card means: endless texts and numbers, and texts that steer a terminal."""
+    if isinstance(value, int | float) and abs(value) > _MOST:
+        raise UsageError(f"{where}: {key}: {_show(value)} is more than any model has")
+    longest = _LONGEST.get(key, _LONGEST_OTHER)
+    for text in value if isinstance(value, list) else [value]:
+        if not isinstance(text, str):
+            continue
+        if len(text) > longest:
+            raise UsageError(f"{where}: {key}: longer than {longest} characters")
+        shown = re.sub(r"[\n\t]", "", text) if key in _SEVERAL_LINES else text
+        if not shown.isprintable():
+            raise UsageError(f"{where}: {key}: {_show(text)} has control characters in it")
 
 
 def _check_keys(table: _Table, known: Sequence[str], where: str) -> None:
@@ -225,7 +243,7 @@ def _check_keys(table: _Table, known: Sequence[str], where: str) -> None:
         hint = _guess(key, known) or f"known keys: {', '.join(known)}"
         if isinstance(value, dict) and not key.isidentifier():
             hint = 'a name with a dot in it must be quoted: [models."r1-1.58bit"]'
-        raise UsageError(f"{where}: unknown key {key!r}", hint=hint)
+        raise UsageError(f"{where}: unknown key {_show(key)}", hint=hint)
 
 
 def _checked(card: ModelCard, where: str) -> ModelCard:
@@ -240,6 +258,9 @@ def _checked(card: ModelCard, where: str) -> ModelCard:
         ("top_p", card.top_p, lambda v: 0 < v <= 1, "above 0 and at most 1"),
         ("memory_gb", card.memory_gb, lambda v: v > 0, "above 0"),
         ("reasoning_tags", card.reasoning_tags, all, "two strings that are not empty"),
+        ("dtype", card.dtype or None, _matches(_FORMAT), "a word"),
+        ("quantization", card.quantization or None, _matches(_FORMAT), "a word"),
+        ("kv_cache_dtype", card.kv_cache_dtype or None, _matches(_FORMAT), "a word"),
         ("compression: sparsity", compression.sparsity, lambda v: 0 <= v <= 1, "in [0, 1]"),
         ("compression: bits_per_weight", compression.bits_per_weight, lambda v: v > 0, "above 0"),
         ("checkpoint: sha256", checkpoint.sha256 or None, _matches(r"[0-9a-f]{64}"), "64 hex"),
@@ -252,7 +273,7 @@ def _checked(card: ModelCard, where: str) -> ModelCard:
     )
     for key, value, holds, wanted in rules:
         if value is not None and not holds(value):
-            raise UsageError(f"{where}: {key}: {value!r} must be {wanted}")
+            raise UsageError(f"{where}: {key}: {_show(value)} must be {wanted}")
     return card
 
 
@@ -277,7 +298,9 @@ def _guess(name: str, known: Sequence[str] | Mapping[str, Any]) -> str | None:
 
 
 def _show(value: object) -> str:
-    text = repr(value)
+    if _is_int(value) and not -_MOST <= cast("int", value) <= _MOST:
+        return "a number of many digits"  # Python prints none of more than 4,300
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 

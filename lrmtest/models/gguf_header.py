@@ -23,6 +23,8 @@ _MAX_KEPT = 1 << 20  # bytes; longer strings are skipped: no chat template or na
 _MAX_DIMENSIONS = 8
 _MAX_TENSORS = 1 << 18  # DeepSeek-R1 has about a thousand
 _MAX_NESTING = 4
+_MAX_PAIRS = 1 << 16  # files have some dozens
+_MAX_ELEMENTS = 8 << 20  # of all arrays; a vocabulary has four, of 256,000 tokens at most
 
 # Metadata value types by their number: struct format, or None for string (8) and array (9).
 _SCALARS = ("B", "b", "H", "h", "I", "i", "f", "?", None, None, "Q", "q", "d")
@@ -140,6 +142,7 @@ class _Reader:
         self.size = size
         self.left = min(size, _MAX_HEADER)
         self.path = path
+        self.elements = 0
 
     def header(self) -> GgufHeader:
         if self.take(4) != _MAGIC:
@@ -151,6 +154,8 @@ class _Reader:
                 hint="convert it with a current llama.cpp; versions 2 and 3 are known",
             )
         tensor_count, pair_count = self.unpack("QQ")
+        if pair_count > _MAX_PAIRS:
+            raise self.corrupted(f"{pair_count} pairs of metadata")
         metadata: dict[str, str | int | float | bool] = {}
         for _ in range(pair_count):
             key = self.string()
@@ -217,6 +222,9 @@ class _Reader:
 
     def skip_array(self, nesting: int) -> None:
         kind, length = self.unpack("IQ")
+        self.elements += length
+        if self.elements > _MAX_ELEMENTS:
+            raise self.corrupted(f"arrays of {self.elements} elements")
         if kind < len(_SCALARS) and (scalar := _SCALARS[kind]):
             self.skip(struct.calcsize(f"<{scalar}") * length)
             return

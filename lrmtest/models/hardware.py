@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lrmtest.inherited import inherited_environment
+
 _NVIDIA_SMI_SECONDS = 10
 
 
@@ -102,6 +104,7 @@ def _gpus(visible: str | None) -> tuple[Gpu, ...]:
     try:
         done = subprocess.run(
             ["nvidia-smi", query, "--format=csv,noheader,nounits"],
+            env=inherited_environment(),
             capture_output=True,
             text=True,
             errors="replace",

@@ -16,7 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from lrmtest.errors import ModelError
+from lrmtest.bounded import DOCUMENT, read_json
+from lrmtest.errors import DataError, ModelError
 from lrmtest.models.cache import cache_dir, write_atomically
 from lrmtest.models.fingerprint import fingerprint, settled
 from lrmtest.models.local import gguf_parts
@@ -141,9 +142,9 @@ def _cache_file() -> Path:
 def _load() -> dict[str, tuple[str, str]]:
     """Real path -> fingerprint and hash; empty when the cache is absent or unreadable."""
     try:
-        raw = json.loads(_cache_file().read_text(encoding="utf-8"))
+        raw = read_json(_cache_file(), DOCUMENT)
         return {str(path): (str(mark), str(digest)) for path, (mark, digest) in raw.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (DataError, ValueError, TypeError, AttributeError):
         return {}
 
 

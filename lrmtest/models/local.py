@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lrmtest.bounded import DESCRIPTION, parse_json, read_json
 from lrmtest.errors import ModelError
+from lrmtest.masking import one_line
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
 from lrmtest.models.fingerprint import read_once
 from lrmtest.models.gguf_header import read_gguf_header
 
-_MAX_JSON = 64 << 20  # bytes; the index of R1's 163 safetensors files takes 8 MiB
+_MOST_DIMENSIONS = 8
+_MOST = 1 << 48  # no tensor, file or context is as large
 _SPLIT = re.compile(r"-(\d{5})-of-(\d{5})\.gguf$")
 
 # Tensors of a quantized checkpoint that describe weights and are none themselves.
@@ -22,6 +25,11 @@ _NOT_WEIGHTS = re.compile(
     r"[._](qzeros|scales?|weight_scale(_inv)?|weight_zero_point|weight_shape|weight_g_idx|g_idx"
     r"|input_scale|zeros|absmax|quant_map|nested_absmax|nested_quant_map|quant_state\..*)$"
 )
+_MOST_TOKENS = 1 << 30
+_MOST_BITS = 64
+_HOTTEST = 100.0
+_POINTER = b"version https://git-lfs.github.com/spec/"
+_ADAPTER = "adapter_config.json"
 _INTEGER_BITS = {"I8": 8, "U8": 8, "I16": 16, "I32": 32, "I64": 64}
 
 
@@ -39,6 +47,7 @@ def measure(path: Path) -> ModelCard:
     Raises:
         ModelError: there is no such model, or a file of it is missing, truncated or corrupted.
     """
+    refuse_adapter(path)
     if path.is_dir() and not (path / "config.json").is_file():
         path = gguf_in(path)
     if path.is_dir():
@@ -48,6 +57,37 @@ def measure(path: Path) -> ModelCard:
     raise ModelError(
         f"{path} is not a model", hint="give a .gguf file or a folder with config.json in it"
     )
+
+
+def refuse_adapter(folder: Path) -> None:
+    """Refuse a folder with an adapter in it: another model's files, which it names, go with it.
+
+    Raises:
+        ModelError: it is one.
+    """
+    if (folder / _ADAPTER).is_file():
+        raise ModelError(
+            f"{folder} holds an adapter ({_ADAPTER}), which is a model only together with the one "
+            "that it was trained on",
+            hint="merge them, model.merge_and_unload().save_pretrained(FOLDER), and give FOLDER; "
+            f"if FOLDER is merged already, delete {_ADAPTER} in it",
+        )
+
+
+def refuse_pointer(path: Path) -> None:
+    """Refuse what git left in place of a large file.
+
+    Raises:
+        ModelError: the file at `path` is a git-LFS pointer.
+    """
+    pointer = False
+    with suppress(OSError), path.open("rb") as file:  # who reads the file will say what is wrong
+        pointer = file.read(len(_POINTER)) == _POINTER
+    if pointer:
+        raise ModelError(
+            f"{path} is a git-LFS pointer: the file itself was not fetched",
+            hint=f"git lfs pull, in {path.parent}",
+        )
 
 
 def gguf_in(folder: Path) -> Path:
@@ -101,7 +141,16 @@ def weight_files(folder: Path) -> list[Path]:
         shards = _read_json(index).get("weight_map")
         if not isinstance(shards, dict) or not all(isinstance(s, str) for s in shards.values()):
             raise ModelError(f"{index} is corrupted: it has no weight_map of file names")
-        found = [folder / Path(name).name for name in sorted(set(shards.values()))]
+        names = sorted(set(shards.values()))
+        for name in names:
+            # Loaders would follow it, to a file that is not this model's and is not hashed.
+            if Path(name).name != name or "\\" in name or not name.endswith(".safetensors"):
+                raise ModelError(
+                    f"{index} names a weight file outside of its folder, or of another kind: "
+                    f"{one_line(name, 80)!r}",
+                    hint="copy or download the model again, from who made it",
+                )
+        found = [folder / name for name in names]
     else:
         found = sorted(folder.glob("*.safetensors"))
     missing = [path.name for path in found if not path.is_file()]
@@ -124,11 +173,7 @@ def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     Raises:
         ModelError: the file cannot be read, or is truncated or corrupted.
     """
-    header = _safetensors_header(path)
-    try:
-        return {n: tuple(e["shape"]) for n, e in header.items() if n != "__metadata__"}
-    except (KeyError, TypeError) as error:
-        raise ModelError(f"{path} is corrupted: a tensor in it is not described") from error
+    return {name: tuple(entry["shape"]) for name, entry in safetensors_header(path)[1].items()}
 
 
 def own_sampling(folder: Path) -> tuple[float | None, float | None]:
@@ -139,13 +184,15 @@ def own_sampling(folder: Path) -> tuple[float | None, float | None]:
     """
     generation = _read_json(folder / "generation_config.json", missing_ok=True)
     return (
-        _number(generation, "temperature", lowest=0.0),
+        _number(generation, "temperature", lowest=0.0, highest=_HOTTEST),
         _number(generation, "top_p", lowest=1e-6, highest=1.0),
     )
 
 
 def _measure_gguf(path: Path) -> ModelCard:
     parts = gguf_parts(path)
+    for part in parts:
+        refuse_pointer(part)
     headers = [read_gguf_header(part) for part in parts]
     weights = sum(header.weights for header in headers)
     if not weights:
@@ -161,7 +208,9 @@ def _measure_gguf(path: Path) -> ModelCard:
 
 
 def _measure_folder(folder: Path) -> ModelCard:
+    _refuse_pointers(folder)
     config = _read_json(folder / "config.json")
+    _refuse_other_weights(folder, config)
     quantization = config.get("quantization_config")
     if not isinstance(quantization, dict):
         quantization = {}
@@ -172,8 +221,8 @@ def _measure_folder(folder: Path) -> ModelCard:
         weights += file_weights
         stored += file_bytes
     text_config = config.get("text_config")
-    length = _positive_int(config, "max_position_embeddings") or (
-        _positive_int(text_config, "max_position_embeddings")
+    length = _positive_int(config, "max_position_embeddings", _MOST_TOKENS) or (
+        _positive_int(text_config, "max_position_embeddings", _MOST_TOKENS)
         if isinstance(text_config, dict)
         else None
     )
@@ -183,7 +232,7 @@ def _measure_folder(folder: Path) -> ModelCard:
         checkpoint=Checkpoint(path=str(folder)),
         parameters=weights / 1e9 or None,
         compression=Compression(
-            method=str(quantization.get("quant_method", "none")),
+            method=one_line(str(quantization.get("quant_method", "none")), 40),
             bits_per_weight=stored * 8 / weights if weights else None,
         ),
         context_length=length,
@@ -194,14 +243,16 @@ def _measure_folder(folder: Path) -> ModelCard:
 
 def _quantized_bits(quantization: Mapping[str, Any]) -> int | None:
     """Bits of one packed weight, from the dialects of ``quantization_config`` in use."""
-    if bits := _positive_int(quantization, "bits"):  # AWQ, GPTQ
+    if bits := _positive_int(quantization, "bits", _MOST_BITS):  # AWQ, GPTQ
         return bits
     if quantization.get("load_in_4bit") or quantization.get("quant_method") == "mxfp4":
         return 4
     groups = quantization.get("config_groups")  # compressed-tensors
     for group in groups.values() if isinstance(groups, dict) else ():
         arguments = group.get("weights") if isinstance(group, dict) else None
-        if isinstance(arguments, dict) and (bits := _positive_int(arguments, "num_bits")):
+        if isinstance(arguments, dict) and (
+            bits := _positive_int(arguments, "num_bits", _MOST_BITS)
+        ):
             return bits
     return None
 
@@ -213,78 +264,109 @@ def _count_safetensors(path: Path, packed_bits: int | None) -> tuple[int, int]:
     Integer tensors of a quantized checkpoint hold several weights per element.
     """
     weights, stored = 0, 0
-    for name, entry in _safetensors_header(path).items():
-        if name == "__metadata__":
-            continue
-        try:
-            begin, end = entry["data_offsets"]
-            count = math.prod(entry["shape"])
-            stored += end - begin
-            if not _NOT_WEIGHTS.search(name):
-                packed = _INTEGER_BITS.get(entry["dtype"]) if packed_bits else None
-                weights += count * packed // packed_bits if packed and packed_bits else count
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"{path} is corrupted: tensor {name!r} is not described") from error
+    for name, entry in safetensors_header(path)[1].items():
+        begin, end = entry["data_offsets"]
+        count = math.prod(entry["shape"])
+        stored += end - begin
+        if not _NOT_WEIGHTS.search(name):
+            packed = _INTEGER_BITS.get(entry["dtype"]) if packed_bits else None
+            weights += count * packed // packed_bits if packed and packed_bits else count
     return weights, stored
 
 
-def _safetensors_header(path: Path) -> dict[str, Any]:
-    """Tensor name -> dtype, shape and offsets. Layout: 8 bytes of length, then that much JSON."""
+def safetensors_header(path: Path) -> tuple[int, dict[str, dict[str, Any]]]:
+    """The header of a safetensors file: 8 bytes of length, then that much JSON.
+
+    Returns:
+        Its length, and tensor name -> ``dtype``, ``shape`` and ``data_offsets``, whose weights
+        are all there.
+
+    Raises:
+        ModelError: the file cannot be read, or is truncated or corrupted.
+    """
+    refuse_pointer(path)
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            if not 0 < length <= min(size - 8, _MAX_JSON):
+            if not 0 < length <= min(size - 8, DESCRIPTION):
                 raise ModelError(
                     f"{path} is truncated or no safetensors file", hint="copy or download it again"
                 )
-            header = json.loads(file.read(length))
+            data = file.read(length)
     except OSError as error:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is corrupted: its header is not JSON") from error
+    place = f"{path} is corrupted: its header"
+    header = parse_json(data, place, error=ModelError, hint="copy or download it again")
     if not isinstance(header, dict):
-        raise ModelError(f"{path} is corrupted: its header is not a table of tensors")
-    ends = (_data_end(entry) for entry in header.values())
-    if 8 + length + max(ends, default=0) > size:
+        raise ModelError(f"{place} is not a table of tensors")
+    header.pop("__metadata__", None)
+    for name, entry in header.items():
+        if not _describes_tensor(entry):
+            raise ModelError(f"{path} is corrupted: tensor {name[:80]!r} is not described")
+    if 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0) > size:
         raise ModelError(
             f"{path} is truncated: its weights end beyond the end of the file",
             hint="copy or download it again",
         )
-    return header
+    return length, header
 
 
-def _data_end(entry: object) -> int:
-    offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
-    if isinstance(offsets, list) and offsets and isinstance(offsets[-1], int):
-        return offsets[-1]
-    return 0
+def _describes_tensor(entry: object) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("dtype"), str):
+        return False
+    shape, offsets = entry.get("shape"), entry.get("data_offsets")
+    return (
+        isinstance(shape, list)
+        and len(shape) <= _MOST_DIMENSIONS
+        and all(type(size) is int and 0 <= size < _MOST for size in shape)
+        and isinstance(offsets, list)
+        and len(offsets) == 2
+        and all(type(offset) is int and 0 <= offset < _MOST for offset in offsets)
+        and offsets[0] <= offsets[1]
+    )
 
 
 def _read_json(path: Path, *, missing_ok: bool = False) -> dict[str, Any]:
     if missing_ok and not path.is_file():
         return {}
-    try:
-        with path.open("rb") as file:
-            text = file.read(_MAX_JSON + 1)
-        value = json.loads(text) if len(text) <= _MAX_JSON else None
-    except OSError as error:
-        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is not valid JSON: {error}") from error
+    value = read_json(path, DESCRIPTION, error=ModelError)
     if not isinstance(value, dict):
-        raise ModelError(f"{path} is not a JSON object of a sensible size")
+        raise ModelError(f"{path} is not a JSON object")
     return value
 
 
-def _positive_int(table: Mapping[str, Any], key: str) -> int | None:
+def _refuse_other_weights(folder: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a configuration with which an engine would load other files than those beside it."""
+    named = config.get("transformers_weights")
+    if named is not None and not (isinstance(named, str) and Path(named).name == named):
+        raise ModelError(
+            f"{folder / 'config.json'} names weights outside of its folder (transformers_weights)",
+            hint="copy or download the model again, from who made it",
+        )
+    if "speculators_config" in config:
+        raise ModelError(
+            f"{folder} drafts for another model, which its config.json names (speculators_config)",
+            hint="give that model; its draft goes to the server by --engine-arg",
+        )
+
+
+def _refuse_pointers(folder: Path) -> None:
+    """Refuse a folder whose configuration or tokenizer is a git-LFS pointer."""
+    for pattern in ("*.json", "*.model", "*.jinja", "*.safetensors"):
+        for path in folder.glob(pattern):
+            if path.is_file():
+                refuse_pointer(path)
+
+
+def _positive_int(table: Mapping[str, Any], key: str, most: int) -> int | None:
     value = table.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    if type(value) is not int:
+        return None
+    return value if 0 < value <= most else None
 
 
-def _number(
-    table: Mapping[str, Any], key: str, *, lowest: float, highest: float = math.inf
-) -> float | None:
+def _number(table: Mapping[str, Any], key: str, *, lowest: float, highest: float) -> float | None:
     value = table.get(key)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

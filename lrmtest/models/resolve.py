@@ -11,16 +11,14 @@ from urllib.parse import urlsplit
 
 from lrmtest.errors import UsageError
 from lrmtest.models.card import Checkpoint, ModelCard
-from lrmtest.models.cards import SAFE_NAME, fill_in, read_card
+from lrmtest.models.cards import SAFE_NAME, fill_in
 from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.kinds import ENDPOINT, RECORDING, EngineKind, ModelSource, engine_kind
+from lrmtest.models.folder_card import CARD_FILE, read_folder_card
 from lrmtest.models.gguf.from_safetensors import can_convert
 from lrmtest.models.local import measure, own_sampling
 from lrmtest.models.paths import is_there, user_path
 from lrmtest.models.spec import ModelSpec
-
-CARD_FILE = "lrmtest-card.toml"
-"""A model folder's own card, if it has one."""
 
 _TEMPERATURE, _TOP_P = 0.6, 0.95
 _RECORDED = "recorded:"
@@ -141,15 +139,16 @@ def _from_location(
     if location.startswith(_RECORDED):
         return _from_recording(location, cards, card, engine)
     path = user_path(location)
-    own = path / CARD_FILE
-    if own.is_file() and (card is None or card.name not in cards):
+    notices: tuple[str, ...] = ()
+    if (path / CARD_FILE).is_file() and (card is None or card.name not in cards):
         # The name is the user's; what the model is, the folder's own card says.
-        named = read_card(own, cards)
+        named, notices = read_folder_card(path, cards)
         card = replace(named, name=card.name) if card else named
     if card is None:
         card = ModelCard(name=_safe_name(_path_name(path), location))
     # The files are those at the path, wherever the card would have taken them from.
-    return _from_path(path, replace(card, checkpoint=Checkpoint()), engine)
+    spec = _from_path(path, replace(card, checkpoint=Checkpoint()), engine)
+    return replace(spec, notices=notices)
 
 
 def _from_url(text: str, card: ModelCard | None, engine: EngineKind | None) -> ModelSpec:

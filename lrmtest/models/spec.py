@@ -22,6 +22,7 @@ class ModelSpec:
             empty until `lrmtest.models.fetch.files.fetch` has put the card's checkpoint on disk,
             and where the engine knows the model by its card alone.
         given: what the user called it.
+        notices: what the user should know of how it was understood, one line each.
     """
 
     name: str
@@ -29,3 +30,4 @@ class ModelSpec:
     engine: str
     location: str = ""
     given: str = field(default="", compare=False)
+    notices: tuple[str, ...] = field(default=(), compare=False)

@@ -31,6 +31,14 @@ def add_server_options(add: AddOption) -> None:
         help="further argument for a server that lrmtest starts, passed on untouched; repeat it",
     )
     add(
+        "--engine-env",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="further variable of the environment that a server which lrmtest starts is given; "
+        "repeat it",
+    )
+    add(
         "--tensor-parallel",
         type=at_least_1,
         metavar="N",
@@ -66,6 +74,13 @@ def add_engine_options(add: AddOption) -> None:
         default=600.0,
         metavar="SECONDS",
         help="longest silence of an endpoint before a request is tried again (default: 600)",
+    )
+    add(
+        "--request-deadline",
+        type=number(float, "a number above 0", lambda t: t > 0),
+        metavar="SECONDS",
+        help="time of a request in all, its retries included (default: 4 times --request-timeout, "
+        "and 2 seconds for each token of its budget)",
     )
     add(
         "--max-retries",
@@ -105,6 +120,7 @@ def read_server_options(option: argparse.Namespace) -> EngineOptions:
         dtype=option.dtype,
         trust_remote_code=option.trust_remote_code,
         engine_args=tuple(option.engine_arg),
+        program_variables=tuple(option.engine_env),
         tensor_parallel=option.tensor_parallel,
         pipeline_parallel=option.pipeline_parallel,
         data_parallel=option.data_parallel,
@@ -116,6 +132,7 @@ def read_engine_options(option: argparse.Namespace) -> EngineOptions:
     return replace(
         read_server_options(option),
         request_timeout=option.request_timeout,
+        request_deadline=option.request_deadline,
         max_retries=option.max_retries,
         device=option.device,
         tokenizer=option.tokenizer,

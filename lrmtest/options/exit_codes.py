@@ -1,4 +1,4 @@
-"""The exit statuses of a gate; docs/gate.md has the table.
+"""The exit statuses of gates and of `lrmtest ...`; docs/ci.md has the table.
 
 2 to 6 are pytest's own (interrupted, internal error, usage error, nothing collected, too many
 warnings) and stay what they are; 7 to 9 are left to its future.
@@ -11,8 +11,15 @@ from lrmtest.options.gate import Undecided
 
 OK = 0
 REGRESSED = 1
+USAGE = 2
 UNDECIDED = 10
 INFRASTRUCTURE = 11
+"""An engine, a file, the store, or lrmtest itself failed: never 1, which says of a model that it
+is worse."""
+BUG = "This is a bug in lrmtest and says nothing of a model. Please report it with what is above."
+INTERRUPTED = 128 + 2
+READER_GONE = 128 + 13
+"""As of any program that SIGINT and SIGPIPE end."""
 
 
 def exit_code(result: GateResult, undecided: Undecided) -> int:

@@ -53,6 +53,8 @@ class Settings:
         max_tokens, temperature, top_p: override the card's and the suite's; None keeps them.
         pass_threshold: share of a question's samples that must be correct.
         fresh_run: ignore what earlier runs generated.
+        reuse_unverified: reuse what an endpoint generated without asking it for its model.
+        refuse_other_model: end when an endpoint serves another model than before.
         reports_dir: folder of the store.
         summary_json: file for the summary's figures.
         html: file for the HTML report.
@@ -79,6 +81,8 @@ class Settings:
     top_p: float | None
     pass_threshold: float
     fresh_run: bool
+    reuse_unverified: bool
+    refuse_other_model: bool
     reports_dir: Path
     summary_json: Path | None
     html: Path | None
@@ -93,7 +97,7 @@ class Settings:
 
 _NOT_GIVEN_AGAIN = (
     *("--model", "--limit", "--fresh-run", "--reports-dir", "--summary-json"),
-    "--engine-per-worker",
+    *("--reuse-unverified", "--refuse-other-model", "--engine-per-worker"),
 )
 """Options that only choose or report, or are one model's own."""
 
@@ -175,6 +179,18 @@ def add_run_options(add: AddOption) -> None:
         help="generate everything anew, whatever earlier runs hold",
     )
     add(
+        "--reuse-unverified",
+        action="store_true",
+        help="reuse an endpoint's completions without asking it whether it still serves the same "
+        "model; it may be gone",
+    )
+    add(
+        "--refuse-other-model",
+        action="store_true",
+        help="end when an endpoint serves another model than when its completions were generated "
+        "(default: generate anew, as another run)",
+    )
+    add(
         "--reports-dir",
         type=Path,
         metavar="DIR",
@@ -230,6 +246,8 @@ def read_settings(config: pytest.Config) -> Settings:
         top_p=option.top_p,
         pass_threshold=option.pass_threshold,
         fresh_run=option.fresh_run,
+        reuse_unverified=option.reuse_unverified,
+        refuse_other_model=option.refuse_other_model,
         reports_dir=reports_dir,
         summary_json=option.summary_json,
         html=option.lrmtest_html,

@@ -8,11 +8,13 @@ from contextlib import suppress
 import pytest
 
 from lrmtest.errors import DataError, LrmtestError, StoreError, UsageError
+from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.options.settings import add_options
 from lrmtest.plugin.distributed import distribute
 from lrmtest.plugin.ending.ci import shield_log, write_job_summary
 from lrmtest.plugin.ending.finish import failure_code, finish, print_comparisons
 from lrmtest.plugin.ending.gate_statuses import NOT_NEEDED, register_gate_reporter
+from lrmtest.plugin.ending.guard import guarded, told
 from lrmtest.plugin.ending.html import write_html
 from lrmtest.plugin.ending.summary import print_searches, print_summary, write_summary_json
 from lrmtest.plugin.item_report import remember, rewrite
@@ -37,8 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARK}(which): run once per question of a suite")
     try:
         session = LrmtestSession(config)
-    except (UsageError, DataError, StoreError) as error:
-        raise pytest.UsageError(str(error)) from None
+    except UsageError as error:
+        raise pytest.UsageError(told(error)) from None
+    except (DataError, StoreError) as error:
+        if config.option.gate:  # 4 would be a mistake in the command
+            pytest.exit(told(error), returncode=INFRASTRUCTURE)
+        raise pytest.UsageError(told(error)) from None
+    except LrmtestError as error:  # a model's files
+        pytest.exit(told(error), returncode=INFRASTRUCTURE)
     config.stash[SESSION] = session
     register_gate_reporter(config, session)
     if session.models.names:
@@ -87,9 +95,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
             return None
         RunLoop(session, lrmtest_session, progress_line(config)).run()
     except UsageError as error:
-        raise pytest.UsageError(str(error)) from None
+        raise pytest.UsageError(told(error)) from None
     except LrmtestError as error:
-        pytest.exit(str(error), returncode=failure_code(lrmtest_session))
+        pytest.exit(told(error), returncode=failure_code(lrmtest_session))
     return True
 
 
@@ -128,9 +136,10 @@ def pytest_runtest_makereport(
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table of pass rates and tokens, and the comparisons."""
     session = session_of(terminalreporter.config)
-    print_searches(terminalreporter)
-    print_summary(terminalreporter, session)
-    print_comparisons(terminalreporter, session)
+    with guarded(terminalreporter.config):
+        print_searches(terminalreporter)
+        print_summary(terminalreporter, session)
+        print_comparisons(terminalreporter, session)
 
 
 @pytest.hookimpl(trylast=True)
@@ -140,15 +149,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         # The controller reads the store as soon as its workers have finished.
         with suppress(StoreError):  # What a full disk loses here, grading brings back.
             session_of(session.config).flush()
-    else:
-        finish(session)
-        write_summary_json(session)
-        write_html(session)
-        write_job_summary(session)
+        return
+    for end in (finish, write_summary_json, write_html, write_job_summary):
+        with guarded(session.config):
+            end(session)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what still runs."""
     session = config.stash.get(SESSION, None)
     if session is not None:
-        session.close()
+        with guarded(config):
+            session.close()

@@ -123,8 +123,7 @@ class RunLoop:
     ) -> bool:
         """Start generating; False when this model cannot be tested but others can."""
         try:
-            plan = schedule.plan(selected)
-            generation.begin(plan, self._session.comparisons.prepare(plan))
+            generation.begin(schedule.plan(selected), self._session.comparisons.prepare)
         except UsageError:
             raise
         except LrmtestError as error:

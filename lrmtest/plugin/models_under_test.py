@@ -79,6 +79,14 @@ class ModelsUnderTest:
         return self._specs[name]
 
     @property
+    def endpoints(self) -> tuple[tuple[str, str], ...]:
+        """Name and base URL of every model that is an endpoint."""
+        specs = [*self._specs.values(), *([self._against] if self._against else [])]
+        return tuple(
+            (spec.name, spec.location) for spec in specs if kind_of(spec).source == "endpoint"
+        )
+
+    @property
     def recordings(self) -> dict[str, Recording]:
         """What is recorded of each model that is a recording, by its name.
 

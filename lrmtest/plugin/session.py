@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
@@ -39,6 +40,8 @@ class LrmtestSession:
         self.settings: Settings = read_settings(config)
         self.suites = Suites(self.settings.data, search=self.settings.search is not None)
         self.models = ModelsUnderTest(self.settings, config.rootpath)
+        options = replace(self.settings.engine_options, endpoints=self.models.endpoints)
+        self.settings = replace(self.settings, engine_options=options)
         self.collector = RecordCollector()
         self.generations = Generations(self.settings, lambda: self.store)
         self.sources: CompletionSources = self.generations

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
-from typing import Any, NoReturn
+from typing import Any
 
+from lrmtest.bounded import DOCUMENT, MOST_VALUES, parse_json
 from lrmtest.errors import DataError
+
+_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +98,6 @@ def parse_rows(data: bytes, name: str, *, hint: str) -> list[Row]:
     """
     if name.endswith(".parquet"):
         return list(_parquet_rows(data, name, hint))
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{name}: UTF-16, but UTF-8 was expected", hint="save it as UTF-8")
     data = data.removeprefix(b"\xef\xbb\xbf")
     if name.endswith(".json"):
         return list(_json_rows(data, name, hint))
@@ -125,11 +126,23 @@ def _parquet_rows(data: bytes, name: str, hint: str) -> Iterator[Row]:
             f"{name}: pyarrow is needed to read a Parquet file",
             hint="pip install pyarrow, or use --data-dir with the JSON file (docs/data.md)",
         ) from error
+    size = 0
+    rows: list[Any] = []
     try:
-        rows = parquet.read_table(BytesIO(data)).to_pylist()
+        # A few rows at a time: a column that repeats one long text is tiny in the file.
+        for batch in parquet.ParquetFile(BytesIO(data)).iter_batches(batch_size=_BATCH):
+            size += batch.nbytes
+            if size > DOCUMENT or len(rows) > MOST_VALUES:
+                break
+            rows += batch.to_pylist()
     # pyarrow's errors for a damaged file derive from ValueError, OSError and RuntimeError.
     except Exception as error:
         raise DataError(f"{name}: not a readable Parquet file ({error})", hint=hint) from error
+    if size > DOCUMENT or len(rows) > MOST_VALUES:
+        raise DataError(
+            f"{name}: more than {DOCUMENT >> 20} MiB when unpacked, which is all that is read",
+            hint=hint,
+        )
     for number, values in enumerate(rows):
         yield _row(values, f"{name}, row {number}", hint)
 
@@ -141,27 +154,13 @@ def _row(values: Any, place: str, hint: str) -> Row:
 
 
 def _parse(data: bytes, place: str, hint: str) -> Any:
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{place}: not UTF-8 at byte {error.start}", hint=hint) from error
-    try:
-        content = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        reason = error.msg if isinstance(error, json.JSONDecodeError) else error
-        raise DataError(
-            f"{place}: not valid JSON, cut off perhaps ({reason})", hint=hint
-        ) from error
-    if "\\ud" in text.lower():
+    content = parse_json(data, place, strict=True, hint=hint)
+    if b"\\ud" in data.lower():
         try:
             json.dumps(content, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError as error:
             raise DataError(f"{place}: half a surrogate pair is no text", hint=hint) from error
     return content
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _kind_of(value: Any) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from lrmtest.bounded import DOCUMENT, read_bytes
 from lrmtest.errors import DataError
 from lrmtest.questions.data import DataOptions, QuestionSet, Source
 from lrmtest.questions.hub import HubFile, download
@@ -143,12 +144,7 @@ def _from_hub(release: Release) -> tuple[Path, Source]:
 
 
 def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(
-            f"{path}: {error.strerror or error}", hint="check its permissions"
-        ) from error
+    return read_bytes(path, DOCUMENT, hint="check its permissions")
 
 
 def _use_local(release: Release) -> str:

@@ -7,6 +7,7 @@ begin one: `stop_commands` turns the runner's reading off before any of it is pr
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -31,6 +32,26 @@ def stop_commands(word: str) -> str:
 def resume_commands(word: str) -> str:
     """The line that ends what `stop_commands` began."""
     return f"::{word}::"
+
+
+_COMMAND = re.compile(
+    r"^(?P<before>(?:\x1b\[[0-9;]*+m|[^\S\n])*+)(?P<github>::)|\#(?=\#(?:vso|teamcity)?\[)",
+    re.MULTILINE | re.IGNORECASE,
+)
+
+
+def disarmed(text: str) -> str:
+    """`text` with nothing in it that a continuous integration service obeys in a log.
+
+    A backslash is put before ``::`` at the beginning of a line (GitHub Actions), and behind the
+    first character of ``##[`` (GitHub Actions, Azure Pipelines), ``##vso[`` (Azure Pipelines) and
+    ``##teamcity[`` wherever it stands.
+    """
+    return _COMMAND.sub(_with_backslash, text)
+
+
+def _with_backslash(match: re.Match[str]) -> str:
+    return f"{match['before']}\\::" if match["github"] else "#\\"
 
 
 def annotation(level: Level, message: str, *, title: str, file: str = "", line: int = 0) -> str:

@@ -25,6 +25,7 @@ _UNSAFE = re.compile(
         | \r (?=\n)
       )
     | (?P<tab> \t )
+    | (?P<command> \# (?= \# (?i: vso | teamcity )? \[ ) )   # obeyed wherever it stands in a CI log
     | (?P<escape>
           [\x00-\x08\x0b-\x1f\x7f-\x9f]                  # C0 but tab and line feed, DEL, C1
         | [\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069] # direction marks and overrides
@@ -36,13 +37,16 @@ _UNSAFE = re.compile(
     re.VERBOSE,
 )
 
+_COMMANDS = ("##[", "##vso[", "##teamcity[")
+
 
 def plain(text: str, limit: int) -> str:
     """The first `limit` characters of `text`, without anything that a terminal would obey.
 
     Escape sequences are dropped; other control characters, direction overrides and lone
-    surrogates are written out, as ``\\x07``. A note of what was left out comes on top of
-    `limit`: ``… (1.2 MB more)``.
+    surrogates are written out, as ``\\x07``; what a continuous integration service would obey
+    wherever it stands, ``##vso[...]``, gets a backslash. A note of what was left out comes on top
+    of `limit`: ``… (1.2 MB more)``.
     """
     if len(text) <= limit and _is_harmless(text):
         return text
@@ -71,7 +75,8 @@ def plain(text: str, limit: int) -> str:
 def _is_harmless(text: str) -> bool:
     """Whether nothing in it needs escaping: true of most texts, and found many times faster."""
     # Of all unsafe characters only variation selectors among the tags count as printable.
-    return text.replace("\n", "").isprintable() and b"\xf3\xa0" not in text.encode()
+    printable = text.replace("\n", "").isprintable() and b"\xf3\xa0" not in text.encode()
+    return printable and not ("##" in text and any(map(text.lower().__contains__, _COMMANDS)))
 
 
 def plain_tail(text: str, limit: int) -> str:
@@ -89,7 +94,11 @@ def plain_tail(text: str, limit: int) -> str:
 
 def one_line(text: str, limit: int) -> str:
     """`plain` with every run of white space as one space, for a table cell."""
-    return plain(" ".join(text.split()), limit)
+    head = text[: 100 * limit]
+    words = " ".join(head.split())
+    if len(words) <= limit:  # as always but for what is blank almost all through
+        return plain(" ".join(text.split()), limit)
+    return plain(words + text[len(head) :], limit)
 
 
 def safe(text: str, limit: int, style: str = "") -> Text:
@@ -102,6 +111,8 @@ def _shown(match: re.Match[str]) -> str:
         return ""
     if match.lastgroup == "tab":
         return "    "
+    if match.lastgroup == "command":
+        return "#\\"
     code = ord(match.group())
     if code <= 0xFF:
         return f"\\x{code:02x}"

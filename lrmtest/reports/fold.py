@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lrmtest.grading.graders import MOST_GRADED
 from lrmtest.grading.loops import find_loop
 from lrmtest.reports.escape import plain, plain_tail, size_of
 
@@ -24,6 +25,13 @@ def fold(text: str, head: int, tail: int) -> str:
     middle = size_of(text[head : len(text) - tail])
     end = plain(text[len(text) - tail :], 10 * tail)
     return f"{plain(text[:head], 10 * head)} …\n[{middle} left out]\n… {end}"
+
+
+def how_graded(text: str) -> str:
+    """A line that says that `text` was graded by its end alone; empty when it was read whole."""
+    if len(text) <= MOST_GRADED:
+        return ""
+    return f"[{len(text):,} characters: graded by the last {MOST_GRADED:,}]\n"
 
 
 def last_lines(text: str, lines: int, limit: int) -> str:

@@ -14,7 +14,7 @@ from lrmtest.analysis.summary import Rate
 from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.verdict import FAILURE_CLASSES, FailureClass, Verdict
 from lrmtest.reports.escape import one_line, safe
-from lrmtest.reports.fold import fold
+from lrmtest.reports.fold import fold, how_graded
 from lrmtest.reports.numbers import UNKNOWN, count, counted, duration, interval_percent, percent
 from lrmtest.reports.tables import Widest, open_table
 
@@ -91,6 +91,7 @@ class SampleView:
         tokens_estimated: they come from text length.
         seconds: wall time; 0 when not known.
         seed: None when the engine took none.
+        finish_word: the server's own word for the end; empty without one.
     """
 
     sample: int
@@ -104,6 +105,7 @@ class SampleView:
     tokens_estimated: bool = False
     seconds: float = 0.0
     seed: int | None = None
+    finish_word: str = ""
 
 
 def runs_table(rows: Sequence[RunRow]) -> RenderableType:
@@ -183,7 +185,7 @@ def sample_parts(view: SampleView, head: int, tail: int, *, run: str = "") -> li
     if view.reasoning.strip():
         parts += [Text("reasoning", style="bold cyan")]
         parts += [Text(fold(view.reasoning.strip(), head, tail), style="dim"), ""]
-    answer = fold(view.answer.strip(), head, tail) or "(none)"
+    answer = how_graded(view.answer) + fold(view.answer.strip(), head, tail) or "(none)"
     return [*parts, Text("answer", style="bold cyan"), Text(answer), ""]
 
 
@@ -264,7 +266,9 @@ def _sample_title(view: SampleView) -> Text:
     if view.seconds:
         facts.append(duration(view.seconds))
     if view.finish_reason is not None:
-        facts.append(f"finish reason {view.finish_reason}")
+        other = view.finish_word not in ("", view.finish_reason)
+        word = f" ({one_line(view.finish_word, _ANSWER_LIMIT)})" if other else ""
+        facts.append(f"finish reason {view.finish_reason}{word}")
     if view.seed is not None:
         facts.append(f"seed {view.seed}")
     return title.append("".join(f", {fact}" for fact in facts), style="not bold")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from lrmtest.errors import UsageError
+from lrmtest.masking import MASK
 from lrmtest.models.engines.kinds import can_generate
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.outcomes import QuestionKey
@@ -48,7 +49,8 @@ def rerun_arguments(
         One list for each set of options that the questions' suites were asked with.
 
     Raises:
-        UsageError: the model cannot be asked again, or the run does not say how it was asked.
+        UsageError: the model cannot be asked again, or the run does not say how it was asked, or
+            a secret that it was asked with is not kept.
     """
     if not can_be_rerun(manifest):
         raise UsageError(
@@ -64,6 +66,11 @@ def rerun_arguments(
                 f"run {run_id} does not say how suite {key[0]!r} was asked",
                 hint="it was made by an older lrmtest; select by id: "
                 f"pytest SUITE --model {manifest.model.name} -k '[{key[1]}]'",
+            )
+        if any(MASK in option for option in options):
+            raise UsageError(
+                f"run {run_id} was asked with a secret, in a URL or an argument, that is not kept",
+                hint=f"give pytest the command that made it, with --fresh-run and -k '[{key[1]}]'",
             )
         samples = ("--samples", str(1 if suite.samples is None else suite.samples))
         by_options.setdefault((*options, *samples), []).extend(tests)

@@ -187,6 +187,8 @@ class ModelSection(Section):
         reasoning_tags: opening and closing.
         system_prompt: what every conversation begins with.
         stop_loops: completions are stopped whose tail has become periodic.
+        served: what an endpoint told of its model, and under ``probe`` a hash of the run's own
+            `Manifest.probe`; None of models from files, and in runs of lrmtest 0.1.
     """
 
     name: str | None = None
@@ -196,6 +198,7 @@ class ModelSection(Section):
     reasoning_tags: tuple[str, str] | None = None
     system_prompt: str | None = None
     stop_loops: bool | None = None
+    served: Mapping[str, Any] | None = None
 
     @property
     def identity(self) -> str:
@@ -263,6 +266,7 @@ class SelfTestSection(Section):
 
     seeds: str | None = None
     tokens: str | None = None
+    prompts: str | None = None
     warnings: tuple[str, ...] | None = None
 
 
@@ -305,6 +309,7 @@ class Manifest(Section):
         size: how large the model is.
         engine: what the engine said of itself; empty until it runs.
         self_test: of the engine; empty without one.
+        probe: by what an endpoint's model is known again: its first answers to a few questions.
         imported: by suite, the log that it came from; empty for a run that was made here.
     """
 
@@ -320,6 +325,7 @@ class Manifest(Section):
     size: SizeSection = field(default_factory=SizeSection)
     engine: EngineSection = field(default_factory=EngineSection)
     self_test: SelfTestSection = field(default_factory=SelfTestSection)
+    probe: Mapping[str, Any] | None = None
     imported: Mapping[str, ImportSection] = field(default_factory=dict)
 
     @property

@@ -103,12 +103,24 @@ def question_from_json(raw: dict[str, Any]) -> Question:
 
     Raises:
         KeyError, TypeError: `raw` is not such a dictionary.
+        UnicodeEncodeError: half a surrogate pair in a name.
     """
+    names = [raw["id"], raw["suite"], raw["kind"]]
+    references, material = raw["references"], raw["material"]
+    if not (
+        all(isinstance(text, str) for text in names)
+        and isinstance(material, dict)
+        and isinstance(references, list)
+        and references
+        and all(isinstance(text, str) for text in references)
+    ):
+        raise TypeError("a question is not as lrmtest writes it")
+    "".join(names).encode()
     return Question(
         id=raw["id"],
         suite=raw["suite"],
-        material=raw["material"],
-        references=tuple(raw["references"]),
+        material=material,
+        references=tuple(references),
         kind=raw["kind"],
     )
 
@@ -131,9 +143,12 @@ def verdict_from_json(raw: dict[str, Any]) -> Verdict:
     """The inverse of `verdict_to_json`.
 
     Raises:
-        TypeError: `raw` has other fields.
+        TypeError: `raw` has other fields, or metrics that are none.
     """
-    return Verdict(**raw)
+    verdict = Verdict(**raw)
+    if not isinstance(verdict.metrics, dict):
+        raise TypeError("a verdict's metrics are no object")
+    return verdict
 
 
 def record_to_json(record: SampleRecord) -> dict[str, Any]:

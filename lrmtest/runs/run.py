@@ -1,16 +1,17 @@
 """A run being made: a model at stated settings, continued or begun anew.
 
 A run is found again by its identity, the fingerprint of every setting that all its completions
-share (model files, engine, sampling, base seed). What belongs to one suite (prompt, budget,
-dataset) is compared suite by suite: the same command continues an interrupted run, a further
-suite joins it, and a changed prompt begins another run. Which questions are selected, and how
-many samples, is no part of it: `--limit 3` and then all of a suite are one run.
+share (model files or what an endpoint serves, engine, sampling, base seed). What belongs to one
+suite (prompt, budget, dataset) is compared suite by suite: the same command continues an
+interrupted run, a further suite joins it, and a changed prompt begins another run. Which questions
+are selected, and how many samples, is no part of it: `--limit 3` and then all of a suite are one
+run.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -64,16 +65,19 @@ class Run:
         """
         self._store.add_error(self.run_id, place, str(error), error.attempts)
 
-    def missing(self, keys: Sequence[str], *, adopt: bool) -> set[str]:
+    def missing(
+        self, keys: Sequence[str], *, adopt: bool, of: Collection[str] | None = None
+    ) -> set[str]:
         """Those of `keys` that are still to be generated.
 
         Args:
             keys: completion keys.
             adopt: take completions with equal keys over from other runs of the store.
+            of: ids of the runs that these may be; None for all.
         """
         absent = set(keys) - self._store.keys(self.run_id)
         if adopt and absent:
-            absent -= self._store.adopt(self.run_id, absent)
+            absent -= self._store.adopt(self.run_id, absent, of=of)
         return absent
 
     def add_questions(

@@ -24,6 +24,7 @@ from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
+from lrmtest.runs.files import create_private
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.records import (
     RunHead,
@@ -136,6 +137,7 @@ class Store:
             )
         with self._errors("open"):
             path.parent.mkdir(parents=True, exist_ok=True)
+            create_private(path)  # SQLite gives the files beside it the same mode
             self._db = sqlite3.connect(
                 path, timeout=60, isolation_level=None, check_same_thread=False
             )
@@ -174,7 +176,7 @@ class Store:
         with self._lock:
             try:
                 yield
-            except (sqlite3.Error, OSError) as error:
+            except (sqlite3.Error, OSError, OverflowError, UnicodeEncodeError) as error:
                 text = str(error)
                 hint = "check the file and its folder; --reports-dir chooses another one"
                 name = getattr(error, "sqlite_errorname", "")
@@ -379,23 +381,32 @@ class Store:
             ).fetchall()
         return {row[0] for row in rows}
 
-    def adopt(self, run_id: str, keys: Iterable[str]) -> set[str]:
+    def adopt(
+        self, run_id: str, keys: Iterable[str], *, of: Collection[str] | None = None
+    ) -> set[str]:
         """Copy completions with these keys from other runs into this one.
 
         Equal keys mean equal model, prompt, settings and seed, so another run's completion is
         this one's too: after a changed prompt in one suite the others need no new generation.
 
+        Args:
+            run_id: this run.
+            keys: what it lacks.
+            of: ids of the runs to take them from; None for all.
+
         Returns:
             The keys that were found.
         """
         found: set[str] = set()
+        runs = "" if of is None else " AND run_id IN (SELECT value FROM json_each(?))"
+        sources = () if of is None else (_dump(list(of)),)
         with self._errors("write"), self._transaction():
             for key in keys:
                 cursor = self._db.execute(
                     f"INSERT OR IGNORE INTO completion (run_id, {_COMPLETION_COLUMNS}) "
-                    f"SELECT ?, {_COMPLETION_COLUMNS} FROM completion WHERE key = ? "
-                    "ORDER BY id LIMIT 1",
-                    (run_id, key),
+                    f"SELECT ?, {_COMPLETION_COLUMNS} FROM completion "
+                    f"WHERE key = ?{runs} ORDER BY id LIMIT 1",
+                    (run_id, key, *sources),
                 )
                 if cursor.rowcount > 0:
                     found.add(key)

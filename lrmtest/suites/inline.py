@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from lrmtest.bounded import DOCUMENT, read_bytes
 from lrmtest.errors import DataError, UsageError
 from lrmtest.grading import Grader, grade_by_kind
 from lrmtest.questions.data import DataOptions, QuestionSet, Source
@@ -62,10 +63,7 @@ def questions_from_jsonl(path: str | Path, *, suite: str, kind: str = "") -> Que
     file = Path(path)
     if file.suffix != ".jsonl":
         raise UsageError(f"{file}: a file that ends in .jsonl was expected")
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{file}: {error.strerror or error}", hint="correct the path") from error
+    data = read_bytes(file, DOCUMENT, hint="correct the path")
     questions = build_all(
         parse_rows(data, file.name, hint=_HINT), partial(question_of_row, suite, kind)
     )

@@ -12,8 +12,6 @@ from lrmtest.cli import main
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.xdist_group("compute")
-
 
 @pytest.fixture(scope="module")
 def reports(data_dir, tmp_path_factory):

@@ -63,10 +63,10 @@ def test_a_report_is_written(here, capsys, words, runs):
     [
         (["good", "--baseline", "good"], 2, "its own baseline"),
         (["nobody"], 2, "no run is called 'nobody'"),
-        (["bad", "--baseline", "missing.json"], 1, "cannot read the baseline"),
+        (["bad", "--baseline", "missing.json"], 11, "cannot read the baseline"),
         (["other", "--baseline", "good"], 2, "settings differ"),
         (["bad", "--baseline", "good", "--margin", "0.95", "--mde", "0.2"], 2, "nothing to decide"),
-        (["bad", "--reports-dir", "elsewhere"], 1, "no store"),
+        (["bad", "--reports-dir", "elsewhere"], 11, "no store"),
     ],
 )
 def test_mistakes_are_told_and_nothing_is_written(here, capsys, words, code, message):
@@ -79,7 +79,7 @@ def test_mistakes_are_told_and_nothing_is_written(here, capsys, words, code, mes
 
 def test_a_file_that_cannot_be_written(here, capsys):
     (here / "folder").write_text("a file")
-    assert main(["report", "bad", "-o", "folder/report.html"]) == 1
+    assert main(["report", "bad", "-o", "folder/report.html"]) == 11
     assert "the report cannot be written" in capsys.readouterr().err
 
 

@@ -71,10 +71,10 @@ def test_mistakes_are_told_without_a_traceback(lrmtest, tmp_path):
         (("import", HARNESS, "--kind", "option", "--suite", "aime"), 2, "two ways"),
         (("import", HARNESS, "--suite", "aimes"), 2, "did you mean aime"),
         (("import", EVAL, "--kind", "option", "--tags", "", "x"), 2, "empty"),
-        (("import", "results_x.json"), 1, "without the samples"),
-        (("import", "x.txt"), 1, "no format that is known"),
-        (("import", "missing"), 1, "cannot read"),
-        (("export", "last", "run.jsonl"), 1, "no store"),
+        (("import", "results_x.json"), 11, "without the samples"),
+        (("import", "x.txt"), 11, "no format that is known"),
+        (("import", "missing"), 11, "cannot read"),
+        (("export", "last", "run.jsonl"), 11, "no store"),
     ):
         status, out, err = lrmtest(*words)
         assert (status, out) == (code, "")

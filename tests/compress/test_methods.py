@@ -79,8 +79,8 @@ def test_a_method_that_a_package_offers(offer):
     ("name", "value", "said"),
     [
         ("wanda", "wanda", "is offered more than once: by lrmtest itself and lrmtest-mine"),
-        ("other", "other", "other is not the CompressionMethod 'other'"),
-        ("number", "number", "number is not the CompressionMethod 'number'"),
+        ("other", "other", "not CompressionMethod 'other'"),
+        ("number", "number", "number is 4, not CompressionMethod 'number'"),
         ("absent", "absent", "of package lrmtest-mine cannot be used: AttributeError"),
         ("misread", "misread", "it reads --bits in another way"),
     ],

@@ -93,8 +93,8 @@ def test_nothing_is_imported_before_it_is_used(offer):
         ("bad", "broken:kind", "package toys cannot be used: RuntimeError: out of order"),
         ("bad", "absent_module:kind", "package toys cannot be used: ModuleNotFoundError"),
         ("bad", "offered:absent", "package toys cannot be used: AttributeError"),
-        ("bad", "offered:text", "'no kind', not the EngineKind 'bad'"),
-        ("bad", "offered:toy", "an EngineKind named 'toy', not the EngineKind 'bad'"),
+        ("bad", "offered:text", "'no kind', not EngineKind 'bad'"),
+        ("bad", "offered:toy", "EngineKind 'toy', not EngineKind 'bad'"),
         ("vllm", "offered:toy", "offered more than once: by lrmtest itself and toys"),
     ],
 )

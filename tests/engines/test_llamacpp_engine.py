@@ -51,7 +51,6 @@ def started():
     return lambda: [process for process in servers() if process.pid not in before]
 
 
-@pytest.mark.xdist_group("llama-server")
 def test_it_generates_and_counts(real):
     first, short = real.run(ask(HELLO, budget=200), ask("Hi", budget=2))
     assert first.text.strip()
@@ -62,7 +61,23 @@ def test_it_generates_and_counts(real):
     assert (short.finish_reason, short.completion_tokens) == ("length", 2)
 
 
-@pytest.mark.xdist_group("llama-server")
+def test_the_server_has_no_keys_of_other_services(smollm2_path, started, monkeypatch):
+    foreign = ("OPENAI_API_KEY", "LRMTEST_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "MINE")
+    for name in foreign:
+        monkeypatch.setenv(name, f"foreign-{name}")
+    options = {"concurrency": 1, "program_variables": ("MINE",)}
+    with Session(make(smollm2_path, **options), [ask("Hi", budget=2)]):
+        (server,) = started()
+        guard = server.parent()
+        for process in (server, guard):
+            environment = process.environ()
+            assert [name for name in foreign if name in environment] == ["MINE"]
+            assert "foreign-" not in str({**environment, "MINE": ""})
+            assert environment["PATH"]
+        # Its own key is in its environment, where only this user sees it, and on no command line.
+        assert server.environ()["LLAMA_API_KEY"] not in " ".join(server.cmdline())
+
+
 def test_the_manifest_says_what_was_run(real):
     info = real.info
     assert info.engine == "llamacpp"
@@ -77,7 +92,6 @@ def test_the_manifest_says_what_was_run(real):
     assert "Bearer" not in repr(info)
 
 
-@pytest.mark.xdist_group("llama-server")
 def test_seeds_are_per_sample(real):
     wanted = [
         ask("Write a sentence.", temperature=1.0, seed=seed, budget=24, key=f"{seed}/{turn}")
@@ -89,7 +103,6 @@ def test_seeds_are_per_sample(real):
     assert len(set(texts[:3])) == 3
 
 
-@pytest.mark.xdist_group("llama-server")
 def test_slots_are_filled_and_not_overfilled(real):
     requests = [ask(f"Count to {n}.", budget=24) for n in range(24)]
     most, done = 0, threading.Event()

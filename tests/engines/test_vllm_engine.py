@@ -301,6 +301,8 @@ def test_a_start_that_takes_too_long_leaves_nothing(checkpoint, install, machine
 
 # A real vLLM
 
+FOREIGN = ("OPENAI_API_KEY", "LRMTEST_API_KEY", "HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN")
+
 
 @pytest.fixture(scope="module")
 def real(request):
@@ -310,11 +312,13 @@ def real(request):
         pytest.skip(f"{error}")
     folder = request.getfixturevalue("smollm2_folder")
     planned = [ask(f"Name {n} animals.", budget=48) for n in range(8)]
-    with Session(make(folder, concurrency=8, dtype="float32"), planned) as session:
-        yield session
+    with pytest.MonkeyPatch.context() as patch:
+        for name in FOREIGN:
+            patch.setenv(name, f"foreign-{name}")
+        with Session(make(folder, concurrency=8, dtype="float32"), planned) as session:
+            yield session
 
 
-@pytest.mark.xdist_group("vllm")
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
 def test_a_real_vllm_generates_and_counts(real):
@@ -333,6 +337,16 @@ def test_a_real_vllm_generates_and_counts(real):
     assert not {"url", "served_model"} & set(info.details)
 
 
+@pytest.mark.engine
+@pytest.mark.timeout(1800)
+@pytest.mark.usefixtures("real")
+def test_a_real_vllm_has_no_keys_of_other_services():
+    processes = descendants()
+    assert len(processes) > 1  # the server, and what it started
+    for process in processes:
+        assert "foreign-" not in str(process.environ())
+
+
 @pytest.mark.xdist_group("vllm")
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
@@ -347,7 +361,6 @@ def test_a_real_vllm_honours_seeds(real):
     assert len(set(texts[:3])) == 3
 
 
-@pytest.mark.xdist_group("vllm")
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
 def test_a_real_vllm_that_is_killed_is_started_again(real):

@@ -11,7 +11,7 @@ from lrmtest.errors import ModelError
 from lrmtest.models import gguf_header, local
 from lrmtest.models.local import gguf_parts, measure
 
-Reader, read_header = gguf_header._Reader, local._safetensors_header
+Reader, read_header = gguf_header._Reader, local.safetensors_header
 
 
 def test_a_safetensors_folder(model_folder):
@@ -32,7 +32,7 @@ def test_a_model_is_measured_once_while_its_files_stay_as_they_are(
         gguf_header, "_Reader", lambda *args: opened.append(args[2].name) or Reader(*args)
     )
     monkeypatch.setattr(
-        local, "_safetensors_header", lambda path: opened.append(path.name) or read_header(path)
+        local, "safetensors_header", lambda path: opened.append(path.name) or read_header(path)
     )
     folder, file = model_folder(), tmp_path / "m.gguf"
     file.write_bytes(tiny_gguf)
@@ -137,10 +137,24 @@ def test_a_missing_shard_is_named(model_folder):
         measure(folder)
 
 
-def test_an_index_cannot_lead_out_of_its_folder(model_folder):
-    index = {"weight_map": {"a": "../../../etc/passwd"}}
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../../etc/passwd",
+        "/etc/passwd",
+        "../other/model.safetensors",
+        "sub/model.safetensors",
+        "/model.safetensors",
+        "..",
+        "",
+        "..\\\\model.safetensors",
+        "pytorch_model.bin",
+    ],
+)
+def test_an_index_cannot_lead_out_of_its_folder(model_folder, name):
+    index = {"weight_map": {"a": name}}
     folder = model_folder(**{"model.safetensors.index.json": json.dumps(index)})
-    with pytest.raises(ModelError, match="missing: passwd"):
+    with pytest.raises(ModelError, match="outside of its folder, or of another kind"):
         measure(folder)
 
 

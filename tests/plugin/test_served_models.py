@@ -29,8 +29,8 @@ CACHE = cache_dir()  # of the user: pytester gives each test a home of its own
 SUITE = """
 import lrmtest
 
-@lrmtest.suite("fresh-temporal")
-def test_temporal(question, model):
+@lrmtest.suite("fresh-{family}")
+def test_question(question, model):
     attempt = model.solve(question)
     assert attempt.passed, attempt.explain()
 """
@@ -95,7 +95,8 @@ class Served:
     params=["stand-in", pytest.param("real", marks=[pytest.mark.engine, pytest.mark.timeout(1800)])]
 )
 def served(request, pytester, tmp_path, monkeypatch):
-    pytester.makepyfile(test_temporal=SUITE)
+    # Short prompts: a real model on two cores reads longer at them than it answers.
+    pytester.makepyfile(test_questions=SUITE.format(family="arithmetic"))
     held = tmp_path / "held"
     monkeypatch.setenv("STAND_IN_HELD", str(held))
     if request.param == "real":
@@ -185,6 +186,7 @@ def test_a_server_killed_in_the_middle_costs_nothing(served):
 
 
 def test_a_full_disk_ends_the_run_and_the_same_command_continues(served, monkeypatch):
+    served.pytester.makepyfile(test_questions=SUITE.format(family="temporal"))
     monkeypatch.setenv("STAND_IN_WORDS", "60")
     store = served.pytester.path / "reports" / "lrmtest.sqlite"
 

@@ -78,6 +78,8 @@ def test_one_question():
                    2, 4, seconds=61, seed=7),
         SampleView(1, Verdict(False, 0, None, "looped", False), None, looping, "", "loop", 9000, 0),
         SampleView(2, error="the server hung up"),
+        SampleView(3, answer="33", finish_reason="unknown", finish_word="wobbled"),
+        SampleView(4, answer="33", finish_reason="stop", finish_word="stop"),
     ]  # fmt: skip
     text = render(
         question_view(
@@ -92,13 +94,19 @@ def test_one_question():
     assert "times in all]" in text
     assert "sample 2: engine error" in text
     assert "the server hung up" in text
+    assert "sample 3: not graded, finish reason unknown (wobbled)" in text
+    assert "sample 4: not graded, finish reason stop" in text
+    assert "(stop)" not in text
     assert len(text) < 4000
 
 
 @given(st.text(max_size=200), st.sampled_from([40, 80]))
 def test_hostile_text_breaks_no_table(text, width):
     verdict = Verdict(False, 0, text, "wrong", False, provisional=text, metrics={text: 0.5})
-    views = [SampleView(0, verdict, None, text, text, "stop"), SampleView(1, error=text)]
+    views = [
+        SampleView(0, verdict, None, text, text, "stop", finish_word=text),
+        SampleView(1, error=text),
+    ]
     shown = [
         question_view(title=text, prompt=[(text, text)], expected=text, samples=views),
         run_table([replace(QUESTION, question_id=text, expected=text, extracted=(text,))]),

@@ -21,6 +21,10 @@ from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from answer_shapes import LIVELY, SHAPES, Wire
+
+from lrmtest.models.engines.http.model_probe import QUESTIONS
+
 FAULTS = (
     "429",
     "429-retry-after",
@@ -68,9 +72,11 @@ class FaultServer:
 
     Args:
         answer: completion text for a prompt and a seed.
-        faults: kinds of fault to inject, from `FAULTS`.
+        faults: kinds of fault to inject, from `FAULTS`, or answers that are none, from `SHAPES`
+            and `LIVELY`.
         every: a fault for every so many requests, once each, all kinds in turn: a schedule, so
             that how many fall in a row is no matter of luck.
+        always: one of `SHAPES` or `LIVELY` for every chat request, or empty.
         mode: one of `MODES` for every chat request, or empty.
         dead_after: number of chat requests after which the server stops existing.
         models: names it serves.
@@ -86,6 +92,15 @@ class FaultServer:
         enough: chat requests that are answered; further ones wait until `go_on` is set.
         key: the API key it wants.
         port: where it listens; 0 for any.
+
+    Attributes:
+        entry: what the list of models says beside name and owner.
+        version: its own, where its kind tells one.
+        probe_answer: answer to a question of the model probe, and how often it was asked before.
+            These questions are in no count, and meet no fault but `mode`.
+        likeliest: with each of that answer's tokens, its own log-probability and another's; None
+            for a server that gives none.
+        probed: questions of the model probe received.
     """
 
     def __init__(
@@ -94,6 +109,7 @@ class FaultServer:
         answer: Callable[[str, int], str] = default_answer,
         faults: Sequence[str] = (),
         every: int = 3,
+        always: str = "",
         mode: str = "",
         dead_after: int | None = None,
         models: Sequence[str] = ("test-model",),
@@ -113,6 +129,7 @@ class FaultServer:
         self.answer = answer
         self.faults = tuple(faults)
         self.every = every
+        self.always = always
         self.mode = mode
         self.dead_after = dead_after
         self.models = tuple(models)
@@ -128,6 +145,13 @@ class FaultServer:
         self.enough = enough
         self.key = key
         self.port = port
+        self.entry: dict[str, Any] = {}
+        self.version = "1.2.3"
+        self.probe_answer: Callable[[str, int], str] = lambda question, asked: default_answer(
+            question, 0
+        )
+        self.likeliest: Callable[[str, int], tuple[float, float]] | None = None
+        self.probed: Counter[str] = Counter()
 
         self.lock = threading.Lock()
         self.bodies: list[dict[str, Any]] = []
@@ -185,6 +209,10 @@ class FaultServer:
             self.injected[fault] += 1
             return fault
 
+    def refusal(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """What a chat request is refused with; None where it is taken."""
+        return None
+
     def pause(self) -> None:
         """Before each piece of an answer."""
         time.sleep(self.delay)
@@ -230,14 +258,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self._unauthorized():
             return
         if self.path == "/v1/models":
-            entry = {"object": "model", "owned_by": server.owner}
+            entry = {"object": "model", "owned_by": server.owner, **server.entry}
             if server.context_length and server.owner != "llamacpp":
                 entry["max_model_len"] = server.context_length
             self._json(200, {"data": [{"id": name, **entry} for name in server.models]})
         elif self.path == "/health":
             self._json(200, {"status": "ok"})
         elif self.path == "/version" and server.owner == "vllm":
-            self._json(200, {"version": "1.2.3"})
+            self._json(200, {"version": server.version})
         elif self.path == "/props" and server.owner == "llamacpp":
             self._json(
                 200,
@@ -264,16 +292,21 @@ class _Handler(BaseHTTPRequestHandler):
         elif self.path == "/tokenize" and server.owner == "vllm":
             text = body.get("prompt") or body["messages"][-1]["content"]
             self._json(200, {"count": len(tokens_of(text))})
+        elif self.path == "/v1/chat/completions" and self._is_probe(body):
+            self._probe(body)
         elif self.path == "/v1/chat/completions":
             with server.lock:
-                server.bodies.append(body)
+                server.bodies.append(dict(body))
                 number = len(server.bodies)
                 server.in_flight += 1
                 server.most_in_flight = max(server.most_in_flight, server.in_flight)
                 die = server.dead_after is not None and number > server.dead_after
             try:
                 server.admit(number)
-                if die or server.dead:
+                refusal = server.refusal(body)
+                if refusal is not None:
+                    self._json(400, refusal)
+                elif die or server.dead:
                     threading.Thread(target=server.kill, daemon=True).start()
                     self._hang_up()
                 else:
@@ -284,10 +317,44 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._json(404, {"error": {"message": "not found", "code": 404}})
 
+    def _is_probe(self, body: dict[str, Any]) -> bool:
+        return body["messages"][-1]["content"] in QUESTIONS
+
+    def _probe(self, body: dict[str, Any]) -> None:
+        server = self.owner
+        question = body["messages"][-1]["content"]
+        with server.lock:
+            asked = server.probed[question]
+            server.probed[question] += 1
+        if server.mode and self._misbehave(server.mode):
+            return
+        text = server.probe_answer(question, asked)
+        if server.likeliest is None or not body.get("logprobs"):
+            self._answer(text, body, "")
+            return
+        places = []
+        for number, token in enumerate(tokens_of(text)[: body["max_tokens"]]):
+            own, other = server.likeliest(question, number + 100 * asked)
+            named = [(token, own), (f"{token}'", other), ("?", other - 1)]
+            top = [{"token": name, "logprob": value} for name, value in named]
+            places.append({"token": token, "logprob": own, "top_logprobs": top})
+        choice = {
+            "index": 0,
+            "message": {"role": "assistant", "content": text},
+            "logprobs": {"content": places},
+            "finish_reason": "length",
+        }
+        self._json(200, {"choices": [choice]})
+
     def _chat(self, body: dict[str, Any]) -> None:
         server = self.owner
-        prompt, seed = body["messages"][-1]["content"], body["seed"]
-        fault = server.fault_for(prompt, seed)
+        prompt, seed = body["messages"][-1]["content"], body.get("seed", 0)
+        body.setdefault("max_tokens", body.get("max_completion_tokens"))
+        fault = server.always or server.fault_for(prompt, seed)
+        shape = SHAPES.get(fault) or LIVELY.get(fault)
+        if shape and fault not in FAULTS:
+            self._send_wire(shape(tokens_of(server.answer(prompt, seed))[: body["max_tokens"]]))
+            return
         if server.mode and self._misbehave(server.mode):
             return
         if fault in ("429", "429-retry-after"):
@@ -313,7 +380,7 @@ class _Handler(BaseHTTPRequestHandler):
         if server.split_reasoning:
             end = tokens.index("</think>") if "</think>" in tokens else len(tokens)
             reasoning, content = tokens[:end], tokens[end + 1 :]
-        if not server.stream:
+        if not (server.stream and body.get("stream")):
             message = {"role": "assistant", "content": "".join(content)}
             if server.split_reasoning:
                 message[server.split_reasoning] = "".join(reasoning)
@@ -441,11 +508,31 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(f"data: {json.dumps(event)}\n\n")
 
     def _send(self, text: str) -> None:
-        data = text.encode()
+        self._send_bytes(text.encode())
+
+    def _send_bytes(self, data: bytes) -> None:
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
     def _end_stream(self) -> None:
         self.wfile.write(b"0\r\n\r\n")
+
+    def _send_wire(self, wire: Wire) -> None:
+        stopping = self.owner.stopping
+        head = f"HTTP/1.1 {wire.status}\r\nTransfer-Encoding: chunked\r\n"
+        head += f"Content-Type: {wire.kind}\r\n" if wire.kind else ""
+        head += f"{wire.header}\r\n" if wire.header else ""
+        self.wfile.write(f"{head}\r\n".encode())
+        if wire.body:
+            self._send_bytes(wire.body)
+        if wire.then == "end":
+            self._end_stream()
+            return
+        while not stopping.wait(0.05):
+            if isinstance(wire.then, bytes):
+                self._send_bytes(wire.then)
+            elif wire.then == "reset":
+                break
+        self._hang_up()
 
     def _hang_up(self) -> None:
         """Reset the connection, as the death of a process does."""

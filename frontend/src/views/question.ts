@@ -170,6 +170,13 @@ function pane(
   );
 }
 
+function endOf(sample: Sample): string {
+  const ends = { stop: "by itself", length: "at its token budget", loop: "stopped in a loop", unknown: "unknown" };
+  const end = ends[(sample.finish ?? "") as keyof typeof ends];
+  const word = sample.finish_word && sample.finish_word !== sample.finish ? ` (${sample.finish_word})` : "";
+  return (end ?? UNKNOWN) + word;
+}
+
 function sampleView(report: Report, run: number, sample: Sample, texts: QuestionTexts): HTMLElement[] {
   if (sample.error !== undefined) {
     return [h("div", { class: "engine-error", role: "note" }, h("strong", {}, "Engine error. "), sample.error)];
@@ -180,7 +187,7 @@ function sampleView(report: Report, run: number, sample: Sample, texts: Question
   facts.push(
     ["reasoning", `${count(sample.reasoning_tokens, sample.estimated)} tokens`],
     ["answer text", `${count(sample.answer_tokens, sample.estimated)} tokens`],
-    ["ended", { stop: "by itself", length: "at its token budget", loop: "stopped in a loop" }[sample.finish ?? ""] ?? UNKNOWN],
+    ["ended", endOf(sample)],
   );
   if (sample.seconds) facts.push(["time", `${sample.seconds} s`]);
   if (sample.seed !== null && sample.seed !== undefined) facts.push(["seed", String(sample.seed)]);

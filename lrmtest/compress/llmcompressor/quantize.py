@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lrmtest.bounded import SETTINGS, read_json
 from lrmtest.compress.llmcompressor import worker
 from lrmtest.compress.llmcompressor.environment import HINT, Llmcompressor, find_llmcompressor
 from lrmtest.compress.programs import run_program
@@ -156,12 +157,10 @@ def _check(method: str, bits: int, group_size: int, texts: Sequence[str], tokens
 
 def _matrices(source: Path) -> dict[str, tuple[int, int]]:
     """Rows and columns of the modules that are quantized if nothing protects them, by name."""
-    try:
-        config = json.loads((source / "config.json").read_text(encoding="utf-8"))
-        quantized = bool(config.get("quantization_config"))
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{source} holds no checkpoint that can be read: {error}") from error
-    if quantized:
+    config = read_json(source / "config.json", SETTINGS, error=ModelError)
+    if not isinstance(config, dict):
+        raise ModelError(f"{source / 'config.json'} is not a JSON object")
+    if config.get("quantization_config"):
         raise ModelError(
             f"{source} is quantized already", hint="start from the checkpoint it was made of"
         )

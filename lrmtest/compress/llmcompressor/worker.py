@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 _SEED = 0
+# Without the first, transformers asks on a terminal whether to run code that came along.
+_LOCAL = {"trust_remote_code": False, "local_files_only": True}
 
 
 def main(job: dict[str, Any]) -> dict[str, Any]:
@@ -33,9 +35,11 @@ def main(job: dict[str, Any]) -> dict[str, Any]:
     torch.manual_seed(_SEED)
     if not torch.accelerator.is_available():
         _never_pin()
-    tokenizer = AutoTokenizer.from_pretrained(job["source"])
+    tokenizer = AutoTokenizer.from_pretrained(job["source"], **_LOCAL)
     with _experts_apart():
-        model = AutoModelForCausalLM.from_pretrained(job["source"], dtype="auto")
+        model = AutoModelForCausalLM.from_pretrained(
+            job["source"], dtype="auto", attn_implementation="sdpa", **_LOCAL
+        )
     samples = _samples(tokenizer, job["texts"], job["tokens"])
     oneshot(
         model=model,

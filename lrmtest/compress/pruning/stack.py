@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import LrmtestError, ModelError
 from lrmtest.models.engines.tokenizers.checkpoint_files import first_line, quiet
+from lrmtest.models.engines.transformers.loading import load_causal_lm
 
 PREFIX = "model.layers"
 """Where the layers are in a model of the kind that can be pruned: Llama, Qwen2, Mistral, ..."""
@@ -126,12 +127,10 @@ class Stack:
 
 def _loaded(folder: str) -> Any:
     with quiet():
-        from transformers import AutoModelForCausalLM
-
         try:
-            model = AutoModelForCausalLM.from_pretrained(
-                folder, dtype="auto", attn_implementation="sdpa", local_files_only=True
-            )
+            model = load_causal_lm(folder, dtype="auto")
+        except LrmtestError:
+            raise
         except Exception as error:
             raise ModelError(
                 f"the model at {folder} cannot be loaded: {first_line(error)}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -108,6 +108,34 @@ class Progress:
 
     tokens: int = 0
     running: int = 0
+
+
+class ServedModel(Protocol):
+    """The model behind an endpoint, which others may change: asked of the endpoint at each call."""
+
+    def told(self) -> dict[str, Any]:
+        """What the endpoint tells of its model, JSON values that are equal at every start of it.
+
+        Raises:
+            ModelError: the endpoint cannot be asked.
+        """
+        ...
+
+    def measure(self) -> dict[str, Any]:
+        """What its answers are to be known again by, JSON values.
+
+        Raises:
+            ModelError: it does not answer.
+        """
+        ...
+
+    def difference(self, told: Mapping[str, Any], reference: Mapping[str, Any]) -> str:
+        """In what it differs from a model that `told` and `measure` described; empty: in nothing.
+
+        Raises:
+            ModelError: the endpoint cannot be asked.
+        """
+        ...
 
 
 Deliver = Callable[[Delivery], None]

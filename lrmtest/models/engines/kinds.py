@@ -7,21 +7,20 @@ when a model is to run on its engine.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+from lrmtest.entry_points import load_offer, offers_of
 from lrmtest.errors import ModelError, UsageError
+from lrmtest.masking import masked_arguments, masked_url
 from lrmtest.models.hashes import file_hashes, hash_files
 
 if TYPE_CHECKING:
-    from lrmtest.models.engines.base import Engine
+    from lrmtest.models.engines.base import Engine, ServedModel
     from lrmtest.models.engines.options import EngineOptions
     from lrmtest.models.spec import ModelSpec
 
@@ -30,6 +29,9 @@ GROUP = "lrmtest.engines"
 
 EngineFactory = Callable[["ModelSpec", "EngineOptions"], "Engine"]
 """Makes an engine for a model; it is not started yet."""
+
+ServedModelFactory = Callable[["ModelSpec", "EngineOptions"], "ServedModel"]
+"""Makes what asks an endpoint for its model."""
 
 ModelSource = Literal["files", "endpoint", "recording", "card"]
 """What an engine's model is found by, and `ModelSpec.location` with it: ``files`` on disk; an
@@ -52,6 +54,9 @@ class EngineKind:
         reads: the formats of weight files that it runs; some where its source is ``files``, else
             none.
         unpacks_gguf: whether it holds GGUF weights in memory at 16 bits each.
+        served_model: where its source is ``endpoint``: what tells which model is served there, so
+            that no stored completion of another is reused; written as `factory`. Without it
+            completions of the endpoint are reused by what was asked alone.
 
     Raises:
         ValueError: `reads` does not go with `source`.
@@ -63,6 +68,7 @@ class EngineKind:
     source: ModelSource = "card"
     reads: tuple[Weights, ...] = ()
     unpacks_gguf: bool = False
+    served_model: str | ServedModelFactory = ""
 
     def __post_init__(self) -> None:
         if bool(self.reads) != self.has_files:
@@ -97,7 +103,8 @@ class EngineKind:
             return {}  # It was made before; no setting can change it any more.
         settings: dict[str, Any] = {"stop_loops": options.stop_loops}
         if self.source == "endpoint":
-            return settings | {"endpoint": spec.location, "served_model": options.served_model}
+            url = masked_url(spec.location)
+            return settings | {"endpoint": url, "served_model": options.served_model}
         card = spec.card
         return settings | {
             "device": options.device,
@@ -105,7 +112,7 @@ class EngineKind:
             "card_dtype": card.dtype,
             "quantization": card.quantization,
             "kv_cache_dtype": card.kv_cache_dtype,
-            "engine_args": [*card.engine_args, *options.engine_args],
+            "engine_args": list(masked_arguments([*card.engine_args, *options.engine_args])),
         }
 
 
@@ -114,6 +121,7 @@ ENDPOINT = EngineKind(
     "lrmtest.models.engines.openai_engine:OpenAIEngine",
     install="lrmtest",
     source="endpoint",
+    served_model="lrmtest.models.engines.http.identity:EndpointModel",
 )
 """The engine of a URL for which no other is named."""
 
@@ -161,7 +169,12 @@ _OWN = {
 
 def engine_names() -> tuple[str, ...]:
     """Every engine there is: lrmtest's own in the order of the documentation, then the others."""
-    return tuple(dict.fromkeys((*_OWN, *sorted(_offered(tuple(sys.path))))))
+    return tuple(dict.fromkeys((*_OWN, *sorted(offers_of(GROUP)))))
+
+
+def is_own(engine: str) -> bool:
+    """Whether an engine of this name comes with lrmtest, and runs files."""
+    return engine in _OWN and _OWN[engine].has_files
 
 
 def check_engine_name(engine: str, *, where: str) -> str:
@@ -195,14 +208,10 @@ def engine_kind(engine: str, *, where: str = "--engine") -> EngineKind:
         UsageError: there is no such engine, more than one, or the package that offers it is broken.
     """
     check_engine_name(engine, where=where)
-    offers = _offered(tuple(sys.path)).get(engine, ())
-    if len(offers) + (engine in _OWN) > 1:
-        owners = [*(["lrmtest itself"] if engine in _OWN else []), *map(_package, offers)]
-        raise UsageError(
-            f"engine {engine!r} is offered more than once: by {' and '.join(owners)}",
-            hint=f"uninstall {_package(offers[-1])}, or have its authors rename its engine",
-        )
-    return _OWN[engine] if engine in _OWN else _loaded(offers[0])
+    offers = offers_of(GROUP).get(engine)
+    if offers is None:
+        return _OWN[engine]
+    return load_offer(offers, EngineKind, "engine", is_ours=engine in _OWN)
 
 
 def kind_of(spec: ModelSpec) -> EngineKind:
@@ -230,8 +239,28 @@ def create_engine(spec: ModelSpec, options: EngineOptions) -> Engine:
         ModelError: what the engine imports is not installed.
     """
     kind = kind_of(spec)
+    made: Engine = _make(kind, kind.factory, spec, options)
+    return made
+
+
+def served_model(spec: ModelSpec, options: EngineOptions) -> ServedModel | None:
+    """What asks the endpoint of `spec` for its model; None where nothing can.
+
+    Raises:
+        UsageError, ModelError: as `create_engine`.
+    """
+    kind = kind_of(spec)
+    if not kind.served_model:
+        return None
+    made: ServedModel = _make(kind, kind.served_model, spec, options)
+    return made
+
+
+def _make(
+    kind: EngineKind, factory: str | Callable[..., Any], spec: ModelSpec, options: EngineOptions
+) -> Any:
     try:
-        return _factory(kind)(spec, options)
+        return _resolved(kind, factory)(spec, options)
     except ImportError as error:
         hint = f"pip install '{kind.install}'" if kind.install else "reinstall its package"
         raise ModelError(
@@ -239,43 +268,13 @@ def create_engine(spec: ModelSpec, options: EngineOptions) -> Engine:
         ) from error
 
 
-def _factory(kind: EngineKind) -> EngineFactory:
-    if not isinstance(kind.factory, str):
-        return kind.factory
+def _resolved(kind: EngineKind, factory: str | Callable[..., Any]) -> Callable[..., Any]:
+    if not isinstance(factory, str):
+        return factory
     try:
-        return cast("EngineFactory", resolve_name(kind.factory))
+        return cast("Callable[..., Any]", resolve_name(factory))
     except (AttributeError, ValueError) as error:
         raise UsageError(
-            f"engine {kind.name!r}: its factory {kind.factory!r} is not there: {error}",
+            f"engine {kind.name!r}: its factory {factory!r} is not there: {error}",
             hint="it is written module:name",
         ) from error
-
-
-@lru_cache(maxsize=1)
-def _offered(_path: tuple[str, ...]) -> dict[str, tuple[EntryPoint, ...]]:
-    """The entry points of other packages by name, as of the module path; nothing is imported."""
-    found: dict[str, tuple[EntryPoint, ...]] = {}
-    for point in entry_points(group=GROUP):
-        found[point.name] = (*found.get(point.name, ()), point)
-    return found
-
-
-def _package(point: EntryPoint) -> str:
-    return point.dist.name if point.dist is not None else point.module
-
-
-def _loaded(point: EntryPoint) -> EngineKind:
-    """The kind that an entry point names, if it is one."""
-    try:
-        kind = point.load()
-    except Exception as error:  # whatever a foreign package does when it is imported
-        wrong = f"{type(error).__name__}: {error}".partition("\n")[0]
-    else:
-        if isinstance(kind, EngineKind) and kind.name == point.name:
-            return kind
-        named = f"an EngineKind named {kind.name!r}" if isinstance(kind, EngineKind) else repr(kind)
-        wrong = f"{point.value} is {named}, not the EngineKind {point.name!r}"
-    raise UsageError(
-        f"engine {point.name!r} of package {_package(point)} cannot be used: {wrong}",
-        hint=f"reinstall {_package(point)}, or tell its authors",
-    )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrmtest.errors import ModelError
+from lrmtest.masking import masked_arguments
 from lrmtest.models.engines.base import Request
 from lrmtest.models.engines.server.engine import ServedEngine
 from lrmtest.models.engines.server.kv_memory import gguf_kv_bytes
@@ -143,17 +144,21 @@ class LlamaCppEngine(ServedEngine):
                 *sizes,
                 *arguments,
             ],
-            environment={**program.environment, **_patience(program)},
+            environment={
+                **program.environment,
+                **_patience(program),
+                **self._named_variables,
+            },
             key_variable="LLAMA_API_KEY",
             concurrency=slots,
             context=slot_context,
             settings={
-                "arguments": arguments,
+                "arguments": list(masked_arguments(arguments)),
                 "program": str(program.path),
                 "devices": self._visible_devices,
             },
             details={
-                "arguments": sizes + arguments,
+                "arguments": list(masked_arguments(sizes + arguments)),
                 "bits_per_weight": round(measured.compression.bits_per_weight or 0.0, 4),
                 "tensor_types": dict(types.most_common()),
                 "gpu": program.gpus > 0,

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, replace
+from typing import Any
 
 from lrmtest.errors import EngineError, UsageError
-from lrmtest.grading.completion import Completion
 from lrmtest.grading.loops import LoopDetector
+from lrmtest.masking import masked_url
 from lrmtest.models.engines.base import (
     Deliver,
     Delivery,
@@ -25,27 +26,29 @@ from lrmtest.models.engines.base import (
     fits_context,
 )
 from lrmtest.models.engines.http.background import BackgroundLoop
-from lrmtest.models.engines.http.client import ChatClient
-from lrmtest.models.engines.http.endpoint import Endpoint, environment_key
-from lrmtest.models.engines.http.retry import Backoff, CircuitBreaker
+from lrmtest.models.engines.http.client import QUEUE_SILENCES, ChatClient
+from lrmtest.models.engines.http.endpoint import Endpoint
+from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
+from lrmtest.models.engines.http.identity import ModelWatch
+from lrmtest.models.engines.http.keys import FoundKey, find_key
+from lrmtest.models.engines.http.manners import UNTOLD_ENDS_NEEDED, Manners
+from lrmtest.models.engines.http.reply_counts import completion_of
+from lrmtest.models.engines.http.retry import (
+    MAX_RETRY_AFTER,
+    Backoff,
+    CircuitBreaker,
+    default_deadline,
+)
 from lrmtest.models.engines.http.server_facts import (
     LLAMA_CPP,
     SGLANG,
     VLLM,
     ServerFacts,
     count_prompt,
-    count_tokens,
     probe,
 )
-from lrmtest.models.engines.http.stream import (
-    BrokenAnswerError,
-    ChatReply,
-    ChatStream,
-    DetectorMaker,
-    RefusedError,
-)
+from lrmtest.models.engines.http.stream import ChatReply, ChatStream, DetectorMaker
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.token_counts import estimate_tokens, proportional, reasoning_end
 from lrmtest.models.spec import ModelSpec
 
 _CONCURRENCY = {VLLM: 256, SGLANG: 256}  # vLLM's max_num_seqs on most GPUs
@@ -53,6 +56,8 @@ _DEFAULT_CONCURRENCY = 64
 _SEEDED = (VLLM, SGLANG, LLAMA_CPP)
 _FEWEST_FAILURES = 5  # in a row, before a server is given up
 _MOST_CHARS_PER_TOKEN = 8  # a prompt surely has at least one token per so many characters
+_FEW_TOKENS = 16
+_MORE_TIME = "a slower server needs more: --request-deadline"
 _ASK_THE_LOG = "the server's own log may say more; completions that arrived are kept"
 
 
@@ -60,8 +65,8 @@ class OpenAIEngine:
     """Generates by asking an OpenAI-compatible server.
 
     Failed requests are tried again, with exponential backoff, up to `options.max_retries` times:
-    on 429, 5xx, broken connections, malformed answers and silence. When the server is gone for
-    good, all that is queued fails at once.
+    on 429, 5xx, broken connections, malformed answers, answers without evidence of their end, and
+    silence. When the server is gone for good, all that is queued fails at once.
 
     Args:
         spec: the model; its location is the server's base URL.
@@ -85,7 +90,11 @@ class OpenAIEngine:
     ) -> None:
         self._spec = spec
         self._options = options
-        self._endpoint = Endpoint.parse(spec.location, key or environment_key())
+        self._retries = options.max_retries
+        url = Endpoint.parse(spec.location).url
+        found = FoundKey(key) if key else find_key(spec.name, url, options.endpoints)
+        self._endpoint = Endpoint(url, found.value)
+        self._notices = found.notices
         self._backoff = backoff or Backoff()
         self._detector = detector or (LoopDetector if options.stop_loops else None)
         self._progress = Progress()
@@ -93,6 +102,8 @@ class OpenAIEngine:
         self._background = BackgroundLoop(f"lrmtest-openai-{spec.name}")
         self._queue: asyncio.Queue[Request] = asyncio.Queue()
         self._workers: list[asyncio.Task[None]] = []
+        self._finding_out = asyncio.Lock()
+        self._watch = ModelWatch(options.model_difference)
         self._closed = False
         if options.concurrency is not None and options.concurrency < 1:
             raise UsageError(f"a concurrency of {options.concurrency} would never ask anything")
@@ -115,6 +126,8 @@ class OpenAIEngine:
             from lrmtest.models.engines.tokenizers.counter import load_counter
 
             self._count = load_counter(self._options.tokenizer)
+        for notice in self._notices:
+            self._options.tell(f"{self._spec.name}: {notice}")
         self._background.start()
         try:
             return self._background.call(self._open(planned, deliver))
@@ -139,9 +152,8 @@ class OpenAIEngine:
 
     async def _open(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
         """Probe the server and set the workers to work."""
-        retries = self._options.max_retries
         breaker = CircuitBreaker(
-            max(_FEWEST_FAILURES, retries + 1), patience=self._backoff.total(retries)
+            max(_FEWEST_FAILURES, self._retries + 1), patience=self._backoff.total(self._retries)
         )
         async with aclosing(self._client(breaker)) as client:
             facts = await probe(client, self._options.served_model)
@@ -151,8 +163,11 @@ class OpenAIEngine:
             or facts.slots
             or _CONCURRENCY.get(facts.kind, _DEFAULT_CONCURRENCY)
         )
+        manners = Manners(self._tell, self._options.note)
         self._workers = [
-            asyncio.create_task(self._work(_Worker(self._client(breaker), facts, breaker), deliver))
+            asyncio.create_task(
+                self._work(_Worker(self._client(breaker), facts, breaker, manners), deliver)
+            )
             for _ in range(concurrency)
         ]
         return EngineInfo(
@@ -160,7 +175,7 @@ class OpenAIEngine:
             version=facts.version,
             details={
                 "server": facts.kind or "unknown",
-                "url": self._endpoint.url,
+                "url": masked_url(self._endpoint.url),
                 "served_model": facts.model,
                 "context_length": facts.context_length,
                 "concurrency": concurrency,
@@ -216,43 +231,136 @@ class OpenAIEngine:
                     deliver(delivery)
 
     async def _generate(self, worker: _Worker, request: Request) -> Delivery:
-        attempts = 0
+        """See a request through, within its deadline."""
+        seconds = self._options.request_deadline or default_deadline(
+            request.sampling.max_tokens, QUEUE_SILENCES * self._options.request_timeout
+        )
+        tries = _Tries(until=time.monotonic() + seconds)
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._answered(worker, request, tries)
+        except TimeoutError:
+            reason = f"not finished within {seconds:,.0f} s, every try and wait included"
+            return self._failed(request, reason, _MORE_TIME, tries.made)
+
+    async def _answered(self, worker: _Worker, request: Request, tries: _Tries) -> Delivery:
+        """Ask until there is an answer, or no hope of one."""
+        manners = worker.manners
         while not worker.breaker.is_open:
-            attempts += 1
-            stream = ChatStream(
-                self._spec.card.reasoning_tags,
-                request.sampling.max_tokens,
-                detector=self._detector() if self._detector else None,
-                on_tokens=self._count_tokens,
-            )
+            tries.made += 1
+            content = manners.content(request, worker.facts.body(request.sampling))
+            stream = self._stream(request)
             began = time.monotonic()
             try:
-                reply = await self._try(worker, request, stream)
+                await self._watch.check()
+                reply = await self._try(worker, content, stream)
+                await self._doubt(worker, request, reply, last=tries.made > self._retries)
             except RefusedError as refusal:
                 worker.breaker.alive()
-                return self._failed(request, str(refusal), refusal.hint, attempts)
+                if not manners.adapt(refusal, content):
+                    return self._failed(request, str(refusal), refusal.hint, tries.made)
+                tries.made -= 1
             except BrokenAnswerError as failure:
+                self._watch.broke(failure)
                 if stream.pieces or failure.busy:
                     worker.breaker.alive()
                 else:
                     worker.breaker.failed(str(failure))
-                if attempts > self._options.max_retries:
-                    return self._failed(request, str(failure), _ASK_THE_LOG, attempts)
-                delay = self._backoff.delay(attempts, failure.retry_after)
+                delay = self._backoff.delay(tries.made, failure.retry_after)
+                if given_up := self._given_up(manners, failure, tries, delay):
+                    return self._failed(request, str(given_up), given_up.hint, tries.made)
                 await worker.breaker.pause(delay)
             else:
                 worker.breaker.alive()
+                completion = await completion_of(
+                    reply,
+                    worker.client,
+                    worker.facts,
+                    tags=self._spec.card.reasoning_tags,
+                    count=self._count,
+                )
+                seed = request.seed if manners.seeds else None
                 seconds = time.monotonic() - began
-                completion = await self._completion(worker, request, reply, seconds)
+                completion = replace(completion, seed=seed, seconds=seconds)
                 return Delivery(request, completion=completion)
         reason = f"the server is gone: {worker.breaker.reason}"
-        return self._failed(request, reason, "start it again, then repeat the command", attempts)
+        return self._failed(request, reason, "start it again, then repeat the command", tries.made)
 
-    async def _try(self, worker: _Worker, request: Request, stream: ChatStream) -> ChatReply:
+    def _given_up(
+        self, manners: Manners, failure: BrokenAnswerError, tries: _Tries, delay: float
+    ) -> RefusedError | None:
+        """Why a request is not tried again after a failure; None if it is."""
+        if malformed := manners.malformed(failure):
+            return malformed
+        if failure.retry_after is not None and failure.retry_after > MAX_RETRY_AFTER:
+            return manners.put_off(failure, failure.retry_after)
+        if tries.made > self._retries:
+            return RefusedError(str(failure), hint=_ASK_THE_LOG)
+        if time.monotonic() + delay > tries.until:
+            return RefusedError(f"{failure}; no time is left to try again", hint=_MORE_TIME)
+        return None
+
+    async def _doubt(
+        self, worker: _Worker, request: Request, reply: ChatReply, *, last: bool
+    ) -> None:
+        """Make sure that an answer is one, by what is known of its server.
+
+        Args:
+            last: it will not be tried again.
+
+        Raises:
+            BrokenAnswerError: it has not the end that the server's answers have.
+        """
+        manners = worker.manners
+        untold = not (reply.finish_word or reply.left_early)
+        if untold and not await self._sends_no_ends(worker, request):
+            raise BrokenAnswerError("an end without a finish reason")
+        if not manners.believed(reply):
+            if not last:
+                raise BrokenAnswerError("an end without the token counts that others have")
+            manners.believe_without_usage()
+
+    async def _sends_no_ends(self, worker: _Worker, request: Request) -> bool:
+        """Whether the server sends no finish reasons at all; asks it for a few words to find out.
+
+        Args:
+            request: the request whose answer had none.
+        """
+        manners = worker.manners
+        manners.end_was_untold()
+        budget = min(_FEW_TOKENS, request.sampling.max_tokens)
+        short = replace(request, sampling=replace(request.sampling, max_tokens=budget))
+        async with self._finding_out:
+            for _ in range(2 * UNTOLD_ENDS_NEEDED):
+                if manners.sends_no_ends is not None:
+                    break
+                content = manners.content(short, worker.facts.body(short.sampling))
+                stream = ChatStream(self._spec.card.reasoning_tags, budget)
+                with suppress(BrokenAnswerError, RefusedError):
+                    reply = await worker.client.chat(content, stream)
+                    manners.believed(reply)
+                    if not reply.finish_word:
+                        manners.end_was_untold()
+        return bool(manners.sends_no_ends)
+
+    def _stream(self, request: Request) -> ChatStream:
+        return ChatStream(
+            self._spec.card.reasoning_tags,
+            request.sampling.max_tokens,
+            detector=self._detector() if self._detector else None,
+            on_tokens=self._count_tokens,
+        )
+
+    def _tell(self, line: str) -> None:
+        self._options.tell(f"{self._spec.name}: {line}")
+
+    async def _try(
+        self, worker: _Worker, content: Mapping[str, Any], stream: ChatStream
+    ) -> ChatReply:
         """One try, with its progress on show."""
         self._progress.running += 1
         try:
-            reply = await worker.client.chat(request, worker.facts.body(request.sampling), stream)
+            reply = await worker.client.chat(content, stream)
         finally:
             self._progress.running -= 1
         self._progress.tokens += max(0, (reply.completion_tokens or 0) - stream.tokens)
@@ -270,57 +378,6 @@ class OpenAIEngine:
             ),
         )
 
-    async def _completion(
-        self, worker: _Worker, request: Request, reply: ChatReply, seconds: float
-    ) -> Completion:
-        """The completion that `reply` is, with every token count that can be had.
-
-        Reasoning tokens come from, best first: the server's own figure, its running count at the
-        closing tag less what the same piece of text has behind it, the pieces of text up to the
-        tag (where each is one token), a tokenizer here or at the server, the share of characters.
-        """
-        text, pieces = reply.text, reply.pieces
-        estimated = False
-        total = reply.completion_tokens
-        if total is None:
-            total = await self._tokens(worker, text)
-        if total is None:
-            # A server that does not stream sends one piece, however long the answer.
-            total, estimated = max(pieces, estimate_tokens(text) if pieces < 2 else 0), True
-
-        end = reasoning_end(text, self._spec.card.reasoning_tags, reply.finish_reason)
-        at_close = reply.closings.get(end)
-        one_token_each = pieces > 1 and total - pieces in (0, 1)  # the last token has no text
-        if end in (0, len(text)):
-            reasoning: int | None = total if end else 0
-        elif reply.reasoning_tokens is not None:
-            reasoning = reply.reasoning_tokens
-        elif at_close and at_close.tokens is not None:
-            behind = await self._tokens(worker, at_close.rest) if at_close.rest else 0
-            estimated = estimated or behind is None
-            behind = estimate_tokens(at_close.rest) if behind is None else behind
-            reasoning = max(1, at_close.tokens - behind)
-        elif at_close and one_token_each:
-            reasoning = at_close.pieces
-        else:
-            reasoning = await self._tokens(worker, text[:end])
-        if reasoning is None:
-            reasoning, estimated = proportional(total, end, len(text)), True
-        return Completion(
-            text=text,
-            finish_reason=reply.finish_reason,
-            prompt_tokens=reply.prompt_tokens or 0,
-            completion_tokens=total,
-            seed=request.seed,
-            seconds=seconds,
-        ).with_reasoning_tokens(reasoning, estimated=estimated)
-
-    async def _tokens(self, worker: _Worker, text: str) -> int | None:
-        """Exact number of tokens in `text`; None without a tokenizer."""
-        if self._count is not None:
-            return await asyncio.to_thread(self._count, text)
-        return await count_tokens(worker.client, worker.facts, text)
-
 
 @dataclass(frozen=True, slots=True)
 class _Worker:
@@ -329,6 +386,15 @@ class _Worker:
     client: ChatClient
     facts: ServerFacts
     breaker: CircuitBreaker
+    manners: Manners
+
+
+@dataclass(slots=True)
+class _Tries:
+    """How often a request was sent, and until when it may be, by the monotonic clock."""
+
+    until: float
+    made: int = 0
 
 
 def _least_tokens(request: Request) -> int:

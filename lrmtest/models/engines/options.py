@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lrmtest.progress import Tell, silent
+
+Note = Callable[[str, object], None]
+"""Receives, by its name in the engine's details, what turned out of an engine while it ran."""
+
+
+def noted_nowhere(name: str, value: object) -> None:
+    """A `Note` that keeps nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +21,9 @@ class EngineOptions:
 
     Attributes:
         concurrency: most requests in flight at once; None leaves it to the engine.
-        request_timeout: seconds an HTTP request may go without a byte.
+        request_timeout: seconds an HTTP request may go without progress.
+        request_deadline: seconds an HTTP request may take in all, its retries included; None
+            takes them from its budget and `request_timeout`.
         max_retries: tries after the first for 429, 5xx and broken connections.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``; for in-process engines.
         dtype: ``auto``, ``float32``, ``bfloat16``, ``float16``; for in-process engines and vLLM.
@@ -30,12 +40,21 @@ class EngineOptions:
             CUDA_VISIBLE_DEVICES; None for all.
         max_restarts: how often a server that lrmtest started is started again when it dies.
         start_timeout: seconds that such a server may take to load the model.
+        endpoints: name and base URL of every endpoint that the session asks, so that none gets
+            the key of another.
+        program_variables: further variables of the environment that a server which lrmtest starts
+            is given, by name.
+        note: is told what belongs into the run's manifest, on any thread.
+        model_difference: says in what an endpoint's model differs from the one that the run began
+            with, empty for in nothing; raises ModelError while the endpoint cannot be asked. None
+            where nobody but the engine starts its server.
         tell: is told what the user should know of the engine: while it starts on the thread that
             starts it, later on any.
     """
 
     concurrency: int | None = None
     request_timeout: float = 600.0
+    request_deadline: float | None = None
     max_retries: int = 6
     device: str = "auto"
     dtype: str = "auto"
@@ -50,4 +69,13 @@ class EngineOptions:
     visible_devices: str | None = None
     max_restarts: int = 2
     start_timeout: float = 3600.0
+    endpoints: tuple[tuple[str, str], ...] = field(default=(), repr=False, compare=False)
+    program_variables: tuple[str, ...] = ()
+    note: Note = field(default=noted_nowhere, repr=False, compare=False)
+    model_difference: Callable[[], str] | None = field(default=None, repr=False, compare=False)
     tell: Tell = field(default=silent, repr=False, compare=False)
+
+    @property
+    def self_test_seconds(self) -> float:
+        """How long the few short completions before a long run may take."""
+        return 30.0 + self.request_timeout

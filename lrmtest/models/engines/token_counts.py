@@ -28,12 +28,9 @@ def reasoning_end(text: str, tags: tuple[str, str], finish_reason: FinishReason)
     parts = split(text, tags)
     if not parts.closed:
         return len(text) if parts.opened or finish_reason in ("length", "loop") else 0
-    closing = tags[1]
-    end = text.rfind(closing) + len(closing)
-    # `split` ignores stray closing tags after the answer.
-    while not text.startswith(parts.answer, end):
-        end = text.rfind(closing, 0, end - len(closing)) + len(closing)
-    return end
+    if not parts.answer:  # whatever follows the tag is none
+        return text.rfind(tags[1]) + len(tags[1])
+    return parts.answer_start
 
 
 def proportional(tokens: int, part: int, whole: int) -> int:

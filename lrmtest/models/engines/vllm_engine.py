@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrmtest.errors import UsageError
+from lrmtest.masking import masked_arguments
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.base import Request
 from lrmtest.models.engines.server.engine import ServedEngine
@@ -221,12 +222,12 @@ class VllmEngine(ServedEngine):
             concurrency=self._options.concurrency,
             context=length,
             settings={
-                "arguments": arguments,
+                "arguments": list(masked_arguments(arguments)),
                 "program": list(program.serve),
                 "devices": self._visible_devices,
             },
             details={
-                "arguments": sizes + arguments,
+                "arguments": list(masked_arguments(sizes + arguments)),
                 "bits_per_weight": round(measured.compression.bits_per_weight or 0.0, 4),
                 "quantization": self._card.quantization or measured.compression.method,
                 "gpu": bool(machine.gpus),
@@ -267,7 +268,11 @@ class VllmEngine(ServedEngine):
             wanted = sequences * length * config_kv_bytes(folder, self._cache_dtype())
             most = machine.available_gb * 1e9 * _CPU_CACHE_SHARE
             values["VLLM_CPU_KVCACHE_SPACE"] = str(max(1, math.ceil(min(wanted, most) / 2**30)))
-        return {name: value for name, value in values.items() if name not in os.environ}
+        if not self._options.engine_args and not self._options.trust_remote_code:
+            # Its files are here. A config.json that names another repository shall not fetch it.
+            values["HF_HUB_OFFLINE"] = "1"
+        values = {name: value for name, value in values.items() if name not in os.environ}
+        return {**values, **self._named_variables}
 
     def _cache_dtype(self) -> str:
         chosen = self._card.kv_cache_dtype or self._options.dtype

@@ -17,10 +17,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from lrmtest.errors import ModelError
+from lrmtest.inherited import inherited_environment
 from lrmtest.models.cache import cache_dir
 from lrmtest.models.card import Checkpoint
 from lrmtest.progress import Tell
 
+_PIP_VARIABLES = ("PIP_*", "NETRC", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 _PIP_SECONDS = 1800
 _BLOCK = 1 << 20
 
@@ -77,7 +79,12 @@ def _pip_download(requirement: str, folder: Path) -> Path:
     command += ["--dest", str(folder), "--requirement", str(wanted)]
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=_PIP_SECONDS
+            command,
+            env=inherited_environment(_PIP_VARIABLES),
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_PIP_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
         raise ModelError(f"pip took longer than {_PIP_SECONDS} s for {requirement}") from error

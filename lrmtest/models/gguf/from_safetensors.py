@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lrmtest.bounded import DESCRIPTION, SETTINGS, read_json, read_text
 from lrmtest.errors import ModelError
 from lrmtest.models.cache import cache_dir
 from lrmtest.models.hashes import hash_files
-from lrmtest.models.local import weight_files
+from lrmtest.models.local import safetensors_header, weight_files
 from lrmtest.progress import Tell, silent
 
 if TYPE_CHECKING:
@@ -128,10 +128,7 @@ def safetensors_to_gguf(folder: Path, path: Path) -> Path:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"cannot read {path}: {error}") from error
+    value = read_json(path, DESCRIPTION, error=ModelError)
     if not isinstance(value, dict):
         raise ModelError(f"{path} is not a JSON object")
     return value
@@ -158,7 +155,7 @@ def _cut(tokenizer: dict[str, Any]) -> str | None:
 def _template(folder: Path) -> str | None:
     file = folder / "chat_template.jinja"
     if file.is_file():
-        return file.read_text(encoding="utf-8")
+        return read_text(file, SETTINGS, error=ModelError)
     settings = folder / "tokenizer_config.json"
     template = _json(settings).get("chat_template") if settings.is_file() else None
     return template if isinstance(template, str) else None
@@ -256,12 +253,9 @@ def _tensors(folder: Path) -> Iterator[tuple[str, str, numpy.ndarray[Any, Any]]]
     import numpy
 
     for path in weight_files(folder):
+        length, header = safetensors_header(path)
         with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length))
             for name, entry in header.items():
-                if name == "__metadata__":
-                    continue
                 begin, end = entry["data_offsets"]
                 file.seek(8 + length + begin)
                 raw, dtype = file.read(end - begin), entry["dtype"]

@@ -10,6 +10,8 @@ from lrmtest.models.gguf_header import read_gguf_header
 from lrmtest.models.local import gguf_parts
 
 _DTYPES = ("float32", "float16", "bfloat16")
+# Without the first, transformers asks on a terminal whether to run code that came along.
+_LOCAL = {"trust_remote_code": False, "local_files_only": True}
 _EXTRA = "pip install 'lrmtest[cpu]'"
 
 
@@ -70,7 +72,7 @@ def _write(path: Path, folder: Path, dtype: str) -> None:
 
     torch_dtype = getattr(torch, dtype)
     unpacked = AutoModelForCausalLM.from_pretrained(
-        path.parent, gguf_file=path.name, dtype=torch_dtype
+        path.parent, gguf_file=path.name, dtype=torch_dtype, **_LOCAL
     )
     # A model loaded from GGUF believes that it is still quantized and refuses to be saved, and
     # its configuration says so to whoever loads the copy.
@@ -79,4 +81,5 @@ def _write(path: Path, folder: Path, dtype: str) -> None:
     model = AutoModelForCausalLM.from_config(config, dtype=torch_dtype)
     model.load_state_dict(unpacked.state_dict())
     model.save_pretrained(folder)
-    AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name).save_pretrained(folder)
+    tokenizer = AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name, **_LOCAL)
+    tokenizer.save_pretrained(folder)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lrmtest.errors import ModelError
+from lrmtest.inherited import inherited_environment
 
 _SECONDS = 60  # a CUDA build looks for its devices first
 
@@ -24,7 +24,7 @@ def ask_program(
     Args:
         command: program and arguments.
         called: what the program is in an error.
-        environment: variables to set, on top of this process's own.
+        environment: variables to set, on top of those that programs inherit.
         hint: the next step for who has a program that does not run.
 
     Returns:
@@ -36,7 +36,7 @@ def ask_program(
     try:
         return subprocess.run(
             command,
-            env={**os.environ, **(environment or {})},
+            env={**inherited_environment(), **(environment or {})},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lrmtest.errors import ModelError
+from lrmtest.inherited import inherited_environment
 from lrmtest.models.programs import watchdog
 from lrmtest.models.programs.log import ProcessLog
 
@@ -28,7 +29,7 @@ class GuardedProcess:
 
     Args:
         command: program and arguments.
-        environment: variables to set, on top of this process's own.
+        environment: variables to set, on top of those that programs inherit.
         grace: seconds that it has to end by itself when it is stopped.
         log_file: where its output is written too, readable to this user only; None for nowhere.
         folder: where it runs; None for this process's own working directory.
@@ -60,7 +61,7 @@ class GuardedProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env={**os.environ, **environment},
+                env={**inherited_environment(), **environment},
                 start_new_session=True,
             )
         except OSError as error:

@@ -202,7 +202,7 @@ class CompletionScheduling:
             if isinstance(plan.plan, LrmtestError):
                 raise plan.plan
             generation = self._session.generations.of(plan.model)
-            generation.begin(plan.plan, self._session.comparisons.prepare(plan.plan))
+            generation.begin(plan.plan, self._session.comparisons.prepare)
             self._generation = generation
             pending = PendingSamples(plan.tests)
             while pending:

@@ -39,6 +39,8 @@ def print_summary(reporter: pytest.TerminalReporter, session: LrmtestSession) ->
         elif not generation.complete:
             line += "; interrupted: the same command continues it"
         reporter.write_line(line)
+        for note in generation.notes:
+            reporter.write_line(note, yellow=True)
 
 
 def print_searches(reporter: pytest.TerminalReporter) -> None:

@@ -29,9 +29,6 @@ class EarlyStopping:
         baseline: what the gate compares with.
         settings: the gate's.
 
-    Attributes:
-        verdicts: what has been graded, by completion key.
-
     Raises:
         UsageError: questions are missing on one side and `settings` do not allow it, or a
             suite's grader cannot be had in this process.
@@ -65,8 +62,6 @@ class EarlyStopping:
         self._samples = {request.key: request.place for request in plan.requests}
         self._records: dict[SampleKey, SampleRecord] = {}
         self._graders = {key: planned.grader for key, planned in plan.graders.items()}
-        self._outcomes: dict[SampleKey, SampleOutcome] = {}
-        self.verdicts: dict[str, Verdict] = {}
 
     def in_order(self, requests: Sequence[Request]) -> list[Request]:
         """Requests in the gate's order, fixed before anything is known; others at the end."""
@@ -85,15 +80,16 @@ class EarlyStopping:
         place = self._samples[key]
         sample = _sample_key(place)
         if sample in self._turns:
-            outcome = None
             if completion is not None:
-                record = self._graded(place, completion)
-                outcome = record.outcome
-                self._records[sample] = record
-            if outcome is not None:
-                self._outcomes[sample] = outcome
-            self._gate.update(*sample, outcome)
+                self._records[sample] = self._graded(place, completion)
+            self._gate.update(*sample, self._outcome(sample))
         return self.decided
+
+    def verdict_of(self, key: str) -> Verdict | None:
+        """The verdict on a completion, by its key; None if it has not been graded here."""
+        place = self._samples.get(key)
+        record = None if place is None else self._records.get(_sample_key(place))
+        return None if record is None else record.verdict
 
     @property
     def decided(self) -> bool:
@@ -119,6 +115,10 @@ class EarlyStopping:
         looked_at = self._gate.order[: self._gate.looked_at]
         return tuple(self._records[sample] for sample in looked_at if sample in self._records)
 
+    def _outcome(self, sample: SampleKey) -> SampleOutcome | None:
+        record = self._records.get(sample)
+        return None if record is None else record.outcome
+
     def _graded(self, place: Place, completion: Completion) -> SampleRecord:
         question = self._questions[place.question]
         assert question is not None
@@ -134,7 +134,6 @@ class EarlyStopping:
                 f"{type(error).__name__}: {error}",
                 hint="a grader must not raise; run the test without --early-stop to see where",
             ) from error
-        self.verdicts[place.key] = verdict
         return SampleRecord.of(spec.name, place, completion, verdict, reused=False)
 
     def _refuse_unselected(self, settings: GateSettings) -> None:
@@ -153,9 +152,9 @@ class EarlyStopping:
 
     def _facts(self, dropped: Collection[str]) -> EarlyStop:
         pairs = [
-            (self._baseline[key].samples[index], self._outcomes[key, index])
+            (self._baseline[key].samples[index], after)
             for key, index in self._gate.order[: self._gate.looked_at]
-            if (key, index) in self._outcomes and index in self._baseline[key].samples
+            if (after := self._outcome((key, index))) and index in self._baseline[key].samples
         ]
         known = any(question.tokens for question in self._baseline.values())
         return EarlyStop(

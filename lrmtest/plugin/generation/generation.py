@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from lrmtest.errors import EngineError, LrmtestError
@@ -27,12 +27,16 @@ from lrmtest.plugin.generation.protocol import (
     StoppingRule,
 )
 from lrmtest.plugin.generation.run_engine import RunEngine
+from lrmtest.plugin.generation.same_model import verified
 from lrmtest.progress import Tell
 from lrmtest.runs.environment import environment
 from lrmtest.runs.manifest import SizeSection
 from lrmtest.runs.records import RunHead, RunTiming
 from lrmtest.runs.run import Run, open_run
 from lrmtest.runs.store import Store
+
+Prepare = Callable[[GenerationPlan], StoppingRule | None]
+"""Looks at a plan before anything is generated; may give a rule that ends it early."""
 
 
 class Generation:
@@ -42,6 +46,9 @@ class Generation:
         settings: what the user asked for.
         store: where completions go.
         say: prints one line for the user, for slow steps.
+
+    Attributes:
+        notes: why something stored is not reused, or is reused unseen, in one line each.
     """
 
     def __init__(self, settings: Settings, store: Store, say: Tell) -> None:
@@ -49,6 +56,8 @@ class Generation:
         self._store = store
         self._say = say
         self._spec: ModelSpec | None = None
+        self._reusable: frozenset[str] | None = None
+        self.notes: list[str] = []
         self._run: Run | None = None
         self._stopping_rule: StoppingRule | None = None
         self._engine: RunEngine | None = None
@@ -68,12 +77,15 @@ class Generation:
         self._last_arrival_at = 0.0
         self._generated_tokens = 0
 
-    def begin(self, plan: GenerationPlan, stopping_rule: StoppingRule | None = None) -> None:
+    def begin(self, plan: GenerationPlan, prepare: Prepare | None = None) -> None:
         """Open the run and submit what the store lacks; the engine starts only if it must.
+
+        An endpoint is asked for its model first: another one makes another run.
 
         Args:
             plan: what to generate.
-            stopping_rule: orders the requests and may end their generation early.
+            prepare: is given the plan, its manifest complete, before anything is generated, and
+                gives what orders the requests and may end their generation early.
 
         Raises:
             UsageError: a setting that the model cannot meet.
@@ -81,7 +93,11 @@ class Generation:
             StoreError: the store cannot be written.
         """
         self._spec = plan.spec
-        self._stopping_rule = stopping_rule
+        keys = [request.key for request in plan.requests]
+        model = verified(plan.spec, self._settings, self._store, plan.manifest, keys, self._note)
+        self._reusable = model.reusable
+        plan = replace(plan, manifest=model.manifest)
+        self._stopping_rule = prepare(plan) if prepare is not None else None
         self._run = open_run(
             self._store,
             plan.spec.name,
@@ -91,7 +107,7 @@ class Generation:
         self._engine = RunEngine(plan.spec, self._settings, self._run, self._deliver, self._say)
         if sizes := known_sizes(plan.spec.card, plan.spec.engine):
             self._run.describe(replace(self._run.manifest, size=SizeSection.from_json(sizes)))
-        self._planned = {request.key for request in plan.requests}
+        self._planned = set(keys)
         missing = self._missing(plan.requests, plan.questions)
         stored = self._planned - missing
         if any(self._not_needed_after(key) for key in stored):
@@ -109,8 +125,14 @@ class Generation:
             (one.suite, one.question_id, one.question, one.messages) for one in questions
         )
         return self._the_run.missing(
-            [request.key for request in requests], adopt=not self._settings.fresh_run
+            [request.key for request in requests],
+            adopt=not self._settings.fresh_run,
+            of=self._reusable,
         )
+
+    def _note(self, line: str) -> None:
+        self.notes.append(line)
+        self._say(line)
 
     def _submit(self, wanted: Sequence[Request]) -> None:
         """Submit those requests that the engine does not work on already."""
@@ -232,13 +254,14 @@ class Generation:
 
     def status_of(self, keys: Sequence[str]) -> SampleStatus:
         """What is known of `keys`, none of which is still being generated."""
-        graded = {} if self._stopping_rule is None else self._stopping_rule.verdicts
+        rule = self._stopping_rule
+        graded = {} if rule is None else {key: rule.verdict_of(key) for key in keys}
         with self._changed:
             return SampleStatus(
                 errors={key: self._errors[key] for key in keys if key in self._errors},
                 fresh=frozenset(self._fresh.intersection(keys)),
                 dropped=frozenset(self._dropped.intersection(keys)),
-                verdicts={key: graded[key] for key in keys if key in graded},
+                verdicts={key: verdict for key, verdict in graded.items() if verdict},
             )
 
     def generate_now(

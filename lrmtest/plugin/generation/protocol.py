@@ -104,9 +104,8 @@ class CompletionSources(Protocol):
 class StoppingRule(Protocol):
     """Orders the requests, looks at completions as they arrive, and says when to stop."""
 
-    @property
-    def verdicts(self) -> Mapping[str, Verdict]:
-        """What it has graded, by key."""
+    def verdict_of(self, key: str) -> Verdict | None:
+        """The verdict on a completion, by its key; None if it has not been graded here."""
         ...
 
     def in_order(self, requests: Sequence[Request]) -> list[Request]:

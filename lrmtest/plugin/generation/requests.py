@@ -6,7 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from lrmtest.errors import UsageError
+from lrmtest.bounded import SETTINGS, read_text
+from lrmtest.errors import DataError, UsageError
+from lrmtest.masking import masked_arguments
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.base import Message, Request, Sampling
 from lrmtest.models.resolve import sampling_defaults
@@ -106,7 +108,9 @@ class Requests:
                     )
                 ),
                 tests=tuple(dict.fromkeys(one.test for one in part if one.test)),
-                options=("--model", self._spec.given, *self._settings.repeat_arguments),
+                options=masked_arguments(
+                    ("--model", self._spec.given, *self._settings.repeat_arguments)
+                ),
             )
             for name, part in by_suite.items()
         }
@@ -144,6 +148,8 @@ class Requests:
         if path is None:
             return suite.prompt
         try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"cannot read the prompt file {path}: {error}") from error
+            return read_text(path, SETTINGS)
+        except DataError as error:
+            raise UsageError(
+                f"the prompt file cannot be used: {error.message}", hint=error.hint
+            ) from error

@@ -7,8 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
-from lrmtest.errors import LrmtestError
+from lrmtest.errors import LrmtestError, ModelError
+from lrmtest.masking import masked_values
 from lrmtest.models.engines.base import Delivery, Engine, EngineInfo, Progress, Request
 from lrmtest.models.engines.kinds import create_engine, kind_of
 from lrmtest.models.engines.pool import EnginePool, pinned
@@ -17,6 +19,7 @@ from lrmtest.models.hardware import this_machine
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation import selftest
+from lrmtest.plugin.generation.same_model import difference_now
 from lrmtest.progress import Tell
 from lrmtest.runs.manifest import EngineSection, SelfTestSection
 from lrmtest.runs.run import Run
@@ -53,6 +56,7 @@ class RunEngine:
         self._engine: Engine | None = None
         self._probed: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._told: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._noted: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
         self.failure: LrmtestError | None = None
         self.startup_seconds = 0.0
 
@@ -70,6 +74,8 @@ class RunEngine:
         if self._engine is None:
             begun = time.monotonic()
             engine = self._made()
+            for notice in self._spec.notices:
+                self._say(notice)
             self._say(f"{self._spec.name}: starting the {self._spec.engine} engine")
             try:
                 info = engine.start(planned, self._deliver)
@@ -84,11 +90,16 @@ class RunEngine:
                 engine=info.engine,
                 version=info.version,
                 seeded=info.seeded,
-                details=info.details,
+                details=masked_values(info.details),
             )
             self._run.describe(replace(self._run.manifest, engine=described))
             if len(planned) >= selftest.LONG_RUN_SAMPLES and kind_of(self._spec).generates:
-                self._test(engine, info, planned[0])
+                try:
+                    self._test(engine, info, planned[0])
+                except LrmtestError as error:
+                    self.failure = error
+                    self.close()
+                    raise
         return self._engine
 
     @property
@@ -97,9 +108,11 @@ class RunEngine:
         return self._engine.progress if self._engine is not None else Progress()
 
     def say_what_was_told(self) -> None:
-        """Print what the engine has told since it runs."""
+        """Print what the engine has told since it runs, and write down what it has noted."""
         while not self._told.empty():
             self._say(self._told.get())
+        while not self._noted.empty():
+            self._describe(*self._noted.get())
 
     def close(self) -> None:
         """Stop it, if it runs."""
@@ -109,7 +122,12 @@ class RunEngine:
             self.say_what_was_told()
 
     def _made(self) -> Engine:
-        options = replace(self._settings.engine_options, tell=self._tell)
+        options = replace(
+            self._settings.engine_options,
+            tell=self._tell,
+            note=lambda name, value: self._noted.put((name, value)),
+            model_difference=self._model_difference,
+        )
         engines = self._settings.engines
         if engines == 1:
             return create_engine(self._spec, options)
@@ -118,6 +136,17 @@ class RunEngine:
             [partial(create_engine, self._spec, each) for each in pinned(options, engines, gpus)]
         )
 
+    def _describe(self, name: str, value: object) -> None:
+        """Put what an engine noted of itself into the manifest."""
+        engine = self._run.manifest.engine
+        without_seed = name == "left_out" and isinstance(value, list) and "seed" in value
+        described = replace(
+            engine,
+            details={**(engine.details or {}), name: value},
+            seeded=False if without_seed else engine.seeded,
+        )
+        self._run.describe(replace(self._run.manifest, engine=described))
+
     def _deliver(self, delivery: Delivery) -> None:
         if delivery.request.key.startswith(selftest.KEY_PREFIX):
             self._probed.put(delivery)
@@ -125,23 +154,72 @@ class RunEngine:
             self._deliver_to_run(delivery)
 
     def _test(self, engine: Engine, info: EngineInfo, like: Request) -> None:
-        """Generate a few short completions, check them, and tell what is odd."""
-        probes = selftest.probes(like)
-        engine.submit(probes)
-        arrived: dict[str, Delivery] = {}
-        while len(arrived) < len(probes):
-            delivery = self._probed.get()
-            arrived[delivery.request.key] = delivery
-        tokenizer = self._settings.engine_options.tokenizer
-        found = selftest.findings(
-            [arrived[probe.key] for probe in probes],
-            info,
-            self._spec.card.reasoning_tags,
-            load_counter(tokenizer) if tokenizer else None,
-        )
+        """Generate a few short completions, check them, and tell what is odd.
+
+        Raises:
+            ModelError: the engine answers other prompts than it was asked.
+        """
+        probes, echoes = selftest.probes(like), selftest.echoes(like)
+        arrived = self._probe(engine, [*probes, *(echo.request for echo in echoes)])
+        if arrived is None:
+            found: dict[str, Any] = {"warnings": ["the self-test took too long and was left out"]}
+        else:
+            tokenizer = self._settings.engine_options.tokenizer
+            found = selftest.findings(
+                arrived[: len(probes)],
+                info,
+                self._spec.card.reasoning_tags,
+                load_counter(tokenizer) if tokenizer else None,
+            )
+            outcomes = arrived[len(probes) :]
+            found["prompts"] = selftest.prompts_found(echoes, outcomes, found["warnings"])
+            if self._mixes_up(engine, echoes, selftest.answers_of(echoes, outcomes)):
+                found["prompts"] = "mixed up"
         self._run.describe(replace(self._run.manifest, self_test=SelfTestSection.from_json(found)))
+        self.say_what_was_told()
         for warning in found["warnings"]:
             self._say(f"{self._spec.name}: {warning}")
+        if found.get("prompts") == "mixed up":
+            raise ModelError(
+                f"{self._spec.name} gives to one prompt the answer to another: asked side by side "
+                "to repeat different words, it mixed them up",
+                hint="look at what is between here and the model (a proxy, a cache), and at the "
+                "server's version; one request at a time, --concurrency 1, may be right",
+            )
+
+    def _mixes_up(
+        self, engine: Engine, echoes: Sequence[selftest.Echo], together: selftest.Answers
+    ) -> bool:
+        """Whether the engine answers other prompts; to be sure, each is asked again, alone."""
+        if selftest.names_another(together):
+            return True
+        if not selftest.wandered(together):
+            return False
+        asked = selftest.again(echoes)
+        alone = [self._probe(engine, [echo.request]) for echo in asked]
+        outcomes = [delivery for one in alone if one for delivery in one]
+        if len(outcomes) < len(asked):
+            return False
+        answers = selftest.answers_of(asked, outcomes)
+        return len(answers) == len(asked) and selftest.mixed_up(together, answers)
+
+    def _probe(self, engine: Engine, requests: Sequence[Request]) -> list[Delivery] | None:
+        """The outcomes of the self-test's requests, in their order; None if they take too long."""
+        self._probed = queue.SimpleQueue()  # of an engine that was closed, something may be left
+        until = time.monotonic() + self._settings.engine_options.self_test_seconds
+        engine.submit(requests)
+        arrived: dict[str, Delivery] = {}
+        while len(arrived) < len(requests):
+            try:
+                delivery = self._probed.get(timeout=max(0.0, until - time.monotonic()))
+            except queue.Empty:
+                return None
+            arrived[delivery.request.key] = delivery
+        return [arrived[request.key] for request in requests]
+
+    def _model_difference(self) -> str:
+        """In what an endpoint's model differs from the run's; empty for in nothing."""
+        return difference_now(self._spec, self._settings, self._run.manifest)
 
     def _tell(self, line: str) -> None:
         """What the engine tells: said at once while it starts, else by whoever waits for it.

@@ -2,21 +2,142 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lrmtest.grading.completion import Completion
-from lrmtest.models.engines.base import Delivery, EngineInfo, Request, Sampling
+from lrmtest.models.engines.base import Delivery, EngineInfo, Message, Request, Sampling
 
 KEY_PREFIX = "self-test-"
 """Begins the keys of the requests made here; their completions are not stored."""
 
 LONG_RUN_SAMPLES = 30
-"""Runs that generate fewer samples than this are not worth a self-test."""
+"""Runs that generate fewer samples than this are not worth a self-test: its 11 short completions
+would take as long as they do."""
 
 _TOKENS = 48
 _SEED = 20_240_401
+
+_ECHOES = 4
+_ECHO_TOKENS = 32
+_ECHO = "Repeat this word and nothing else: {word}"
+_FILLING = "What follows is only there to make this text longer. "
+_FILLING_TOKENS = 16  # at most, with any vocabulary in use
+_FILLINGS = 12
+_TELLING_CHARS = 20
+"""Two answers that are shorter can be equal by chance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """A request to repeat a made-up word, which nobody says who was not asked for it."""
+
+    word: str
+    request: Request
+
+
+def echoes(like: Request) -> list[Echo]:
+    """Requests to repeat words, each twice, in prompts of different length, asked side by side.
+
+    An answer with another one's word shows that the server mixes its prompts up.
+
+    Args:
+        like: the request to take the model settings from; the prompts fit into what it needs.
+    """
+    draw = random.Random()
+    words: list[str] = []
+    while len(words) < _ECHOES:
+        word = "".join(draw.choice("bdfgklmnprstvz") + draw.choice("aeiou") for _ in range(4))
+        if word not in words:
+            words.append(word)
+    budget = min(_ECHO_TOKENS, like.sampling.max_tokens)
+    most = min(_FILLINGS, (like.sampling.max_tokens - budget) // _FILLING_TOKENS)
+    system = [turn for turn in like.messages if turn.role == "system"]
+    found = []
+    for number, place in enumerate([*range(_ECHOES), *reversed(range(_ECHOES))]):
+        filling = _FILLING * (most * place // (_ECHOES - 1))
+        prompt = Message("user", filling + _ECHO.format(word=words[place]))
+        request = replace(
+            like,
+            place=replace(like.place, key=f"{KEY_PREFIX}echo-{number}"),
+            messages=(*system, prompt),
+            sampling=Sampling(max_tokens=budget, temperature=0.0, top_p=1.0),
+            seed=_SEED,
+        )
+        found.append(Echo(words[place], request))
+    return found
+
+
+def again(asked: Sequence[Echo]) -> list[Echo]:
+    """The same requests, to be asked one after the other: each word twice in a row."""
+    ordered = sorted(asked, key=lambda echo: echo.word)
+    return [
+        Echo(
+            echo.word,
+            replace(
+                echo.request,
+                place=replace(echo.request.place, key=f"{KEY_PREFIX}again-{number}"),
+            ),
+        )
+        for number, echo in enumerate(ordered)
+    ]
+
+
+Answers = Sequence[tuple[str, str]]
+"""Each word that was to be repeated, and what came; every word twice."""
+
+
+def names_another(answers: Answers) -> bool:
+    """Whether an answer has another one's word and not its own, which nothing else explains."""
+    words = {word for word, _ in answers}
+    return any(
+        word not in text.lower() and any(other in text.lower() for other in words - {word})
+        for word, text in answers
+    )
+
+
+def wandered(answers: Answers) -> bool:
+    """Whether answers without any of the words may be those to other prompts.
+
+    For at least two words both hold: the two answers differ, and one of them is, letter for
+    letter, also an answer to another. A server that draws from a few phrases does the same, so
+    this is no proof; a weak model that repeats nothing, or says the same to everything, does not.
+    """
+    if any(word in text.lower() for word, text in answers):
+        return False
+    strays = 0
+    for word in {word for word, _ in answers}:
+        own = {text for each, text in answers if each == word}
+        others = {text for each, text in answers if each != word}
+        strays += len(own) > 1 and any(_telling(text) for text in own & others)
+    return strays > 1
+
+
+def mixed_up(together: Answers, alone: Answers) -> bool:
+    """Whether answers that have wandered are shown to belong to other prompts.
+
+    Either each prompt has an answer of its own, the same twice, when it is asked alone, and some
+    had another one's when they were asked together. Or each answer comes one request too late.
+
+    Args:
+        together: of all requests at once.
+        alone: of the requests of `again`, in their order.
+    """
+    texts = [text for _, text in alone]
+    first, second = texts[::2], texts[1::2]
+    if len(set(second)) < _ECHOES or not all(map(_telling, second)):
+        return False
+    if first == second:
+        own = dict(alone)
+        return any(text != own[word] and text in second for word, text in together)
+    late = first[1:] == second[:-1]
+    return late and all(one != other for one, other in zip(first, second, strict=True))
+
+
+def _telling(text: str) -> bool:
+    return len(text.strip()) >= _TELLING_CHARS
 
 
 def probes(like: Request) -> list[Request]:
@@ -35,6 +156,39 @@ def probes(like: Request) -> list[Request]:
         )
         for number, seed in enumerate((_SEED, _SEED, _SEED + 1))
     ]
+
+
+def answers_of(asked: Sequence[Echo], outcomes: Sequence[Delivery]) -> list[tuple[str, str]]:
+    """The answers that came, each with the word that was to be repeated."""
+    return [
+        (echo.word, outcome.completion.text)
+        for echo, outcome in zip(asked, outcomes, strict=True)
+        if outcome.completion is not None
+    ]
+
+
+def prompts_found(asked: Sequence[Echo], outcomes: Sequence[Delivery], warnings: list[str]) -> str:
+    """What the answers to `echoes` say of the way of a prompt, for the manifest.
+
+    Args:
+        asked: the requests.
+        outcomes: theirs, in their order.
+        warnings: a sentence for the user is added where it is due.
+
+    Returns:
+        ``arrive`` or ``not shown``.
+    """
+    if any(word in text.lower() for word, text in answers_of(asked, outcomes)):
+        return "arrive"
+    came = [one for one in zip(asked, outcomes, strict=True) if one[1].completion is not None]
+    lengths = {len(echo.request.messages[-1].content) for echo, _ in came}
+    counts = {outcome.completion.prompt_tokens for _, outcome in came if outcome.completion}
+    if len(counts) == 1 and counts != {0} and max(lengths) > 2 * min(lengths):
+        warnings.append(
+            "nothing shows that prompts arrive: no word that was to be repeated was, and long "
+            f"prompts count {counts.pop()} tokens, as short ones do"
+        )
+    return "not shown"
 
 
 def findings(

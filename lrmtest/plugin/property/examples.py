@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lrmtest.errors import StoreError
+from lrmtest.bounded import SETTINGS, read_json
+from lrmtest.errors import DataError, StoreError
 from lrmtest.questions.fresh import VERSION
 from lrmtest.questions.fresh.draws import Draws
 from lrmtest.questions.fresh.space import DrawnQuestion, Space
@@ -82,7 +83,7 @@ class Examples:
             "question": question_to_json(drawn.question),
         }
         text = json.dumps(content, indent=1, ensure_ascii=False)
-        write_whole(self.path, text + "\n", what="the failing question")
+        write_whole(self.path, text + "\n", what="the failing question", private=False)
         self._written = drawn.draws
 
     def forget(self) -> None:
@@ -102,11 +103,11 @@ class Examples:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, SETTINGS)
         if content["lrmtest"] != _FORMAT or not all(type(n) is int for n in content["draws"]):
             raise ValueError(f"it is no {_FORMAT}")
         _ = content["suite"], content["difficulty"], content["version"], content["found"]
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (DataError, ValueError, TypeError, KeyError) as error:
         raise StoreError(
             f"the failing question in {path} cannot be read: {error}",
             hint="move the file away and give the same command again",

@@ -19,6 +19,7 @@ from lrmtest.grading.loops import find_loop
 from lrmtest.grading.split import told_apart
 from lrmtest.questions.question import Question
 from lrmtest.reports.escape import one_line, plain, size_of
+from lrmtest.reports.fold import how_graded
 from lrmtest.runs.command import rerun_arguments
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import RunRecord, StoredCompletion, StoredQuestion
@@ -28,6 +29,7 @@ _HEAD, _TAIL = 300_000, 100_000
 """Of one text, in characters; far more than any budget allows, far less than a page can take."""
 _PROMPT = 200_000
 _ANSWER = 2_000
+_WORD = 80
 _ERROR = 4_000
 _COMMAND = 4_000
 
@@ -186,8 +188,9 @@ def _sample(stored: StoredCompletion, tags: tuple[str, str]) -> dict[str, Any]:
     sample: dict[str, Any] = {
         "sample": stored.place.sample,
         "reasoning": _part(reasoning),
-        "answer": _part(answer),
+        "answer": _part(answer, how_graded(answer)),
         "finish": completion.finish_reason,
+        "finish_word": plain(completion.finish_word, _WORD),
         "reasoning_tokens": completion.reasoning_tokens,
         "answer_tokens": completion.answer_tokens,
         "estimated": completion.tokens_estimated,
@@ -205,14 +208,14 @@ def _sample(stored: StoredCompletion, tags: tuple[str, str]) -> dict[str, Any]:
     return sample
 
 
-def _part(text: str) -> dict[str, Any]:
+def _part(text: str, note: str = "") -> dict[str, Any]:
     """A text; `loop` is what it ends in, given once, and `times` how often that came."""
     text = text.strip("\n")
     loop = find_loop(text)
     if loop is None:
-        return {"text": _bounded(text)}
+        return {"text": note + _bounded(text)}
     return {
-        "text": _bounded(text[: loop.start]),
+        "text": note + _bounded(text[: loop.start]),
         "loop": plain(text[loop.start : loop.start + loop.period], _HEAD),
         "times": int(loop.repeats),
         "length": loop.end - loop.start,

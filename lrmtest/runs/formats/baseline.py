@@ -30,6 +30,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lrmtest.bounded import DOCUMENT, parse_json, read_bytes
 from lrmtest.errors import DataError, UsageError
 from lrmtest.grading.verdict import FAILURE_CLASSES
 from lrmtest.questions.place import Place
@@ -44,6 +45,8 @@ BASELINE_VERSION = 1
 
 _HINT = "write the file again: lrmtest baseline RUN -o FILE, or pytest ... --save-baseline FILE"
 _PASS = "pass"
+_MOST_TOKENS = 1 << 53
+"""Sums and means of counts below it are exact."""
 
 T = TypeVar("T")
 
@@ -68,7 +71,7 @@ def write_baseline(path: Path, run: RunRecord) -> None:
     Raises:
         StoreError: the file cannot be written.
     """
-    write_whole(path, baseline_text(run), what="the baseline")
+    write_whole(path, baseline_text(run), what="the baseline", private=False)
 
 
 def baseline_text(run: RunRecord) -> str:
@@ -109,19 +112,16 @@ def read_baseline(path: Path) -> RunRecord:
     Raises:
         DataError: the file is missing or malformed; names file, question and field.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise DataError(
-            f"cannot read the baseline {path}: {error.strerror or error}",
-            hint="name a baseline's file or a run (`lrmtest runs` lists them)",
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8: {error}", hint=_HINT) from error
-    return parse_baseline(text, str(path))
+    data = read_bytes(
+        path,
+        DOCUMENT,
+        what="the baseline ",
+        hint="name a baseline's file or a run (`lrmtest runs` lists them)",
+    )
+    return parse_baseline(data, str(path))
 
 
-def parse_baseline(text: str, file: str) -> RunRecord:
+def parse_baseline(text: str | bytes, file: str) -> RunRecord:
     """The inverse of `baseline_text`.
 
     Args:
@@ -131,14 +131,7 @@ def parse_baseline(text: str, file: str) -> RunRecord:
     Raises:
         DataError: `text` is malformed; names file, question and field.
     """
-    try:
-        document = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise DataError(
-            f"{file}:{error.lineno}: not JSON: {error.msg}; cut off or edited?", hint=_HINT
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{file}: not a baseline: {error}", hint=_HINT) from error
+    document = parse_json(text, file, strict=True, hint=_HINT)
     if not isinstance(document, dict) or document.get("format") != BASELINE_FORMAT:
         raise DataError(f"{file}: not a baseline's file", hint=_HINT)
     head = _Fields(document, file)
@@ -219,11 +212,12 @@ def _sample(raw: Any, place: str) -> SampleOutcome:
     failure = next((name for name in FAILURE_CLASSES if name == result), None)
     if failure is None and result != _PASS:
         known = ", ".join((_PASS, *FAILURE_CLASSES))
-        raise DataError(f"{place}: the result {result!r} is none of {known}", hint=_HINT)
-    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 0:
-        raise DataError(f"{place}: the tokens are {tokens!r}, not a count", hint=_HINT)
+        raise DataError(f"{place}: the result {str(result)[:40]!r} is none of {known}", hint=_HINT)
+    counted = isinstance(tokens, int) and not isinstance(tokens, bool)
+    if not (counted and 0 <= tokens < _MOST_TOKENS):
+        raise DataError(f"{place}: the tokens are {str(tokens)[:40]}, no count", hint=_HINT)
     if not isinstance(answer, str):
-        raise DataError(f"{place}: the answer hash is {answer!r}, not a text", hint=_HINT)
+        raise DataError(f"{place}: the answer hash is {str(answer)[:40]}, no text", hint=_HINT)
     return SampleOutcome(failure, tokens, answer)
 
 
@@ -253,16 +247,3 @@ class _Fields:
                 hint=_HINT,
             )
         return value
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"field {twice!r} is there twice in one object")
-    return values
-
-
-def _no_constant(text: str) -> float:
-    raise ValueError(f"{text} is no number")

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from lrmtest.bounded import parse_json
 from lrmtest.errors import DataError, UsageError
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.runs.formats.json_rows import JsonRow, json_document, json_rows
@@ -388,9 +389,9 @@ def _prompt(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     if not isinstance(prompt, str):
         return ()
     try:
-        messages = json.loads(prompt)
+        messages = parse_json(prompt, "")
         return tuple((str(message["role"]), str(message["content"])) for message in messages)
-    except (ValueError, TypeError, KeyError, RecursionError):
+    except (DataError, TypeError, KeyError):
         return (("user", prompt),)
 
 

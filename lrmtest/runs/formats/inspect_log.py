@@ -6,12 +6,12 @@ inspect_ai moves long texts of a sample aside, into its ``attachments``, and lea
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lrmtest.bounded import parse_json
 from lrmtest.errors import DataError
 from lrmtest.grading.split import DEFAULT_TAGS
 from lrmtest.models.engines.recorded.completion import RecordedOutput
@@ -116,10 +116,7 @@ def _zipped(path: Path) -> tuple[Mapping[str, Any], _Samples]:
 
 
 def _parsed(data: bytes, place: str) -> dict[str, Any]:
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{place}: not JSON: {error}", hint=_HINT) from error
+    content = parse_json(data, place, hint=_HINT)
     if not isinstance(content, dict):
         raise DataError(f"{place}: not a JSON object", hint=_HINT)
     return content

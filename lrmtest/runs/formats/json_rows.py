@@ -1,30 +1,23 @@
-"""Rows of JSON: one object a line, or one array of them; plain or gzip; with a BOM or without.
-
-What is read was written by others, so that nothing in it is believed: a line and a document have
-a largest size, unpacked as well, and an error names the file and the row.
-"""
+"""Rows of JSON: one object a line, or one array of them; plain or gzip; with a BOM or without."""
 
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
+from lrmtest.bounded import DOCUMENT, LINE, parse_json
 from lrmtest.errors import DataError
 
-MOST_LINE_BYTES = 128 * 2**20
-"""Of one row; an output of 50 MB, its escapes and its copies after filters fit."""
-MOST_DOCUMENT_BYTES = 512 * 2**20
-"""Of a document that has to be read whole: a JSON array, or a log in one object."""
-MOST_UNPACKED_BYTES = 8 * 2**30
-"""Of all rows of a packed file together."""
+MOST_UNPACKED = 8 << 30
+"""Bytes of all rows of a packed file together."""
 
 _BOM = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 _WHITE = b" \t\r\n"
+_BLOCK = 1 << 20
 
 JsonRow = tuple[str, dict[str, Any]]
 """Where a row is, as in messages, and the row."""
@@ -59,11 +52,10 @@ def json_document(path: Path, hint: str) -> Any:
     Raises:
         DataError: it cannot be read, is too large or is not JSON.
     """
-    with _opened(path, hint) as file:
-        data = _read(file, MOST_DOCUMENT_BYTES + 1, path, hint)
-    if len(data) > MOST_DOCUMENT_BYTES:
-        raise _too_large(str(path), MOST_DOCUMENT_BYTES, hint)
-    return parse_json(data.removeprefix(_BOM), str(path), hint)
+    data = _beginning(path, DOCUMENT + 1, hint)
+    if len(data) > DOCUMENT:
+        raise _too_large(str(path), DOCUMENT, hint)
+    return parse_json(data, str(path), hint=hint)
 
 
 def first_row(path: Path, hint: str) -> dict[str, Any] | None:
@@ -93,62 +85,46 @@ def first_byte(path: Path, hint: str) -> bytes:
     Raises:
         DataError: it cannot be read.
     """
-    with _opened(path, hint) as file:
-        head = _read(file, 4096, path, hint)
-    return head.removeprefix(_BOM).lstrip(_WHITE)[:1]
-
-
-def parse_json(data: bytes, place: str, hint: str) -> Any:
-    """The JSON value in `data`.
-
-    Raises:
-        DataError: there is none; names `place`.
-    """
-    try:
-        return json.loads(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise DataError(f"{place}: not UTF-8 at byte {error.start}", hint=hint) from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{place}: not JSON: {error}", hint=hint) from error
+    return _beginning(path, 4096, hint).removeprefix(_BOM).lstrip(_WHITE)[:1]
 
 
 def _lines(path: Path, hint: str) -> Iterator[tuple[str, Any]]:
-    left = MOST_UNPACKED_BYTES
+    number, read = 0, 0
     with _opened(path, hint) as file:
-        number = 0
-        while True:
-            try:
-                line = file.readline(MOST_LINE_BYTES + 1)
-            except (OSError, EOFError, zlib.error) as error:
-                raise _unreadable(path, error, hint) from error
-            if not line:
-                return
+        while line := _part(file, path, hint, LINE + 1, of_a_line=True):
             number += 1
+            read += len(line)
             place = f"{path}:{number}"
-            left -= len(line)
-            if len(line) > MOST_LINE_BYTES:
-                raise _too_large(place, MOST_LINE_BYTES, hint)
-            if left < 0:
-                raise _too_large(str(path), MOST_UNPACKED_BYTES, hint)
-            if number == 1:
-                line = line.removeprefix(_BOM)
-            if line.strip(_WHITE):
-                yield place, parse_json(line, place, hint)
+            if len(line) > LINE:
+                raise _too_large(place, LINE, hint)
+            if read > MOST_UNPACKED:
+                raise _too_large(str(path), MOST_UNPACKED, hint)
+            if line.removeprefix(_BOM).strip(_WHITE):
+                yield place, parse_json(line, place, hint=hint)
+
+
+def _beginning(path: Path, size: int, hint: str) -> bytes:
+    """At most `size` bytes of a file, as it unpacks."""
+    parts: list[bytes] = []
+    with _opened(path, hint) as file:
+        while size > 0 and (part := _part(file, path, hint, min(size, _BLOCK))):
+            parts.append(part)
+            size -= len(part)
+    return b"".join(parts)
 
 
 def _opened(path: Path, hint: str) -> IO[bytes]:
     try:
-        file = path.open("rb")
-        packed = file.read(2) == _GZIP
-        file.seek(0)
+        with path.open("rb") as file:
+            packed = file.read(2) == _GZIP
+        return cast(IO[bytes], gzip.open(path) if packed else path.open("rb"))
     except OSError as error:
         raise _unreadable(path, error, hint) from error
-    return gzip.GzipFile(fileobj=file, mode="rb") if packed else file  # type: ignore[return-value]
 
 
-def _read(file: IO[bytes], size: int, path: Path, hint: str) -> bytes:
+def _part(file: IO[bytes], path: Path, hint: str, size: int, *, of_a_line: bool = False) -> bytes:
     try:
-        return file.read(size)
+        return file.readline(size) if of_a_line else file.read(size)
     except (OSError, EOFError, zlib.error) as error:
         raise _unreadable(path, error, hint) from error
 
@@ -159,4 +135,4 @@ def _unreadable(path: Path, error: Exception, hint: str) -> DataError:
 
 
 def _too_large(place: str, most: int, hint: str) -> DataError:
-    return DataError(f"{place}: larger than {most // 2**20:,} MiB", hint=hint)
+    return DataError(f"{place}: longer than {most >> 20} MiB, which is all that is read", hint=hint)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lrmtest.bounded import parse_json, read_lines
 from lrmtest.errors import DataError
 from lrmtest.runs.files import replacing
 from lrmtest.runs.manifest import Manifest
@@ -189,19 +190,8 @@ def _row(line: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
 
 
 def _read_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, text in enumerate(file, start=1):
-                try:
-                    line = json.loads(text)
-                except ValueError as error:
-                    raise DataError(
-                        f"{path}:{number}: not JSON: {error}", hint=_NOT_AN_EXPORT
-                    ) from error
-                if not isinstance(line, dict):
-                    raise DataError(f"{path}:{number}: not a JSON object", hint=_NOT_AN_EXPORT)
-                yield number, line
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8: {error}", hint=_NOT_AN_EXPORT) from error
+    for number, _, text in read_lines(path):
+        line = parse_json(text, f"{path}:{number}", hint=_NOT_AN_EXPORT)
+        if not isinstance(line, dict):
+            raise DataError(f"{path}:{number}: not a JSON object", hint=_NOT_AN_EXPORT)
+        yield number, line

@@ -194,7 +194,7 @@ def test_what_is_written_is_read(tmp_path_factory, pairs, ascii_only, newline, b
         ('{"question": 1, "output": "x", "sample": true}', "'sample' must be"),
         ('{"question": 1, "output": "x", "seconds": NaN}', "'seconds' must be"),
         ('{"question": 1, "output": "x", "suite": 3}', "'suite' must be"),
-        ('{"question": 1, "output": "x"', "not JSON"),
+        ('{"question": 1, "output": "x"', "not valid JSON"),
         ("[1]", "not a JSON object"),
         ("[" * 100000, "nested too deeply"),
     ],
@@ -211,7 +211,7 @@ def test_malformed_lines_are_named_before_anything_runs(tmp_path, line, words):
 def test_bytes_that_are_no_text_are_named(tmp_path):
     path = tmp_path / "bad.jsonl"
     path.write_bytes(b'{"question": 1, "output": "\xff"}\n')
-    with pytest.raises(DataError, match=r"bad\.jsonl:1: not JSON"):
+    with pytest.raises(DataError, match=r"bad\.jsonl:1: not UTF-8"):
         Recording(path)
 
 

@@ -439,7 +439,7 @@ def test_a_start_that_fails_says_why_and_leaves_nothing(served):
     done = lrmtest(
         "serve", f"m={served}", "--engine", "llamacpp", "--engine-arg=--port", "--engine-arg=nope"
     )
-    assert done.returncode == 1
+    assert done.returncode == 11
     assert "lrmtest: llama-server" in done.stderr
     assert "Traceback" not in done.stderr
     assert warm_record("m") is None
@@ -460,8 +460,8 @@ def test_engines_without_a_server_are_refused(model_file):
 SUITE = """
 import lrmtest
 
-@lrmtest.suite("fresh-temporal")
-def test_temporal(question, model):
+@lrmtest.suite("fresh-arithmetic")
+def test_arithmetic(question, model):
     assert model.solve(question).completion.text
 """
 

@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,15 @@ torch = pytest.importorskip("torch")
 
 from asking import Session, ask  # noqa: E402
 from processes import wait_for  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+from torch import zeros  # noqa: E402
 
 from lrmtest.errors import ModelError, UsageError  # noqa: E402
 from lrmtest.models.card import ModelCard  # noqa: E402
 from lrmtest.models.engines.base import Message  # noqa: E402
 from lrmtest.models.engines.options import EngineOptions  # noqa: E402
 from lrmtest.models.engines.tokenizers.chat import ChatTokenizer  # noqa: E402
+from lrmtest.models.engines.tokenizers.counter import load_counter  # noqa: E402
 from lrmtest.models.engines.transformers import engine as transformers_engine  # noqa: E402
 from lrmtest.models.engines.transformers.batcher import Batcher  # noqa: E402
 from lrmtest.models.engines.transformers.engine import TransformersEngine  # noqa: E402
@@ -257,7 +261,7 @@ def test_weights_that_are_missing_or_broken(tiny_model, tmp_path):
     for file in tiny_model.iterdir():
         if file.suffix != ".safetensors":
             (tmp_path / file.name).write_bytes(file.read_bytes())
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match=r"no \*\.safetensors file"):
         make(tmp_path, device="cpu").start([], print)
     (tmp_path / "model.safetensors").write_bytes(b"\x08" * 100)
     with pytest.raises(ModelError, match="cannot be loaded"):
@@ -276,7 +280,7 @@ def change(file, **values):
     ("damage", "message", "hint"),
     [
         (lambda folder: cut(folder / "model.safetensors"), "SafetensorError", "truncated"),
-        (lambda folder: (folder / "model.safetensors").unlink(), "no file named", "are missing"),
+        (lambda folder: (folder / "model.safetensors").unlink(), r"no \*\.safetensors", "save_pre"),
         (
             lambda folder: (folder / "tokenizer.json").unlink(),
             "tokenizer at .* cannot be read",
@@ -304,6 +308,83 @@ def test_why_a_checkpoint_cannot_be_loaded(tiny_model, tmp_path, damage, message
     assert hint in caught.value.hint
 
 
+def rewrite(folder, edit):
+    """Save the checkpoint's tensors anew, as `edit` leaves them."""
+    tensors = load_file(folder / "model.safetensors")
+    edit(tensors)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def lose(*names):
+    return lambda tensors: [tensors.pop(name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lose("model.norm.weight"), r"1 tensor \(model\.norm\.weight\) is missing"),
+        (
+            lose(*(f"model.layers.1.self_attn.{name}_proj.weight" for name in "qkvo")),
+            r"4 tensors \(model\.layers\.1\.self_attn\.k_proj.*, \.\.\.\) are missing",
+        ),
+        (lose("lm_head.weight"), r"1 tensor \(lm_head\.weight\) is missing"),
+        (
+            lambda tensors: tensors.update({"model.layers.0.self_attn.q_proj.bias": zeros(32)}),
+            r"1 tensor \(model\.layers\.0\.self_attn\.q_proj\.bias\) is in the weights, but not",
+        ),
+        (
+            lambda tensors: tensors.update({"model.layers.0.mlp.up_proj.weight_scale": zeros(1)}),
+            "but not in the model",
+        ),
+    ],
+)
+def test_a_model_that_would_not_be_the_checkpoints_is_refused(tiny_model, tmp_path, edit, message):
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    rewrite(folder, edit)
+    with pytest.raises(ModelError, match=message):
+        make(folder, device="cpu").start([], print)
+
+
+def test_tied_weights_may_be_absent_and_other_modules_are_told(tiny_model, tmp_path):
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    change(folder / "config.json", tie_word_embeddings=True)
+    rewrite(folder, lose("lm_head.weight"))
+    rewrite(folder, lambda tensors: tensors.update({"model.layers.9.eh_proj.weight": zeros(4)}))
+    told = []
+    Session(make(folder, device="cpu", tell=told.append)).engine.close()
+    (line,) = told
+    assert "1 tensor (model.layers.9.eh_proj.weight) is in the weights" in line
+
+
+def test_an_index_that_leads_elsewhere_is_not_followed(tiny_model, tmp_path):
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    weights = folder / "model.safetensors"
+    weights.rename(tmp_path / "elsewhere.safetensors")
+    names = dict.fromkeys(load_file(tmp_path / "elsewhere.safetensors"), "../elsewhere.safetensors")
+    index = {"metadata": {}, "weight_map": names}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelError, match="outside of its folder"):
+        make(folder, device="cpu").start([], print)
+
+
+def test_code_that_came_along_is_not_run(tiny_model, tmp_path):
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "model"))
+    ran = tmp_path / "ran"
+    (folder / "modeling.py").write_text(f"open({str(ran)!r}, 'w')\n")
+    change(
+        folder / "config.json",
+        model_type="novel",
+        auto_map={"AutoConfig": "modeling.C", "AutoModelForCausalLM": "modeling.M"},
+    )
+    change(folder / "tokenizer_config.json", auto_map={"AutoTokenizer": [None, "modeling.T"]})
+    (folder / "lrmtest-card.toml").write_text('engine_args = ["--trust-remote-code"]\n')
+    with pytest.raises(ModelError):
+        make(folder, device="cpu").start([], print)
+    with suppress(ModelError):
+        load_counter(str(folder))
+    assert not ran.exists()
+
+
 def test_nothing_is_written_to_the_terminal(tiny_model, capfd):
     session = Session(make(tiny_model, device="cpu"))
     session.run(ask("quiet?", temperature=0.7))
@@ -311,7 +392,6 @@ def test_nothing_is_written_to_the_terminal(tiny_model, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.xdist_group("transformers")
 @pytest.mark.engine
 def test_real_greedy_equals_generate(real, smollm2_folder):
     texts = [
@@ -323,7 +403,6 @@ def test_real_greedy_equals_generate(real, smollm2_folder):
     compare_with_generate(real, smollm2_folder, texts, 40)
 
 
-@pytest.mark.xdist_group("transformers")
 @pytest.mark.engine
 def test_real_seeds_budgets_and_counts(real, smollm2_folder):
     wanted = ask("Name a colour.", temperature=0.8, seed=3, budget=32)

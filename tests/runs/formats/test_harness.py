@@ -258,7 +258,7 @@ def test_a_whole_result_has_a_log_for_each_task_that_generated(tmp_path):
         read_harness_results(path)
 
 
-@pytest.mark.parametrize("value", [10**400, -1, 1e308, float("nan"), "512", True, [], None])
+@pytest.mark.parametrize("value", [10**299, -1, 1e308, float("nan"), "512", True, [], None])
 def test_settings_that_cannot_be_are_left_out(tmp_path, value):
     row = lines(real("dummy", "sums"))[0]
     row["arguments"]["gen_args_0"]["arg_1"] = {"temperature": value, "max_gen_toks": value}

@@ -253,7 +253,7 @@ def test_a_run_that_did_not_end_well_is_told(members, tmp_path):
     assert "of 12 planned samples" in remark
 
 
-@pytest.mark.parametrize("value", [10**400, -5, 1.5, True, "9", None])
+@pytest.mark.parametrize("value", [10**299, -5, 1.5, True, "9", None])
 def test_counts_that_cannot_be_are_unknown(members, tmp_path, value):
     output = members["samples/temporal-0-0_epoch_1.json"]["output"]
     changed = output | {"usage": {"output_tokens": value}, "time": value}

@@ -40,11 +40,11 @@ def test_the_same_rows_in_every_form(tmp_path, data):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b'{"a": 1}\n{"a"', "rows:2: not JSON"),
+        (b'{"a": 1}\n{"a"', "rows:2: not valid JSON"),
         (b'{"a": 1}\n[1]\n', "rows:2: not a JSON object"),
         (b'[{"a": 1}, 2]', "rows, row 2: not a JSON object"),
-        (b"[" * 100_000, "rows: not JSON"),
-        (b'{"a": ' + b"[" * 100_000, "rows:1: not JSON"),
+        (b"[" * 100_000, "rows: not valid JSON"),
+        (b'{"a": ' + b"[" * 100_000, "rows:1: not valid JSON"),
         (b'{"a": "\xff"}', "rows:1: not UTF-8"),
         (gzip.compress(as_lines(ROWS), mtime=0)[:-9], "cannot read"),
         (b"\x1f\x8b no gzip", "cannot read"),
@@ -64,20 +64,20 @@ def test_a_folder_or_nothing_is_told(tmp_path):
 
 
 def test_lines_documents_and_packed_files_have_a_largest_size(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MOST_LINE_BYTES", 1000)
-    monkeypatch.setattr(module, "MOST_DOCUMENT_BYTES", 2000)
-    monkeypatch.setattr(module, "MOST_UNPACKED_BYTES", 3000)
+    monkeypatch.setattr(module, "LINE", 1000)
+    monkeypatch.setattr(module, "DOCUMENT", 2000)
+    monkeypatch.setattr(module, "MOST_UNPACKED", 3000)
     path = tmp_path / "rows"
     for data, said in (
-        (b'{"a": "' + b"x" * 1000 + b'"}', "rows:1: larger than"),
-        (b"[" + b" " * 2000 + b"]", "rows: larger than"),
-        (gzip.compress(b'{"a": 1}\n' * 1000), "rows: larger than"),
+        (b'{"a": "' + b"x" * 1000 + b'"}', "rows:1: longer than"),
+        (b"[" + b" " * 2000 + b"]", "rows: longer than"),
+        (gzip.compress(b'{"a": 1}\n' * 1000), "rows: longer than"),
     ):
         path.write_bytes(data)
         with pytest.raises(DataError, match=said):
             list(json_rows(path, "hint"))
     path.write_bytes(gzip.compress(b'{"a": 1}' + b" " * 10**6))
-    with pytest.raises(DataError, match="larger than"):
+    with pytest.raises(DataError, match="longer than"):
         json_document(path, "hint")
 
 

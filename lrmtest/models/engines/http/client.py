@@ -9,23 +9,35 @@ import asyncio
 import contextlib
 import functools
 import json
+import logging
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
-from lrmtest.models.engines.base import Request
-from lrmtest.models.engines.http.endpoint import KEY_VARIABLES, Endpoint
+from lrmtest.masking import masked
+from lrmtest.models.engines.http.endpoint import KEY_VARIABLE, Endpoint
+from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.retry import retry_after_seconds
-from lrmtest.models.engines.http.sse import EventParser, EventTooLargeError
-from lrmtest.models.engines.http.stream import (
-    BrokenAnswerError,
-    ChatReply,
-    ChatStream,
-    RefusedError,
-)
+from lrmtest.models.engines.http.sse import EventParser, EventTooLargeError, ServerEvent
+from lrmtest.models.engines.http.stream import ChatReply, ChatStream
+
+
+class _MaskedUrls(logging.Filter):
+    """Keeps secrets of URLs out of the lines that httpx logs of every request."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                masked(str(part)) if isinstance(part, httpx.URL) else part for part in record.args
+            )
+        return True
+
+
+logging.getLogger("httpx").addFilter(_MaskedUrls())
 
 _CONNECT_SECONDS = 15.0
 _DRAIN_SECONDS = 1.0
@@ -33,8 +45,15 @@ _DRAIN_SECONDS = 1.0
 _KEEPALIVE_SECONDS = 4.0
 _MAX_ERROR_BYTES = 64 << 10
 _MAX_JSON_BYTES = 32 << 20
-_MAX_BYTES_PER_TOKEN = 8192
+_MAX_BEGINNING = 4096
+# Beside answers, everything a server is asked is known to it at once.
+_FACT_SECONDS = 60.0
+_AFTER_END_SECONDS = 10.0
 _RETRIED_STATUSES = (408, 409, 425, 429)
+
+QUEUE_SILENCES = 4
+"""Before the first piece of text a server that keeps showing that it lives may take this many
+times as long as it may be silent."""
 
 
 class ChatClient:
@@ -46,8 +65,9 @@ class ChatClient:
 
     Args:
         endpoint: where the server is.
-        timeout: seconds a request may go without a byte; reaching the server has 15 of them.
-        on_data: called whenever the server sends part of an answer.
+        timeout: seconds a request may go without progress: without a piece of text once there was
+            one, without a byte before; reaching the server has 15 of them.
+        on_data: called whenever the server sends part of an answer's text.
     """
 
     def __init__(
@@ -73,48 +93,43 @@ class ChatClient:
             trust_env=trust_env,
         )
 
-    async def chat(
-        self, request: Request, body: Mapping[str, Any], stream: ChatStream
-    ) -> ChatReply:
+    async def chat(self, content: Mapping[str, Any], stream: ChatStream) -> ChatReply:
         """Ask for one completion, once.
 
         Args:
-            request: whose conversation and sampling to send.
-            body: further fields of the request: the model, parameters of this kind of server.
+            content: the request's body.
             stream: collects the answer; its `pieces` can be read meanwhile.
 
         Raises:
             BrokenAnswerError: the same request may succeed if it is sent again.
             RefusedError: it will not.
         """
-        content = {
-            "messages": [{"role": turn.role, "content": turn.content} for turn in request.messages],
-            "max_tokens": request.sampling.max_tokens,
-            "temperature": request.sampling.temperature,
-            "top_p": request.sampling.top_p,
-            "seed": request.seed,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            **body,
-        }
         url = f"{self.endpoint.url}/chat/completions"
         async with self._answer("POST", url, content) as response:
             if response.status_code != 200:
                 raise await self._refusal(response)
+            self._refuse_compression(response)
             kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
             if kind.endswith("json"):
-                stream.add(self._checked(await self._body(response, _MAX_JSON_BYTES)))
+                answer = self._checked(await self._whole(response))
+                if not (isinstance(answer, dict) and answer.get("choices")):
+                    raise BrokenAnswerError(f"no answer in it: {self.endpoint.quote(str(answer))}")
+                stream.add(answer)
                 stream.ended = True
             elif kind in ("text/event-stream", "text/plain", ""):
-                limit = (32 << 20) + request.sampling.max_tokens * _MAX_BYTES_PER_TOKEN
-                await self._read_events(response, stream, limit)
+                await self._read_events(response, stream)
             else:
                 start = self._say(await self._body(response, _MAX_ERROR_BYTES, cut=True))
-                raise RefusedError(
+                raise BrokenAnswerError(
                     f"the server answered with {self.endpoint.quote(kind, 60)}: {start}",
-                    hint="is this URL the API's, or a web page's?",
+                    shape=kind,
                 )
-            return stream.reply()
+            return self._without_key(stream.reply())
+
+    def _without_key(self, reply: ChatReply) -> ChatReply:
+        """`reply`, unless the server has put the key into it: then with asterisks there."""
+        text = self.endpoint.hide(reply.text)
+        return reply if text == reply.text else replace(reply, text=text)
 
     async def get(self, url: str) -> Any:
         """The JSON value at `url`; raises as `chat` does."""
@@ -129,10 +144,14 @@ class ChatClient:
         await self._http.aclose()
 
     async def _json(self, method: str, url: str, content: Mapping[str, Any] | None) -> Any:
-        async with self._answer(method, url, content) as response:
-            if response.status_code != 200:
-                raise await self._refusal(response)
-            return _parse(await self._body(response, _MAX_JSON_BYTES))
+        seconds = min(self._timeout, _FACT_SECONDS)
+        try:
+            async with asyncio.timeout(seconds), self._answer(method, url, content) as response:
+                if response.status_code != 200:
+                    raise await self._refusal(response)
+                return _parse(await self._body(response, _MAX_JSON_BYTES))
+        except TimeoutError as error:
+            raise BrokenAnswerError(f"no whole answer within {seconds:g} s") from error
 
     @contextlib.asynccontextmanager
     async def _answer(
@@ -152,59 +171,93 @@ class ChatClient:
             words = self.endpoint.quote(str(error)) or type(error).__name__
             raise BrokenAnswerError(f"connection failed: {words}") from error
 
-    async def _read_events(
-        self, response: httpx.Response, stream: ChatStream, max_bytes: int
-    ) -> None:
-        parser = EventParser()
-        chunks = response.aiter_raw()
-        received, lines, last_line = 0, 0, time.monotonic()
+    async def _whole(self, response: httpx.Response) -> bytes:
+        """The body of a server that does not stream; blanks may tell that it works on it."""
+        patience = QUEUE_SILENCES * self._timeout
         try:
-            async for chunk in chunks:
-                for data in parser.feed(chunk):
-                    self._take(data, stream)
-                self._on_data()
+            async with asyncio.timeout(patience):
+                return await self._body(response, _MAX_JSON_BYTES)
+        except TimeoutError as error:
+            raise BrokenAnswerError(f"no whole answer within {patience:g} s") from error
+
+    async def _read_events(self, response: httpx.Response, stream: ChatStream) -> None:
+        parser = EventParser()
+        beginning = b""
+        life = _Life(self._timeout)
+        received = 0
+        chunks = response.aiter_raw()
+        try:
+            while (chunk := await self._next(chunks, stream)) is not None:
+                for event in parser.feed(chunk):
+                    self._take(event, stream)
                 if stream.looped:
                     return  # leaving closes the connection, which stops the server
                 if stream.ended:
                     await _drain(chunks)
                     return
-                # Drops that never make a line are no better than silence.
-                if parser.lines > lines:
-                    lines, last_line = parser.lines, time.monotonic()
-                elif time.monotonic() - last_line > self._timeout:
-                    raise BrokenAnswerError(f"not a line within {self._timeout:g} s")
+                if life.seen(stream.pieces, parser.lines):
+                    self._on_data()
+                if not stream.pieces:
+                    beginning = (beginning + chunk)[:_MAX_BEGINNING]
                 received += len(chunk)
-                if received > max_bytes:
+                if received > stream.max_bytes:
                     raise RefusedError("the server's answer does not end")
         except EventTooLargeError as error:
-            raise BrokenAnswerError(f"malformed answer: {error}") from error
-        for data in parser.finish():
-            self._take(data, stream)
+            raise BrokenAnswerError(f"malformed answer: {error}", shape=str(error)) from error
+        for event in parser.finish():
+            self._take(event, stream)
+        if not (stream.pieces or stream.end_told or stream.ended):
+            words = f": {self._say(beginning)}" if beginning.strip() else ""
+            raise BrokenAnswerError(f"the stream ended before the completion did{words}")
 
-    def _take(self, data: str, stream: ChatStream) -> None:
-        if data.strip() == "[DONE]":
+    async def _next(self, chunks: AsyncIterator[bytes], stream: ChatStream) -> bytes | None:
+        """The next bytes; None at the end, and when nothing follows the finish reason."""
+        if not stream.end_told:
+            return await anext(chunks, None)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(_AFTER_END_SECONDS, self._timeout / 2)):
+                return await anext(chunks, None)
+        return None
+
+    def _take(self, event: ServerEvent, stream: ChatStream) -> None:
+        if event.name.strip().lower() == "error":
+            raise self._told_of_error(event.data)
+        if event.data.strip() == "[DONE]":
             stream.ended = True
         elif not stream.ended:
-            stream.add(self._checked(data))
+            stream.add(self._checked(event.data))
 
     def _checked(self, data: str | bytes) -> object:
-        """The object in `data`, unless it tells of an error in the middle of an answer."""
+        """The object in `data`, unless it tells of an error in the place of an answer."""
         event = _parse(data)
-        error = event.get("error") if isinstance(event, dict) else None
-        if not error:
-            return event
-        code = error.get("code") if isinstance(error, dict) else None
+        if isinstance(event, dict) and _tells_of_error(event):
+            raise self._told_of_error(data)
+        return event
+
+    def _told_of_error(self, data: str | bytes) -> Exception:
+        """What an error amounts to that came with status 200, or in the middle of an answer."""
         words = self._say(data)
-        if isinstance(code, int) and 400 <= code < 500 and code not in _RETRIED_STATUSES:
-            raise RefusedError(f"HTTP {code}: {words}", hint=_hint(code, words))
-        raise BrokenAnswerError(f"the server broke off: {words}")
+        code = _code(data)
+        if code is not None and 400 <= code < 500 and code not in _RETRIED_STATUSES:
+            return RefusedError(
+                f"HTTP {code}: {words}", status=code, hint=_hint(code, words), words=_text(data)
+            )
+        return BrokenAnswerError(f"the server broke off: {words}", busy=code == 429)
+
+    def _refuse_compression(self, response: httpx.Response) -> None:
+        encoding = response.headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity"):
+            words = f"compressed ({self.endpoint.quote(encoding, 20)}), which was not asked for"
+            raise BrokenAnswerError(f"malformed answer: {words}", shape=words)
 
     async def _refusal(self, response: httpx.Response) -> Exception:
         """What an answer other than 200 means."""
         status = response.status_code
-        words = ""
-        with contextlib.suppress(httpx.HTTPError):
-            words = self._say(await self._body(response, _MAX_ERROR_BYTES, cut=True))
+        words, said = "", b""
+        with contextlib.suppress(httpx.HTTPError, TimeoutError):
+            async with asyncio.timeout(min(self._timeout, _FACT_SECONDS)):
+                said = await self._body(response, _MAX_ERROR_BYTES, cut=True)
+                words = self._say(said)
         message = f"HTTP {status}: {words}" if words else f"HTTP {status}"
         if status >= 500 or status in _RETRIED_STATUSES:
             return BrokenAnswerError(
@@ -213,7 +266,7 @@ class ChatClient:
                 retry_after=retry_after_seconds(response.headers.get("retry-after")),
                 busy=status < 500,
             )
-        return RefusedError(message, status=status, hint=_hint(status, words))
+        return RefusedError(message, status=status, hint=_hint(status, words), words=_text(said))
 
     async def _body(self, response: httpx.Response, limit: int, *, cut: bool = False) -> bytes:
         parts: list[bytes] = []
@@ -229,13 +282,12 @@ class ChatClient:
 
     def _say(self, data: str | bytes) -> str:
         """The server's own words in an error, fit to be printed."""
-        text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+        text = _text(data)
         with contextlib.suppress(BrokenAnswerError):
             event = _parse(data)
-            error = event.get("error", event) if isinstance(event, dict) else event
-            words = error.get("message") if isinstance(error, dict) else error
-            if isinstance(words, str):
-                text = words
+            error = event.get("error") or event if isinstance(event, dict) else event
+            said = [error.get(key) for key in _WORDS] if isinstance(error, dict) else [error]
+            text = next((words for words in said if words and isinstance(words, str)), text)
         return self.endpoint.quote(text)
 
 
@@ -253,16 +305,84 @@ async def _drain(chunks: AsyncIterator[bytes]) -> None:
                 pass
 
 
+class _Life:
+    """Whether a stream is alive: text makes progress, anything else only before it begins.
+
+    Drops that never make a line are no better than silence; nor are comments, blank lines and
+    empty pieces once there was text. Before, they may tell of a queue, which takes a while.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._pieces, self._lines = 0, 0
+        self._last_line = self._last_piece = time.monotonic()
+
+    def seen(self, pieces: int, lines: int) -> bool:
+        """Note what has come so far; whether there is new text.
+
+        Raises:
+            BrokenAnswerError: the server has only pretended to live for too long.
+        """
+        now = time.monotonic()
+        if pieces > self._pieces:
+            self._pieces, self._lines = pieces, lines
+            self._last_line = self._last_piece = now
+            return True
+        if lines > self._lines:
+            self._lines, self._last_line = lines, now
+        elif now - self._last_line > self._timeout:
+            raise BrokenAnswerError(f"not a line within {self._timeout:g} s")
+        patience = self._timeout if self._pieces else QUEUE_SILENCES * self._timeout
+        if now - self._last_piece > patience:
+            raise BrokenAnswerError(f"no text within {patience:g} s, though signs of life")
+        return False
+
+
 def _parse(data: str | bytes) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
-        raise BrokenAnswerError("malformed answer: no valid JSON") from None
+        raise BrokenAnswerError("malformed answer: no valid JSON", shape="no valid JSON") from None
+
+
+def _text(data: str | bytes) -> str:
+    return data if isinstance(data, str) else data.decode("utf-8", "replace")
+
+
+_WORDS = ("message", "detail", "msg", "error", "error_msg", "error_message", "reason", "title")
+
+
+def _tells_of_error(event: Mapping[str, Any]) -> bool:
+    """Whether an object is a server's word of trouble, in any of the forms that servers have."""
+    if event.get("error") or event.get("object") == "error" or event.get("type") == "error":
+        return True
+    choices = event.get("choices")
+    if isinstance(choices, list) and choices:
+        return isinstance(choices[0], dict) and bool(choices[0].get("error"))
+    return not event.get("usage") and any(event.get(key) for key in (*_WORDS, "errors", "code"))
+
+
+def _code(data: str | bytes) -> int | None:
+    """The HTTP status in an error's own words; None without one."""
+    with contextlib.suppress(BrokenAnswerError):
+        event = _parse(data)
+        places = (event.get("error"), event) if isinstance(event, dict) else ()
+        for place in (place for place in places if isinstance(place, dict)):
+            for key in ("code", "status", "status_code"):
+                code = place.get(key)
+                if isinstance(code, int) and not isinstance(code, bool):
+                    return code
+                if isinstance(code, str) and code.isdecimal() and len(code) == 3:
+                    return int(code)
+    return None
 
 
 def _hint(status: int, words: str) -> str | None:
     if status in (401, 403):
-        return f"set {' or '.join(KEY_VARIABLES)} in the environment"
+        return (
+            f"set {KEY_VARIABLE}, or {KEY_VARIABLE}_NAME for the model called NAME, "
+            "in the environment"
+        )
     if status == 404:
         return "check the URL, and the model's name with --served-model"
     if 300 <= status < 400:

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from lrmtest.errors import UsageError
+from lrmtest.masking import hidden, masked_url, one_line
 
-KEY_VARIABLES = ("LRMTEST_API_KEY", "OPENAI_API_KEY")
+KEY_VARIABLE = "LRMTEST_API_KEY"
+"""The variable of the environment with the key of a session's only host; see `keys`."""
 
 _API_ROOT = re.compile(r"(?:v\d\w*|openai)")
-
-
-def environment_key() -> str | None:
-    """The API key from the environment; None when no variable is set."""
-    for name in KEY_VARIABLES:
-        if key := os.environ.get(name, "").strip():
-            # An HTTP library would quote the illegal header, key and all, in its own error.
-            if not (key.isascii() and key.isprintable()):
-                raise UsageError(
-                    f"{name} holds characters that no HTTP header can carry",
-                    hint="paste the key again, in one line",
-                )
-            return key
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +44,13 @@ class Endpoint:
             has_host = False
         if not has_host or parts.scheme not in ("http", "https") or " " in text:
             # Not quoted in full: what was pasted here by mistake may be a key.
-            raise UsageError(f"{quote(text, limit=40)!r} is not an endpoint's URL", hint=expected)
+            shown = quote(masked_url(text), limit=60)
+            raise UsageError(f"{shown!r} is not an endpoint's URL", hint=expected)
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise UsageError(
-                f"the URL of the endpoint at {parts.hostname} carries credentials or a query",
-                hint=f"put the key into the environment variable {KEY_VARIABLES[0]}",
+                f"the endpoint's URL {quote(masked_url(text), 60)!r} carries credentials, a query "
+                "or a fragment",
+                hint=f"put the key into the environment variable {KEY_VARIABLE}",
             )
         path = parts.path.rstrip("/").removesuffix("/chat/completions").rstrip("/")
         if not _API_ROOT.fullmatch(path.rpartition("/")[2]):
@@ -85,15 +74,15 @@ class Endpoint:
             return False
         return address.is_loopback or address.is_unspecified
 
+    def hide(self, text: str) -> str:
+        """What the server said, with asterisks for the key; all else stays in place."""
+        return hidden(text, self.key, length=True) if self.key else text
+
     def quote(self, text: str, limit: int = 300) -> str:
         """What the server said, safe to print: one line, bounded, without the key."""
         if self.key:
-            text = text.replace(self.key, "***")
+            text = hidden(text, self.key)
         return quote(text, limit)
 
 
-def quote(text: str, limit: int = 300) -> str:
-    """Foreign text as one short line without control characters."""
-    head = text[: 4 * limit]
-    line = " ".join("".join(char if char.isprintable() else " " for char in head).split())
-    return line if len(line) <= limit and len(head) == len(text) else line[: limit - 1] + "…"
+quote = one_line

@@ -13,7 +13,10 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 MAX_RETRY_AFTER = 120.0
-"""Most seconds that a server's Retry-After is obeyed."""
+"""Most seconds that a server's Retry-After is obeyed; one that asks for more is not waited for."""
+
+SLOWEST_TOKENS_PER_SECOND = 0.5
+"""A completion that comes more slowly than this is given up, unless the user allows more time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,18 @@ class Backoff:
         return sum(self.nominal(retry) for retry in range(1, retries + 1))
 
 
+def default_deadline(max_tokens: int, queue_seconds: float) -> float:
+    """Seconds that a request may take in all, every try and every wait between them included.
+
+    Args:
+        max_tokens: its budget, generated at `SLOWEST_TOKENS_PER_SECOND`.
+        queue_seconds: how long it may wait at the server before its first token.
+    """
+    return queue_seconds + max_tokens / SLOWEST_TOKENS_PER_SECOND
+
+
 def retry_after_seconds(header: str | None) -> float | None:
-    """What a Retry-After header asks for, in [0, `MAX_RETRY_AFTER`]; None without a valid one.
+    """The seconds that a Retry-After header asks for, finite and not negative; None without one.
 
     The header is a number of seconds or an HTTP date (RFC 9110, section 10.2.3).
     """
@@ -54,14 +67,12 @@ def retry_after_seconds(header: str | None) -> float | None:
     except ValueError:
         try:
             when = parsedate_to_datetime(header)
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, TypeError):
             return None
         if when.tzinfo is None:
             when = when.replace(tzinfo=UTC)
         seconds = (when - datetime.now(UTC)).total_seconds()
-    if math.isnan(seconds):
-        return None
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER)
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
 class CircuitBreaker:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeGuard
 
 from lrmtest.errors import ModelError, UsageError
+from lrmtest.models.chat_template import template_sha256
 from lrmtest.models.engines.base import Message, Sampling
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.endpoint import quote
-from lrmtest.models.engines.http.stream import BrokenAnswerError, RefusedError
+from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 
 VLLM, SGLANG, LLAMA_CPP = "vllm", "sglang", "llama.cpp"
 
@@ -28,6 +29,16 @@ _PLAIN_SAMPLING: dict[str, dict[str, Any]] = {
 # Of one token left by top-k nothing has to be drawn. With the samplers above llama-server goes
 # through the whole vocabulary at temperature 0, too, which took 4 % of its time.
 _LLAMA_CPP_GREEDY: dict[str, Any] = {"samplers": ["top_k"], "top_k": 1}
+
+# What an entry of /v1/models may say of the model, and not of the request for it: vLLM's `created`
+# is the time of asking, its `permission` has a new id each time.
+_TOLD = ("root", "parent", "owned_by", "max_model_len", "context_length", "quantization", "hf_repo")
+_MOVING_CREATED = ("vllm", "sglang", "llamacpp")
+_SETTLED_SECONDS = 86_400.0
+# What llama-server's `meta` says of the weights; their quantization is the file type.
+_META = ("ftype", "n_params", "size", "n_vocab", "vocab_type", "n_embd", "n_ctx_train")
+_MOST_TOLD = 1 << 53  # JSON numbers above are not the same everywhere
+_SGLANG_INFO = ("model_path", "tokenizer_path", "quantization", "dtype", "kv_cache_dtype")
 
 # Gateways may have no list of models; transformers serve fails without a hub cache to list.
 _NO_LISTING = (404, 405, 500, 501)
@@ -52,6 +63,8 @@ class ServerFacts:
         context_length: tokens of prompt and completion together; None when unknown.
         slots: requests it works on at once; None when unknown.
         details: what else could change an outcome, for the manifest.
+        told: all that the server tells of its model, JSON values; equal at every start of the
+            same model.
     """
 
     kind: str
@@ -60,6 +73,7 @@ class ServerFacts:
     context_length: int | None = None
     slots: int | None = None
     details: dict[str, Any] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -102,15 +116,34 @@ async def probe(client: ChatClient, served_model: str | None) -> ServerFacts:
     models = _models(listing)
     entry = _choose(models, served_model, url)
     owner = entry.get("owned_by")
+    facts = await _of_kind(client, entry, owner)
+    told = {"id": entry["id"], **_told(entry, _TOLD), **facts.told}
+    created = entry.get("created")
+    # Some tell the time of asking, or of their own start.
+    settled = _is_number(created) and 0 < created < time.time() - _SETTLED_SECONDS
+    if settled and owner not in _MOVING_CREATED:
+        told["created"] = created
+    told |= {"server": facts.kind, "version": facts.version}
+    return replace(facts, told={name: value for name, value in told.items() if value != ""})
+
+
+async def _of_kind(client: ChatClient, entry: Mapping[str, Any], owner: object) -> ServerFacts:
+    """What a server of its kind tells, beside its entry in the list of models."""
+    root = client.endpoint.root
     if owner == "llamacpp":
         return await _llama_cpp(client, entry)
     context = _positive(entry.get("max_model_len"))
     if owner == "vllm":
-        version = (await _optional(client, f"{client.endpoint.root}/version")).get("version")
-        return ServerFacts(VLLM, _short(version), entry["id"], context)
+        version = (await _optional(client, f"{root}/version")).get("version")
+        # Off unless asked for: --enable-tokenizer-info-endpoint.
+        tokenizer = await _optional(client, f"{root}/tokenizer_info")
+        told = _template(tokenizer.get("chat_template"))
+        told |= _told(tokenizer, ("tokenizer_class",))
+        return ServerFacts(VLLM, _short(version), entry["id"], context, told=told)
     if owner == "sglang":
-        info = await _optional(client, f"{client.endpoint.root}/get_server_info")
-        return ServerFacts(SGLANG, _short(info.get("version")), entry["id"], context)
+        info = await _optional(client, f"{root}/get_server_info")
+        told = _told(info, _SGLANG_INFO)
+        return ServerFacts(SGLANG, _short(info.get("version")), entry["id"], context, told=told)
     return ServerFacts("", "", entry["id"], context)
 
 
@@ -154,13 +187,17 @@ async def _llama_cpp(client: ChatClient, entry: Mapping[str, Any]) -> ServerFact
     props = await _optional(client, f"{client.endpoint.root}/props")
     settings = props.get("default_generation_settings")
     context = settings.get("n_ctx") if isinstance(settings, dict) else None
-    details = {}
-    if isinstance(template := props.get("chat_template"), str):
-        digest = hashlib.sha256(template.encode("utf-8", "surrogatepass")).hexdigest()
-        details["chat_template_sha256"] = digest
+    details = _template(props.get("chat_template"))
+    told = {**details, **_told(props, ("model_path",))}
+    if context:
+        told |= _told({"context": context}, ("context",))
+    if isinstance(settings, dict) and settings.get("lora"):
+        told["lora"] = quote(str(settings["lora"]), 200)
     meta = entry.get("meta")
-    if isinstance(meta, dict) and (quantization := _short(meta.get("ftype"))):
-        details["file_type"] = quantization
+    if isinstance(meta, dict):
+        told |= _told(meta, _META)
+        if quantization := _short(meta.get("ftype")):
+            details["file_type"] = quantization
     return ServerFacts(
         LLAMA_CPP,
         _short(props.get("build_info")),
@@ -168,7 +205,30 @@ async def _llama_cpp(client: ChatClient, entry: Mapping[str, Any]) -> ServerFact
         context_length=_positive(context),
         slots=_positive(props.get("total_slots")),
         details=details,
+        told=told,
     )
+
+
+def _template(text: object) -> dict[str, str]:
+    return {"chat_template_sha256": template_sha256(text)} if isinstance(text, str) else {}
+
+
+def _told(raw: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Those of `names` that `raw` has, as numbers or short texts; no more is believed."""
+    found: dict[str, Any] = {}
+    for name in names:
+        value = raw.get(name)
+        if isinstance(value, bool) or _is_number(value):
+            found[name] = value
+        elif isinstance(value, str) and value:
+            found[name] = quote(value, 200)
+    return found
+
+
+def _is_number(value: object) -> TypeGuard[int | float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return -_MOST_TOLD < value < _MOST_TOLD
 
 
 def _models(listing: object) -> list[dict[str, Any]]:

@@ -5,16 +5,27 @@ Format: https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-a
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 MAX_EVENT_BYTES = 4 << 20
 """Far above any real event (one token's event is under a kilobyte)."""
+
+_NAME_BYTES = 80
 
 
 class EventTooLargeError(ValueError):
     """A line or an event is longer than the parser was told to hold."""
 
 
+class ServerEvent(NamedTuple):
+    """What is read of an event: its ``event`` field, mostly empty, and its ``data``."""
+
+    name: str
+    data: str
+
+
 class EventParser:
-    """Turns bytes, cut anywhere, into the ``data`` of each event; everything else is dropped.
+    """Turns bytes, cut anywhere, into the events that have ``data``; all else is dropped.
 
     Linear in what it is fed and never holds more than `max_bytes` of it.
 
@@ -29,10 +40,11 @@ class EventParser:
         self._line_bytes = 0
         self._data: list[str] = []
         self._data_bytes = 0
+        self._name = ""
         self._after_cr = False
 
-    def feed(self, chunk: bytes) -> list[str]:
-        """The data of every event that `chunk` completes.
+    def feed(self, chunk: bytes) -> list[ServerEvent]:
+        """Every event that `chunk` completes.
 
         Raises:
             EventTooLargeError: a line or an event exceeds the limit.
@@ -46,7 +58,7 @@ class EventParser:
             return []
         self._after_cr = chunk.endswith(b"\r")
         *ended, rest = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        events: list[str] = []
+        events: list[ServerEvent] = []
         for part in ended:
             self._grow(part)
             line = b"".join(self._line)
@@ -56,9 +68,9 @@ class EventParser:
             self._grow(rest)
         return events
 
-    def finish(self) -> list[str]:
-        """The data of an event that the end of the stream cut off before its blank line."""
-        events: list[str] = []
+    def finish(self) -> list[ServerEvent]:
+        """The event that the end of the stream cut off before its blank line."""
+        events: list[ServerEvent] = []
         if self._line:
             self._end_line(b"".join(self._line), events)
         self._end_line(b"", events)
@@ -71,12 +83,12 @@ class EventParser:
             raise EventTooLargeError(f"more than {self._max_bytes} bytes in one event")
         self._line.append(part)
 
-    def _end_line(self, line: bytes, events: list[str]) -> None:
+    def _end_line(self, line: bytes, events: list[ServerEvent]) -> None:
         self.lines += 1
         if not line:
             if self._data:
-                events.append("\n".join(self._data))
-            self._data, self._data_bytes = [], 0
+                events.append(ServerEvent(self._name, "\n".join(self._data)))
+            self._data, self._data_bytes, self._name = [], 0, ""
             return
         if self.lines == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
@@ -84,3 +96,5 @@ class EventParser:
         if field == b"data":
             self._data_bytes += len(line) + 1
             self._data.append(value.removeprefix(b" ").decode("utf-8", "replace"))
+        elif field == b"event":
+            self._name = value.removeprefix(b" ")[:_NAME_BYTES].decode("utf-8", "replace")

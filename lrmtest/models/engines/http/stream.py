@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lrmtest.grading.completion import FinishReason
+from lrmtest.models.engines.http.content import texts_of
+from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
+from lrmtest.models.engines.http.finish_reasons import FinishMeaning, finish_word, meaning_of
+from lrmtest.models.engines.recorded.finish_reason import ends_a_sentence
 from lrmtest.unicode import well_formed
 
 if TYPE_CHECKING:
@@ -15,61 +19,14 @@ if TYPE_CHECKING:
 DetectorMaker = Callable[[], "LoopDetector"]
 """Makes one detector per completion."""
 
-FINISH_REASONS: dict[str, FinishReason] = {
-    "stop": "stop",
-    "eos": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "tool_calls": "stop",
-    "function_call": "stop",
-    "length": "length",
-    "max_tokens": "length",
-}
-"""What servers call the end of a completion. A tool call ends the model's turn by its own will."""
-
-INTERRUPTED = ("abort", "aborted", "error", "cancelled")
-"""Finish reasons of a server that gave the completion up itself; another try may go well."""
-
 _MAX_CHARS_PER_TOKEN = 256  # no vocabulary in use has a longer token
 _MAX_PIECES_PER_TOKEN = 8  # gateways cut a token's text into a few pieces, never into many
+_MAX_BYTES_PER_TOKEN = 8192
 _MAX_COUNT = 1 << 40
+_MOST_CLOSINGS = 1024  # a model that repeats the tag to its budget needs no more of them
 
-
-class BrokenAnswerError(Exception):
-    """The answer is malformed or was broken off; the same request may succeed again.
-
-    Attributes:
-        status: the HTTP status that said so; None when the trouble is elsewhere.
-        retry_after: seconds the server asked to wait; None when it did not.
-        busy: the server is well and merely wants to be asked later.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        status: int | None = None,
-        retry_after: float | None = None,
-        busy: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.retry_after = retry_after
-        self.busy = busy
-
-
-class RefusedError(Exception):
-    """The server will not answer this request, however often it is asked.
-
-    Attributes:
-        status: the HTTP status that said so; None when the trouble is elsewhere.
-        hint: the next step.
-    """
-
-    def __init__(self, message: str, *, status: int | None = None, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.hint = hint
+_PROMPT_TOKENS = ("prompt_tokens", "input_tokens")
+_COMPLETION_TOKENS = ("completion_tokens", "output_tokens", "generated_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +36,19 @@ class Closing:
     Attributes:
         pieces: pieces of text, the one that completed the tag included.
         tokens: completion tokens up to the end of that piece; None when unknown.
-        rest: what that piece holds behind the tag.
+        text: ends as that piece does; all closings of a piece have one text in common.
+        end: where the tag ends in it.
     """
 
     pieces: int
     tokens: int | None
-    rest: str
+    text: str
+    end: int
+
+    @property
+    def rest(self) -> str:
+        """What the piece holds behind the tag."""
+        return self.text[self.end :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,25 +58,39 @@ class ChatReply:
     Attributes:
         text: reasoning and answer in one, tags included; always valid Unicode.
         finish_reason: how it ended.
+        finish_word: the server's word for that; empty where it sent none.
         prompt_tokens, completion_tokens, reasoning_tokens: None where the server did not say.
         pieces: how many pieces of text came; the number of tokens on most servers.
-        closings: each closing tag, by its end in `text`.
+        closings: the last closing tags, 1,024 at least where there are as many, by their ends in
+            `text`.
     """
 
     text: str
     finish_reason: FinishReason
+    finish_word: str
     prompt_tokens: int | None
     completion_tokens: int | None
     reasoning_tokens: int | None
     pieces: int
     closings: dict[int, Closing]
 
+    @property
+    def left_early(self) -> bool:
+        """It was stopped here, in a loop, so that the server could not tell its end."""
+        return self.finish_reason == "loop" and not self.finish_word
+
 
 class ChatStream:
     """Collects one completion; `add` takes each object in the order in which it came.
 
-    Servers with a reasoning parser send the reasoning in a field of its own and drop the tags;
-    they are put back, so that every engine's text reads the same.
+    Servers with a reasoning parser send the reasoning apart and drop the tags; they are put back,
+    so that every engine's text reads the same: opening tag, reasoning, closing tag, answer.
+
+    Attributes:
+        pieces: pieces of text so far.
+        tokens: tokens so far, as far as they are known.
+        ended: the server said that nothing more comes; set by whoever reads the wire.
+        max_bytes: what an answer within the budget can take on the wire at most.
 
     Args:
         tags: the model's opening and closing reasoning tag.
@@ -132,6 +110,8 @@ class ChatStream:
         self.pieces = 0
         self.tokens = 0
         self.ended = False
+        self.max_bytes = (32 << 20) + max_tokens * _MAX_BYTES_PER_TOKEN
+        self._max_tokens = max_tokens
         self._opening, self._closing = tags
         self._max_chars = 65536 + _MAX_CHARS_PER_TOKEN * max_tokens
         self._max_pieces = 64 + _MAX_PIECES_PER_TOKEN * max_tokens
@@ -141,7 +121,11 @@ class ChatStream:
         self._length = 0
         self._tail = ""
         self._in_reasoning = False
-        self._reason: str | None = None
+        self._apart: tuple[list[str], list[str]] = ([], [])  # reasoning and answer, as sent
+        self._begun = False  # the answer has
+        self._reordered = False
+        self._word = ""
+        self._meaning: FinishMeaning = "unknown"
         self._loop_end: int | None = None
         self._usage: dict[str, Any] = {}
         self._closings: dict[int, Closing] = {}
@@ -151,6 +135,11 @@ class ChatStream:
         """The text's tail has become periodic: nothing that follows can matter."""
         return self._loop_end is not None
 
+    @property
+    def end_told(self) -> bool:
+        """A finish reason has come: what may follow is the usage."""
+        return bool(self._word)
+
     def add(self, event: object) -> None:
         """Take one object: a streamed chunk, or a whole answer of a server that does not stream.
 
@@ -159,75 +148,131 @@ class ChatStream:
             RefusedError: the server says that it cannot answer, or never stops answering.
         """
         if not isinstance(event, dict):
-            raise BrokenAnswerError("malformed answer: not a JSON object")
+            raise _malformed("not a JSON object")
         usage = event.get("usage")
-        if isinstance(usage, dict):
-            self._usage = usage
-        running = _count(usage, "completion_tokens")
+        self._note_usage(usage)
         choices = event.get("choices")
         if choices is None:
             return
         if not isinstance(choices, list):
-            raise BrokenAnswerError("malformed answer: 'choices' is not a list")
+            raise _malformed("'choices' is not a list")
         for choice in choices[:1]:
             if not isinstance(choice, dict):
-                raise BrokenAnswerError("malformed answer: a choice is not an object")
-            message = choice.get("delta")
-            if message is None:  # a whole answer, whose count is not one up to any tag
-                message, running = choice.get("message") or {}, None
-            if not isinstance(message, dict):
-                raise BrokenAnswerError("malformed answer: a message is not an object")
-            reasoning = _text(message, "reasoning_content") or _text(message, "reasoning")
-            content = _text(message, "content")
-            if reasoning or content:
-                self._count_piece(running)
-            if reasoning:
-                self._append(
-                    reasoning if self._in_reasoning else self._opening + reasoning, running
-                )
-                self._in_reasoning = True
-            if content:
-                self._append(self._closing + content if self._in_reasoning else content, running)
-                self._in_reasoning = False
-            reason = choice.get("finish_reason")
-            if reason is not None:
-                self._reason = str(reason)
+                raise _malformed("a choice is not an object")
+            self._note_usage(choice.get("usage"))
+            self._choose(choice, _count(usage, _COMPLETION_TOKENS))
+
+    def _choose(self, choice: dict[str, Any], running: int | None) -> None:
+        """Take a choice; `running` is the server's count of tokens up to it."""
+        message = choice.get("delta")
+        if message is None:  # a whole answer, whose count is not one up to any tag
+            message, running = choice.get("message"), None
+        if message is None:  # of the protocol before chats
+            message = {"content": choice.get("text")}
+        if not isinstance(message, dict):
+            raise _malformed("a message is not an object")
+        reasoning, content = texts_of(message)
+        if reasoning or content:
+            self._count_piece(running)
+        if reasoning:
+            self._reordered = self._reordered or self._begun
+            self._apart[0].append(reasoning)
+            self._append(reasoning if self._in_reasoning else self._opening + reasoning, running)
+            self._in_reasoning = True
+        if content:
+            self._begun = self._begun or not content.isspace()
+            self._apart[1].append(content)
+            self._append(self._closing + content if self._in_reasoning else content, running)
+            self._in_reasoning = False
+        # Gateways translate the word of the server behind them, and may tell it beside.
+        for field in ("finish_reason", "native_finish_reason"):
+            if word := finish_word(choice.get(field)):
+                self._note_end(word)
+
+    def _note_usage(self, usage: object) -> None:
+        if isinstance(usage, dict) and usage:
+            self._usage = usage
+
+    def _note_end(self, word: str) -> None:
+        """Keep the first word whose meaning is known; one of trouble counts before any other."""
+        meaning = meaning_of(word)
+        known, worse = meaning != "unknown", meaning not in ("stop", "unknown", "idle")
+        better = (known and self._meaning == "unknown") or (worse and self._meaning == "stop")
+        if better or not self._word:
+            self._word, self._meaning = word, meaning
 
     def reply(self) -> ChatReply:
         """The finished answer.
 
         Raises:
-            BrokenAnswerError: the stream broke off before its end.
+            BrokenAnswerError: nothing says that the answer is one, or that it had ended.
             RefusedError: the server ended it for a reason that says nothing of the model.
         """
-        text = well_formed("".join(self._parts)[: self._loop_end])
+        text = well_formed(self._text())
+        completion_tokens = _count(self._usage, _COMPLETION_TOKENS)
         details = self._usage.get("completion_tokens_details")
-        completion_tokens = _count(self._usage, "completion_tokens")
         return ChatReply(
             text=text,
-            finish_reason="loop" if self.looped else self._finish_reason(),
-            prompt_tokens=_count(self._usage, "prompt_tokens"),
+            finish_reason=self._finish_reason(text, completion_tokens),
+            finish_word="" if self.looped else self._word,
+            prompt_tokens=_count(self._usage, _PROMPT_TOKENS),
             completion_tokens=completion_tokens,
-            reasoning_tokens=_count(details, "reasoning_tokens"),
+            reasoning_tokens=_count(details, ("reasoning_tokens",))
+            or _count(self._usage, ("reasoning_tokens",)),
             pieces=self.pieces,
             closings=self._closings,
         )
 
-    def _finish_reason(self) -> FinishReason:
-        if self._reason is None:
-            if not self.ended:
-                raise BrokenAnswerError("the stream ended before the completion did")
-            return "stop"
-        if self._reason in INTERRUPTED:
-            raise BrokenAnswerError(f"the server gave up with finish reason {self._reason!r}")
-        if self._reason not in FINISH_REASONS:
-            raise RefusedError(
-                f"the server ended the completion with finish reason {self._reason[:40]!r}",
-                hint="a filtered completion says nothing of the model; turn the filter off"
-                if self._reason == "content_filter"
-                else None,
+    def _text(self) -> str:
+        """Everything, in the order in which all models write it."""
+        if self.looped or not self._apart[0]:
+            return "".join(self._parts)[: self._loop_end]
+        reasoning, answer = ("".join(part) for part in self._apart)
+        # A parser that took the end of the reasoning for the answer's beginning left its tag there.
+        before, _, behind = answer.partition(self._closing)
+        misparsed = bool(behind.strip()) and self._opening not in before
+        if not (misparsed or self._reordered):
+            return "".join(self._parts)
+        self._closings = {}  # of a text in another order
+        return self._opening + reasoning + ("" if misparsed else self._closing) + answer
+
+    def _finish_reason(self, text: str, completion_tokens: int | None) -> FinishReason:
+        if self.looped:
+            return "loop"
+        meaning = self._meaning
+        if meaning == "interrupted" or (meaning == "idle" and not text):
+            raise BrokenAnswerError(f"the server gave up with finish reason {self._word!r}")
+        if meaning == "filtered":
+            if not self._answer_stands(text):
+                raise RefusedError(
+                    f"the server ended the completion with finish reason {self._word!r}",
+                    hint="a filtered completion says nothing of the model; turn the filter off",
+                )
+            return "unknown"
+        if not self._word and not self.ended:
+            raise BrokenAnswerError("the stream ended before the completion did")
+        told = meaning in ("stop", "length", "loop")
+        if not text and not (told and completion_tokens):
+            # A model may end at once, or with a token that has no text. A server that generated
+            # nothing says the same, but for the count.
+            raise BrokenAnswerError(
+                f"finish reason {self._word!r} without any text, and no tokens counted"
+                if self._word
+                else "an end without a finish reason and without any text"
             )
-        return FINISH_REASONS[self._reason]
+        if meaning == "stop" or meaning == "length" or meaning == "loop":
+            return meaning
+        spent = completion_tokens is not None and completion_tokens >= self._max_tokens
+        return "length" if spent else "unknown"
+
+    def _answer_stands(self, text: str) -> bool:
+        """Whether a filtered text had come to the end of a sentence of its answer.
+
+        What a filter cuts off in its reasoning, or in the middle of a sentence, would be graded
+        as the model's mistake.
+        """
+        behind = text.rpartition(self._closing)[2] if self._closings else ""
+        return bool(behind.strip()) and ends_a_sentence(behind)
 
     def _count_piece(self, running: int | None) -> None:
         self.pieces += 1
@@ -255,23 +300,26 @@ class ChatStream:
         end = window.find(self._closing)
         while end != -1:
             end += len(self._closing)
-            closing = Closing(self.pieces, tokens, window[end:])
+            closing = Closing(self.pieces, tokens, window, end)
             self._closings[self._length - len(window) + end] = closing
+            if len(self._closings) > 2 * _MOST_CLOSINGS:
+                self._closings = dict(list(self._closings.items())[-_MOST_CLOSINGS:])
             end = window.find(self._closing, end)
         self._tail = window[-(len(self._closing) - 1) :] if len(self._closing) > 1 else ""
 
 
-def _text(message: dict[str, Any], field: str) -> str:
-    value = message.get(field)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise BrokenAnswerError(f"malformed answer: {field!r} is not a string")
-    return value
+def _count(usage: object, fields: tuple[str, ...]) -> int | None:
+    """A token count from foreign JSON, in the first of its fields; None if absent or absurd."""
+    if not isinstance(usage, dict):
+        return None
+    for field in fields:
+        value = usage.get(field)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _MAX_COUNT:
+            return value
+    return None
 
 
-def _count(usage: object, field: str) -> int | None:
-    """A token count from foreign JSON; None when it is absent or absurd."""
-    value = usage.get(field) if isinstance(usage, dict) else None
-    valid = isinstance(value, int) and not isinstance(value, bool) and 0 < value < _MAX_COUNT
-    return value if valid else None
+def _malformed(words: str) -> BrokenAnswerError:
+    return BrokenAnswerError(f"malformed answer: {words}", shape=words)

@@ -57,7 +57,12 @@ def infer_finish_reason(
     parts = split(text, tags)
     if parts.closed or len(text) < LONG_CHARS:
         return "stop"
-    return "stop" if text.rstrip()[-1:] in _ENDS else "length"
+    return "stop" if ends_a_sentence(text) else "length"
+
+
+def ends_a_sentence(text: str) -> bool:
+    """Whether `text` does not break off in the middle of a sentence, by its last character."""
+    return text.rstrip()[-1:] in _ENDS
 
 
 def shared_limit(counts: list[int]) -> int | None:

@@ -9,13 +9,13 @@ things of the run and are passed over.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
+from lrmtest.bounded import LINE, parse_json, read_lines
 from lrmtest.errors import DataError
 from lrmtest.grading.completion import FinishReason
 from lrmtest.models.engines.recorded.completion import RecordedOutput
@@ -24,7 +24,6 @@ from lrmtest.suites.registry import ALIASES, SUITES
 from lrmtest.unicode import well_formed
 
 _FORMAT = 'each line is a JSON object with "question" and "output"'
-_BOM = b"\xef\xbb\xbf"
 
 _OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "suite": (str,),
@@ -128,7 +127,7 @@ class Recording:
         try:
             with place.file.path.open("rb") as file:
                 file.seek(place.offset)
-                line = file.readline()
+                line = file.readline(LINE)
             record = _checked(line, "")
         except (DataError, OSError):
             raise changed from None
@@ -178,19 +177,11 @@ def _suite_in(file_name: str) -> str | None:
 
 def _records(file: _File) -> Iterator[tuple[_Place, dict[str, Any]]]:
     """Every output in a file, with its place."""
-    try:
-        with file.path.open("rb") as lines:
-            offset = 0
-            for number, line in enumerate(lines, start=1):
-                begin, offset = offset, offset + len(line)
-                if number == 1 and line.startswith(_BOM):
-                    begin, line = len(_BOM), line.removeprefix(_BOM)
-                record = _checked(line, f"{file.path}:{number}")
-                if record is not None:
-                    # Equal indices, or none, leave the samples in the order of their lines.
-                    yield _Place(file, number, begin, record.get("sample") or 0), record
-    except OSError as error:
-        raise DataError(f"cannot read {file.path}: {error.strerror}") from error
+    for number, begin, line in read_lines(file.path):
+        record = _checked(line, f"{file.path}:{number}")
+        if record is not None:
+            # Equal indices, or none, leave the samples in the order of their lines.
+            yield _Place(file, number, begin, record.get("sample") or 0), record
 
 
 def _checked(line: bytes, where: str) -> dict[str, Any] | None:
@@ -201,12 +192,7 @@ def _checked(line: bytes, where: str) -> dict[str, Any] | None:
     """
     if not line.strip():
         return None
-    try:
-        record = json.loads(line.decode("utf-8"))
-    except ValueError as error:
-        raise DataError(f"{where}: not JSON: {error}", hint=_FORMAT) from None
-    except RecursionError:
-        raise DataError(f"{where}: nested too deeply", hint=_FORMAT) from None
+    record = parse_json(line, where, hint=_FORMAT)
     if not isinstance(record, dict):
         raise DataError(f"{where}: not a JSON object", hint=_FORMAT)
     if "lrmtest" in record:

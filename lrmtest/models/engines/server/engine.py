@@ -152,6 +152,12 @@ class ServedEngine(ABC):
             self._watch.join()
 
     @property
+    def _named_variables(self) -> dict[str, str]:
+        """The variables that the server is given by the user's word, as far as they are set."""
+        names = self._options.program_variables
+        return {name: os.environ[name] for name in names if name in os.environ}
+
+    @property
     def _devices(self) -> dict[str, str]:
         """The variable that tells the server which GPUs are its own, if not all are."""
         visible = self._options.visible_devices

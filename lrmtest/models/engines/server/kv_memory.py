@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lrmtest.bounded import SETTINGS, read_json
+from lrmtest.errors import ModelError
 from lrmtest.models.gguf_header import GgufHeader
 
 _DEFAULT_BYTES = 2.0  # float16 or bfloat16
@@ -21,6 +21,7 @@ _BYTES = {
     "q4_0": 18 / 32,
     "iq4_nl": 18 / 32,
 }
+_MOST = 1 << 40  # no layer, head or state is as large
 _UNKNOWN_MODEL_BYTES = 256 << 10  # a 70B model with grouped-query attention takes 320 KiB
 
 
@@ -55,14 +56,19 @@ def config_kv_bytes(folder: Path, dtype: str) -> float:
     Args:
         folder: has a ``config.json``.
         dtype: of the cache: ``float32``, ``fp8``, ...; anything else counts as 16 bits.
+
+    Raises:
+        ModelError: there is none, or it is no JSON object.
     """
-    config: Mapping[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config: Any = read_json(folder / "config.json", SETTINGS, error=ModelError)
+    if not isinstance(config, dict):
+        raise ModelError(f"{folder / 'config.json'} is not a JSON object")
     if isinstance(config.get("text_config"), dict):
         config = config["text_config"]
 
     def number(name: str) -> int:
         value = config.get(name)
-        return value if isinstance(value, int) and value > 0 else 0
+        return value if isinstance(value, int) and 0 < value < _MOST else 0
 
     heads = number("num_attention_heads")
     kv_heads = number("num_key_value_heads") or heads

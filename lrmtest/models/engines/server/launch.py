@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ class Launch:
         program: its name in messages.
         version: its version, for the manifest.
         command: the command line, from the port on 127.0.0.1 and the name to serve under.
-        environment: variables to set, on top of this process's own.
+        environment: variables to set, on top of those that programs inherit; not in `repr`.
         key_variable: the variable that takes the API key; it is on no command line.
         concurrency: most requests in flight; None for as many as the server takes.
         context: tokens of prompt and completion together that each of them may take.
@@ -39,7 +39,7 @@ class Launch:
     program: str
     version: str
     command: Callable[[int, str], list[str]]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(repr=False)
     key_variable: str
     concurrency: int | None
     context: int

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import ModelError, UsageError
+from lrmtest.inherited import inherited_environment
 from lrmtest.models.cache import cache_dir
 from lrmtest.models.engines.server.launch import Address
 
@@ -164,6 +165,7 @@ def process_mark(pid: int) -> str | None:
     try:
         done = subprocess.run(
             ["ps", "-o", "uid=,lstart=", "-p", str(pid)],
+            env=inherited_environment(),
             capture_output=True,
             text=True,
             timeout=_PS_SECONDS,
@@ -205,7 +207,7 @@ def _read(path: Path) -> WarmRecord | None:
         if content.pop("format") != _FORMAT or content.pop("machine") != _machine():
             return None
         record = WarmRecord(**{**content, "address": Address(**content["address"])})
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return record if record.model == path.name.removesuffix(".json") else None
 

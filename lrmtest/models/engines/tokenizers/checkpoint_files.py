@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import warnings
 from collections.abc import Iterable, Iterator
@@ -10,8 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lrmtest.bounded import SETTINGS, read_json
 from lrmtest.errors import ModelError
-from lrmtest.models.local import gguf_in
+from lrmtest.models.gguf_header import read_gguf_header
+from lrmtest.models.local import gguf_in, refuse_adapter
 
 # What transformers and safetensors say of a checkpoint, and the next step.
 _HINTS = (
@@ -45,11 +46,12 @@ def pretrained_arguments(location: str) -> tuple[str, dict[str, str]]:
             folder with one GGUF model.
 
     Raises:
-        ModelError: there is no such file or folder, or no model in it.
+        ModelError: there is no such file or folder, or no model in it, or an adapter.
     """
     path = Path(location)
     if not path.exists():
         raise ModelError(f"there is no model at {location}")
+    refuse_adapter(path)  # transformers would load the model that it names instead
     if path.is_dir():
         if any((path / name).is_file() for name in ("config.json", "tokenizer.json")):
             return str(path), {}
@@ -59,6 +61,7 @@ def pretrained_arguments(location: str) -> tuple[str, dict[str, str]]:
             f"{location} is neither a folder nor a .gguf file",
             hint="give the folder that holds config.json and the safetensors files",
         )
+    read_gguf_header(path)  # which has limits, other than what reads the whole of it
     return str(path.parent), {"gguf_file": path.name}
 
 
@@ -71,10 +74,8 @@ def unpacking(location: str) -> dict[str, Any]:
     config = Path(location) / "config.json"
     if not config.is_file():
         return {}
-    try:
-        found = json.loads(config.read_text(encoding="utf-8")).get("quantization_config")
-    except (OSError, ValueError, AttributeError, RecursionError) as error:
-        raise ModelError(f"cannot read {config}: {error}") from error
+    content = read_json(config, SETTINGS, error=ModelError)
+    found = content.get("quantization_config") if isinstance(content, dict) else None
     if not isinstance(found, dict) or found.get("quant_method") != "compressed-tensors":
         return {}
     from transformers import CompressedTensorsConfig

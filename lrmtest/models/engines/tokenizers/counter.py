@@ -58,7 +58,7 @@ def _any(location: str) -> Callable[[str], int]:
 
         try:
             tokenizer: Any = AutoTokenizer.from_pretrained(
-                folder, local_files_only=True, **arguments
+                folder, trust_remote_code=False, local_files_only=True, **arguments
             )
         except Exception as error:
             raise ModelError(

@@ -25,10 +25,10 @@ from lrmtest.models.engines.tokenizers.checkpoint_files import (
     first_line,
     pretrained_arguments,
     quiet,
-    unpacking,
     unreadable,
 )
 from lrmtest.models.engines.transformers.context import check_budgets, check_layers, context_length
+from lrmtest.models.engines.transformers.loading import load_causal_lm
 from lrmtest.models.hardware import this_machine
 
 if TYPE_CHECKING:
@@ -125,22 +125,19 @@ class TransformersEngine:
     def _load_model(self, device: str) -> Any:
         import torch
 
-        folder, arguments = pretrained_arguments(self._spec.location)
+        _, arguments = pretrained_arguments(self._spec.location)
         dtype = _dtype(self._options.dtype, device, gguf="gguf_file" in arguments)
         with quiet():
-            from transformers import AutoModelForCausalLM
-
             try:
-                model = AutoModelForCausalLM.from_pretrained(
-                    folder,
+                model = load_causal_lm(
+                    self._spec.location,
                     dtype=dtype,
-                    attn_implementation="sdpa",
                     trust_remote_code=self._options.trust_remote_code,
-                    local_files_only=True,
-                    **arguments,
-                    **unpacking(self._spec.location),
+                    tell=self._options.tell,
                 )
                 model = model.to(device).eval()
+            except LrmtestError:
+                raise
             except (MemoryError, torch.OutOfMemoryError) as error:
                 raise ModelError(
                     f"model {self._spec.name!r} does not fit in the memory of {device} as {dtype}",

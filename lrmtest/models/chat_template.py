@@ -1,0 +1,94 @@
+"""The chat template of a model's files: the text that makes a prompt of messages, and its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lrmtest.models.gguf_header import read_gguf_header
+from lrmtest.models.local import gguf_in
+
+NO_TEMPLATE = "none"
+"""In place of a hash, where a model's files have no template: the engine then does as it likes."""
+
+_MOST_BYTES = 64 << 20  # of a tokenizer_config.json
+_DEFAULT = "default"
+
+
+def template_sha256(template: str) -> str:
+    """SHA-256, hex, of a template's text.
+
+    One line feed at its end does not count: jinja leaves it out, and so do some converters.
+    """
+    text = template.removesuffix("\n")
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class ChatTemplate:
+    """Where a model's files have their template.
+
+    Attributes:
+        sha256: of its text; `NO_TEMPLATE` without one.
+        source: the file, or the key in a GGUF file's metadata; empty without one.
+    """
+
+    sha256: str = NO_TEMPLATE
+    source: str = ""
+
+
+def chat_template(location: str) -> ChatTemplate:
+    """The template that an engine finds at `location`: that of a file of its own wins.
+
+    Args:
+        location: a ``.gguf`` file or a model's folder.
+
+    Raises:
+        ModelError: a GGUF file cannot be read. A damaged tokenizer_config.json counts as one
+            without a template: whoever loads it will say more.
+    """
+    path = Path(location)
+    if path.is_dir() and not any(path.glob("config.json")) and any(path.glob("*.gguf")):
+        path = gguf_in(path)
+    if path.suffix == ".gguf":
+        found = read_gguf_header(path).metadata.get("tokenizer.chat_template")
+        if isinstance(found, str):
+            return ChatTemplate(template_sha256(found), "tokenizer.chat_template")
+        return ChatTemplate()
+    for name, read in (
+        ("chat_template.jinja", _text),
+        ("chat_template.json", _of_json),
+        ("tokenizer_config.json", _of_json),
+    ):
+        template = read(path / name)
+        if template is not None:
+            return ChatTemplate(template_sha256(template), name)
+    return ChatTemplate()
+
+
+def _text(file: Path) -> str | None:
+    try:
+        if file.is_file() and file.stat().st_size <= _MOST_BYTES:
+            return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        pass
+    return None
+
+
+def _of_json(file: Path) -> str | None:
+    """What ``chat_template`` says in a JSON file: the text itself, or several by name."""
+    text = _text(file)
+    try:
+        raw: Any = None if text is None else json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    found = raw.get("chat_template") if isinstance(raw, dict) else None
+    if isinstance(found, list):
+        named = [one for one in found if isinstance(one, dict)]
+        found = {str(one.get("name")): one.get("template") for one in named}
+    if isinstance(found, dict):
+        found = found.get(_DEFAULT)
+    return found if isinstance(found, str) else None

@@ -1,0 +1,54 @@
+"""Exit statuses of sessions in which something fails that says nothing of the model."""
+
+from __future__ import annotations
+
+import pytest
+
+from lrmtest.plugin import hooks
+
+
+@pytest.fixture
+def passing(pytester):
+    pytester.makepyfile("def test_passes():\n    assert True\n")
+
+
+@pytest.mark.parametrize("name", ["finish", "write_summary_json", "write_html"])
+def test_a_bug_at_the_end_is_no_failed_test(pytester, passing, monkeypatch, name):
+    def broken(session):
+        raise OverflowError("::error ::int too large")
+
+    monkeypatch.setattr(hooks, name, broken)
+    result = pytester.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    text = result.stdout.str()
+    assert "This is a bug in lrmtest" in text
+    assert "OverflowError" in text
+    assert "\n::error" not in text
+
+
+def test_a_bug_in_the_summary_is_no_failed_test(pytester, passing, monkeypatch):
+    def broken(reporter, session):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(hooks, "print_summary", broken)
+    result = pytester.runpytest_inprocess()
+    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    result.stdout.fnmatch_lines(["*1 passed*"])
+
+
+@pytest.mark.parametrize("tokens", ["1" + "0" * 400, "NaN", "[]", '"'])
+@pytest.mark.parametrize("gated", [True, False])
+def test_a_baseline_that_cannot_be_read_is_no_regression(pytester, passing, tokens, gated):
+    (pytester.path / "base.json").write_text(
+        '{"format": "lrmtest-baseline", "version": 1, "run": "r", "model": "m", "created": "",'
+        '"tokens_estimated": false, "manifest": {"suites": {"s": {}}}, "questions": [{"suite": "s",'
+        f'"id": "q", "passes": 1, "samples": [["pass", {tokens}, ""]]}}]}}'
+    )
+    options = ["--gate"] if gated else []
+    result = pytester.runpytest_subprocess(
+        "-p", "no:hypothesispytest", "--model", "tiny-lrm", "--baseline", "base.json", *options
+    )
+    assert result.ret == (11 if gated else 4)
+    said = result.stderr.str() + result.stdout.str()
+    assert "base.json" in said
+    assert "Traceback" not in said

@@ -1,0 +1,30 @@
+"""The order of this project's tests under pytest-xdist, and which of them stay together."""
+
+from __future__ import annotations
+
+from xdist.scheduler import LoadScopeScheduling
+
+TOGETHER = (
+    "tests/cli/test_compute_command.py",
+    "tests/compress/gguf/test_quantize.py",
+    "tests/compress/llmcompressor/test_quantize.py",
+    "tests/docs/test_site.py",
+    "tests/engines/test_llamacpp_engine.py",
+    "tests/engines/test_vllm_engine.py",
+    "tests/engines/tokenizers/test_counter.py",
+    "tests/engines/transformers/test_transformers_engine.py",
+    "tests/reports/html/test_injection.py",
+    "tests/reports/html/test_report_content.py",
+)
+"""Files whose tests share something slow to start: a server, a loaded model, a page."""
+
+
+class Together(LoadScopeScheduling):
+    """Gives each test to the process that is free, and all of a file in `TOGETHER` to one.
+
+    The marks of ``--dist loadgroup`` would do, but with pytest 9.2 xdist 3.8 does not see them.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return file if file in TOGETHER else nodeid
