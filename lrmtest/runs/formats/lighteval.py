@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from lrmtest.bounded import MOST_VALUES
 from lrmtest.errors import DataError, UsageError
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.runs.formats.chat_output import section, with_tags
@@ -146,11 +147,20 @@ def _rows(path: Path) -> Iterator[tuple[str, _Row]]:
 
 def _check_size(file: Any, path: Path) -> None:
     for index in range(file.metadata.num_row_groups):
-        size = file.metadata.row_group(index).total_byte_size
-        if not 0 <= size <= _MOST_GROUP_BYTES:
+        group = file.metadata.row_group(index)
+        if not 0 <= group.total_byte_size <= _MOST_GROUP_BYTES:
             raise DataError(
-                f"{path}: a row group of {size:,} bytes is too large to be read", hint=_HINT
+                f"{path}: a row group of {group.total_byte_size:,} bytes is too large to be read",
+                hint=_HINT,
             )
+        for column in map(group.column, range(group.num_columns)):
+            # Encoded, a text that repeats a million times takes no more than one.
+            if column.physical_type == "BYTE_ARRAY" and column.num_values > MOST_VALUES:
+                raise DataError(
+                    f"{path}: {column.num_values:,} texts in one column; {MOST_VALUES:,} are read "
+                    "at most",
+                    hint=_HINT,
+                )
 
 
 def _newer(names: list[str]) -> dict[str, str] | None:

@@ -139,6 +139,16 @@ def test_other_files_are_refused(tmp_path):
             read_lighteval_log(path, TAGS)
 
 
+def test_a_small_file_with_very_many_texts_is_refused(tmp_path):
+    many = ["x"] * 6_000_000
+    texts = arrow.table({"predictions": [many, many], "full_prompt": ["a", "b"]})
+    path = tmp_path / "bomb.parquet"
+    parquet.write_table(texts, path)
+    assert path.stat().st_size < 2_000_000
+    with pytest.raises(DataError, match="12,000,000 texts in one column"):
+        read_lighteval_log(path, TAGS)
+
+
 def test_without_pyarrow_its_package_is_named(monkeypatch):
     def missing(name):
         raise ImportError(name)
