@@ -318,7 +318,7 @@ def _lighteval_details() -> Mapping[str, bytes]:
 def _evalscope_rows() -> Mapping[str, bytes]:
     """Rows of both layouts; the older holds its review."""
     (file,) = _LOGS.glob("evalscope/*/predictions/*/*.jsonl")
-    choice = {"message": {"content": "2"}, "finish_reason": "stop", "review": {"result": True}}
+    choice = {"message": {"content": "2"}, "review": {"gold": "2", "result": True}}
     older = {"index": 9, "answer_id": "a", "raw_input": {"question": "1+1?"}, "choices": [choice]}
     newer = file.read_bytes().splitlines(keepends=True)[:2]
     return {"d.jsonl": b"".join(newer) + json.dumps(older).encode()}
