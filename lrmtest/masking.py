@@ -26,7 +26,9 @@ SECRET_NAME = re.compile(
 """Names of variables and options whose values are secrets, mostly."""
 
 _WINDOW = 8
-"""So many characters of a secret in a row are enough to be masked: servers quote keys in part."""
+"""So many characters of a key in a row are enough to be masked: servers quote keys in part."""
+_LONG_WINDOW = 16
+"""The same of what is only named like a secret: it may have ordinary words in it."""
 
 _TOKEN = re.compile(
     r"(?<![A-Za-z0-9])(?:sk-[\w-]{8,}|hf_\w{8,}|gh[pousr]_\w{16,}|github_pat_\w{16,}"
@@ -61,7 +63,7 @@ def masked(text: str) -> str:
     text = _URL.sub(lambda match: f"://{_shown_rest(match[1], mark=False)}", text)
     text = _TOKEN.sub(MASK, _LABELLED.sub(lambda match: match[1] + MASK, text))
     for secret in _of_environment():
-        text = hidden(text, secret)
+        text = hidden(text, secret, window=_LONG_WINDOW)
     return text
 
 
@@ -109,8 +111,8 @@ def masked_arguments(arguments: Iterable[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def hidden(text: str, secret: str, *, length: bool = False) -> str:
-    """`text` without `secret`, nor eight characters of it in a row, however it is written there.
+def hidden(text: str, secret: str, *, window: int = _WINDOW, length: bool = False) -> str:
+    """`text` without `secret`, nor `window` characters of it in a row, however it is written there.
 
     Found as it is, percent-encoded, in base64, in hexadecimal, and broken over lines; the last
     four in texts of up to 64 Ki characters, and in longer ones only as it is.
@@ -118,6 +120,7 @@ def hidden(text: str, secret: str, *, length: bool = False) -> str:
     Args:
         text: what may hold it.
         secret: what may not be seen.
+        window: so many characters, or the whole secret if it is shorter.
         length: put as many asterisks as there were characters, so that no place in `text` moves.
     """
     if not secret:
@@ -136,11 +139,11 @@ def hidden(text: str, secret: str, *, length: bool = False) -> str:
     places.extend(range(last, len(text)))
     joined = "".join(compact)
     covered = bytearray(len(joined))
-    for window in _windows(secret):
-        at = joined.find(window)
+    for part in _parts(secret, min(window, len(secret))):
+        at = joined.find(part)
         while at >= 0:
-            covered[at : at + len(window)] = b"\1" * len(window)
-            at = joined.find(window, at + 1)
+            covered[at : at + len(part)] = b"\1" * len(part)
+            at = joined.find(part, at + 1)
     if not any(covered):
         return text
     parts, position, index = [], 0, 0
@@ -153,16 +156,16 @@ def hidden(text: str, secret: str, *, length: bool = False) -> str:
 
 
 @lru_cache(maxsize=64)
-def _windows(secret: str) -> tuple[str, ...]:
-    """Every run of `_WINDOW` characters of the forms in which a secret is written."""
+def _parts(secret: str, size: int) -> tuple[str, ...]:
+    """Every run of `size` characters of the forms in which a secret is written."""
     raw = secret.encode("utf-8", "surrogatepass")
     forms = {secret, quote(raw, safe=""), quote_plus(raw)}
     for before in range(3):  # base64 has three forms, by where in a group of three bytes it begins
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             text = encode(b"\0" * before + raw).decode()
             forms.add(text[(0, 2, 3)[before] : (len(raw) + before) * 4 // 3])
-    found = {form[i : i + _WINDOW] for form in forms for i in range(len(form) - _WINDOW + 1)}
-    digits, wide = raw.hex(), 2 * _WINDOW
+    found = {form[i : i + size] for form in forms for i in range(len(form) - size + 1)}
+    digits, wide = raw.hex(), 2 * size
     for form in (digits, digits.upper()):
         found |= {form[i : i + wide] for i in range(0, len(form) - wide + 1, 2)}
     return tuple(found)

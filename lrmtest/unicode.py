@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
+# Control characters, line and paragraph separators, and what turns the direction of a text.
+_STEERING = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]"
+)
+
+
+def harmless(text: str) -> str:
+    """`text` with a space for every character that steers a terminal or a line's direction."""
+    return _STEERING.sub(" ", text)
+
 
 def well_formed(text: str) -> str:
     """`text` with split surrogate pairs joined and lone surrogates replaced by U+FFFD.

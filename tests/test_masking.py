@@ -162,6 +162,12 @@ def test_variables_that_are_named_like_a_secret(monkeypatch):
     assert masked_values({"a": ["zq81xkPPlm", 1]}) == {"a": [MASK, 1]}
 
 
+def test_ordinary_words_in_such_a_variable_are_shown(monkeypatch):
+    monkeypatch.setenv("LRMTEST_API_KEY", "foreign-LRMTEST_API_KEY")
+    assert masked("set LRMTEST_VLLM or LRMTEST_API_KEY") == "set LRMTEST_VLLM or LRMTEST_API_KEY"
+    assert masked("it was foreign-LRMTEST_API_KEY") == "it was ***"
+
+
 def test_words_and_names_are_no_secrets():
     for name in ("v1", "openai", "DeepSeek-R1-Distill-Qwen-1.5B", "gpt-4o-mini", "completions"):
         assert not looks_secret(name)

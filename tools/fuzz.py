@@ -345,7 +345,9 @@ def _zipped(members: Mapping[str, bytes], kind: int = zipfile.ZIP_DEFLATED) -> b
 
 
 def _gguf() -> Mapping[str, bytes]:
-    text = lambda value: struct.pack("<Q", len(value)) + value  # noqa: E731
+    def text(value: bytes) -> bytes:
+        return struct.pack("<Q", len(value)) + value
+
     pairs = [
         text(b"general.architecture") + struct.pack("<I", 8) + text(b"llama"),
         text(b"llama.context_length") + struct.pack("<II", 4, 2048),

@@ -9,7 +9,12 @@ from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.flips import Flip, flips
 from lrmtest.analysis.gate import Decision, decide
 from lrmtest.analysis.paired_comparison import Comparison, compare_outcomes
-from lrmtest.runs.differences import Difference, differences, refuse_differences
+from lrmtest.runs.differences import (
+    Difference,
+    differences,
+    refuse_differences,
+    told_differences,
+)
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome
 from lrmtest.runs.records import RunRecord
 
@@ -43,6 +48,7 @@ class ComparedRuns:
     Attributes:
         baseline, candidate: the two runs.
         differences: settings that differ and were allowed to.
+        told: what differs around the models: chat template, tokenizer, engine, reasoning tags.
         comparison: question by question.
         flips: what became of every question.
         decision: the gate's; None without a gate.
@@ -60,6 +66,7 @@ class ComparedRuns:
     decision: Decision | None = None
     early: EarlyStop | None = None
     tokens_comparable: bool = True
+    told: tuple[Difference, ...] = ()
 
 
 def compare(
@@ -96,6 +103,7 @@ def compare(
         flips=tuple(flips(before, after, threshold)),
         decision=decide(comparison, gate) if gate is not None else None,
         tokens_comparable=comparable,
+        told=tuple(told_differences(baseline.manifest, candidate.manifest)),
     )
 
 

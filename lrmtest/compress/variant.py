@@ -21,7 +21,7 @@ from lrmtest.errors import DataError, ModelError, UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import SAFE_NAME
 from lrmtest.models.folder_card import CARD_FILE
-from lrmtest.unicode import well_formed
+from lrmtest.unicode import harmless, well_formed
 
 RECORD_FILE = "lrmtest-compression.json"
 _FORMAT = "lrmtest-compression/1"
@@ -85,13 +85,13 @@ def write_variant_card(
         "top_p": parent.top_p,
         "reasoning_tags": list(parent.reasoning_tags),
         "system_prompt": parent.system_prompt,
-        "note": note,
+        "note": harmless(note),
     }
     compression = {
         "method": method,
         "bits_per_weight": bits_per_weight,
         "sparsity": sparsity,
-        "recipe": recipe,
+        "recipe": harmless(recipe),
     }
     checkpoint = {} if gguf_file is None else {"path": gguf_file, "gguf": True}
     lines = [*_lines(top), "", "[compression]", *_lines(compression)]

@@ -22,13 +22,13 @@ from lrmtest.errors import UsageError
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
 from lrmtest.models.engines.kinds import check_engine_name
 from lrmtest.models.paths import user_path
+from lrmtest.unicode import harmless
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
 """What a model's name may look like, so that it can stand in test ids and file names."""
 
-_MOST_BYTES = 1 << 20  # of a file of cards
 _MOST = 1e9  # of any number in a card; a context of a billion tokens is beyond every model
-_LONGEST = {"system_prompt": 100_000, "recipe": 4_000, "note": 1_000, "path": 4_000, "url": 4_000}
+_LONGEST = {"system_prompt": 100_000, "recipe": 20_000, "note": 1_500, "path": 4_000, "url": 4_000}
 _LONGEST_OTHER = 300  # characters
 _SEVERAL_LINES = ("system_prompt", "reasoning_tags")
 _FORMAT = r"[A-Za-z0-9][\w.:+-]{0,63}"  # of a number format: a word, and no command line's option
@@ -232,7 +232,7 @@ def _check_bounds(key: str, value: object, where: str) -> None:
         if len(text) > longest:
             raise UsageError(f"{where}: {key}: longer than {longest} characters")
         shown = re.sub(r"[\n\t]", "", text) if key in _SEVERAL_LINES else text
-        if not shown.isprintable():
+        if harmless(shown) != shown:
             raise UsageError(f"{where}: {key}: {_show(text)} has control characters in it")
 
 

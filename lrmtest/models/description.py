@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
+from lrmtest.models.chat_template import ChatTemplate, chat_template, template_sha256
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.spec import ModelSpec
+from lrmtest.models.tokenizer_identity import tokenizer_identity
+
+_TEMPLATE_OPTIONS = ("--chat-template", "--chat-template-file")
+_MOST_BYTES = 1 << 20  # of a template's file
 
 
 def describe_model(spec: ModelSpec, options: EngineOptions) -> dict[str, Any]:
@@ -36,3 +45,42 @@ def describe_model(spec: ModelSpec, options: EngineOptions) -> dict[str, Any]:
         "system_prompt": card.system_prompt,
         **kind.settings(spec, options),
     }
+
+
+def describe_chat(spec: ModelSpec, options: EngineOptions) -> dict[str, str]:
+    """How the prompts of a model from files are made: chat template and tokenizer, for a manifest.
+
+    It is no part of `describe_model`, where the same files have their hashes.
+
+    Returns:
+        The fields of a `ChatSection`; empty where a model has no files here.
+
+    Raises:
+        ModelError: a file cannot be read.
+    """
+    if not kind_of(spec).has_files or not spec.location:
+        return {}
+    given = _given_template([*spec.card.engine_args, *options.engine_args])
+    template = given or chat_template(spec.location)
+    return {
+        "template_sha256": template.sha256,
+        "template_source": template.source,
+        "tokenizer": tokenizer_identity(spec.location),
+    }
+
+
+def _given_template(arguments: Sequence[str]) -> ChatTemplate | None:
+    """The template that arguments of a server put in place of the files' own."""
+    given = []
+    for argument, following in pairwise([*arguments, ""]):
+        name, equals, value = argument.partition("=")
+        if name in _TEMPLATE_OPTIONS:
+            given.append(value if equals else following)
+    if not given:
+        return None
+    file = Path(given[-1])
+    with suppress(OSError, ValueError):
+        if file.is_file() and file.stat().st_size < _MOST_BYTES:
+            text = file.read_text(encoding="utf-8")
+            return ChatTemplate(template_sha256(text), "an engine argument")
+    return ChatTemplate(template_sha256(given[-1]), "an engine argument")

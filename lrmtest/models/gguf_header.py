@@ -24,6 +24,7 @@ _MAX_DIMENSIONS = 8
 _MAX_TENSORS = 1 << 18  # DeepSeek-R1 has about a thousand
 _MAX_NESTING = 4
 _MAX_PAIRS = 1 << 16  # files have some dozens
+_LEAST_PAIR = 13  # bytes
 _MAX_ELEMENTS = 8 << 20  # of all arrays; a vocabulary has four, of 256,000 tokens at most
 
 # Metadata value types by their number: struct format, or None for string (8) and array (9).
@@ -154,6 +155,7 @@ class _Reader:
                 hint="convert it with a current llama.cpp; versions 2 and 3 are known",
             )
         tensor_count, pair_count = self.unpack("QQ")
+        self.check(_LEAST_PAIR * pair_count)
         if pair_count > _MAX_PAIRS:
             raise self.corrupted(f"{pair_count} pairs of metadata")
         metadata: dict[str, str | int | float | bool] = {}
@@ -222,11 +224,14 @@ class _Reader:
 
     def skip_array(self, nesting: int) -> None:
         kind, length = self.unpack("IQ")
+        scalar = _SCALARS[kind] if kind < len(_SCALARS) else None
+        least = struct.calcsize(f"<{scalar}" if scalar else "<Q") * length
+        self.check(least)
         self.elements += length
         if self.elements > _MAX_ELEMENTS:
             raise self.corrupted(f"arrays of {self.elements} elements")
-        if kind < len(_SCALARS) and (scalar := _SCALARS[kind]):
-            self.skip(struct.calcsize(f"<{scalar}") * length)
+        if scalar:
+            self.skip(least)
             return
         if nesting == _MAX_NESTING:
             raise self.corrupted("arrays nested too deeply")
@@ -259,6 +264,10 @@ class _Reader:
         self.file.seek(length, 1)
 
     def reserve(self, length: int) -> None:
+        self.check(length)
+        self.left -= length
+
+    def check(self, length: int) -> None:
         if length > self.left:
             if self.size <= _MAX_HEADER:
                 raise ModelError(
@@ -266,7 +275,6 @@ class _Reader:
                     hint="copy or download it again",
                 )
             raise self.corrupted(f"a header of more than {_MAX_HEADER >> 20} MiB")
-        self.left -= length
 
     def corrupted(self, what: str) -> ModelError:
         return ModelError(f"{self.path} is corrupted: it has {what}")

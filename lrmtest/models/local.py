@@ -153,7 +153,7 @@ def weight_files(folder: Path) -> list[Path]:
         found = [folder / name for name in names]
     else:
         found = sorted(folder.glob("*.safetensors"))
-    missing = [path.name for path in found if not path.is_file()]
+    missing = [path.name[:200] for path in found if not _is_file(path)]
     if missing:
         raise ModelError(
             f"{folder}: weight files are missing: {', '.join(missing[:5])}",
@@ -165,6 +165,13 @@ def weight_files(folder: Path) -> list[Path]:
             hint="save the model with save_pretrained(folder, safe_serialization=True)",
         )
     return found
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that no file can have
+        return False
 
 
 def tensor_shapes(path: Path) -> dict[str, tuple[int, ...]]:

@@ -57,9 +57,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Before anything of a model's is printed."""
+    """Before anything of a model's is printed; what its card asked for and did not get."""
     if not hasattr(session.config, "workerinput"):
         shield_log(session.config)
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            for notice in session_of(session.config).models.notices:
+                reporter.write_line(notice, yellow=True)  # also with -q
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from _pytest._code.code import ReprFileLocation, TerminalRepr
@@ -18,6 +19,7 @@ from lrmtest.plugin.session import session_of
 from lrmtest.runs.records import SampleRecord
 
 _MODEL = pytest.StashKey[Model]()
+_PACKAGE = Path(__file__).parents[1]
 
 
 def remember(item: pytest.Item, model: Model) -> Model:
@@ -52,11 +54,11 @@ def rewrite(
     if isinstance(error, LrmtestError):
         report.longrepr = _explanation(report, str(error))
         if not isinstance(error, UsageError):
-            mark_infrastructure(report)
-            # pytest calls a failure in the call phase FAILED, in any other phase ERROR.
-            report.when = "setup" if report.when == "call" else report.when
+            _make_error(report)
     elif isinstance(error, SmallestFailure):
         report.longrepr = _explanation(report, str(error))
+    elif call.excinfo is not None and _through_lrmtest(call.excinfo, item):
+        _make_error(report)  # a bug there, or in a grader: it says nothing of the model
     elif isinstance(error, AssertionError) and model is not None:
         failed = [attempt for _, attempt in model.attempts if not attempt.passed]
         if failed:
@@ -73,6 +75,19 @@ def rewrite(
             each for each in properties(records) if each not in item.user_properties
         ]
     return report
+
+
+def _make_error(report: pytest.TestReport) -> None:
+    mark_infrastructure(report)
+    # pytest calls a failure in the call phase FAILED, in any other phase ERROR.
+    report.when = "setup" if report.when == "call" else report.when
+
+
+def _through_lrmtest(raised: pytest.ExceptionInfo[BaseException], item: pytest.Item) -> bool:
+    """Whether an exception came out of lrmtest into the test, and is none of pytest's own."""
+    frames = raised.traceback.cut(path=item.path)
+    from_lrmtest = any(_PACKAGE in Path(frame.path).parents for frame in frames)
+    return isinstance(raised.value, Exception) and frames != raised.traceback and from_lrmtest
 
 
 def _explanation(report: pytest.TestReport, text: str) -> Explanation:

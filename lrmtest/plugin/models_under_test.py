@@ -79,6 +79,12 @@ class ModelsUnderTest:
         return self._specs[name]
 
     @property
+    def notices(self) -> tuple[str, ...]:
+        """What the user should know of how the models were understood, one line each."""
+        specs = [*self._specs.values(), *([self._against] if self._against else [])]
+        return tuple(notice for spec in specs for notice in spec.notices)
+
+    @property
     def endpoints(self) -> tuple[tuple[str, str], ...]:
         """Name and base URL of every model that is an endpoint."""
         specs = [*self._specs.values(), *([self._against] if self._against else [])]

@@ -9,6 +9,7 @@ from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.gate import Check, Decision
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import RateChange, SuiteComparison, TokenChange
+from lrmtest.runs.differences import Difference
 
 
 def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
@@ -16,15 +17,8 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
     comparison, early = compared.comparison, compared.early
     return {
         "baseline": {"run_id": compared.baseline.run_id, "model": compared.baseline.model},
-        "differences": [
-            {
-                "name": difference.name,
-                "suite": difference.suite,
-                "baseline": difference.baseline,
-                "candidate": difference.candidate,
-            }
-            for difference in compared.differences
-        ],
+        "told_differences": [_difference(each) for each in compared.told],
+        "differences": [_difference(each) for each in compared.differences],
         "suites": [_suite(part) for part in comparison.suites],
         "total": _suite(comparison.total),
         "missing": [
@@ -53,6 +47,15 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
             "baseline_pass_rate": early.baseline_rate,
             "candidate_pass_rate": early.candidate_rate,
         },
+    }
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    return {
+        "name": difference.name,
+        "suite": difference.suite,
+        "baseline": difference.baseline,
+        "candidate": difference.candidate,
     }
 
 

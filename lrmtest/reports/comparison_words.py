@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 from lrmtest.reports.numbers import counted
+from lrmtest.runs.differences import Difference
 
 TOKENS_NOT_COMPARED = "tokens are not compared: one run counted them, the other estimated them"
+
+
+_TOLD = {
+    "chat-template": "chat templates",
+    "tokenizer": "tokenizers",
+    "engine-family": "engine families",
+    "reasoning-tags": "reasoning tags",
+}
+
+
+def told(difference: Difference) -> str:
+    """A difference around the models, which may explain theirs."""
+    return f"{_TOLD.get(difference.name, difference.name)} differ: {difference.values}"
 
 
 def would_decide(samples: int) -> str:

@@ -15,7 +15,7 @@ from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.paired_comparison import SuiteComparison
 from lrmtest.analysis.summary import RunSummary, SuiteSummary
 from lrmtest.grading.verdict import FAILURE_CLASSES
-from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, would_decide
+from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, told, would_decide
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.failed import FailedQuestion
 from lrmtest.reports.numbers import (
@@ -134,7 +134,8 @@ def _comparison(compared: ComparedRuns) -> str:
         f"({literal(compared.baseline.run_id, _NAME_LIMIT)})"
     )
     parts = [title]
-    notes = [f"- allowed to differ: {literal(str(each), 200)}" for each in compared.differences]
+    notes = [f"- {literal(told(each), 300)}" for each in compared.told]
+    notes += [f"- allowed to differ: {literal(str(each), 200)}" for each in compared.differences]
     notes += [f"- {note}" for note in _notes(compared)]
     if notes:
         parts.append("\n".join(notes))

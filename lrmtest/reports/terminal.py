@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lrmtest.analysis.summary import Rate, RunSummary, SuiteSummary, TokenStats
+from lrmtest.models.chat_template import NO_TEMPLATE
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count, counted, duration, interval_percent, percent
 from lrmtest.reports.tables import open_table, width_of
@@ -270,6 +271,8 @@ def _facts(summary: RunSummary) -> Text:
         facts.append(
             f"{counted(summary.total.unanswered, 'question')} with nothing but errors, not in n"
         )
+    if summary.manifest.chat.template_sha256 == NO_TEMPLATE:
+        facts.append("no chat template in its files")
     name = one_line(summary.model, _NAME_LIMIT)
     return Text.assemble((name, "bold"), ": ", ", ".join(facts) or "nothing generated")
 

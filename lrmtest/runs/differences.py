@@ -2,15 +2,22 @@
 
 Model, engine, hardware and seed may differ: they are what is compared, or what a comparison
 allows for. A difference in what was asked, or how, would be mistaken for one between the models.
+
+What comes with a model (chat template, tokenizer, reasoning tags) and the engine's family are not
+refused: a compressed model that lost its template *is* worse, and a GGUF file runs on another
+engine than its parent. But they explain outcomes that the compression did not cause, so they are
+told before anything else.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lrmtest.errors import UsageError
+from lrmtest.models.engines.kinds import engine_family
 from lrmtest.runs.manifest import Manifest, Section
 
 _OF_THE_RUN = {"temperature": "temperature", "top-p": "top_p"}
@@ -26,6 +33,8 @@ COMPARED_SETTINGS = (*_OF_A_SUITE, *_OF_THE_RUN, *_OF_THE_MODEL)
 """The names of the settings that must be equal."""
 
 ALLOW_ALL = "all"
+
+_HASH = re.compile(r"\b[0-9a-f]{64}\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,12 @@ class Difference:
 
     def __str__(self) -> str:
         where = f" of {self.suite}" if self.suite else ""
-        return f"{self.name}{where}: {_shown(self.baseline)} against {_shown(self.candidate)}"
+        return f"{self.name}{where}: {self.values}"
+
+    @property
+    def values(self) -> str:
+        """Both values, in short."""
+        return f"{_shown(self.baseline)} against {_shown(self.candidate)}"
 
 
 def differences(baseline: Manifest, candidate: Manifest) -> list[Difference]:
@@ -60,6 +74,52 @@ def differences(baseline: Manifest, candidate: Manifest) -> list[Difference]:
         if name in candidate.suites:
             found += _differing(name, suite, candidate.suites[name], _OF_A_SUITE)
     return found
+
+
+def told_differences(baseline: Manifest, candidate: Manifest) -> list[Difference]:
+    """What differs around the two models and is told, not refused; nothing where one is unknown.
+
+    Returns:
+        Differences named ``chat-template``, ``tokenizer``, ``engine-family``, ``reasoning-tags``.
+    """
+    sides = (baseline, candidate)
+    found = []
+    before, after = (_template(side) for side in sides)
+    if before and after and before[0] != after[0]:
+        found.append(Difference("chat-template", "", " ".join(before), " ".join(after)))
+    old, new = (_tokenizer(side) for side in sides)
+    if old != new and old.partition(" ")[0] == new.partition(" ")[0]:
+        found.append(Difference("tokenizer", "", old, new))
+    families = [engine_family(side.model.engine, _server(side)) for side in sides]
+    if all(families) and families[0] != families[1]:
+        found.append(Difference("engine-family", "", *families))
+    tags = [side.model.reasoning_tags for side in sides]
+    if tags[0] and tags[1] and tags[0] != tags[1]:
+        found.append(Difference("reasoning-tags", "", " ".join(tags[0]), " ".join(tags[1])))
+    return found
+
+
+def _template(manifest: Manifest) -> tuple[str, ...] | None:
+    """Hash and source of a run's chat template; None when not known."""
+    if manifest.chat.template_sha256:
+        source = manifest.chat.template_source
+        return manifest.chat.template_sha256, *([f"({source})"] if source else [])
+    served = (manifest.model.served or {}).get("chat_template_sha256")
+    return (served, "(as served)") if isinstance(served, str) else None
+
+
+def _tokenizer(manifest: Manifest) -> str:
+    if manifest.chat.tokenizer:
+        return manifest.chat.tokenizer
+    served = manifest.model.served or {}
+    size = served.get("n_vocab")
+    return f"served {size} tokens" if size else ""
+
+
+def _server(manifest: Manifest) -> str | None:
+    served, details = manifest.model.served or {}, manifest.engine.details or {}
+    server = served.get("server") or details.get("server")
+    return server if isinstance(server, str) else None
 
 
 def refuse_differences(
@@ -114,5 +174,7 @@ def _shown(value: Any) -> str:
 
 def _short(text: str) -> str:
     """Hashes by their beginning, as git shows them."""
-    is_hash = len(text) == 64 and all(character in "0123456789abcdef" for character in text)
-    return text[:12] if is_hash else repr(text[:60]) if " " in text else text[:60]
+    words = _HASH.sub(lambda match: match.group()[:12], text)
+    if words != text:
+        return words[:60]
+    return repr(text[:60]) if " " in text else text[:60]

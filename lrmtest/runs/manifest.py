@@ -271,6 +271,21 @@ class SelfTestSection(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class ChatSection(Section):
+    """How a model's prompts are made of messages, and its tokens of text.
+
+    Attributes:
+        template_sha256: of its chat template; ``none`` where its files have none.
+        template_source: the file, key or option that it came from.
+        tokenizer: as `lrmtest.models.tokenizer_identity` tells it.
+    """
+
+    template_sha256: str | None = None
+    template_source: str | None = None
+    tokenizer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ImportSection(Section):
     """The log of another tool that a suite came from.
 
@@ -308,6 +323,7 @@ class Manifest(Section):
         environment: on what the run was made.
         size: how large the model is.
         engine: what the engine said of itself; empty until it runs.
+        chat: how its prompts are made; empty where that is not known.
         self_test: of the engine; empty without one.
         probe: by what an endpoint's model is known again: its first answers to a few questions.
         imported: by suite, the log that it came from; empty for a run that was made here.
@@ -324,6 +340,7 @@ class Manifest(Section):
     environment: EnvironmentSection = field(default_factory=EnvironmentSection)
     size: SizeSection = field(default_factory=SizeSection)
     engine: EngineSection = field(default_factory=EngineSection)
+    chat: ChatSection = field(default_factory=ChatSection)
     self_test: SelfTestSection = field(default_factory=SelfTestSection)
     probe: Mapping[str, Any] | None = None
     imported: Mapping[str, ImportSection] = field(default_factory=dict)

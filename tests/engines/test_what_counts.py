@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from answer_shapes import BELIEVED, LIVELY, NO_ENDS, SHAPES, USAGE, chunk, ended, stream
-from asking_endpoints import generate, outcome_of, request, texts
+from asking_endpoints import generate, outcome_of, request, running, texts
 from fault_server import FaultServer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lrmtest.errors import ModelError
+from lrmtest.models.engines.http import client
+from lrmtest.models.engines.http.failures import BrokenAnswerError
 from lrmtest.models.engines.http.finish_reasons import (
     FINISH_REASONS,
     WORD_CHARS,
@@ -66,11 +70,36 @@ def test_all_of_them_at_once_change_nothing(calm):
 
 
 @pytest.mark.parametrize("shape", sorted(LIVELY))
-def test_signs_of_life_are_no_progress(shape, calm):
+def test_signs_of_life_are_no_progress(shape, calm, monkeypatch):
+    monkeypatch.setattr(client, "QUEUE_SILENCES", 1)
     with FaultServer(faults=[shape]) as server:
-        stormy = generate(server.url, QUESTIONS, concurrency=9, request_timeout=2.0)
+        # Long enough for an answer on any machine: only what is injected lasts longer.
+        stormy = generate(server.url, QUESTIONS, concurrency=9, request_timeout=4.0)
         assert server.injected[shape] == 3
     assert texts(stormy) == calm
+
+
+def test_a_queue_is_waited_for_longer_than_a_silence():
+    now = [0.0]
+    life = client._Life(10.0, lambda: now[0])
+    for lines in range(1, 5):
+        now[0] += 9.9
+        assert not life.seen(0, lines)
+    now[0] += 9.9
+    with pytest.raises(BrokenAnswerError, match="no text within 40 s"):
+        life.seen(0, 6)
+    life = client._Life(10.0, lambda: now[0])
+    now[0] += 9.9
+    assert life.seen(1, 1)
+    now[0] += 9.9
+    assert not life.seen(1, 2)
+    now[0] += 9.9
+    with pytest.raises(BrokenAnswerError, match="no text within 10 s"):
+        life.seen(1, 3)
+    life = client._Life(10.0, lambda: now[0])
+    now[0] += 10.1
+    with pytest.raises(BrokenAnswerError, match="not a line within 10 s"):
+        life.seen(0, 0)
 
 
 @pytest.mark.parametrize("shape", sorted(LIVELY))
@@ -106,6 +135,16 @@ def test_an_answer_that_is_never_understood_is_told_once_and_not_tried_again():
         assert server.chats <= 5 + len(QUESTIONS) - 1
     assert all("'content' is not a string" in str(o.error) for o in outcomes.values())
     assert len(lines) == 1
+
+
+@pytest.mark.parametrize("shape", ["hang", "json-by-letters", "pings", "empty-object", "html"])
+def test_a_list_of_models_that_is_none_ends_the_start(shape):
+    with (
+        FaultServer(listing=shape) as server,
+        pytest.raises(ModelError),
+        running(server.url, request_timeout=0.5),
+    ):
+        pass
 
 
 # Ends
@@ -201,6 +240,14 @@ def test_the_word_is_bounded_and_clean(monkeypatch):
     assert completion.finish_word.isprintable()
 
 
+def test_a_habit_of_a_server_is_believed_after_two_requests(monkeypatch):
+    monkeypatch.setitem(SHAPES, "given", ended("stop", choices=[], usage=USAGE))
+    with FaultServer(always="given") as server:
+        outcomes = generate(server.url, QUESTIONS, concurrency=1, max_retries=2)
+        assert server.chats == 2 * 3 + len(QUESTIONS) - 2
+    assert {outcome.completion.text for outcome in outcomes.values()} == {""}
+
+
 def test_an_unknown_word_is_told_once(monkeypatch):
     lines = []
     outcome_of(monkeypatch, with_end(TEXT, "wobbled"), lines, asked=9)
@@ -266,3 +313,9 @@ def test_any_finish_reason_is_a_word_or_nothing(value):
     assert len(word) <= WORD_CHARS
     assert word.isprintable()
     assert meaning_of(word) in FINISH_REASONS.keys() | {"unknown"}
+
+
+def test_the_documentation_has_every_word():
+    page = (Path(__file__).parents[2] / "docs" / "engines.md").read_text()
+    missing = [word for word, _ in ENDED_BY_WORD if f"`{word}`" not in page]
+    assert {word for word in missing if f"`{word.lower()}`" not in page} == set()

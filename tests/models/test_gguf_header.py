@@ -159,3 +159,28 @@ def test_agrees_with_the_gguf_package_on_what_it_writes(tmp_path):
     header = read_gguf_header(path)
     assert (header.weights, header.weight_bytes) == (128 + 15, 128 * 4 + 15 * 2)
     assert header.context_length == 1234
+
+
+@pytest.mark.parametrize(
+    ("head", "pair"),
+    [
+        ((3, 0, 1 << 40), b""),
+        ((3, 1 << 40, 0), b""),
+        ((3, 0, 1), struct.pack("<IIQ", 9, 4, 16 << 20)),
+        ((3, 0, 1), struct.pack("<IIQ", 9, 8, 16 << 20)),
+        ((3, 0, 1), struct.pack("<IIQ", 9, 9, 16 << 20)),
+        ((3, 0, 1), struct.pack("<IIQ", 9, 0, 1 << 60)),
+        ((3, 0, 1), struct.pack("<IQ", 8, 1 << 60)),
+        ((3, 0, 1), struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 100),
+    ],
+)
+def test_counts_beyond_reason_are_refused_at_once(tmp_path, head, pair):
+    path = tmp_path / "bomb.gguf"
+    with path.open("wb") as file:
+        file.write(b"GGUF" + struct.pack("<IQQ", *head) + struct.pack("<Q", 1) + b"a" + pair)
+        file.truncate(1 << 32)  # all that is promised may be there
+    tracemalloc.start()
+    with pytest.raises(ModelError, match=r"corrupted|truncated"):
+        read_gguf_header(path)
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()

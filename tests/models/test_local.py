@@ -207,3 +207,58 @@ def test_any_safetensors_header_is_a_card_or_a_model_error(tmp_path_factory, hea
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(text)) + text + bytes(12))
     with suppress(ModelError):
         measure(folder)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"dtype": "F16", "shape": [2] * 100_000, "data_offsets": [0, 2]},
+        {"dtype": "F16", "shape": ["aaaaaaaa", 10**9], "data_offsets": [0, 2]},
+        {"dtype": "F16", "shape": [[0] * 1000, 10**9], "data_offsets": [0, 2]},
+        {"dtype": "F16", "shape": [10**299, 10**299], "data_offsets": [0, 2]},
+        {"dtype": "F16", "shape": [1.5], "data_offsets": [0, 2]},
+        {"dtype": "F16", "shape": [True], "data_offsets": [0, 2]},
+        {"dtype": "F16", "shape": [-1], "data_offsets": [0, 2]},
+        {"dtype": "F16", "shape": [1], "data_offsets": [2, 0]},
+        {"dtype": "F16", "shape": [1], "data_offsets": [0, 1, 2]},
+        {"dtype": ["F16"], "shape": [1], "data_offsets": [0, 2]},
+        {"dtype": "F16", "data_offsets": [0, 2]},
+        [],
+        None,
+    ],
+)
+def test_a_tensor_that_is_none_is_told(model_folder, entry):
+    folder = model_folder()
+    header = json.dumps({"w": entry}).encode()
+    content = struct.pack("<Q", len(header)) + header + bytes(8)
+    (folder / "model.safetensors").write_bytes(content)
+    with pytest.raises(ModelError, match="'w' is not described"):
+        measure(folder)
+
+
+@pytest.mark.parametrize("length", [0, 1 << 40, (1 << 64) - 1, 65 << 20])
+def test_a_header_of_absurd_length_is_refused(model_folder, length):
+    folder = model_folder()
+    with (folder / "model.safetensors").open("wb") as file:
+        file.write(struct.pack("<Q", length))
+        file.truncate(1 << 30)
+    with pytest.raises(ModelError, match=r"truncated or no safetensors"):
+        measure(folder)
+
+
+@pytest.mark.parametrize("name", ["config.json", "generation_config.json"])
+@pytest.mark.parametrize("content", [b"[" * 99_999, b"1" * 5000, b"\xff", b"", b"[]", b'{"a":'])
+def test_settings_that_are_none_name_their_file(model_folder, name, content):
+    folder = model_folder()
+    (folder / name).write_bytes(content)
+    with pytest.raises(ModelError, match=name):
+        measure(folder)
+
+
+@pytest.mark.parametrize("name", ["9" * 5000, "a\0b", "\ud800", "", "..", "/etc/passwd"])
+def test_an_index_that_names_no_file_is_told(model_folder, name):
+    folder = model_folder()
+    index = {"weight_map": {"w": name}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelError):
+        measure(folder)

@@ -46,9 +46,11 @@ def start(pytester, base):
 
 
 def asked(server):
-    """The questions asked, in order; the self-test's probes have a budget of their own."""
+    """The questions asked, in order; the self-test's requests have budgets of their own."""
     prompts = [
-        body["messages"][-1]["content"] for body in server.bodies if body["max_tokens"] != 48
+        body["messages"][-1]["content"]
+        for body in server.bodies
+        if body["max_tokens"] not in (32, 48)
     ]
     return [int(re.search(r"(\d+) \+", prompt)[1]) for prompt in prompts]
 

@@ -52,3 +52,29 @@ def test_a_baseline_that_cannot_be_read_is_no_regression(pytester, passing, toke
     said = result.stderr.str() + result.stdout.str()
     assert "base.json" in said
     assert "Traceback" not in said
+
+
+def test_what_a_grader_raises_is_an_error_and_no_failure(pytester):
+    pytester.makepyfile(
+        test_q="""
+        import lrmtest
+        from lrmtest.suites import Suite
+        from lrmtest.questions import Question, QuestionSet, Source
+
+        def broken(question, text):
+            return 1 / 0
+
+        q = QuestionSet((Question("a", "s", {"x": "1"}, ("1",), "integer"),), Source("inline", "s"))
+        S = Suite("s", lambda options: q, "{x}", 16, broken)
+
+        @lrmtest.suite(S)
+        def test_s(question, model):
+            assert model.solve(question).passed
+        """
+    )
+    (pytester.path / "r.jsonl").write_text('{"question": "a", "output": "1"}\n')
+    result = pytester.runpytest_subprocess(
+        *("-p", "no:hypothesispytest", "--model", "m=recorded:r.jsonl")
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*ZeroDivisionError*"])

@@ -63,3 +63,18 @@ def test_a_folder_that_is_no_model_is_told_without_a_traceback(pytester, make, w
     assert words in said
     assert "INTERNALERROR" not in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("more", [("-q",), (), ("-n", "1")], ids=["quiet", "plain", "xdist"])
+def test_what_a_folders_card_asked_for_in_vain_is_told_once(pytester, more):
+    pytester.makepyfile("def test_it(): pass")
+    folder = pytester.path / "folder"
+    shutil.copytree(TINY, folder)
+    (folder / "lrmtest-card.toml").write_text(
+        'name = "theirs"\nengine_args = ["--trust-remote-code", "--host", "0.0.0.0"]\n'
+    )
+    result = pytester.runpytest_inprocess("--model=./folder", *more)
+    result.assert_outcomes(passed=1)
+    said = [line for line in result.outlines if "--trust-remote-code" in line]
+    assert len(said) == 1
+    assert "came with the model, so it is read as data" in said[0]

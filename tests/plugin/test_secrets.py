@@ -34,7 +34,7 @@ def test_a_session_keeps_and_prints_no_secret(pytester, monkeypatch, mode):
     monkeypatch.setenv("LRMTEST_API_KEY", KEY)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-SECRETKEY2222")
     pytester.makepyfile(test_sums=SUITE)
-    with FaultServer(answer=answer, mode=mode) as server:
+    with FaultServer(answer=answer, mode=mode, models=[f"model-{KEY}"]) as server:
         url = server.url.replace("/v1", f"/{URL_SECRET}/v1")
         result = pytester.runpytest_inprocess(
             f"--model=m={url}",

@@ -178,6 +178,19 @@ def test_answers_that_are_mixed_up_only_when_asked_together_are_so():
     assert not mixed_up(alone, alone)
 
 
+def test_what_a_model_nearly_says_to_everything_is_not_mixed_up():
+    asked = echoes(LIKE)
+    alone = [(echo.word, f"a long answer to {hash(echo.word)}") for echo in again(asked)]
+    usual = alone[0][1]
+    together = [
+        (echo.word, usual if number % 2 else dict(alone)[echo.word])
+        for number, echo in enumerate(asked)
+    ]
+    assert not wandered(together)
+    assert not mixed_up(together, alone)
+    assert not mixed_up([(word, usual) for word, _ in together], alone)
+
+
 @pytest.mark.parametrize("phrases", [1, 2, 3])
 def test_a_server_that_draws_from_a_few_phrases_mixes_nothing_up(phrases):
     draw = random.Random(phrases)

@@ -7,7 +7,12 @@ from copy import deepcopy
 import pytest
 
 from lrmtest.errors import UsageError
-from lrmtest.runs.differences import COMPARED_SETTINGS, differences, refuse_differences
+from lrmtest.runs.differences import (
+    COMPARED_SETTINGS,
+    differences,
+    refuse_differences,
+    told_differences,
+)
 from lrmtest.runs.manifest import Manifest
 
 MANIFEST = {
@@ -110,3 +115,63 @@ def test_hashes_are_shown_by_their_beginning():
     assert shown == (
         "dataset of sums: inline sums.jsonl bbbbbbbbbbbb against inline sums.jsonl dddddddddddd"
     )
+
+
+TOLD = {
+    "chat-template": ((("chat", "template_sha256"), "none"),),
+    "tokenizer": ((("chat", "tokenizer"), f"tokenizer.json {'f' * 64}"),),
+    "engine-family": ((("model", "engine"), "vllm"),),
+    "reasoning-tags": ((("model", "reasoning_tags"), ["<r>", "</r>"]),),
+}
+AROUND = deepcopy(MANIFEST)
+AROUND["chat"] = {
+    "template_sha256": "e" * 64,
+    "template_source": "chat_template.jinja",
+    "tokenizer": f"tokenizer.json {'a' * 64}",
+}
+AROUND["model"]["reasoning_tags"] = ["<think>", "</think>"]
+
+
+def told_in(before, after):
+    return told_differences(Manifest.from_json(before), Manifest.from_json(after))
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_what_differs_around_the_models_is_told_and_never_refused(name):
+    other = deepcopy(AROUND)
+    for path, value in TOLD[name]:
+        other[path[0]][path[1]] = value
+    if name == "chat-template":
+        del other["chat"]["template_source"]
+    assert [difference.name for difference in told_in(AROUND, other)] == [name]
+    assert found_in(AROUND, other) == []
+    assert told_in(AROUND, AROUND) == []
+
+
+def test_a_lost_chat_template_is_told_in_short():
+    other = deepcopy(AROUND)
+    other["chat"] = {"template_sha256": "none"}
+    (difference,) = told_in(AROUND, other)
+    assert difference.values == "eeeeeeeeeeee (chat_template.jinja) against none"
+
+
+def test_nothing_is_told_of_what_one_side_does_not_know():
+    assert told_in(MANIFEST, {}) == told_in({}, AROUND) == []
+    unlike = deepcopy(AROUND)
+    unlike["chat"]["tokenizer"] = "gguf gpt2 smollm"  # of another form: who knows
+    assert told_in(AROUND, unlike) == []
+    recorded = deepcopy(AROUND)
+    recorded["model"]["engine"] = "recorded"
+    assert told_in(AROUND, recorded) == []
+
+
+def test_a_served_model_is_told_from_one_of_files():
+    served = deepcopy(AROUND)
+    del served["chat"]
+    served["model"] |= {
+        "engine": "openai",
+        "served": {"server": "llama.cpp", "chat_template_sha256": "f" * 64},
+    }
+    assert [each.name for each in told_in(AROUND, served)] == ["chat-template"]
+    served["model"]["served"]["server"] = "vllm"
+    assert [each.name for each in told_in(AROUND, served)] == ["chat-template", "engine-family"]

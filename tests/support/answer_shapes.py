@@ -135,6 +135,7 @@ SHAPES: dict[str, Shape] = {
     "end-untold": ended(None, choices=[], usage=USAGE),
     "stop-without-text": ended("stop"),
     "stop-with-0-tokens": ended("stop", choices=[], usage={**USAGE, "completion_tokens": 0}),
+    "stop-without-its-text": ended("stop", choices=[], usage=USAGE),
     "length-with-0-tokens": ended("length", choices=[], usage={**USAGE, "completion_tokens": 0}),
     "unknown-without-text": ended("wobbled", choices=[], usage=USAGE),
     "load": ended("load", choices=[], usage=USAGE),
@@ -177,8 +178,8 @@ SHAPES: dict[str, Shape] = {
 NO_ENDS = {"half-then-done", "half-then-null-end", "half-then-empty-end", "half-a-json"}
 """From a server all of whose answers are so, these are answers of which it does not say how they
 ended; nothing tells them from the whole answers of such a server."""
-BELIEVED = {"half-then-stop-uncounted"}
-"""From a server that counts no tokens, these are whole answers."""
+BELIEVED = {"half-then-stop-uncounted", "stop-without-its-text"}
+"""From a server that counts no tokens, or that shows no reasoning, these are whole answers."""
 
 LIVELY: dict[str, Shape] = {
     "hang": stream(raw=b"", then="hang"),

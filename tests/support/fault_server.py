@@ -77,6 +77,7 @@ class FaultServer:
         every: a fault for every so many requests, once each, all kinds in turn: a schedule, so
             that how many fall in a row is no matter of luck.
         always: one of `SHAPES` or `LIVELY` for every chat request, or empty.
+        listing: one of `SHAPES` or `LIVELY` for the list of models, or empty.
         mode: one of `MODES` for every chat request, or empty.
         dead_after: number of chat requests after which the server stops existing.
         models: names it serves.
@@ -100,6 +101,8 @@ class FaultServer:
             These questions are in no count, and meet no fault but `mode`.
         likeliest: with each of that answer's tokens, its own log-probability and another's; None
             for a server that gives none.
+        refuses_logprobs: whether a request for log-probabilities is a bad one.
+        refuses_probe: whether the model probe's questions are bad requests.
         probed: questions of the model probe received.
     """
 
@@ -110,6 +113,7 @@ class FaultServer:
         faults: Sequence[str] = (),
         every: int = 3,
         always: str = "",
+        listing: str = "",
         mode: str = "",
         dead_after: int | None = None,
         models: Sequence[str] = ("test-model",),
@@ -130,6 +134,7 @@ class FaultServer:
         self.faults = tuple(faults)
         self.every = every
         self.always = always
+        self.listing = listing
         self.mode = mode
         self.dead_after = dead_after
         self.models = tuple(models)
@@ -151,6 +156,8 @@ class FaultServer:
             question, 0
         )
         self.likeliest: Callable[[str, int], tuple[float, float]] | None = None
+        self.refuses_logprobs = False
+        self.refuses_probe = False
         self.probed: Counter[str] = Counter()
 
         self.lock = threading.Lock()
@@ -257,7 +264,9 @@ class _Handler(BaseHTTPRequestHandler):
         server.paths[self.path] += 1
         if self._unauthorized():
             return
-        if self.path == "/v1/models":
+        if self.path == "/v1/models" and server.listing:
+            self._send_wire({**SHAPES, **LIVELY}[server.listing]([]))
+        elif self.path == "/v1/models":
             entry = {"object": "model", "owned_by": server.owner, **server.entry}
             if server.context_length and server.owner != "llamacpp":
                 entry["max_model_len"] = server.context_length
@@ -327,6 +336,9 @@ class _Handler(BaseHTTPRequestHandler):
             asked = server.probed[question]
             server.probed[question] += 1
         if server.mode and self._misbehave(server.mode):
+            return
+        if server.refuses_probe or (server.refuses_logprobs and body.get("logprobs")):
+            self._json(400, {"error": {"message": "that is not supported", "code": 400}})
             return
         text = server.probe_answer(question, asked)
         if server.likeliest is None or not body.get("logprobs"):

@@ -231,6 +231,22 @@ def can_generate(engine: str) -> bool:
         return True
 
 
+_SERVERS = {"llama.cpp": "llamacpp"}
+"""Servers that call themselves otherwise than their engine is called here."""
+
+
+def engine_family(engine: str | None, server: str | None) -> str:
+    """What computes the answers, by whose arithmetic they may differ; empty when not known.
+
+    Args:
+        engine: the engine's name.
+        server: what an endpoint says it is.
+    """
+    if engine == ENDPOINT.name:
+        return _SERVERS.get(server or "", server or "") if server != "unknown" else ""
+    return engine if engine and engine in _OWN and _OWN[engine].generates else ""
+
+
 def create_engine(spec: ModelSpec, options: EngineOptions) -> Engine:
     """The engine that `spec` names, not yet started.
 

@@ -255,6 +255,7 @@ class OpenAIEngine:
                 await self._watch.check()
                 reply = await self._try(worker, content, stream)
                 await self._doubt(worker, request, reply, last=tries.made > self._retries)
+                await self._watch.check()  # it may have been sent just after a break
             except RefusedError as refusal:
                 worker.breaker.alive()
                 if not manners.adapt(refusal, content):
@@ -315,10 +316,10 @@ class OpenAIEngine:
         untold = not (reply.finish_word or reply.left_early)
         if untold and not await self._sends_no_ends(worker, request):
             raise BrokenAnswerError("an end without a finish reason")
-        if not manners.believed(reply):
+        if doubt := manners.doubt(reply):
             if not last:
-                raise BrokenAnswerError("an end without the token counts that others have")
-            manners.believe_without_usage()
+                raise BrokenAnswerError(doubt)
+            manners.believe(doubt)
 
     async def _sends_no_ends(self, worker: _Worker, request: Request) -> bool:
         """Whether the server sends no finish reasons at all; asks it for a few words to find out.
@@ -338,7 +339,7 @@ class OpenAIEngine:
                 stream = ChatStream(self._spec.card.reasoning_tags, budget)
                 with suppress(BrokenAnswerError, RefusedError):
                     reply = await worker.client.chat(content, stream)
-                    manners.believed(reply)
+                    manners.doubt(reply)
                     if not reply.finish_word:
                         manners.end_was_untold()
         return bool(manners.sends_no_ends)

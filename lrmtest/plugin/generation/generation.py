@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from lrmtest.errors import EngineError, LrmtestError
+from lrmtest.models.description import describe_chat
 from lrmtest.models.engines.base import Delivery, Engine, Progress, Request
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.hardware import this_machine
@@ -30,7 +31,7 @@ from lrmtest.plugin.generation.run_engine import RunEngine
 from lrmtest.plugin.generation.same_model import verified
 from lrmtest.progress import Tell
 from lrmtest.runs.environment import environment
-from lrmtest.runs.manifest import SizeSection
+from lrmtest.runs.manifest import ChatSection, SizeSection
 from lrmtest.runs.records import RunHead, RunTiming
 from lrmtest.runs.run import Run, open_run
 from lrmtest.runs.store import Store
@@ -107,6 +108,8 @@ class Generation:
         self._engine = RunEngine(plan.spec, self._settings, self._run, self._deliver, self._say)
         if sizes := known_sizes(plan.spec.card, plan.spec.engine):
             self._run.describe(replace(self._run.manifest, size=SizeSection.from_json(sizes)))
+        if chat := describe_chat(plan.spec, self._settings.engine_options):
+            self._run.describe(replace(self._run.manifest, chat=ChatSection.from_json(chat)))
         self._planned = set(keys)
         missing = self._missing(plan.requests, plan.questions)
         stored = self._planned - missing

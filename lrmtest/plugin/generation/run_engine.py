@@ -74,8 +74,6 @@ class RunEngine:
         if self._engine is None:
             begun = time.monotonic()
             engine = self._made()
-            for notice in self._spec.notices:
-                self._say(notice)
             self._say(f"{self._spec.name}: starting the {self._spec.engine} engine")
             try:
                 info = engine.start(planned, self._deliver)

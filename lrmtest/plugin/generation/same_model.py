@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from secrets import token_hex
 from typing import Any
 
 from lrmtest.errors import ModelError
@@ -24,7 +25,7 @@ from lrmtest.runs.records import RunHead
 from lrmtest.runs.store import Store
 
 _PROBE = "probe"
-"""In `ModelSection.served`, the hash of `Manifest.probe`; empty when the probe got no answer."""
+"""In `ModelSection.served`, the hash of `Manifest.probe`; ``unanswered ...`` without one."""
 
 _REUSE = "--reuse-unverified reuses them without asking it"
 
@@ -162,13 +163,15 @@ class _Verification:
                 f"{self._name}: {error.message}; without the probe's answers no later start can "
                 "see that the model is the same, and none will continue this run by itself"
             )
-        served = {**told, _PROBE: fingerprint(probe) if probe is not None else ""}
+        # A run without them is like no other, not even one of the same model.
+        mark = f"unanswered {token_hex(8)}" if probe is None else fingerprint(probe)
+        served = {**told, _PROBE: mark}
         model = replace(self._manifest.model, served=served)
         return VerifiedModel(replace(self._manifest, model=model, probe=probe), frozenset())
 
     def _difference(self, asked: ServedModel, run: RunHead) -> str:
         served = run.manifest.model.served or {}
-        if not served.get(_PROBE) or run.manifest.probe is None:
+        if run.manifest.probe is None:
             return "its probe was never answered"
         return asked.difference(_told(served), run.manifest.probe)
 

@@ -101,25 +101,28 @@ def names_another(answers: Answers) -> bool:
 def wandered(answers: Answers) -> bool:
     """Whether answers without any of the words may be those to other prompts.
 
-    For at least two words both hold: the two answers differ, and one of them is, letter for
-    letter, also an answer to another. A server that draws from a few phrases does the same, so
-    this is no proof; a weak model that repeats nothing, or says the same to everything, does not.
+    At least two words have two answers that differ, and at least two texts are, letter for
+    letter, an answer to several words. This is no proof: a server that draws from a few phrases
+    does the same. A weak model that repeats nothing, or says the same to everything, does not.
     """
     if any(word in text.lower() for word, text in answers):
         return False
-    strays = 0
-    for word in {word for word, _ in answers}:
-        own = {text for each, text in answers if each == word}
-        others = {text for each, text in answers if each != word}
-        strays += len(own) > 1 and any(_telling(text) for text in own & others)
-    return strays > 1
+    words_of: dict[str, set[str]] = {}
+    texts_of: dict[str, set[str]] = {}
+    for word, text in answers:
+        words_of.setdefault(text, set()).add(word)
+        texts_of.setdefault(word, set()).add(text)
+    shared = [text for text, words in words_of.items() if len(words) > 1 and _telling(text)]
+    return len(shared) > 1 and sum(len(texts) > 1 for texts in texts_of.values()) > 1
 
 
 def mixed_up(together: Answers, alone: Answers) -> bool:
     """Whether answers that have wandered are shown to belong to other prompts.
 
-    Either each prompt has an answer of its own, the same twice, when it is asked alone, and some
-    had another one's when they were asked together. Or each answer comes one request too late.
+    Each prompt has an answer of its own, the same twice, when it is asked alone; asked together,
+    most had another one's, and those of at least three prompts went astray. (A model that is
+    about to say one certain thing to everything has only that astray, where rounding decides.)
+    Or each answer comes one request too late, even when they are asked alone.
 
     Args:
         together: of all requests at once.
@@ -131,9 +134,9 @@ def mixed_up(together: Answers, alone: Answers) -> bool:
         return False
     if first == second:
         own = dict(alone)
-        return any(text != own[word] and text in second for word, text in together)
-    late = first[1:] == second[:-1]
-    return late and all(one != other for one, other in zip(first, second, strict=True))
+        astray = [text for word, text in together if text != own[word] and text in second]
+        return 2 * len(astray) >= len(together) and len(set(astray)) > 2
+    return first[1:] == second[:-1]
 
 
 def _telling(text: str) -> bool:

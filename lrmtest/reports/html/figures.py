@@ -17,7 +17,7 @@ from lrmtest.analysis.front import pareto_front
 from lrmtest.analysis.lengths import lengths
 from lrmtest.analysis.summary import ALL_SUITES, Rate, RunSummary, SuiteSummary, summarize
 from lrmtest.reports.comparison_json import comparison_document
-from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED
+from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, told
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
 from lrmtest.reports.html.table import NAME, RESULTS, flip_counts, table
@@ -154,13 +154,14 @@ def _suite(run: RunRecord, part: SuiteSummary) -> dict[str, Any]:
 def _comparison(index: int, compared: ComparedRuns) -> dict[str, Any]:
     figures = comparison_document(compared)
     # The questions' flips are in the table, the differences are told in words.
-    del figures["flips"], figures["differences"]
+    del figures["flips"], figures["differences"], figures["told_differences"]
     counts = {one_line(suite, NAME): part for suite, part in flip_counts(compared).items()}
     total = {kind: sum(part[kind] for part in counts.values()) for kind in FLIP_KINDS}
     return {
         "run": index,
         "baseline_label": one_line(compared.baseline.model, NAME),
         "notes": [
+            *(one_line(told(each), 300) for each in compared.told),
             *(f"allowed to differ: {one_line(str(each), 300)}" for each in compared.differences),
             *(() if compared.tokens_comparable else (TOKENS_NOT_COMPARED,)),
         ],

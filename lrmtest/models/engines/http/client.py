@@ -128,8 +128,9 @@ class ChatClient:
 
     def _without_key(self, reply: ChatReply) -> ChatReply:
         """`reply`, unless the server has put the key into it: then with asterisks there."""
-        text = self.endpoint.hide(reply.text)
-        return reply if text == reply.text else replace(reply, text=text)
+        text, word = self.endpoint.hide(reply.text), self.endpoint.hide(reply.finish_word)
+        same = text == reply.text and word == reply.finish_word
+        return reply if same else replace(reply, text=text, finish_word=word)
 
     async def get(self, url: str) -> Any:
         """The JSON value at `url`; raises as `chat` does."""
@@ -149,7 +150,9 @@ class ChatClient:
             async with asyncio.timeout(seconds), self._answer(method, url, content) as response:
                 if response.status_code != 200:
                     raise await self._refusal(response)
-                return _parse(await self._body(response, _MAX_JSON_BYTES))
+                body = await self._body(response, _MAX_JSON_BYTES)
+                # A model's name, for instance, is stored: it must not be the key that was sent.
+                return _parse(self.endpoint.hide_bytes(body))
         except TimeoutError as error:
             raise BrokenAnswerError(f"no whole answer within {seconds:g} s") from error
 
@@ -312,10 +315,11 @@ class _Life:
     empty pieces once there was text. Before, they may tell of a queue, which takes a while.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._timeout = timeout
+        self._clock = clock
         self._pieces, self._lines = 0, 0
-        self._last_line = self._last_piece = time.monotonic()
+        self._last_line = self._last_piece = clock()
 
     def seen(self, pieces: int, lines: int) -> bool:
         """Note what has come so far; whether there is new text.
@@ -323,7 +327,7 @@ class _Life:
         Raises:
             BrokenAnswerError: the server has only pretended to live for too long.
         """
-        now = time.monotonic()
+        now = self._clock()
         if pieces > self._pieces:
             self._pieces, self._lines = pieces, lines
             self._last_line = self._last_piece = now

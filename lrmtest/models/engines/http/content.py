@@ -35,11 +35,13 @@ def texts_of(message: dict[str, Any]) -> tuple[str, str]:
         BrokenAnswerError: a field is of a form that no text has.
         RefusedError: a part of the answer is an image, a sound or the like.
     """
-    answer, inner = _read(message.get("content"), "content")
+    content = message.get("content")
+    answer, inner = (content, "") if isinstance(content, str) else _read(content, "content")
     if not answer:
         answer = _read(message.get("refusal"), "refusal")[0]
     for field in _REASONING_FIELDS:
-        if reasoning := "".join(_read(message.get(field), field)):
+        value = message.get(field)
+        if value and (reasoning := "".join(_read(value, field))):
             return reasoning + inner, answer
     return inner, answer
 

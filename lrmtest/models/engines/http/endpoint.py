@@ -78,6 +78,10 @@ class Endpoint:
         """What the server said, with asterisks for the key; all else stays in place."""
         return hidden(text, self.key, length=True) if self.key else text
 
+    def hide_bytes(self, data: bytes) -> bytes:
+        """The same of what it sent."""
+        return data.replace(self.key.encode(), b"*" * len(self.key)) if self.key else data
+
     def quote(self, text: str, limit: int = 300) -> str:
         """What the server said, safe to print: one line, bounded, without the key."""
         if self.key:

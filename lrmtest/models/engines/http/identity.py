@@ -178,7 +178,8 @@ class ModelWatch:
             RefusedError: it would not.
             BrokenAnswerError: the server cannot be asked now.
         """
-        if self._difference is None or not (self._suspected or self._found):
+        suspicious = self._suspected or self._found or self._lock.locked()
+        if self._difference is None or not suspicious:
             return
         async with self._lock:
             if self._suspected and not self._found:

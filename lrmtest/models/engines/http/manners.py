@@ -20,7 +20,8 @@ UNTOLD_ENDS_NEEDED = 12
 taken for one that sends none: at 30 % of broken answers, chance does that once in 2 million."""
 
 _SAME_SHAPES_NEEDED = 5
-_MISSING_USAGES_BELIEVED = 2
+_HABITS_BELIEVED = 2
+_MOST_TOKENS_WITHOUT_TEXT = 2  # the end of the sequence, and half a character
 _MOST_WORDS_TOLD = 5
 
 # What a request can do without. Those that change what is drawn are told and noted.
@@ -58,7 +59,7 @@ class Manners:
         self._ends_told = False
         self._ends_untold = 0
         self._usage_sent = False
-        self._usages_missing = 0
+        self._habits: dict[str, int] = {}
         self._understood = False
         self._shape, self._same_shapes = "", 0
         self._words_told: set[str] = set()
@@ -144,26 +145,33 @@ class Manners:
         hint = f"repeat the command in {wait}; completions that arrived are kept"
         return RefusedError(f"{failure}; it asks to come back in {wait}", hint=hint)
 
-    def believed(self, reply: ChatReply) -> bool:
-        """Note a finished answer; False when something is missing that others have.
+    def doubt(self, reply: ChatReply) -> str | None:
+        """Note a finished answer; what is doubtful about it, if anything is.
 
-        An answer without the usage that was asked for and that others have was broken off by
-        something between server and client that ended it politely. A server may count only some
-        of its answers, though, so such answers are believed once they come again and again.
+        An answer without the token counts that were asked for and that others have was cut off by
+        something that ended it politely on its way; one with tokens and without a text has lost
+        it. A server may have such habits, though, so they are believed once they come again and
+        again, as `believe` is told.
         """
         self._understood = True
         if reply.left_early:
-            return True
+            return None
         if reply.finish_word:
             self._end_was_told(reply.finish_word)
-        if reply.completion_tokens is not None:
-            self._usage_sent = True
-            return True
-        return not self._usage_sent or self._usages_missing >= _MISSING_USAGES_BELIEVED
+        counted = reply.completion_tokens is not None
+        self._usage_sent = self._usage_sent or counted
+        doubt = None
+        if not counted and self._usage_sent:
+            doubt = "an end without the token counts that others have"
+        elif not reply.text and counted and not reply.reasoning_tokens:
+            several = (reply.completion_tokens or 0) > _MOST_TOKENS_WITHOUT_TEXT
+            doubt = "no text, although tokens were counted" if several else None
+        habit = doubt is not None and self._habits.get(doubt, 0) >= _HABITS_BELIEVED
+        return None if habit else doubt
 
-    def believe_without_usage(self) -> None:
-        """Note that an answer had no usage however often it was asked for."""
-        self._usages_missing += 1
+    def believe(self, doubt: str) -> None:
+        """Note that a request had an answer with this doubt however often it was sent."""
+        self._habits[doubt] = self._habits.get(doubt, 0) + 1
 
     @property
     def sends_no_ends(self) -> bool | None:

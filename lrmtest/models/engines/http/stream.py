@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lrmtest.grading.completion import FinishReason
+from lrmtest.grading.sentences import ends_a_sentence
 from lrmtest.models.engines.http.content import texts_of
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.finish_reasons import FinishMeaning, finish_word, meaning_of
-from lrmtest.models.engines.recorded.finish_reason import ends_a_sentence
 from lrmtest.unicode import well_formed
 
 if TYPE_CHECKING:

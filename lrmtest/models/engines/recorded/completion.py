@@ -17,6 +17,7 @@ class RecordedOutput:
     Attributes:
         text: what was generated.
         finish_reason: how it ended.
+        finish_word: the server's own word for that; empty without one.
         prompt_tokens, completion_tokens, reasoning_tokens: token counts.
         tokens_estimated: the counts come from the text's length.
         seed: the seed it was generated with.

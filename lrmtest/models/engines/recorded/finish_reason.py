@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.loops import find_loop
+from lrmtest.grading.sentences import ends_a_sentence
 from lrmtest.grading.split import split
 
 SLACK_TOKENS = 2
@@ -12,8 +13,6 @@ LONG_CHARS = 4096
 """Shorter outputs without a closing tag are taken for answers without reasoning, whole as they
 are. Of 71 such recorded outputs the longest that ended by itself, but one, has 2,992 characters
 and the shortest that was cut off has 76,850."""
-
-_ENDS = frozenset(".!?…。！？)]}>\"'”’»*_`$|~")
 
 
 def infer_finish_reason(
@@ -58,11 +57,6 @@ def infer_finish_reason(
     if parts.closed or len(text) < LONG_CHARS:
         return "stop"
     return "stop" if ends_a_sentence(text) else "length"
-
-
-def ends_a_sentence(text: str) -> bool:
-    """Whether `text` does not break off in the middle of a sentence, by its last character."""
-    return text.rstrip()[-1:] in _ENDS
 
 
 def shared_limit(counts: list[int]) -> int | None:

@@ -1,7 +1,7 @@
 """Recorded outputs: JSON Lines files with what a model generated earlier.
 
 Each line is ``{"question": id, "output": text}``, with any of ``suite``, ``sample``,
-``finish_reason``, ``prompt_tokens``, ``completion_tokens``, ``reasoning_tokens``,
+``finish_reason``, ``finish_word``, ``prompt_tokens``, ``completion_tokens``, ``reasoning_tokens``,
 ``tokens_estimated``, ``seed`` and ``seconds``. Several lines for one question are its samples.
 Files that `lrmtest export` wrote are of this form; their lines with a field ``lrmtest`` say other
 things of the run and are passed over.
@@ -18,6 +18,8 @@ from typing import Any, get_args
 from lrmtest.bounded import LINE, parse_json, read_lines
 from lrmtest.errors import DataError
 from lrmtest.grading.completion import FinishReason
+from lrmtest.models.engines.http.endpoint import quote
+from lrmtest.models.engines.http.finish_reasons import WORD_CHARS
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.models.engines.recorded.finish_reason import shared_limit
 from lrmtest.suites.registry import ALIASES, SUITES
@@ -29,6 +31,7 @@ _OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "suite": (str,),
     "sample": (int,),
     "finish_reason": (str,),
+    "finish_word": (str,),
     "prompt_tokens": (int,),
     "completion_tokens": (int,),
     "reasoning_tokens": (int,),
@@ -137,6 +140,7 @@ class Recording:
         return RecordedOutput(
             text=well_formed(record["output"]),
             finish_reason=record.get("finish_reason"),
+            finish_word=quote(record.get("finish_word") or "", WORD_CHARS),
             prompt_tokens=record.get("prompt_tokens"),
             completion_tokens=record.get("completion_tokens"),
             reasoning_tokens=record.get("reasoning_tokens"),

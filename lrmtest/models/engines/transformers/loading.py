@@ -24,7 +24,7 @@ def load_causal_lm(
     place for, both without an error. A missing one is refused here, and so is one that belongs to
     a module of the model, such as a bias or a scale that `config.json` does not know of: without
     it the model computes something else. What belongs to no module, such as layers for
-    speculative decoding, is told.
+    speculative decoding, is told, and so is all that a quantized checkpoint has too much of.
 
     Args:
         location: a GGUF file or a folder.
@@ -67,7 +67,10 @@ def _check(location: str, model: Any, loading: Mapping[str, Iterable[str]], tell
     modules = {name for name, _ in model.named_modules()}
     unexpected = sorted(loading["unexpected_keys"])
     lost = [name for name in unexpected if name.rpartition(".")[0] in modules - {""}]
-    if lost:
+    # Quantized checkpoints have such tensors that need not matter: scales of a cache that is not
+    # quantized here, biases of zero.
+    quantized = getattr(model.config, "quantization_config", None) is not None
+    if lost and not quantized:
         raise ModelError(
             f"{location}: {_tensors(lost)} in the weights, but not in the model that config.json "
             "describes",
