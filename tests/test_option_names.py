@@ -27,8 +27,8 @@ FOREIGN = {
     # pip
     *("--dest", "--disable-pip-version-check", "--force-reinstall", "--hash", "--no-deps"),
     *("--only-binary", "--requirement", "--upgrade", "--quiet"),
-    # nvidia-smi, lm_eval
-    *("--query-gpu", "--format", "--log_samples", "--output_path"),
+    # nvidia-smi, lm_eval, lighteval
+    *("--query-gpu", "--format", "--log_samples", "--output_path", "--save-details"),
 }
 
 

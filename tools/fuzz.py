@@ -60,10 +60,12 @@ from lrmtest.questions.rows import parse_rows
 from lrmtest.runs.formats.assign import OwnQuestions
 from lrmtest.runs.formats.baseline import baseline_text, read_baseline
 from lrmtest.runs.formats.detect import detect_format
-from lrmtest.runs.formats.harness import read_harness_log
+from lrmtest.runs.formats.evalscope import read_evalscope_log
+from lrmtest.runs.formats.harness import read_harness_log, read_harness_results
 from lrmtest.runs.formats.imported import import_log
 from lrmtest.runs.formats.inspect_log import read_inspect_log
 from lrmtest.runs.formats.jsonl import export_run, import_run
+from lrmtest.runs.formats.lighteval import read_lighteval_log
 from lrmtest.runs.formats.log import Log
 from lrmtest.runs.formats.zip_file import ZipMembers
 from lrmtest.runs.manifest import Manifest
@@ -282,6 +284,11 @@ def _read_log(log: Log) -> None:
         import_log(store, log, OwnQuestions(log, "short-text"), name="m", tags=DEFAULT_TAGS)
 
 
+def _read_harness_results(path: Path) -> None:
+    for log in read_harness_results(path):
+        _read_log(log)
+
+
 def _harness_file() -> Mapping[str, bytes]:
     (path,) = _LOGS.glob("samples_*.jsonl")
     return {path.name: b"".join(path.read_bytes().splitlines(keepends=True)[:4])}
@@ -294,6 +301,27 @@ def _members() -> dict[str, bytes]:
     with ZipMembers(path, "") as archive:
         samples = [name for name in archive.names if name.startswith("samples/")]
         return {name: archive.read(name) for name in archive.names if name not in samples[2:]}
+
+
+def _harness_results() -> Mapping[str, bytes]:
+    (lines,) = _harness_file().values()
+    rows = [json.loads(line) for line in lines.splitlines()]
+    result = {"results": {}, "samples": {"sums": rows}, "model_name": "m"}
+    return {"results_x.json": json.dumps(result).encode()}
+
+
+def _lighteval_details() -> Mapping[str, bytes]:
+    (file,) = _LOGS.rglob("details_sums|0_*.parquet")
+    return {"details.parquet": file.read_bytes()}
+
+
+def _evalscope_rows() -> Mapping[str, bytes]:
+    """Rows of both layouts; the older holds its review."""
+    (file,) = _LOGS.glob("evalscope/*/predictions/*/*.jsonl")
+    choice = {"message": {"content": "2"}, "review": {"gold": "2", "result": True}}
+    older = {"index": 9, "answer_id": "a", "raw_input": {"question": "1+1?"}, "choices": [choice]}
+    newer = file.read_bytes().splitlines(keepends=True)[:2]
+    return {"d.jsonl": b"".join(newer) + json.dumps(older).encode()}
 
 
 def _inspect_json() -> Mapping[str, bytes]:
@@ -543,6 +571,13 @@ READERS: dict[str, Reader] = {
     "export": Reader(_only("run.jsonl"), _read_export),
     "recording": Reader(_only("run.jsonl"), _read_recording),
     "lm-eval": Reader(_harness_file, lambda path: _read_log(read_harness_log(path))),
+    "lm-eval-results": Reader(_harness_results, _read_harness_results),
+    "lighteval": Reader(
+        _lighteval_details, lambda path: _read_log(read_lighteval_log(path, DEFAULT_TAGS))
+    ),
+    "evalscope": Reader(
+        _evalscope_rows, lambda path: _read_log(read_evalscope_log(path, DEFAULT_TAGS))
+    ),
     "inspect-json": Reader(_inspect_json, lambda path: _read_log(read_inspect_log(path))),
     "inspect-eval": Reader(_inspect_eval, lambda path: _read_log(read_inspect_log(path))),
     "format": Reader(lambda: {**_run_file(), **_inspect_json()}, detect_format),

@@ -12,20 +12,21 @@ from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
 from lrmtest.grading.split import DEFAULT_TAGS
 from lrmtest.options.common import add_data_options, read_data_options
+from lrmtest.reports.escape import one_line
 from lrmtest.reports.imported import imported_lines, new_ones
 from lrmtest.reports.numbers import counted
 from lrmtest.runs.formats.assign import LogQuestions, OwnQuestions, SuiteQuestions, choose_suite
 from lrmtest.runs.formats.detect import detect_format
-from lrmtest.runs.formats.harness import read_harness_log
-from lrmtest.runs.formats.imported import import_log
+from lrmtest.runs.formats.imported import check_log, write_log
 from lrmtest.runs.formats.inspect_export import export_inspect
-from lrmtest.runs.formats.inspect_log import read_inspect_log
 from lrmtest.runs.formats.jsonl import export_run, import_run
 from lrmtest.runs.formats.log import Log
 from lrmtest.runs.formats.parquet import export_parquet
+from lrmtest.runs.formats.reading import read_logs
 from lrmtest.runs.store import STORE_NAME, Store
 from lrmtest.suites import suite_named
 
+_REASON_LIMIT = 300
 _OF_LOGS = ("suite", "kind", "name", "tags")
 
 
@@ -46,15 +47,19 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "import",
         parents=[store],
-        help="read a run, or a log of lm-evaluation-harness or inspect_ai, and grade it here",
+        help="read a run, or a log of lm-evaluation-harness, inspect_ai, lighteval or evalscope, "
+        "and grade it here",
     )
-    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument(
+        "file", metavar="FILE", type=Path, help="the file, or a folder of another tool's logs"
+    )
     parser.add_argument(
         "--format",
-        choices=("auto", "jsonl", "lm-eval", "inspect"),
+        choices=("auto", "jsonl", "lm-eval", "inspect", "lighteval", "evalscope"),
         default="auto",
-        help="what FILE is: a run that was exported, samples_*.jsonl of lm-evaluation-harness, or "
-        "a log of inspect_ai (default: see by its content)",
+        help="what FILE is: a run that was exported, samples_*.jsonl of lm-evaluation-harness, a "
+        "log of inspect_ai, details_*.parquet of lighteval or predictions of evalscope (default: "
+        "see by its content)",
     )
     parser.add_argument("--suite", metavar="NAME", help="the suite that a log's questions are in")
     parser.add_argument(
@@ -90,7 +95,9 @@ def _export(arguments: argparse.Namespace) -> int:
 
 def _import(arguments: argparse.Namespace) -> int:
     file: Path = arguments.file
-    chosen = detect_format(file) if arguments.format == "auto" else arguments.format
+    chosen = None if arguments.format == "auto" else arguments.format
+    if chosen is None and not file.is_dir():
+        chosen = detect_format(file)
     if chosen == "jsonl":
         named = [f"--{name}" for name in _OF_LOGS if getattr(arguments, name) is not None]
         if named:
@@ -110,19 +117,36 @@ def _import(arguments: argparse.Namespace) -> int:
     tags = tuple(arguments.tags) if arguments.tags else DEFAULT_TAGS
     if not all(tags):
         raise UsageError("--tags: a tag is empty", hint="for example: --tags '[THINK]' '[/THINK]'")
-    log = read_harness_log(file) if chosen == "lm-eval" else read_inspect_log(file, tags)
-    assignment = _assignment(log, arguments)
-    name = arguments.name or log.model.rstrip("/").rpartition("/")[2] or "model"
-    with _store_to_write(arguments) as store:
-        imported = import_log(store, log, assignment, name=name, tags=tags)
-    for line in imported_lines(log.tool, imported):
-        say(line)
+    found = read_logs(file, chosen, tags)
+    # All of them are read and checked before anything of one is written.
+    checked = [check_log(log, _assignment(log, arguments), tags) for log in found.logs]
+    placed: dict[tuple[str, str], str] = {}
+    for each in checked:
+        log, suite = each.log, each.assignment.suite
+        if (task := placed.setdefault((log.invocation, suite), log.task)) != log.task:
+            raise UsageError(
+                f"{file}: {task} and {log.task} are both of suite {suite}",
+                hint="import their files one by one, each with a --name of its own",
+            )
+    with _store_to_write(arguments) as store, store.transaction():
+        imported = [
+            write_log(store, each, name=arguments.name or _short_name(each.log)) for each in checked
+        ]
+    for each, what in zip(checked, imported, strict=True):
+        for line in imported_lines(each.log.tool, what):
+            say(line)
+    for reason in found.refused:
+        say(f"left out: {one_line(reason, _REASON_LIMIT)}")
     return 0
 
 
 def _store_to_write(arguments: argparse.Namespace) -> Store:
     path = arguments.reports_dir / STORE_NAME
     return Store(path, tell=lambda line: print(line, file=sys.stderr))
+
+
+def _short_name(log: Log) -> str:
+    return log.model.rstrip("/").rpartition("/")[2] or "model"
 
 
 def _assignment(log: Log, arguments: argparse.Namespace) -> LogQuestions:

@@ -9,16 +9,18 @@ from typing import Any
 from lrmtest.questions.prompt import fields_of
 from lrmtest.questions.question import Question
 
-_WORD = re.compile(r"\w+|[^\w\s]")
+# Logs differ in how they write mathematics: a dollar sign or a backslash makes no other question.
+_WORD = re.compile(r"\w+|[^\w\s$\\]")
 _KEY_WORDS = 8
 
 
 class QuestionFinder:
     """Finds questions in texts that contain them, whatever else these contain.
 
-    A question is found in a text that has every part of it that their prompt shows, word
-    for word; case and white space do not count. Of several, the one with the most words wins, so
-    that a question is not taken for another that it contains. The time is linear in the text.
+    A question is found in a text that has every part of it that their prompt shows, word for
+    word; case, white space, dollar signs and backslashes do not count. Of several, the one with
+    the most words wins, so that a question is not taken for another that it contains. The time is
+    linear in the text.
 
     Args:
         prompt: the template, which says what of a question's material is asked.

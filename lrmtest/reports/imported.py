@@ -22,7 +22,9 @@ def imported_lines(tool: str, imported: Imported) -> list[str]:
         lines.append(f"{counted(imported.errors, 'sample')} without an output: engine errors here")
     if imported.compared:
         agreed = imported.compared - len(imported.disagreements)
-        lines.append(f"{tool} graded {agreed} of {imported.compared} in the same way")
+        by = ", ".join(one_line(mark, 80) for mark in imported.marks[:3])
+        told = f" (by {by})" if by else ""
+        lines.append(f"{tool} graded {agreed} of {imported.compared} in the same way{told}")
         lines += [f"  {_told(each)}" for each in imported.disagreements[:_MOST_LISTED]]
         if len(imported.disagreements) > _MOST_LISTED:
             lines.append(f"  ... and {len(imported.disagreements) - _MOST_LISTED} more")
@@ -33,6 +35,12 @@ def imported_lines(tool: str, imported: Imported) -> list[str]:
             f"left out, because the suite does not have them: "
             f"{counted(len(imported.left_out), 'question')} ({', '.join(names)}{more})"
         )
+    lines += [
+        f"left out: {counted(each.count, 'sample')} (the first: {one_line(each.first, 60)}), "
+        f"because {one_line(each.reason, _NAME_LIMIT)}"
+        for each in imported.skipped
+    ]
+    lines += [one_line(remark, _NAME_LIMIT) for remark in imported.remarks]
     return lines
 
 

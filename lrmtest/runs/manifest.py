@@ -293,6 +293,9 @@ class ImportSection(Section):
         tool, version, task, created: as the log has them.
         file: its file name.
         sha256: its hash, hex.
+        marked_by: the figure by which the tool itself graded: a metric, a scorer.
+        marked: how many of the completions it called right or wrong by that.
+        marked_correct: how many of these right.
     """
 
     tool: str | None = None
@@ -301,6 +304,9 @@ class ImportSection(Section):
     file: str | None = None
     sha256: str | None = None
     created: str | None = None
+    marked_by: str | None = None
+    marked: int | None = None
+    marked_correct: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,7 @@
 """`lrmtest export` and `lrmtest import`, as a user gives them."""
 
+import json
+
 import pytest
 from exported_run import LOGS, fill
 
@@ -86,3 +88,50 @@ def test_options_for_logs_are_refused_with_a_run(lrmtest, tmp_path):
     code, _, err = lrmtest("import", "run.jsonl", "--name", "x", "--kind", "integer")
     assert code == 2
     assert "--kind, --name" in err
+
+
+def test_a_folder_of_logs_is_read_task_by_task(lrmtest):
+    code, out, _ = lrmtest("import", LOGS / "lm-eval" / "dummy", "--kind", "integer")
+    assert code == 0
+    assert "8 completions of dummy-model-" in out.replace("vqvnukgg", "dummy-model")
+    assert "8 of its 16 rows hold the same completions under other filters" in out
+    assert "left out: " in out
+    assert "likelihoods" in out
+
+
+@pytest.mark.parametrize(
+    ("folder", "completions", "graded", "by"),
+    [
+        ("lm-eval/stand-in", (7, 14), ("7 of 7", "13 of 13"), "exact_match, filter strict-match"),
+        ("lighteval", (7, 14), ("7 of 7", "12 of 12"), "extractive_match"),
+        ("evalscope/20261128_094759", (8,), ("8 of 8",), "acc"),
+        ("inspect", (6, 1), ("6 of 6", "1 of 1"), "includes"),
+    ],
+)
+def test_every_tools_folder(lrmtest, folder, completions, graded, by):
+    if folder == "lighteval":
+        pytest.importorskip("pyarrow")
+    code, out, _ = lrmtest("import", LOGS / folder, "--kind", "integer")
+    assert code == 0
+    for count, same in zip(completions, graded, strict=True):
+        assert f"{count} completion" in out
+        assert f"graded {same} in the same way (by " in out
+    assert by in out
+    assert lrmtest("regrade", "last")[1].split(", ")[1].startswith("0 verdicts")
+
+
+def test_an_entry_without_a_target_leaves_the_others(lrmtest):
+    code, out, _ = lrmtest("import", sorted((LOGS / "inspect").iterdir())[0], "--kind", "integer")
+    assert code == 0
+    assert "left out: 2 samples (the first: sum-0), because the log has no target for it" in out
+    assert "2 samples without an output: engine errors here" in out
+
+
+def test_two_tasks_of_one_suite_are_not_mixed(lrmtest, tmp_path):
+    rows = [json.loads(line) for line in HARNESS.read_text().splitlines()]
+    result = {"results": {}, "samples": {"folio": rows, "imported-folio": rows}}
+    (tmp_path / "results_x.json").write_text(json.dumps(result))
+    code, _, err = lrmtest("import", "results_x.json", "--kind", "option")
+    assert code == 2
+    assert "folio and imported-folio are both of suite imported-folio" in err
+    assert not (tmp_path / "reports").exists()

@@ -131,6 +131,29 @@ def _write_logs(folder):
     (folder / "folio-log.jsonl").write_text("".join(lines["folio"]))
 
 
+def _write_folders():
+    """Folders of lighteval and evalscope, as the documentation names them."""
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    details, outputs = [], []
+    for number, row in enumerate(made_benchmarks.aime_rows()):
+        text = "</think> The answer is \\boxed{4}"
+        asked, answer = row["Problem"], str(row["Answer"])
+        doc = {"query": asked, "choices": [answer], "gold_index": 0, "id": str(number)}
+        response = {"text": [text], "input": asked}
+        details.append({"doc": doc, "model_response": response, "metric": {"em": 0}})
+        choice = {"message": {"content": text}, "stop_reason": "stop"}
+        messages = [{"role": "user", "content": asked}]
+        output = {"choices": [choice]}
+        outputs.append({"index": number, "messages": messages, "model_output": output})
+    folder = Path("results/details/m/2026-01-02T03-04-05.6")
+    folder.mkdir(parents=True)
+    name = f"details_aime24|0_{folder.name}.parquet"
+    parquet.write_table(arrow.Table.from_pylist(details), folder / name)
+    predictions = Path("outputs/20260102_030405/predictions/m/aime24_default.jsonl")
+    predictions.parent.mkdir(parents=True)
+    predictions.write_text("".join(json.dumps(row) + "\n" for row in outputs))
+
+
 def _harness_line(number, doc, target):
     return (
         json.dumps(
@@ -206,6 +229,8 @@ class Shell:
                 shutil.copy("one.json", name)
         for name in set(re.findall(r"samples[\w.-]*\.jsonl", text)):
             shutil.copy("aime-log.jsonl" if "aime" in name else "folio-log.jsonl", name)
+        if "lrmtest import outputs/" in text:
+            _write_folders()
         for package in OUTSIDE.glob("*/pyproject.toml"):
             if package.read_text() in text:
                 install(package.parent, folder / package.parent.name, self.monkeypatch)

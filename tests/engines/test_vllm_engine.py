@@ -347,7 +347,6 @@ def test_a_real_vllm_has_no_keys_of_other_services():
         assert "foreign-" not in str(process.environ())
 
 
-@pytest.mark.xdist_group("vllm")
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
 def test_a_real_vllm_honours_seeds(real):

@@ -41,6 +41,10 @@ class LogQuestions(Protocol):
         """The sample's question; None when the suite has no such question."""
         ...
 
+    def unusable(self, sample: LogSample) -> str:
+        """Why nothing can be made of the sample, whatever its question; empty if it can."""
+        ...
+
 
 class SuiteQuestions:
     """The questions of a suite, found by their text, or by an id that says something.
@@ -70,6 +74,10 @@ class SuiteQuestions:
             if named is not None and _agrees(named, sample.targets):
                 return named
         return None
+
+    def unusable(self, sample: LogSample) -> str:
+        """Nothing: the suite has the expected answer."""
+        return ""
 
 
 class OwnQuestions:
@@ -107,6 +115,10 @@ class OwnQuestions:
         hint = "choose another --kind, or name the suite that has these questions with --suite"
         return question_of_row(self.suite, self._kind, Row(sample.place, values, hint))
 
+    def unusable(self, sample: LogSample) -> str:
+        """That the log expects no answer, by which the sample could be graded."""
+        return "" if sample.targets else "the log has no target for it"
+
 
 def choose_suite(log: Log, data: DataOptions) -> SuiteQuestions:
     """The suite that has the most of a log's questions.
@@ -118,7 +130,8 @@ def choose_suite(log: Log, data: DataOptions) -> SuiteQuestions:
         UsageError: none has any.
         DataError: the log is malformed.
     """
-    samples = list({sample.id: sample for sample in log.samples()}.values())
+    read = (sample for sample in log.samples() if not sample.skipped)
+    samples = list({sample.id: sample for sample in read}.values())
     best: SuiteQuestions | None = None
     most = 0
     tried: list[str] = []

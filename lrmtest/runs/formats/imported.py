@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from lrmtest.errors import DataError, UsageError
-from lrmtest.grading import Verdict, grade
-from lrmtest.grading.completion import Completion
+from lrmtest.grading import Completion, Verdict, grade
 from lrmtest.models.engines.recorded.completion import recorded_completion
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.runs.formats.assign import LogQuestions
-from lrmtest.runs.formats.log import Log, LogSample
+from lrmtest.runs.formats.log import Log, LogSample, Skipped
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.manifest import ImportSection, Manifest, SuiteSection
 from lrmtest.runs.records import RunHead
@@ -51,8 +50,11 @@ class Imported:
         new: how many of them the store did not have.
         errors: samples for which nothing was generated; engine errors here.
         left_out: the log's names of questions that the suite does not have.
+        skipped: samples that nothing became of, by reason.
         compared: completions that the log's own grader calls plainly right or wrong.
         disagreements: those of them that are graded otherwise here.
+        marks: by what the log graded them, in the tool's words.
+        remarks: what the log's reader found worth telling.
     """
 
     run: RunHead
@@ -63,6 +65,9 @@ class Imported:
     left_out: tuple[str, ...]
     compared: int
     disagreements: tuple[Disagreement, ...]
+    skipped: tuple[Skipped, ...] = ()
+    marks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,59 +77,108 @@ class _Placed:
     sample: LogSample
 
 
+@dataclass(slots=True)
+class _LeftOut:
+    """What nothing becomes of: questions that the suite does not have, samples by reason."""
+
+    questions: dict[str, None] = field(default_factory=dict)
+    skipped: dict[str, Skipped] = field(default_factory=dict)
+
+    def skip(self, reason: str, id_: str) -> None:
+        known = self.skipped.get(reason, Skipped(reason, 0, id_))
+        self.skipped[reason] = replace(known, count=known.count + 1)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedLog:
+    """A log that was read and graded as a whole, of which nothing is written yet.
+
+    Attributes:
+        log: the log.
+        assignment: finds the questions.
+        tags: the model's reasoning tags.
+        verdicts: of its samples in their order; None for one without a completion.
+        left_out: what nothing becomes of.
+    """
+
+    log: Log
+    assignment: LogQuestions
+    tags: tuple[str, str]
+    verdicts: tuple[Verdict | None, ...]
+    left_out: _LeftOut
+
+    def samples(self) -> Iterator[tuple[_Placed, Completion | None, Verdict | None]]:
+        """The samples whose question is known, with completion and verdict, if there are any."""
+        completions = _completions(self.log, self.assignment, self.tags, _LeftOut())
+        for (placed, completion), verdict in zip(completions, self.verdicts, strict=True):
+            yield placed, completion, verdict
+
+
+def check_log(log: Log, assignment: LogQuestions, tags: tuple[str, str]) -> CheckedLog:
+    """Read and grade a whole log, before anything is written and anybody kept from writing.
+
+    Args:
+        log: the log.
+        assignment: finds the questions.
+        tags: the model's reasoning tags.
+
+    Raises:
+        DataError: a malformed sample, or none that can be placed.
+    """
+    left_out = _LeftOut()
+    verdicts = [
+        None if completion is None else _verdict(assignment.suite, placed, completion, tags)
+        for placed, completion in _completions(log, assignment, tags, left_out)
+    ]
+    if verdicts:
+        return CheckedLog(log, assignment, tags, tuple(verdicts), left_out)
+    if left_out.questions:
+        raise DataError(
+            f"{log.file}: none of its questions is in suite {assignment.suite}",
+            hint="name another with --suite, or grade by the log's own targets with --kind KIND",
+        )
+    reasons = "; ".join(left_out.skipped) or "no samples"
+    raise DataError(
+        f"{log.file}: nothing in it can be imported: {reasons}",
+        hint="docs/logs.md has what is read of such logs",
+    )
+
+
 def import_log(
     store: Store, log: Log, assignment: LogQuestions, *, name: str, tags: tuple[str, str]
 ) -> Imported:
-    """Write a log into a store as a run, every completion graded.
+    """Check a log and write it, see `check_log` and `write_log`."""
+    return write_log(store, check_log(log, assignment, tags), name=name)
+
+
+def write_log(store: Store, checked: CheckedLog, *, name: str) -> Imported:
+    """Write a log into a store as a run, in one transaction.
 
     The tasks of one invocation of the tool become the suites of one run. A log that is there
     already changes nothing.
 
     Args:
         store: where to.
-        log: the log.
-        assignment: finds the questions.
+        checked: the log.
         name: the model's name in reports.
-        tags: the model's reasoning tags.
 
     Raises:
-        DataError: a malformed sample, or none that can be placed.
         UsageError: the run has this suite already, from another log.
         StoreError: the store cannot be written. Whatever is raised, nothing has been written.
     """
-    left_out: dict[str, None] = {}
-    # A first pass over the whole log checks and grades it, before anybody is kept from writing.
-    verdicts = [
-        None if completion is None else _verdict(assignment.suite, placed, completion, tags)
-        for placed, completion in _completions(log, assignment, tags, left_out)
-    ]
-    if not verdicts:
-        raise DataError(
-            f"{log.file}: none of its questions is in suite {assignment.suite}",
-            hint="name another with --suite, or grade by the log's own targets with --kind KIND",
-        )
     with store.transaction():
-        return _write(store, log, assignment, verdicts, name=name, tags=tags, left_out=left_out)
+        return _write(store, checked, name)
 
 
-def _write(
-    store: Store,
-    log: Log,
-    assignment: LogQuestions,
-    verdicts: Sequence[Verdict | None],
-    *,
-    name: str,
-    tags: tuple[str, str],
-    left_out: dict[str, None],
-) -> Imported:
-    """Write the samples and their verdicts, None for one without a completion."""
-    run = _open_run(store, log, assignment, name, tags)
+def _write(store: Store, checked: CheckedLog, name: str) -> Imported:
+    log, assignment = checked.log, checked.assignment
+    run = _open_run(store, log, assignment, name, checked.tags)
     questions: dict[str, tuple[Question, tuple[tuple[str, str], ...]]] = {}
     graded: list[tuple[str, Verdict]] = []
     disagreements: list[Disagreement] = []
-    compared = new = 0
-    samples = zip(_completions(log, assignment, tags, left_out), verdicts, strict=True)
-    for (each, completion), verdict in samples:
+    compared = correct_there = new = 0
+    marks: dict[str, None] = {}
+    for each, completion, verdict in checked.samples():
         question, sample = each.question, each.sample
         questions.setdefault(question.id, (question, sample.prompt))
         place = Place(_key(log, assignment.suite, each), assignment.suite, question.id, each.index)
@@ -135,6 +189,8 @@ def _write(
         graded.append((place.key, verdict))
         if sample.passed is not None:
             compared += 1
+            correct_there += sample.passed
+            marks[sample.mark] = None
             if sample.passed != verdict.correct:
                 disagreements.append(Disagreement(question.id, each.index, sample.passed, verdict))
     store.add_questions(
@@ -145,17 +201,32 @@ def _write(
         ],
     )
     store.set_verdicts(run.run_id, graded)
-    _describe_suite(store, run, log, assignment, questions, len(verdicts))
+    origin = ImportSection(
+        tool=log.tool,
+        version=log.version,
+        task=log.task,
+        file=log.file,
+        sha256=log.sha256,
+        created=log.created,
+        marked_by=", ".join(filter(None, marks)) or None,
+        marked=compared or None,
+        marked_correct=correct_there if compared else None,
+    )
+    samples = len(checked.verdicts)
+    _describe_suite(store, run, log, assignment, questions, samples, origin)
     store.finish_run(run.run_id)
     return Imported(
         run=run,
         suite=assignment.suite,
         completions=len(graded),
         new=new,
-        errors=len(verdicts) - len(graded),
-        left_out=tuple(left_out),
+        errors=samples - len(graded),
+        left_out=tuple(checked.left_out.questions),
         compared=compared,
         disagreements=tuple(disagreements),
+        skipped=tuple(checked.left_out.skipped.values()),
+        marks=tuple(mark for mark in marks if mark),
+        remarks=log.remarks,
     )
 
 
@@ -165,7 +236,7 @@ def _verdict(suite: str, placed: _Placed, completion: Completion, tags: tuple[st
 
 
 def _completions(
-    log: Log, assignment: LogQuestions, tags: tuple[str, str], left_out: dict[str, None]
+    log: Log, assignment: LogQuestions, tags: tuple[str, str], left_out: _LeftOut
 ) -> Iterator[tuple[_Placed, Completion | None]]:
     """The samples whose question is known, with their completions; None where there is none.
 
@@ -187,13 +258,17 @@ def _completions(
         yield placed, completion
 
 
-def _placed(log: Log, assignment: LogQuestions, left_out: dict[str, None]) -> Iterator[_Placed]:
+def _placed(log: Log, assignment: LogQuestions, left_out: _LeftOut) -> Iterator[_Placed]:
     """The samples whose question is known, each question's numbered from 0."""
     seen: Counter[str] = Counter()
     for sample in log.samples():
+        reason = sample.skipped or assignment.unusable(sample)
+        if reason:
+            left_out.skip(reason, sample.id)
+            continue
         question = assignment.question(sample)
         if question is None:
-            left_out[sample.id] = None
+            left_out.questions[sample.id] = None
             continue
         yield _Placed(question, seen[question.id], sample)
         seen[question.id] += 1
@@ -247,6 +322,7 @@ def _describe_suite(
     assignment: LogQuestions,
     questions: Mapping[str, tuple[Question, Any]],
     samples: int,
+    origin: ImportSection,
 ) -> None:
     kinds = sorted({question.kind for question, _ in questions.values()})
     suite = SuiteSection(
@@ -255,14 +331,6 @@ def _describe_suite(
         source=assignment.source,
         answer_kinds=tuple(kinds),
         max_tokens=log.max_tokens,
-    )
-    origin = ImportSection(
-        tool=log.tool,
-        version=log.version,
-        task=log.task,
-        file=log.file,
-        sha256=log.sha256,
-        created=log.created,
     )
     name, manifest = assignment.suite, run.manifest
     store.update_manifest(

@@ -1,21 +1,22 @@
 """Logs of inspect_ai, ``.json`` and ``.eval`` (a zip of JSON files, one for each sample).
 
 inspect_ai moves long texts of a sample aside, into its ``attachments``, and leaves
-``attachment://`` and their key behind. Reasoning is a part of the message of its own; here it is
-put back between the model's tags, where graders and reports look for it.
+``attachment://`` and their key behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from lrmtest.bounded import DOCUMENT, parse_json, read_bytes
+from lrmtest.bounded import parse_json
 from lrmtest.errors import DataError
-from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.split import DEFAULT_TAGS
 from lrmtest.models.engines.recorded.completion import RecordedOutput
+from lrmtest.runs.formats.chat_output import asked_conversation, messages_of, output_of, section
+from lrmtest.runs.formats.json_rows import json_document
 from lrmtest.runs.formats.log import (
     Log,
     LogSample,
@@ -24,22 +25,18 @@ from lrmtest.runs.formats.log import (
     numbers_of,
     shortened,
     texts_of,
+    word_of,
 )
+from lrmtest.runs.formats.marks import right_or_wrong
 from lrmtest.runs.formats.zip_file import ZipMembers
 
 TOOL = "inspect_ai"
 
 _HINT = "inspect_ai writes such files into its log folder, as .eval or .json"
-_ATTACHMENT = "attachment://"
-_FINISH: Mapping[str, FinishReason] = {
-    "stop": "stop",
-    "max_tokens": "length",
-    "model_length": "length",
-}
-# As inspect_ai's own metrics read its values.
-_PASSED = {"C": True, "I": False, 1: True, 0: False}
+# Limits of a sample that take the model's room to answer; others end the conversation around it.
+_RAN_OUT = frozenset(("context", "time", "working", "token", "cost"))
 
-LogKind = Literal["json", "eval"]
+_LogSamples = Iterator[LogSample]
 
 
 def read_inspect_log(path: Path, tags: tuple[str, str] = DEFAULT_TAGS) -> Log:
@@ -56,25 +53,27 @@ def read_inspect_log(path: Path, tags: tuple[str, str] = DEFAULT_TAGS) -> Log:
     with path.open("rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
     header, samples = (_zipped if zipped else _plain)(path)
-    spec = _section(header, "eval", path)
-    config = {**_part(_part(header, "plan"), "config"), **_part(spec, "model_generate_config")}
-    model = spec.get("model")
-    if not isinstance(model, str) or not isinstance(spec.get("task"), str):
+    spec = _header_section(header, "eval", path)
+    plan = section(section(header, "plan"), "config")
+    config = {**plan, **section(spec, "model_generate_config")}
+    model, task = word_of(spec.get("model")), word_of(spec.get("task"))
+    if not model or not task:
         raise DataError(f"{path}: no model or no task in it", hint=_HINT)
     return Log(
         tool=TOOL,
-        version=str(_part(spec, "packages").get("inspect_ai") or ""),
-        task=spec["task"],
+        version=word_of(section(spec, "packages").get("inspect_ai")),
+        task=task,
         model=model,
-        invocation=f"{model} {spec.get('run_id') or sha256}",
-        created=str(spec.get("created") or ""),
+        invocation=f"{model} {word_of(spec.get('run_id')) or sha256}",
+        created=word_of(spec.get("created")),
         settings=numbers_of(
             config, {"temperature": "temperature", "top_p": "top_p", "seed": "seed"}
         ),
         max_tokens=count_or_none(config.get("max_tokens")),
         file=path.name,
         sha256=sha256,
-        samples=lambda: (_sample(raw, place, tags) for place, raw in samples()),
+        samples=lambda: _read(samples(), tags),
+        remarks=tuple(_remarks(header)),
     )
 
 
@@ -82,7 +81,9 @@ _Samples = Callable[[], Iterator[tuple[str, Mapping[str, Any]]]]
 
 
 def _plain(path: Path) -> tuple[Mapping[str, Any], _Samples]:
-    content = _parsed(read_bytes(path, DOCUMENT), str(path))
+    content = json_document(path, _HINT)
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: not a JSON object", hint=_HINT)
     samples = content.get("samples") or []
     if not isinstance(samples, list):
         raise DataError(f"{path}: field 'samples' must be a list", hint=_HINT)
@@ -121,88 +122,68 @@ def _parsed(data: bytes, place: str) -> dict[str, Any]:
     return content
 
 
-def _section(content: Mapping[str, Any], name: str, path: Path) -> Mapping[str, Any]:
-    section = content.get(name)
-    if not isinstance(section, Mapping):
-        raise DataError(f"{path}: no section {name!r}, so no log of inspect_ai", hint=_HINT)
-    return section
-
-
-def _part(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+def _header_section(content: Mapping[str, Any], name: str, path: Path) -> Mapping[str, Any]:
     part = content.get(name)
-    return part if isinstance(part, Mapping) else {}
+    if not isinstance(part, Mapping):
+        raise DataError(f"{path}: no section {name!r}, so no log of inspect_ai", hint=_HINT)
+    return part
+
+
+def _remarks(header: Mapping[str, Any]) -> Iterator[str]:
+    status = word_of(header.get("status"))
+    if status in ("", "success"):
+        return
+    spec = section(header, "eval")
+    samples = count_or_none(section(spec, "dataset").get("samples"))
+    epochs = count_or_none(section(spec, "config").get("epochs")) or 1
+    planned = f" of {samples * epochs} planned samples" if samples else ""
+    reason = word_of(section(header, "error").get("message"))
+    told = f" ({reason})" if reason else ""
+    yield f"its run did not end well: {status}{told}; what it has{planned} is read"
+
+
+def _read(samples: Iterator[tuple[str, Mapping[str, Any]]], tags: tuple[str, str]) -> _LogSamples:
+    """The samples, marked by the first scorer that calls any of them right or wrong."""
+    scorer = ""
+    for place, raw in samples:
+        sample = _sample(raw, place, tags)
+        scores = _scores(raw)
+        if not scorer:
+            scorer = next((name for name, mark in scores.items() if mark is not None), "")
+        # What was compared with nothing is no mark: an empty target is in every answer.
+        passed = scores.get(scorer) if sample.targets else None
+        yield replace(sample, passed=passed, mark=scorer)
 
 
 def _sample(raw: Mapping[str, Any], place: str, tags: tuple[str, str]) -> LogSample:
     for name in ("id", "input"):
         if name not in raw:
             raise DataError(f"{place}: field {name!r} is missing", hint=_HINT)
-    attachments = _part(raw, "attachments")
-    asked = _messages(raw["input"], attachments)
+    id_ = word_of(raw["id"])
+    if not id_:
+        raise DataError(f"{place}: field 'id' must be a text or a number", hint=_HINT)
+    # Before 0.3.60 the texts that were moved aside stood in the transcript.
+    attachments = section(raw, "attachments") or section(section(raw, "transcript"), "content")
+    asked = messages_of(raw["input"], attachments)
     output, error = _output(raw, attachments, tags)
     return LogSample(
         place=place,
-        id=str(raw["id"]),
-        prompt=_asked_conversation(raw, attachments) or asked,
+        id=id_,
+        prompt=asked_conversation(raw.get("messages"), attachments) or asked,
         asked="\n".join(text for _, text in asked),
-        names=(str(raw["id"]),),
-        targets=tuple(text for text in _list(raw.get("target")) if text),
+        names=(id_,),
+        targets=_targets(raw.get("target")),
         options=tuple(texts_of(raw.get("choices"))),
         output=output,
         error=error,
-        passed=_passed(raw),
+        skipped="it was marked as invalid in the log" if raw.get("invalidation") else "",
     )
 
 
-def _list(value: Any) -> list[str]:
-    return [str(each) for each in (value if isinstance(value, list) else [value or ""])]
-
-
-def _asked_conversation(
-    raw: Mapping[str, Any], attachments: Mapping[str, Any]
-) -> tuple[tuple[str, str], ...]:
-    """Every message before the model's first: what its input became."""
-    messages = raw.get("messages")
-    before: list[Any] = []
-    for message in messages if isinstance(messages, list) else []:
-        if not isinstance(message, Mapping) or message.get("role") == "assistant":
-            break
-        before.append(message)
-    return _messages(before, attachments)
-
-
-def _messages(value: Any, attachments: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    if isinstance(value, str):
-        return (("user", _attached(value, attachments)),)
-    messages = []
-    for message in value if isinstance(value, list) else []:
-        if isinstance(message, Mapping):
-            text = "".join(text for _, text in _contents(message.get("content"), attachments))
-            messages.append((str(message.get("role") or "user"), text))
-    return tuple(messages)
-
-
-def _contents(content: Any, attachments: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """The parts of a message as (type, text)."""
-    if isinstance(content, str):
-        yield "text", _attached(content, attachments)
-        return
-    for part in content if isinstance(content, Sequence) else ():
-        if not isinstance(part, Mapping):
-            continue
-        kind = part.get("type")
-        text = part.get("reasoning") if kind == "reasoning" else part.get("text")
-        if kind == "reasoning" and not text:
-            text = part.get("summary")
-        if isinstance(text, str):
-            yield str(kind), _attached(text, attachments)
-
-
-def _attached(text: str, attachments: Mapping[str, Any]) -> str:
-    if not text.startswith(_ATTACHMENT):
-        return text
-    found = attachments.get(text.removeprefix(_ATTACHMENT))
-    return found if isinstance(found, str) else text
+def _targets(value: Any) -> tuple[str, ...]:
+    values = value if isinstance(value, list) else [value]
+    usable = (each for each in values if isinstance(each, str | int | float))
+    return tuple(text for each in usable if (text := str(each).strip()))
 
 
 def _output(
@@ -213,52 +194,32 @@ def _output(
         error = raw["error"]
         message = error.get("message") if isinstance(error, Mapping) else error
         return None, shortened(str(message))
-    output = _part(raw, "output")
-    choices = output.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    if not isinstance(choice, Mapping):
-        return None, shortened(str(output.get("error") or "the log has no output for this sample"))
-    stop = choice.get("stop_reason")
-    if stop == "content_filter":
-        return None, "the provider's content filter cut the output off"
-    # The sample's own limit (tokens, time) cut it off, whatever the provider said.
-    finish = "length" if raw.get("limit") else _FINISH.get(str(stop))
-    parts = list(_contents(_part(choice, "message").get("content"), attachments))
-    usage = _part(output, "usage")
-    time = output.get("time")
-    recorded = RecordedOutput(
-        text=_text(parts, tags, finish),
-        finish_reason=finish,
-        prompt_tokens=_input_tokens(usage),
-        completion_tokens=count_or_none(usage.get("output_tokens")),
-        reasoning_tokens=count_or_none(usage.get("reasoning_tokens")),
-        seconds=float(time) if isinstance(time, int | float) else None,
-    )
-    return recorded, ""
+    limit = section(raw, "limit")
+    kind = word_of(limit.get("type"))
+    ran_out = f"{kind} limit" if kind in _RAN_OUT else ""
+    output = section(raw, "output")
+    if ran_out and not output.get("choices"):
+        # The answer that went beyond the limit is not the sample's output any more.
+        output = _last_answer(raw)
+    return output_of(output, tags, attachments=attachments, ran_out=ran_out)
 
 
-def _text(
-    parts: Sequence[tuple[str, str]], tags: tuple[str, str], finish: FinishReason | None
-) -> str:
-    """The message as the model wrote it: reasoning between its tags, then the answer."""
-    reasoning = "\n".join(text for kind, text in parts if kind == "reasoning")
-    answer = "".join(text for kind, text in parts if kind != "reasoning")
-    if not reasoning:
-        return answer
-    opening, closing = tags
-    if finish == "length" and not answer:
-        return f"{opening}\n{reasoning}"
-    return f"{opening}\n{reasoning}\n{closing}\n\n{answer}"
+def _last_answer(raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the model gave last, in the sample's events."""
+    events = raw.get("events")
+    for event in reversed(events if isinstance(events, list) else []):
+        if isinstance(event, Mapping) and event.get("event") == "model":
+            return section(event, "output")
+    return {}
 
 
-def _input_tokens(usage: Mapping[str, Any]) -> int | None:
-    names = ("input_tokens", "input_tokens_cache_read", "input_tokens_cache_write")
-    counts = [count_or_none(usage.get(name)) for name in names]
-    return sum(count or 0 for count in counts) if any(counts) else None
-
-
-def _passed(raw: Mapping[str, Any]) -> bool | None:
-    """The first scorer's value, where it is plainly right or wrong."""
-    score = next(iter(_part(raw, "scores").values()), None)
-    value = score.get("value") if isinstance(score, Mapping) else None
-    return _PASSED.get(value) if isinstance(value, str | int | float) else None
+def _scores(raw: Mapping[str, Any]) -> dict[str, bool | None]:
+    """What each scorer said, in the log's order, as inspect_ai's own metrics read its values."""
+    scores = section(raw, "scores") or {"score": raw.get("score")}
+    found: dict[str, bool | None] = {}
+    for name, score in scores.items():
+        value = score.get("value") if isinstance(score, Mapping) else None
+        if isinstance(value, Mapping) and len(value) == 1:
+            (value,) = value.values()
+        found[word_of(name)] = right_or_wrong(value)
+    return found

@@ -12,6 +12,10 @@ from lrmtest.errors import DataError
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 
 _MOST_ERROR = 2000
+_MOST_NUMBER = 2**53
+"""What a float and a database hold exactly."""
+MOST_WORD = 200
+"""Characters of a name or a word that is taken from a log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,10 @@ class LogSample:
         options: the options of a question that has some, in their order.
         output: what was generated; None when nothing was.
         error: why nothing was generated.
-        passed: what the log's own grader said; None when that was neither right nor wrong.
+        passed: what the log's own grader said; None when that was neither right nor wrong, or
+            when it graded nothing.
+        mark: what said so, in the tool's words: a metric, a scorer.
+        skipped: why this is no completion at all and nothing becomes of it; empty for one that is.
     """
 
     place: str
@@ -41,6 +48,8 @@ class LogSample:
     output: RecordedOutput | None = None
     error: str = ""
     passed: bool | None = None
+    mark: str = ""
+    skipped: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class Log:
         file: the log's file name.
         sha256: of the file, hex.
         samples: reads the samples from the beginning; raises DataError.
+        remarks: what whoever imports it should know of it, a sentence each.
     """
 
     tool: str
@@ -71,6 +81,22 @@ class Log:
     file: str
     sha256: str
     samples: Callable[[], Iterator[LogSample]] = field(repr=False)
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Samples of a log that nothing becomes of, for one reason.
+
+    Attributes:
+        reason: why.
+        count: how many.
+        first: the log's name of the first.
+    """
+
+    reason: str
+    count: int
+    first: str
 
 
 def file_sha256(path: Path) -> str:
@@ -105,17 +131,33 @@ def numbers_of(settings: Mapping[str, Any], names: Mapping[str, str]) -> dict[st
         settings: the tool's.
         names: its names by ours.
     """
-    found = {ours: settings.get(theirs) for ours, theirs in names.items()}
-    return {
-        ours: value
-        for ours, value in found.items()
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    }
+    found = {ours: number_or_none(settings.get(theirs)) for ours, theirs in names.items()}
+    return {ours: value for ours, value in found.items() if value is not None}
+
+
+def number_or_none(value: Any) -> float | None:
+    """A number that can be reckoned with, or None for anything else."""
+    usable = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if usable and -_MOST_NUMBER < value < _MOST_NUMBER else None
 
 
 def count_or_none(value: Any) -> int | None:
     """A token count, or None for anything else; a count of 0 says that nobody counted."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    usable = isinstance(value, int) and not isinstance(value, bool)
+    return value if usable and 0 < value < _MOST_NUMBER else None
+
+
+def seconds_or_none(value: Any) -> float | None:
+    """A duration, or None for anything else."""
+    number = number_or_none(value)
+    return float(number) if number is not None and number >= 0 else None
+
+
+def word_of(value: Any) -> str:
+    """A short text in a log: a name, a version, a word for an end; empty for anything else."""
+    if not isinstance(value, str):
+        value = number_or_none(value)
+    return "" if value is None else str(value)[:MOST_WORD]
 
 
 def shortened(message: str) -> str:

@@ -4,7 +4,7 @@ import json
 import zipfile
 
 import pytest
-from exported_run import refused
+from exported_run import LOGS, refused
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -153,3 +153,109 @@ def test_a_damaged_sample_is_an_error_for_people_or_read(members, tmp_path, data
     changed[field] = data.draw(json_values)
     error = refused(lambda: list(read_inspect_log(as_json(tmp_path, members, changed)).samples()))
     assert error is None or "log.json" in error
+
+
+REAL = sorted((LOGS / "inspect").glob("*.eval"))
+
+
+def test_epochs_scorers_and_ends_of_a_real_log():
+    log = read_inspect_log(REAL[0])
+    samples = list(log.samples())
+    assert len(samples) == 10
+    assert len({sample.id for sample in samples}) == 5
+    first = {sample.id: sample for sample in reversed(samples)}
+    ends = {id_: sample.output and sample.output.finish_word for id_, sample in first.items()}
+    assert ends == {
+        "sum-0": "stop",
+        "sum-1": "stop",
+        "sum-2": "max_tokens",
+        "sum-4": None,
+        "sum-5": "unknown",
+    }
+    assert first["sum-2"].output.finish_reason == "length"
+    assert first["sum-5"].output.finish_reason is None
+    assert first["sum-0"].output.reasoning_tokens == 18
+    # An empty target is in every answer: the scorer's C says nothing.
+    assert (first["sum-0"].targets, first["sum-0"].passed) == ((), None)
+    # Two scorers: the first that calls any answer right or wrong.
+    assert {sample.mark for sample in samples} == {"includes"}
+    marks = [sample.passed for sample in samples if sample.id == "sum-1"]
+    assert sorted(marks) == [False, True]
+
+
+def test_an_answer_beyond_the_token_limit_ran_out():
+    (read,) = read_inspect_log(REAL[1]).samples()
+    assert read.output.text == "The answer is \\boxed{19}."
+    assert (read.output.finish_reason, read.output.finish_word) == ("length", "token limit")
+
+
+@pytest.mark.parametrize("kind", ["message", "operator", "custom", "turn"])
+def test_other_limits_leave_the_answers_own_end(members, tmp_path, kind):
+    read = only(as_json(tmp_path, members, sample(members, limit={"type": kind, "limit": 1})))
+    assert (read.output.finish_reason, read.output.finish_word) == ("stop", "stop")
+
+
+@pytest.mark.parametrize("target", ["", [], None, [""], "  "])
+def test_an_empty_target_is_none(members, tmp_path, target):
+    assert only(as_json(tmp_path, members, sample(members, target=target))).targets == ()
+
+
+def test_the_scorer_that_marks_is_the_same_in_the_whole_log(members, tmp_path):
+    scores = [
+        {"judge": {"value": {"clear": 1, "short": 0}}, "match": {"value": "C"}},
+        {"judge": {"value": 1}, "match": {"value": "I"}},
+        {"judge": {"value": 1}},
+        {"match": {"value": "N"}},
+        {"match": {"value": "P"}},
+        {"match": {"value": float("nan")}},
+        {},
+    ]
+    path = as_json(tmp_path, members, *(sample(members, scores=each) for each in scores))
+    marks = [each.passed for each in read_inspect_log(path).samples()]
+    assert marks == [True, False, None, False, None, None, None]
+
+
+def test_earlier_releases_have_one_score_and_reasoning_beside_the_text(members, tmp_path):
+    message = {"role": "assistant", "content": "attachment://b", "reasoning": "hm"}
+    changed = sample(
+        members,
+        scores=None,
+        score={"value": "C"},
+        attachments={},
+        transcript={"content": {"b": "It is so."}},
+        output={"choices": [{"message": message, "stop_reason": "length"}]},
+    )
+    read = only(as_json(tmp_path, members, changed))
+    assert read.output.text == "<think>\nhm\n</think>\n\nIt is so."
+    assert (read.output.finish_reason, read.passed) == ("length", True)
+
+
+def test_a_text_that_is_not_there_is_no_answer(members, tmp_path):
+    choice = {"message": {"content": "attachment://gone"}, "stop_reason": "stop"}
+    read = only(as_json(tmp_path, members, sample(members, output={"choices": [choice]})))
+    assert (read.output, read.error) == (
+        None,
+        "its text was moved aside in the log, and is not there",
+    )
+
+
+def test_a_sample_marked_as_invalid_is_skipped(members, tmp_path):
+    changed = sample(members, invalidation={"reason": "wrong prompt"})
+    assert "invalid" in only(as_json(tmp_path, members, changed)).skipped
+
+
+def test_a_run_that_did_not_end_well_is_told(members, tmp_path):
+    path = tmp_path / "log.json"
+    header = members["header.json"] | {"status": "cancelled"}
+    path.write_text(json.dumps(header | {"samples": [sample(members)]}))
+    (remark,) = read_inspect_log(path).remarks
+    assert "cancelled" in remark
+    assert "of 12 planned samples" in remark
+
+
+@pytest.mark.parametrize("value", [10**299, -5, 1.5, True, "9", None])
+def test_counts_that_cannot_be_are_unknown(members, tmp_path, value):
+    output = members["samples/temporal-0-0_epoch_1.json"]["output"]
+    changed = output | {"usage": {"output_tokens": value}, "time": value}
+    read = only(as_json(tmp_path, members, sample(members, output=changed)))
+    assert read.output.completion_tokens is None
