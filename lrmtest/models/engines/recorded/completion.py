@@ -23,8 +23,6 @@ class RecordedOutput:
         seed: the seed it was generated with.
         seconds: how long it took.
         limit: the token limit that the recording's counts show.
-        finish_word: what the recording calls the end, in its own word; empty where it says
-            nothing.
     """
 
     text: str
