@@ -50,7 +50,7 @@ piece = sys.argv[1].encode().decode("unicode_escape")
 text = "<think>x</think>" + piece * (int(sys.argv[2]) // len(piece))
 start = time.thread_time()
 split(text), find_loop(text), LoopDetector().feed(text), reasoning_end(text, DEFAULT_TAGS, "stop")
-for question in questions:
+for question in questions if len(text) < 10_000_000 else questions[:1]:
     grade(question, Completion(text, "stop"))
     grade(question, Completion(text, "length"))
 recorded_completion(RecordedOutput(text), tags=DEFAULT_TAGS, budget=1024)
