@@ -52,16 +52,19 @@ class RecordCollector:
     """The latest record of every sample, by model, and the tests that they come from.
 
     Attributes:
+        infrastructure: tests that failed because of an engine, a server or a worker.
         lines: where each test function begins, from 1, by the test's id.
     """
 
     def __init__(self) -> None:
         self._records: dict[str, dict[tuple[QuestionKey, int], SampleRecord]] = {}
         self._test_ids: dict[str, dict[QuestionKey, str]] = {}
+        self.infrastructure = 0
         self.lines: dict[str, int] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take what a report carries."""
+        self.infrastructure += report.failed and is_infrastructure(report)
         for record in records_of(report):
             question = record.place.question
             samples = self._records.setdefault(record.model, {})

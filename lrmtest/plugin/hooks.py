@@ -7,12 +7,12 @@ from contextlib import suppress
 
 import pytest
 
-from lrmtest.errors import DataError, LrmtestError, StoreError, UsageError
+from lrmtest.errors import LrmtestError, StoreError, UsageError
 from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.options.settings import add_options
 from lrmtest.plugin.distributed import distribute
 from lrmtest.plugin.ending.ci import shield_log, write_job_summary
-from lrmtest.plugin.ending.finish import failure_code, finish, print_comparisons
+from lrmtest.plugin.ending.finish import finish, print_comparisons
 from lrmtest.plugin.ending.gate_statuses import NOT_NEEDED, register_gate_reporter
 from lrmtest.plugin.ending.guard import guarded, told
 from lrmtest.plugin.ending.html import write_html
@@ -41,11 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
         session = LrmtestSession(config)
     except UsageError as error:
         raise pytest.UsageError(told(error)) from None
-    except (DataError, StoreError) as error:
-        if config.option.gate:  # 4 would be a mistake in the command
-            pytest.exit(told(error), returncode=INFRASTRUCTURE)
-        raise pytest.UsageError(told(error)) from None
-    except LrmtestError as error:  # a model's files
+    except LrmtestError as error:
         pytest.exit(told(error), returncode=INFRASTRUCTURE)
     config.stash[SESSION] = session
     register_gate_reporter(config, session)
@@ -101,7 +97,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     except UsageError as error:
         raise pytest.UsageError(told(error)) from None
     except LrmtestError as error:
-        pytest.exit(told(error), returncode=failure_code(lrmtest_session))
+        pytest.exit(told(error), returncode=INFRASTRUCTURE)
     return True
 
 

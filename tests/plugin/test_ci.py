@@ -112,7 +112,7 @@ def test_a_model_that_cannot_be_tested_is_named(pytester, github):
     pytester.makepyfile(test_sums=SUITE)
     dead = "http://127.0.0.1:9/v1"
     result = pytester.runpytest_inprocess("--model", f"m={dead}", "--markdown", "s.md")
-    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    assert result.ret == INFRASTRUCTURE
     (command,) = obeyed(result.outlines)
     assert command.startswith("::error title=m could not be tested::")
     assert "**⚠️ m could not be tested**: " in github.read_text()
@@ -129,7 +129,7 @@ def test_sessions_without_a_model_are_left_alone(pytester, github):
 def test_a_summary_that_cannot_be_written_is_an_error(run, pytester):
     (pytester.path / "file").write_text("")
     result = run("--markdown", "file/summary.md")
-    assert result.ret == pytest.ExitCode.INTERNAL_ERROR
+    assert result.ret == INFRASTRUCTURE
     result.stdout.fnmatch_lines(["ERROR: the summary cannot be written to file/summary.md: *"])
 
 

@@ -21,6 +21,7 @@ from stand_in_server import HELD_AFTER
 
 from lrmtest.errors import ModelError, StoreError
 from lrmtest.models.cache import cache_dir
+from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.runs.store import Store
 
 QUESTIONS = 16
@@ -198,7 +199,7 @@ def test_a_full_disk_ends_the_run_and_the_same_command_continues(served, monkeyp
     family = wait_for(lambda: descendants(process.pid, "--alias"))
     served.go_on()
     output, _ = process.communicate(timeout=900)
-    assert process.returncode == 3, output
+    assert process.returncode == INFRASTRUCTURE, output
     assert "Traceback" not in output
     assert str(store) in output
     assert "free some space and give the same command again" in output

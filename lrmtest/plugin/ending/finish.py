@@ -18,12 +18,6 @@ from lrmtest.runs.records import RunRecord
 _DECIDABLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 
 
-def failure_code(session: LrmtestSession) -> int:
-    """The exit status when the only model could not be tested."""
-    gated = session.settings.comparison.gate is not None
-    return INFRASTRUCTURE if gated else pytest.ExitCode.INTERNAL_ERROR
-
-
 def finish(pytest_session: pytest.Session) -> None:
     """Compare every model's run, write the baseline's file, and set the exit status.
 
@@ -42,6 +36,8 @@ def finish(pytest_session: pytest.Session) -> None:
             session.comparisons.complaints.append(str(error))
     if (reporter := gate_reporter(pytest_session.config)) is not None:
         pytest_session.exitstatus = _gate_status(session, reporter)
+    elif session.collector.infrastructure or session.generations.failures:
+        pytest_session.exitstatus = INFRASTRUCTURE
     if session.comparisons.complaints:
         pytest_session.exitstatus = INFRASTRUCTURE
 
@@ -102,7 +98,7 @@ def _gate_status(session: LrmtestSession, reporter: GateReporter) -> int:
         return pytest.ExitCode.USAGE_ERROR
     if reporter.others:
         return pytest.ExitCode.TESTS_FAILED
-    if failures or (reporter.infrastructure and not options.gate.allow_missing):
+    if failures or (session.collector.infrastructure and not options.gate.allow_missing):
         return INFRASTRUCTURE
     if not outcomes:
         return UNDECIDED if options.undecided == "fail" else OK

@@ -49,22 +49,18 @@ class GateReporter:
         session: the session's parts.
 
     Attributes:
-        infrastructure: tests that failed because of an engine, a server or a worker.
         others: tests that failed for reasons of their own, as in any session.
     """
 
     def __init__(self, session: LrmtestSession) -> None:
         self._session = session
-        self.infrastructure = 0
         self.others = 0
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Count the failures that are not the gate's to judge."""
+        """Count the failures that are neither the gate's to judge nor the machinery's."""
         if not report.failed:
             return
-        if is_infrastructure(report):
-            self.infrastructure += 1
-        elif self._status(report) is None:
+        if not is_infrastructure(report) and self._status(report) is None:
             self.others += 1
 
     def pytest_report_teststatus(

@@ -39,8 +39,7 @@ def guarded(config: pytest.Config) -> Iterator[None]:
 def _fail(config: pytest.Config, message: str) -> None:
     session = config.pluginmanager.get_plugin("session")
     if session is not None:
-        gated = getattr(config.option, "gate", False)
-        session.exitstatus = INFRASTRUCTURE if gated else pytest.ExitCode.INTERNAL_ERROR
+        session.exitstatus = INFRASTRUCTURE
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.ensure_newline()

@@ -10,6 +10,7 @@ import pytest
 
 from lrmtest.analysis.summary import RunSummary, summarize
 from lrmtest.errors import LrmtestError
+from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.plugin.collector import search_of
 from lrmtest.plugin.ending.finish import session_runs
 from lrmtest.plugin.session import LrmtestSession, session_of
@@ -70,7 +71,7 @@ def complaining(pytest_session: pytest.Session) -> Iterator[None]:
     try:
         yield
     except LrmtestError as error:
-        pytest_session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        pytest_session.exitstatus = INFRASTRUCTURE
         pytest_session.config.add_cleanup(partial(_complain, pytest_session.config, str(error)))
 
 
