@@ -68,7 +68,9 @@ class Database:
         self._lock = threading.RLock()
         self._depth = 0
         self._gone: StoreError | None = None
-        if not create and not path.exists():
+        with self.errors("open"):
+            missing = not create and not path.exists()
+        if missing:
             raise StoreError(
                 f"there is no store at {path}",
                 hint="run a suite first, or name the folder it wrote to with --reports-dir",
@@ -253,8 +255,8 @@ class Database:
         if _is(error, (sqlite3.SQLITE_NOTADB,)):
             return DamagedStoreError(
                 message,
-                hint="the file is no store, or damaged at its beginning: move it away and give "
-                f"the same command again; {check_hint(self.path)}",
+                hint="the file is no store, or damaged at its beginning, without which nothing can "
+                "be read: take it from a copy, or move it away and give the same command again",
             )
         if _is(error, _DAMAGED) or "decode" in str(error) or _schema_is_damaged(error):
             return DamagedStoreError(

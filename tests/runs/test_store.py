@@ -1,18 +1,20 @@
 """The store: what goes in comes out, from many threads and processes, and survives a kill."""
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import textwrap
 import threading
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lrmtest.errors import StoreError, UsageError
+from lrmtest.errors import LockedStoreError, StoreError, UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import FAILURE_CLASSES, Verdict
 from lrmtest.questions import Question
@@ -141,6 +143,89 @@ def test_reading_commands_do_not_make_a_store(tmp_path):
     with pytest.raises(StoreError, match="no store"):
         Store(tmp_path / "s.sqlite", create=False)
     assert not (tmp_path / "s.sqlite").exists()
+
+
+def test_a_path_that_no_file_can_have_is_a_clear_error(tmp_path):
+    path = tmp_path.joinpath(*["x" * 200] * 25, "s.sqlite")
+    for create in (True, False):
+        with pytest.raises(StoreError, match="File name too long"):
+            Store(path, create=create)
+
+
+def test_another_program_s_database_is_refused_and_left_as_it_is(tmp_path):
+    path = tmp_path / "s.sqlite"
+    for version in (0, 1, 2):
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TABLE IF NOT EXISTS run (x)")
+            db.execute(f"PRAGMA user_version = {version}")
+        before = path.read_bytes()
+        with pytest.raises(StoreError, match="no store of lrmtest"):
+            Store(path)
+        assert path.read_bytes() == before
+
+
+def test_what_a_store_cannot_hold_is_told_and_not_swallowed(tmp_path):
+    with Store(tmp_path / "s.sqlite") as store:
+        store.add_run("r", "m", "i", Manifest())
+        for completion, said in [
+            (Completion("t", "stop", completion_tokens=2**63), "out of range"),
+            (Completion("t", "stop", seconds=float("nan")), "seconds is nan"),
+            (Completion(None, "stop"), "text is a NoneType"),
+        ]:
+            with pytest.raises(StoreError, match=f"s q sample 0 cannot be stored: .*{said}"):
+                store.add_completion("r", Place("k", "s", "q", 0), completion)
+        with pytest.raises(StoreError, match="NOT NULL"):
+            store.add_completion("r", Place("k", "s", None, 0), Completion("t", "stop"))
+        with pytest.raises(StoreError, match="cannot be stored"):
+            store.add_completion("r", Place("k", "s", "\ud800", 0), Completion("t", "stop"))
+        assert store.keys("r") == set()
+
+
+def test_a_locked_store_is_waited_for_and_then_told(tmp_path):
+    path, told = tmp_path / "s.sqlite", []
+    with Store(path, patience=0.0, tell=told.append) as store:
+        store.add_run("r", "m", "i", Manifest())
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(LockedStoreError, match="locked by another program"):
+                store.add_completion("r", Place("k", "s", "q", 0), Completion("t", "stop"))
+            assert store.keys("r") == set()
+        assert store.add_completion("r", Place("k", "s", "q", 0), Completion("t", "stop"))
+
+
+def test_a_transaction_is_whole_or_nothing(tmp_path):
+    def broken(store):
+        with store.transaction():
+            store.add_run("r", "m", "i", Manifest())
+            with store.transaction():
+                store.add_completion("r", Place("k", "s", "q", 0), Completion("t", "stop"))
+            raise ZeroDivisionError
+
+    with Store(tmp_path / "s.sqlite") as store:
+        with pytest.raises(ZeroDivisionError):
+            broken(store)
+        assert store.runs() == []
+        assert store.completion_count() == 0
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_is_gone_is_not_written_to_and_put_back(tmp_path, replaced):
+    path = tmp_path / "reports" / "s.sqlite"
+    store = Store(path)
+    store.add_run("r", "m", "i", Manifest())
+    store.add_completion("r", Place("k", "s", "q", 0), Completion("kept", "stop"))
+    shutil.rmtree(path.parent)
+    if replaced:
+        with Store(path) as other:
+            other.add_run("another", "m", "i", Manifest())
+    for _ in range(2):
+        with pytest.raises(StoreError, match="replaced" if replaced else "deleted"):
+            store.add_completion("r", Place("k2", "s", "q2", 0), Completion("late", "stop"))
+    store.close()
+    found = [one for one in path.parent.glob("s*.sqlite") if one != path or not replaced]
+    assert len(found) == 1
+    with Store(found[0]) as back:
+        assert back.completion("r", "k").completion.text == "kept"
 
 
 def test_a_full_disk_is_a_clear_error_and_loses_nothing(tmp_path):
