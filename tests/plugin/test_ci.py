@@ -7,6 +7,8 @@ import pytest
 from fault_server import FaultServer
 from sums import SUITE, add, right
 
+from lrmtest.options.exit_codes import INFRASTRUCTURE
+
 
 @pytest.fixture
 def github(pytester, monkeypatch):
