@@ -186,6 +186,20 @@ def test_a_server_killed_in_the_middle_costs_nothing(served):
     assert "restart 1 of 2" in output
 
 
+def test_a_server_that_stops_answering_is_started_again(served):
+    served.hold()
+    process = served.begin("--summary-json", "summary.json", "--request-timeout", "8")
+    wait_for(lambda: served.arrived() >= 2)
+    (server,) = servers(process.pid)
+    server.suspend()
+    served.go_on()
+    output, _ = process.communicate(timeout=900)
+    assert process.returncode in (0, 1), output
+    (figures,) = served.suites("summary.json")
+    assert (figures["samples"], figures["errors"]) == (QUESTIONS, 0)
+    assert "restart 1 of 2: it did not answer any more" in output
+
+
 def test_a_full_disk_ends_the_run_and_the_same_command_continues(served, monkeypatch):
     served.pytester.makepyfile(test_questions=SUITE.format(family="temporal"))
     monkeypatch.setenv("STAND_IN_WORDS", "60")

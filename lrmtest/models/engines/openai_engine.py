@@ -104,6 +104,7 @@ class OpenAIEngine:
         self._workers: list[asyncio.Task[None]] = []
         self._finding_out = asyncio.Lock()
         self._watch = ModelWatch(options.model_difference)
+        self._breaker: CircuitBreaker | None = None
         self._closed = False
         if options.concurrency is not None and options.concurrency < 1:
             raise UsageError(f"a concurrency of {options.concurrency} would never ask anything")
@@ -112,6 +113,11 @@ class OpenAIEngine:
     def progress(self) -> Progress:
         """Live counters; a piece of text is one token until the server has counted it."""
         return self._progress
+
+    @property
+    def gave_up(self) -> bool:
+        """Whether the server counts as gone for good: what is queued fails, and all that comes."""
+        return self._breaker is not None and self._breaker.is_open
 
     def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
         """Reach the server and make sure that what is planned fits its context.
@@ -152,7 +158,7 @@ class OpenAIEngine:
 
     async def _open(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
         """Probe the server and set the workers to work."""
-        breaker = CircuitBreaker(
+        self._breaker = breaker = CircuitBreaker(
             max(_FEWEST_FAILURES, self._retries + 1), patience=self._backoff.total(self._retries)
         )
         async with aclosing(self._client(breaker)) as client:

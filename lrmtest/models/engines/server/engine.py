@@ -31,6 +31,7 @@ class _Service:
 
     server: GuardedProcess | WarmServer
     client: OpenAIEngine | None = None
+    frozen: bool = False  # it lives and does not answer
 
 
 @dataclass(slots=True)
@@ -44,8 +45,9 @@ class _Work:
 class ServedEngine(ABC):
     """Generates with a server that it starts on 127.0.0.1, with a random key and a free port.
 
-    When the server dies, it is started again, at most `options.max_restarts` times in all, and
-    what had not been delivered is submitted again. After that every request fails.
+    When the server dies, or does not answer any more, it is started again, at most
+    `options.max_restarts` times in all, and what had not been delivered is submitted again. After
+    that every request fails.
 
     A server that `lrmtest serve` keeps up for the same model is used in its place, if it is just
     what would be started here. It is left running, and when it dies, a server is started here.
@@ -72,6 +74,7 @@ class ServedEngine(ABC):
         self._service: _Service | None = None
         self._work = _Work()
         self._changed = threading.Condition()  # guards the two above
+        self._restarts_left = options.max_restarts
         self._closed = threading.Event()
         self._earlier = Progress()
         self._deliver: Deliver | None = None
@@ -244,42 +247,61 @@ class ServedEngine(ABC):
         return client.start(planned, self._take)
 
     def _take(self, delivery: Delivery) -> None:
+        if delivery.error is not None and self._is_frozen():
+            return  # it is submitted again, to the next server
         with self._changed:
             self._work.unfinished.pop(delivery.request.key, None)
         assert self._deliver is not None
         self._deliver(delivery)
 
+    def _is_frozen(self) -> bool:
+        """Whether the server lives, but was given up; it is ended then, to be started again."""
+        service = self._service
+        if service is None or service.client is None or not self._restarts_left:
+            return False
+        if service.client.gave_up and not service.frozen:
+            service.frozen = True
+            # On a thread of its own: a process that hangs takes its time, and this is the client's.
+            threading.Thread(
+                target=service.server.stop,
+                kwargs={"hasty": True},
+                name=f"lrmtest-{self.name}-stop",
+                daemon=True,
+            ).start()
+        return service.frozen
+
     def _watch_server(self) -> None:
         """Restart the server when it dies; then, when that is of no use, fail what comes."""
         assert self._launch is not None
         assert self._service is not None
-        restarts, allowed = 0, self._options.max_restarts
-        if isinstance(self._service.server, WarmServer):
-            allowed += 1  # the first start of a server of its own
+        allowed = self._restarts_left
         while True:
             self._service.server.wait()
             with self._changed:
                 self._work.ready = False
             if self._closed.is_set():
                 return
-            server = self._service.server
-            reason = (
-                self._launch.failure(server)
-                if isinstance(server, GuardedProcess)
-                else server.failure()
-            ).message
+            reason = self._reason(self._launch, self._service)
             if self._service.client is not None:
                 self._service.client.close()
                 with self._changed:
                     self._earlier = Progress(self.progress.tokens)
                     self._service.client = None
-            if restarts == allowed:
+            if not self._restarts_left:
                 break
-            restarts += 1
-            self._tell(f"restart {restarts} of {allowed}: {reason}")
+            self._restarts_left -= 1
+            self._tell(f"restart {allowed - self._restarts_left} of {allowed}: {reason}")
             self._restart(self._launch)
-        times = f" after {restarts} restarts" if restarts else ""
-        self._fail_all(f"the server died{times}. {reason}", attempts=restarts + 1)
+        times = f" after {allowed} restarts" if allowed else ""
+        self._fail_all(f"the server died{times}. {reason}", attempts=allowed + 1)
+
+    def _reason(self, launch: Launch, service: _Service) -> str:
+        """Why a server has ended."""
+        if service.frozen:
+            return "it did not answer any more"
+        server = service.server
+        failure = launch.failure(server) if isinstance(server, GuardedProcess) else server.failure()
+        return failure.message
 
     def _restart(self, launch: Launch) -> None:
         try:
