@@ -4,23 +4,9 @@ from __future__ import annotations
 
 import pytest
 from asking_endpoints import generate, only, request
-from fault_server import FaultServer
+from fault_server import Picky
 
 QUESTIONS = [request(index) for index in range(9)]
-
-
-class Picky(FaultServer):
-    """Refuses some parameters, in the words of one server or another."""
-
-    def __init__(self, refuse, **how):
-        super().__init__(**how)
-        self.refuse = refuse
-
-    def refusal(self, body):
-        for name, words in self.refuse.items():
-            if name in body:
-                return words
-        return None
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from fault_server import FaultServer
+from fault_server import FaultServer, Picky
 from sums import right, suite
 
 from lrmtest.errors import EngineError
@@ -250,3 +250,18 @@ def test_a_long_run_begins_with_one_and_a_short_run_does_not(pytester):
         assert run.manifest.self_test.prompts == "arrive"
         assert len(store.keys(run.run_id)) == 40
     assert json.loads((pytester.path / "s.json").read_text())["runs"][0]["model"] == "m"
+
+
+def test_what_a_server_refuses_is_said_once_and_in_the_manifest(pytester):
+    pytester.makepyfile(test_sums=suite())
+    words = {"error": {"message": "Unsupported parameter", "param": "seed"}}
+    with Picky({"seed": words}, answer=right) as server:
+        result = pytester.runpytest_inprocess("--model", f"m={server.url}")
+    result.assert_outcomes(passed=12)
+    assert result.stdout.str().count("m: the server takes no seed") == 1
+    with Store(pytester.path / "reports" / "lrmtest.sqlite", create=False) as store:
+        run = store.run("last")
+        assert run.finished
+        assert run.manifest.engine.details["left_out"] == ["seed"]
+        assert run.manifest.engine.seeded is False
+        assert {each.completion.seed for each in store.completions(run.run_id)} == {None}

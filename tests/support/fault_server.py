@@ -242,6 +242,21 @@ class FaultServer:
                 self.waiting -= 1
 
 
+class Picky(FaultServer):
+    """Refuses some parameters, in the words of one server or another."""
+
+    def __init__(self, refuse: dict[str, dict[str, Any]], **how: Any) -> None:
+        super().__init__(**how)
+        self.refuse = refuse
+
+    def refusal(self, body: dict[str, Any]) -> dict[str, Any] | None:
+        """The words for the first of them that is there."""
+        for name, words in self.refuse.items():
+            if name in body:
+                return words
+        return None
+
+
 class _Server(ThreadingHTTPServer):
     request_queue_size = 256
     daemon_threads = True

@@ -457,6 +457,8 @@ class Generation:
 
         Another session that still generates for the run will do so.
         """
+        if self._engine is not None:
+            self._engine.say_what_was_told()  # it may belong into the manifest of what is finished
         if self.complete and not (self._claims is not None and self._claims.others()):
             self._the_run.finish()
 
