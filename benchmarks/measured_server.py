@@ -150,4 +150,8 @@ def serving(
         log.unlink()
     finally:
         process.terminate()
-        process.wait(60)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:  # it finishes what was asked of it, however long
+            process.kill()
+            process.wait()

@@ -18,7 +18,7 @@ FOREIGN = {
     *("--alias", "--cache-ram", "--cache-type-k", "--cache-type-v", "--ctx-size", "--fit"),
     *("--gpu-layers", "--host", "--jinja", "--list-devices", "--no-webui", "--parallel", "--port"),
     *("--reasoning-format", "--skip-chat-parsing", "--allow-requantize", "--imatrix", "--no-ppl"),
-    *("--parse-special", "--tensor-type", "--merge"),
+    *("--parse-special", "--tensor-type", "--merge", "--chat-template", "--chat-template-file"),
     # vLLM
     *("--data-parallel-size", "--disable-uvicorn-access-log", "--enable-prefix-caching"),
     *("--enforce-eager", "--generation-config", "--gpu-memory-utilization", "--kv-cache-dtype"),
