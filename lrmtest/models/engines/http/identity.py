@@ -40,6 +40,7 @@ class EndpointModel:
         self._endpoint = Endpoint.parse(spec.location, environment_key())
         self._options = options
         self._backoff = backoff
+        self._seen: ServerFacts | None = None
 
     def told(self) -> dict[str, Any]:
         """What the server tells of its model now, JSON values.
@@ -48,7 +49,8 @@ class EndpointModel:
             ModelError: the server cannot be reached or does not serve the model.
             UsageError: it serves several, and none was chosen.
         """
-        return self._run(self._facts()).told
+        self._seen = self._run(self._facts())
+        return self._seen.told
 
     def measure(self) -> dict[str, Any]:
         """The probe's first measurement, JSON values.
@@ -58,7 +60,7 @@ class EndpointModel:
         """
 
         async def measured() -> ProbeReference:
-            return await self._probe(await self._facts()).measure()
+            return await self._probe(self._seen or await self._facts()).measure()
 
         return self._run(measured()).to_json()
 
