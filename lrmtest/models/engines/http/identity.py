@@ -42,6 +42,7 @@ class EndpointModel:
         self._endpoint = Endpoint(url, find_key(spec.name, url, options.endpoints).value)
         self._options = options
         self._backoff = backoff
+        self._seen: ServerFacts | None = None
 
     def told(self) -> dict[str, Any]:
         """What the server tells of its model now, JSON values.
@@ -50,7 +51,8 @@ class EndpointModel:
             ModelError: the server cannot be reached or does not serve the model.
             UsageError: it serves several, and none was chosen.
         """
-        return self._run(self._facts()).told
+        self._seen = self._run(self._facts())
+        return self._seen.told
 
     def measure(self) -> dict[str, Any]:
         """The probe's first measurement, JSON values.
@@ -60,7 +62,7 @@ class EndpointModel:
         """
 
         async def measured() -> ProbeReference:
-            return await self._probe(await self._facts()).measure()
+            return await self._probe(self._seen or await self._facts()).measure()
 
         return self._run(measured()).to_json()
 
