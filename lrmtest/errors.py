@@ -67,3 +67,18 @@ class EngineError(LrmtestError):
     def __init__(self, message: str, *, hint: str | None = None, attempts: int = 1) -> None:
         super().__init__(message, hint=hint)
         self.attempts = attempts
+
+
+def in_words(error: Exception, doing: str) -> LrmtestError:
+    """An error for people of any exception, where nobody else would hear of it.
+
+    Args:
+        error: what was raised.
+        doing: what was tried, as the beginning of a sentence.
+    """
+    if isinstance(error, LrmtestError):
+        return error
+    return LrmtestError(
+        f"{doing}: {type(error).__name__}: {error}",
+        hint="this is a mistake in lrmtest; what had arrived is kept",
+    )

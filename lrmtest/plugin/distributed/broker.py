@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection, Listener
 from pathlib import Path
 from typing import Any
 
-from lrmtest.errors import LrmtestError
+from lrmtest.errors import LrmtestError, in_words
 from lrmtest.models.engines.base import Request
 from lrmtest.plugin.generation.generations import Generations
 from lrmtest.plugin.generation.protocol import GenerationPlan, PromptedQuestion, SampleStatus
@@ -87,8 +87,8 @@ class Broker:
                 name, arguments = connection.recv()
                 try:
                     answer: Any = getattr(self, f"_on_{name}")(connection, *arguments)
-                except LrmtestError as error:
-                    answer = error
+                except Exception as error:  # the worker waits for an answer
+                    answer = in_words(error, f"{name} failed in the controller")
                 connection.send(answer)
         except (EOFError, OSError):
             with self._lock:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import pytest
 from xdist.workermanage import WorkerController
 
-from lrmtest.errors import LrmtestError
+from lrmtest.errors import LrmtestError, in_words
 from lrmtest.plugin.distributed.broker import Broker, ModelPlan
 from lrmtest.plugin.generation.generation import Generation
 from lrmtest.plugin.generation.pending import PendingSamples
@@ -209,9 +209,10 @@ class CompletionScheduling:
                 key = generation.next_arrival(timeout=1.0)
                 for test in pending.arrived(key) if key is not None else ():
                     self._release([index[test]])
-        except LrmtestError as error:
+        except Exception as error:
             # Its tests become errors with the cause: they ask for it before they run.
-            self._session.generations.failures[plan.model] = error
+            failure = in_words(error, f"{plan.model} cannot be asked")
+            self._session.generations.failures[plan.model] = failure
             self._release([index[test] for test in plan.tests])
         self._release([index[test] for test in plan.own_prompts])
 

@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from lrmtest.errors import LockedStoreError, LrmtestError
+from lrmtest.errors import LockedStoreError, LrmtestError, in_words
 from lrmtest.models.engines.base import Delivery
 from lrmtest.progress import Tell, silent
 from lrmtest.runs.database import PATIENCE
@@ -76,7 +76,7 @@ class Backlog:
                     )
                     self._thread.start()
         except Exception as error:  # the engine's thread is no place for it
-            self._give_up(_in_words(error))
+            self._give_up(in_words(error, "a completion cannot be taken in"))
         else:
             self._written(delivery)
 
@@ -116,7 +116,7 @@ class Backlog:
                     return
                 continue
             except Exception as error:
-                self._give_up(_in_words(error))
+                self._give_up(in_words(error, "a completion cannot be taken in"))
                 return
             began = time.monotonic()
             self._written(delivery)
@@ -144,12 +144,3 @@ class Backlog:
 
 def _size(delivery: Delivery) -> int:
     return len(delivery.completion.text) if delivery.completion is not None else 0
-
-
-def _in_words(error: Exception) -> LrmtestError:
-    if isinstance(error, LrmtestError):
-        return error
-    return LrmtestError(
-        f"a completion cannot be taken in: {type(error).__name__}: {error}",
-        hint="this is a mistake in lrmtest; what had arrived is kept",
-    )
