@@ -6,6 +6,7 @@ import pytest
 from fault_server import FaultServer
 from sums import right, suite
 
+from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.runs.formats.baseline import read_baseline
 
 
@@ -82,11 +83,11 @@ def test_settings_that_differ_are_refused_before_anything_is_generated(run, serv
     ("reference", "said"),
     [("none.json", "cannot read the baseline"), ("last", "no store"), ("base.json", "base.json:")],
 )
-def test_a_baseline_that_cannot_be_read_is_a_usage_error(pytester, run, server, reference, said):
+def test_a_baseline_that_cannot_be_read_is_told(pytester, run, server, reference, said):
     (pytester.path / "base.json").write_text('{\n"format": "lrmtest-base')
     result = run("--baseline", reference)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    text = result.stderr.str()
+    assert result.ret == INFRASTRUCTURE
+    text = result.stderr.str() + result.stdout.str()
     assert said in text
     assert "Traceback" not in text
     assert server.chats == 0
