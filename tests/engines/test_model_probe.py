@@ -349,5 +349,5 @@ def test_a_real_server_is_known_again_and_another_model_in_its_place_is_not(
     with llama(llama_server, smollm2_path, port):
         assert model.difference(told, reference) == ""
     with llama(llama_server, other, port):
-        assert "n_params" in model.difference(told, reference)
+        assert "model_path" in model.difference(told, reference)
         assert "it answers differently" in model.difference(model.told(), reference)

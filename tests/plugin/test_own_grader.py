@@ -218,7 +218,7 @@ def outside(pytester):
 
 def estimating(known, factor):
     """What answers each question with so much of the reference."""
-    return lambda prompt, seed: f"Hm.</think> {known[prompt.splitlines()[0]] * factor:.0f}"
+    return lambda prompt, seed: f"Hm.</think> {known.get(prompt.splitlines()[0], 0) * factor:.0f}"
 
 
 def test_the_document_shows_the_package():

@@ -102,7 +102,7 @@ def import_run(store: Store, path: Path) -> tuple[RunHead, int]:
 def _import_run(store: Store, path: Path, run: RunHead) -> int:
     known = store.head(run.run_id)
     if known is None:
-        store.add_run(run.run_id, run.model, run.identity, run.manifest, created=run.created)
+        store.add_run(run.run_id, run.model, run.identity, run.manifest)
     count = 0
     for record in _records(path):
         if isinstance(record, StoredCompletion):
