@@ -6,13 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from lrmtest.cli.output import say
 from lrmtest.errors import UsageError
+from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import counted
 from lrmtest.runs.salvage import Remains, read_remains
 from lrmtest.runs.store import STORE_NAME, Store
-
-_DAMAGED = 1
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         parents=[store],
         help="read all of the store, and say what is damaged",
         description="Reads every row of the store and changes nothing in it. The exit status is "
-        "1 when something is damaged.",
+        f"{INFRASTRUCTURE} when something is damaged.",
     )
     parser.add_argument(
         "--salvage",
@@ -47,12 +47,12 @@ def _check(arguments: argparse.Namespace) -> int:
         with Store(target) as new:
             remains = read_remains(path, new)
     for line in _lines(path, remains):
-        print(line)
+        say(line)
     if arguments.salvage is not None:
-        print(f"written to {arguments.salvage}; use it with --reports-dir {arguments.salvage}")
+        say(f"written to {arguments.salvage}; use it with --reports-dir {arguments.salvage}")
     elif remains.faults:
-        print("to write what can be read to a new store: lrmtest check --salvage DIR")
-    return _DAMAGED if remains.faults else 0
+        say("to write what can be read to a new store: lrmtest check --salvage DIR")
+    return INFRASTRUCTURE if remains.faults else 0
 
 
 def _lines(path: Path, remains: Remains) -> list[str]:

@@ -23,6 +23,7 @@ from lrmtest.errors import ModelError  # noqa: E402
 from lrmtest.models.cards import load_cards  # noqa: E402
 from lrmtest.models.gguf.from_safetensors import safetensors_to_gguf  # noqa: E402
 from lrmtest.models.resolve import resolve, sampling_defaults  # noqa: E402
+from lrmtest.options.exit_codes import INFRASTRUCTURE  # noqa: E402
 from lrmtest.runs.store import Store  # noqa: E402
 
 QUICK = ("--calibration-samples", "4", "--calibration-tokens", "64")
@@ -168,7 +169,7 @@ def test_traces_of_a_run(here, pytester, monkeypatch, capsys):
     recipe = resolve("v", {}).card.compression.recipe
     assert f"--calibration traces:{run}" in recipe
     assert f"calibrated on traces of run {run} (sums): 4 sequences" in recipe
-    assert prune("elsewhere", *words) == 1
+    assert prune("elsewhere", *words) == INFRASTRUCTURE
     assert "no store" in capsys.readouterr().err
 
 
@@ -271,7 +272,7 @@ def test_a_gptq_variant(here):
 
 def test_a_tool_that_is_missing(here, capsys, monkeypatch):
     monkeypatch.setenv("LRMTEST_LLMCOMPRESSOR", str(here / "nowhere"))
-    assert prune("v", "--method", "awq", "--bits", "4", "--group-size", "32") == 1
+    assert prune("v", "--method", "awq", "--bits", "4", "--group-size", "32") == INFRASTRUCTURE
     assert "LRMTEST_LLMCOMPRESSOR" in capsys.readouterr().err
     assert not list(here.glob("*v"))
 
@@ -326,7 +327,7 @@ def test_mistakes_are_told_and_nothing_is_written(here, capsys, words, message):
         ("absent", 2, "there is no model 'absent'"),
         ("./absent", 2, "no file or folder"),
         ("r1-distill-llama-8b-awq-4bit", 2, "is not published; make it"),
-        ("./empty", 1, "holds no model"),
+        ("./empty", INFRASTRUCTURE, "holds no model"),
     ],
 )
 def test_models_without_weights_are_refused(here, capsys, given, code, message):
@@ -348,7 +349,7 @@ def test_other_folders_are_left_alone(here, tmp_path, capsys):
     (tmp_path / "file").write_text("x")
     assert prune("file") == 2
     assert "is a file" in capsys.readouterr().err
-    assert prune("file/v") == 1
+    assert prune("file/v") == INFRASTRUCTURE
     assert "cannot write" in capsys.readouterr().err
 
 
@@ -374,7 +375,7 @@ def test_a_quantized_parent_is_refused(here, tmp_path, capsys):
     config = json.loads((folder / "config.json").read_text())
     config["quantization_config"] = {"quant_method": "gptq", "bits": 4, "group_size": 32}
     (folder / "config.json").write_text(json.dumps(config))
-    assert prune("v", model="./q") == 1
+    assert prune("v", model="./q") == INFRASTRUCTURE
     assert "lrmtest: " in capsys.readouterr().err
 
 

@@ -11,6 +11,7 @@ from report_store import make_store
 
 from lrmtest.cli import main
 from lrmtest.errors import DamagedStoreError, LrmtestError, StoreError
+from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.runs.formats.jsonl import export_run
 from lrmtest.runs.salvage import read_remains
 from lrmtest.runs.store import STORE_NAME, Store
@@ -168,7 +169,9 @@ def test_a_row_that_is_not_as_it_was_written_is_no_verdict(intact, tmp_path, sta
 def test_rows_without_their_run_are_kept_and_told(intact, tmp_path, capsys):
     path = spoiled(intact, tmp_path, "DELETE FROM run WHERE run_id = 'full-1'")
     folder = tmp_path / "new"
-    assert main(["check", "--reports-dir", str(tmp_path), "--salvage", str(folder)]) == 1
+    assert (
+        main(["check", "--reports-dir", str(tmp_path), "--salvage", str(folder)]) == INFRASTRUCTURE
+    )
     out = capsys.readouterr().out
     assert "run full-1: 104 completions can be read, its settings are lost" in out
     with Store(folder / STORE_NAME) as new, Store(path) as old:

@@ -274,6 +274,8 @@ class ServedEngine(ABC):
         """Restart the server when it dies; then, when that is of no use, fail what comes."""
         assert self._launch is not None
         assert self._service is not None
+        if isinstance(self._service.server, WarmServer):
+            self._restarts_left += 1  # the first start of a server of its own
         allowed = self._restarts_left
         while True:
             self._service.server.wait()
