@@ -105,13 +105,21 @@ class Store:
 
     # Runs
 
-    def add_run(self, run_id: str, model: str, identity: str, manifest: Manifest) -> RunHead:
+    def add_run(
+        self,
+        run_id: str,
+        model: str,
+        identity: str,
+        manifest: Manifest,
+        *,
+        created: str | None = None,
+    ) -> RunHead:
         """Begin a run.
 
         Raises:
             StoreError: the file cannot be written, or the id is taken.
         """
-        head = RunHead(run_id, model, utc_now(), None, manifest, identity)
+        head = RunHead(run_id, model, created or utc_now(), None, manifest, identity)
         with self._db.transaction(), self._db.errors("write"):
             self._db.execute(
                 f"INSERT INTO run ({', '.join(RUN_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?)",
