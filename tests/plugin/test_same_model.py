@@ -150,7 +150,9 @@ def test_a_run_of_an_earlier_version_is_not_known_to_be_of_the_same_model(
         (run,) = store.runs()
         raw = run.manifest.to_json()
         del raw["model"]["served"], raw["probe"]
-        store._db.execute("UPDATE run SET manifest = ?, identity = 'old'", (json.dumps(raw),))
+        store._db.execute(
+            "UPDATE run SET manifest = ?, identity = 'old', checksum = NULL", (json.dumps(raw),)
+        )
     result = start()
     assert "does not say which model" in result.stdout.str()
     assert list(runs().values()) == [12, 12]
@@ -163,7 +165,9 @@ def test_reusing_a_run_of_an_earlier_version_unverified(start, server, pytester)
         (run,) = store.runs()
         raw = run.manifest.to_json()
         del raw["model"]["served"], raw["probe"]
-        store._db.execute("UPDATE run SET manifest = ?, identity = 'old'", (json.dumps(raw),))
+        store._db.execute(
+            "UPDATE run SET manifest = ?, identity = 'old', checksum = NULL", (json.dumps(raw),)
+        )
     start("--reuse-unverified").assert_outcomes(passed=6, failed=6)
     assert server.chats == 12
 

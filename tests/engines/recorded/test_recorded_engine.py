@@ -447,5 +447,8 @@ def test_a_number_that_no_store_can_hold_is_refused_with_its_line(tmp_path, fiel
         {"question": "q", "output": "first"},
         {"question": "r", "output": "second", field: value},
     )
-    with pytest.raises(DataError, match=rf"x\.jsonl:2: (field '{field}' must be a number from|not valid JSON: a number of 401)"):
+    with pytest.raises(
+        DataError,
+        match=rf"x\.jsonl:2: (field '{field}' must be a number from|not valid JSON: a number of 401)",
+    ):
         Recording(path)
