@@ -82,11 +82,12 @@ def test_writing_makes_folders_and_replaces(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == ["summary.json"]
 
 
-def test_the_file_is_as_readable_as_any_other(tmp_path):
-    write_summary(tmp_path / "summary.json", {})
-    (tmp_path / "other").write_text("")
-    modes = [stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("summary.json", "other")]
-    assert modes[0] == modes[1]
+def test_the_file_is_its_owner_s_alone_unless_it_was_shared(tmp_path):
+    path = tmp_path / "summary.json"
+    for shared in (0o600, 0o644):
+        write_summary(path, {})
+        assert stat.S_IMODE(path.stat().st_mode) == shared
+        path.chmod(0o644)
 
 
 def test_a_link_is_followed(tmp_path):
