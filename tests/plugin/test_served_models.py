@@ -25,6 +25,7 @@ from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.runs.store import Store
 
 QUESTIONS = 16
+REAL = "smollm2-135m"
 CACHE = cache_dir()  # of the user: pytester gives each test a home of its own
 
 SUITE = """
@@ -108,7 +109,7 @@ def served(request, pytester, tmp_path, monkeypatch):
         except ModelError as error:
             pytest.skip(str(error))
         monkeypatch.setenv("LRMTEST_CACHE", str(CACHE))
-        return Served(pytester, "smollm2-135m", held)
+        return Served(pytester, REAL, held)
     file = tmp_path / "m.gguf"
     context = {"general.architecture": "llama", "llama.context_length": 65536}
     file.write_bytes(gguf_bytes(context, [("blk.0.weight", (32, 2), 3, 40)]))
@@ -187,8 +188,11 @@ def test_a_server_killed_in_the_middle_costs_nothing(served):
 
 
 def test_a_server_that_stops_answering_is_started_again(served):
+    silence = "8" if served.model == REAL else "3"
     served.hold()
-    process = served.begin("--summary-json", "summary.json", "--request-timeout", "8")
+    process = served.begin(
+        "--summary-json", "summary.json", "--request-timeout", silence, "--max-retries", "1"
+    )
     wait_for(lambda: served.arrived() >= 2)
     (server,) = servers(process.pid)
     server.suspend()

@@ -357,7 +357,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         text = server.probe_answer(question, asked)
         if server.likeliest is None or not body.get("logprobs"):
-            self._answer(text, body, "")
+            self._answer(text, body, "", at_once=True)
             return
         places = []
         for number, token in enumerate(tokens_of(text)[: body["max_tokens"]]):
@@ -397,7 +397,9 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(server.answer(prompt, seed), body, fault)
 
-    def _answer(self, text: str, body: dict[str, Any], fault: str) -> None:
+    def _answer(
+        self, text: str, body: dict[str, Any], fault: str, *, at_once: bool = False
+    ) -> None:
         server = self.owner
         tokens = tokens_of(text)
         reason = "stop" if len(tokens) < body["max_tokens"] else "length"
@@ -427,7 +429,8 @@ class _Handler(BaseHTTPRequestHandler):
         for field, part in fields:
             for begin in range(0, len(part), joined):
                 piece = part[begin : begin + joined]
-                server.pause()
+                if not at_once:
+                    server.pause()
                 if fault and sent >= len(tokens) // 2:
                     self._break(fault)
                     return
