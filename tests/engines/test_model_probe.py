@@ -283,7 +283,9 @@ def test_a_server_started_again_with_another_model_gets_no_further_request():
             with once_free(second):
                 found = session.collect(requests)
     errors = [outcome.error for outcome in found if outcome.error is not None]
-    assert len(errors) == 8
+    # An answer that was on its way when the connection beside it broke is not believed, either.
+    assert 8 <= len(errors) <= 10
+    assert second.chats == 0
     assert all("started again with another model: root /models/b" in str(e) for e in errors)
 
 
