@@ -27,6 +27,7 @@ import time
 import traceback
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -528,7 +529,9 @@ def _read_facts(path: Path) -> None:
         json.dumps([facts.model, facts.version, facts.details, facts.context_length, facts.slots])
         await count_tokens(client, facts, "text")
 
-    asyncio.run(ask())
+    # On a thread of its own: a loop may run on this one already, of a browser's tests for example.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        thread.submit(asyncio.run, ask()).result()
 
 
 _QUESTIONS = b"".join(
