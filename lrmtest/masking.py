@@ -50,13 +50,6 @@ _OUTER = "--engine-arg="
 _LONGEST_SEARCHED = 1 << 16  # characters in which a secret is looked for in all its forms
 
 
-def one_line(text: str, limit: int = 300) -> str:
-    """Foreign text as one short line without control characters."""
-    head = text[: 4 * limit]
-    line = " ".join("".join(char if char.isprintable() else " " for char in head).split())
-    return line if len(line) <= limit and len(head) == len(text) else line[: limit - 1] + "…"
-
-
 def masked(text: str) -> str:
     """`text` with `MASK` in place of every secret in it that can be told."""
     # By value last: it may leave a part that has no longer the shape of a secret.

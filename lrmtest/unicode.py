@@ -25,3 +25,10 @@ def well_formed(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text
+
+
+def quote(text: str, limit: int = 300) -> str:
+    """Foreign text as one short line without control characters."""
+    head = text[: 4 * limit]
+    line = " ".join("".join(char if char.isprintable() else " " for char in head).split())
+    return line if len(line) <= limit and len(head) == len(text) else line[: limit - 1] + "…"

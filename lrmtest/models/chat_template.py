@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from lrmtest.bounded import DESCRIPTION, read_json, read_text
+from lrmtest.errors import DataError
 from lrmtest.models.gguf_header import read_gguf_header
-from lrmtest.models.local import gguf_in
+from lrmtest.models.local import gguf_or_folder
 
 NO_TEMPLATE = "none"
 """In place of a hash, where a model's files have no template: the engine then does as it likes."""
 
-_MOST_BYTES = 64 << 20  # of a tokenizer_config.json
 _DEFAULT = "default"
 
 
@@ -50,9 +49,7 @@ def chat_template(location: str) -> ChatTemplate:
         ModelError: a GGUF file cannot be read. A damaged tokenizer_config.json counts as one
             without a template: whoever loads it will say more.
     """
-    path = Path(location)
-    if path.is_dir() and not any(path.glob("config.json")) and any(path.glob("*.gguf")):
-        path = gguf_in(path)
+    path = gguf_or_folder(location)
     if path.suffix == ".gguf":
         found = read_gguf_header(path).metadata.get("tokenizer.chat_template")
         if isinstance(found, str):
@@ -71,19 +68,16 @@ def chat_template(location: str) -> ChatTemplate:
 
 def _text(file: Path) -> str | None:
     try:
-        if file.is_file() and file.stat().st_size <= _MOST_BYTES:
-            return file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        pass
-    return None
+        return read_text(file, DESCRIPTION) if file.is_file() else None
+    except DataError:
+        return None
 
 
 def _of_json(file: Path) -> str | None:
     """What ``chat_template`` says in a JSON file: the text itself, or several by name."""
-    text = _text(file)
     try:
-        raw: Any = None if text is None else json.loads(text)
-    except (ValueError, RecursionError):
+        raw = read_json(file, DESCRIPTION) if file.is_file() else None
+    except DataError:
         return None
     found = raw.get("chat_template") if isinstance(raw, dict) else None
     if isinstance(found, list):

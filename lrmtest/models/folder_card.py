@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
-from lrmtest.masking import masked, one_line
+from lrmtest.masking import masked
 from lrmtest.models.card import Checkpoint, ModelCard
 from lrmtest.models.cards import read_card
 from lrmtest.models.engines.kinds import DEFAULT_ENGINE, is_own
+from lrmtest.unicode import quote
 
 CARD_FILE = "lrmtest-card.toml"
 """A model folder's own card, if it has one."""
@@ -37,7 +38,7 @@ def read_folder_card(
     card = read_card(file, known)
     left_out = []
     if card.engine_args:
-        left_out.append(f"engine_args {one_line(' '.join(card.engine_args), _SHOWN)}")
+        left_out.append(f"engine_args {quote(' '.join(card.engine_args), _SHOWN)}")
     engine = card.engine
     parent = known.get(card.parent)
     # An engine from outside is a package that may do anything. The parent's is known already.

@@ -11,10 +11,10 @@ from typing import Any
 
 from lrmtest.bounded import DESCRIPTION, parse_json, read_json
 from lrmtest.errors import ModelError
-from lrmtest.masking import one_line
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
 from lrmtest.models.fingerprint import read_once
 from lrmtest.models.gguf_header import read_gguf_header
+from lrmtest.unicode import quote
 
 _MOST_DIMENSIONS = 8
 _MOST = 1 << 48  # no tensor, file or context is as large
@@ -90,6 +90,18 @@ def refuse_pointer(path: Path) -> None:
         )
 
 
+def gguf_or_folder(location: str) -> Path:
+    """Where a model's tokenizer and template are: its GGUF file, or else what `location` names.
+
+    Raises:
+        ModelError: a folder holds several GGUF models and no config.json.
+    """
+    path = Path(location)
+    if path.is_dir() and not (path / "config.json").is_file() and any(path.glob("*.gguf")):
+        return gguf_in(path)
+    return path
+
+
 def gguf_in(folder: Path) -> Path:
     """The one GGUF model in `folder`: its file, or the first file of a split one.
 
@@ -147,7 +159,7 @@ def weight_files(folder: Path) -> list[Path]:
             if Path(name).name != name or "\\" in name or not name.endswith(".safetensors"):
                 raise ModelError(
                     f"{index} names a weight file outside of its folder, or of another kind: "
-                    f"{one_line(name, 80)!r}",
+                    f"{quote(name, 80)!r}",
                     hint="copy or download the model again, from who made it",
                 )
         found = [folder / name for name in names]
@@ -239,7 +251,7 @@ def _measure_folder(folder: Path) -> ModelCard:
         checkpoint=Checkpoint(path=str(folder)),
         parameters=weights / 1e9 or None,
         compression=Compression(
-            method=one_line(str(quantization.get("quant_method", "none")), 40),
+            method=quote(str(quantization.get("quant_method", "none")), 40),
             bits_per_weight=stored * 8 / weights if weights else None,
         ),
         context_length=length,

@@ -7,9 +7,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from lrmtest.bounded import read_json
+from lrmtest.errors import DataError
 from lrmtest.models.gguf_header import read_gguf_header
 from lrmtest.models.hashes import sha256_of
-from lrmtest.models.local import gguf_in
+from lrmtest.models.local import gguf_or_folder
 
 _MOST_BYTES = 256 << 20  # of a tokenizer.json
 _GGUF = ("tokenizer.ggml.model", "tokenizer.ggml.pre")
@@ -32,9 +34,7 @@ def tokenizer_identity(location: str) -> str:
     Raises:
         ModelError: a file cannot be read.
     """
-    path = Path(location)
-    if path.is_dir() and not (path / "config.json").is_file() and any(path.glob("*.gguf")):
-        path = gguf_in(path)
+    path = gguf_or_folder(location)
     if path.suffix == ".gguf":
         metadata = read_gguf_header(path).metadata
         names = [str(metadata[key]) for key in _GGUF if key in metadata]
@@ -49,13 +49,13 @@ def tokenizer_identity(location: str) -> str:
 def _mark(file: Path) -> str:
     """Hash of what a ``tokenizer.json`` maps; of its bytes where it is of no known form."""
     try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
+        raw = read_json(file, _MOST_BYTES)
         model = raw["model"]
         merges = model.get("merges") or []
         merges = [" ".join(pair) if isinstance(pair, list) else pair for pair in merges]
         added = [[one["id"], one["content"]] for one in raw.get("added_tokens") or []]
         content: Any = [model["vocab"], merges, added]
         text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (DataError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return sha256_of(file)
     return hashlib.sha256(text.encode()).hexdigest()

@@ -146,7 +146,6 @@ class Reader:
             question = None if raw is None else question_from_json(raw)
             turns = tuple((role, text) for role, text in _json(prompt))
             _expect(all(isinstance(part, str) for turn in turns for part in turn), "a turn")
-            _expect(question is None or isinstance(question.id, str), "the question's id")
             return StoredQuestion(question, turns)
 
         return self._read(f"question {values[1]!r:.80} of run {run_id}", read)
@@ -229,7 +228,6 @@ def read_verdict(raw: Any) -> Verdict:
     for name in ("extracted", "provisional"):
         _expect(isinstance(getattr(verdict, name), str | None), f"verdict: {name}")
     _expect(verdict.failure is None or verdict.failure in FAILURE_CLASSES, "verdict: failure")
-    _expect(isinstance(verdict.metrics, dict), "verdict: metrics")
     for figure in (verdict.score, *verdict.metrics.values()):
         _expect(isinstance(figure, int | float) and isfinite(figure), "verdict: a figure")
     return verdict

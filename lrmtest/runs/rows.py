@@ -58,8 +58,6 @@ def completion_from_row(row: Mapping[str, Any]) -> StoredCompletion:
     Raises:
         KeyError, TypeError: `row` is not such a dictionary.
     """
-    if "finish_word" not in row:  # a file of 0.1.0
-        row = {**row, "finish_word": ""}
     if not isinstance(row["text"], str):
         raise TypeError("what was generated is no text")
     verdict = row["verdict"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from lrmtest.models.engines.http.endpoint import quote
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
+from lrmtest.unicode import quote
 
 _REASONING_FIELDS = (
     "reasoning_content",

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from lrmtest.errors import UsageError
-from lrmtest.masking import hidden, masked_url, one_line
+from lrmtest.masking import hidden, masked_url
+from lrmtest.unicode import quote
 
 KEY_VARIABLE = "LRMTEST_API_KEY"
 """The variable of the environment with the key of a session's only host; see `keys`."""
@@ -87,6 +88,3 @@ class Endpoint:
         if self.key:
             text = hidden(text, self.key)
         return quote(text, limit)
-
-
-quote = one_line

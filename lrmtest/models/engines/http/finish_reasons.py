@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from lrmtest.models.engines.http.endpoint import quote
+from lrmtest.unicode import quote
 
 FinishMeaning = Literal["stop", "length", "loop", "filtered", "interrupted", "idle", "unknown"]
 """``stop``, ``length``, ``loop`` and ``unknown`` as in `FinishReason`; ``filtered``: somebody else

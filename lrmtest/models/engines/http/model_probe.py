@@ -23,7 +23,6 @@ from typing import Any
 
 from lrmtest.models.engines.base import Message, Request, Sampling
 from lrmtest.models.engines.http.client import ChatClient
-from lrmtest.models.engines.http.endpoint import quote
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.manners import Manners
 from lrmtest.models.engines.http.retry import Backoff
@@ -32,6 +31,7 @@ from lrmtest.models.engines.http.stream import ChatStream
 from lrmtest.models.engines.options import noted_nowhere
 from lrmtest.progress import silent
 from lrmtest.questions.place import Place
+from lrmtest.unicode import quote
 
 QUESTIONS = (
     "Continue this list with twelve more words, in one line: violet, harbour, nineteen,",

@@ -11,8 +11,8 @@ from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.chat_template import template_sha256
 from lrmtest.models.engines.base import Message, Sampling
 from lrmtest.models.engines.http.client import ChatClient
-from lrmtest.models.engines.http.endpoint import quote
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
+from lrmtest.unicode import quote
 
 VLLM, SGLANG, LLAMA_CPP = "vllm", "sglang", "llama.cpp"
 

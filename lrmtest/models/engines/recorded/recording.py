@@ -18,12 +18,11 @@ from typing import Any, get_args
 from lrmtest.bounded import LINE, parse_json, read_lines
 from lrmtest.errors import DataError
 from lrmtest.grading.completion import LARGEST, FinishReason
-from lrmtest.models.engines.http.endpoint import quote
 from lrmtest.models.engines.http.finish_reasons import WORD_CHARS
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.models.engines.recorded.finish_reason import shared_limit
 from lrmtest.suites.registry import ALIASES, SUITES
-from lrmtest.unicode import well_formed
+from lrmtest.unicode import quote, well_formed
 
 _FORMAT = 'each line is a JSON object with "question" and "output"'
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from lrmtest.errors import ModelError
 from lrmtest.models.card import ModelCard
-from lrmtest.models.engines.http.endpoint import quote
 from lrmtest.models.engines.server.launch import Launch
 from lrmtest.models.engines.server.warm_records import WarmRecord
+from lrmtest.unicode import quote
 
 _POLL_SECONDS = 0.2
 _SHOWN_CHARS = 80

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import ModelError
-from lrmtest.masking import one_line
 from lrmtest.models.engines.tokenizers.checkpoint_files import pretrained_arguments, unpacking
 from lrmtest.models.local import weight_files
 from lrmtest.progress import Tell, silent
+from lrmtest.unicode import quote
 
 _SHOWN = 3
 
@@ -83,7 +83,7 @@ def _check(location: str, model: Any, loading: Mapping[str, Iterable[str]], tell
 
 def _tensors(names: list[str]) -> str:
     """``2 tensors (model.norm.weight, lm_head.weight) are``, the first few by name."""
-    shown = ", ".join(one_line(name, 80) for name in names[:_SHOWN])
+    shown = ", ".join(quote(name, 80) for name in names[:_SHOWN])
     more = ", ..." if len(names) > _SHOWN else ""
     return f"{len(names)} tensor{'s' if len(names) > 1 else ''} ({shown}{more}) " + (
         "are" if len(names) > 1 else "is"
