@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
-from lrmtest.cli.output import say
+from lrmtest.cli.output import complain, say
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
 from lrmtest.grading.split import DEFAULT_TAGS
@@ -142,7 +141,7 @@ def _import(arguments: argparse.Namespace) -> int:
 
 def _store_to_write(arguments: argparse.Namespace) -> Store:
     path = arguments.reports_dir / STORE_NAME
-    return Store(path, tell=lambda line: print(line, file=sys.stderr))
+    return Store(path, tell=complain)
 
 
 def _short_name(log: Log) -> str:
