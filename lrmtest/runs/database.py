@@ -295,6 +295,7 @@ class Database:
         unfinished = place.with_name(f".{place.name}.{secrets.token_hex(4)}.part")
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
+            create_private(unfinished)
             with closing(sqlite3.connect(unfinished)) as copy:
                 self.connection.backup(copy)
             # Another process that had it open may do the same: the first one's stays.
