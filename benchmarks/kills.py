@@ -21,7 +21,7 @@ store and were asked for again; completions that are missing after the second co
 errors of the store, by SQLite and by `lrmtest check`; processes that are still there a minute
 after the kill.
 
-The endpoint is the tests' stand-in. `served` and `sweep` need llama-server on PATH.
+The endpoint is the tests' stand-in. `served` and `sweep` need a llama-server.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ sys.path.insert(0, str(ROOT / "tests" / "support"))
 from fault_server import FaultServer  # noqa: E402 (the tests' stand-in is no package)
 from sums import right, suite  # noqa: E402
 
+from lrmtest.errors import ModelError  # noqa: E402
+from lrmtest.models.programs.llamacpp import find_llama_server  # noqa: E402
 from lrmtest.runs.formats.jsonl import export_run  # noqa: E402
 from lrmtest.runs.salvage import read_remains  # noqa: E402
 from lrmtest.runs.store import STORE_NAME, Store  # noqa: E402
@@ -135,7 +137,13 @@ def main() -> None:
 
 
 def _can_run(mode: str) -> bool:
-    return mode not in ("served", "sweep") or shutil.which("llama-server") is not None
+    if mode not in ("served", "sweep"):
+        return True
+    try:
+        find_llama_server()
+    except ModelError:
+        return False
+    return True
 
 
 def _modes(base: Path, first: FaultServer, second: FaultServer) -> dict[str, Mode]:

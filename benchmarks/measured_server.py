@@ -105,9 +105,13 @@ def serving(
     vllm: str | None = None,
     threads: int | None = None,
     prompt_cache: bool = False,
+    port: int | None = None,
 ) -> Iterator[Server]:
-    """The server, up; prompts seen before are computed again unless `prompt_cache` is set."""
-    port = free_port()
+    """The server, up, at `port` or a free one; all of its processes are gone afterwards.
+
+    Prompts seen before are computed again unless `prompt_cache` is set.
+    """
+    port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     if vllm:
         command = [vllm, "-m", "vllm.entrypoints.openai.api_server"]

@@ -224,6 +224,7 @@ def test_a_file_that_is_gone_is_not_written_to_and_put_back(tmp_path, replaced):
     store.close()
     found = [one for one in path.parent.glob("s*.sqlite") if one != path or not replaced]
     assert len(found) == 1
+    assert found[0].stat().st_mode & 0o777 == 0o600
     with Store(found[0]) as back:
         assert back.completion("r", "k").completion.text == "kept"
 
