@@ -56,7 +56,11 @@ def lowest_mean(groups: Sequence[tuple[float, float]], least: float, alpha: floa
 
 
 def highest_rejected(
-    p_value: Callable[[float], float], low: float, high: float, alpha: float
+    p_value: Callable[[float], float],
+    low: float,
+    high: float,
+    alpha: float,
+    tolerance: float = _TOLERANCE,
 ) -> float:
     """The highest mean between `low` and `high` whose p-value is at most `alpha`; else `low`.
 
@@ -64,8 +68,9 @@ def highest_rejected(
         p_value: of a hypothetical mean; it does not fall as the mean rises.
         low, high: where to look.
         alpha: in (0, 1).
+        tolerance: how far below the exact one the result may be.
     """
-    while high - low > _TOLERANCE:
+    while high - low > tolerance:
         middle = (low + high) / 2
         if p_value(middle) <= alpha:
             low = middle

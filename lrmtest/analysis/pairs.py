@@ -218,14 +218,14 @@ class Pairs:
     def _p_at_most(self, favouring: float, against: float, mean: float) -> float:
         """P-value of a mean of at most `mean`, where pairs of the first kind speak against it."""
         same = max(0.0, self.total - favouring - against)
-        # Enumeration asks for the last factor: at margins beyond 20 points there is less to spend.
+        # The larger the mean, the less there is to spend: enumeration asks for the last factor.
         added = _MOST_FOR * same / (same + _SAME_FOR_HALF) * favouring / (favouring + 1)
         groups = [
             (self.step, favouring),
             (-self.step, against),
             (0.0, same),
             (-1.0, self.unseen),
-            (1.0, added * (1 - abs(mean))),
+            (1.0, added * (1 - abs(mean)) ** 2),
         ]
         return weighted_mean_at_most(groups, mean)
 
