@@ -94,7 +94,7 @@ def compare(
     before, after = baseline.outcomes, candidate.outcomes
     if not comparable:
         before, after = without_tokens(before), without_tokens(after)
-    comparison = compare_outcomes(before, after)
+    comparison = compare_outcomes(before, after, budgets=_budgets(baseline, candidate))
     return ComparedRuns(
         baseline=baseline,
         candidate=candidate,
@@ -105,6 +105,16 @@ def compare(
         tokens_comparable=comparable,
         told=tuple(told_differences(baseline.manifest, candidate.manifest)),
     )
+
+
+def _budgets(baseline: RunRecord, candidate: RunRecord) -> dict[str, int]:
+    """By suite, the larger budget of the two runs, where both are known."""
+    budgets = {}
+    for name, suite in baseline.manifest.suites.items():
+        other = candidate.manifest.suites.get(name)
+        if suite.max_tokens and other is not None and other.max_tokens:
+            budgets[name] = max(suite.max_tokens, other.max_tokens)
+    return budgets
 
 
 def without_tokens(outcomes: Outcomes) -> Outcomes:

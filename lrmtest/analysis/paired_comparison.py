@@ -6,18 +6,19 @@ more loops. Questions that only one run answered are named and enter no figure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from statistics import fmean, median
+from types import MappingProxyType
 from typing import Literal
 
 from lrmtest.analysis.bootstrap import bootstrap
 from lrmtest.analysis.holm import adjust
 from lrmtest.analysis.intervals import Interval
+from lrmtest.analysis.mean_ratio import PairedTokens, pair_tokens
 from lrmtest.analysis.pairs import PairedQuestion, Pairs, general_interval, pair
-from lrmtest.analysis.sign_flip import p_ratio_above, p_ratio_below, ratio_interval
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome
 
@@ -61,7 +62,8 @@ class TokenChange:
     Attributes:
         baseline, candidate: per question, mean tokens of its completions.
         ratio: of the means over questions, candidate to baseline.
-        interval: for it, by the sign-flip test; its upper end may be infinite.
+        pairs: the paired samples; its p-values are for a claim about these questions.
+        interval: for it, on these questions; its upper end may be infinite.
         median_ratio: of the medians over completions.
         median_interval: for it, by bootstrap over questions.
     """
@@ -69,6 +71,7 @@ class TokenChange:
     baseline: Sequence[float]
     candidate: Sequence[float]
     ratio: float
+    pairs: PairedTokens
     interval: Interval
     median_ratio: float
     median_interval: Interval
@@ -85,11 +88,11 @@ class TokenChange:
 
     def p_above(self, ratio: float) -> float:
         """P-value of the hypothesis that the true ratio of means is at most `ratio`."""
-        return p_ratio_above(self.baseline, self.candidate, ratio)
+        return self.pairs.p_above(ratio)
 
     def p_below(self, ratio: float) -> float:
         """P-value of the hypothesis that the true ratio of means is at least `ratio`."""
-        return p_ratio_below(self.baseline, self.candidate, ratio)
+        return self.pairs.p_below(ratio)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +158,23 @@ class Comparison:
 _Pair = tuple[QuestionOutcome, QuestionOutcome]
 
 
-def compare_outcomes(baseline: Outcomes, candidate: Outcomes, level: float = 0.95) -> Comparison:
+Budgets = Mapping[str, int]
+"""By suite, the most tokens that a completion can have in either run; a suite may be missing."""
+
+
+def compare_outcomes(
+    baseline: Outcomes,
+    candidate: Outcomes,
+    level: float = 0.95,
+    budgets: Budgets = MappingProxyType({}),
+) -> Comparison:
     """Compare two runs question by question.
 
     Args:
         baseline, candidate: from `outcomes_of`, or a baseline's file.
         level: confidence level.
+        budgets: for the claims about tokens. One that is not known is taken from the longest
+            completion that ran out; where none did, as twice the longest of all.
 
     Raises:
         UsageError: `level` is not between 0 and 1.
@@ -180,15 +194,17 @@ def compare_outcomes(baseline: Outcomes, candidate: Outcomes, level: float = 0.9
         by_suite.setdefault(before.suite, []).append((before, after))
     raw = {name: pair(paired(part, "failed")).p_different() for name, part in by_suite.items()}
     adjusted = adjust(raw)
+    most = {name: _most_tokens(part, budgets.get(name)) for name, part in by_suite.items()}
     suites = tuple(
-        _compare(name, part, raw[name], adjusted[name], level) for name, part in by_suite.items()
+        _compare(name, part, raw[name], adjusted[name], level, most)
+        for name, part in by_suite.items()
     )
     if len(suites) == 1:
         # Of thousands of questions this takes seconds.
         total = replace(suites[0], suite=ALL_SUITES)
     else:
         p_different = pair(paired(both, "failed")).p_different()
-        total = _compare(ALL_SUITES, both, p_different, p_different, level)
+        total = _compare(ALL_SUITES, both, p_different, p_different, level, most)
     return Comparison(level, suites, total, tuple(missing))
 
 
@@ -205,7 +221,12 @@ def _bad(question: QuestionOutcome, bad: Bad) -> int:
 
 
 def _compare(
-    name: str, questions: Sequence[_Pair], p_different: float, p_adjusted: float, level: float
+    name: str,
+    questions: Sequence[_Pair],
+    p_different: float,
+    p_adjusted: float,
+    level: float,
+    most: Mapping[str, int],
 ) -> SuiteComparison:
     change: Callable[[Bad], RateChange] = partial(_rate_change, questions, level=level)
     return SuiteComparison(
@@ -216,7 +237,7 @@ def _compare(
         failed=change("failed"),
         truncated=change("truncated"),
         looped=change("looped"),
-        tokens=_token_change(questions, level),
+        tokens=_token_change(questions, level, most),
         p_different=p_different,
         p_adjusted=p_adjusted,
     )
@@ -236,20 +257,43 @@ def _rate_change(questions: Sequence[_Pair], bad: Bad, level: float) -> RateChan
     )
 
 
-def _token_change(questions: Sequence[_Pair], level: float) -> TokenChange | None:
+def _token_change(
+    questions: Sequence[_Pair], level: float, most: Mapping[str, int]
+) -> TokenChange | None:
     before = [question.tokens / question.count for question, _ in questions]
     after = [question.tokens / question.count for _, question in questions]
     if not any(before) or not any(after):
         return None
     counts = _token_counts(questions)
+    pairs = pair_tokens(
+        [(_in_order(one), _in_order(other)) for one, other in questions],
+        [most[one.suite] for one, _ in questions],
+    )
     return TokenChange(
         baseline=before,
         candidate=after,
         ratio=sum(after) / sum(before),
-        interval=ratio_interval(before, after, level),
+        pairs=pairs,
+        interval=pairs.interval(level),
         median_ratio=_median_ratio(counts),
         median_interval=bootstrap(counts, _median_ratio, level),
     )
+
+
+def _most_tokens(questions: Sequence[_Pair], budget: int | None) -> int:
+    """The most tokens that a completion can have."""
+    samples = [sample for pair in questions for one in pair for sample in one.samples.values()]
+    longest = max(sample.tokens for sample in samples)
+    if budget is not None:
+        # Counts that are estimated can be above it.
+        return max(budget, longest)
+    ran_out = [s.tokens for s in samples if s.failure in ("truncated", "looped")]
+    return longest if longest in ran_out else 2 * longest
+
+
+def _in_order(question: QuestionOutcome) -> list[int]:
+    """Tokens of its samples, by their index."""
+    return [question.samples[index].tokens for index in sorted(question.samples)]
 
 
 _TokenCounts = tuple[Sequence[int], Sequence[int]]

@@ -8,10 +8,23 @@ counts only when all before it in the order have arrived. Rounds spread the evid
 questions; all samples of one question in a row would say much about that question and little
 about the suite.
 
-**Evidence.** The candidate's sample j of a question is paired with the baseline's sample j, never
+**Evidence.** The candidate's j-th sample of a question is paired with the baseline's j-th, never
 reusing one: a baseline sample used twice would make its luck look like a trend. Each pair's
 worsening, -1, 0 or 1, is bet on (`lrmtest.analysis.betting`), once for "worse by more than the
 margin" and once for "worse by less than margin + mde".
+
+**Unequal numbers of samples.** The claim is about the mean over all questions, so each counts once
+in every round. If the baseline has four times as many samples of some questions as of others, four
+of these in a row make one figure, their mean. Bets end with the last round in which every question
+has its samples; those left over are for the end. A question whose samples in a round all ended in
+engine errors is bet on as if they had gone against the bet, which cannot make the gate err more
+often, whatever the errors depend on.
+
+**Why one may look.** Over a whole round the capital's expectation does not rise under the
+hypothesis: the product of 1 + bet x (mean of question - margin) is at most that of equal means.
+So Ville's inequality holds for looks between rounds whatever the questions are. Within a round the
+same is true at every fixed moment, because the order is random; that nothing is lost by looking
+at all of them is measured (`benchmarks/gate.py`).
 
 **Error rates.** Half of alpha and of 1 - power is spent on the looks; the other half on the fixed
 gate, which decides at the end if nothing was decided before. Both halves together keep the gate's
@@ -27,6 +40,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from math import exp
 from random import Random
+from statistics import fmean
 
 from lrmtest.analysis.betting import Capital
 from lrmtest.analysis.claims import Claim, GateSettings, claims
@@ -86,6 +100,8 @@ class SequentialGate:
         self._baseline = {key: baseline[key] for key in known}
         self._budget = budget
         self._order = draw_order(self._baseline, samples, seed)
+        self._rounds, self._blocks = rounds_of(self._baseline, samples)
+        self._samples = samples
         self._arrived: dict[SampleKey, SampleOutcome | None] = {}
         self._next = 0
         tokens = any(question.tokens for question in self._baseline.values())
@@ -122,14 +138,15 @@ class SequentialGate:
             if place not in self._arrived:
                 return
             self._next += 1
-            self._count(place, self._arrived[place])
+            self._count(place)
 
     def finish(self) -> Decision:
         """The decision when no more samples will come: the early one, or the fixed gate's."""
         if self._decision is not None:
             return self._decision
         candidate = _collect(self._arrived, set(self._baseline))
-        comparison = compare_outcomes(self._baseline, candidate)
+        budgets = {suite: self._budget for suite, _ in self._baseline}
+        comparison = compare_outcomes(self._baseline, candidate, budgets=budgets)
         if not comparison.total.questions:
             reason = "no question has a verdict in both runs"
             return Decision("undecided", (reason,), (), None, self.settings)
@@ -141,13 +158,23 @@ class SequentialGate:
             checks.append(seen if seen is not None and excluded else fixed)
         return conclude(checks, comparison.missing, self.settings)
 
-    def _count(self, place: SampleKey, after: SampleOutcome | None) -> None:
+    def _count(self, place: SampleKey) -> None:
         key, sample = place
-        before = self._baseline[key].samples.get(sample)
-        if before is None or after is None:
+        block = self._blocks[key]
+        if sample >= self._rounds * block or (sample + 1) % block:
+            return
+        baseline = self._baseline[key].samples
+        indices = sorted(baseline)
+        pairs = [
+            (baseline[indices[number]], after)
+            for number in range(sample + 1 - block, sample + 1)
+            if (after := self._arrived[key, number]) is not None
+        ]
+        if not pairs and self._rounds == 1 and block == self._samples:
+            # Without any sample the question is not compared, and the claim is not about it.
             return
         for bet in self._bets:
-            bet.observe(key[0], before, after)
+            bet.observe(key[0], pairs)
         if any(bet.result == "regressed" for bet in self._bets) or all(
             bet.result == "ok" for bet in self._bets
         ):
@@ -158,17 +185,37 @@ def draw_order(baseline: Outcomes, samples: int, seed: int) -> list[SampleKey]:
     """All samples in rounds, each round's questions shuffled.
 
     The order depends on the seed and on which questions and samples there are, on nothing else.
-    Samples that the baseline lacks follow at the end.
+    Samples that belong to no round follow at the end. More samples make it longer, and leave what
+    it was before as it is.
     """
     random = Random(seed)
+    rounds, blocks = rounds_of(baseline, samples)
     order: list[SampleKey] = []
-    unpaired: list[SampleKey] = []
-    for sample in range(samples):
+    left: list[SampleKey] = []
+    for number in range(samples):
         keys = sorted(baseline)
         random.shuffle(keys)
         for key in keys:
-            (order if sample in baseline[key].samples else unpaired).append((key, sample))
-    return order + unpaired
+            block = blocks[key]
+            if number < rounds:
+                order += [(key, sample) for sample in range(number * block, (number + 1) * block)]
+            if number >= rounds * block:
+                left.append((key, number))
+    return order + left
+
+
+def rounds_of(baseline: Outcomes, samples: int) -> tuple[int, dict[QuestionKey, int]]:
+    """How many rounds can be bet on, and how many samples each question has in one.
+
+    Args:
+        baseline: questions with at least one sample each. The samples per round follow from it
+            alone, so that a gate that goes on with more samples of the candidate goes on with
+            the same rounds.
+        samples: per question of the candidate.
+    """
+    fewest = min(question.count for question in baseline.values())
+    blocks = {key: question.count // fewest for key, question in baseline.items()}
+    return min(fewest, min(samples // block for block in blocks.values())), blocks
 
 
 class _Bet:
@@ -185,22 +232,26 @@ class _Bet:
         self._alpha = settings.alpha
         self._beta = 1 - settings.power
         self._p_regressed = self._p_ok = 1.0
-        self._before = self._after = self._pairs = 0
+        self._before = self._after = 0.0
+        self._questions = 0
 
-    def observe(self, suite: str, before: SampleOutcome, after: SampleOutcome) -> None:
-        """Settle both bets on a pair of samples, if the claim is about their suite."""
+    def observe(self, suite: str, pairs: Sequence[tuple[SampleOutcome, SampleOutcome]]) -> None:
+        """Settle both bets on one question's turn, if the claim is about its suite.
+
+        Args:
+            suite: the question's.
+            pairs: samples of baseline and candidate; none if all ended in engine errors.
+        """
         if self.claim.suite not in (suite, ALL_SUITES):
             return
-        self._pairs += 1
-        if self.claim.what == "tokens":
-            self._add(before.tokens, after.tokens)
-            self._worse.observe(self._rise(before, after, 1 + self.claim.margin))
-            self._better.observe(-self._rise(before, after, 1 + self.claim.limit))
-        else:
-            was, is_now = _is_bad(self.claim, before), _is_bad(self.claim, after)
-            self._add(was, is_now)
-            self._worse.observe(is_now - was)
-            self._better.observe(was - is_now)
+        if pairs:
+            self._questions += 1
+            self._before += fmean(self._figure(before) for before, _ in pairs)
+            self._after += fmean(self._figure(after) for _, after in pairs)
+        # Tokens are bet on with the tolerated ratio as a rise of 0.
+        tolerated, limit = self._ratio(self.claim.margin), self._ratio(self.claim.limit)
+        self._worse.observe(self._mean_rise(pairs, tolerated) if pairs else -1.0)
+        self._better.observe(-self._mean_rise(pairs, limit) if pairs else -1.0)
         # What was once established stays so: the bound is on ever reaching the level.
         spent = SPENT_LOOKING
         p_regressed = exp(-self._worse.log) / (self.claim.share * spent)
@@ -217,17 +268,25 @@ class _Bet:
         if self.claim.what == "tokens":
             worsening = change / self._before if self._before else 0.0
         else:
-            worsening = change / self._pairs if self._pairs else 0.0
+            worsening = change / self._questions if self._questions else 0.0
         return Check(self.claim, self.result, worsening, self._p_regressed, self._p_ok, None)
 
-    def _add(self, before: int, after: int) -> None:
-        self._before += before
-        self._after += after
+    def _ratio(self, worsening: float) -> float:
+        return 1 + worsening if self.claim.what == "tokens" else 1.0
 
-    def _rise(self, before: SampleOutcome, after: SampleOutcome, ratio: float) -> float:
-        """Above 0 on average when tokens rise by more than `ratio`; in [-1, 1]."""
-        spent = min(after.tokens, self._budget) - ratio * min(before.tokens, self._budget)
-        return spent / (ratio * self._budget)
+    def _figure(self, sample: SampleOutcome) -> float:
+        return sample.tokens if self.claim.what == "tokens" else _is_bad(self.claim, sample)
+
+    def _mean_rise(
+        self, pairs: Sequence[tuple[SampleOutcome, SampleOutcome]], ratio: float
+    ) -> float:
+        """Above 0 on average when the figure rises by more than `ratio`; in [-1, 1]."""
+        most = self._budget if self.claim.what == "tokens" else 1
+        return fmean(
+            (min(self._figure(after), most) - ratio * min(self._figure(before), most))
+            / (ratio * most)
+            for before, after in pairs
+        )
 
 
 def _is_bad(claim: Claim, sample: SampleOutcome) -> bool:
