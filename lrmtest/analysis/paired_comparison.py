@@ -6,7 +6,7 @@ more loops. Questions that only one run answered are named and enter no figure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -14,6 +14,7 @@ from statistics import fmean, median
 from typing import Literal
 
 from lrmtest.analysis.bootstrap import bootstrap
+from lrmtest.analysis.claims import Rate
 from lrmtest.analysis.holm import adjust
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.pairs import PairedQuestion, Pairs, general_interval, pair
@@ -23,6 +24,13 @@ from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome
 
 Bad = Literal["failed", "truncated", "looped"]
 """What a sample can be counted as; failed: it did not pass, for whatever reason."""
+
+BAD: Mapping[Rate, Bad] = {
+    "pass rate": "failed",
+    "truncation": "truncated",
+    "looping": "looped",
+}
+"""Which samples are bad, by the rate that a gate makes a claim about."""
 
 Side = Literal["baseline", "candidate"]
 
@@ -35,6 +43,7 @@ class RateChange:
         bad: which samples are bad.
         baseline, candidate: mean over questions of their share, in [0, 1]. The pass rate is
             1 minus the share that failed.
+        questions: how often each question was bad.
         pairs: the paired samples; its p-values are for a claim about these questions.
         interval: for the worsening, in [-1, 1], on these questions.
         general_interval: for the worsening on questions like these; equal to `interval` when
@@ -44,6 +53,7 @@ class RateChange:
     bad: Bad
     baseline: float
     candidate: float
+    questions: Sequence[PairedQuestion]
     pairs: Pairs
     interval: Interval
     general_interval: Interval
@@ -118,6 +128,14 @@ class SuiteComparison:
     tokens: TokenChange | None
     p_different: float
     p_adjusted: float
+
+    def change(self, what: Rate) -> RateChange:
+        """The change of one of the rates that a gate makes claims about."""
+        return {
+            "pass rate": self.failed,
+            "truncation": self.truncated,
+            "looping": self.looped,
+        }[what]
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +248,7 @@ def _rate_change(questions: Sequence[_Pair], bad: Bad, level: float) -> RateChan
         bad=bad,
         baseline=sum(count.baseline / count.baseline_samples for count in counts) / n,
         candidate=sum(count.candidate / count.candidate_samples for count in counts) / n,
+        questions=counts,
         pairs=pairs,
         interval=pairs.interval(level),
         general_interval=general_interval(counts, level),
