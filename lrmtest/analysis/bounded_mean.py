@@ -22,7 +22,7 @@ References:
 from __future__ import annotations
 
 from cmath import exp, log
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import cosh, pi, sinh, sqrt
 
 GAFFKE = "gaffke"
@@ -51,11 +51,23 @@ def lowest_mean(groups: Sequence[tuple[float, float]], least: float, alpha: floa
         groups, least: as in `p_mean_at_most`.
         alpha: its error rate, in (0, 1).
     """
-    low = least
     high = max([least, *(figure for figure, _ in groups)])
+    return highest_rejected(lambda mean: p_mean_at_most(groups, least, mean), least, high, alpha)
+
+
+def highest_rejected(
+    p_value: Callable[[float], float], low: float, high: float, alpha: float
+) -> float:
+    """The highest mean between `low` and `high` whose p-value is at most `alpha`; else `low`.
+
+    Args:
+        p_value: of a hypothetical mean; it does not fall as the mean rises.
+        low, high: where to look.
+        alpha: in (0, 1).
+    """
     while high - low > _TOLERANCE:
         middle = (low + high) / 2
-        if p_mean_at_most(groups, least, middle) <= alpha:
+        if p_value(middle) <= alpha:
             low = middle
         else:
             high = middle

@@ -1,147 +1,290 @@
-"""Paired comparison of a yes-or-no figure between two runs over the same questions.
+"""Paired comparison of a figure in [0, 1] between two runs over the same questions.
 
-The claim is about *these* questions: by how much the candidate's expected rate, its mean over
-the questions asked, is worse than the baseline's. Chance is in the sampling of completions, each
-independent of the others. Every sample of the one run is paired with every sample of the other
-run on the same question, which is the mean over all ways to pair them one to one. With one
-sample each this is McNemar's setting and, against no change, McNemar's exact test; with more,
-and against any other change, Gaffke's method on the paired differences -1, 0 and 1.
+The figure says how bad a sample is: 0 or 1 where it failed or not, anything between where a score
+is compared. The claim is about *these* questions: by how much the candidate's expected figure, its
+mean over the questions asked, is worse than the baseline's. Chance is in the sampling of
+completions, each independent of the others; a question may have any number of samples in either
+run, and counts as much as any other.
 
-When the two runs truly differ by nothing on average but do differ question by question (one a
-little better here, the other there), the pairs vary less than the method allows for, and it errs
-on the safe side.
+**Evidence.** Every sample of the one run is paired with every sample of the other on the same
+question. The pairs' mean square difference says how much one pair varies; with so many samples a
+question's difference varies so much less. What all of it comes to is expressed as a number of
+pairs of single samples that would vary as much as the mean over questions does, and these are
+tested: so many worse, so many better, the rest the same. A question's own numbers of samples
+decide how much it varies, so that a few questions with one sample each cannot hide among many
+with sixteen.
+
+**Test.** With one sample per question this is McNemar's setting. His exact test conditions on the
+number of questions that differ, and errs far less often than it may; an unconditional test need
+not (Suissa & Shuster 1991). Here the p-value is a Dirichlet tail (`lrmtest.analysis.bounded_mean`)
+with pairs added: one that counts against the claim, as in Gaffke's method, and up to
+three quarters of one that counts for it, as far as pairs that favour it were seen and as far as
+pairs came out the same, which is what makes the number that differ vary. Without the second it is
+McNemar's exact test; with a whole one it would be its mid-p version. `tests/analysis/
+test_pairs.py` computes by enumeration that its error rate stays within its level.
 
 References:
     McNemar (1947), Note on the sampling error of the difference between correlated proportions
     or percentages. Psychometrika 12.
+    Suissa & Shuster (1991), The 2 x 2 matched-pairs trial: exact unconditional design and
+    analysis. Biometrics 47.
+    Fagerland, Lydersen & Laake (2013), The McNemar test for binary matched-pairs data: mid-p and
+    asymptotic are better than exact conditional. BMC Medical Research Methodology 13.
     Hoeffding (1956), On the distribution of the number of successes in independent trials.
     Annals of Mathematical Statistics 27: unequal questions make sums vary less, not more.
-    For Gaffke's method see `lrmtest.analysis.bounded_mean`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from lrmtest.analysis.bounded_mean import GAFFKE, lowest_mean, p_mean_at_most
+from lrmtest.analysis.bounded_mean import (
+    GAFFKE,
+    highest_rejected,
+    lowest_mean,
+    weighted_mean_at_most,
+)
 from lrmtest.analysis.intervals import Interval, tail
 
-PAIRED_GAFFKE = "paired-gaffke"
+WEIGHTED_PAIRS = "weighted-pairs"
+_MOST_FOR = 0.75
+_SAME_FOR_HALF = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class PairedQuestion:
-    """How often the figure was bad on one question, in each run.
+    """How bad the samples of one question were, in each run.
+
+    A sample's badness is in [0, 1]. Where it is yes or no, the sums are counts and nothing else
+    is needed. Scores are put in by `of_values`, with 1 - score for each sample; what is tested
+    then is a rise of the mean badness, which is a drop of the mean score.
 
     Attributes:
-        baseline, candidate: samples that were bad (failed, truncated, looped).
+        baseline, candidate: sums of the samples' badness; of yes and no, how many were bad.
         baseline_samples, candidate_samples: of how many; at least 1.
+        baseline_squares, candidate_squares: sums of its squares; None where all are 0 or 1, whose
+            squares sum to the same.
     """
 
-    baseline: int
+    baseline: float
     baseline_samples: int
-    candidate: int
+    candidate: float
     candidate_samples: int
+    baseline_squares: float | None = None
+    candidate_squares: float | None = None
+
+    @classmethod
+    def of_values(cls, baseline: Sequence[float], candidate: Sequence[float]) -> PairedQuestion:
+        """From the badness of every sample.
+
+        Args:
+            baseline, candidate: in [0, 1]; at least one each.
+
+        Raises:
+            ValueError: a value is outside, or a run has none.
+        """
+        for values in (baseline, candidate):
+            if not values or not all(0 <= value <= 1 for value in values):
+                raise ValueError(f"{list(values)[:3]}... are not figures in [0, 1]")
+        return cls(
+            sum(baseline),
+            len(baseline),
+            sum(candidate),
+            len(candidate),
+            sum(value * value for value in baseline),
+            sum(value * value for value in candidate),
+        )
 
     @property
     def worsening(self) -> float:
-        """By how much the candidate's share of bad samples is higher, in [-1, 1]."""
+        """By how much the candidate's mean badness is higher, in [-1, 1]."""
         return self.candidate / self.candidate_samples - self.baseline / self.baseline_samples
+
+    @property
+    def square(self) -> float:
+        """Mean square of a pair's difference, over all pairs, in [0, 1]."""
+        before, after = self._squares
+        product = self.baseline / self.baseline_samples * self.candidate / self.candidate_samples
+        square = before / self.baseline_samples + after / self.candidate_samples - 2 * product
+        return max(0.0, square)
+
+    @property
+    def own_variance(self) -> float:
+        """Variance of `worsening`, from the samples of each run by themselves.
+
+        Without bias, or too high where the question's true worsening is not 0. `square` over the
+        harmonic mean of the numbers of samples would be too low where the run with fewer samples
+        is the one that varies more.
+        """
+        a, b = self.baseline_samples, self.candidate_samples
+        if a == b:
+            return self.square / a
+        if a == 1 or b == 1:
+            return self.worsening**2
+        before, after = self._squares
+        before = (before - self.baseline**2 / a) / (a - 1)
+        after = (after - self.candidate**2 / b) / (b - 1)
+        return self.square * self.mean_share + (1 / a - 1 / b) / 2 * (before - after)
+
+    @property
+    def single(self) -> bool:
+        """Whether it has one sample in each run, each bad or not."""
+        once = self.baseline_samples == self.candidate_samples == 1
+        return once and {self.baseline, self.candidate} <= {0, 1}
+
+    @property
+    def mean_share(self) -> float:
+        """Mean of the weights of one sample of either run in its run's mean."""
+        return (1 / self.baseline_samples + 1 / self.candidate_samples) / 2
+
+    @property
+    def most_share(self) -> float:
+        """The larger of these weights: by how much one sample can move `worsening`."""
+        return 1 / min(self.baseline_samples, self.candidate_samples)
+
+    @property
+    def _squares(self) -> tuple[float, float]:
+        before, after = self.baseline_squares, self.candidate_squares
+        return (
+            self.baseline if before is None else before,
+            self.candidate if after is None else after,
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """The paired samples of all questions, summed up.
+    """The paired samples of all questions, as so many pairs of single samples.
 
     Attributes:
         worse: pairs in which only the candidate's sample was bad.
         better: pairs in which only the baseline's was.
         total: all pairs. None of the three need be a whole number.
         questions: from how many questions they come.
+        unseen: how many pairs the one is worth that is added against every claim; above 1 where
+            a single sample of the run with fewer can move more than a pair.
+        step: by how much a pair differs that is worse or better, in (0, 1]; below 1 only for
+            scores whose differences are small and nearly all in one direction.
     """
 
     worse: float
     better: float
     total: float
     questions: int
+    unseen: float = 1.0
+    step: float = 1.0
 
     @property
     def worsening(self) -> float:
-        """Mean over questions of the rise of the bad share, in [-1, 1]; 0 without questions."""
-        return (self.worse - self.better) / self.total if self.total else 0.0
+        """Mean over questions of the rise of the badness, in [-1, 1]; 0 without questions."""
+        return self.step * (self.worse - self.better) / self.total if self.total else 0.0
 
     @property
     def spread(self) -> float:
         """Variance of one pair's difference, with one worse and one better pair added."""
         n = self.total + 2
-        return (self.worse + self.better + 2) / n - ((self.worse - self.better) / n) ** 2
+        squares = self.step**2 * (self.worse + self.better) + 2
+        return squares / n - (self.step * (self.worse - self.better) / n) ** 2
 
     def p_above(self, worsening: float) -> float:
         """P-value of the hypothesis that the true worsening is at most `worsening`.
 
         Small when it is established that the candidate is worse by more than that.
         """
-        return p_mean_at_most(self._groups(+1), -1.0, worsening)
+        return self._p_at_most(self.worse, self.better, worsening)
 
     def p_below(self, worsening: float) -> float:
         """P-value of the hypothesis that the true worsening is at least `worsening`."""
-        return p_mean_at_most(self._groups(-1), -1.0, -worsening)
+        return self._p_at_most(self.better, self.worse, -worsening)
 
     def p_different(self) -> float:
-        """Two-sided p-value of no change; McNemar's exact test for one sample per question."""
+        """Two-sided p-value of no change."""
         return min(1.0, 2 * min(self.p_above(0.0), self.p_below(0.0)))
 
     def interval(self, level: float = 0.95) -> Interval:
         """For the true worsening on these questions; [-1, 1] when there are none.
 
+        It leaves out 0 exactly when `p_different` is at most 1 - `level`.
+
         Raises:
             UsageError: `level` is not between 0 and 1.
         """
         alpha = tail(level)
-        low = lowest_mean(self._groups(+1), -1.0, alpha)
-        high = -lowest_mean(self._groups(-1), -1.0, alpha)
-        return Interval(low, high, level, PAIRED_GAFFKE)
+        low = highest_rejected(self.p_above, -1.0, 1.0, alpha)
+        high = -highest_rejected(lambda fall: self.p_below(-fall), -1.0, 1.0, alpha)
+        return Interval(low, high, level, WEIGHTED_PAIRS)
 
-    def _groups(self, sign: int) -> list[tuple[float, float]]:
-        same = max(0.0, self.total - self.worse - self.better)
-        return [(sign * 1.0, self.worse), (sign * -1.0, self.better), (0.0, same)]
+    def _p_at_most(self, favouring: float, against: float, mean: float) -> float:
+        """P-value of a mean of at most `mean`, where pairs of the first kind speak against it."""
+        same = max(0.0, self.total - favouring - against)
+        # Enumeration asks for the last factor: at margins beyond 20 points there is less to spend.
+        added = _MOST_FOR * same / (same + _SAME_FOR_HALF) * favouring / (favouring + 1)
+        groups = [
+            (self.step, favouring),
+            (-self.step, against),
+            (0.0, same),
+            (-1.0, self.unseen),
+            (1.0, added * (1 - abs(mean))),
+        ]
+        return weighted_mean_at_most(groups, mean)
 
 
 def pair(questions: Iterable[PairedQuestion]) -> Pairs:
     """Pair the samples of every question; each question has the same weight.
 
-    Two runs with unequal numbers of samples on a question are worth as many pairs as the
-    harmonic mean of the two numbers: the difference of two means of that many samples varies as
-    much. Likewise over questions.
+    The number of pairs is that of which the mean would vary as much as the mean over questions
+    does: the sum of the questions' variances is that of each by its own samples, or the one that
+    holds if both runs vary alike, whichever is higher. The first is too low when what happens
+    rarely has not happened in the run with fewer samples, the second when the runs differ. One
+    pair with the average weight is added to both sides of the division, so that nothing seen is
+    not taken for nothing possible.
+
+    With the same number k of samples everywhere it is k pairs per question.
     """
-    worse = better = inverse = 0.0
-    count = 0
-    for question in questions:
-        before = question.baseline / question.baseline_samples
-        after = question.candidate / question.candidate_samples
-        worse += after * (1 - before)
-        better += before * (1 - after)
-        inverse += (1 / question.baseline_samples + 1 / question.candidate_samples) / 2
-        count += 1
-    if not count:
+    asked = list(questions)
+    n = len(asked)
+    if not n:
         return Pairs(0.0, 0.0, 0.0, 0)
-    total = count * count / inverse
-    return Pairs(worse / count * total, better / count * total, total, count)
+    squares = own = alike = moved = mean_share = most_share = worsening = 0.0
+    for question in asked:
+        square, share, most = question.square, question.mean_share, question.most_share
+        squares += square
+        own += question.own_variance
+        alike += square * share
+        moved += square * most
+        mean_share += share / n
+        most_share += most / n
+        worsening += question.worsening
+    variance = max(own, alike) + mean_share
+    total = n * (squares + 1) / variance
+    step = 1.0 if squares >= abs(worsening) else squares / abs(worsening)
+    differ, drift = squares / step**2, worsening / step
+    return Pairs(
+        worse=max(0.0, (differ + drift) / 2) / n * total,
+        better=max(0.0, (differ - drift) / 2) / n * total,
+        total=total,
+        questions=n,
+        unseen=(moved + most_share) / variance,
+        step=step,
+    )
 
 
 def general_interval(questions: Iterable[PairedQuestion], level: float = 0.95) -> Interval:
     """For the worsening on *questions like these*, not just on these.
 
     The questions count as a random draw, and nothing is assumed of samples within one: Gaffke's
-    method on each question's difference of means. With one sample per question it equals
-    `Pairs.interval`; with more it is wider, and more samples alone cannot narrow it to nothing.
+    method on each question's difference of means, whose spread holds whatever number of samples
+    each has. With one yes-or-no sample per question it is `Pairs.interval`; with more it is wider,
+    and more samples alone cannot narrow it to nothing.
 
     Raises:
         UsageError: `level` is not between 0 and 1.
     """
-    return mean_interval([question.worsening for question in questions], 1.0, level)
+    asked = list(questions)
+    if all(question.single for question in asked):
+        return pair(asked).interval(level)
+    return mean_interval([question.worsening for question in asked], 1.0, level)
 
 
 def mean_interval(differences: Iterable[float], bound: float, level: float = 0.95) -> Interval:
