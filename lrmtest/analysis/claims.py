@@ -17,7 +17,8 @@ from typing import Literal
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
 
-What = Literal["pass rate", "tokens", "truncation", "looping"]
+Rate = Literal["pass rate", "truncation", "looping"]
+What = Literal[Rate, "tokens"]
 
 PASS_RATE_SHARE = 0.8
 """Of alpha, when costs are gated too; they share the rest. Costs show in few samples."""
@@ -40,6 +41,8 @@ class GateSettings:
             more. None: not gated.
         token_mde: the smallest rise beyond it that must be found.
         allow_missing: decide although questions are missing in one run.
+        allow_cannot_tell: suites on whose own claim the gate may have nothing to say, because a
+            drop could not be seen there; the claim on all suites is decided all the same.
 
     Raises:
         UsageError: a value that cannot be meant.
@@ -53,6 +56,7 @@ class GateSettings:
     token_margin: float | None = 0.1
     token_mde: float = 0.25
     allow_missing: bool = False
+    allow_cannot_tell: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, margin in (("margin", self.margin), ("rate margin", self.rate_margin or 0.0)):
@@ -70,6 +74,10 @@ class GateSettings:
                 f"a token margin of {self.token_margin} with an mde of {self.token_mde}",
                 hint="both are relative: 0.1 is 10 % more tokens; the mde is above 0",
             )
+
+    def allows(self, claim: Claim) -> bool:
+        """Whether ok may be said although nothing can be said of `claim`."""
+        return claim.suite != ALL_SUITES and claim.suite in self.allow_cannot_tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,20 +1,23 @@
 """The gate: is the candidate really worse than its baseline?
 
 regressed: a worsening beyond the margin is established. ok: a worsening beyond margin + mde is
-excluded. Both can be true of a small but certain drop, which is regressed. Neither: undecided,
-with the number of samples that would decide it. `lrmtest.analysis.claims` says what is tested,
-and what the error rates mean.
+excluded, and could have been seen. Both can be true of a small but certain drop, which is
+regressed. Neither: undecided, with the number of samples that would decide it. cannot-tell: such
+a worsening could not have been seen, whatever the candidate (`lrmtest.analysis.detectability`), so
+nothing follows from its absence. `lrmtest.analysis.claims` says what is tested, and what the error
+rates mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import NormalDist
 from typing import Literal
 
-from lrmtest.analysis.claims import Claim, GateSettings, What, claims
+from lrmtest.analysis.claims import Claim, GateSettings, claims
+from lrmtest.analysis.detectability import Obstacle, obstacles
 from lrmtest.analysis.holm import adjust
 from lrmtest.analysis.paired_comparison import (
     Comparison,
@@ -25,7 +28,7 @@ from lrmtest.analysis.paired_comparison import (
 from lrmtest.analysis.pairs import Pairs
 from lrmtest.analysis.summary import ALL_SUITES
 
-GateResult = Literal["ok", "regressed", "undecided"]
+GateResult = Literal["ok", "regressed", "undecided", "cannot-tell"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,9 @@ class Check:
         p_ok: p-value of the hypothesis that it is at least margin + mde: ok at or below
             1 - power.
         samples_needed: per question and run, that would decide an undecided claim with
-            probability `power` if the observed worsening is the true one.
+            probability `power` if the observed worsening is the true one; of one that cannot
+            tell, with which it could, if further samples of the baseline go as these did.
+        obstacle: why it cannot tell; None unless that is the result.
     """
 
     claim: Claim
@@ -50,6 +55,7 @@ class Check:
     p_regressed: float
     p_ok: float
     samples_needed: int | None
+    obstacle: Obstacle | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +63,11 @@ class Decision:
     """The gate's decision.
 
     Attributes:
-        result: ok, regressed or undecided.
-        reasons: why, in words: what regressed, or what keeps it undecided.
+        result: ok, regressed, undecided or cannot-tell.
+        reasons: why, in words: what regressed, or what keeps it from being decided.
         checks: every claim; the pass rate of all suites comes first.
-        samples_needed: per question and run, that would decide; None unless more samples would.
+        samples_needed: per question and run, that would decide; None unless it is undecided and
+            more samples would.
         settings: by which it was decided.
     """
 
@@ -78,10 +85,14 @@ def decide(comparison: Comparison, settings: GateSettings | None = None) -> Deci
     """
     settings = settings or GateSettings()
     if not comparison.total.questions:
-        return Decision(
-            "undecided", ("no question has a verdict in both runs",), (), None, settings
-        )
+        return nothing_to_compare(settings)
     return conclude(check(comparison, settings), comparison.missing, settings)
+
+
+def nothing_to_compare(settings: GateSettings) -> Decision:
+    """The decision on two runs without a question in common."""
+    reason = "cannot tell: no question has a verdict in both runs"
+    return Decision("cannot-tell", (reason,), (), None, settings)
 
 
 def check(comparison: Comparison, settings: GateSettings, spent: float = 0.0) -> tuple[Check, ...]:
@@ -101,6 +112,13 @@ def check(comparison: Comparison, settings: GateSettings, spent: float = 0.0) ->
             tokens=comparison.total.tokens is not None,
         )
     }
+    blocked = obstacles(
+        list(tested),
+        lambda claim: parts[claim.suite].change(claim.what).questions,
+        [part.suite for part in comparison.suites],
+        settings,
+        spent,
+    )
     adjusted = adjust(
         {claim: evidence.p_above(claim.margin) for claim, evidence in tested.items()},
         {claim: claim.share for claim in tested},
@@ -112,13 +130,16 @@ def check(comparison: Comparison, settings: GateSettings, spent: float = 0.0) ->
         result: GateResult = "undecided"
         if adjusted[claim] <= alpha:
             result = "regressed"
+        elif claim in blocked and evidence.p_below(0.0) > beta:
+            result = "cannot-tell"
         elif p_ok <= beta:
             result = "ok"
-        needed = None
+        obstacle = blocked.get(claim) if result == "cannot-tell" else None
+        needed = None if obstacle is None else obstacle.samples_needed
         if result == "undecided":
             needed = _samples_needed(claim, evidence, alpha * claim.share, beta, settings.power)
         checks.append(
-            Check(claim, result, evidence.worsening, adjusted[claim], p_ok, needed),
+            Check(claim, result, evidence.worsening, adjusted[claim], p_ok, needed, obstacle),
         )
     return tuple(checks)
 
@@ -126,13 +147,23 @@ def check(comparison: Comparison, settings: GateSettings, spent: float = 0.0) ->
 def conclude(
     checks: Sequence[Check], missing: Sequence[MissingQuestion], settings: GateSettings
 ) -> Decision:
-    """Put the claims together: regressed if one is, ok if all are and nothing is missing."""
+    """Put the claims together: regressed if one is, ok if all are and nothing is missing.
+
+    One that cannot tell comes before those that are undecided: samples would decide these, and
+    still nothing could be said of it. It does not count where `settings` allow it, but is named.
+    """
     regressed = [check for check in checks if check.result == "regressed"]
     undecided = [check for check in checks if check.result == "undecided"]
+    blocked = [check for check in checks if check.result == "cannot-tell"]
+    allowed = [check for check in blocked if settings.allows(check.claim)]
     gaps = [] if settings.allow_missing else _gaps(missing)
     if regressed:
         reasons = [_regressed(check) for check in regressed]
         return Decision("regressed", tuple(reasons + gaps), tuple(checks), None, settings)
+    if len(allowed) < len(blocked):
+        reasons = [_cannot_tell(check) for check in blocked if check not in allowed]
+        reasons += gaps + [_undecided(check) for check in undecided]
+        return Decision("cannot-tell", tuple(reasons), tuple(checks), None, settings)
     if undecided or gaps:
         reasons = [_undecided(check) for check in undecided]
         needed = [check.samples_needed for check in undecided if check.samples_needed is not None]
@@ -143,7 +174,7 @@ def conclude(
             max(needed, default=None),
             settings,
         )
-    reasons = [_ok(check) for check in checks]
+    reasons = [_cannot_tell(check) if check in allowed else _ok(check) for check in checks]
     return Decision("ok", tuple(reasons), tuple(checks), None, settings)
 
 
@@ -203,13 +234,8 @@ _Evidence = _RateEvidence | _TokenEvidence
 
 
 def _evidence(claim: Claim, part: SuiteComparison) -> _Evidence:
-    rates: Mapping[What, Pairs] = {
-        "pass rate": part.failed.pairs,
-        "truncation": part.truncated.pairs,
-        "looping": part.looped.pairs,
-    }
-    if claim.what in rates:
-        return _RateEvidence(rates[claim.what])
+    if claim.what != "tokens":
+        return _RateEvidence(part.change(claim.what).pairs)
     assert part.tokens is not None
     return _TokenEvidence(part.tokens, part.failed.pairs.total / part.failed.pairs.questions)
 
@@ -256,6 +282,11 @@ def _ok(check: Check) -> str:
         f"{_name(check.claim)}: {_change(check)}; a change for the worse by "
         f"{_amount(check.claim, check.claim.limit)} is excluded (p = {check.p_ok:.2g})"
     )
+
+
+def _cannot_tell(check: Check) -> str:
+    assert check.obstacle is not None
+    return f"{_name(check.claim)}: {check.obstacle.words()}"
 
 
 def _undecided(check: Check) -> str:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from lrmtest.analysis.bootstrap import bootstrap
+from lrmtest.analysis.claims import Rate
 from lrmtest.analysis.holm import adjust
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.mean_ratio import PairedTokens, pair_tokens
@@ -24,6 +25,13 @@ from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome
 
 Bad = Literal["failed", "truncated", "looped"]
 """What a sample can be counted as; failed: it did not pass, for whatever reason."""
+
+BAD: Mapping[Rate, Bad] = {
+    "pass rate": "failed",
+    "truncation": "truncated",
+    "looping": "looped",
+}
+"""Which samples are bad, by the rate that a gate makes a claim about."""
 
 Side = Literal["baseline", "candidate"]
 
@@ -36,6 +44,7 @@ class RateChange:
         bad: which samples are bad.
         baseline, candidate: mean over questions of their share, in [0, 1]. The pass rate is
             1 minus the share that failed.
+        questions: how often each question was bad.
         pairs: the paired samples; its p-values are for a claim about these questions.
         interval: for the worsening, in [-1, 1], on these questions.
         general_interval: for the worsening on questions like these; equal to `interval` when
@@ -45,6 +54,7 @@ class RateChange:
     bad: Bad
     baseline: float
     candidate: float
+    questions: Sequence[PairedQuestion]
     pairs: Pairs
     interval: Interval
     general_interval: Interval
@@ -121,6 +131,14 @@ class SuiteComparison:
     tokens: TokenChange | None
     p_different: float
     p_adjusted: float
+
+    def change(self, what: Rate) -> RateChange:
+        """The change of one of the rates that a gate makes claims about."""
+        return {
+            "pass rate": self.failed,
+            "truncation": self.truncated,
+            "looping": self.looped,
+        }[what]
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +269,7 @@ def _rate_change(questions: Sequence[_Pair], bad: Bad, level: float) -> RateChan
         bad=bad,
         baseline=sum(count.baseline / count.baseline_samples for count in counts) / n,
         candidate=sum(count.candidate / count.candidate_samples for count in counts) / n,
+        questions=counts,
         pairs=pairs,
         interval=pairs.interval(level),
         general_interval=general_interval(counts, level),

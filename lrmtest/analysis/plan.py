@@ -15,13 +15,14 @@ Reference:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from random import Random
 from statistics import NormalDist, fmean
 
 from lrmtest.analysis.claims import Claim, GateSettings, claims
+from lrmtest.analysis.detectability import Obstacle, obstacles_to_come, samples_to_see
 from lrmtest.analysis.sequential import SPENT_LOOKING, SequentialGate
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
@@ -55,6 +56,8 @@ class SamplePlan:
         samples: per question, in both runs, for the fixed gate.
         candidate_samples: per question of the candidate, with the baseline as it is; None when
             the baseline has too few samples for any number to do.
+        obstacles: why, with the baseline as it is, a gate could not tell, in words; empty if it
+            could, and in every plan by `samples`.
         sequential_samples: per question, in both runs, at most, for the sequential gate.
         fixed: what `samples` cost the candidate.
         sequential_same: mean cost of the sequential gate on an equal model.
@@ -65,6 +68,7 @@ class SamplePlan:
     questions: int
     samples: int
     candidate_samples: int | None
+    obstacles: tuple[str, ...]
     sequential_samples: int
     fixed: Cost
     sequential_same: Cost
@@ -89,18 +93,29 @@ def plan(
         tokens_per_second: measured; for the times.
 
     Raises:
-        UsageError: the baseline has no verdict, or passes too little to lose margin + mde.
+        UsageError: the baseline has no verdict, or passes too little to lose margin + mde: what
+            a gate would say it cannot tell, whatever the samples.
     """
     settings = settings or GateSettings()
     asked = [question for question in baseline.values() if question.count]
     if not asked:
         raise UsageError("the baseline has no verdict to plan from")
     tokens = any(question.tokens for question in asked)
-    needed = _samples_needed(asked, settings, settings.alpha, tokens=tokens)
+    have = len(asked) / sum(1 / question.count for question in asked)
+    tested = [
+        claim
+        for claim in claims(_suites(asked), settings, tokens=tokens)
+        if claim.what == "pass rate" and not settings.allows(claim)
+    ]
+    now = _obstacles(tested, baseline, settings, max(1, round(have)))
+    needed = _samples_needed(tested, asked, settings, settings.alpha)
     # The sequential gate has only this part of alpha left for its last look.
     last_look = settings.alpha * (1 - SPENT_LOOKING)
-    samples = max(1, ceil(needed))
-    sequential = max(1, ceil(_samples_needed(asked, settings, last_look, tokens=tokens)))
+    samples = max(ceil(needed), samples_to_see(tested, baseline, settings))
+    sequential = max(
+        ceil(_samples_needed(tested, asked, settings, last_look)),
+        samples_to_see(tested, baseline, settings, SPENT_LOOKING),
+    )
     per_completion = fmean(q.tokens / q.count for q in asked) if tokens else None
 
     def cost(completions: float) -> Cost:
@@ -110,11 +125,11 @@ def plan(
         return Cost(completions, spent, spent / tokens_per_second if tokens_per_second else None)
 
     drop = settings.margin + settings.mde
-    have = len(asked) / sum(1 / question.count for question in asked)
     return SamplePlan(
         questions=len(asked),
         samples=samples,
-        candidate_samples=_candidate_samples(needed, have),
+        candidate_samples=None if now else _candidate_samples(needed, have),
+        obstacles=tuple(obstacle.words() for obstacle in now),
         fixed=cost(len(asked) * samples),
         sequential_samples=sequential,
         sequential_same=cost(_simulate(asked, sequential, 0.0, settings)),
@@ -123,30 +138,47 @@ def plan(
     )
 
 
+def _obstacles(
+    tested: Sequence[Claim], baseline: Outcomes, settings: GateSettings, samples: int
+) -> list[Obstacle]:
+    """What keeps the pass rate from being decided with the baseline as it is.
+
+    Raises:
+        UsageError: one that no number of samples would remove.
+    """
+    found = obstacles_to_come(tested, baseline, samples, settings).values()
+    for obstacle in found:
+        if obstacle.samples_needed is None:
+            raise UsageError(
+                obstacle.words(),
+                hint="choose a smaller --mde, questions of which the baseline passes more, or, of "
+                "one suite among several, --allow-cannot-tell SUITE",
+            )
+    return list(found)
+
+
+def _suites(questions: Iterable[QuestionOutcome]) -> list[str]:
+    return list(dict.fromkeys(question.suite for question in questions))
+
+
 def _samples_needed(
-    asked: Sequence[QuestionOutcome], settings: GateSettings, alpha: float, *, tokens: bool
+    tested: Sequence[Claim],
+    asked: Sequence[QuestionOutcome],
+    settings: GateSettings,
+    alpha: float,
 ) -> float:
     """Samples per question that decide the pass rate, pooled and of every suite."""
-    suites = list(dict.fromkeys(question.suite for question in asked))
     needed = 0.0
-    for claim in claims(suites, settings, tokens=tokens):
-        if claim.what == "pass rate":
-            part = [question for question in asked if claim.suite in (question.suite, ALL_SUITES)]
-            pairs = _pairs_needed(claim, part, alpha * claim.share, settings.power)
-            needed = max(needed, pairs / len(part))
+    for claim in tested:
+        part = [question for question in asked if claim.suite in (question.suite, ALL_SUITES)]
+        pairs = _pairs_needed(claim, part, alpha * claim.share, settings.power)
+        needed = max(needed, pairs / len(part))
     return needed
 
 
 def _pairs_needed(
     claim: Claim, questions: Sequence[QuestionOutcome], alpha: float, power: float
 ) -> float:
-    passing = fmean(_posterior_mean(question) for question in questions)
-    if passing <= claim.limit:
-        raise UsageError(
-            f"the baseline passes {passing:.0%} of {claim.suite}: it cannot lose "
-            f"{claim.limit:.0%} of all questions",
-            hint="choose a smaller --mde",
-        )
     # A drop of d needs pairs that differ with probability d at least.
     variance = max(fmean(map(_discordance, questions)), claim.limit)
     z = NormalDist().inv_cdf
@@ -155,11 +187,6 @@ def _pairs_needed(
 
 def _posterior(question: QuestionOutcome) -> tuple[float, float]:
     return question.passes + PRIOR_PASSES, question.count - question.passes + PRIOR_FAILURES
-
-
-def _posterior_mean(question: QuestionOutcome) -> float:
-    a, b = _posterior(question)
-    return a / (a + b)
 
 
 def _discordance(question: QuestionOutcome) -> float:

@@ -44,7 +44,15 @@ from statistics import fmean
 
 from lrmtest.analysis.betting import Capital
 from lrmtest.analysis.claims import Claim, GateSettings, claims
-from lrmtest.analysis.gate import Check, Decision, GateResult, check, conclude
+from lrmtest.analysis.detectability import Obstacle, obstacles_to_come
+from lrmtest.analysis.gate import (
+    Check,
+    Decision,
+    GateResult,
+    check,
+    conclude,
+    nothing_to_compare,
+)
 from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
@@ -110,6 +118,10 @@ class SequentialGate:
             _Bet(claim, self.settings, budget)
             for claim in claims(suites, self.settings, tokens=tokens)
         ]
+        tested = [bet.claim for bet in self._bets]
+        self._blocked = obstacles_to_come(
+            tested, self._baseline, samples, self.settings, SPENT_LOOKING
+        )
         self._decision: Decision | None = None
 
     @property
@@ -148,13 +160,12 @@ class SequentialGate:
         budgets = {suite: self._budget for suite, _ in self._baseline}
         comparison = compare_outcomes(self._baseline, candidate, budgets=budgets)
         if not comparison.total.questions:
-            reason = "no question has a verdict in both runs"
-            return Decision("undecided", (reason,), (), None, self.settings)
+            return nothing_to_compare(self.settings)
         early = {(bet.claim.what, bet.claim.suite): bet.check() for bet in self._bets}
         checks = []
         for fixed in check(comparison, self.settings, SPENT_LOOKING):
             seen = early.get((fixed.claim.what, fixed.claim.suite))
-            excluded = seen is not None and seen.result == "ok" and fixed.result != "regressed"
+            excluded = seen is not None and seen.result == "ok" and fixed.result == "undecided"
             checks.append(seen if seen is not None and excluded else fixed)
         return conclude(checks, comparison.missing, self.settings)
 
@@ -176,9 +187,16 @@ class SequentialGate:
         for bet in self._bets:
             bet.observe(key[0], pairs)
         if any(bet.result == "regressed" for bet in self._bets) or all(
-            bet.result == "ok" for bet in self._bets
+            map(self._is_ok, self._bets)
         ):
-            self._decision = conclude([bet.check() for bet in self._bets], (), self.settings)
+            checks = [bet.check(self._blocked.get(bet.claim)) for bet in self._bets]
+            self._decision = conclude(checks, (), self.settings)
+
+    def _is_ok(self, bet: _Bet) -> bool:
+        """Whether a claim does not keep the gate from being ok."""
+        if bet.claim in self._blocked:
+            return self.settings.allows(bet.claim)
+        return bet.result == "ok"
 
 
 def draw_order(baseline: Outcomes, samples: int, seed: int) -> list[SampleKey]:
@@ -262,14 +280,22 @@ class _Bet:
         elif self._p_ok <= self._beta:
             self.result = "ok"
 
-    def check(self) -> Check:
-        """What has been found so far; the p-values hold however often one looks."""
+    def check(self, obstacle: Obstacle | None = None) -> Check:
+        """What has been found so far; the p-values hold however often one looks.
+
+        Args:
+            obstacle: what keeps its ok from meaning anything.
+        """
         change = self._after - self._before
         if self.claim.what == "tokens":
             worsening = change / self._before if self._before else 0.0
         else:
             worsening = change / self._questions if self._questions else 0.0
-        return Check(self.claim, self.result, worsening, self._p_regressed, self._p_ok, None)
+        result, needed = self.result, None
+        if obstacle is not None and result != "regressed":
+            result, needed = "cannot-tell", obstacle.samples_needed
+        p_values = self._p_regressed, self._p_ok
+        return Check(self.claim, result, worsening, *p_values, needed, obstacle)
 
     def _ratio(self, worsening: float) -> float:
         return 1 + worsening if self.claim.what == "tokens" else 1.0

@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         0 when it did what was asked, 1 when a gate says regressed, 2 for a mistake in the command,
-        10 for an undecided gate, 11 for anything else, lrmtest's own bugs included.
+        10 for an undecided gate, 12 for one that cannot tell, 11 for anything else, lrmtest's own
+        bugs included.
     """
     try:
         words = list(sys.argv[1:] if argv is None else argv)

@@ -16,6 +16,9 @@ UNDECIDED = 10
 INFRASTRUCTURE = 11
 """An engine, a file, the store, or lrmtest itself failed: never 1, which says of a model that it
 is worse."""
+CANNOT_TELL = 12
+"""The drop that a gate is to find could not have been seen: more samples of the candidate, which
+10 asks for, would not help."""
 BUG = "This is a bug in lrmtest and says nothing of a model. Please report it with what is above."
 INTERRUPTED = 128 + 2
 READER_GONE = 128 + 13
@@ -26,4 +29,4 @@ def exit_code(result: GateResult, undecided: Undecided) -> int:
     """The exit status of a decision."""
     if result == "undecided":
         return OK if undecided == "pass" else UNDECIDED
-    return REGRESSED if result == "regressed" else OK
+    return {"ok": OK, "regressed": REGRESSED, "cannot-tell": CANNOT_TELL}[result]

@@ -70,7 +70,8 @@ def add_comparison_options(add: AddOption) -> None:
         "--undecided",
         choices=("fail", "pass"),
         default="fail",
-        help="exit status of an undecided gate: 10 (default), or 0",
+        help="exit status of an undecided gate: 10 (default), or 0; of one that cannot tell it is "
+        "12",
     )
     add_margin_options(add)
 
@@ -97,6 +98,13 @@ def add_margin_options(add: AddOption) -> None:
     """Add what a gate tolerates, what it must find, and how often it may be wrong."""
     default = GateSettings()
     share = number(float, "a share from 0 to 1: 0.05 is 5 points", lambda x: 0 <= x < 1)
+    add(
+        "--allow-cannot-tell",
+        action="append",
+        default=[],
+        metavar="SUITE",
+        help="decide although in this suite a drop by margin + mde could not be seen; repeat it",
+    )
     add(
         "--margin",
         type=share,
@@ -166,6 +174,7 @@ def read_gate(option: argparse.Namespace, *, allow_missing: bool = False) -> Gat
         token_margin=option.token_margin,
         token_mde=option.token_mde,
         allow_missing=allow_missing,
+        allow_cannot_tell=tuple(option.allow_cannot_tell),
     )
 
 

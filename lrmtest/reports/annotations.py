@@ -8,10 +8,11 @@ begin one: `stop_commands` turns the runner's reading off before any of it is pr
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from lrmtest.analysis.gate import Decision
+from lrmtest.analysis.gate import Decision, GateResult
+from lrmtest.reports.comparison_words import in_words
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.failed import FailedQuestion
 from lrmtest.reports.numbers import UNKNOWN, count, counted
@@ -83,9 +84,16 @@ def question_annotations(
 
 def decision_annotation(model: str, decision: Decision) -> str:
     """What a gate decided, and why."""
-    levels: dict[str, Level] = {"regressed": "error", "undecided": "warning", "ok": "notice"}
+    levels: Mapping[GateResult, Level] = {
+        "regressed": "error",
+        "undecided": "warning",
+        "cannot-tell": "warning",
+        "ok": "notice",
+    }
     reasons = "\n".join(one_line(reason, 400) for reason in decision.reasons)
-    return annotation(levels[decision.result], reasons, title=f"{model}: gate {decision.result}")
+    return annotation(
+        levels[decision.result], reasons, title=f"{model}: gate {in_words(decision.result)}"
+    )
 
 
 def _told(question: FailedQuestion) -> str:

@@ -11,10 +11,16 @@ from rich.text import Text
 
 from lrmtest.analysis.compare import ComparedRuns, EarlyStop
 from lrmtest.analysis.flips import FLIP_KINDS, FlipKind
-from lrmtest.analysis.gate import Decision
+from lrmtest.analysis.gate import Decision, GateResult
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
-from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, told, would_decide
+from lrmtest.reports.comparison_words import (
+    TOKENS_NOT_COMPARED,
+    could_tell,
+    in_words,
+    told,
+    would_decide,
+)
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import (
     UNKNOWN,
@@ -29,7 +35,12 @@ from lrmtest.runs.outcomes import QuestionKey
 
 _NAME_LIMIT = 60
 _MOST_IDS = 20
-_STYLES = {"ok": "bold green", "regressed": "bold red", "undecided": "bold yellow"}
+_STYLES: Mapping[GateResult, str] = {
+    "ok": "bold green",
+    "regressed": "bold red",
+    "undecided": "bold yellow",
+    "cannot-tell": "bold yellow",
+}
 
 
 def comparison_view(
@@ -227,11 +238,13 @@ def _early_view(early: EarlyStop) -> Text:
 def _decision_view(decision: Decision) -> list[RenderableType]:
     settings = decision.settings
     parts: list[RenderableType] = [
-        Text.assemble("gate: ", (decision.result.upper(), _STYLES[decision.result]))
+        Text.assemble("gate: ", (in_words(decision.result).upper(), _STYLES[decision.result]))
     ]
     parts += [Text(f"  {one_line(reason, 400)}") for reason in decision.reasons]
     if decision.samples_needed is not None:
         parts.append(Text(f"  {would_decide(decision.samples_needed)}"))
+    if decision.result == "cannot-tell":
+        parts.append(Text(f"  {could_tell(decision)}"))
     parts.append(
         Text(
             f"A model that is worse in nothing by more than its margin is called regressed in at "

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from lrmtest.analysis.gate import Decision, GateResult
+from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import counted
 from lrmtest.runs.differences import Difference
 
@@ -19,6 +22,24 @@ _TOLD = {
 def told(difference: Difference) -> str:
     """A difference around the models, which may explain theirs."""
     return f"{_TOLD.get(difference.name, difference.name)} differ: {difference.values}"
+
+
+def in_words(result: GateResult) -> str:
+    """A gate's result as people say it."""
+    return result.replace("-", " ")
+
+
+def could_tell(decision: Decision) -> str:
+    """What helps a gate that cannot tell."""
+    blocked = [check for check in decision.checks if check.result == "cannot-tell"]
+    ways = ["a smaller --mde, or questions of which the baseline passes more"]
+    if any(check.obstacle and check.obstacle.samples_needed for check in blocked):
+        ways.insert(0, "more samples in both runs")
+    alone = [check.claim.suite for check in blocked if check.claim.suite != ALL_SUITES]
+    if alone and len(alone) == len(blocked):
+        accepted = " ".join(f"--allow-cannot-tell {suite}" for suite in alone)
+        ways.append(f"accept it, and decide by the rest: {accepted}")
+    return one_line(f"what helps: {'; '.join(ways)}", 300)
 
 
 def would_decide(samples: int) -> str:

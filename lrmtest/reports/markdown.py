@@ -12,10 +12,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from lrmtest.analysis.compare import ComparedRuns
+from lrmtest.analysis.gate import GateResult
 from lrmtest.analysis.paired_comparison import SuiteComparison
 from lrmtest.analysis.summary import RunSummary, SuiteSummary
 from lrmtest.grading.verdict import FAILURE_CLASSES
-from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, told, would_decide
+from lrmtest.reports.comparison_words import (
+    TOKENS_NOT_COMPARED,
+    could_tell,
+    in_words,
+    told,
+    would_decide,
+)
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.failed import FailedQuestion
 from lrmtest.reports.numbers import (
@@ -34,7 +41,12 @@ MOST_QUESTIONS = 100
 _NAME_LIMIT = 120
 _ANSWER_LIMIT = 120
 _ERROR_LIMIT = 300
-_MARKS = {"ok": "✅", "regressed": "❌", "undecided": "⚠️"}
+_MARKS: Mapping[GateResult, str] = {
+    "ok": "✅",
+    "regressed": "❌",
+    "undecided": "⚠️",
+    "cannot-tell": "⚠️",
+}
 _MARKUP = re.compile(r"[&<>`*_\[\]|\\~#@:!$\"']|(?<=www)\.", re.IGNORECASE)
 
 
@@ -78,10 +90,12 @@ def _decision(compared: ComparedRuns) -> str:
     decision = compared.decision
     assert decision is not None
     name = literal(compared.candidate.model, _NAME_LIMIT)
-    lines = [f"**{_MARKS[decision.result]} gate: {decision.result}** ({name})", ""]
+    lines = [f"**{_MARKS[decision.result]} gate: {in_words(decision.result)}** ({name})", ""]
     lines += [f"- {literal(reason, 400)}" for reason in decision.reasons]
     if decision.samples_needed is not None:
         lines.append(f"- {would_decide(decision.samples_needed)}")
+    if decision.result == "cannot-tell":
+        lines.append(f"- {literal(could_tell(decision), 400)}")
     return "\n".join(lines)
 
 

@@ -53,7 +53,11 @@ def _notes(plan: SamplePlan) -> list[Text]:
         "Samples of each question, in both runs; completions, tokens and time are the candidate's, "
         "of the sequential gate the mean (worse: by the drop above)."
     ]
-    if plan.candidate_samples is not None:
+    if plan.obstacles:
+        notes += [
+            f"With the baseline as it is, a gate {one_line(why, 400)}." for why in plan.obstacles
+        ]
+    elif plan.candidate_samples is not None:
         notes.append(
             f"With the baseline as it is, {counted(plan.candidate_samples, 'sample')} per question "
             "of the candidate will do for the fixed gate."

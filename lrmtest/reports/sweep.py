@@ -10,6 +10,7 @@ from rich.text import Text
 
 from lrmtest.analysis.collapse import Collapse
 from lrmtest.analysis.sweep import Sweep, SweepLevel
+from lrmtest.reports.comparison_words import in_words
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.markdown import literal, markdown_table
 from lrmtest.reports.numbers import (
@@ -23,7 +24,7 @@ from lrmtest.reports.numbers import (
 from lrmtest.reports.tables import Widest, open_table
 
 _NAME_LIMIT = 60
-_STYLES = {"ok": "green", "regressed": "red", "undecided": "yellow"}
+_STYLES = {"ok": "green", "regressed": "red", "undecided": "yellow", "cannot tell": "yellow"}
 _GATE = "gate, all suites"
 _COLUMNS = ("n", "pass rate", "change, points", "tokens", "truncated", "looped")
 
@@ -129,7 +130,7 @@ def _cells(level: SweepLevel, suite: str) -> list[str]:
 def _decision(level: SweepLevel) -> str:
     if level.compared is None or level.compared.decision is None:
         return ""
-    return level.compared.decision.result
+    return in_words(level.compared.decision.result)
 
 
 def _legend(sweep: Sweep) -> str:

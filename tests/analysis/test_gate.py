@@ -102,14 +102,17 @@ def test_missing_questions_do_not_hide_a_regression():
     assert gate(run(1, samples=16), candidate).result == "regressed"
 
 
-def test_nothing_in_common_is_undecided():
+def test_of_nothing_in_common_nothing_can_be_told():
     decision = gate(run(1), {}, allow_missing=True)
-    assert decision.result == "undecided"
-    assert decision.reasons == ("no question has a verdict in both runs",)
+    assert decision.result == "cannot-tell"
+    assert decision.reasons == ("cannot tell: no question has a verdict in both runs",)
 
 
-def test_one_question_decides_nothing():
-    assert gate(passing(1), passing(1)).result == "undecided"
+def test_one_question_can_never_fail_and_so_tells_nothing():
+    decision = gate(passing(1), passing(1))
+    assert decision.result == "cannot-tell"
+    assert "not even a model that passes nothing is called regressed" in decision.reasons[0]
+    assert decision.checks[0].samples_needed == 5
 
 
 def test_everything_passed_in_both_is_ok_from_some_number_of_questions_on():

@@ -130,9 +130,38 @@ def test_engine_errors_count_for_nothing_and_are_named_at_the_end():
     assert "aime 3" in decision.reasons[0]
 
 
-def test_nothing_told_is_undecided():
+def test_of_a_candidate_without_samples_nothing_can_be_told():
     gate = opened(run(1), 1)
-    assert gate.finish().result == "undecided"
+    assert gate.finish().result == "cannot-tell"
+
+
+@pytest.mark.parametrize("costs", [PASS_RATE, GateSettings(token_margin=None)])
+def test_it_never_stops_with_ok_where_a_drop_could_not_be_seen(costs):
+    baseline = run(1, questions=100, samples=8, drop=0.97)
+    same = run(2, questions=100, samples=8, drop=0.97)
+    gate = told(opened(baseline, 8, costs), same)
+    assert gate.decision is None
+    assert gate.looked_at == len(gate.order)
+    assert gate.finish().result == decide(compare_outcomes(baseline, same), costs).result
+    assert gate.finish().result == "cannot-tell"
+    # What can be seen all the same is seen early.
+    broken = told(opened(baseline, 8, costs), run(2, questions=100, samples=8, drop=1.0))
+    assert broken.decision.result == "regressed"
+
+
+def test_a_suite_at_the_floor_does_not_stop_it_if_that_is_allowed():
+    def both(seed, drop):
+        good = run(seed, questions=100, samples=8, longer=0)
+        floor = run(seed, suites=("hard",), questions=40, samples=8, drop=1.0, longer=0)
+        return {**good, **floor}
+
+    baseline, candidate = both(1, 0.0), both(2, 0.0)
+    assert told(opened(baseline, 8), candidate).finish().result == "cannot-tell"
+    allowed = GateSettings(token_margin=None, rate_margin=None, allow_cannot_tell=("hard",))
+    gate = told(opened(baseline, 8, allowed), candidate)
+    assert gate.decision.result == "ok"
+    assert gate.looked_at < 900
+    assert any("0 of 320 samples of 40 of hard" in reason for reason in gate.decision.reasons)
 
 
 def test_questions_that_the_baseline_lacks_are_refused_unless_allowed():

@@ -56,7 +56,9 @@ def test_a_baseline_is_written_and_compared_with(here, capsys):
     ("run", "options", "code"),
     [
         ("bad", [], 1),
-        ("bad", ["--margin", "0.8"], 0),
+        ("bad", ["--margin", "0.7"], 0),
+        ("bad", ["--margin", "0.8"], 12),
+        ("bad", ["--margin", "0.8", "--undecided", "pass"], 12),
         ("same", [], 0),
         ("same", ["--mde", "0.01"], 10),
         ("same", ["--mde", "0.01", "--undecided", "pass"], 0),

@@ -6,9 +6,16 @@ import pytest
 from fault_server import FaultServer
 from sums import add, right, suite
 
-from lrmtest.options.exit_codes import INFRASTRUCTURE, OK, REGRESSED, UNDECIDED, exit_code
+from lrmtest.options.exit_codes import (
+    CANNOT_TELL,
+    INFRASTRUCTURE,
+    OK,
+    REGRESSED,
+    UNDECIDED,
+    exit_code,
+)
 
-WIDE = ("--mde", "0.7")
+WIDE = ("--mde", "0.3")
 """Twelve questions decide about little."""
 
 
@@ -46,6 +53,11 @@ def gated(pytester):
         (right, right, ("--undecided", "pass"), OK, ()),
         (add, add, WIDE, OK, ("-n", "2")),
         (right, wrong, (), REGRESSED, ("-n", "2")),
+        (wrong, wrong, WIDE, CANNOT_TELL, ()),
+        (wrong, wrong, (*WIDE, "--undecided", "pass"), CANNOT_TELL, ()),
+        (wrong, wrong, (*WIDE, "--early-stop"), CANNOT_TELL, ()),
+        (add, add, ("--mde", "0.7"), CANNOT_TELL, ("-n", "2")),
+        (wrong, right, WIDE, OK, ()),
     ],
 )
 def test_exit_codes(gated, baseline, candidate, options, code, workers):
@@ -53,15 +65,16 @@ def test_exit_codes(gated, baseline, candidate, options, code, workers):
         *options, *workers, baseline=baseline, candidate=candidate, subprocess=bool(workers)
     )
     assert result.ret == code
-    word = {OK: "OK", REGRESSED: "REGRESSED"}.get(code, "UNDECIDED")
-    if "pass" in options:
+    words = {OK: "OK", REGRESSED: "REGRESSED", CANNOT_TELL: "CANNOT TELL"}
+    word = words.get(code, "UNDECIDED")
+    if "pass" in options and code == OK:
         word = "UNDECIDED"
     result.stdout.fnmatch_lines([f"gate: {word}"])
 
 
 def test_pytests_own_codes_are_not_used():
-    codes = {OK, REGRESSED, UNDECIDED, INFRASTRUCTURE}
-    assert len(codes) == 4
+    codes = {OK, REGRESSED, UNDECIDED, INFRASTRUCTURE, CANNOT_TELL}
+    assert len(codes) == 5
     assert codes.isdisjoint(set(pytest.ExitCode) - {0, 1})
     assert exit_code("undecided", "pass") == OK
 
@@ -114,21 +127,21 @@ def test_last_failed_selects_what_failed_under_the_gate(pytester, gated):
 
 @pytest.mark.parametrize("selection", [("-k", "not q11"), ("--limit", "5")])
 def test_a_part_of_the_questions_is_not_ok_unless_allowed(gated, selection):
-    result = gated("--mde", "0.9", *selection)
+    result = gated("--mde", "0.5", *selection)
     assert result.ret == UNDECIDED
     result.stdout.fnmatch_lines(["gate: UNDECIDED", "*without a verdict in the candidate*"])
-    assert gated("--mde", "0.9", *selection, "--allow-missing").ret == OK
+    assert gated("--mde", "0.5", *selection, "--allow-missing").ret == OK
 
 
 def test_questions_that_the_baseline_lacks_are_not_ok_unless_allowed(pytester, gated):
     with FaultServer(answer=right) as before:
         saving = ("--model", f"m={before.url}", "--save-baseline", "base.json", "--limit", "6")
         pytester.runpytest_inprocess(*saving).assert_outcomes(passed=6, deselected=6)
-    result = gated("--mde", "0.9", candidate=wrong, baseline=right)
+    result = gated("--mde", "0.5", candidate=wrong, baseline=right)
     assert "6 not in baseline" in result.stdout.str()
     assert result.ret == REGRESSED
-    assert gated("--mde", "0.9").ret == UNDECIDED
-    assert gated("--mde", "0.9", "--allow-missing").ret == OK
+    assert gated("--mde", "0.5").ret == UNDECIDED
+    assert gated("--mde", "0.5", "--allow-missing").ret == OK
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from lrmtest.errors import LrmtestError, UsageError
-from lrmtest.options.exit_codes import INFRASTRUCTURE, OK, REGRESSED, UNDECIDED, exit_code
+from lrmtest.options.exit_codes import CANNOT_TELL, INFRASTRUCTURE, REGRESSED, exit_code
 from lrmtest.plugin.ending.gate_statuses import GateReporter, gate_reporter
 from lrmtest.plugin.session import LrmtestSession, session_of
 from lrmtest.reports.comparison import comparison_view
@@ -101,5 +101,5 @@ def _gate_status(session: LrmtestSession, reporter: GateReporter) -> int:
     if failures or (session.collector.infrastructure and not options.gate.allow_missing):
         return INFRASTRUCTURE
     if not outcomes:
-        return UNDECIDED if options.undecided == "fail" else OK
+        return CANNOT_TELL
     return max(exit_code(outcome, options.undecided) for outcome in outcomes)
