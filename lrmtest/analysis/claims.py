@@ -16,6 +16,7 @@ from typing import Literal
 
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
+from lrmtest.runs.looks import Look
 
 What = Literal["pass rate", "tokens", "truncation", "looping"]
 
@@ -40,6 +41,10 @@ class GateSettings:
             more. None: not gated.
         token_mde: the smallest rise beyond it that must be found.
         allow_missing: decide although questions are missing in one run.
+        series: how many candidates are judged against one baseline: one or more of them, none
+            worse than tolerated, are called regressed with probability `alpha` at most. Each has
+            its part of alpha (Bonferroni), which holds though all share the baseline's luck.
+        look: which look at the test this is, and what it may spend.
 
     Raises:
         UsageError: a value that cannot be meant.
@@ -53,6 +58,23 @@ class GateSettings:
     token_margin: float | None = 0.1
     token_mde: float = 0.25
     allow_missing: bool = False
+    series: int = 1
+    look: Look = Look()
+
+    @property
+    def test_alpha(self) -> float:
+        """Alpha of this candidate's test, over all its looks."""
+        return self.alpha / self.series
+
+    @property
+    def look_alpha(self) -> float:
+        """Alpha of the fixed test in this look."""
+        return self.test_alpha * self.look.share
+
+    @property
+    def look_beta(self) -> float:
+        """How often the fixed test in this look may call a model ok that is not."""
+        return (1 - self.power) * self.look.share
 
     def __post_init__(self) -> None:
         for name, margin in (("margin", self.margin), ("rate margin", self.rate_margin or 0.0)):
@@ -63,6 +85,8 @@ class GateSettings:
                 )
         if not 0 < self.alpha <= 0.5:
             raise UsageError(f"an alpha of {self.alpha} is not in (0, 0.5]", hint="0.05, say")
+        if self.series < 1:
+            raise UsageError(f"a series of {self.series} candidates", hint="1 or more")
         if not 0.5 <= self.power < 1:
             raise UsageError(f"a power of {self.power} is not in [0.5, 1)", hint="0.8, say")
         if (self.token_margin is not None and not self.token_margin >= 0) or not self.token_mde > 0:

@@ -22,7 +22,7 @@ from random import Random
 from statistics import NormalDist, fmean
 
 from lrmtest.analysis.claims import Claim, GateSettings, claims
-from lrmtest.analysis.sequential import SPENT_LOOKING, SequentialGate
+from lrmtest.analysis.sequential import SequentialGate
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, SampleOutcome
@@ -96,9 +96,10 @@ def plan(
     if not asked:
         raise UsageError("the baseline has no verdict to plan from")
     tokens = any(question.tokens for question in asked)
-    needed = _samples_needed(asked, settings, settings.alpha, tokens=tokens)
+    needed = _samples_needed(asked, settings, settings.look_alpha, tokens=tokens)
     # The sequential gate has only this part of alpha left for its last look.
-    last_look = settings.alpha * (1 - SPENT_LOOKING)
+    looking = replace(settings, look=settings.look.with_looking())
+    last_look = looking.look_alpha
     samples = max(1, ceil(needed))
     sequential = max(1, ceil(_samples_needed(asked, settings, last_look, tokens=tokens)))
     per_completion = fmean(q.tokens / q.count for q in asked) if tokens else None
@@ -117,8 +118,8 @@ def plan(
         candidate_samples=_candidate_samples(needed, have),
         fixed=cost(len(asked) * samples),
         sequential_samples=sequential,
-        sequential_same=cost(_simulate(asked, sequential, 0.0, settings)),
-        sequential_worse=cost(_simulate(asked, sequential, drop, settings)),
+        sequential_same=cost(_simulate(asked, sequential, 0.0, looking)),
+        sequential_worse=cost(_simulate(asked, sequential, drop, looking)),
         settings=settings,
     )
 

@@ -15,7 +15,8 @@ margin" and once for "worse by less than margin + mde".
 
 **Error rates.** Half of alpha and of 1 - power is spent on the looks; the other half on the fixed
 gate, which decides at the end if nothing was decided before. Both halves together keep the gate's
-rates. The claim is about the expected rates on these questions, as with the fixed gate, and chance
+rates. When samples are added and the gate goes on, its order begins as before, so the looks are the
+same test still; the fixed gate's half is spent over its repetitions (`lrmtest.runs.looks`). The claim is about the expected rates on these questions, as with the fixed gate, and chance
 is in the sampling. So questions are *not* treated as a finite population drawn without
 replacement (Waudby-Smith & Ramdas 2020): that answers what the full run would have shown, which is
 certain at its last sample, and is no claim about the model. On identical models it would be
@@ -25,19 +26,19 @@ certain at its last sample, and is no claim about the model. On identical models
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from math import exp
 from random import Random
 
 from lrmtest.analysis.betting import Capital
 from lrmtest.analysis.claims import Claim, GateSettings, claims
-from lrmtest.analysis.gate import Check, Decision, GateResult, check, conclude
+from lrmtest.analysis.gate import Check, Decision, GateResult, check, conclude, decide
 from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
+from lrmtest.runs.keys import fingerprint
+from lrmtest.runs.looks import Look
 from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome, SampleOutcome
-
-SPENT_LOOKING = 0.5
-"""Share of both error rates that is spent on looking early."""
 
 SampleKey = tuple[QuestionKey, int]
 """A question and the index of a sample of it."""
@@ -74,7 +75,8 @@ class SequentialGate:
         settings: GateSettings | None = None,
         seed: int = 0,
     ) -> None:
-        self.settings = settings or GateSettings()
+        settings = settings or GateSettings()
+        self.settings = replace(settings, look=settings.look.with_looking())
         known = [key for key in questions if key in baseline and baseline[key].count]
         absent = [key for key in questions if key not in set(known)]
         if not known or (absent and not self.settings.allow_missing):
@@ -124,22 +126,29 @@ class SequentialGate:
             self._next += 1
             self._count(place, self._arrived[place])
 
-    def finish(self) -> Decision:
-        """The decision when no more samples will come: the early one, or the fixed gate's."""
+    def finish(self, look: Look | None = None) -> Decision:
+        """The decision when no more samples will come: the early one, or the fixed gate's.
+
+        Args:
+            look: what the fixed gate may spend, where there are or were other looks.
+        """
         if self._decision is not None:
             return self._decision
+        settings = self.settings if look is None else replace(self.settings, look=look)
         candidate = _collect(self._arrived, set(self._baseline))
         comparison = compare_outcomes(self._baseline, candidate)
         if not comparison.total.questions:
             reason = "no question has a verdict in both runs"
-            return Decision("undecided", (reason,), (), None, self.settings)
+            return Decision("undecided", (reason,), (), None, settings)
+        if not settings.look.share:
+            return decide(comparison, settings)
         early = {(bet.claim.what, bet.claim.suite): bet.check() for bet in self._bets}
         checks = []
-        for fixed in check(comparison, self.settings, SPENT_LOOKING):
+        for fixed in check(comparison, settings):
             seen = early.get((fixed.claim.what, fixed.claim.suite))
             excluded = seen is not None and seen.result == "ok" and fixed.result != "regressed"
             checks.append(seen if seen is not None and excluded else fixed)
-        return conclude(checks, comparison.missing, self.settings)
+        return conclude(checks, comparison.missing, settings)
 
     def _count(self, place: SampleKey, after: SampleOutcome | None) -> None:
         key, sample = place
@@ -171,6 +180,12 @@ def draw_order(baseline: Outcomes, samples: int, seed: int) -> list[SampleKey]:
     return order + unpaired
 
 
+def order_identity(baseline: Outcomes, questions: Collection[QuestionKey], seed: int) -> str:
+    """Equal for two gates of which one goes on where the other's order ends."""
+    known = sorted(key for key in questions if key in baseline and baseline[key].count)
+    return fingerprint({"seed": seed, "questions": [list(key) for key in known]})[:16]
+
+
 class _Bet:
     """Both bets on one claim: that it is worse than its margin, and better than its limit."""
 
@@ -183,6 +198,7 @@ class _Bet:
         self._worse = Capital(0.0 if relative else claim.margin)
         self._better = Capital(0.0 if relative else -claim.limit)
         self._alpha = settings.alpha
+        self._series, self._looking = settings.series, settings.look.looking
         self._beta = 1 - settings.power
         self._p_regressed = self._p_ok = 1.0
         self._before = self._after = self._pairs = 0
@@ -202,10 +218,9 @@ class _Bet:
             self._worse.observe(is_now - was)
             self._better.observe(was - is_now)
         # What was once established stays so: the bound is on ever reaching the level.
-        spent = SPENT_LOOKING
-        p_regressed = exp(-self._worse.log) / (self.claim.share * spent)
+        p_regressed = exp(-self._worse.log) / (self.claim.share * self._looking) * self._series
         self._p_regressed = min(self._p_regressed, p_regressed)
-        self._p_ok = min(self._p_ok, exp(-self._better.log) / spent)
+        self._p_ok = min(self._p_ok, exp(-self._better.log) / self._looking)
         if self._p_regressed <= self._alpha:
             self.result = "regressed"
         elif self._p_ok <= self._beta:

@@ -14,7 +14,13 @@ from lrmtest.analysis.flips import FLIP_KINDS, FlipKind
 from lrmtest.analysis.gate import Decision
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
-from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, told, would_decide
+from lrmtest.reports.comparison_words import (
+    TOKENS_NOT_COMPARED,
+    gate_promise,
+    look_said,
+    told,
+    would_decide,
+)
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import (
     UNKNOWN,
@@ -230,15 +236,8 @@ def _decision_view(decision: Decision) -> list[RenderableType]:
         Text.assemble("gate: ", (decision.result.upper(), _STYLES[decision.result]))
     ]
     parts += [Text(f"  {one_line(reason, 400)}") for reason in decision.reasons]
-    if decision.samples_needed is not None:
-        parts.append(Text(f"  {would_decide(decision.samples_needed)}"))
-    parts.append(
-        Text(
-            f"A model that is worse in nothing by more than its margin is called regressed in at "
-            f"most {100 * settings.alpha:g} % of comparisons; one whose pass rate is worse by "
-            f"{100 * (settings.margin + settings.mde):g} points is called ok in at most "
-            f"{100 * (1 - settings.power):g} %.",
-            style="dim",
-        )
-    )
+    if needed := would_decide(decision):
+        parts.append(Text(f"  {needed}"))
+    said = " ".join(filter(None, (look_said(settings), gate_promise(settings))))
+    parts.append(Text(said, style="dim"))
     return parts

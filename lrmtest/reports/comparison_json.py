@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
@@ -110,6 +111,8 @@ def _gate(decision: Decision) -> dict[str, Any]:
             "token_margin": settings.token_margin,
             "token_mde": settings.token_mde,
             "allow_missing": settings.allow_missing,
+            "series": settings.series,
+            "look": asdict(settings.look),
         },
         "checks": [_check(check) for check in decision.checks],
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate import Decision
 from lrmtest.reports.numbers import counted
 from lrmtest.runs.differences import Difference
 
@@ -21,9 +23,49 @@ def told(difference: Difference) -> str:
     return f"{_TOLD.get(difference.name, difference.name)} differ: {difference.values}"
 
 
-def would_decide(samples: int) -> str:
-    """What an undecided gate needs."""
-    return (
+def would_decide(decision: Decision) -> str:
+    """What an undecided gate needs; empty when more samples are no help."""
+    samples, look = decision.samples_needed, decision.settings.look
+    if samples is None:
+        return ""
+    text = (
         f"about {counted(samples, 'sample')} per question in both runs would decide it, if the "
         "change seen is the true one"
+    )
+    if look.left:
+        text += (
+            f": --samples {samples} in both goes on with this test, as look {look.number + 1}, at "
+            "the same error rates over all looks"
+        )
+    return text
+
+
+def look_said(settings: GateSettings) -> str:
+    """What this look at the test could spend; empty for the only look of the only candidate."""
+    look, parts = settings.look, []
+    if settings.series > 1:
+        parts.append(
+            f"Series of {settings.series} candidates: {100 * settings.test_alpha:.3g} % of "
+            f"{100 * settings.alpha:g} % is this one's."
+        )
+    if look.share < 1 or look.looking:
+        looking = f"{100 * look.looking:.3g} % for looking early, " * bool(look.looking)
+        parts.append(
+            f"Look {look.number}: of its error rates it had {looking}{100 * look.share:.3g} % now; "
+            f"{100 * look.left:.3g} % is left for looks with more samples. p-values are adjusted."
+        )
+    return " ".join(parts)
+
+
+def gate_promise(settings: GateSettings) -> str:
+    """What the gate promises, over all looks at a run and all candidates of a series."""
+    over = "at most {:g} % of comparisons, all looks together"
+    if settings.series > 1:
+        over = "at most {:g} % of series of " + f"{settings.series}, once or more"
+    return (
+        "A model that is worse in nothing by more than its margin is called regressed in "
+        f"{over.format(100 * settings.alpha)}; one whose pass rate is worse by "
+        f"{100 * (settings.margin + settings.mde):g} points is called ok in at most "
+        f"{100 * (1 - settings.power):g} %. These are means over baselines: one baseline, used "
+        "again, has its own rate (`lrmtest plan`)."
     )

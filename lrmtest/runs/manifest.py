@@ -310,6 +310,29 @@ class ImportSection(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class LooksSection(Section):
+    """The looks that a gate has taken at one test of the run, as in `lrmtest.runs.looks`.
+
+    Attributes:
+        count: how many.
+        samples, baseline_samples: how many had a verdict at the last one, in the run and in its
+            baseline.
+        share: of both error rates that the last one could spend.
+        spent: of both, in all.
+        looking: of these, reserved for looking early.
+        order: fingerprint of the order that was looked at early.
+    """
+
+    count: int | None = None
+    samples: int | None = None
+    baseline_samples: int | None = None
+    share: float | None = None
+    spent: float | None = None
+    looking: float | None = None
+    order: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest(Section):
     """A run's manifest.
 
@@ -327,6 +350,7 @@ class Manifest(Section):
         self_test: of the engine; empty without one.
         probe: by what an endpoint's model is known again: its first answers to a few questions.
         imported: by suite, the log that it came from; empty for a run that was made here.
+        looks: by test, the looks that gates have taken at the run.
     """
 
     # Whoever reads one relies on its having suites, if none.
@@ -344,6 +368,7 @@ class Manifest(Section):
     self_test: SelfTestSection = field(default_factory=SelfTestSection)
     probe: Mapping[str, Any] | None = None
     imported: Mapping[str, ImportSection] = field(default_factory=dict)
+    looks: Mapping[str, LooksSection] = field(default_factory=dict)
 
     @property
     def identity(self) -> str:
