@@ -11,7 +11,7 @@ probability 1 - power at most.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lrmtest.analysis.summary import ALL_SUITES
@@ -59,7 +59,7 @@ class GateSettings:
     token_mde: float = 0.25
     allow_missing: bool = False
     series: int = 1
-    look: Look = Look()
+    look: Look = field(default_factory=Look)
 
     @property
     def test_alpha(self) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from lrmtest.analysis.baseline_chance import GivenBaseline, given_baseline
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.flips import Flip, flips
 from lrmtest.analysis.gate import Decision, decide
@@ -56,6 +57,8 @@ class ComparedRuns:
             fair part of the whole: the decision holds, the comparison's figures do not.
         tokens_comparable: False when one run's tokens were counted and the other's estimated;
             no tokens are compared then.
+        given: how often an equal model is called regressed against this baseline, where that was
+            asked for.
     """
 
     baseline: RunRecord
@@ -67,6 +70,7 @@ class ComparedRuns:
     early: EarlyStop | None = None
     tokens_comparable: bool = True
     told: tuple[Difference, ...] = ()
+    given: GivenBaseline | None = None
 
 
 def compare(
@@ -76,6 +80,7 @@ def compare(
     allowed: Collection[str] = (),
     gate: GateSettings | None = None,
     threshold: float = 0.5,
+    given: bool = False,
 ) -> ComparedRuns:
     """Compare two runs, and let the gate decide if there is one.
 
@@ -84,6 +89,8 @@ def compare(
         allowed: names of settings that may differ.
         gate: the gate's settings; None for no gate.
         threshold: share of a question's samples that must be correct for it to pass.
+        given: work out the gate's false-alarm rate given this very baseline; not at
+            temperature 0, where it is the engine's noise.
 
     Raises:
         UsageError: settings differ that may not.
@@ -104,6 +111,9 @@ def compare(
         decision=decide(comparison, gate) if gate is not None else None,
         tokens_comparable=comparable,
         told=tuple(told_differences(baseline.manifest, candidate.manifest)),
+        given=given_baseline(before, gate, {key: question.count for key, question in after.items()})
+        if given and gate is not None and gate.look.share and not baseline.manifest.greedy
+        else None,
     )
 
 

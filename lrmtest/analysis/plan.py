@@ -17,10 +17,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 from random import Random
 from statistics import NormalDist, fmean
 
+from lrmtest.analysis.baseline_chance import (
+    GivenBaseline,
+    baseline_samples,
+    given_baseline,
+    series_rate,
+    unlucky_rate,
+)
 from lrmtest.analysis.claims import Claim, GateSettings, claims
 from lrmtest.analysis.sequential import SequentialGate
 from lrmtest.analysis.summary import ALL_SUITES
@@ -29,6 +37,8 @@ from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, SampleOutcome
 
 PRIOR_PASSES, PRIOR_FAILURES = 0.6, 0.5
 _SIMULATED_RUNS = 60
+SERIES = 10
+"""Candidates of an example of what comes of a baseline that is used again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,10 @@ class SamplePlan:
         sequential_same: mean cost of the sequential gate on an equal model.
         sequential_worse: its mean cost on a model worse by margin + mde.
         settings: the gate's.
+        own_chance: what a baseline's luck does, with `samples` in both runs.
+        given: the false-alarm rate against the baseline as it is, and a candidate with
+            `candidate_samples` or, when there is no such number, with as many as the baseline
+            has; None at temperature 0.
     """
 
     questions: int
@@ -70,6 +84,26 @@ class SamplePlan:
     sequential_same: Cost
     sequential_worse: Cost
     settings: GateSettings
+    own_chance: OwnChance
+    given: GivenBaseline | None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnChance:
+    """What a baseline's own luck does to the candidates of its model.
+
+    Attributes:
+        unlucky: of the baselines one in twenty has this false-alarm rate or a higher one.
+        series: how often one candidate or more of `SERIES` is called regressed.
+        baseline_samples: per question, with which one baseline in twenty at most has more than
+            twice the level; None when no number of them does it.
+        candidate_samples: what a candidate needs then.
+    """
+
+    unlucky: float
+    series: float
+    baseline_samples: int | None
+    candidate_samples: int | None
 
 
 def plan(
@@ -77,6 +111,7 @@ def plan(
     settings: GateSettings | None = None,
     *,
     tokens_per_second: float | None = None,
+    greedy: bool = False,
 ) -> SamplePlan:
     """Plan the pass-rate gate on the baseline's questions.
 
@@ -87,6 +122,7 @@ def plan(
         baseline: one sample per question suffices.
         settings: margin, mde and error rates.
         tokens_per_second: measured; for the times.
+        greedy: the baseline is of temperature 0.
 
     Raises:
         UsageError: the baseline has no verdict, or passes too little to lose margin + mde.
@@ -112,15 +148,32 @@ def plan(
 
     drop = settings.margin + settings.mde
     have = len(asked) / sum(1 / question.count for question in asked)
+    candidate_samples = _candidate_samples(needed, have)
     return SamplePlan(
         questions=len(asked),
         samples=samples,
-        candidate_samples=_candidate_samples(needed, have),
+        candidate_samples=candidate_samples,
         fixed=cost(len(asked) * samples),
         sequential_samples=sequential,
         sequential_same=cost(_simulate(asked, sequential, 0.0, looking)),
         sequential_worse=cost(_simulate(asked, sequential, drop, looking)),
         settings=settings,
+        own_chance=_own_chance(settings, needed),
+        given=None
+        if greedy
+        else given_baseline(baseline, settings, candidate_samples or max(1, round(have))),
+    )
+
+
+def _own_chance(settings: GateSettings, needed: float) -> OwnChance:
+    alpha = settings.look_alpha
+    # A level from which twice as much is no longer rare needs no baseline to be better.
+    most = baseline_samples(alpha, partial(_candidate_samples, needed)) if alpha < 0.25 else None
+    return OwnChance(
+        unlucky=unlucky_rate(alpha, 1.0),
+        series=series_rate(alpha, 1.0, SERIES),
+        baseline_samples=most,
+        candidate_samples=None if most is None else _candidate_samples(needed, most),
     )
 
 

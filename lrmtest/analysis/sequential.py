@@ -15,8 +15,9 @@ margin" and once for "worse by less than margin + mde".
 
 **Error rates.** Half of alpha and of 1 - power is spent on the looks; the other half on the fixed
 gate, which decides at the end if nothing was decided before. Both halves together keep the gate's
-rates. When samples are added and the gate goes on, its order begins as before, so the looks are the
-same test still; the fixed gate's half is spent over its repetitions (`lrmtest.runs.looks`). The claim is about the expected rates on these questions, as with the fixed gate, and chance
+rates. When samples are added and the gate goes on, its order begins as before, so that its looks
+are the same test still; the fixed gate's half is spent over its repetitions (`lrmtest.runs.looks`).
+The claim is about the expected rates on these questions, as with the fixed gate, and chance
 is in the sampling. So questions are *not* treated as a finite population drawn without
 replacement (Waudby-Smith & Ramdas 2020): that answers what the full run would have shown, which is
 certain at its last sample, and is no claim about the model. On identical models it would be

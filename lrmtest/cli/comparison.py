@@ -64,6 +64,8 @@ def _baseline(arguments: argparse.Namespace) -> int:
 def _compare(arguments: argparse.Namespace) -> int:
     gate = read_gate(arguments, allow_missing=arguments.allow_missing)
     options = read_look(arguments)
+    if arguments.given_baseline and not arguments.gate:
+        raise UsageError("--given-baseline needs --gate", hint="it is the gate's rate")
     store = arguments.reports_dir / STORE_NAME
     candidate = load_run(arguments.run_name, store)
     baseline = load_run(arguments.baseline, store)
@@ -81,6 +83,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         allowed=arguments.allow_different,
         gate=gate if arguments.gate else None,
         threshold=arguments.pass_threshold,
+        given=arguments.given_baseline,
     )
     show(comparison_view(compared), crop=False)
     if compared.decision is None:

@@ -47,7 +47,12 @@ def _plan(arguments: argparse.Namespace) -> int:
     baseline = load_run(arguments.baseline, arguments.reports_dir / STORE_NAME)
     if arguments.suite is not None:
         baseline = baseline.only_suite(arguments.suite)
-    needed = plan(baseline.outcomes, settings, tokens_per_second=arguments.tokens_per_second)
+    needed = plan(
+        baseline.outcomes,
+        settings,
+        tokens_per_second=arguments.tokens_per_second,
+        greedy=baseline.manifest.greedy,
+    )
     suites = list(dict.fromkeys(suite for suite, _ in baseline.outcomes))
     show(plan_view(needed, baseline.run_id, suites[0] if len(suites) == 1 else ALL_SUITES))
     return 0

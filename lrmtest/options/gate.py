@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +30,7 @@ class ComparisonOptions:
         undecided: what an undecided gate does to the exit status.
         early_stop: stop generating once the gate has decided.
         look: what is said of the look that the gate takes.
+        given_baseline: tell the gate's false-alarm rate given this very baseline.
     """
 
     baseline: str | None = None
@@ -38,7 +39,8 @@ class ComparisonOptions:
     gate: GateSettings | None = None
     undecided: Undecided = "fail"
     early_stop: bool = False
-    look: LookOptions = LookOptions()
+    look: LookOptions = field(default_factory=LookOptions)
+    given_baseline: bool = False
 
 
 def add_baseline_options(add: AddOption) -> None:
@@ -77,6 +79,12 @@ def add_comparison_options(add: AddOption) -> None:
     )
     add_margin_options(add)
     add_look_options(add)
+    add(
+        "--given-baseline",
+        action="store_true",
+        help="with --gate: tell how often an equal model is called regressed against this very "
+        "baseline",
+    )
 
 
 def add_look_options(add: AddOption) -> None:
@@ -224,12 +232,18 @@ def read_comparison_options(option: argparse.Namespace) -> ComparisonOptions:
     Raises:
         UsageError: a combination that cannot be meant.
     """
-    for name, needed in (("gate", "baseline"), ("early_stop", "gate")):
+    needs = (("gate", "baseline"), ("early_stop", "gate"), ("given_baseline", "gate"))
+    for name, needed in needs:
         if getattr(option, name) and not getattr(option, needed):
             raise UsageError(
                 f"--{name.replace('_', '-')} needs --{needed}",
                 hint="compare with a run or a baseline file: --baseline last:MODEL --gate",
             )
+    if option.given_baseline and option.early_stop:
+        raise UsageError(
+            "--given-baseline with --early-stop",
+            hint="the rate is the fixed gate's: leave one of them out",
+        )
     return ComparisonOptions(
         baseline=option.baseline,
         save_baseline=option.save_baseline,
@@ -238,6 +252,7 @@ def read_comparison_options(option: argparse.Namespace) -> ComparisonOptions:
         undecided=option.undecided,
         early_stop=option.early_stop,
         look=read_look(option),
+        given_baseline=option.given_baseline,
     )
 
 

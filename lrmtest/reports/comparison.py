@@ -17,6 +17,7 @@ from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComp
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
     gate_promise,
+    given_said,
     look_said,
     told,
     would_decide,
@@ -70,6 +71,8 @@ def comparison_view(
         parts += ["", *_flips_view(compared, test_ids or {})]
     if compared.decision is not None:
         parts += ["", *_decision_view(compared.decision)]
+    if compared.given is not None:
+        parts.append(Text(given_said(compared.given), style="dim"))
     return Group(*parts)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lrmtest.analysis.baseline_chance import GivenBaseline
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.gate import Decision
 from lrmtest.reports.numbers import counted
@@ -69,3 +70,18 @@ def gate_promise(settings: GateSettings) -> str:
         f"{100 * (1 - settings.power):g} %. These are means over baselines: one baseline, used "
         "again, has its own rate (`lrmtest plan`)."
     )
+
+
+def given_said(given: GivenBaseline) -> str:
+    """The false-alarm rate against one very baseline, with what it assumes."""
+    return (
+        f"Against this very baseline an equal model with {given.samples:.3g} samples per question "
+        f"is called regressed by its pass rate in about {share(given.rate)} of cases, with "
+        f"probability 95 % in at most {share(given.high)}: simulated from what the baseline's "
+        "samples leave of a Beta prior that is fitted to them."
+    )
+
+
+def share(value: float) -> str:
+    """A share with the two digits that an estimate is good for: ``4.8 %``."""
+    return f"{100 * value:.2g} %"

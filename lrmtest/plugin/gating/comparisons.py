@@ -145,6 +145,7 @@ class Comparisons:
             allowed=self.options.allowed,
             gate=gate if stop is None else None,
             threshold=self._threshold,
+            given=self.options.given_baseline and unfair is None,
         )
         if stop is not None and stop.decided:
             note_looking(baseline, candidate, self._orders[candidate.model])
