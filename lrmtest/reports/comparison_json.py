@@ -37,6 +37,9 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
             if flip.kind != "both pass"
         ],
         "gate": None if compared.decision is None else _gate(compared.decision),
+        "noise": [None if noise is None else noise.to_json() for noise in compared.noise]
+        if compared.greedy
+        else None,
         "given_baseline": None if compared.given is None else asdict(compared.given),
         "early_stop": None
         if early is None

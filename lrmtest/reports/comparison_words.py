@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from lrmtest.analysis.baseline_chance import GivenBaseline
 from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.gate import Decision
 from lrmtest.reports.numbers import counted
 from lrmtest.runs.differences import Difference
+from lrmtest.runs.manifest import NoiseSection
 
 TOKENS_NOT_COMPARED = "tokens are not compared: one run counted them, the other estimated them"
 
@@ -80,6 +82,32 @@ def given_said(given: GivenBaseline) -> str:
         f"probability 95 % in at most {share(given.high)}: simulated from what the baseline's "
         "samples leave of a Beta prior that is fitted to them."
     )
+
+
+def noise_said(noise: NoiseSection) -> str:
+    """What two greedy runs of one model differed in."""
+    texts = f"{share(noise.texts or 0.0)} of texts and {share(noise.verdicts or 0.0)} of verdicts"
+    said = f"{texts} differed between two runs of {counted(noise.questions or 0, 'question')}"
+    if noise.first_difference is not None and noise.length:
+        said += f", first after {noise.first_difference / noise.length:.0%} of the text"
+    return said
+
+
+def greedy_said(compared: ComparedRuns) -> list[str]:
+    """What chance is between two greedy runs; nothing of others."""
+    if not compared.greedy:
+        return []
+    lines = [
+        "temperature 0: a question has one text, and chance is the engine's noise. The interval "
+        "of a change is of that noise alone; p-values and the gate take the questions for a draw "
+        "from questions like these. More samples are copies; more questions say more"
+    ]
+    for run, noise in zip((compared.baseline, compared.candidate), compared.noise, strict=True):
+        known = f"{run.model}: not measured, lrmtest noise {run.model} --suite SUITE"
+        if noise is not None:
+            known = f"{run.model}: {noise_said(noise)}"
+        lines.append(f"engine's noise of {known}")
+    return list(dict.fromkeys(lines))
 
 
 def share(value: float) -> str:

@@ -15,7 +15,13 @@ from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.paired_comparison import SuiteComparison
 from lrmtest.analysis.summary import RunSummary, SuiteSummary
 from lrmtest.grading.verdict import FAILURE_CLASSES
-from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, look_said, told, would_decide
+from lrmtest.reports.comparison_words import (
+    TOKENS_NOT_COMPARED,
+    greedy_said,
+    look_said,
+    told,
+    would_decide,
+)
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.failed import FailedQuestion
 from lrmtest.reports.numbers import (
@@ -80,8 +86,8 @@ def _decision(compared: ComparedRuns) -> str:
     name = literal(compared.candidate.model, _NAME_LIMIT)
     lines = [f"**{_MARKS[decision.result]} gate: {decision.result}** ({name})", ""]
     lines += [f"- {literal(reason, 400)}" for reason in decision.reasons]
-    said = (would_decide(decision), look_said(decision.settings))
-    lines += [f"- {each}" for each in said if each]
+    said = (would_decide(decision), look_said(decision.settings), *greedy_said(compared))
+    lines += [f"- {literal(each, 400)}" for each in said if each]
     return "\n".join(lines)
 
 

@@ -205,6 +205,15 @@ class ModelSection(Section):
         """Fingerprint of what generates."""
         return fingerprint(self.to_json())
 
+    @property
+    def generator(self) -> str:
+        """The same, whatever the user calls the model and however its probe was answered."""
+        told = {name: value for name, value in self.to_json().items() if name != "name"}
+        served = told.get("served")
+        if isinstance(served, Mapping):
+            told["served"] = {name: value for name, value in served.items() if name != "probe"}
+        return fingerprint(told)
+
 
 @dataclass(frozen=True, slots=True)
 class SuiteSection(Section):
@@ -333,6 +342,46 @@ class LooksSection(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class NoiseSection(Section):
+    """An engine's own noise at temperature 0, as `lrmtest noise` measured it.
+
+    Every share is over pairs of repeats, a mean over questions, with the ends of its 95 % interval
+    for questions like these.
+
+    Attributes:
+        questions: how many were asked.
+        repeats: how often each.
+        texts, texts_low, texts_high: share of pairs whose texts differ.
+        verdicts, verdicts_low, verdicts_high: of which one passes and the other does not.
+        outcomes_high: upper end for pairs whose verdict or failure class differs.
+        first_difference: characters before texts that differ do; the median.
+        length: characters of these texts; the median.
+        concurrency: how many completions were generated at once, in each repeat.
+        suites: what was asked.
+        max_tokens: the largest budget.
+        engine_version: what the engine said.
+        created: when, UTC, ISO 8601.
+    """
+
+    questions: int | None = None
+    repeats: int | None = None
+    texts: float | None = None
+    texts_low: float | None = None
+    texts_high: float | None = None
+    verdicts: float | None = None
+    verdicts_low: float | None = None
+    verdicts_high: float | None = None
+    outcomes_high: float | None = None
+    first_difference: float | None = None
+    length: float | None = None
+    concurrency: tuple[str, ...] | None = None
+    suites: tuple[str, ...] | None = None
+    max_tokens: int | None = None
+    engine_version: str | None = None
+    created: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest(Section):
     """A run's manifest.
 
@@ -351,6 +400,7 @@ class Manifest(Section):
         probe: by what an endpoint's model is known again: its first answers to a few questions.
         imported: by suite, the log that it came from; empty for a run that was made here.
         looks: by test, the looks that gates have taken at the run.
+        noise: the engine's own at temperature 0; empty where it was not measured.
     """
 
     # Whoever reads one relies on its having suites, if none.
@@ -369,6 +419,7 @@ class Manifest(Section):
     probe: Mapping[str, Any] | None = None
     imported: Mapping[str, ImportSection] = field(default_factory=dict)
     looks: Mapping[str, LooksSection] = field(default_factory=dict)
+    noise: NoiseSection = field(default_factory=NoiseSection)
 
     @property
     def identity(self) -> str:

@@ -7,7 +7,12 @@ from dataclasses import replace
 from statistics import fmean
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compare import ComparedRuns, EarlyStop, without_tokens
+from lrmtest.analysis.compare import (
+    ComparedRuns,
+    EarlyStop,
+    without_samples_needed,
+    without_tokens,
+)
 from lrmtest.analysis.sequential import SampleKey, SequentialGate
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.grading import grade
@@ -107,7 +112,10 @@ class EarlyStopping:
             look: what the fixed gate may spend, where the gate has not decided early.
         """
         early = self._facts(dropped) if dropped else None
-        return replace(compared, decision=self._gate.finish(look), early=early)
+        decision = self._gate.finish(look)
+        if compared.greedy:
+            decision = without_samples_needed(decision)
+        return replace(compared, decision=decision, early=early)
 
     def counted(self) -> tuple[SampleRecord, ...]:
         """The candidate's samples that the gate has counted: a fair part, as its order is."""
