@@ -11,11 +11,12 @@ probability 1 - power at most.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
+from lrmtest.runs.looks import Look
 
 Rate = Literal["pass rate", "truncation", "looping"]
 What = Literal[Rate, "tokens"]
@@ -43,6 +44,10 @@ class GateSettings:
         allow_missing: decide although questions are missing in one run.
         allow_cannot_tell: suites on whose own claim the gate may have nothing to say, because a
             drop could not be seen there; the claim on all suites is decided all the same.
+        series: how many candidates are judged against one baseline: one or more of them, none
+            worse than tolerated, are called regressed with probability `alpha` at most. Each has
+            its part of alpha (Bonferroni), which holds though all share the baseline's luck.
+        look: which look at the test this is, and what it may spend.
 
     Raises:
         UsageError: a value that cannot be meant.
@@ -57,6 +62,23 @@ class GateSettings:
     token_mde: float = 0.25
     allow_missing: bool = False
     allow_cannot_tell: tuple[str, ...] = ()
+    series: int = 1
+    look: Look = field(default_factory=Look)
+
+    @property
+    def test_alpha(self) -> float:
+        """Alpha of this candidate's test, over all its looks."""
+        return self.alpha / self.series
+
+    @property
+    def look_alpha(self) -> float:
+        """Alpha of the fixed test in this look."""
+        return self.test_alpha * self.look.share
+
+    @property
+    def look_beta(self) -> float:
+        """How often the fixed test in this look may call a model ok that is not."""
+        return (1 - self.power) * self.look.share
 
     def __post_init__(self) -> None:
         for name, margin in (("margin", self.margin), ("rate margin", self.rate_margin or 0.0)):
@@ -67,6 +89,8 @@ class GateSettings:
                 )
         if not 0 < self.alpha <= 0.5:
             raise UsageError(f"an alpha of {self.alpha} is not in (0, 0.5]", hint="0.05, say")
+        if self.series < 1:
+            raise UsageError(f"a series of {self.series} candidates", hint="1 or more")
         if not 0.5 <= self.power < 1:
             raise UsageError(f"a power of {self.power} is not in [0.5, 1)", hint="0.8, say")
         if (self.token_margin is not None and not self.token_margin >= 0) or not self.token_mde > 0:

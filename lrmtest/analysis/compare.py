@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from lrmtest.analysis.baseline_chance import GivenBaseline, given_baseline
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.flips import Flip, flips
 from lrmtest.analysis.gate import Decision, decide
+from lrmtest.analysis.noise import with_noise
 from lrmtest.analysis.paired_comparison import Comparison, compare_outcomes
 from lrmtest.runs.differences import (
     Difference,
@@ -15,6 +17,8 @@ from lrmtest.runs.differences import (
     refuse_differences,
     told_differences,
 )
+from lrmtest.runs.manifest import NoiseSection
+from lrmtest.runs.noise import noise_of
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome
 from lrmtest.runs.records import RunRecord
 
@@ -56,6 +60,10 @@ class ComparedRuns:
             fair part of the whole: the decision holds, the comparison's figures do not.
         tokens_comparable: False when one run's tokens were counted and the other's estimated;
             no tokens are compared then.
+        given: how often an equal model is called regressed against this baseline, where that was
+            asked for.
+        noise: of the baseline's and the candidate's engine, in greedy runs; None where it was
+            not measured.
     """
 
     baseline: RunRecord
@@ -67,6 +75,13 @@ class ComparedRuns:
     early: EarlyStop | None = None
     tokens_comparable: bool = True
     told: tuple[Difference, ...] = ()
+    given: GivenBaseline | None = None
+    noise: tuple[NoiseSection | None, NoiseSection | None] = (None, None)
+
+    @property
+    def greedy(self) -> bool:
+        """Whether both runs decoded at temperature 0, so that chance is the engine's noise."""
+        return self.baseline.manifest.greedy and self.candidate.manifest.greedy
 
 
 def compare(
@@ -76,6 +91,7 @@ def compare(
     allowed: Collection[str] = (),
     gate: GateSettings | None = None,
     threshold: float = 0.5,
+    given: bool = False,
 ) -> ComparedRuns:
     """Compare two runs, and let the gate decide if there is one.
 
@@ -84,6 +100,8 @@ def compare(
         allowed: names of settings that may differ.
         gate: the gate's settings; None for no gate.
         threshold: share of a question's samples that must be correct for it to pass.
+        given: work out the gate's false-alarm rate given this very baseline; not at
+            temperature 0, where it is the engine's noise.
 
     Raises:
         UsageError: settings differ that may not.
@@ -95,15 +113,25 @@ def compare(
     if not comparable:
         before, after = without_tokens(before), without_tokens(after)
     comparison = compare_outcomes(before, after, budgets=_budgets(baseline, candidate))
+    decision = decide(comparison, gate) if gate is not None else None
+    greedy = baseline.manifest.greedy and candidate.manifest.greedy
+    noise = (noise_of(baseline), noise_of(candidate)) if greedy else (None, None)
+    if greedy:
+        comparison = with_noise(comparison, *noise)
+        decision = None if decision is None else without_samples_needed(decision)
     return ComparedRuns(
         baseline=baseline,
         candidate=candidate,
         differences=tuple(accepted),
         comparison=comparison,
         flips=tuple(flips(before, after, threshold)),
-        decision=decide(comparison, gate) if gate is not None else None,
+        decision=decision,
         tokens_comparable=comparable,
         told=tuple(told_differences(baseline.manifest, candidate.manifest)),
+        given=given_baseline(before, gate, {key: question.count for key, question in after.items()})
+        if given and gate is not None and gate.look.share and not baseline.manifest.greedy
+        else None,
+        noise=noise,
     )
 
 
@@ -115,6 +143,12 @@ def _budgets(baseline: RunRecord, candidate: RunRecord) -> dict[str, int]:
         if suite.max_tokens and other is not None and other.max_tokens:
             budgets[name] = max(suite.max_tokens, other.max_tokens)
     return budgets
+
+
+def without_samples_needed(decision: Decision) -> Decision:
+    """A decision on greedy runs, which more samples, all copies, could not change."""
+    checks = tuple(replace(check, samples_needed=None) for check in decision.checks)
+    return replace(decision, checks=checks, samples_needed=None)
 
 
 def without_tokens(outcomes: Outcomes) -> Outcomes:

@@ -97,7 +97,6 @@ def obstacles(
     questions: Callable[[Claim], Sequence[PairedQuestion]],
     suites: Sequence[str],
     settings: GateSettings,
-    spent: float = 0.0,
 ) -> Mapping[Claim, Obstacle]:
     """What keeps a gate from seeing a worsening, by claim; claims without an obstacle are left out.
 
@@ -106,13 +105,12 @@ def obstacles(
         questions: those of a claim. Only the baseline's samples count, and how many the candidate
             has; how these went does not.
         suites: names of all suites that are compared.
-        settings: error rates.
-        spent: share of alpha that is used up already, in [0, 1).
+        settings: error rates, and what this look may spend of them.
     """
     found = {}
     for claim in tested:
         if claim.what != "tokens":
-            alpha = settings.alpha * (1 - spent) * claim.share
+            alpha = settings.look_alpha * claim.share
             name = claim.suite if claim.suite != ALL_SUITES else suites[0] * (len(suites) == 1)
             obstacle = _obstacle(claim, name, questions(claim), alpha, 1 - settings.power)
             if obstacle is not None:
@@ -125,7 +123,6 @@ def obstacles_to_come(
     baseline: Outcomes,
     samples: int,
     settings: GateSettings,
-    spent: float = 0.0,
 ) -> Mapping[Claim, Obstacle]:
     """The obstacles to a comparison with a baseline, before there is a candidate.
 
@@ -133,17 +130,13 @@ def obstacles_to_come(
         tested: the gate's claims.
         baseline: with a verdict on at least one question of each claim's suite.
         samples: per question, that the candidate will have.
-        settings, spent: as in `obstacles`.
+        settings: as in `obstacles`.
     """
     suites = list(dict.fromkeys(each.suite for each in baseline.values() if each.count))
-    return obstacles(
-        tested, lambda claim: _expected(claim, baseline, samples), suites, settings, spent
-    )
+    return obstacles(tested, lambda claim: _expected(claim, baseline, samples), suites, settings)
 
 
-def samples_to_see(
-    tested: Sequence[Claim], baseline: Outcomes, settings: GateSettings, spent: float = 0.0
-) -> int:
+def samples_to_see(tested: Sequence[Claim], baseline: Outcomes, settings: GateSettings) -> int:
     """The fewest samples per question, in both runs, with which no claim has an obstacle.
 
     The arguments are as in `obstacles_to_come`; no claim has an obstacle that stays.
@@ -151,7 +144,7 @@ def samples_to_see(
     most = 1
     for claim in tested:
         if claim.what != "tokens":
-            alpha = settings.alpha * (1 - spent) * claim.share
+            alpha = settings.look_alpha * claim.share
             questions = _expected(claim, baseline, 1)
             most = max(most, _samples_to_see(claim, questions, alpha, 1 - settings.power) or 1)
     return most

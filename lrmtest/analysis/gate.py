@@ -27,6 +27,7 @@ from lrmtest.analysis.paired_comparison import (
 )
 from lrmtest.analysis.pairs import Pairs
 from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.runs.looks import FIRST_SHARE
 
 GateResult = Literal["ok", "regressed", "undecided", "cannot-tell"]
 
@@ -40,12 +41,13 @@ class Check:
         result: on this claim alone.
         worsening: as observed; of tokens relative, else in points / 100.
         p_regressed: p-value of the hypothesis that the worsening is within the margin, adjusted
-            for the number of claims: regressed at or below alpha.
-        p_ok: p-value of the hypothesis that it is at least margin + mde: ok at or below
-            1 - power.
+            for the number of claims, of looks and of candidates: regressed at or below alpha.
+        p_ok: p-value of the hypothesis that it is at least margin + mde, adjusted for the number
+            of looks: ok at or below 1 - power.
         samples_needed: per question and run, that would decide an undecided claim with
-            probability `power` if the observed worsening is the true one; of one that cannot
-            tell, with which it could, if further samples of the baseline go as these did.
+            probability `power` at the next look, if the observed worsening is the true one; of
+            one that cannot tell, with which it could, if further samples of the baseline go as
+            these did.
         obstacle: why it cannot tell; None unless that is the result.
     """
 
@@ -86,6 +88,10 @@ def decide(comparison: Comparison, settings: GateSettings | None = None) -> Deci
     settings = settings or GateSettings()
     if not comparison.total.questions:
         return nothing_to_compare(settings)
+    if not settings.look.share:
+        reason = "earlier looks at this run have spent all of its error rates; what can decide is "
+        reason += "another test: another --seed for the candidate, and a new baseline"
+        return Decision("undecided", (reason,), (), None, settings)
     return conclude(check(comparison, settings), comparison.missing, settings)
 
 
@@ -95,13 +101,12 @@ def nothing_to_compare(settings: GateSettings) -> Decision:
     return Decision("cannot-tell", (reason,), (), None, settings)
 
 
-def check(comparison: Comparison, settings: GateSettings, spent: float = 0.0) -> tuple[Check, ...]:
-    """Test every claim.
+def check(comparison: Comparison, settings: GateSettings) -> tuple[Check, ...]:
+    """Test every claim, at what this look may spend of the error rates.
 
     Args:
         comparison: the two runs, with a question in common.
-        settings: margins and error rates.
-        spent: share of both error rates that is used up already, in [0, 1).
+        settings: margins and error rates; `settings.look` may spend something.
     """
     parts = {part.suite: part for part in comparison.suites} | {ALL_SUITES: comparison.total}
     tested = {
@@ -117,29 +122,33 @@ def check(comparison: Comparison, settings: GateSettings, spent: float = 0.0) ->
         lambda claim: parts[claim.suite].change(claim.what).questions,
         [part.suite for part in comparison.suites],
         settings,
-        spent,
     )
     adjusted = adjust(
         {claim: evidence.p_above(claim.margin) for claim, evidence in tested.items()},
         {claim: claim.share for claim in tested},
     )
-    alpha, beta = settings.alpha * (1 - spent), (1 - settings.power) * (1 - spent)
+    look = settings.look
+    # The next look has less; where there is none, another test would have as much as this one.
+    coming = FIRST_SHARE * look.left or look.share
+    alpha, beta = settings.test_alpha * coming, (1 - settings.power) * coming
     checks = []
     for claim, evidence in tested.items():
-        p_ok = evidence.p_below(claim.limit)
+        p_regressed, p_ok = adjusted[claim], evidence.p_below(claim.limit)
         result: GateResult = "undecided"
-        if adjusted[claim] <= alpha:
+        if p_regressed <= settings.look_alpha:
             result = "regressed"
-        elif claim in blocked and evidence.p_below(0.0) > beta:
+        elif claim in blocked and evidence.p_below(0.0) > settings.look_beta:
             result = "cannot-tell"
-        elif p_ok <= beta:
+        elif p_ok <= settings.look_beta:
             result = "ok"
         obstacle = blocked.get(claim) if result == "cannot-tell" else None
         needed = None if obstacle is None else obstacle.samples_needed
         if result == "undecided":
             needed = _samples_needed(claim, evidence, alpha * claim.share, beta, settings.power)
+        p_regressed = min(1.0, p_regressed * settings.series / look.share)
+        p_ok = min(1.0, p_ok / look.share)
         checks.append(
-            Check(claim, result, evidence.worsening, adjusted[claim], p_ok, needed, obstacle),
+            Check(claim, result, evidence.worsening, p_regressed, p_ok, needed, obstacle),
         )
     return tuple(checks)
 

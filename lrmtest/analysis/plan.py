@@ -17,19 +17,29 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 from random import Random
 from statistics import NormalDist, fmean
 
+from lrmtest.analysis.baseline_chance import (
+    GivenBaseline,
+    baseline_samples,
+    given_baseline,
+    series_rate,
+    unlucky_rate,
+)
 from lrmtest.analysis.claims import Claim, GateSettings, claims
 from lrmtest.analysis.detectability import Obstacle, obstacles_to_come, samples_to_see
-from lrmtest.analysis.sequential import SPENT_LOOKING, SequentialGate
+from lrmtest.analysis.sequential import SequentialGate
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, SampleOutcome
 
 PRIOR_PASSES, PRIOR_FAILURES = 0.6, 0.5
 _SIMULATED_RUNS = 60
+SERIES = 10
+"""Candidates of an example of what comes of a baseline that is used again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,10 @@ class SamplePlan:
         sequential_same: mean cost of the sequential gate on an equal model.
         sequential_worse: its mean cost on a model worse by margin + mde.
         settings: the gate's.
+        own_chance: what a baseline's luck does, with `samples` in both runs.
+        given: the false-alarm rate against the baseline as it is, and a candidate with
+            `candidate_samples` or, when there is no such number, with as many as the baseline
+            has; None at temperature 0.
     """
 
     questions: int
@@ -74,6 +88,26 @@ class SamplePlan:
     sequential_same: Cost
     sequential_worse: Cost
     settings: GateSettings
+    own_chance: OwnChance
+    given: GivenBaseline | None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnChance:
+    """What a baseline's own luck does to the candidates of its model.
+
+    Attributes:
+        unlucky: of the baselines one in twenty has this false-alarm rate or a higher one.
+        series: how often one candidate or more of `SERIES` is called regressed.
+        baseline_samples: per question, with which one baseline in twenty at most has more than
+            twice the level; None when no number of them does it.
+        candidate_samples: what a candidate needs then.
+    """
+
+    unlucky: float
+    series: float
+    baseline_samples: int | None
+    candidate_samples: int | None
 
 
 def plan(
@@ -81,6 +115,7 @@ def plan(
     settings: GateSettings | None = None,
     *,
     tokens_per_second: float | None = None,
+    greedy: bool = False,
 ) -> SamplePlan:
     """Plan the pass-rate gate on the baseline's questions.
 
@@ -91,6 +126,7 @@ def plan(
         baseline: one sample per question suffices.
         settings: margin, mde and error rates.
         tokens_per_second: measured; for the times.
+        greedy: the baseline is of temperature 0.
 
     Raises:
         UsageError: the baseline has no verdict, or passes too little to lose margin + mde: what
@@ -108,13 +144,14 @@ def plan(
         if claim.what == "pass rate" and not settings.allows(claim)
     ]
     now = _obstacles(tested, baseline, settings, max(1, round(have)))
-    needed = _samples_needed(tested, asked, settings, settings.alpha)
+    needed = _samples_needed(tested, asked, settings, settings.look_alpha)
     # The sequential gate has only this part of alpha left for its last look.
-    last_look = settings.alpha * (1 - SPENT_LOOKING)
+    looking = replace(settings, look=settings.look.with_looking())
+    last_look = looking.look_alpha
     samples = max(ceil(needed), samples_to_see(tested, baseline, settings))
     sequential = max(
         ceil(_samples_needed(tested, asked, settings, last_look)),
-        samples_to_see(tested, baseline, settings, SPENT_LOOKING),
+        samples_to_see(tested, baseline, looking),
     )
     per_completion = fmean(q.tokens / q.count for q in asked) if tokens else None
 
@@ -125,16 +162,33 @@ def plan(
         return Cost(completions, spent, spent / tokens_per_second if tokens_per_second else None)
 
     drop = settings.margin + settings.mde
+    candidate_samples = None if now else _candidate_samples(needed, have)
     return SamplePlan(
         questions=len(asked),
         samples=samples,
-        candidate_samples=None if now else _candidate_samples(needed, have),
+        candidate_samples=candidate_samples,
         obstacles=tuple(obstacle.words() for obstacle in now),
         fixed=cost(len(asked) * samples),
         sequential_samples=sequential,
-        sequential_same=cost(_simulate(asked, sequential, 0.0, settings)),
-        sequential_worse=cost(_simulate(asked, sequential, drop, settings)),
+        sequential_same=cost(_simulate(asked, sequential, 0.0, looking)),
+        sequential_worse=cost(_simulate(asked, sequential, drop, looking)),
         settings=settings,
+        own_chance=_own_chance(settings, needed),
+        given=None
+        if greedy
+        else given_baseline(baseline, settings, candidate_samples or max(1, round(have))),
+    )
+
+
+def _own_chance(settings: GateSettings, needed: float) -> OwnChance:
+    alpha = settings.look_alpha
+    # A level from which twice as much is no longer rare needs no baseline to be better.
+    most = baseline_samples(alpha, partial(_candidate_samples, needed)) if alpha < 0.25 else None
+    return OwnChance(
+        unlucky=unlucky_rate(alpha, 1.0),
+        series=series_rate(alpha, 1.0, SERIES),
+        baseline_samples=most,
+        candidate_samples=None if most is None else _candidate_samples(needed, most),
     )
 
 

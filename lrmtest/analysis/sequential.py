@@ -28,7 +28,9 @@ at all of them is measured (`benchmarks/gate.py`).
 
 **Error rates.** Half of alpha and of 1 - power is spent on the looks; the other half on the fixed
 gate, which decides at the end if nothing was decided before. Both halves together keep the gate's
-rates. The claim is about the expected rates on these questions, as with the fixed gate, and chance
+rates. When samples are added and the gate goes on, its order begins as before, so that its looks
+are the same test still; the fixed gate's half is spent over its repetitions (`lrmtest.runs.looks`).
+The claim is about the expected rates on these questions, as with the fixed gate, and chance
 is in the sampling. So questions are *not* treated as a finite population drawn without
 replacement (Waudby-Smith & Ramdas 2020): that answers what the full run would have shown, which is
 certain at its last sample, and is no claim about the model. On identical models it would be
@@ -38,6 +40,7 @@ certain at its last sample, and is no claim about the model. On identical models
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from math import exp
 from random import Random
 from statistics import fmean
@@ -51,15 +54,15 @@ from lrmtest.analysis.gate import (
     GateResult,
     check,
     conclude,
+    decide,
     nothing_to_compare,
 )
 from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
+from lrmtest.runs.keys import fingerprint
+from lrmtest.runs.looks import Look
 from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome, SampleOutcome
-
-SPENT_LOOKING = 0.5
-"""Share of both error rates that is spent on looking early."""
 
 SampleKey = tuple[QuestionKey, int]
 """A question and the index of a sample of it."""
@@ -96,7 +99,8 @@ class SequentialGate:
         settings: GateSettings | None = None,
         seed: int = 0,
     ) -> None:
-        self.settings = settings or GateSettings()
+        settings = settings or GateSettings()
+        self.settings = replace(settings, look=settings.look.with_looking())
         known = [key for key in questions if key in baseline and baseline[key].count]
         absent = [key for key in questions if key not in set(known)]
         if not known or (absent and not self.settings.allow_missing):
@@ -119,9 +123,7 @@ class SequentialGate:
             for claim in claims(suites, self.settings, tokens=tokens)
         ]
         tested = [bet.claim for bet in self._bets]
-        self._blocked = obstacles_to_come(
-            tested, self._baseline, samples, self.settings, SPENT_LOOKING
-        )
+        self._blocked = obstacles_to_come(tested, self._baseline, samples, self.settings)
         self._decision: Decision | None = None
 
     @property
@@ -152,22 +154,29 @@ class SequentialGate:
             self._next += 1
             self._count(place)
 
-    def finish(self) -> Decision:
-        """The decision when no more samples will come: the early one, or the fixed gate's."""
+    def finish(self, look: Look | None = None) -> Decision:
+        """The decision when no more samples will come: the early one, or the fixed gate's.
+
+        Args:
+            look: what the fixed gate may spend, where there are or were other looks.
+        """
         if self._decision is not None:
             return self._decision
+        settings = self.settings if look is None else replace(self.settings, look=look)
         candidate = _collect(self._arrived, set(self._baseline))
         budgets = {suite: self._budget for suite, _ in self._baseline}
         comparison = compare_outcomes(self._baseline, candidate, budgets=budgets)
         if not comparison.total.questions:
-            return nothing_to_compare(self.settings)
+            return nothing_to_compare(settings)
+        if not settings.look.share:
+            return decide(comparison, settings)
         early = {(bet.claim.what, bet.claim.suite): bet.check() for bet in self._bets}
         checks = []
-        for fixed in check(comparison, self.settings, SPENT_LOOKING):
+        for fixed in check(comparison, settings):
             seen = early.get((fixed.claim.what, fixed.claim.suite))
             excluded = seen is not None and seen.result == "ok" and fixed.result == "undecided"
             checks.append(seen if seen is not None and excluded else fixed)
-        return conclude(checks, comparison.missing, self.settings)
+        return conclude(checks, comparison.missing, settings)
 
     def _count(self, place: SampleKey) -> None:
         key, sample = place
@@ -236,6 +245,12 @@ def rounds_of(baseline: Outcomes, samples: int) -> tuple[int, dict[QuestionKey, 
     return min(fewest, min(samples // block for block in blocks.values())), blocks
 
 
+def order_identity(baseline: Outcomes, questions: Collection[QuestionKey], seed: int) -> str:
+    """Equal for two gates of which one goes on where the other's order ends."""
+    known = sorted(key for key in questions if key in baseline and baseline[key].count)
+    return fingerprint({"seed": seed, "questions": [list(key) for key in known]})[:16]
+
+
 class _Bet:
     """Both bets on one claim: that it is worse than its margin, and better than its limit."""
 
@@ -248,6 +263,7 @@ class _Bet:
         self._worse = Capital(0.0 if relative else claim.margin)
         self._better = Capital(0.0 if relative else -claim.limit)
         self._alpha = settings.alpha
+        self._series, self._looking = settings.series, settings.look.looking
         self._beta = 1 - settings.power
         self._p_regressed = self._p_ok = 1.0
         self._before = self._after = 0.0
@@ -271,10 +287,9 @@ class _Bet:
         self._worse.observe(self._mean_rise(pairs, tolerated) if pairs else -1.0)
         self._better.observe(-self._mean_rise(pairs, limit) if pairs else -1.0)
         # What was once established stays so: the bound is on ever reaching the level.
-        spent = SPENT_LOOKING
-        p_regressed = exp(-self._worse.log) / (self.claim.share * spent)
+        p_regressed = exp(-self._worse.log) / (self.claim.share * self._looking) * self._series
         self._p_regressed = min(self._p_regressed, p_regressed)
-        self._p_ok = min(self._p_ok, exp(-self._better.log) / spent)
+        self._p_ok = min(self._p_ok, exp(-self._better.log) / self._looking)
         if self._p_regressed <= self._alpha:
             self.result = "regressed"
         elif self._p_ok <= self._beta:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
 from lrmtest.options.exit_codes import OK, exit_code
-from lrmtest.options.gate import add_comparison_options, read_gate
+from lrmtest.options.gate import add_comparison_options, read_gate, read_look
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.runs.formats.baseline import refuse_incomplete, write_baseline
+from lrmtest.runs.looks import take_look
 from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME
 
@@ -61,6 +63,9 @@ def _baseline(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     gate = read_gate(arguments, allow_missing=arguments.allow_missing)
+    options = read_look(arguments)
+    if arguments.given_baseline and not arguments.gate:
+        raise UsageError("--given-baseline needs --gate", hint="it is the gate's rate")
     store = arguments.reports_dir / STORE_NAME
     candidate = load_run(arguments.run_name, store)
     baseline = load_run(arguments.baseline, store)
@@ -69,12 +74,16 @@ def _compare(arguments: argparse.Namespace) -> int:
             f"{arguments.run_name} and {arguments.baseline} are the same run",
             hint="`lrmtest runs` lists the others",
         )
+    if arguments.gate:
+        look = take_look(baseline, candidate, options, allow_missing=gate.allow_missing)
+        gate = replace(gate, look=look)
     compared = compare(
         baseline,
         candidate,
         allowed=arguments.allow_different,
         gate=gate if arguments.gate else None,
         threshold=arguments.pass_threshold,
+        given=arguments.given_baseline,
     )
     show(comparison_view(compared), crop=False)
     if compared.decision is None:

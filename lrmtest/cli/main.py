@@ -17,6 +17,7 @@ from lrmtest.cli import (
     compute,
     knowledge,
     models,
+    noise,
     plan,
     report,
     runs,
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     transfer.add_commands(commands, store)
     comparison.add_commands(commands, store)
     plan.add_commands(commands, store)
+    noise.add_commands(commands, store)
     compute.add_commands(commands, store)
     knowledge.add_commands(commands, store)
     report.add_commands(commands, store)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import Any
 
 from lrmtest.analysis.plan import plan
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.cli.output import show
 from lrmtest.options.common import number
-from lrmtest.options.gate import add_margin_options, read_gate
+from lrmtest.options.gate import add_margin_options, add_one_look_option, read_gate
 from lrmtest.reports.plan import plan_view
+from lrmtest.runs.looks import LookOptions, first_look
 from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME
 
@@ -35,15 +37,22 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         help="measured rate of the engine, for the times",
     )
     add_margin_options(parser.add_argument)
+    add_one_look_option(parser.add_argument)
     parser.set_defaults(run=_plan)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    settings = read_gate(arguments)
+    look = first_look(LookOptions(only=arguments.one_look))
+    settings = replace(read_gate(arguments), look=look)
     baseline = load_run(arguments.baseline, arguments.reports_dir / STORE_NAME)
     if arguments.suite is not None:
         baseline = baseline.only_suite(arguments.suite)
-    needed = plan(baseline.outcomes, settings, tokens_per_second=arguments.tokens_per_second)
+    needed = plan(
+        baseline.outcomes,
+        settings,
+        tokens_per_second=arguments.tokens_per_second,
+        greedy=baseline.manifest.greedy,
+    )
     suites = list(dict.fromkeys(suite for suite, _ in baseline.outcomes))
     show(plan_view(needed, baseline.run_id, suites[0] if len(suites) == 1 else ALL_SUITES))
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from lrmtest.options.common import add_threshold_option
 from lrmtest.options.gate import add_difference_options, add_margin_options, read_gate
 from lrmtest.reports.html import write_report
 from lrmtest.reports.numbers import counted, size
+from lrmtest.runs.looks import LookOptions, take_look
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME
@@ -49,11 +51,12 @@ def _report(arguments: argparse.Namespace) -> int:
     compared: dict[str, ComparedRuns] = {}
     if baseline is not None:
         for run in candidates:
+            look = take_look(baseline, run, LookOptions(), allow_missing=gate.allow_missing)
             compared[run.run_id] = compare(
                 baseline,
                 run,
                 allowed=arguments.allow_different,
-                gate=gate,
+                gate=replace(gate, look=look),
                 threshold=arguments.pass_threshold,
             )
     shown = [*([baseline] if baseline is not None else []), *candidates]

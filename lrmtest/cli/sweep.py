@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
-import shlex
-import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,12 +19,12 @@ from lrmtest.cli.compress import (
     read_request,
 )
 from lrmtest.cli.output import complain, say, show
+from lrmtest.cli.session import run_session, split_words, suite_path
 from lrmtest.compress.make import VariantRequest
 from lrmtest.compress.methods import options_of_methods
 from lrmtest.compress.options import Option
-from lrmtest.errors import LrmtestError, UsageError
+from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
-from lrmtest.models.programs.foreground import run_in_foreground
 from lrmtest.models.resolve import resolve
 from lrmtest.options.common import (
     add_cards_option,
@@ -43,9 +39,6 @@ from lrmtest.runs.files import write_whole
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME
-
-_TESTED = (0, 1)
-"""Exit statuses with which pytest says that all tests ran."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +104,8 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
 def _sweep(arguments: argparse.Namespace) -> int:
     gate = read_gate(arguments, allow_missing=arguments.allow_missing)
     cards = read_cards(arguments)
-    suites = [_suite(name) for name in arguments.suite]
-    more = [word for text in arguments.pytest for word in _words(text)]
+    suites = [suite_path(name) for name in arguments.suite]
+    more = [word for text in arguments.pytest for word in split_words(text)]
     axis, levels = _levels(arguments, cards)
     store = arguments.reports_dir / STORE_NAME
     shown: dict[str, RunRecord] = {}
@@ -121,7 +114,10 @@ def _sweep(arguments: argparse.Namespace) -> int:
         complain(f"{place} of {len(levels)}: {level.model}")
         if level.folder is not None and level.request is not None:
             make(level.request, level.folder, arguments, cards)
-        run = load_run(_test(level, suites, more, arguments, cards), store)
+        tested = run_session(
+            level.model, suites, more, arguments.reports_dir, arguments.cards, cards
+        )
+        run = load_run(tested, store)
         shown[run.run_id] = run
         runs.append(SweepRun(*_degree(level, axis, cards), run))
     runs = [runs[0], *sorted(runs[1:], key=lambda run: run.degree)]
@@ -145,26 +141,6 @@ def _sweep(arguments: argparse.Namespace) -> int:
     )
     say(f"written: {arguments.output / 'sweep.md'}, {page}")
     return 0
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise UsageError(f"--pytest {text!r}: {error}", hint="close the quotes") from error
-
-
-def _suite(name: str) -> str:
-    """What pytest is given for a suite's name or path."""
-    path = Path(name.partition("::")[0])
-    known = Path("suites") / name
-    if path.exists():
-        return name
-    if known.exists():
-        return str(known)
-    raise UsageError(
-        f"there is no suite {name!r} here", hint="give a file or folder of tests: suites/aime"
-    )
 
 
 def _levels(
@@ -219,64 +195,6 @@ def _single(option: Option, text: str) -> Any:
         raise UsageError(
             f"{option.flag}: {text!r} is no number", hint="commas between numbers"
         ) from error
-
-
-def _test(
-    level: _Level,
-    suites: Sequence[str],
-    more: Sequence[str],
-    arguments: argparse.Namespace,
-    cards: Mapping[str, ModelCard],
-) -> str:
-    """Run the suites in a pytest of their own, so that one model is in memory at a time.
-
-    Returns:
-        The id of the run, as that pytest tells it: another session may have made a newer one of
-        a model with this name.
-
-    Raises:
-        LrmtestError: not all tests ran.
-    """
-    command = [sys.executable, "-m", "pytest", *suites, "--model", level.model]
-    command += ["--reports-dir", str(arguments.reports_dir)]
-    command += [word for path in arguments.cards for word in ("--cards", str(path))]
-    command += ["-q", "--tb=no", "-rN", *more]
-    alone = shlex.join(command[1:])
-    with tempfile.TemporaryDirectory(prefix="lrmtest-") as folder:
-        summary = _summary_asked_for(more)
-        if summary is None:
-            summary = Path(folder) / "summary.json"
-            command += ["--summary-json", str(summary)]
-        summary.unlink(missing_ok=True)
-        status = run_in_foreground(command)
-        run_ids = _run_ids(summary)
-    name = resolve(level.model, cards).name
-    if status not in _TESTED or name not in run_ids:
-        raise LrmtestError(
-            f"testing {level.model} ended with exit status {status}",
-            hint="see above; the same command goes on from here, nothing generated is lost. "
-            f"Alone: {alone}",
-        )
-    return run_ids[name]
-
-
-def _summary_asked_for(more: Sequence[str]) -> Path | None:
-    """The file that the user wants pytest's summary in."""
-    found = None
-    for word, following in zip(more, [*more, ""][1:], strict=True):
-        flag, equals, value = word.partition("=")
-        if flag == "--summary-json":
-            found = Path(value if equals else following)
-    return found
-
-
-def _run_ids(summary: Path) -> dict[str, str]:
-    """The runs of a pytest, by their models' names; none if it did not come to its end."""
-    try:
-        runs = json.loads(summary.read_text(encoding="utf-8"))["runs"]
-        return {run["model"]: run["run_id"] for run in runs}
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
 
 
 def _degree(level: _Level, axis: str, cards: Mapping[str, ModelCard]) -> tuple[str, float]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.errors import UsageError
-from lrmtest.options.common import AddOption, number
+from lrmtest.options.common import AddOption, at_least_1, number
 from lrmtest.runs.differences import ALLOW_ALL, COMPARED_SETTINGS
+from lrmtest.runs.looks import LookOptions
 
 Undecided = Literal["pass", "fail"]
 
@@ -28,6 +29,8 @@ class ComparisonOptions:
         gate: the gate's settings; None for no gate.
         undecided: what an undecided gate does to the exit status.
         early_stop: stop generating once the gate has decided.
+        look: what is said of the look that the gate takes.
+        given_baseline: tell the gate's false-alarm rate given this very baseline.
     """
 
     baseline: str | None = None
@@ -36,6 +39,8 @@ class ComparisonOptions:
     gate: GateSettings | None = None
     undecided: Undecided = "fail"
     early_stop: bool = False
+    look: LookOptions = field(default_factory=LookOptions)
+    given_baseline: bool = False
 
 
 def add_baseline_options(add: AddOption) -> None:
@@ -74,6 +79,49 @@ def add_comparison_options(add: AddOption) -> None:
         "12",
     )
     add_margin_options(add)
+    add_look_options(add)
+    add(
+        "--given-baseline",
+        action="store_true",
+        help="with --gate: tell how often an equal model is called regressed against this very "
+        "baseline",
+    )
+
+
+def add_look_options(add: AddOption) -> None:
+    """Add what is said of a gate's looks at a run, for `read_look`."""
+    add(
+        "--look",
+        type=at_least_1,
+        default=1,
+        metavar="N",
+        help="this is the Nth look at the candidate, samples having been added since; only where "
+        "the store, which remembers, was not kept (default: what it remembers)",
+    )
+    add_one_look_option(add)
+
+
+def add_one_look_option(add: AddOption) -> None:
+    """Add ``--one-look``."""
+    add(
+        "--one-look",
+        action="store_true",
+        help="spend all of the gate's error rates now: it cannot go on with more samples",
+    )
+
+
+def read_look(option: argparse.Namespace) -> LookOptions:
+    """What is said of the look.
+
+    Raises:
+        UsageError: it is to be the only one and a later one.
+    """
+    if option.one_look and option.look > 1:
+        raise UsageError(
+            f"--one-look and --look {option.look}",
+            hint="the only look has no others before it: leave one of them out",
+        )
+    return LookOptions(option.look, option.one_look)
 
 
 def add_difference_options(add: AddOption) -> None:
@@ -134,6 +182,14 @@ def add_margin_options(add: AddOption) -> None:
         help="how surely a model worse by margin + mde is not called ok (default: %(default)s)",
     )
     add(
+        "--series",
+        type=at_least_1,
+        default=default.series,
+        metavar="N",
+        help="candidates to be judged against this baseline: --alpha then holds for all of them "
+        "together (default: %(default)s)",
+    )
+    add(
         "--rate-margin",
         type=_share_or_off,
         default=default.rate_margin,
@@ -175,6 +231,7 @@ def read_gate(option: argparse.Namespace, *, allow_missing: bool = False) -> Gat
         token_mde=option.token_mde,
         allow_missing=allow_missing,
         allow_cannot_tell=tuple(option.allow_cannot_tell),
+        series=option.series,
     )
 
 
@@ -184,12 +241,18 @@ def read_comparison_options(option: argparse.Namespace) -> ComparisonOptions:
     Raises:
         UsageError: a combination that cannot be meant.
     """
-    for name, needed in (("gate", "baseline"), ("early_stop", "gate")):
+    needs = (("gate", "baseline"), ("early_stop", "gate"), ("given_baseline", "gate"))
+    for name, needed in needs:
         if getattr(option, name) and not getattr(option, needed):
             raise UsageError(
                 f"--{name.replace('_', '-')} needs --{needed}",
                 hint="compare with a run or a baseline file: --baseline last:MODEL --gate",
             )
+    if option.given_baseline and option.early_stop:
+        raise UsageError(
+            "--given-baseline with --early-stop",
+            hint="the rate is the fixed gate's: leave one of them out",
+        )
     return ComparisonOptions(
         baseline=option.baseline,
         save_baseline=option.save_baseline,
@@ -197,6 +260,8 @@ def read_comparison_options(option: argparse.Namespace) -> ComparisonOptions:
         gate=read_gate(option, allow_missing=option.allow_missing) if option.gate else None,
         undecided=option.undecided,
         early_stop=option.early_stop,
+        look=read_look(option),
+        given_baseline=option.given_baseline,
     )
 
 

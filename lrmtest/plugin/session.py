@@ -54,6 +54,7 @@ class LrmtestSession:
             self.models.names,
             self.settings.reports_dir / STORE_NAME,
             self.settings.pass_threshold,
+            fresh=self.settings.fresh_run,
             check=not hasattr(config, "workerinput"),
         )
 

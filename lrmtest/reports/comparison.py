@@ -13,11 +13,16 @@ from lrmtest.analysis.compare import ComparedRuns, EarlyStop
 from lrmtest.analysis.flips import FLIP_KINDS, FlipKind
 from lrmtest.analysis.gate import Decision, GateResult
 from lrmtest.analysis.intervals import Interval
+from lrmtest.analysis.noise import ENGINE_NOISE, NOT_MEASURED
 from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
     could_tell,
     in_words,
+    gate_promise,
+    given_said,
+    greedy_said,
+    look_said,
     told,
     would_decide,
 )
@@ -28,6 +33,7 @@ from lrmtest.reports.numbers import (
     counted,
     p_value,
     percent,
+    points,
     points_interval,
 )
 from lrmtest.reports.tables import Widest, open_table
@@ -65,6 +71,7 @@ def comparison_view(
     notes += [f"allowed to differ: {one_line(str(each), 200)}" for each in compared.differences]
     if not compared.tokens_comparable:
         notes.append(TOKENS_NOT_COMPARED)
+    notes += [one_line(each, 400) for each in greedy_said(compared)]
     parts += [Text(note, style="yellow") for note in notes]
     if compared.early is not None:
         parts += ["", _early_view(compared.early)]
@@ -75,6 +82,8 @@ def comparison_view(
         parts += ["", *_flips_view(compared, test_ids or {})]
     if compared.decision is not None:
         parts += ["", *_decision_view(compared.decision)]
+    if compared.given is not None:
+        parts.append(Text(given_said(compared.given), style="dim"))
     return Group(*parts)
 
 
@@ -98,7 +107,7 @@ def _rates(rows: Sequence[SuiteComparison]) -> Table:
             _asked(row),
             percent(1 - change.baseline),
             percent(1 - change.candidate),
-            points_interval(-change.worsening, -change.interval.high, -change.interval.low),
+            _change(-change.worsening, change.interval, falling=True),
             p_value(row.p_adjusted),
         )
     return table
@@ -115,8 +124,15 @@ def _failures(rows: Sequence[SuiteComparison], *, narrow: bool) -> Table:
 
 def _failure(change: RateChange, separator: str) -> str:
     rates = f"{percent(change.baseline)} -> {percent(change.candidate)}"
-    interval = change.interval
-    return f"{rates}{separator}{points_interval(change.worsening, interval.low, interval.high)}"
+    return f"{rates}{separator}{_change(change.worsening, change.interval)}"
+
+
+def _change(change: float, interval: Interval, *, falling: bool = False) -> str:
+    """A change in points with its interval, where that is known."""
+    if interval.method == NOT_MEASURED:
+        return points(change)
+    low, high = interval.low, interval.high
+    return points_interval(change, *((-high, -low) if falling else (low, high)))
 
 
 def _tokens(rows: Sequence[SuiteComparison], *, narrow: bool) -> Table:
@@ -164,10 +180,12 @@ def _legend(comparison: Comparison) -> Text:
     total = comparison.total
     single = total.baseline_samples == total.candidate_samples == total.questions
     method = "McNemar's exact test" if single else "paired by sample, Gaffke's method"
-    sentences = [
-        f"Change: candidate minus baseline [{100 * comparison.level:g} % interval on these "
-        "questions], paired by question."
-    ]
+    level = f"{100 * comparison.level:g} %"
+    of_interval = {
+        ENGINE_NOISE: f"[{level} interval of the engine's noise alone]",
+        NOT_MEASURED: "without an interval, the engine's noise not being known",
+    }.get(total.failed.interval.method, f"[{level} interval on these questions]")
+    sentences = [f"Change: candidate minus baseline {of_interval}, paired by question."]
     adjusted = ", adjusted for the number of suites" if len(comparison.suites) > 1 else ""
     sentences.append(f"p: of no change in the pass rate, two-sided ({method}{adjusted}).")
     if total.tokens is not None:
@@ -241,17 +259,10 @@ def _decision_view(decision: Decision) -> list[RenderableType]:
         Text.assemble("gate: ", (in_words(decision.result).upper(), _STYLES[decision.result]))
     ]
     parts += [Text(f"  {one_line(reason, 400)}") for reason in decision.reasons]
-    if decision.samples_needed is not None:
-        parts.append(Text(f"  {would_decide(decision.samples_needed)}"))
+    if needed := would_decide(decision):
+        parts.append(Text(f"  {needed}"))
     if decision.result == "cannot-tell":
         parts.append(Text(f"  {could_tell(decision)}"))
-    parts.append(
-        Text(
-            f"A model that is worse in nothing by more than its margin is called regressed in at "
-            f"most {100 * settings.alpha:g} % of comparisons; one whose pass rate is worse by "
-            f"{100 * (settings.margin + settings.mde):g} points is called ok in at most "
-            f"{100 * (1 - settings.power):g} %.",
-            style="dim",
-        )
-    )
+    said = " ".join(filter(None, (look_said(settings), gate_promise(settings))))
+    parts.append(Text(said, style="dim"))
     return parts

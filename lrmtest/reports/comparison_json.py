@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
@@ -36,6 +37,10 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
             if flip.kind != "both pass"
         ],
         "gate": None if compared.decision is None else _gate(compared.decision),
+        "noise": [None if noise is None else noise.to_json() for noise in compared.noise]
+        if compared.greedy
+        else None,
+        "given_baseline": None if compared.given is None else asdict(compared.given),
         "early_stop": None
         if early is None
         else {
@@ -110,6 +115,8 @@ def _gate(decision: Decision) -> dict[str, Any]:
             "token_margin": settings.token_margin,
             "token_mde": settings.token_mde,
             "allow_missing": settings.allow_missing,
+            "series": settings.series,
+            "look": asdict(settings.look),
         },
         "checks": [_check(check) for check in decision.checks],
     }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from lrmtest.analysis.baseline_chance import GivenBaseline
+from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.gate import Decision, GateResult
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import counted
 from lrmtest.runs.differences import Difference
+from lrmtest.runs.manifest import NoiseSection
 
 TOKENS_NOT_COMPARED = "tokens are not compared: one run counted them, the other estimated them"
 
@@ -42,9 +46,90 @@ def could_tell(decision: Decision) -> str:
     return one_line(f"what helps: {'; '.join(ways)}", 300)
 
 
-def would_decide(samples: int) -> str:
-    """What an undecided gate needs."""
-    return (
+def would_decide(decision: Decision) -> str:
+    """What an undecided gate needs; empty when more samples are no help."""
+    samples, look = decision.samples_needed, decision.settings.look
+    if samples is None:
+        return ""
+    text = (
         f"about {counted(samples, 'sample')} per question in both runs would decide it, if the "
         "change seen is the true one"
     )
+    if look.left:
+        text += (
+            f": --samples {samples} in both goes on with this test, as look {look.number + 1}, at "
+            "the same error rates over all looks"
+        )
+    return text
+
+
+def look_said(settings: GateSettings) -> str:
+    """What this look at the test could spend; empty for the only look of the only candidate."""
+    look, parts = settings.look, []
+    if settings.series > 1:
+        parts.append(
+            f"Series of {settings.series} candidates: {100 * settings.test_alpha:.3g} % of "
+            f"{100 * settings.alpha:g} % is this one's."
+        )
+    if look.share < 1 or look.looking:
+        looking = f"{100 * look.looking:.3g} % for looking early, " * bool(look.looking)
+        parts.append(
+            f"Look {look.number}: of its error rates it had {looking}{100 * look.share:.3g} % now; "
+            f"{100 * look.left:.3g} % is left for looks with more samples. p-values are adjusted."
+        )
+    return " ".join(parts)
+
+
+def gate_promise(settings: GateSettings) -> str:
+    """What the gate promises, over all looks at a run and all candidates of a series."""
+    over = "at most {:g} % of comparisons, all looks together"
+    if settings.series > 1:
+        over = "at most {:g} % of series of " + f"{settings.series}, once or more"
+    return (
+        "A model that is worse in nothing by more than its margin is called regressed in "
+        f"{over.format(100 * settings.alpha)}; one whose pass rate is worse by "
+        f"{100 * (settings.margin + settings.mde):g} points is called ok in at most "
+        f"{100 * (1 - settings.power):g} %. These are means over baselines: one baseline, used "
+        "again, has its own rate (`lrmtest plan`)."
+    )
+
+
+def given_said(given: GivenBaseline) -> str:
+    """The false-alarm rate against one very baseline, with what it assumes."""
+    return (
+        f"Against this very baseline an equal model with {given.samples:.3g} samples per question "
+        f"is called regressed by its pass rate in about {share(given.rate)} of cases, with "
+        f"probability 95 % in at most {share(given.high)}: simulated from what the baseline's "
+        "samples leave of a Beta prior that is fitted to them."
+    )
+
+
+def noise_said(noise: NoiseSection) -> str:
+    """What two greedy runs of one model differed in."""
+    texts = f"{share(noise.texts or 0.0)} of texts and {share(noise.verdicts or 0.0)} of verdicts"
+    said = f"{texts} differed between two runs of {counted(noise.questions or 0, 'question')}"
+    if noise.first_difference is not None and noise.length:
+        said += f", first after {noise.first_difference / noise.length:.0%} of the text"
+    return said
+
+
+def greedy_said(compared: ComparedRuns) -> list[str]:
+    """What chance is between two greedy runs; nothing of others."""
+    if not compared.greedy:
+        return []
+    lines = [
+        "temperature 0: a question has one text, and chance is the engine's noise. The interval "
+        "of a change is of that noise alone; p-values and the gate take the questions for a draw "
+        "from questions like these. More samples are copies; more questions say more"
+    ]
+    for run, noise in zip((compared.baseline, compared.candidate), compared.noise, strict=True):
+        known = f"{run.model}: not measured, lrmtest noise {run.model} --suite SUITE"
+        if noise is not None:
+            known = f"{run.model}: {noise_said(noise)}"
+        lines.append(f"engine's noise of {known}")
+    return list(dict.fromkeys(lines))
+
+
+def share(value: float) -> str:
+    """A share with the two digits that an estimate is good for: ``4.8 %``."""
+    return f"{100 * value:.2g} %"

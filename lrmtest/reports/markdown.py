@@ -20,6 +20,8 @@ from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
     could_tell,
     in_words,
+    greedy_said,
+    look_said,
     told,
     would_decide,
 )
@@ -92,10 +94,11 @@ def _decision(compared: ComparedRuns) -> str:
     name = literal(compared.candidate.model, _NAME_LIMIT)
     lines = [f"**{_MARKS[decision.result]} gate: {in_words(decision.result)}** ({name})", ""]
     lines += [f"- {literal(reason, 400)}" for reason in decision.reasons]
-    if decision.samples_needed is not None:
-        lines.append(f"- {would_decide(decision.samples_needed)}")
+    said = [would_decide(decision)]
     if decision.result == "cannot-tell":
-        lines.append(f"- {literal(could_tell(decision), 400)}")
+        said.append(could_tell(decision))
+    said += [look_said(decision.settings), *greedy_said(compared)]
+    lines += [f"- {literal(each, 400)}" for each in said if each]
     return "\n".join(lines)
 
 

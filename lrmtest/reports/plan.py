@@ -6,7 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lrmtest.analysis.plan import Cost, SamplePlan
+from lrmtest.analysis.plan import SERIES, Cost, SamplePlan
+from lrmtest.reports.comparison_words import given_said, share
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count, counted, duration
 from lrmtest.reports.tables import open_table
@@ -67,6 +68,40 @@ def _notes(plan: SamplePlan) -> list[Text]:
             "The baseline has too few samples for this, whatever the candidate has: run it again "
             f"with --samples {plan.samples}."
         )
+    notes += [_look_note(plan), *_baseline_notes(plan)]
     if plan.fixed.tokens is not None and plan.fixed.seconds is None:
         notes.append("Times need a rate: --tokens-per-second, as a run's summary tells it.")
     return [Text(note, style="dim") for note in notes]
+
+
+def _look_note(plan: SamplePlan) -> str:
+    look = plan.settings.look
+    if not look.left:
+        return "This is for the only look: an undecided gate cannot go on with more samples."
+    return (
+        f"This is for the first look, which spends {100 * look.share:g} % of the error rates; when "
+        "it is undecided, more samples go on with the same test and have the rest. A gate that "
+        "will not be repeated needs a little less: --one-look."
+    )
+
+
+def _baseline_notes(plan: SamplePlan) -> list[str]:
+    """What comes of a baseline's being one draw that is used again."""
+    own, alpha = plan.own_chance, plan.settings.look_alpha
+    note = (
+        f"Rates of false alarms are means over baselines, and a baseline is one draw, used again "
+        f"and again. With {counted(plan.samples, 'sample')} in both runs one baseline in twenty "
+        f"has {share(own.unlucky)} or more, where {share(alpha)} is meant, and {SERIES} equal "
+        f"candidates raise one alarm or more in {share(own.series)} of cases. --series "
+        f"{SERIES} keeps that at {share(plan.settings.alpha)} for all looks."
+    )
+    if own.baseline_samples is not None and own.candidate_samples is not None:
+        note += (
+            f" A baseline with {counted(own.baseline_samples, 'sample')} per question has little "
+            f"luck of its own: then one in twenty has more than {share(2 * alpha)}, and "
+            f"{counted(own.candidate_samples, 'sample')} of a candidate will do."
+        )
+    notes = [note]
+    if plan.given is not None:
+        notes.append(given_said(plan.given))
+    return notes

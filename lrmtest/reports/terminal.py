@@ -15,6 +15,8 @@ from rich.text import Text
 
 from lrmtest.analysis.summary import Rate, RunSummary, SuiteSummary, TokenStats
 from lrmtest.models.chat_template import NO_TEMPLATE
+from lrmtest.models.engines.kinds import can_generate
+from lrmtest.reports.comparison_words import noise_said
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count, counted, duration, interval_percent, percent
 from lrmtest.reports.tables import open_table, width_of
@@ -274,6 +276,11 @@ def _facts(summary: RunSummary) -> Text:
     if summary.manifest.chat.template_sha256 == NO_TEMPLATE:
         facts.append("no chat template in its files")
     name = one_line(summary.model, _NAME_LIMIT)
+    engine = summary.manifest.model.engine
+    if summary.manifest.greedy and engine is not None and can_generate(engine):
+        noise = summary.manifest.noise
+        known = noise_said(noise) if noise.questions else f"not measured, lrmtest noise {name}"
+        facts.append(f"temperature 0, the engine's noise: {known}")
     return Text.assemble((name, "bold"), ": ", ", ".join(facts) or "nothing generated")
 
 

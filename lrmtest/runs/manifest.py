@@ -205,6 +205,15 @@ class ModelSection(Section):
         """Fingerprint of what generates."""
         return fingerprint(self.to_json())
 
+    @property
+    def generator(self) -> str:
+        """The same, whatever the user calls the model and however its probe was answered."""
+        told = {name: value for name, value in self.to_json().items() if name != "name"}
+        served = told.get("served")
+        if isinstance(served, Mapping):
+            told["served"] = {name: value for name, value in served.items() if name != "probe"}
+        return fingerprint(told)
+
 
 @dataclass(frozen=True, slots=True)
 class SuiteSection(Section):
@@ -310,6 +319,69 @@ class ImportSection(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class LooksSection(Section):
+    """The looks that a gate has taken at one test of the run, as in `lrmtest.runs.looks`.
+
+    Attributes:
+        count: how many.
+        samples, baseline_samples: how many had a verdict at the last one, in the run and in its
+            baseline.
+        share: of both error rates that the last one could spend.
+        spent: of both, in all.
+        looking: of these, reserved for looking early.
+        order: fingerprint of the order that was looked at early.
+    """
+
+    count: int | None = None
+    samples: int | None = None
+    baseline_samples: int | None = None
+    share: float | None = None
+    spent: float | None = None
+    looking: float | None = None
+    order: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoiseSection(Section):
+    """An engine's own noise at temperature 0, as `lrmtest noise` measured it.
+
+    Every share is over pairs of repeats, a mean over questions, with the ends of its 95 % interval
+    for questions like these.
+
+    Attributes:
+        questions: how many were asked.
+        repeats: how often each.
+        texts, texts_low, texts_high: share of pairs whose texts differ.
+        verdicts, verdicts_low, verdicts_high: of which one passes and the other does not.
+        outcomes_high: upper end for pairs whose verdict or failure class differs.
+        first_difference: characters before texts that differ do; the median.
+        length: characters of these texts; the median.
+        concurrency: how many completions were generated at once, in each repeat.
+        suites: what was asked.
+        max_tokens: the largest budget.
+        engine_version: what the engine said.
+        created: when, UTC, ISO 8601.
+    """
+
+    questions: int | None = None
+    repeats: int | None = None
+    texts: float | None = None
+    texts_low: float | None = None
+    texts_high: float | None = None
+    verdicts: float | None = None
+    verdicts_low: float | None = None
+    verdicts_high: float | None = None
+    outcomes_high: float | None = None
+    first_difference: float | None = None
+    length: float | None = None
+    concurrency: tuple[str, ...] | None = None
+    suites: tuple[str, ...] | None = None
+    max_tokens: int | None = None
+    engine_version: str | None = None
+    created: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest(Section):
     """A run's manifest.
 
@@ -327,6 +399,8 @@ class Manifest(Section):
         self_test: of the engine; empty without one.
         probe: by what an endpoint's model is known again: its first answers to a few questions.
         imported: by suite, the log that it came from; empty for a run that was made here.
+        looks: by test, the looks that gates have taken at the run.
+        noise: the engine's own at temperature 0; empty where it was not measured.
     """
 
     # Whoever reads one relies on its having suites, if none.
@@ -344,6 +418,8 @@ class Manifest(Section):
     self_test: SelfTestSection = field(default_factory=SelfTestSection)
     probe: Mapping[str, Any] | None = None
     imported: Mapping[str, ImportSection] = field(default_factory=dict)
+    looks: Mapping[str, LooksSection] = field(default_factory=dict)
+    noise: NoiseSection = field(default_factory=NoiseSection)
 
     @property
     def identity(self) -> str:

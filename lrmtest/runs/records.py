@@ -169,6 +169,11 @@ class RunRecord(RunHead):
         """How every question went; of a greedy run one sample per question."""
         return outcomes_of(self.samples, greedy=self.manifest.greedy)
 
+    @property
+    def suites(self) -> tuple[str, ...]:
+        """The suites that it asked, in its order."""
+        return tuple(dict.fromkeys(sample.place.suite for sample in self.samples))
+
     @cached_property
     def tokens_estimated(self) -> bool:
         """Whether at least one token count comes from text length."""
@@ -182,10 +187,9 @@ class RunRecord(RunHead):
         """
         samples = tuple(sample for sample in self.samples if sample.place.suite == suite)
         if not samples:
-            asked = ", ".join(dict.fromkeys(sample.place.suite for sample in self.samples))
             raise UsageError(
                 f"run {self.run_id} did not ask suite {suite!r}",
-                hint=f"it asked {asked or 'none'}",
+                hint=f"it asked {', '.join(self.suites) or 'none'}",
             )
         return replace(self, samples=samples)
 

@@ -99,11 +99,15 @@ class Run:
     def describe(self, manifest: Manifest) -> None:
         """Replace the manifest, if it says anything new; the run is not finished then.
 
-        Suites that another session has added meanwhile stay in it.
+        Suites that another session has added meanwhile stay in it, and so do the looks.
         """
         with self._store.transaction():
             now = self._store.head(self.run_id) or self.head
-            manifest = replace(manifest, suites={**now.manifest.suites, **manifest.suites})
+            manifest = replace(
+                manifest,
+                suites={**now.manifest.suites, **manifest.suites},
+                looks=now.manifest.looks,
+            )
             if manifest.to_json() == now.manifest.to_json():
                 self.head = now
                 return
@@ -130,21 +134,26 @@ def open_run(store: Store, model: str, manifest: Manifest, *, fresh: bool = Fals
         return _open_run(store, model, manifest, fresh)
 
 
+def continued_run(store: Store, manifest: Manifest) -> RunHead | None:
+    """The run that a session with these settings continues; None if it begins one."""
+    for head in store.runs(identity=manifest.identity):
+        before = head.manifest.suites
+        if not any(
+            name in before and _conflict(before[name], suite)
+            for name, suite in manifest.suites.items()
+        ):
+            return head
+    return None
+
+
 def _open_run(store: Store, model: str, manifest: Manifest, fresh: bool) -> Run:
-    if not fresh:
-        for head in store.runs(identity=manifest.identity):
-            before = head.manifest.suites
-            if not any(
-                name in before and _conflict(before[name], suite)
-                for name, suite in manifest.suites.items()
-            ):
-                run = Run(store, head)
-                merged = {
-                    name: _merged(before.get(name), suite)
-                    for name, suite in manifest.suites.items()
-                }
-                run.describe(replace(head.manifest, suites={**before, **merged}))
-                return run
+    head = None if fresh else continued_run(store, manifest)
+    if head is not None:
+        before = head.manifest.suites
+        run = Run(store, head)
+        merged = {name: _merged(before.get(name), suite) for name, suite in manifest.suites.items()}
+        run.describe(replace(head.manifest, suites={**before, **merged}))
+        return run
     run_id = f"{model}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     return Run(store, store.add_run(run_id, model, manifest.identity, manifest))
 

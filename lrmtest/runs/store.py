@@ -131,6 +131,10 @@ class Store:
         """Replace a run's manifest, and mark the run as not finished."""
         self._update_run(run_id, lambda head: replace(head, manifest=manifest, finished=None))
 
+    def note(self, run_id: str, manifest: Manifest) -> None:
+        """Replace a run's manifest by one that says nothing new of its completions."""
+        self._update_run(run_id, lambda head: replace(head, manifest=manifest))
+
     def finish_run(self, run_id: str) -> str:
         """Note that everything planned for a run is there; returns the time that is noted."""
         now = utc_now()

@@ -8,13 +8,24 @@ from pathlib import Path
 
 from lrmtest.analysis.compare import ComparedRuns, compare
 from lrmtest.analysis.gate import Decision
+from lrmtest.analysis.sequential import order_identity
 from lrmtest.errors import UsageError
 from lrmtest.options.gate import ComparisonOptions
 from lrmtest.plugin.gating.early_stop import EarlyStopping
 from lrmtest.plugin.generation.protocol import GenerationPlan
 from lrmtest.runs.differences import differences, refuse_differences
+from lrmtest.runs.looks import (
+    Look,
+    look_of,
+    note_looking,
+    reserve_looking,
+    take_look,
+    test_of,
+)
+from lrmtest.runs.manifest import LooksSection
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import is_file, load_run
+from lrmtest.runs.run import continued_run
 from lrmtest.runs.store import Store
 
 
@@ -26,6 +37,7 @@ class Comparisons:
         models: the models' names.
         store: the SQLite file in which runs are looked up.
         threshold: share of a question's samples that must be correct for it to pass.
+        fresh: runs are begun anew.
         check: look the baseline up now, so that a mistake is told before anything is fetched.
 
     Attributes:
@@ -44,13 +56,16 @@ class Comparisons:
         store: Path,
         threshold: float,
         *,
+        fresh: bool,
         check: bool,
     ) -> None:
         self.options = options
+        self._fresh = fresh
         self._store = store
         self._threshold = threshold
         self._baselines: dict[str, RunRecord] = {}
         self._stops: dict[str, EarlyStopping] = {}
+        self._orders: dict[str, str] = {}
         self._file: RunRecord | None = None
         self.results: list[ComparedRuns] = []
         self.saved: Path | None = None
@@ -85,8 +100,20 @@ class Comparisons:
         if not options.early_stop or not plan.requests:
             return None
         assert options.gate is not None
-        self._stops[name] = EarlyStopping(plan, baseline, options.gate)
+        questions = [(one.suite, one.question_id) for one in plan.questions]
+        order = order_identity(baseline.outcomes, questions, plan.manifest.seed or 0)
+        gate = replace(options.gate, look=self._looking(plan, baseline, order))
+        self._orders[name] = order
+        self._stops[name] = EarlyStopping(plan, baseline, gate)
         return self._stops[name]
+
+    def _looking(self, plan: GenerationPlan, baseline: RunRecord, order: str) -> Look:
+        """What looking early may spend, by what the run that is continued remembers."""
+        with Store(self._store, create=False) as store:
+            head = None if self._fresh else continued_run(store, plan.manifest)
+        test = test_of(baseline.manifest, plan.manifest.suites)
+        known = LooksSection() if head is None else head.manifest.looks.get(test, LooksSection())
+        return look_of(reserve_looking(known, order))
 
     def baseline_of(self, model: str) -> RunRecord | None:
         """What a model is compared with; None before its generation has begun."""
@@ -110,20 +137,37 @@ class Comparisons:
         if stop is not None and dropped:
             candidate = replace(candidate, samples=stop.counted())
         gate = self.options.gate
+        if gate is not None and stop is None and unfair is None:
+            gate = replace(gate, look=self._look(baseline, candidate))
         compared = compare(
             baseline,
             candidate,
             allowed=self.options.allowed,
             gate=gate if stop is None else None,
             threshold=self._threshold,
+            given=self.options.given_baseline and unfair is None,
         )
-        if stop is not None and (stop.decided or unfair is None):
+        if stop is not None and stop.decided:
+            note_looking(baseline, candidate, self._orders[candidate.model])
             compared = stop.apply(compared, dropped)
+        elif stop is not None and unfair is None:
+            look = self._look(baseline, candidate, self._orders[candidate.model])
+            compared = stop.apply(compared, dropped, look)
         elif gate is not None and unfair is not None:
             decision = Decision("undecided", (unfair,), (), None, gate)
             compared = replace(compared, decision=decision)
         self.results.append(compared)
         return compared
+
+    def _look(self, baseline: RunRecord, candidate: RunRecord, order: str = "") -> Look:
+        assert self.options.gate is not None
+        return take_look(
+            baseline,
+            candidate,
+            self.options.look,
+            allow_missing=self.options.gate.allow_missing,
+            order=order,
+        )
 
     def _run_other_than(self, plan: GenerationPlan, reference: str) -> RunRecord:
         """The run that `reference` names, leaving out what this command itself has made."""

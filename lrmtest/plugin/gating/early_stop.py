@@ -7,8 +7,12 @@ from dataclasses import replace
 from statistics import fmean
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compare import ComparedRuns, EarlyStop, without_tokens
-from lrmtest.analysis.gate import Decision
+from lrmtest.analysis.compare import (
+    ComparedRuns,
+    EarlyStop,
+    without_samples_needed,
+    without_tokens,
+)
 from lrmtest.analysis.sequential import SampleKey, SequentialGate
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.grading import grade
@@ -17,6 +21,7 @@ from lrmtest.grading.verdict import Verdict
 from lrmtest.models.engines.base import Request
 from lrmtest.plugin.generation.protocol import GenerationPlan
 from lrmtest.questions.place import Place
+from lrmtest.runs.looks import Look
 from lrmtest.runs.outcomes import SampleOutcome
 from lrmtest.runs.records import RunRecord, SampleRecord
 
@@ -96,19 +101,21 @@ class EarlyStopping:
         """Whether the gate has decided before all samples were there."""
         return self._gate.decision is not None
 
-    def decision(self) -> Decision:
-        """The gate's decision; when it has not decided early, that of the fixed gate."""
-        return self._gate.finish()
-
-    def apply(self, compared: ComparedRuns, dropped: Collection[str]) -> ComparedRuns:
+    def apply(
+        self, compared: ComparedRuns, dropped: Collection[str], look: Look | None = None
+    ) -> ComparedRuns:
         """Put the decision into a comparison, and what it saved.
 
         Args:
             compared: of the samples that `counted` gives, if generation was stopped.
             dropped: keys of the samples that were not generated.
+            look: what the fixed gate may spend, where the gate has not decided early.
         """
         early = self._facts(dropped) if dropped else None
-        return replace(compared, decision=self.decision(), early=early)
+        decision = self._gate.finish(look)
+        if compared.greedy:
+            decision = without_samples_needed(decision)
+        return replace(compared, decision=decision, early=early)
 
     def counted(self) -> tuple[SampleRecord, ...]:
         """The candidate's samples that the gate has counted: a fair part, as its order is."""

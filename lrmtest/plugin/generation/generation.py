@@ -34,6 +34,7 @@ from lrmtest.progress import Tell, silent
 from lrmtest.runs.claims import Claimant, Claims, beginning
 from lrmtest.runs.environment import environment
 from lrmtest.runs.manifest import ChatSection, SizeSection
+from lrmtest.runs.noise import known_noise
 from lrmtest.runs.records import RunHead, RunTiming
 from lrmtest.runs.run import Run, open_run
 from lrmtest.runs.store import Store
@@ -136,6 +137,10 @@ class Generation:
             self._run.describe(replace(self._run.manifest, size=SizeSection.from_json(sizes)))
         if chat := describe_chat(plan.spec, self._settings.engine_options):
             self._run.describe(replace(self._run.manifest, chat=ChatSection.from_json(chat)))
+        if plan.manifest.greedy and (
+            noise := known_noise(self._store.path.parent, plan.manifest.model)
+        ):
+            self._run.describe(replace(self._run.manifest, noise=noise))
         self._planned = set(keys)
         self._add_questions(plan.questions)
         own, others = self._claimed(plan.requests)

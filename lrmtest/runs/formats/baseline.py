@@ -85,8 +85,9 @@ def baseline_text(run: RunRecord) -> str:
         "tokens_estimated": run.tokens_estimated,
     }
     lines = [f"{json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
-    # The probe's answers would be most of the file, and serve the store alone.
-    kept = {name: value for name, value in run.manifest.to_json().items() if name != "probe"}
+    # The probe's answers would be most of the file, and serve the store alone, as do the looks.
+    told = run.manifest.to_json().items()
+    kept = {name: value for name, value in told if name not in ("probe", "looks")}
     manifest = json.dumps(kept, indent=1, sort_keys=True, allow_nan=False)
     lines.append(f'"manifest": {manifest},')
     questions = ",\n".join(_question_line(run.outcomes[key]) for key in sorted(run.outcomes))

@@ -1,0 +1,102 @@
+"""A session of pytest that a command runs: suites with one model, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lrmtest.errors import LrmtestError, UsageError
+from lrmtest.models.card import ModelCard
+from lrmtest.models.programs.foreground import run_in_foreground
+from lrmtest.models.resolve import resolve
+
+_TESTED = (0, 1)
+"""Exit statuses with which pytest says that all tests ran."""
+
+
+def split_words(text: str) -> list[str]:
+    """The words of `--pytest`, as a shell would split them.
+
+    Raises:
+        UsageError: it does not end.
+    """
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--pytest {text!r}: {error}", hint="close the quotes") from error
+
+
+def suite_path(name: str) -> str:
+    """What pytest is given for a suite's name or path."""
+    path = Path(name.partition("::")[0])
+    known = Path("suites") / name
+    if path.exists():
+        return name
+    if known.exists():
+        return str(known)
+    raise UsageError(
+        f"there is no suite {name!r} here", hint="give a file or folder of tests: suites/aime"
+    )
+
+
+def run_session(
+    model: str,
+    suites: Sequence[str],
+    more: Sequence[str],
+    reports_dir: Path,
+    card_files: Sequence[Path],
+    cards: Mapping[str, ModelCard],
+) -> str:
+    """Run the suites in a pytest of their own, so that one model is in memory at a time.
+
+    Returns:
+        The id of the run, as that pytest tells it: another session may have made a newer one of
+        a model with this name.
+
+    Raises:
+        LrmtestError: not all tests ran.
+    """
+    command = [sys.executable, "-m", "pytest", *suites, "--model", model]
+    command += ["--reports-dir", str(reports_dir)]
+    command += [word for path in card_files for word in ("--cards", str(path))]
+    command += ["-q", "--tb=no", "-rN", *more]
+    alone = shlex.join(command[1:])
+    with tempfile.TemporaryDirectory(prefix="lrmtest-") as folder:
+        summary = _summary_asked_for(more)
+        if summary is None:
+            summary = Path(folder) / "summary.json"
+            command += ["--summary-json", str(summary)]
+        summary.unlink(missing_ok=True)
+        status = run_in_foreground(command)
+        run_ids = _run_ids(summary)
+    name = resolve(model, cards).name
+    if status not in _TESTED or name not in run_ids:
+        raise LrmtestError(
+            f"testing {model} ended with exit status {status}",
+            hint="see above; the same command goes on from here, nothing generated is lost. "
+            f"Alone: {alone}",
+        )
+    return run_ids[name]
+
+
+def _summary_asked_for(more: Sequence[str]) -> Path | None:
+    """The file that the user wants pytest's summary in."""
+    found = None
+    for word, following in zip(more, [*more, ""][1:], strict=True):
+        flag, equals, value = word.partition("=")
+        if flag == "--summary-json":
+            found = Path(value if equals else following)
+    return found
+
+
+def _run_ids(summary: Path) -> dict[str, str]:
+    """The runs of a pytest, by their models' names; none if it did not come to its end."""
+    try:
+        runs = json.loads(summary.read_text(encoding="utf-8"))["runs"]
+        return {run["model"]: run["run_id"] for run in runs}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
