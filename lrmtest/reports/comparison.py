@@ -18,10 +18,10 @@ from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComp
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
     could_tell,
-    in_words,
     gate_promise,
     given_said,
     greedy_said,
+    in_words,
     look_said,
     told,
     would_decide,

@@ -19,8 +19,8 @@ from lrmtest.grading.verdict import FAILURE_CLASSES
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
     could_tell,
-    in_words,
     greedy_said,
+    in_words,
     look_said,
     told,
     would_decide,
