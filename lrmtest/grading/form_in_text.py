@@ -6,7 +6,15 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from lrmtest.grading.forms import FORMS, ReasoningForm, Tags, form_of, joined, own_form
+from lrmtest.grading.forms import (
+    DEFAULT_TAGS,
+    FORMS,
+    ReasoningForm,
+    Tags,
+    form_of,
+    joined,
+    own_form,
+)
 
 _STRIPPED = next(form for form in FORMS if form.name == "harmony-stripped")
 _IN_TEXT = [form for form in FORMS if not form.opens_with_prose]
@@ -14,12 +22,15 @@ _CLOSE_ONLY = [form for form in FORMS if form.opens_with_prose and form.closing.
 
 # Of what answers are written in, or what a page is: nothing that a model thinks between.
 _NO_REASONING = frozenset(
-    "answer response output solution final final_answer finalanswer result results conclusion "
-    "summary explanation_of_answer reply message text content article section header footer main "
-    "nav aside figure title head body html p div span a b i u s em strong code pre br hr ul ol li "
-    "dl dt dd table thead tbody tr td th sub sup small big blockquote q cite abbr img svg math "
-    "mrow mi mn mo msup msub mfrac msqrt h1 h2 h3 h4 h5 h6 center font kbd samp var mark del ins "
-    "label input form button select option script style link meta xml document doc".split()
+    """
+    answer response output solution final final_answer finalanswer result results conclusion summary
+    reply message text content article section header footer main nav aside figure title head body
+    html p div span a b i u s em strong code pre br hr ul ol li dl dt dd table thead tbody tr td th
+    sub sup small big blockquote q cite abbr img svg math mrow mi mn mo msup msub mfrac msqrt h1 h2
+    h3 h4 h5 h6 center font kbd samp var mark del ins label input form button select option script
+    style link meta xml document doc s bos eos im_start im_end start end begin_of_text user system
+    assistant endoftext
+    """.split()  # noqa: SIM905 - a list of a hundred words, a line each
 )
 _BLANKS = re.compile(r"\s*")
 _BLOCK = re.compile(
@@ -88,6 +99,15 @@ def _behind_blanks(text: str, start: int) -> int:
     found = _BLANKS.match(text, start)
     assert found is not None
     return found.end()
+
+
+@cache
+def closings_of(tags: Tags) -> re.Pattern[str]:
+    """Every closing that may end reasoning in a text of which so much is known."""
+    own = (form_of(DEFAULT_TAGS), form_of(tags))
+    named = {form.closing: None for form in (*own, *_IN_TEXT, *_CLOSE_ONLY) if form is not None}
+    # A form whose marks are words cannot be looked for as quickly; it is where it is known.
+    return joined((f"c{i}", closing) for i, closing in enumerate(named))
 
 
 def unknown_mark(text: str) -> str:

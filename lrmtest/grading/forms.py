@@ -278,6 +278,26 @@ def tags_of(value: object) -> Tags | None:
     return None
 
 
+def part_of_a_mark(token: str, tags: Tags) -> bool:
+    """Whether a special token is, or is a part of, a mark of the model's form.
+
+    Args:
+        token: the token's text.
+        tags: what is known of the form; every form counts where nothing is.
+    """
+    known = form_of(tags)
+    # Turns of many models begin as s1's answers do.
+    forms = FORMS if known is None else (known,)
+    return bool(token) and any(
+        token in form.tags[0]
+        or token in form.tags[1]
+        or _full(form.answer_end or "(?!)", token)
+        or _full(rf"{form.opening}|{form.closing}", token)
+        for form in forms
+        if form is known or form.name != "s1"
+    )
+
+
 @lru_cache(maxsize=64)
 def _of_pair(opening: str, closing: str) -> ReasoningForm:
     bare = opening.strip() or opening, closing.strip() or closing

@@ -140,9 +140,7 @@ def _said(text: str, parts: Parts) -> str:
     return parts.answer if parts.closed or parts.without_answer else text
 
 
-def _unfinished(
-    question: Question, completion: Completion, grader: Grader, tags: Tags
-) -> Verdict:
+def _unfinished(question: Question, completion: Completion, grader: Grader, tags: Tags) -> Verdict:
     """The verdict on a completion that ran out of its budget or was stopped in a loop."""
     text = completion.text
     loop = find_loop(text)

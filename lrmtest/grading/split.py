@@ -144,8 +144,9 @@ def put_together(
     around = pair_of(tags)
     text = _around(reasoning, answer, around, closed=closed, blank=blank)
     parts = split(text, tags)
+    wanted = _bare(answer, Parts("", answer, closed=True, opened=True)).answer if closed else ""
     got = (parts.closed, parts.reasoning.strip(), parts.answer.strip())
-    if got == (closed, reasoning.strip(), answer.strip()):
+    if got == (closed, reasoning.strip(), wanted.strip()):
         return text
     digest = hashlib.sha256(f"{len(reasoning)} {reasoning}{answer}".encode("utf-8", "replace"))
     number = digest.hexdigest()[:16]
@@ -170,9 +171,10 @@ def _unsealed(text: str, sealed: re.Match[str]) -> Parts:
         return Parts(text[begin:], "", closed=False, opened=True, form=form)
     start = end + len(closing)
     reasoning, answer = text[begin:end], text[start:]
-    return Parts(
+    parts = Parts(
         reasoning, answer, closed=True, opened=True, answer_start=start, closed_at=start, form=form
     )
+    return _bare(text, parts)
 
 
 @lru_cache(maxsize=8)

@@ -14,7 +14,12 @@ from lrmtest.analysis.flips import FLIP_KINDS, FlipKind
 from lrmtest.analysis.gate import Decision
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
-from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, told, would_decide
+from lrmtest.reports.comparison_words import (
+    TOKENS_NOT_COMPARED,
+    reasoning_warnings,
+    told,
+    would_decide,
+)
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import (
     UNKNOWN,
@@ -51,6 +56,7 @@ def comparison_view(
         )
     ]
     notes = [one_line(told(each), 300) for each in compared.told]
+    notes += [one_line(each, 500) for each in reasoning_warnings(compared)]
     notes += [f"allowed to differ: {one_line(str(each), 200)}" for each in compared.differences]
     if not compared.tokens_comparable:
         notes.append(TOKENS_NOT_COMPARED)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.reports.numbers import counted
 from lrmtest.runs.differences import Difference
+from lrmtest.runs.reasoning import warnings_of
 
 TOKENS_NOT_COMPARED = "tokens are not compared: one run counted them, the other estimated them"
 
@@ -19,6 +21,15 @@ _TOLD = {
 def told(difference: Difference) -> str:
     """A difference around the models, which may explain theirs."""
     return f"{_TOLD.get(difference.name, difference.name)} differ: {difference.values}"
+
+
+def reasoning_warnings(compared: ComparedRuns) -> list[str]:
+    """What may be wrong with verdicts on either side, because tags are not known."""
+    return [
+        f"{run.model}: {warning}"
+        for run in (compared.candidate, compared.baseline)
+        for warning in warnings_of(run.manifest.reasoning)
+    ]
 
 
 def would_decide(samples: int) -> str:
