@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Group
@@ -21,6 +22,7 @@ from lrmtest.reports.runs_table import (
     runs_table,
 )
 from lrmtest.reports.terminal import summary_table
+from lrmtest.runs.reasoning import ReasoningSeen, with_seen
 from lrmtest.runs.records import RunHead, RunRecord, by_question
 from lrmtest.runs.store import STORE_NAME, Store
 from lrmtest.suites.stored_graders import stored_grader
@@ -144,7 +146,9 @@ def _regrade(arguments: argparse.Namespace) -> int:
         }
         verdicts: list[tuple[str, Verdict]] = []
         changes = []
+        seen = ReasoningSeen(run.manifest.reasoning_tags)
         for stored in store.completions(run.run_id):
+            seen.look_at(stored.completion.text)
             question = questions.get(stored.place.question)
             if question is None:
                 continue
@@ -158,6 +162,8 @@ def _regrade(arguments: argparse.Namespace) -> int:
                     f"{_brief(stored.verdict)} -> {_brief(verdict)}"
                 )
         store.set_verdicts(run.run_id, verdicts)
+        _note_tags(store, run, seen)
+        run = store.run(run.run_id)
         lines = [f"{len(verdicts)} completions graded again, {len(changes)} verdicts changed"]
         lines += changes[:_MOST_CHANGES]
         if len(changes) > _MOST_CHANGES:
@@ -170,6 +176,16 @@ def _regrade(arguments: argparse.Namespace) -> int:
             )
         )
     return 0
+
+
+def _note_tags(store: Store, run: RunHead, seen: ReasoningSeen) -> None:
+    """Put into a run's manifest what its texts show of its reasoning tags."""
+    section = run.manifest.reasoning
+    known_by = section.known_by or ("card" if seen.tags else "texts")
+    section = with_seen(replace(section, tags=seen.tags, known_by=known_by), seen)
+    if section.to_json() == run.manifest.reasoning.to_json():
+        return
+    store.update_manifest(run.run_id, replace(run.manifest, reasoning=section))
 
 
 def _brief(verdict: Verdict) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from lrmtest.cli.output import complain, say
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
-from lrmtest.grading.split import DEFAULT_TAGS
+from lrmtest.grading.split import Tags
 from lrmtest.options.common import add_data_options, read_data_options
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.imported import imported_lines, new_ones
@@ -69,7 +69,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         "--tags",
         nargs=2,
         metavar=("OPEN", "CLOSE"),
-        help="the model's reasoning tags (default: <think> </think>)",
+        help="the model's reasoning tags (default: those that its texts show)",
     )
     add_data_options(parser.add_argument)
     parser.set_defaults(run=_import)
@@ -113,7 +113,7 @@ def _import(arguments: argparse.Namespace) -> int:
             f"see: lrmtest show {run.run_id}"
         )
         return 0
-    tags = tuple(arguments.tags) if arguments.tags else DEFAULT_TAGS
+    tags: Tags = tuple(arguments.tags) if arguments.tags else ()
     if not all(tags):
         raise UsageError("--tags: a tag is empty", hint="for example: --tags '[THINK]' '[/THINK]'")
     found = read_logs(file, chosen, tags)

@@ -20,6 +20,7 @@ from typing import Any, Literal
 
 from lrmtest.errors import UsageError
 from lrmtest.grading.completion import Completion
+from lrmtest.grading.forms import pair_of
 from lrmtest.grading.loops import find_loop
 from lrmtest.models.engines.base import Message
 from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
@@ -335,7 +336,7 @@ def _answered(
 ) -> str:
     """A completion as the model wrote it: with the token that ends a turn, if it ended it."""
     text = well_formed(completion.text)
-    opening = spec.card.reasoning_tags[0]
+    opening = pair_of(spec.reasoning_tags)[0]
     if prompt.rstrip().endswith(opening) and text.lstrip().startswith(opening):
         text = text.lstrip().removeprefix(opening)  # the prompt has it already
     if not completion.ran_out:

@@ -183,7 +183,7 @@ class _Making:
 
     @cached_property
     def _chat(self) -> ChatTokenizer:
-        return ChatTokenizer.load(self._parent.location, self._parent.card.reasoning_tags)
+        return ChatTokenizer.load(self._parent.location, self._parent.reasoning_tags)
 
     @cached_property
     def _material(self) -> Material | None:

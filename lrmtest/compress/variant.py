@@ -18,6 +18,7 @@ from typing import Any
 
 from lrmtest.bounded import DOCUMENT, read_json
 from lrmtest.errors import DataError, ModelError, UsageError
+from lrmtest.grading.forms import Tags
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import SAFE_NAME
 from lrmtest.models.folder_card import CARD_FILE
@@ -83,7 +84,7 @@ def write_variant_card(
         "max_tokens": parent.max_tokens,
         "temperature": parent.temperature,
         "top_p": parent.top_p,
-        "reasoning_tags": list(parent.reasoning_tags),
+        "reasoning_tags": _tags(parent.reasoning_tags),
         "system_prompt": parent.system_prompt,
         "note": harmless(note),
     }
@@ -98,6 +99,11 @@ def write_variant_card(
     if checkpoint:
         lines += ["", "[checkpoint]", *_lines(checkpoint)]
     (folder / CARD_FILE).write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def _tags(tags: Tags) -> str | list[str] | None:
+    """Tags as a card has them: a name, a pair, or nothing."""
+    return tags[0] if len(tags) == 1 else list(tags) or None
 
 
 def _lines(table: _Json) -> list[str]:

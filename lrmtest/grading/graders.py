@@ -12,7 +12,7 @@ from lrmtest.grading.label import grade_label
 from lrmtest.grading.loops import find_loop
 from lrmtest.grading.option import grade_option
 from lrmtest.grading.short_text import grade_short_text
-from lrmtest.grading.split import DEFAULT_TAGS, split
+from lrmtest.grading.split import Parts, Tags, split
 from lrmtest.grading.verdict import FailureClass, Grade, Verdict
 from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
 
@@ -93,7 +93,7 @@ word of an answer."""
 def grade(
     question: Question,
     completion: Completion,
-    tags: tuple[str, str] = DEFAULT_TAGS,
+    tags: Tags = (),
     grader: Grader = grade_by_kind,
 ) -> Verdict:
     """Grade one completion, honestly.
@@ -102,7 +102,8 @@ def grade(
       or looped when it was stopped for that or its tail repeats itself. What it would have
       answered is provisional: taken from the answer if the reasoning was closed, else from the
       unfinished text, and only what is committed there.
-    - A completion that ended by itself is graded on its answer; without a closing tag, whole.
+    - A completion that ended by itself is graded on its answer; without a closing tag, whole. But
+      where reasoning is in a channel of its own and no final one follows, nothing was answered.
     - So is one of which nothing says how it ended, but for reasoning that was opened and never
       closed: that is truncated.
     - What is longer than `MOST_GRADED` characters is graded by its end.
@@ -110,7 +111,7 @@ def grade(
     Args:
         question: what was asked.
         completion: what was generated.
-        tags: the model card's reasoning tags.
+        tags: what is known of the model's reasoning tags, see `lrmtest.grading.split.split`.
         grader: the suite's.
 
     Raises:
@@ -120,7 +121,7 @@ def grade(
     unclosed = parts.opened and not parts.closed
     if completion.ran_out or (completion.finish_reason == "unknown" and unclosed):
         return _unfinished(question, completion, grader, tags)
-    result = grader(question, (parts.answer if parts.closed else completion.text)[-MOST_GRADED:])
+    result = grader(question, _said(completion.text, parts)[-MOST_GRADED:])
     failure: FailureClass | None = None
     if not result.correct:
         failure = "no-answer" if result.extracted is None else "wrong"
@@ -134,9 +135,12 @@ def grade(
     )
 
 
-def _unfinished(
-    question: Question, completion: Completion, grader: Grader, tags: tuple[str, str]
-) -> Verdict:
+def _said(text: str, parts: Parts) -> str:
+    """What of a completion that ended by itself may hold its answer."""
+    return parts.answer if parts.closed or parts.without_answer else text
+
+
+def _unfinished(question: Question, completion: Completion, grader: Grader, tags: Tags) -> Verdict:
     """The verdict on a completion that ran out of its budget or was stopped in a loop."""
     text = completion.text
     loop = find_loop(text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from lrmtest.grading.forms import Tags
+
 
 @dataclass(frozen=True, slots=True)
 class Compression:
@@ -66,7 +68,8 @@ class ModelCard:
         max_tokens: budget to use when the user gives none, in place of the suite's.
         temperature, top_p: sampling defaults; None means the checkpoint's own
             ``generation_config.json``, else 0.6 and 0.95.
-        reasoning_tags: opening and closing tag around the reasoning.
+        reasoning_tags: opening and closing tag around the reasoning, or the name of a form of
+            `lrmtest.grading.forms`; empty where the card does not say.
         system_prompt: None sends no system message, as R1-family models want it.
         memory_gb: memory that weights and a working context need; None: estimated from
             parameters and bits per weight.
@@ -88,7 +91,7 @@ class ModelCard:
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
-    reasoning_tags: tuple[str, str] = ("<think>", "</think>")
+    reasoning_tags: Tags = ()
     system_prompt: str | None = None
     memory_gb: float | None = None
     dtype: str = ""

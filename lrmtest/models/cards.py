@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast, get_type_hints
 
 from lrmtest.bounded import read_toml
 from lrmtest.errors import UsageError
+from lrmtest.grading.forms import BY_NAME, Tags
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
 from lrmtest.models.engines.kinds import check_engine_name
 from lrmtest.models.paths import user_path
@@ -81,10 +82,10 @@ _KINDS: dict[Any, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
     float: ("a number", _is_number, float),
     float | None: ("a number", _is_number, float),
     tuple[str, ...]: ("a list of strings", _is_strings, tuple),
-    tuple[str, str]: (
-        "a list of two strings",
-        lambda value: _is_strings(value) and len(value) == 2,
-        tuple,
+    Tags: (
+        "a list of two strings, or the name of a known form",
+        lambda value: isinstance(value, str) or (_is_strings(value) and len(value) == 2),
+        lambda value: (value,) if isinstance(value, str) else tuple(value),
     ),
 }
 
@@ -257,7 +258,12 @@ def _checked(card: ModelCard, where: str) -> ModelCard:
         ("temperature", card.temperature, lambda v: v >= 0, "0 or more"),
         ("top_p", card.top_p, lambda v: 0 < v <= 1, "above 0 and at most 1"),
         ("memory_gb", card.memory_gb, lambda v: v > 0, "above 0"),
-        ("reasoning_tags", card.reasoning_tags, all, "two strings that are not empty"),
+        (
+            "reasoning_tags",
+            card.reasoning_tags,
+            lambda tags: all(tags) and (len(tags) != 1 or tags[0] in BY_NAME),
+            f"two strings that are not empty, or one of {', '.join(BY_NAME)}",
+        ),
         ("dtype", card.dtype or None, _matches(_FORMAT), "a word"),
         ("quantization", card.quantization or None, _matches(_FORMAT), "a word"),
         ("kv_cache_dtype", card.kv_cache_dtype or None, _matches(_FORMAT), "a word"),

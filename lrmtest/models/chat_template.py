@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lrmtest.bounded import DESCRIPTION, read_json, read_text
@@ -33,10 +33,17 @@ class ChatTemplate:
     Attributes:
         sha256: of its text; `NO_TEMPLATE` without one.
         source: the file, or the key in a GGUF file's metadata; empty without one.
+        text: the template itself; empty without one.
     """
 
     sha256: str = NO_TEMPLATE
     source: str = ""
+    text: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, text: str, source: str) -> ChatTemplate:
+        """A template of this text."""
+        return cls(template_sha256(text), source, text)
 
 
 def chat_template(location: str) -> ChatTemplate:
@@ -53,7 +60,7 @@ def chat_template(location: str) -> ChatTemplate:
     if path.suffix == ".gguf":
         found = read_gguf_header(path).metadata.get("tokenizer.chat_template")
         if isinstance(found, str):
-            return ChatTemplate(template_sha256(found), "tokenizer.chat_template")
+            return ChatTemplate.of(found, "tokenizer.chat_template")
         return ChatTemplate()
     for name, read in (
         ("chat_template.jinja", _text),
@@ -62,7 +69,7 @@ def chat_template(location: str) -> ChatTemplate:
     ):
         template = read(path / name)
         if template is not None:
-            return ChatTemplate(template_sha256(template), name)
+            return ChatTemplate.of(template, name)
     return ChatTemplate()
 
 

@@ -8,7 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from lrmtest.models.chat_template import ChatTemplate, chat_template, template_sha256
+from lrmtest.grading.forms import DEFAULT_TAGS
+from lrmtest.models.chat_template import ChatTemplate, chat_template
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.spec import ModelSpec
@@ -41,7 +42,9 @@ def describe_model(spec: ModelSpec, options: EngineOptions) -> dict[str, Any]:
             "bits_per_weight": card.compression.bits_per_weight,
             "sparsity": card.compression.sparsity,
         },
-        "reasoning_tags": list(card.reasoning_tags),
+        # Texts do not depend on them. They stay here so that completions keep their keys; what
+        # texts are split by, and how it is known, is in the manifest's section `reasoning`.
+        "reasoning_tags": list(card.reasoning_tags or DEFAULT_TAGS),
         "system_prompt": card.system_prompt,
         **kind.settings(spec, options),
     }
@@ -60,13 +63,22 @@ def describe_chat(spec: ModelSpec, options: EngineOptions) -> dict[str, str]:
     """
     if not kind_of(spec).has_files or not spec.location:
         return {}
-    given = _given_template([*spec.card.engine_args, *options.engine_args])
-    template = given or chat_template(spec.location)
+    template = template_of(spec, options)
     return {
         "template_sha256": template.sha256,
         "template_source": template.source,
         "tokenizer": tokenizer_identity(spec.location),
     }
+
+
+def template_of(spec: ModelSpec, options: EngineOptions) -> ChatTemplate:
+    """The template that makes the prompts of a model from files.
+
+    Raises:
+        ModelError: a file cannot be read.
+    """
+    given = _given_template([*spec.card.engine_args, *options.engine_args])
+    return given or chat_template(spec.location)
 
 
 def _given_template(arguments: Sequence[str]) -> ChatTemplate | None:
@@ -82,5 +94,5 @@ def _given_template(arguments: Sequence[str]) -> ChatTemplate | None:
     with suppress(OSError, ValueError):
         if file.is_file() and file.stat().st_size < _MOST_BYTES:
             text = file.read_text(encoding="utf-8")
-            return ChatTemplate(template_sha256(text), "an engine argument")
-    return ChatTemplate(template_sha256(given[-1]), "an engine argument")
+            return ChatTemplate.of(text, "an engine argument")
+    return ChatTemplate.of(given[-1], "an engine argument")

@@ -5,8 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lrmtest.grading.forms import Tags
+
 if TYPE_CHECKING:
     from lrmtest.models.card import ModelCard
+
+
+@dataclass(frozen=True, slots=True)
+class KnownTags:
+    """What is known of a model's reasoning tags before it has written anything.
+
+    Attributes:
+        tags: empty for nothing.
+        known_by: ``option``, ``card``, ``chat template`` or ``tokenizer``; empty for by nothing.
+        prefilled: the chat template ends a prompt with the opening tag.
+    """
+
+    tags: Tags = ()
+    known_by: str = ""
+    prefilled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +40,7 @@ class ModelSpec:
             and where the engine knows the model by its card alone.
         given: what the user called it.
         notices: what the user should know of how it was understood, one line each.
+        reasoning: what is known of its reasoning tags, once its files are on disk.
     """
 
     name: str
@@ -31,3 +49,9 @@ class ModelSpec:
     location: str = ""
     given: str = field(default="", compare=False)
     notices: tuple[str, ...] = field(default=(), compare=False)
+    reasoning: KnownTags | None = field(default=None, compare=False)
+
+    @property
+    def reasoning_tags(self) -> Tags:
+        """What is known of its reasoning tags; by its card alone before its files are there."""
+        return self.card.reasoning_tags if self.reasoning is None else self.reasoning.tags

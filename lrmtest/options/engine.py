@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 
+from lrmtest.errors import UsageError
+from lrmtest.grading.forms import BY_NAME, Tags
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.options.common import AddOption, at_least_0, at_least_1, number
 
@@ -100,6 +102,12 @@ def add_engine_options(add: AddOption) -> None:
         "--served-model", metavar="NAME", help="the model's name on an endpoint that serves several"
     )
     add(
+        "--reasoning-tags",
+        metavar="TAGS",
+        help="how the model marks its reasoning: 'OPEN CLOSE', or the name of a known form such "
+        "as harmony (default: by its card, its chat template, or what its texts show)",
+    )
+    add(
         "--no-loop-stop",
         action="store_true",
         help="let completions run on whose tail has provably become periodic",
@@ -137,6 +145,26 @@ def read_engine_options(option: argparse.Namespace) -> EngineOptions:
         device=option.device,
         tokenizer=option.tokenizer,
         served_model=option.served_model,
+        reasoning_tags=_tags(option.reasoning_tags),
         stop_loops=not option.no_loop_stop,
         max_restarts=option.max_restarts,
+    )
+
+
+def _tags(text: str | None) -> Tags:
+    """Reasoning tags as the user writes them.
+
+    Raises:
+        UsageError: neither two tags nor a known name.
+    """
+    match (text or "").split():
+        case []:
+            return ()
+        case [name] if name in BY_NAME:
+            return (name,)
+        case [opening, closing]:
+            return (opening, closing)
+    raise UsageError(
+        f"--reasoning-tags {text!r}: neither an opening and a closing tag nor a known form",
+        hint=f"--reasoning-tags '[THINK] [/THINK]', or one of {', '.join(BY_NAME)}",
     )

@@ -23,6 +23,7 @@ from lrmtest.reports.comparison_words import (
     greedy_said,
     in_words,
     look_said,
+    reasoning_warnings,
     told,
     would_decide,
 )
@@ -68,6 +69,7 @@ def comparison_view(
         )
     ]
     notes = [one_line(told(each), 300) for each in compared.told]
+    notes += [one_line(each, 500) for each in reasoning_warnings(compared)]
     notes += [f"allowed to differ: {one_line(str(each), 200)}" for each in compared.differences]
     if not compared.tokens_comparable:
         notes.append(TOKENS_NOT_COMPARED)

@@ -11,6 +11,7 @@ from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import counted
 from lrmtest.runs.differences import Difference
 from lrmtest.runs.manifest import NoiseSection
+from lrmtest.runs.reasoning import warnings_of
 
 TOKENS_NOT_COMPARED = "tokens are not compared: one run counted them, the other estimated them"
 
@@ -44,6 +45,15 @@ def could_tell(decision: Decision) -> str:
         accepted = " ".join(f"--allow-cannot-tell {suite}" for suite in alone)
         ways.append(f"accept it, and decide by the rest: {accepted}")
     return one_line(f"what helps: {'; '.join(ways)}", 300)
+
+
+def reasoning_warnings(compared: ComparedRuns) -> list[str]:
+    """What may be wrong with verdicts on either side, because tags are not known."""
+    return [
+        f"{run.model}: {warning}"
+        for run in (compared.candidate, compared.baseline)
+        for warning in warnings_of(run.manifest.reasoning)
+    ]
 
 
 def would_decide(decision: Decision) -> str:

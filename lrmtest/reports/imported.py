@@ -5,6 +5,7 @@ from __future__ import annotations
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import counted
 from lrmtest.runs.formats.imported import Disagreement, Imported
+from lrmtest.runs.reasoning import told_form, warnings_of
 
 _MOST_LISTED = 10
 _NAME_LIMIT = 200
@@ -18,6 +19,9 @@ def imported_lines(tool: str, imported: Imported) -> list[str]:
         f"{one_line(imported.suite, _NAME_LIMIT)}, graded, "
         f"{new_ones(imported.new, imported.completions)}; see: lrmtest show {run_id}"
     ]
+    if form := told_form(imported.reasoning):
+        lines.append(one_line(form, _NAME_LIMIT))
+    lines += [one_line(f"warning: {each}", 500) for each in warnings_of(imported.reasoning)]
     if imported.errors:
         lines.append(f"{counted(imported.errors, 'sample')} without an output: engine errors here")
     if imported.compared:

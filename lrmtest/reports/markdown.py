@@ -22,6 +22,7 @@ from lrmtest.reports.comparison_words import (
     greedy_said,
     in_words,
     look_said,
+    reasoning_warnings,
     told,
     would_decide,
 )
@@ -36,6 +37,7 @@ from lrmtest.reports.numbers import (
     percent,
     points_interval,
 )
+from lrmtest.runs.reasoning import warnings_of
 
 MOST_QUESTIONS = 100
 """Failed questions listed for each model; GitHub shows at most 1 MiB."""
@@ -81,6 +83,12 @@ def markdown_report(
     if summaries:
         parts.append(_results(summaries))
         parts.append(_legend(summaries))
+        warnings = [
+            f"- ⚠️ {literal(summary.model, _NAME_LIMIT)}: {literal(warning, 500)}"
+            for summary in summaries
+            for warning in warnings_of(summary.manifest.reasoning)
+        ]
+        parts += ["\n".join(warnings)] if warnings else []
     parts += [_comparison(each) for each in compared]
     for model, questions in (failed or {}).items():
         if questions:
@@ -152,6 +160,7 @@ def _comparison(compared: ComparedRuns) -> str:
     )
     parts = [title]
     notes = [f"- {literal(told(each), 300)}" for each in compared.told]
+    notes += [f"- {literal(each, 500)}" for each in reasoning_warnings(compared)]
     notes += [f"- allowed to differ: {literal(str(each), 200)}" for each in compared.differences]
     notes += [f"- {note}" for note in _notes(compared)]
     if notes:

@@ -12,6 +12,7 @@ from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.summary import Rate, RunSummary, SuiteSummary
 from lrmtest.reports.comparison_json import comparison_document
 from lrmtest.runs.files import write_whole
+from lrmtest.runs.reasoning import warnings_of
 
 SCHEMA = "lrmtest-summary/1"
 """Raised when a field is removed or changes its meaning, not when one is added."""
@@ -50,6 +51,7 @@ def _run(summary: RunSummary) -> dict[str, Any]:
         "run_id": summary.run_id,
         "model": summary.model,
         "manifest": summary.manifest.to_json(),
+        "warnings": warnings_of(summary.manifest.reasoning),
         "timing": {
             "wall_seconds": summary.timing.wall_seconds,
             "startup_seconds": summary.timing.startup_seconds,

@@ -20,8 +20,10 @@ from lrmtest.reports.comparison_words import noise_said
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count, counted, duration, interval_percent, percent
 from lrmtest.reports.tables import open_table, width_of
+from lrmtest.runs.reasoning import told_form, warnings_of
 
 _NAME_LIMIT = 60
+_WARNING_LIMIT = 400
 _LEAST_LABEL = 12
 # In the order of the failure classes.
 _OUTCOMES = ("wrong", "no answer", "truncated", "looped", "errors")
@@ -42,6 +44,8 @@ def summary_table(summaries: Sequence[RunSummary]) -> RenderableType:
     if any(_token_stats(row.suite) for row in rows if row.suite):
         parts.append(_Fitting(_tokens, rows))
     parts.append(Text("\n").join(_facts(summary) for summary in summaries))
+    if warnings := [line for summary in summaries for line in _warnings(summary)]:
+        parts.append(Text("\n").join(warnings))
     parts.append(_legend(summaries))
     spaced = [part for each in parts for part in (Text(), each)]
     return Group(*spaced[1:])
@@ -275,6 +279,8 @@ def _facts(summary: RunSummary) -> Text:
         )
     if summary.manifest.chat.template_sha256 == NO_TEMPLATE:
         facts.append("no chat template in its files")
+    if form := told_form(summary.manifest.reasoning):
+        facts.append(one_line(form, _WARNING_LIMIT))
     name = one_line(summary.model, _NAME_LIMIT)
     engine = summary.manifest.model.engine
     if summary.manifest.greedy and engine is not None and can_generate(engine):
@@ -282,6 +288,15 @@ def _facts(summary: RunSummary) -> Text:
         known = noise_said(noise) if noise.questions else f"not measured, lrmtest noise {name}"
         facts.append(f"temperature 0, the engine's noise: {known}")
     return Text.assemble((name, "bold"), ": ", ", ".join(facts) or "nothing generated")
+
+
+def _warnings(summary: RunSummary) -> list[Text]:
+    """What may make the verdicts of a run wrong."""
+    name = one_line(summary.model, _NAME_LIMIT)
+    return [
+        Text(f"{name}: {one_line(warning, _WARNING_LIMIT)}", style="yellow")
+        for warning in warnings_of(summary.manifest.reasoning)
+    ]
 
 
 def _legend(summaries: Sequence[RunSummary]) -> Text:

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lrmtest.errors import UsageError
+from lrmtest.grading.forms import form_of
 from lrmtest.models.engines.kinds import engine_family
 from lrmtest.runs.manifest import Manifest, Section
+from lrmtest.runs.reasoning import form_seen
 
 _OF_THE_RUN = {"temperature": "temperature", "top-p": "top_p"}
 _OF_THE_MODEL = {"system-prompt": "system_prompt", "loop-stop": "stop_loops"}
@@ -93,9 +95,9 @@ def told_differences(baseline: Manifest, candidate: Manifest) -> list[Difference
     families = [engine_family(side.model.engine, _server(side)) for side in sides]
     if all(families) and families[0] != families[1]:
         found.append(Difference("engine-family", "", *families))
-    tags = [side.model.reasoning_tags for side in sides]
+    tags = [_tags(side) for side in sides]
     if tags[0] and tags[1] and tags[0] != tags[1]:
-        found.append(Difference("reasoning-tags", "", " ".join(tags[0]), " ".join(tags[1])))
+        found.append(Difference("reasoning-tags", "", *tags))
     return found
 
 
@@ -106,6 +108,14 @@ def _template(manifest: Manifest) -> tuple[str, ...] | None:
         return manifest.chat.template_sha256, *([f"({source})"] if source else [])
     served = (manifest.model.served or {}).get("chat_template_sha256")
     return (served, "(as served)") if isinstance(served, str) else None
+
+
+def _tags(manifest: Manifest) -> str:
+    """The tags of a run; what its texts have shown comes before what was known."""
+    if seen := form_seen(manifest.reasoning):
+        return seen
+    known = form_of(manifest.reasoning_tags) or form_of(manifest.model.reasoning_tags or ())
+    return known.label if known is not None else ""
 
 
 def _tokenizer(manifest: Manifest) -> str:

@@ -13,7 +13,7 @@ from functools import partial
 from math import isfinite
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
-from lrmtest.grading.split import DEFAULT_TAGS
+from lrmtest.grading.forms import DEFAULT_TAGS, Tags, tags_of
 from lrmtest.models.engines.base import is_greedy
 from lrmtest.questions.data import Source
 from lrmtest.runs.keys import fingerprint
@@ -98,11 +98,6 @@ def _object(value: Any) -> Mapping[str, Any] | None:
     return value if isinstance(value, Mapping) else None
 
 
-def _tags(value: Any) -> tuple[str, str] | None:
-    tags = _texts(value)
-    return (tags[0], tags[1]) if tags is not None and len(tags) == 2 else None
-
-
 def _source(value: Any) -> Source | None:
     if not isinstance(value, Mapping):
         return None
@@ -122,7 +117,7 @@ _READERS: dict[Any, _Reader] = {
     bool | None: _flag,
     str | None: _text,
     tuple[str, ...] | None: _texts,
-    tuple[str, str] | None: _tags,
+    Tags | None: tags_of,
     Mapping[str, str] | None: _object,
     Mapping[str, Any] | None: _object,
     Source | None: _source,
@@ -184,7 +179,8 @@ class ModelSection(Section):
         engine: what generates with it.
         files: SHA-256 by file name.
         compression: how it was compressed.
-        reasoning_tags: opening and closing.
+        reasoning_tags: opening and closing, as they are part of the model's identity;
+            `Manifest.reasoning_tags` are those that texts are split by.
         system_prompt: what every conversation begins with.
         stop_loops: completions are stopped whose tail has become periodic.
         served: what an endpoint told of its model, and under ``probe`` a hash of the run's own
@@ -195,7 +191,7 @@ class ModelSection(Section):
     engine: str | None = None
     files: Mapping[str, str] | None = None
     compression: CompressionSection = field(default_factory=CompressionSection)
-    reasoning_tags: tuple[str, str] | None = None
+    reasoning_tags: Tags | None = None
     system_prompt: str | None = None
     stop_loops: bool | None = None
     served: Mapping[str, Any] | None = None
@@ -292,6 +288,30 @@ class ChatSection(Section):
     template_sha256: str | None = None
     template_source: str | None = None
     tokenizer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningSection(Section):
+    """How the model marks its reasoning, how that is known, and what its texts have shown.
+
+    Attributes:
+        tags: what is known: a pair, the name of a known form, or nothing.
+        known_by: ``option``, ``card``, ``chat template`` or ``tokenizer``; ``texts`` where only
+            they show it.
+        prefilled: the chat template ends a prompt with the opening tag.
+        texts: how many were looked at.
+        seen: how many of them are marked so, by the form's label; those of unknown marks too.
+        unknown: how many begin with something like an opening tag that no table has, by that.
+        long: how many are long, and nothing in them marks any reasoning.
+    """
+
+    tags: Tags | None = None
+    known_by: str | None = None
+    prefilled: bool | None = None
+    texts: int | None = None
+    seen: Mapping[str, Any] | None = None
+    unknown: Mapping[str, Any] | None = None
+    long: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,6 +416,7 @@ class Manifest(Section):
         size: how large the model is.
         engine: what the engine said of itself; empty until it runs.
         chat: how its prompts are made; empty where that is not known.
+        reasoning: how its reasoning is marked; empty in runs of lrmtest 0.1.
         self_test: of the engine; empty without one.
         probe: by what an endpoint's model is known again: its first answers to a few questions.
         imported: by suite, the log that it came from; empty for a run that was made here.
@@ -415,6 +436,7 @@ class Manifest(Section):
     size: SizeSection = field(default_factory=SizeSection)
     engine: EngineSection = field(default_factory=EngineSection)
     chat: ChatSection = field(default_factory=ChatSection)
+    reasoning: ReasoningSection = field(default_factory=ReasoningSection)
     self_test: SelfTestSection = field(default_factory=SelfTestSection)
     probe: Mapping[str, Any] | None = None
     imported: Mapping[str, ImportSection] = field(default_factory=dict)
@@ -439,9 +461,15 @@ class Manifest(Section):
         return is_greedy(self.temperature)
 
     @property
-    def reasoning_tags(self) -> tuple[str, str]:
-        """The model's opening and closing tag."""
-        return self.model.reasoning_tags or DEFAULT_TAGS
+    def reasoning_tags(self) -> Tags:
+        """What is known of the model's tags; nothing where only its texts can show them.
+
+        A run of lrmtest 0.1 has the usual pair where nobody had said anything.
+        """
+        if self.reasoning.known_by is not None:
+            return self.reasoning.tags or ()
+        tags = self.model.reasoning_tags or ()
+        return () if tags == DEFAULT_TAGS else tags
 
     def suite(self, name: str) -> SuiteSection:
         """A suite's section; an empty one of a suite that the run did not ask."""

@@ -286,7 +286,7 @@ class OpenAIEngine:
                     reply,
                     worker.client,
                     worker.facts,
-                    tags=self._spec.card.reasoning_tags,
+                    tags=self._spec.reasoning_tags,
                     count=self._count,
                 )
                 seed = request.seed if manners.seeds else None
@@ -345,7 +345,7 @@ class OpenAIEngine:
                 if manners.sends_no_ends is not None:
                     break
                 content = manners.content(short, worker.facts.body(short.sampling))
-                stream = ChatStream(self._spec.card.reasoning_tags, budget)
+                stream = ChatStream(self._spec.reasoning_tags, budget)
                 with suppress(BrokenAnswerError, RefusedError):
                     reply = await worker.client.chat(content, stream)
                     manners.doubt(reply)
@@ -355,7 +355,7 @@ class OpenAIEngine:
 
     def _stream(self, request: Request) -> ChatStream:
         return ChatStream(
-            self._spec.card.reasoning_tags,
+            self._spec.reasoning_tags,
             request.sampling.max_tokens,
             detector=self._detector() if self._detector else None,
             on_tokens=self._count_tokens,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lrmtest.grading.forms import Tags
 from lrmtest.progress import Tell, silent
 
 Note = Callable[[str, object], None]
@@ -30,6 +31,7 @@ class EngineOptions:
         tokenizer: folder, GGUF file or hub repository whose tokenizer counts tokens where
             the engine does not.
         served_model: the model's name on an endpoint; None asks the endpoint.
+        reasoning_tags: the model's, in place of what its card or its files say; empty for those.
         trust_remote_code: run Python code that comes with a checkpoint; off unless asked for.
         stop_loops: stop a streamed completion whose tail has provably become periodic.
         engine_args: further arguments for the server that lrmtest starts, passed on untouched.
@@ -60,6 +62,7 @@ class EngineOptions:
     dtype: str = "auto"
     tokenizer: str | None = None
     served_model: str | None = None
+    reasoning_tags: Tags = ()
     trust_remote_code: bool = False
     stop_loops: bool = True
     engine_args: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lrmtest.grading.completion import FinishReason
-from lrmtest.grading.split import split
+from lrmtest.grading.split import Tags, split
 
 CHARS_PER_TOKEN = 3.7
 """Characters of a reasoning trace per token.
@@ -18,7 +18,7 @@ def estimate_tokens(text: str) -> int:
     return round(len(text) / CHARS_PER_TOKEN)
 
 
-def reasoning_end(text: str, tags: tuple[str, str], finish_reason: FinishReason) -> int:
+def reasoning_end(text: str, tags: Tags, finish_reason: FinishReason) -> int:
     """Offset in `text` at which the reasoning ends, its closing tag included.
 
     Reasoning that was never closed is the whole text. Without any tag the template may have
@@ -29,7 +29,7 @@ def reasoning_end(text: str, tags: tuple[str, str], finish_reason: FinishReason)
     if not parts.closed:
         return len(text) if parts.opened or finish_reason in ("length", "loop") else 0
     if not parts.answer:  # whatever follows the tag is none
-        return text.rfind(tags[1]) + len(tags[1])
+        return parts.closed_at
     return parts.answer_start
 
 

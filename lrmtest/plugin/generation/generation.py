@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from lrmtest.errors import EngineError, LrmtestError
 from lrmtest.models.description import describe_chat
@@ -18,7 +19,7 @@ from lrmtest.models.engines.base import Delivery, Engine, Progress, Request
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.hardware import this_machine
 from lrmtest.models.sizes import known_sizes
-from lrmtest.models.spec import ModelSpec
+from lrmtest.models.spec import KnownTags, ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation.backlog import Backlog
 from lrmtest.plugin.generation.order import longest_first
@@ -35,6 +36,7 @@ from lrmtest.runs.claims import Claimant, Claims, beginning
 from lrmtest.runs.environment import environment
 from lrmtest.runs.manifest import ChatSection, SizeSection
 from lrmtest.runs.noise import known_noise
+from lrmtest.runs.reasoning import FIRST_TEXTS, section_of
 from lrmtest.runs.records import RunHead, RunTiming
 from lrmtest.runs.run import Run, open_run
 from lrmtest.runs.store import Store
@@ -141,6 +143,9 @@ class Generation:
             noise := known_noise(self._store.path.parent, plan.manifest.model)
         ):
             self._run.describe(replace(self._run.manifest, noise=noise))
+        reasoning = section_of(plan.spec.reasoning or KnownTags())
+        if self._run.manifest.reasoning.known_by != reasoning.known_by:
+            self._run.describe(replace(self._run.manifest, reasoning=reasoning))
         self._planned = set(keys)
         self._add_questions(plan.questions)
         own, others = self._claimed(plan.requests)
@@ -464,8 +469,21 @@ class Generation:
         """
         if self._engine is not None:
             self._engine.say_what_was_told()  # it may belong into the manifest of what is finished
+        self._look_at_texts()
         if self.complete and not (self._claims is not None and self._claims.others()):
             self._the_run.finish()
+
+    def _look_at_texts(self) -> None:
+        """Put into the manifest what the run's texts show of its reasoning's form."""
+        run, spec = self._the_run, self._spec
+        if spec is None:
+            return
+        most = FIRST_TEXTS if kind_of(spec).generates else None
+        stored = islice(self._store.completions(run.run_id), most)
+        texts = (one.completion.text for one in stored)
+        reasoning = section_of(spec.reasoning or KnownTags(), texts)
+        if reasoning.to_json() != run.manifest.reasoning.to_json():
+            run.describe(replace(run.manifest, reasoning=reasoning))
 
     def close(self) -> None:
         """Stop the engine, and leave to other sessions what has not arrived."""

@@ -173,7 +173,7 @@ class RunEngine:
             found = selftest.findings(
                 arrived[: len(probes)],
                 info,
-                self._spec.card.reasoning_tags,
+                self._spec.reasoning_tags,
                 load_counter(tokenizer) if tokenizer else None,
             )
             outcomes = arrived[len(probes) :]

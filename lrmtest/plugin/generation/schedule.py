@@ -15,6 +15,7 @@ from lrmtest.grading.verdict import Verdict
 from lrmtest.models.engines.base import Message, Request
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.fetch.files import fetch
+from lrmtest.models.known_tags import known_tags
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.attempt import Attempt
@@ -245,7 +246,7 @@ class Schedule:
         grader = suite.grader_for(question.kind)
         before = self._graded_here.get(request.key)
         if before is None or before[0] != grader:
-            verdict = grade(question, completion, self.spec.card.reasoning_tags, grader)
+            verdict = grade(question, completion, self.spec.reasoning_tags, grader)
             before = self._graded_here[request.key] = (grader, verdict)
         return completion, before[1]
 
@@ -318,6 +319,8 @@ class Schedule:
         if self._requests is None:
             if kind_of(self.spec).has_files:
                 self.spec = replace(self.spec, location=str(fetch(self.spec, tell=self._say)))
+            known = known_tags(self.spec, self._settings.engine_options)
+            self.spec = replace(self.spec, reasoning=known)
             self._requests = Requests(self.spec, self._settings)
         return self._requests
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lrmtest.grading.completion import Completion
+from lrmtest.grading.forms import Tags, pair_of
 from lrmtest.models.engines.base import Delivery, EngineInfo, Message, Request, Sampling
 
 KEY_PREFIX = "self-test-"
@@ -197,7 +198,7 @@ def prompts_found(asked: Sequence[Echo], outcomes: Sequence[Delivery], warnings:
 def findings(
     outcomes: Sequence[Delivery],
     info: EngineInfo,
-    tags: tuple[str, str],
+    tags: Tags,
     count_tokens: Callable[[str], int] | None,
 ) -> dict[str, Any]:
     """What the probes say, for the manifest.
@@ -205,7 +206,7 @@ def findings(
     Args:
         outcomes: of the `probes`, in their order.
         info: what the engine says of itself.
-        tags: the model card's reasoning tags.
+        tags: what is known of the model's reasoning tags.
         count_tokens: the client's own tokenizer, where it has one.
 
     Returns:
@@ -226,8 +227,8 @@ def findings(
     }
     if first.prompt_tokens == 0 and not first.tokens_estimated:
         warnings.append("the engine does not tell how many tokens the prompt has")
-    if first.text.count(tags[0]) > 1:
-        warnings.append(f"the completion opens its reasoning {first.text.count(tags[0])} times")
+    if (opened := first.text.count(pair_of(tags)[0])) > 1:
+        warnings.append(f"the completion opens its reasoning {opened} times")
     if first.completion_tokens > _TOKENS:
         warnings.append(
             f"asked for at most {_TOKENS} tokens, the engine gave {first.completion_tokens}"

@@ -22,6 +22,7 @@ from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
 from lrmtest.reports.html.table import NAME, RESULTS, flip_counts, table
 from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.runs.reasoning import warnings_of
 from lrmtest.runs.records import RunRecord
 
 _COSTS = ("tokens", "bits_per_weight", "sparsity", "parameters", "disk_gb", "memory_gb")
@@ -97,7 +98,9 @@ def _run(run: RunRecord, summary: RunSummary, label: str, *, baseline: bool) -> 
         "finished": run.finished,
         "baseline": baseline,
         "texts": run.store is not None,
-        "lacking": [one_line(each, 400) for each in run.lacking],
+        "lacking": [
+            one_line(each, 400) for each in (*run.lacking, *warnings_of(manifest.reasoning))
+        ],
         "method": one_line(compression.method or "", 60),
         "costs": {
             "bits_per_weight": compression.bits_per_weight,

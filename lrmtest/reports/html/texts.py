@@ -16,7 +16,7 @@ from typing import Any
 from lrmtest.analysis.traces import parting
 from lrmtest.errors import UsageError
 from lrmtest.grading.loops import find_loop
-from lrmtest.grading.split import told_apart
+from lrmtest.grading.split import Tags, told_apart
 from lrmtest.questions.question import Question
 from lrmtest.reports.escape import one_line, plain, size_of
 from lrmtest.reports.fold import how_graded
@@ -182,7 +182,7 @@ def _prompt(stored: StoredQuestion) -> list[list[str]]:
     return [[plain(role, 40), plain(text, _PROMPT)] for role, text in stored.prompt]
 
 
-def _sample(stored: StoredCompletion, tags: tuple[str, str]) -> dict[str, Any]:
+def _sample(stored: StoredCompletion, tags: Tags) -> dict[str, Any]:
     completion, verdict = stored.completion, stored.verdict
     reasoning, answer = told_apart(completion.text, tags, ran_out=completion.ran_out)
     sample: dict[str, Any] = {

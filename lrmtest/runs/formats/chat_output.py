@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lrmtest.grading.completion import FinishReason
+from lrmtest.grading.split import Tags, put_together
+from lrmtest.models.engines.http.content import REASONING_FIELDS, REASONING_PARTS, text_of_part
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.runs.formats.log import count_or_none, seconds_or_none, shortened, word_of
 
@@ -37,7 +39,7 @@ def section(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def output_of(
     output: Mapping[str, Any],
-    tags: tuple[str, str],
+    tags: Tags,
     *,
     attachments: Attachments,
     ran_out: str = "",
@@ -110,6 +112,9 @@ def contents(content: Any, attachments: Attachments) -> Iterator[tuple[str, str]
         if not isinstance(part, Mapping):
             continue
         kind = part.get("type")
+        if kind in REASONING_PARTS and kind != "reasoning":
+            yield "reasoning", text_of_part(part)
+            continue
         text = part.get("reasoning") if kind == "reasoning" else part.get("text")
         if kind == "reasoning" and (not text or part.get("redacted") is True):
             text = part.get("summary")
@@ -119,27 +124,30 @@ def contents(content: Any, attachments: Attachments) -> Iterator[tuple[str, str]
 
 def _parts(message: Mapping[str, Any], attachments: Attachments) -> Iterator[tuple[str, str]]:
     """The parts of the model's message; older releases have its reasoning beside the text."""
-    reasoning = message.get("reasoning") or message.get("reasoning_content")
+    reasoning = next((message[name] for name in REASONING_FIELDS if message.get(name)), None)
     if isinstance(reasoning, str):
         yield "reasoning", _attached(reasoning, attachments)
+    elif isinstance(reasoning, list | dict):
+        yield "reasoning", text_of_part(reasoning)
     yield from contents(message.get("content"), attachments)
 
 
-def with_tags(
-    reasoning: str, answer: str, tags: tuple[str, str], finish: FinishReason | None
-) -> str:
+def text_of_message(message: Mapping[str, Any]) -> tuple[str, str]:
+    """Reasoning and answer of an endpoint's message, in whatever form it has them."""
+    parts = list(_parts(message, {}))
+    return (
+        "\n".join(text for kind, text in parts if kind == "reasoning"),
+        "".join(text for kind, text in parts if kind != "reasoning"),
+    )
+
+
+def with_tags(reasoning: str, answer: str, tags: Tags, finish: FinishReason | None) -> str:
     """The message as the model wrote it: reasoning between its tags, then the answer."""
-    if not reasoning:
-        return answer
-    opening, closing = tags
-    if finish == "length" and not answer:
-        return f"{opening}\n{reasoning}"
-    return f"{opening}\n{reasoning}\n{closing}\n\n{answer}"
+    closed = bool(answer) or finish == "stop"
+    return put_together(reasoning, answer, tags, closed=closed, blank=True)
 
 
-def _text(
-    parts: Sequence[tuple[str, str]], tags: tuple[str, str], finish: FinishReason | None
-) -> str:
+def _text(parts: Sequence[tuple[str, str]], tags: Tags, finish: FinishReason | None) -> str:
     reasoning = "\n".join(text for kind, text in parts if kind == "reasoning")
     answer = "".join(text for kind, text in parts if kind != "reasoning")
     return with_tags(reasoning, answer, tags, finish)

@@ -17,12 +17,14 @@ from typing import Any
 
 from lrmtest.errors import DataError
 from lrmtest.grading.completion import FinishReason
+from lrmtest.grading.split import Tags
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.runs.formats.chat_output import (
     asked_conversation,
     messages_of,
     output_of,
     section,
+    text_of_message,
     with_tags,
 )
 from lrmtest.runs.formats.json_rows import json_rows
@@ -56,7 +58,7 @@ def is_evalscope_row(row: Mapping[str, Any]) -> bool:
     return newer or ("choices" in row and {"raw_input", "answer_id"} <= row.keys())
 
 
-def read_evalscope_log(path: Path, tags: tuple[str, str]) -> Log:
+def read_evalscope_log(path: Path, tags: Tags) -> Log:
     """One dataset's outputs, with the reviews and the settings beside them.
 
     Args:
@@ -186,7 +188,7 @@ def _older_review(row: Mapping[str, Any]) -> _Review:
 
 
 def _samples(
-    path: Path, places: Mapping[str, str], reviews: Mapping[str, _Review], tags: tuple[str, str]
+    path: Path, places: Mapping[str, str], reviews: Mapping[str, _Review], tags: Tags
 ) -> Iterator[LogSample]:
     for place, row in json_rows(path, _HINT):
         index = _index(row, place)
@@ -206,16 +208,14 @@ def _samples(
             )
 
 
-def _newer_sample(row: Mapping[str, Any], place: str, tags: tuple[str, str]) -> Iterator[LogSample]:
+def _newer_sample(row: Mapping[str, Any], place: str, tags: Tags) -> Iterator[LogSample]:
     conversation = asked_conversation(row.get("messages"), {})
     output, error = output_of(section(row, "model_output"), tags, attachments={})
     asked = [text for role, text in conversation if role != "system"]
     yield _sample(place, conversation, asked, row.get("metadata"), output, error)
 
 
-def _older_samples(
-    row: Mapping[str, Any], place: str, tags: tuple[str, str]
-) -> Iterator[LogSample]:
+def _older_samples(row: Mapping[str, Any], place: str, tags: Tags) -> Iterator[LogSample]:
     asked = list(texts_of(row.get("raw_input")))
     origin = section(row, "origin_prompt") or section(row, "raw_input")
     conversation = messages_of(origin.get("messages"), {})
@@ -261,19 +261,13 @@ def _sample(
 
 
 def _endpoint_output(
-    choice: Mapping[str, Any], usage: Mapping[str, Any], tags: tuple[str, str]
+    choice: Mapping[str, Any], usage: Mapping[str, Any], tags: Tags
 ) -> RecordedOutput | None:
     """An endpoint's choice; None where it has neither a text nor an end."""
     message = section(choice, "message")
     word = word_of(choice.get("finish_reason"))
     finish = _FINISH.get(word)
-    answer, reasoning = message.get("content"), message.get("reasoning_content")
-    text = with_tags(
-        reasoning if isinstance(reasoning, str) else "",
-        answer if isinstance(answer, str) else "",
-        tags,
-        finish,
-    )
+    text = with_tags(*text_of_message(message), tags, finish)
     if not text or word == "content_filter":
         return None
     return RecordedOutput(

@@ -10,13 +10,16 @@ from typing import Any
 
 from lrmtest.errors import DataError, UsageError
 from lrmtest.grading import Completion, Verdict, grade
+from lrmtest.grading.split import DEFAULT_TAGS, Tags
 from lrmtest.models.engines.recorded.completion import recorded_completion
+from lrmtest.models.spec import KnownTags
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.runs.formats.assign import LogQuestions
 from lrmtest.runs.formats.log import Log, LogSample, Skipped
 from lrmtest.runs.keys import fingerprint
-from lrmtest.runs.manifest import ImportSection, Manifest, SuiteSection
+from lrmtest.runs.manifest import ImportSection, Manifest, ReasoningSection, SuiteSection
+from lrmtest.runs.reasoning import ReasoningSeen, section_of, together, with_seen
 from lrmtest.runs.records import RunHead
 from lrmtest.runs.store import Store
 from lrmtest.suites.stored_graders import stored_grader
@@ -54,6 +57,7 @@ class Imported:
         compared: completions that the log's own grader calls plainly right or wrong.
         disagreements: those of them that are graded otherwise here.
         marks: by what the log graded them, in the tool's words.
+        reasoning: how its texts mark reasoning.
         remarks: what the log's reader found worth telling.
     """
 
@@ -67,6 +71,7 @@ class Imported:
     disagreements: tuple[Disagreement, ...]
     skipped: tuple[Skipped, ...] = ()
     marks: tuple[str, ...] = ()
+    reasoning: ReasoningSection = field(default_factory=ReasoningSection)
     remarks: tuple[str, ...] = ()
 
 
@@ -98,13 +103,15 @@ class CheckedLog:
         assignment: finds the questions.
         tags: the model's reasoning tags.
         verdicts: of its samples in their order; None for one without a completion.
+        reasoning: how its texts mark reasoning.
         left_out: what nothing becomes of.
     """
 
     log: Log
     assignment: LogQuestions
-    tags: tuple[str, str]
+    tags: Tags
     verdicts: tuple[Verdict | None, ...]
+    reasoning: ReasoningSection
     left_out: _LeftOut
 
     def samples(self) -> Iterator[tuple[_Placed, Completion | None, Verdict | None]]:
@@ -114,7 +121,7 @@ class CheckedLog:
             yield placed, completion, verdict
 
 
-def check_log(log: Log, assignment: LogQuestions, tags: tuple[str, str]) -> CheckedLog:
+def check_log(log: Log, assignment: LogQuestions, tags: Tags) -> CheckedLog:
     """Read and grade a whole log, before anything is written and anybody kept from writing.
 
     Args:
@@ -126,12 +133,18 @@ def check_log(log: Log, assignment: LogQuestions, tags: tuple[str, str]) -> Chec
         DataError: a malformed sample, or none that can be placed.
     """
     left_out = _LeftOut()
-    verdicts = [
-        None if completion is None else _verdict(assignment.suite, placed, completion, tags)
-        for placed, completion in _completions(log, assignment, tags, left_out)
-    ]
+    verdicts: list[Verdict | None] = []
+    seen = ReasoningSeen(tags)
+    for placed, completion in _completions(log, assignment, tags, left_out):
+        if completion is None:
+            verdicts.append(None)
+            continue
+        seen.look_at(completion.text)
+        verdicts.append(_verdict(assignment.suite, placed, completion, tags))
     if verdicts:
-        return CheckedLog(log, assignment, tags, tuple(verdicts), left_out)
+        known = KnownTags(tags, "option" if tags else "")
+        reasoning = with_seen(section_of(known), seen)
+        return CheckedLog(log, assignment, tags, tuple(verdicts), reasoning, left_out)
     if left_out.questions:
         raise DataError(
             f"{log.file}: none of its questions is in suite {assignment.suite}",
@@ -145,7 +158,7 @@ def check_log(log: Log, assignment: LogQuestions, tags: tuple[str, str]) -> Chec
 
 
 def import_log(
-    store: Store, log: Log, assignment: LogQuestions, *, name: str, tags: tuple[str, str]
+    store: Store, log: Log, assignment: LogQuestions, *, name: str, tags: Tags
 ) -> Imported:
     """Check a log and write it, see `check_log` and `write_log`."""
     return write_log(store, check_log(log, assignment, tags), name=name)
@@ -214,6 +227,7 @@ def _write(store: Store, checked: CheckedLog, name: str) -> Imported:
     )
     samples = len(checked.verdicts)
     _describe_suite(store, run, log, assignment, questions, samples, origin)
+    _describe_reasoning(store, run.run_id, checked.reasoning, new=bool(new))
     store.finish_run(run.run_id)
     return Imported(
         run=run,
@@ -226,17 +240,18 @@ def _write(store: Store, checked: CheckedLog, name: str) -> Imported:
         disagreements=tuple(disagreements),
         skipped=tuple(checked.left_out.skipped.values()),
         marks=tuple(mark for mark in marks if mark),
+        reasoning=checked.reasoning,
         remarks=log.remarks,
     )
 
 
-def _verdict(suite: str, placed: _Placed, completion: Completion, tags: tuple[str, str]) -> Verdict:
+def _verdict(suite: str, placed: _Placed, completion: Completion, tags: Tags) -> Verdict:
     question = placed.question
     return grade(question, completion, tags, stored_grader(suite, question.kind))
 
 
 def _completions(
-    log: Log, assignment: LogQuestions, tags: tuple[str, str], left_out: _LeftOut
+    log: Log, assignment: LogQuestions, tags: Tags, left_out: _LeftOut
 ) -> Iterator[tuple[_Placed, Completion | None]]:
     """The samples whose question is known, with their completions; None where there is none.
 
@@ -285,9 +300,7 @@ def _key(log: Log, suite: str, placed: _Placed) -> str:
     )
 
 
-def _open_run(
-    store: Store, log: Log, assignment: LogQuestions, name: str, tags: tuple[str, str]
-) -> RunHead:
+def _open_run(store: Store, log: Log, assignment: LogQuestions, name: str, tags: Tags) -> RunHead:
     identity = fingerprint({"tool": log.tool, "invocation": log.invocation, "model": name})
     for run in store.runs(identity=identity):
         known = run.manifest.imported.get(assignment.suite)
@@ -303,7 +316,7 @@ def _open_run(
                 "name": name,
                 "engine": log.tool,
                 "served_model": log.model,
-                "reasoning_tags": list(tags),
+                "reasoning_tags": list(tags or DEFAULT_TAGS),
             },
             **log.settings,
             "suites": {},
@@ -341,6 +354,15 @@ def _describe_suite(
             imported={**manifest.imported, name: origin},
         ),
     )
+
+
+def _describe_reasoning(store: Store, run_id: str, section: ReasoningSection, *, new: bool) -> None:
+    """Put what a log's texts show to what those of the run's other suites did."""
+    head = store.head(run_id)
+    if head is None or (head.manifest.reasoning.texts and not new):
+        return  # the log was imported before
+    reasoning = together(head.manifest.reasoning, section)
+    store.update_manifest(run_id, replace(head.manifest, reasoning=reasoning))
 
 
 def _timestamp(created: str) -> str:

@@ -19,6 +19,7 @@ from typing import Any, TextIO
 
 from lrmtest.errors import StoreError, UsageError
 from lrmtest.grading import Completion, Verdict, split
+from lrmtest.grading.split import Tags
 from lrmtest.runs.files import replacing
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.records import RunHead, StoredCompletion, StoredError, StoredQuestion
@@ -233,7 +234,7 @@ class _SuiteLog:
         }
 
 
-def _answered(stored: StoredCompletion, model: str, tags: tuple[str, str]) -> dict[str, Any]:
+def _answered(stored: StoredCompletion, model: str, tags: Tags) -> dict[str, Any]:
     """What a completion adds to a sample."""
     completion = stored.completion
     content = _content(completion, tags)
@@ -275,7 +276,7 @@ def _timing(finished: datetime, seconds: float) -> dict[str, Any]:
     }
 
 
-def _content(completion: Completion, tags: tuple[str, str]) -> list[dict[str, Any]]:
+def _content(completion: Completion, tags: Tags) -> list[dict[str, Any]]:
     parts = split(completion.text, tags)
     reasoning, answer = parts.reasoning, parts.answer
     if completion.ran_out and not parts.closed:

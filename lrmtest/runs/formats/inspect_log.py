@@ -13,7 +13,7 @@ from typing import Any
 
 from lrmtest.bounded import parse_json
 from lrmtest.errors import DataError
-from lrmtest.grading.split import DEFAULT_TAGS
+from lrmtest.grading.split import Tags
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.runs.formats.chat_output import asked_conversation, messages_of, output_of, section
 from lrmtest.runs.formats.json_rows import json_document
@@ -39,7 +39,7 @@ _RAN_OUT = frozenset(("context", "time", "working", "token", "cost"))
 _LogSamples = Iterator[LogSample]
 
 
-def read_inspect_log(path: Path, tags: tuple[str, str] = DEFAULT_TAGS) -> Log:
+def read_inspect_log(path: Path, tags: Tags = ()) -> Log:
     """A log of inspect_ai.
 
     Args:
@@ -142,7 +142,7 @@ def _remarks(header: Mapping[str, Any]) -> Iterator[str]:
     yield f"its run did not end well: {status}{told}; what it has{planned} is read"
 
 
-def _read(samples: Iterator[tuple[str, Mapping[str, Any]]], tags: tuple[str, str]) -> _LogSamples:
+def _read(samples: Iterator[tuple[str, Mapping[str, Any]]], tags: Tags) -> _LogSamples:
     """The samples, marked by the first scorer that calls any of them right or wrong."""
     scorer = ""
     for place, raw in samples:
@@ -155,7 +155,7 @@ def _read(samples: Iterator[tuple[str, Mapping[str, Any]]], tags: tuple[str, str
         yield replace(sample, passed=passed, mark=scorer)
 
 
-def _sample(raw: Mapping[str, Any], place: str, tags: tuple[str, str]) -> LogSample:
+def _sample(raw: Mapping[str, Any], place: str, tags: Tags) -> LogSample:
     for name in ("id", "input"):
         if name not in raw:
             raise DataError(f"{place}: field {name!r} is missing", hint=_HINT)
@@ -187,7 +187,7 @@ def _targets(value: Any) -> tuple[str, ...]:
 
 
 def _output(
-    raw: Mapping[str, Any], attachments: Mapping[str, Any], tags: tuple[str, str]
+    raw: Mapping[str, Any], attachments: Mapping[str, Any], tags: Tags
 ) -> tuple[RecordedOutput | None, str]:
     """What was generated, or why nothing was."""
     if raw.get("error"):

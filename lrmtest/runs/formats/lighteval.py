@@ -16,6 +16,7 @@ from typing import Any
 
 from lrmtest.bounded import MOST_VALUES
 from lrmtest.errors import DataError, UsageError
+from lrmtest.grading.split import Tags
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.runs.formats.chat_output import section, with_tags
 from lrmtest.runs.formats.json_rows import json_document
@@ -52,7 +53,7 @@ def is_details(columns: list[str]) -> bool:
     return _newer(columns) is not None or {"predictions", "full_prompt"} <= set(columns)
 
 
-def read_lighteval_log(path: Path, tags: tuple[str, str]) -> Log:
+def read_lighteval_log(path: Path, tags: Tags) -> Log:
     """One task's details, with what the results file says of the run.
 
     Args:
@@ -248,7 +249,7 @@ def _flat(tokens: Any) -> Any:
     return tokens
 
 
-def _samples_of(row: _Row, place: str, tags: tuple[str, str]) -> Iterator[LogSample]:
+def _samples_of(row: _Row, place: str, tags: Tags) -> Iterator[LogSample]:
     doc, response = section(row, "doc"), section(row, "model_response")
     query = doc.get("query")
     if not isinstance(query, str):
@@ -294,9 +295,7 @@ def _specific(doc: _Row) -> Iterator[str]:
             yield from texts_of(value)
 
 
-def _output(
-    response: _Row, index: int, text: str | None, tags: tuple[str, str]
-) -> RecordedOutput | None:
+def _output(response: _Row, index: int, text: str | None, tags: Tags) -> RecordedOutput | None:
     reasoning = _at(response.get("reasonings"), index)
     whole = text or ""
     if isinstance(reasoning, str) and reasoning.strip():

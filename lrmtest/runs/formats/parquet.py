@@ -13,6 +13,7 @@ from typing import Any
 
 from lrmtest.errors import UsageError
 from lrmtest.grading import split
+from lrmtest.grading.split import Tags
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.runs.files import replacing
@@ -136,7 +137,7 @@ def _question(question: Question | None) -> dict[str, Any]:
     return {"kind": question.kind, "references": list(question.references)}
 
 
-def _completion(stored: StoredCompletion, tags: tuple[str, str]) -> dict[str, Any]:
+def _completion(stored: StoredCompletion, tags: Tags) -> dict[str, Any]:
     completion, verdict = stored.completion, stored.verdict
     parts = split(completion.text, tags)
     row = completion_to_row(stored)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrmtest.errors import DataError, LrmtestError, UsageError
+from lrmtest.grading.split import Tags
 from lrmtest.runs.formats.detect import LogFormat, detect_format
 from lrmtest.runs.formats.evalscope import read_evalscope_log
 from lrmtest.runs.formats.harness import read_harness_log, read_harness_results
@@ -33,7 +34,7 @@ class Logs:
     refused: tuple[str, ...]
 
 
-def read_logs(path: Path, chosen: LogFormat | None, tags: tuple[str, str]) -> Logs:
+def read_logs(path: Path, chosen: LogFormat | None, tags: Tags) -> Logs:
     """The logs in a file, or those in a folder and below.
 
     Args:
@@ -68,7 +69,7 @@ def read_logs(path: Path, chosen: LogFormat | None, tags: tuple[str, str]) -> Lo
     return Logs(tuple(logs), tuple(str(error) for error in refused))
 
 
-def _read(path: Path, found: LogFormat, tags: tuple[str, str]) -> list[Log]:
+def _read(path: Path, found: LogFormat, tags: Tags) -> list[Log]:
     if found == "lm-eval":
         whole = path.name.removesuffix(".gz").endswith(".json") and first_byte(path, "") == b"{"
         return read_harness_results(path) if whole else [read_harness_log(path)]

@@ -12,14 +12,16 @@ from typing import Any
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.unicode import quote
 
-_REASONING_FIELDS = (
+REASONING_FIELDS = (
     "reasoning_content",
     "reasoning",
     "thinking",
     "reasoning_text",
     "reasoning_details",
 )
-_REASONING_PARTS = ("thinking", "reasoning", "reasoning.text", "reasoning.summary", "thought")
+"""Fields of a message that hold its reasoning apart from the answer."""
+REASONING_PARTS = ("thinking", "reasoning", "reasoning.text", "reasoning.summary", "thought")
+"""Types of the parts of a message that are reasoning."""
 _SILENT_PARTS = ("redacted_thinking", "reasoning.encrypted", "tool_use", "tool_call", "function")
 _TEXT_KEYS = ("text", "content", "thinking", "reasoning", "summary", "refusal", "value")
 _MOST_NESTED = 8
@@ -39,11 +41,19 @@ def texts_of(message: dict[str, Any]) -> tuple[str, str]:
     answer, inner = (content, "") if isinstance(content, str) else _read(content, "content")
     if not answer:
         answer = _read(message.get("refusal"), "refusal")[0]
-    for field in _REASONING_FIELDS:
+    for field in REASONING_FIELDS:
         value = message.get(field)
         if value and (reasoning := "".join(_read(value, field))):
             return reasoning + inner, answer
     return inner, answer
+
+
+def text_of_part(part: object) -> str:
+    """All the text in a part of a message, in a log; what can be none is left out."""
+    try:
+        return "".join(reversed(_read(part, "part")))
+    except (BrokenAnswerError, RefusedError):
+        return ""
 
 
 def _read(value: object, field: str, depth: int = 0) -> tuple[str, str]:
@@ -65,8 +75,8 @@ def _read(value: object, field: str, depth: int = 0) -> tuple[str, str]:
     for key in _TEXT_KEYS:
         if isinstance(inside := value.get(key), str | list | dict):
             text, thought = _read(inside, field, depth + 1)
-            return ("", text + thought) if kind in _REASONING_PARTS else (text, thought)
-    if isinstance(kind, str) and "text" not in kind and kind not in _REASONING_PARTS:
+            return ("", text + thought) if kind in REASONING_PARTS else (text, thought)
+    if isinstance(kind, str) and "text" not in kind and kind not in REASONING_PARTS:
         raise RefusedError(
             f"the server answers with a part of type {quote(kind, 40)!r}, which is no text",
             hint="serve a model that writes text, or have the server send nothing else",

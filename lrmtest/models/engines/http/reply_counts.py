@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from lrmtest.grading.completion import Completion
+from lrmtest.grading.split import Tags
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.server_facts import ServerFacts, count_tokens
 from lrmtest.models.engines.http.stream import ChatReply
@@ -17,7 +18,7 @@ async def completion_of(
     client: ChatClient,
     facts: ServerFacts,
     *,
-    tags: tuple[str, str],
+    tags: Tags,
     count: Callable[[str], int] | None,
 ) -> Completion:
     """The completion that `reply` is, with every token count that can be had.
@@ -30,7 +31,7 @@ async def completion_of(
         reply: the answer.
         client: asks the server's tokenizer.
         facts: what the server is.
-        tags: the model's reasoning tags.
+        tags: what is known of the model's reasoning tags.
         count: the tokenizer here, if there is one.
     """
 

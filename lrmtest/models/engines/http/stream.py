@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lrmtest.grading.completion import FinishReason
+from lrmtest.grading.form_in_text import closings_of
+from lrmtest.grading.forms import Tags, pair_of
 from lrmtest.grading.sentences import ends_a_sentence
+from lrmtest.grading.split import put_together
 from lrmtest.models.engines.http.content import texts_of
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.finish_reasons import FinishMeaning, finish_word, meaning_of
@@ -23,6 +26,7 @@ _MAX_CHARS_PER_TOKEN = 256  # no vocabulary in use has a longer token
 _MAX_PIECES_PER_TOKEN = 8  # gateways cut a token's text into a few pieces, never into many
 _MAX_BYTES_PER_TOKEN = 8192
 _MAX_COUNT = 1 << 40
+_LONGEST_CLOSING = 64  # characters of a closing tag that pieces of text may cut in two
 _MOST_CLOSINGS = 1024  # a model that repeats the tag to its budget needs no more of them
 
 _PROMPT_TOKENS = ("prompt_tokens", "input_tokens")
@@ -84,7 +88,8 @@ class ChatStream:
     """Collects one completion; `add` takes each object in the order in which it came.
 
     Servers with a reasoning parser send the reasoning apart and drop the tags; they are put back,
-    so that every engine's text reads the same: opening tag, reasoning, closing tag, answer.
+    so that every engine's text reads the same: opening tag, reasoning, closing tag, answer. Where
+    reasoning or answer have tags in them, others are put around, see `put_together`.
 
     Attributes:
         pieces: pieces of text so far.
@@ -93,7 +98,7 @@ class ChatStream:
         max_bytes: what an answer within the budget can take on the wire at most.
 
     Args:
-        tags: the model's opening and closing reasoning tag.
+        tags: what is known of the model's reasoning tags.
         max_tokens: the budget, from which follows how much text can be honest.
         detector: watches for a loop.
         on_tokens: called with the number of tokens that came, as far as it is known: a piece of
@@ -102,7 +107,7 @@ class ChatStream:
 
     def __init__(
         self,
-        tags: tuple[str, str],
+        tags: Tags,
         max_tokens: int,
         detector: LoopDetector | None = None,
         on_tokens: Callable[[int], None] = lambda count: None,
@@ -112,7 +117,11 @@ class ChatStream:
         self.ended = False
         self.max_bytes = (32 << 20) + max_tokens * _MAX_BYTES_PER_TOKEN
         self._max_tokens = max_tokens
-        self._opening, self._closing = tags
+        self._tags = tags
+        self._opening, self._closing = pair_of(tags)
+        # Where reasoning may end: by the tag that is put in here, or by one of the model's own.
+        self._ends = closings_of(tags)
+        self._noted = 0
         self._max_chars = 65536 + _MAX_CHARS_PER_TOKEN * max_tokens
         self._max_pieces = 64 + _MAX_PIECES_PER_TOKEN * max_tokens
         self._detector = detector
@@ -231,10 +240,13 @@ class ChatStream:
         # A parser that took the end of the reasoning for the answer's beginning left its tag there.
         before, _, behind = answer.partition(self._closing)
         misparsed = bool(behind.strip()) and self._opening not in before
-        if not (misparsed or self._reordered):
-            return "".join(self._parts)
-        self._closings = {}  # of a text in another order
-        return self._opening + reasoning + ("" if misparsed else self._closing) + answer
+        if misparsed:
+            self._closings = {}  # of a text in another order
+            return self._opening + reasoning + answer
+        text = put_together(reasoning, answer, self._tags, closed=bool(answer))
+        if self._reordered or text != "".join(self._parts):
+            self._closings = {}
+        return text
 
     def _finish_reason(self, text: str, completion_tokens: int | None) -> FinishReason:
         if self.looped:
@@ -297,15 +309,16 @@ class ChatStream:
     def _note_closings(self, piece: str, tokens: int | None) -> None:
         """Remember what had been generated when a closing tag was complete."""
         window = self._tail + piece
-        end = window.find(self._closing)
-        while end != -1:
-            end += len(self._closing)
-            closing = Closing(self.pieces, tokens, window, end)
-            self._closings[self._length - len(window) + end] = closing
+        for found in self._ends.finditer(window):
+            end = found.end()
+            place = self._length - len(window) + end
+            if place <= self._noted:
+                continue
+            self._noted = place
+            self._closings[place] = Closing(self.pieces, tokens, window, end)
             if len(self._closings) > 2 * _MOST_CLOSINGS:
                 self._closings = dict(list(self._closings.items())[-_MOST_CLOSINGS:])
-            end = window.find(self._closing, end)
-        self._tail = window[-(len(self._closing) - 1) :] if len(self._closing) > 1 else ""
+        self._tail = window[-_LONGEST_CLOSING:]
 
 
 def _count(usage: object, fields: tuple[str, ...]) -> int | None:

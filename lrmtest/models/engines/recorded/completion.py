@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lrmtest.grading.completion import Completion, FinishReason
+from lrmtest.grading.split import Tags
 from lrmtest.models.engines.recorded.finish_reason import infer_finish_reason
 from lrmtest.models.engines.token_counts import estimate_tokens, proportional, reasoning_end
 
@@ -40,7 +41,7 @@ class RecordedOutput:
 def recorded_completion(
     output: RecordedOutput,
     *,
-    tags: tuple[str, str],
+    tags: Tags,
     budget: int,
     count: Callable[[str], int] | None = None,
 ) -> Completion:
@@ -48,7 +49,7 @@ def recorded_completion(
 
     Args:
         output: what is known.
-        tags: the model's reasoning tags.
+        tags: what is known of the model's reasoning tags.
         budget: tokens that the completion may have had at most.
         count: counts a text's tokens; without it missing counts are estimated from the length.
     """

@@ -109,7 +109,7 @@ class RecordedEngine:
                 return Delivery(request, error=self._not_recorded(request))
             completion = recorded_completion(
                 output,
-                tags=self._spec.card.reasoning_tags,
+                tags=self._spec.reasoning_tags,
                 budget=request.sampling.max_tokens,
                 count=self._count,
             )

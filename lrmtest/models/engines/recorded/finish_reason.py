@@ -5,7 +5,7 @@ from __future__ import annotations
 from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.loops import find_loop
 from lrmtest.grading.sentences import ends_a_sentence
-from lrmtest.grading.split import split
+from lrmtest.grading.split import Tags, split
 
 SLACK_TOKENS = 2
 """Tokenizing a text again can give a token or two more or fewer than were generated."""
@@ -21,7 +21,7 @@ def infer_finish_reason(
     *,
     counts_exact: bool,
     budget: int,
-    tags: tuple[str, str],
+    tags: Tags,
     limit: int | None = None,
 ) -> FinishReason:
     """``length`` if there is evidence that `text` was cut off, else ``stop``.
@@ -43,7 +43,7 @@ def infer_finish_reason(
         completion_tokens: its tokens.
         counts_exact: they come from a tokenizer or from the server, not from the length.
         budget: tokens that the completion may have at most.
-        tags: the model's reasoning tags.
+        tags: what is known of the model's reasoning tags.
         limit: the most tokens that any output of the recording has, if several have just as many.
     """
     if counts_exact:

@@ -3,6 +3,9 @@
 Each line is ``{"question": id, "output": text}``, with any of ``suite``, ``sample``,
 ``finish_reason``, ``finish_word``, ``prompt_tokens``, ``completion_tokens``, ``reasoning_tokens``,
 ``tokens_estimated``, ``seed`` and ``seconds``. Several lines for one question are its samples.
+Reasoning may be apart from the output, as servers send it: in a field of its own
+(``reasoning_content``, ``reasoning``, ``thinking``), or in an output that is a message, or a list
+of parts.
 Files that `lrmtest export` wrote are of this form; their lines with a field ``lrmtest`` say other
 things of the run and are passed over.
 """
@@ -18,6 +21,9 @@ from typing import Any, get_args
 from lrmtest.bounded import LINE, parse_json, read_lines
 from lrmtest.errors import DataError
 from lrmtest.grading.completion import LARGEST, FinishReason
+from lrmtest.grading.split import put_together
+from lrmtest.models.engines.http.content import REASONING_FIELDS, texts_of
+from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.finish_reasons import WORD_CHARS
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.models.engines.recorded.finish_reason import shared_limit
@@ -137,7 +143,7 @@ class Recording:
             raise changed
         seconds = record.get("seconds")
         return RecordedOutput(
-            text=well_formed(record["output"]),
+            text=well_formed(_text(record)),
             finish_reason=record.get("finish_reason"),
             finish_word=quote(record.get("finish_word") or "", WORD_CHARS),
             prompt_tokens=record.get("prompt_tokens"),
@@ -203,8 +209,10 @@ def _checked(line: bytes, where: str) -> dict[str, Any] | None:
     question = record.get("question")
     if not isinstance(question, str | int) or isinstance(question, bool):
         raise _wrong(where, record, "question", "a string or an integer")
-    if not isinstance(record.get("output"), str):
-        raise _wrong(where, record, "output", "a string")
+    output = record.get("output")
+    if not isinstance(output, str | list | dict):
+        raise _wrong(where, record, "output", "a string, a message, or a list of its parts")
+    _apart(record, where)
     for name, types in _OPTIONAL.items():
         value = record.get(name)
         if value is None:
@@ -217,6 +225,34 @@ def _checked(line: bytes, where: str) -> dict[str, Any] | None:
     if reason is not None and reason not in get_args(FinishReason):
         raise _wrong(where, record, "finish_reason", " or ".join(get_args(FinishReason)))
     return record
+
+
+def _text(record: Mapping[str, Any]) -> str:
+    """What was generated, in the form in which every engine gives it."""
+    reasoning, answer = _apart(record, "")
+    closed = bool(answer) or record.get("finish_reason") == "stop"
+    return put_together(reasoning, answer, closed=closed)
+
+
+def _apart(record: Mapping[str, Any], where: str) -> tuple[str, str]:
+    """Reasoning and answer of a line; a text alone is all answer here, whatever tags it has.
+
+    So is one that has the reasoning in it already.
+
+    Raises:
+        DataError: it is in no form that a text has.
+    """
+    output = record["output"]
+    message = dict(output) if isinstance(output, dict) else {"content": output}
+    if isinstance(message.get("message"), dict):  # a choice, as a server sends it
+        message = message["message"]
+    beside = {name: record[name] for name in REASONING_FIELDS if name in record}
+    usable = {name: value for name, value in beside.items() if isinstance(value, str | list | dict)}
+    try:
+        reasoning, answer = texts_of(usable | message)
+    except (BrokenAnswerError, RefusedError) as error:
+        raise DataError(f"{where}: field 'output': {error}", hint=_FORMAT) from error
+    return ("", answer) if reasoning.strip() in answer else (reasoning, answer)
 
 
 def _least(name: str) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lrmtest.errors import ModelError
+from lrmtest.grading.forms import DEFAULT_TAGS, Tags, form_of, part_of_a_mark
 from lrmtest.grading.split import split
 from lrmtest.models.engines.base import Message
 from lrmtest.models.engines.token_counts import reasoning_end
@@ -19,6 +20,8 @@ from lrmtest.models.engines.tokenizers.checkpoint_files import (
 from lrmtest.models.engines.tokenizers.template_trial import try_template
 from lrmtest.unicode import well_formed
 
+_LONGEST_MARK = 400
+
 
 class ChatTokenizer:
     """Turns messages into prompt tokens and generated tokens into text.
@@ -28,10 +31,10 @@ class ChatTokenizer:
 
     Args:
         tokenizer: a transformers tokenizer.
-        tags: the opening and closing reasoning tag.
+        tags: what is known of the model's reasoning tags.
     """
 
-    def __init__(self, tokenizer: Any, tags: tuple[str, str]) -> None:
+    def __init__(self, tokenizer: Any, tags: Tags) -> None:
         self._tokenizer = tokenizer
         self._tags = tags
         self._prompts: dict[tuple[Message, ...], list[int]] = {}
@@ -41,12 +44,12 @@ class ChatTokenizer:
         special = set(tokenizer.all_special_ids) | {
             token_id for token_id, token in tokenizer.added_tokens_decoder.items() if token.special
         }
-        self._skipped = {i for i in special if tokenizer.convert_ids_to_tokens(i) not in tags}
+        self._skipped = {
+            i for i in special if not part_of_a_mark(str(tokenizer.convert_ids_to_tokens(i)), tags)
+        }
 
     @classmethod
-    def load(
-        cls, location: str, tags: tuple[str, str], *, trust_remote_code: bool = False
-    ) -> ChatTokenizer:
+    def load(cls, location: str, tags: Tags, *, trust_remote_code: bool = False) -> ChatTokenizer:
         """The tokenizer beside the weights at `location`; reads no weight.
 
         Raises:
@@ -120,7 +123,7 @@ class ChatTokenizer:
 
     def _encode(self, messages: tuple[Message, ...]) -> list[int]:
         text = self.render(messages)
-        self._prefilled |= text.rstrip().endswith(self._tags[0])
+        self._prefilled |= _ends_in_opening(text, self._tags)
         # A template writes the special tokens itself; a second <s> would shift the model.
         has_template = self._tokenizer.chat_template is not None
         tokens: list[int] = self._tokenizer(
@@ -177,6 +180,14 @@ class ChatTokenizer:
             else:
                 high = middle
         return low
+
+
+def _ends_in_opening(prompt: str, tags: Tags) -> bool:
+    """Whether the last that a prompt has is an opening tag."""
+    end = prompt.rstrip()[-_LONGEST_MARK:]
+    form = form_of(tags) or form_of(DEFAULT_TAGS)
+    assert form is not None
+    return any(m.lastgroup == "o" and m.end() == len(end) for m in form.marks.finditer(end))
 
 
 def _is_list(token: Any) -> bool:

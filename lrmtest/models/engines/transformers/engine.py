@@ -82,7 +82,7 @@ class TransformersEngine:
         device = _device(self._options.device)
         chat = ChatTokenizer.load(
             self._spec.location,
-            self._spec.card.reasoning_tags,
+            self._spec.reasoning_tags,
             trust_remote_code=self._options.trust_remote_code,
         )
         context = context_length(

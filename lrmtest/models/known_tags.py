@@ -1,0 +1,98 @@
+"""The reasoning tags of a model before it has written anything: by user, card or files."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from lrmtest.bounded import DESCRIPTION, read_json
+from lrmtest.errors import DataError, LrmtestError
+from lrmtest.grading.forms import FORMS, ReasoningForm, Tags, form_of
+from lrmtest.models.description import template_of
+from lrmtest.models.engines.kinds import kind_of
+from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.local import gguf_or_folder
+from lrmtest.models.spec import KnownTags, ModelSpec
+
+_MOST_TEMPLATE = 1 << 20
+"""Characters of a template that are looked at."""
+
+
+def known_tags(spec: ModelSpec, options: EngineOptions) -> KnownTags:
+    """What is known of a model's tags: by its card, its chat template, its tokenizer, or not.
+
+    The template is read as text, never run: it has the marks that it puts around reasoning of
+    earlier turns, looks for in them, or ends the prompt with.
+
+    Args:
+        spec: the model, its files on disk.
+        options: what the user chose about its engine; a template among them comes first.
+    """
+    template, added = "", ""
+    if kind_of(spec).has_files and spec.location:
+        try:
+            template = template_of(spec, options).text[:_MOST_TEMPLATE]
+            added = _added_tokens(gguf_or_folder(spec.location))
+        except LrmtestError:
+            pass  # whoever describes the model, or loads it, says more of what cannot be read
+    form, prefilled = form_in_template(template)
+    if given := options.reasoning_tags or spec.card.reasoning_tags:
+        mine = form_of(given)
+        same = mine is not None and form is not None and mine.name == form.name
+        known_by = "option" if options.reasoning_tags else "card"
+        return KnownTags(given, known_by, prefilled=prefilled and same)
+    if form is not None:
+        return KnownTags(_tags(form), "chat template", prefilled=prefilled)
+    form, _ = form_in_template(added)
+    return KnownTags() if form is None else KnownTags(_tags(form), "tokenizer")
+
+
+def form_in_template(template: str) -> tuple[ReasoningForm | None, bool]:
+    """The form whose marks a template has, and whether it ends a prompt with the opening one.
+
+    A closing says more than an opening: some templates have another form's opening as a switch.
+    """
+    best: tuple[tuple[bool, int], ReasoningForm] | None = None
+    for form in FORMS:
+        if form.name == "harmony-stripped":  # words of any text
+            continue
+        opening, closing = form.opening.removeprefix(r"\A\s*"), form.closing
+        opens = len(re.findall(opening, template, re.IGNORECASE))
+        closes = len(re.findall(closing, template, re.IGNORECASE))
+        if not (opens and closes) and not ((opens or closes) and form.strong):
+            continue
+        weight = (closes > 0, opens + closes)
+        if best is None or weight > best[0]:
+            best = weight, form
+    if best is None:
+        return None, False
+    _, _, ending = template.rpartition("add_generation_prompt")
+    last = None
+    for mark in best[1].marks.finditer(ending):
+        last = mark.lastgroup
+    return best[1], last == "o"
+
+
+def _tags(form: ReasoningForm) -> Tags:
+    return (form.name,)
+
+
+def _added_tokens(path: Path) -> str:
+    """The tokens that were added to a tokenizer's vocabulary, a line each."""
+    if not path.is_dir():
+        return ""
+    found: list[str] = []
+    for name in ("tokenizer_config.json", "added_tokens.json"):
+        file = path / name
+        try:
+            raw = read_json(file, DESCRIPTION) if file.is_file() else None
+        except DataError:
+            continue
+        if not isinstance(raw, dict):
+            continue
+        decoder = raw.get("added_tokens_decoder")
+        if isinstance(decoder, dict):
+            found += [str(one.get("content")) for one in decoder.values() if isinstance(one, dict)]
+        elif name == "added_tokens.json":
+            found += [str(token) for token in raw]
+    return "\n".join(found)[:_MOST_TEMPLATE]
