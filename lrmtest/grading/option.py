@@ -6,7 +6,15 @@ import re
 from collections.abc import Sequence
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
-from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
+from lrmtest.grading.commitments import (
+    NOTHING,
+    Commitment,
+    denied,
+    first_sentence,
+    last_reading,
+    refuted,
+)
+from lrmtest.grading.cues import CJK, LANGUAGES, any_language
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -25,34 +33,49 @@ def _canonical(text: str) -> str:
 _LETTER = re.compile(
     r"\((?P<round>[A-Za-z])\)|\[(?P<square>[A-Za-z])\]"
     r"|(?<![A-Za-z0-9'])(?P<capital>[A-Z])(?![A-Za-z0-9'])"
-    r"(?=[).:,;\-/|&\"'\]]|\s{0,4}$|\s(?:\d|\(|or\b|and\b|because\b|since\b|as\b|is\b|which\b))"
+    rf"(?=[).:,;\-/|&\"'\]]|\s{{0,4}}$|\s?[{CJK}]"
+    r"|\s(?:\d|\(|or\b|and\b|because\b|since\b|as\b|is\b|which\b|(?-i:"
+    rf"{any_language('or_')}|{any_language('and_')}|{any_language('because')}|{any_language('verb')})))"
 )
+_OPTION, _CHOSEN = any_language("option"), any_language("chosen")
+_OR_AND = f"(?:{any_language('or_')}|{any_language('and_')})"
 _LEAD = re.compile(
     r"(?:[\s:\-\"'}]|\b(?:clearly|indeed|that|the|correct|option|choice|letter|answer|index|is"
-    r"|between|from)\b){0,12}",
+    r"|between|from|la|le|l'|die|der|das|el|o|zwischen|von|entre|de|tra|da)\b"
+    rf"|{_OPTION}|第){{0,12}}",
     re.I,
 )
 _MORE = re.compile(
-    r"[\s\"')\].]{0,4}(?:/|\||,?\s?(?:or|and)\b|,|&|(?=\())\s{0,4}(?:option\s)?", re.I
+    rf"[\s\"')\].]{{0,4}}(?:/|\||,?\s?{_OR_AND}|,|&|(?=\())\s{{0,4}}(?:{_OPTION}\s?)?", re.I
 )
 _DENIED = re.compile(
-    r"\b(?:not|cannot|never|neither|none|no|closed|wrong|incorrect|excluded|eliminated|if|may\s?be|perhaps|might|whether|unless)\b"
-    r"|n't\b|\?\s*$",
+    r"\b(?:not|cannot|never|neither|none|no|closed|wrong|incorrect|excluded|eliminated|if|may\s?be"
+    r"|perhaps|might|whether|unless)\b|n't\b|\?\s*$"
+    rf"|{any_language('not_', LANGUAGES[1:])}|{any_language('false', LANGUAGES[1:])}"
+    rf"|{any_language('not_after')}|{any_language('doubted')}|^\W{{0,8}}{any_language('if_', LANGUAGES[1:])}"
+    r"|排除|被占|占用|ausgeschlossen|exclue?s?|descartad|исключ|除外|제외",
     re.I,
 )
-_CONCLUDES = re.compile(
-    r"\b(?:could|must|therefore|thus|hence|so|only|correct|conclusion|available|possible|free"
-    r"|option|choice|answer|choose|select|pick|go\swith)\b",
-    re.I,
-)
+_CONCLUDES = re.compile(_CHOSEN, re.I)
 _NAMED = re.compile(
-    r"\(([A-Za-z])\)|\b(?:[Oo]ption|[Cc]hoice)\s(?:is\s)?([A-Z])\b"
+    rf"\(([A-Za-z])\)|(?i:{_OPTION})\s?(?:is\s)?([A-Z])(?![A-Za-z0-9'])"
     r"|\b([A-Z])\sis\s(?:the\s)?(?:correct|right|best)\b"
 )
 _REFUSED = re.compile(
-    r"\W{0,4}(?:is|was)(?:n't\b|\s(?:not|wrong|incorrect|false|out|impossible)\b)"
+    r"\W{0,4}(?:(?:is|was)(?:n't\b|\s(?:not|wrong|incorrect|false|out|impossible)\b)"
+    rf"|(?:{any_language('verb', LANGUAGES[1:])})?\s?(?:{any_language('not_', LANGUAGES[1:])}"
+    rf"|{any_language('false', LANGUAGES[1:])})|{any_language('not_after')}|{any_language('doubted')})",
+    re.I,
 )
-_JOINED = re.compile(r"(?:\bor|\band|/|&)\s{0,2}(?:option\s)?\(([A-Za-z])\)")
+_JOINED = re.compile(rf"(?:{_OR_AND}|/|&)\s{{0,2}}(?:(?i:{_OPTION})\s)?\(([A-Za-z])\)", re.I)
+_CLAUSE_END = re.compile(rf"[.;]|{any_language('because')}", re.I)
+_PART_END = re.compile(rf"[.;,(]|{any_language('because')}", re.I)
+_REFUSAL = re.compile(r"(?:\w{1,12}\s){0,3}" + any_language("refusal"), re.I)
+_EITHER = re.compile(r"\W{0,4}" + any_language("either") + r"\W", re.I)
+_ASKS = re.compile(any_language("asks") + r"[\s?.]{0,3}$")
+# Letters that look the same; others do not stand in the same place of both alphabets.
+_LATIN = str.maketrans("АС", "AC")
+_CYRILLIC = re.compile(r"(?<=\()[АС](?=\))|^[\s\"*]{0,4}А(?=[\s\"*.)]{0,4}$)")
 _LAST_SENTENCES = 8
 
 
@@ -92,7 +115,7 @@ class _Options:
         start = lead.end()
         first = self.letter_at(text, start)
         if first is None:
-            whole = text.strip(" .\"'")
+            whole = text[start:].strip(" .\"'")
             if len(whole) == 1 and whole.upper() in self._letters:
                 return whole.upper()
             clause = re.split(r"[.;]\s|,\s|\(", text[start:], maxsplit=1)[0]
@@ -101,7 +124,7 @@ class _Options:
                 return None
             return named.pop() if len(named) == 1 else NOTHING
         letter, end = first
-        if _REFUSED.match(text, end):
+        if _REFUSED.match(text, end) or refuted(text[end : end + 80]):
             return None
         letters = {letter}
         while more := _MORE.match(text, end):
@@ -111,9 +134,9 @@ class _Options:
             letters.add(following[0])
             end = following[1]
         # The text right behind the letter, "(A) 6pm to 9pm", must not be another option's.
-        behind = re.split(r"[.;,(]|\bbecause\b|\bsince\b", text[end : end + 120], maxsplit=1)[0]
+        behind = _PART_END.split(text[end : end + 120], maxsplit=1)[0]
         named = self.by_text(behind)
-        clause = re.split(r"[.;]|\bbecause\b|\bsince\b", text[end : end + 120], maxsplit=1)[0]
+        clause = _CLAUSE_END.split(text[end : end + 120], maxsplit=1)[0]
         letters.update(self.by_letter(" ".join(f"({a})" for a in _JOINED.findall(clause))))
         if len(letters) > 1 or (named and letter not in named):
             return NOTHING
@@ -131,7 +154,7 @@ class _Options:
         rest = _canonical(sentence)
         for pattern in self._texts:
             rest = pattern.sub("", rest)
-        alone = not re.search(r"\w", re.sub(r"\([a-z]\)|\b(?:option|between|from)\b", "", rest))
+        alone = not re.search(r"\w", re.sub(rf"\([a-z]\)|\b(?:between|from)\b|{_OPTION}", "", rest))
         if len(named) > 1 or not (alone or _CONCLUDES.search(sentence)):
             return NOTHING
         return named.pop()
@@ -151,19 +174,32 @@ def grade_option(question: Question, answer: str) -> Grade:
         answer: the answer text.
     """
     options = _Options(question.material["options"])
-    text = clean(answer)
 
     def read(commitment: Commitment) -> str | None:
-        reading = options.chosen(bare(commitment.text))
-        return NOTHING if reading is None and commitment.form == "box" else reading
+        said = _CYRILLIC.sub(lambda letter: letter[0].translate(_LATIN), bare(commitment.text))
+        if commitment.form == "retraction":
+            return None
+        if commitment.form == "box":
+            if refuted(commitment.behind):
+                return None
+            return options.chosen(said) or NOTHING
+        if first_sentence(said).endswith("?") or _ASKS.search(first_sentence(said)):
+            return None
+        if _EITHER.match(said) or _REFUSAL.match(said):
+            return NOTHING
+        if denied(said):
+            return None
+        return options.chosen(said)
 
-    reading = last_reading(text, read)
-    if reading is None:
+    def conclude(text: str) -> str | None:
         # Without the full stops of "p.m.", which would end a sentence.
         for sentence in sentences_backwards(_TIME.sub(r"\1\2m", text))[:_LAST_SENTENCES]:
             reading = options.concluded(bare(sentence))
             if reading is not None:
-                break
+                return reading
+        return None
+
+    reading = last_reading(clean(answer), read, conclude)
     if not reading:
         return Grade(extracted=None, correct=False, score=0.0)
     correct = reading == question.expected.strip(" ()").upper()
