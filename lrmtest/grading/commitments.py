@@ -10,10 +10,11 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Literal
 
-from lrmtest.grading.cues import LANGUAGES, any_language, bounded, compiled
+from lrmtest.grading.cues import CuePattern, Cues, Languages, bounded, cue
 
 _LONGEST_BOX = 1000
 _LONGEST_LINE = 300
@@ -59,8 +60,8 @@ _BRACES = re.compile(
     r"|(?<![A-Za-z\\])boxed(?P<plain>\{)|\\.|[{}]",
     re.DOTALL,
 )
-_OR = compiled("or_")
-_AND = re.compile(rf"\}}?[\s$*,\\()\[\]]{{0,16}}{any_language('and_')}[\s$*,\\()\[\]]{{0,16}}", re.I)
+_OR = CuePattern(cue("or_"))
+_AND = CuePattern(rf"\}}?[\s$*,\\()\[\]]{{0,16}}{cue('and_')}[\s$*,\\()\[\]]{{0,16}}")
 _BREAK = re.compile(r"[!?\n]|\.(?=\s|$)")
 _TO_LINE_END = re.compile(r"[^\n{}]{1,200}")
 
@@ -95,59 +96,63 @@ def _boxes(text: str) -> list[tuple[int, int, int]]:
     return sorted(boxes, key=lambda box: box[2])
 
 
-def _joined(text: str, before: int, command: int) -> bool:
+def _joined(text: str, before: int, command: int, languages: Languages) -> bool:
     """Whether only a conjunction joins what ends at `before` and the box at `command`."""
     if not 0 <= command - before <= _LONGEST_JOINT:
         return False
     between = text[before:command]
-    if _AND.fullmatch(between):
+    if _AND.of(languages).fullmatch(between):
         return True
-    return "\n\n" not in between and not _BREAK.search(between) and bool(_OR.search(between))
+    return (
+        "\n\n" not in between
+        and not _BREAK.search(between)
+        and bool(_OR.of(languages).search(between))
+    )
 
 
-_NOUN = re.compile(
-    "|".join(f"(?P<{cues.language}>{bounded(cues, 'answer')})" for cues in LANGUAGES)
-    + r"|(?P<tag><(?:final_?)?answer>)",
-    re.I,
-)
-_TAILS = {
-    cues.language: re.compile(
-        rf"""(?ix)
+@lru_cache(maxsize=1024)
+def _noun_pattern(languages: Languages) -> re.Pattern[str]:
+    """Nouns for the answer, each language's in a group of its name, and tags."""
+    nouns = (f"(?P<{cues.language}>{bounded(cues, 'answer')})" for cues in languages)
+    return re.compile("|".join(nouns) + r"|(?P<tag><(?:final_?)?answer>)", re.I)
+
+
+@cache
+def _tail_pattern(cues: Cues) -> re.Pattern[str]:
+    """How a noun for the answer goes on to it; in a group where that may make a line of it."""
+    about, is_ = bounded(cues, "about"), bounded(cues, "is_")
+    return re.compile(
+        rf"""
         (?P<colon> [*_"'\])}}]{{0,4}} \s{{0,2}} (?:\([^()\n]{{1,30}}\)\s?)? [:=] [*_]{{0,4}} )
-      | [*_"'\])]{{0,4}} \s{{0,2}}
-        (?: {bounded(cues, "about")} \s{{0,2}} (?: : | {bounded(cues, "is_")} )
-          | {bounded(cues, "is_")} ) [\s:,]{{0,3}}
+      | [*_"'\])]{{0,4}} \s{{0,2}} (?: {about} \s{{0,2}} (?: : | {is_} ) | {is_} ) [\s:,]{{0,3}}
       | (?P<heading> (?![,;]) [^\w\n]{{0,8}} $ )
       | (?P<bare> [*_]{{0,4}} \s{{1,2}} (?:-\s)?
             (?= \(? (?: (?-i:[A-Z]) | \d{{1,4}} ) \)? \.? \s{{0,8}} $ ) )
         """,
-        re.MULTILINE,
+        re.I | re.X | re.M,
     )
-    for cues in LANGUAGES
-}
+
+
 _LINE_START = re.compile(r"(?:[^\w\n]|_|\d{1,2}[.)]){0,16}")
-_IF = compiled("if_")
-_MAYBE = compiled("maybe")
+_IF = CuePattern(cue("if_"))
+_MAYBE = CuePattern(cue("maybe"))
 _THAT = r"(?:,?\s?(?:that|the|so|dass|die|que|la|le|el|che|что|と)(?!\w))?"
 _NEAR = rf"[\s\"'*_]{{0,4}}{_THAT}[\s\"'*_$\\(\[]{{0,8}}$"
-_ANOTHERS = re.compile(any_language("anothers") + _NEAR, re.I)
-_NEARLY = re.compile(
-    f"(?:{any_language('maybe')}|{any_language('or_')})" + r"(?:\sbe)?[,:]?" + _NEAR, re.I
-)
+_ANOTHERS = CuePattern(cue("anothers") + _NEAR)
+_NEARLY = CuePattern(f"(?:{cue('maybe')}|{cue('or_')})" + r"(?:\sbe)?[,:]?" + _NEAR)
 # "The wrong answer is" before a box: what makes it another's stands before the noun.
-_ANOTHERS_IS = re.compile(
-    any_language("anothers")
-    + rf"[\s\"'*_]{{0,4}}(?:{any_language('answer')}|value|result)\s?(?:is|was|were|would\sbe|:)?"
-    + r"[\s\"'*_$\\(\[:]{0,8}$",
-    re.I,
+_ANOTHERS_IS = CuePattern(
+    cue("anothers")
+    + rf"[\s\"'*_]{{0,4}}(?:{cue('answer')}|value|result)\s?(?:is|was|were|would\sbe|:)?"
+    + r"[\s\"'*_$\\(\[:]{0,8}$"
 )
-_IS_THE_ANSWER = compiled("is_the_answer")
-_THEREFORE = compiled("therefore")
-_RETRACTION = compiled("retraction")
-_RESTATED = compiled("restated")
-_REFUTED = re.compile(r"[\s.,;:$*)}\]\\\"'-]{0,8}" + any_language("refuted"), re.I)
-_NOT_AFTER = re.compile(f"{any_language('not_after')}|{any_language('doubted')}", re.I)
-_NOT_BEFORE = re.compile(r"[\s\"'*_$\\(]{0,4}" + any_language("not_"), re.I)
+_IS_THE_ANSWER = CuePattern(cue("is_the_answer"))
+_THEREFORE = CuePattern(cue("therefore"))
+_RETRACTION = CuePattern(cue("retraction"))
+_RESTATED = CuePattern(cue("restated"))
+_REFUTED = CuePattern(r"[\s.,;:$*)}\]\\\"'-]{0,8}" + cue("refuted"))
+_NOT_AFTER = CuePattern(f"{cue('not_after')}|{cue('doubted')}")
+_NOT_BEFORE = CuePattern(r"[\s\"'*_$\\(]{0,4}" + cue("not_"))
 _HASHES = re.compile(r"(?:^|\n)\s{0,3}\#{4}[ \t]{0,4}([^\s#][^\n]{0,60})$")
 _REST = re.compile(rf"\s{{0,64}}([^\n<]{{1,{_LONGEST_LINE}}})")
 _SENTENCE_END = re.compile(r"[.!?][\"'*)\]$]{0,4}(?=\s|$)|\n")
@@ -159,15 +164,17 @@ def first_sentence(text: str) -> str:
     return text[: end.end()] if end else text
 
 
-def denied(text: str) -> bool:
+def denied(text: str, languages: Languages) -> bool:
     """Whether the sentence that `text` begins with denies what it names ("not 73")."""
     sentence = first_sentence(text)
-    return bool(_NOT_BEFORE.match(sentence) or _NOT_AFTER.search(sentence[:80]))
+    return bool(
+        _NOT_BEFORE.of(languages).match(sentence) or _NOT_AFTER.of(languages).search(sentence[:80])
+    )
 
 
-def refuted(behind: str) -> bool:
+def refuted(behind: str, languages: Languages) -> bool:
     """Whether what follows an answer takes it back at once ("73, which is wrong")."""
-    return bool(_REFUTED.match(behind))
+    return bool(_REFUTED.of(languages).match(behind))
 
 
 def _last(pattern: re.Pattern[str], text: str) -> Iterable[re.Match[str]]:
@@ -184,16 +191,16 @@ def _before(text: str, start: int) -> str:
     return window[last:]
 
 
-def _nouns(text: str) -> Iterator[Commitment]:
+def _nouns(text: str, languages: Languages) -> Iterator[Commitment]:
     """Answer lines and sentences: a noun for the answer, and how it goes on."""
-    for noun in _last(_NOUN, text):
+    for noun in _last(_noun_pattern(languages), text):
         start = noun.start()
         if noun["tag"]:
             if found := _content(text, noun.end(), "line", alternative=False):
                 yield found
             continue
-        assert noun.lastgroup is not None
-        tail = _TAILS[noun.lastgroup].match(text, noun.end())
+        cues = next(cues for cues in languages if cues.language == noun.lastgroup)
+        tail = _tail_pattern(cues).match(text, noun.end())
         if tail is None:
             continue
         line_start = text.rfind("\n", max(0, start - 20), start) + 1
@@ -206,12 +213,14 @@ def _nouns(text: str) -> Iterator[Commitment]:
         line = begins and tail.lastgroup is not None
         alternative = False
         if not line:
-            if _IF.search(before) or _ANOTHERS.search(before):
+            if _IF.of(languages).search(before) or _ANOTHERS.of(languages).search(before):
                 continue
-            alternative = bool(_MAYBE.search(before) or _NEARLY.search(before))
+            alternative = bool(
+                _MAYBE.of(languages).search(before) or _NEARLY.of(languages).search(before)
+            )
         found = _content(text, tail.end(), "line" if line else "prose", alternative=alternative)
         if found:
-            yield replace(found, language=noun.lastgroup)
+            yield replace(found, language=cues.language)
 
 
 def _content(
@@ -223,48 +232,52 @@ def _content(
     return Commitment(form, rest[1].strip(), start, alternative=alternative)
 
 
-def _sentences(text: str) -> Iterator[Commitment]:
+def _sentences(text: str, languages: Languages) -> Iterator[Commitment]:
     """Answers that stand before "is the answer", and what takes an answer back."""
-    for mark in _last(_IS_THE_ANSWER, text):
+    for mark in _last(_IS_THE_ANSWER.of(languages), text):
         before = _before(text, mark.start())
-        if _IF.search(before) or refuted(text[mark.end() : mark.end() + 80]):
+        if _IF.of(languages).search(before) or refuted(
+            text[mark.end() : mark.end() + 80], languages
+        ):
             continue
         clause = re.split(r"[,;:]\s", before)[-1]
-        opening = None
-        for opening in _THEREFORE.finditer(clause):
-            pass
-        clause = clause[opening.end() if opening else 0 :].strip()
+        openings = [mark.end() for mark in _THEREFORE.of(languages).finditer(clause)]
+        clause = clause[openings[-1] if openings else 0 :].strip()
         if clause:
-            alternative = bool(_MAYBE.search(before))
+            alternative = bool(_MAYBE.of(languages).search(before))
             yield Commitment("behind", clause, mark.start(), alternative=alternative)
     for form, pattern in (("restated", _RESTATED), ("retraction", _RETRACTION)):
-        for mark in _last(pattern, text):
+        for mark in _last(pattern.of(languages), text):
             rest = text[mark.end() : mark.end() + _LONGEST_LINE].partition("\n")[0]
             yield Commitment(form, rest.strip(), mark.end())  # type: ignore[arg-type]
 
 
-def _box_commitments(text: str) -> Iterator[Commitment]:
+def _box_commitments(text: str, languages: Languages) -> Iterator[Commitment]:
     last_end = len(text)
     for command, start, end in _boxes(text):
-        joined = _joined(text, last_end, command)
+        joined = _joined(text, last_end, command, languages)
         last_end = end
         content = text[start : min(end, start + _LONGEST_BOX)]
         if not content.strip():
             continue
         before = _before(text, command)
-        if _ANOTHERS.search(before) or _ANOTHERS_IS.search(before):
+        if _ANOTHERS.of(languages).search(before) or _ANOTHERS_IS.of(languages).search(before):
             continue
-        alternative = joined or bool(_NEARLY.search(before))
+        alternative = joined or bool(_NEARLY.of(languages).search(before))
         yield Commitment("box", content, end, alternative, text[end + 1 : end + 81])
 
 
-def commitments(text: str) -> Iterator[Commitment]:
+def commitments(text: str, languages: Languages) -> Iterator[Commitment]:
     """All commitments of `text`, last first, in time linear in its length.
 
     An empty box is none, nor is what a condition, another's claim or an earlier attempt says
     ("if the answer is 7", "Tom says that the answer is 7", "the previous answer was 7").
     """
-    found = [*_box_commitments(text), *_nouns(text), *_sentences(text)]
+    found = [
+        *_box_commitments(text, languages),
+        *_nouns(text, languages),
+        *_sentences(text, languages),
+    ]
     stripped = text.rstrip()
     if hashes := _HASHES.search(stripped, max(0, len(stripped) - 80)):
         found.append(Commitment("line", hashes[1], len(stripped)))
@@ -275,6 +288,7 @@ def commitments(text: str) -> Iterator[Commitment]:
 
 def last_reading(
     text: str,
+    languages: Languages,
     read: Callable[[Commitment], str | None],
     conclude: Callable[[str], str | None],
 ) -> str | None:
@@ -284,6 +298,7 @@ def last_reading(
 
     Args:
         text: cleaned answer text.
+        languages: those that it speaks.
         read: None for a commitment that this kind of answer cannot read, which is passed over;
             `NOTHING` for one that ends the search without an answer.
         conclude: reads a text without a readable commitment, by its last sentences.
@@ -293,7 +308,7 @@ def last_reading(
         the last one stands beside an alternative that differs.
     """
     alternatives: set[str] = set()
-    for commitment in islice(commitments(text), _MOST_READ):
+    for commitment in islice(commitments(text, languages), _MOST_READ):
         reading = read(commitment)
         if commitment.form == "retraction":
             return reading or conclude(text[commitment.end :]) or NOTHING

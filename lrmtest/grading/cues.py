@@ -11,14 +11,13 @@ An entry left empty means that the language has nothing of the kind.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 EMPTY = "(?!)"
 """A pattern that never matches."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Cues:
     """The cues of one language.
 
@@ -255,9 +254,7 @@ GERMAN = Cues(
         r"vielleicht|möglicherweise|eventuell|könnte|vermutlich|unsicher|nicht\ssicher|alternativ"
         r"|andernfalls|sonst|vermute"
     ),
-    if_=(
-        r"wenn|falls|ob|angenommen|sofern|laut|ursprünglich\w{0,2}|anfangs|manche|jemand"
-    ),
+    if_=(r"wenn|falls|ob|angenommen|sofern|laut|ursprünglich\w{0,2}|anfangs|manche|jemand"),
     anothers=(
         r"frühere[nr]?|vorherige[nr]?|vorige[nr]?|erste[nr]?|falsche[nr]?|sagt|sagte|behauptet"
         r"|behauptete|meint|meinte|glaubt|glaubte|dachte|deine|ihre|seine|eure|nicht|keine|statt"
@@ -338,9 +335,7 @@ FRENCH = Cues(
     ),
     sought=r"\w{1,20}\s(?:cherchée?|demandée?|recherchée?|requise?)",
     verb=r"est|sont|vaut|valent|égale|donne",
-    maybe=(
-        r"peut-être|pourrait|possible|éventuellement|sinon|alternativement|pas\ssûre?"
-    ),
+    maybe=(r"peut-être|pourrait|possible|éventuellement|sinon|alternativement|pas\ssûre?"),
     if_=r"si|s'il|supposons|imaginons|selon|d'après|certains|d'autres|quelqu'un|initialement|auparavant",
     anothers=(
         r"première|ancienne|mauvaise|fausse|dit|disait|prétend|pensait|pensais|croit|croyait|affirme"
@@ -831,9 +826,7 @@ KOREAN = Cues(
     ),
     statement=r"(?:결론|진술|명제|주장|가설|서술|문장|정답|답)",
     true=r"(?<![가-힣])참(?![가-힣]*[석여가조고])|사실(?=입니다|이다|임|$|\.)|옳(?:다|습니다|은)|맞(?:다|습니다|는)|true|성립(?:한다|합니다)",
-    false=(
-        r"거짓|틀(?:리다|렸|린|립)|옳지\s않|맞지\s않|false|성립하지\s않|모순|잘못(?:된|되었)"
-    ),
+    false=(r"거짓|틀(?:리다|렸|린|립)|옳지\s않|맞지\s않|false|성립하지\s않|모순|잘못(?:된|되었)"),
     uncertain=(
         r"불확실|불명확|미지|알\s수\s없|uncertain|unknown|확실하지\s않|확정할\s수\s없|미정"
         r"|(?:판단|결정|확인|증명|확정|추론|단정|도출)(?:할|될|하기에?|하기는)?\s?(?:수\s(?:없|가\s없)|불가능|어렵|부족)"
@@ -855,17 +848,78 @@ CJK = r"\u3000-\u303f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 
 def bounded(cues: Cues, entry: str) -> str:
     """An entry as a group, between word boundaries where its language has words."""
-    pattern = getattr(cues, entry) or EMPTY
+    pattern = getattr(cues, entry)
+    if not pattern:
+        return EMPTY
     if not cues.spaced:
         return f"(?:{pattern})"
     return rf"(?:(?<!\w)|(?=n't\b))(?:{pattern})(?!\w)"
 
 
-def any_language(entry: str, languages: Sequence[Cues] = LANGUAGES) -> str:
-    """An entry of several languages, by default of all, as one group."""
-    return "(?:" + "|".join(bounded(cues, entry) for cues in languages if getattr(cues, entry)) + ")"
+Languages = tuple[Cues, ...]
 
 
-def compiled(entry: str) -> re.Pattern[str]:
-    """An entry of all languages, ignoring case."""
-    return re.compile(any_language(entry), re.I)
+def cue(entry: str, *, but_english: bool = False) -> str:
+    """A place in a `CuePattern` for an entry of the languages that a text speaks."""
+    return f"«{entry}{'!' if but_english else ''}»"
+
+
+_PLACE = re.compile(r"«(\w+)(!?)»")
+
+
+class CuePattern:
+    """A regular expression with places for cues, compiled for the languages of a text.
+
+    All languages at once would take a second to compile and as long to search what is nearly
+    always English.
+    """
+
+    def __init__(self, template: str, flags: int = re.I) -> None:
+        self._template, self._flags = template, flags
+        self._compiled: dict[Languages, re.Pattern[str]] = {}
+
+    def of(self, languages: Languages) -> re.Pattern[str]:
+        """The pattern with the cues of these languages, each entry as one group."""
+        pattern = self._compiled.get(languages)
+        if pattern is None:
+
+            def entries(place: re.Match[str]) -> str:
+                spoken = languages[1:] if place[2] else languages
+                return f"(?:{'|'.join(bounded(cues, place[1]) for cues in spoken) or EMPTY})"
+
+            pattern = re.compile(_PLACE.sub(entries, self._template), self._flags)
+            self._compiled[languages] = pattern
+        return pattern
+
+
+_SCRIPTS = {
+    RUSSIAN: re.compile(r"[\u0400-\u04ff]"),
+    CHINESE: re.compile(r"[\u3400-\u9fff]"),
+    JAPANESE: re.compile(r"[\u3040-\u30ff]|[\u3400-\u9fff]{1,8}\s?[:=]"),
+    KOREAN: re.compile(r"[\uac00-\ud7af]"),
+}
+_WORDS = {
+    GERMAN: "antwort endantwort lösung ergebnis endergebnis ist nicht der das oder aussage wahr"
+    " falsch schlussfolgerung daher also somit korrektur richtig richtige",
+    FRENCH: "réponse est la le ou donc résultat vrai vraie faux fausse affirmation ainsi choix",
+    SPANISH: "respuesta resultado es la el o verdadero verdadera falso falsa entonces afirmación"
+    " conclusión solución opción tanto",
+    PORTUGUESE: "resposta resultado é o não ou verdadeiro verdadeira falso falsa portanto logo"
+    " afirmação conclusão opção alternativa",
+    ITALIAN: "risposta risultato è il la o oppure non vero vera falso falsa quindi affermazione"
+    " conclusione opzione dunque pertanto",
+}
+_MARKS = {cues: frozenset(words.split()) for cues, words in _WORDS.items()}
+_WORD = re.compile(r"[^\W\d_]+")
+_MOST_HEARD = 100_000
+
+
+def spoken(text: str) -> Languages:
+    """The languages whose marks the end of a text bears, English always and first."""
+    text = text[-_MOST_HEARD:]
+    words = {word[0].lower() for word in _WORD.finditer(text)}
+    return (
+        ENGLISH,
+        *(cues for cues, marks in _MARKS.items() if not words.isdisjoint(marks)),
+        *(cues for cues, script in _SCRIPTS.items() if script.search(text)),
+    )

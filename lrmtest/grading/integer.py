@@ -3,6 +3,7 @@ r"""Grading an integer, as in AIME: ``\boxed{073}``, "the answer is 73"."""
 from __future__ import annotations
 
 import re
+from collections import deque
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import (
@@ -13,7 +14,7 @@ from lrmtest.grading.commitments import (
     last_reading,
     refuted,
 )
-from lrmtest.grading.cues import any_language, compiled
+from lrmtest.grading.cues import CuePattern, Languages, cue, spoken
 from lrmtest.grading.evaluate import integer_value
 from lrmtest.grading.numerals import NUMBER, integer_of
 from lrmtest.grading.verdict import Grade
@@ -54,24 +55,19 @@ _LAYOUT = re.compile(
     r"|\\(?:begin|end|color|textcolor|phantom|hphantom|vphantom)\s?\{[^{}]{0,20}\}|\\\\(?=\s|\}|$)"
     r"|\\(?:tiny|small|normalsize|large|Large|LARGE|huge|Huge)(?![A-Za-z])"
 )
-_LEADING = re.compile(
+_LEADING = CuePattern(
     # What follows must not make it a larger expression, a choice or a list.
     rf"({NUMBER})(?!\d)(?!\s{{0,4}}(?:[-+*/^_=<>!×·÷\\{{]|(?:or|and|to|times|divided|over|mod|more"
-    rf"|less)\b|{any_language('or_')}|[,.]\s?\d)|{_MULTIPLIER})",
-    re.I,
+    rf"|less)\b|{cue('or_')}|[,.]\s?\d)|{_MULTIPLIER})"
 )
-_CHOICE = re.compile(
+_CHOICE = CuePattern(
     r"[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?"
-    rf"(?:[^\d\n.;,=]{{0,12}}?(?:{any_language('or_')}|{any_language('and_')})\s{{0,4}}|,\s{{1,4}})"
-    r"[-+]?\d",
-    re.I,
+    rf"(?:[^\d\n.;,=]{{0,12}}?(?:{cue('or_')}|{cue('and_')})\s{{0,4}}|,\s{{1,4}})"
+    r"[-+]?\d"
 )
-_SEVERAL = re.compile(
-    rf"=\s?[-+]?\d[^=\n]{{0,40}}?(?:{any_language('or_')}|{any_language('and_')}|,)[^=\n]{{0,20}}=",
-    re.I,
-)
-_EITHER = re.compile(r"\W{0,4}" + any_language("either"), re.I)
-_REFUSAL = compiled("refusal")
+_SEVERAL = CuePattern(rf"=\s?[-+]?\d[^=\n]{{0,40}}?(?:{cue('or_')}|{cue('and_')}|,)[^=\n]{{0,20}}=")
+_EITHER = CuePattern(r"\W{0,4}" + cue("either"))
+_REFUSAL = CuePattern(cue("refusal"))
 _FORMULA = re.compile(r"[-+*/^!\\|]")
 _HUGE = re.compile(
     r"(?:\d{3,}|[3-9]\d|2[1-9])\s?\)?\s?!|[!)}]\s?!|\^\s?\{?\s?-?\d{3,}|\^[^\^]{0,40}\^"
@@ -96,12 +92,12 @@ def _value_of(formula: str) -> int | None:
     return None if _HUGE.search(formula) or _OTHER_BASE.search(formula) else integer_value(formula)
 
 
-def _read_box(content: str) -> str:
+def _read_box(content: str, languages: Languages) -> str:
     """A box is a commitment whatever it holds: the integer, else its content as it stands."""
     text = _squeeze(content)
     if not text:
         return NOTHING
-    if _CHOICE.match(text) or _EITHER.match(text):
+    if _CHOICE.of(languages).match(text) or _EITHER.of(languages).match(text):
         return text[:200]
     plain = text if _OTHER_BASE.search(text) else _ASIDE.sub("", text)
     side = _LETTERED.sub("", _PREFIX.sub("", plain.rpartition("=")[2].strip(" .")))
@@ -113,19 +109,27 @@ def _read_box(content: str) -> str:
     return text[:200] if value is None else str(value)
 
 
-def _read(commitment: Commitment) -> str | None:
+def _read(commitment: Commitment, languages: Languages) -> str | None:
     said = commitment.text
     if commitment.form == "box":
-        return None if refuted(commitment.behind) else _read_box(said)
+        return None if refuted(commitment.behind, languages) else _read_box(said, languages)
     if "boxed" in said or "fbox" in said:
         return None  # the box itself is read
     sentence = first_sentence(said)
     text = _squeeze(sentence.rstrip("!* ")).lstrip("} ")
-    if sentence.rstrip("* $\"'").endswith("?") or _ASKS.search(text) or denied(text):
+    if (
+        sentence.rstrip("* $\"'").endswith("?")
+        or _ASKS.of(languages).search(text)
+        or denied(text, languages)
+    ):
         return None
-    if _CHOICE.match(text) or _EITHER.match(text) or _SEVERAL.search(text):
+    if (
+        _CHOICE.of(languages).match(text)
+        or _EITHER.of(languages).match(text)
+        or _SEVERAL.of(languages).search(text)
+    ):
         return NOTHING
-    if _REFUSAL.search(text[:80]) and not re.match(r"[-+]?\d", text):
+    if _REFUSAL.of(languages).search(text[:80]) and not re.match(r"[-+]?\d", text):
         return NOTHING
     if commitment.form == "behind":
         number = re.search(rf"(?<![\d.,/*^=+-])(?<![/*^=+-]\s){NUMBER}$", text)
@@ -136,16 +140,18 @@ def _read(commitment: Commitment) -> str | None:
     if value is None and "$" in sentence and text.endswith("!"):
         value = _value_of(text)
     if value is None:
-        leading = _LEADING.match(text) or _LEADING.match(text.rpartition("=")[2].strip())
+        leading = _LEADING.of(languages).match(text) or _LEADING.of(languages).match(
+            text.rpartition("=")[2].strip()
+        )
         if leading is None:
             word = re.match(r"[a-z]+(?:-[a-z]+|\s(?:hundred|thousand)(?:\sand)?)*", text.lower())
             return _text_of(integer_of(word[0])) if word else None
         if commitment.form == "restated" and not _ENDS.match(text, leading.end()):
             return None
-        if refuted(text[leading.end() :]) or refuted(said[len(sentence) :]):
+        if refuted(text[leading.end() :], languages) or refuted(said[len(sentence) :], languages):
             return None
         value = integer_of(leading[1].strip(" ,'"), language)
-    elif refuted(said[len(sentence) :]):
+    elif refuted(said[len(sentence) :], languages):
         return None
     return _text_of(value)
 
@@ -154,25 +160,25 @@ def _text_of(value: int | None) -> str | None:
     return None if value is None else str(value)
 
 
-_ASKS = re.compile(any_language("asks") + r"[\s?]{0,3}$")
+_ASKS = CuePattern(cue("asks") + r"[\s?]{0,3}$")
 _ENDS = re.compile(r"(?:\s?[^\W\d_]{1,12}){0,2}\s?(?:[.,;:!)]|$)")
 _LAST_SENTENCES = 4
-_THEREFORE_FIRST = re.compile(r"[\W_]{0,12}" + any_language("therefore"), re.I)
-_THEREFORE = compiled("therefore")
-_SOUGHT = compiled("sought")
-_MAYBE, _IF, _NOT = compiled("maybe"), compiled("if_"), compiled("not_")
-_JOINED = re.compile(f"{any_language('or_')}|{any_language('and_')}|[,;]", re.I)
+_THEREFORE_FIRST = CuePattern(r"[\W_]{0,12}" + cue("therefore"))
+_THEREFORE = CuePattern(cue("therefore"))
+_SOUGHT = CuePattern(cue("sought"))
+_MAYBE, _IF, _NOT = CuePattern(cue("maybe")), CuePattern(cue("if_")), CuePattern(cue("not_"))
+_JOINED = CuePattern(f"{cue('or_')}|{cue('and_')}|[,;]")
 _STEP = re.compile(r"[\W_]{0,8}(?:step|case|part|check|note|hint|example|verification|schritt|fall"
                    r"|étape|paso|шаг|第.步|步骤|情况)(?!\w)", re.I)  # fmt: skip
 _EMPHASIS = re.compile(
     r"(?:\*\*|__|<strong>|\\math(?:bf|rm)\s?\{|\\textbf\s?\{|\\boldsymbol\s?\{|\\underline\s?\{)"
     r"[^*\n{}]{0,60}[\d}](?:\s?\\?(?:text|mathrm)?\{?[^*\n{}\d]{0,24})?(?:\*\*|__|\})[\s$.\\)\]*!}]{0,8}$"
 )
-_STATES = re.compile(rf"(?:=|:|{any_language('verb')})\s{{0,3}}(?=[-+]?\d)", re.I)
+_STATES = CuePattern(rf"(?:=|:|{cue('verb')})\s{{0,3}}(?=[-+]?\d)")
 _TRAILING = re.compile(rf"(?P<number>{NUMBER})(?P<unit>[^\d\n=+*/^]{{0,30}})$")
 
 
-def _conclude(text: str) -> str | None:
+def _conclude(text: str, languages: Languages) -> str | None:
     """The integer that the last sentence with a number concludes with, if it does.
 
     It concludes when it begins with "therefore", names what was asked for, or sets its last
@@ -181,35 +187,48 @@ def _conclude(text: str) -> str | None:
     if len(text) <= 40 and (value := integer_of(_squeeze(text))) is not None:
         return str(value)
     for sentence in sentences_backwards(text, longest=400)[:_LAST_SENTENCES]:
-        if refuted(sentence):
+        if refuted(sentence, languages):
             return None
         if re.search(r"\d", sentence):
-            return _concluded(sentence)
+            return _concluded(sentence, languages)
     return None
 
 
-def _concluded(sentence: str) -> str | None:
+def _concluded(sentence: str, languages: Languages) -> str | None:
     if re.search(r"[?][\s*\"')]*$", sentence) or _STEP.match(sentence) or "\\boxed" in sentence:
         return None
     emphasised = bool(_EMPHASIS.search(sentence))
     text = _squeeze(sentence.rstrip("!* "))
     if emphasised and (value := integer_of(_UNITS.sub("", text))) is not None:
         return str(value)
-    last = None
-    for last in _STATES.finditer(text):
-        pass
+    last = next(iter(deque(_STATES.of(languages).finditer(text), maxlen=1)), None)
     found = _TRAILING.match(text, last.end()) if last else None
     if last is None or found is None or integer_of(found["number"].strip()) is None:
         return None
     lead = text[: last.start()]
-    concludes = emphasised or _THEREFORE_FIRST.match(text) or _SOUGHT.search(lead)
-    if not concludes or _MAYBE.search(lead) or _IF.search(lead) or denied(text[last.end() :]):
+    concludes = (
+        emphasised
+        or _THEREFORE_FIRST.of(languages).match(text)
+        or _SOUGHT.of(languages).search(lead)
+    )
+    if (
+        not concludes
+        or _MAYBE.of(languages).search(lead)
+        or _IF.of(languages).search(lead)
+        or denied(text[last.end() :], languages)
+    ):
         return None
-    if _NOT.search(lead[-12:]) or _REFUSAL.search(lead) or not _plain_unit(found["unit"]):
+    if (
+        _NOT.of(languages).search(lead[-12:])
+        or _REFUSAL.of(languages).search(lead)
+        or not _plain_unit(found["unit"])
+    ):
         return None
     # "x = 3 and y = 4" answers twice; "x = 3, so x + 1 = 4" once.
-    clause = lead[max((mark.end() for mark in _THEREFORE.finditer(lead)), default=0) :]
-    if re.search(r"\d", clause) and "=" in clause and _JOINED.search(clause):
+    clause = lead[
+        max((mark.end() for mark in _THEREFORE.of(languages).finditer(lead)), default=0) :
+    ]
+    if re.search(r"\d", clause) and "=" in clause and _JOINED.of(languages).search(clause):
         return None
     return str(integer_of(found["number"].strip()))
 
@@ -231,7 +250,14 @@ def grade_integer(question: Question, answer: str) -> Grade:
         question: its reference is an integer, with or without leading zeros.
         answer: the answer text.
     """
-    reading = last_reading(clean(answer).strip(), _read, _conclude)
+    text = clean(answer).strip()
+    languages = spoken(text)
+    reading = last_reading(
+        text,
+        languages,
+        lambda commitment: _read(commitment, languages),
+        lambda rest: _conclude(rest, languages),
+    )
     if not reading:
         return Grade(extracted=None, correct=False, score=0.0)
     correct = reading == str(int(question.expected))

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import NOTHING, Commitment, first_sentence, last_reading
-from lrmtest.grading.cues import LANGUAGES, any_language, bounded
+from lrmtest.grading.cues import CuePattern, Languages, bounded, cue, spoken
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
 TRUE, FALSE, UNCERTAIN = "True", "False", "Uncertain"
 
-def _label_pattern() -> str:
+
+@lru_cache(maxsize=1024)
+def _label_pattern(languages: Languages) -> str:
     """The labels as predicates, in groups ``uncertain``, ``false`` and ``true``.
 
     They are tried in this order where several could begin: "not necessarily true" is no "not
     true", and "cannot be determined" takes the rest of its clause with it, so that "cannot be
     determined as true or false" names one label only. A denied label is the other one.
     """
-    uncertain, false, true = [any_language("uncertain")], [], []
-    for cues in LANGUAGES:
+    uncertain = [bounded(cues, "uncertain") for cues in languages]
+    false: list[str] = []
+    true: list[str] = []
+    for cues in languages:
         not_, necessarily = bounded(cues, "not_"), bounded(cues, "necessarily")
         is_true, is_false = bounded(cues, "true"), bounded(cues, "false")
         if cues.necessarily:
@@ -42,22 +47,31 @@ def _label_pattern() -> str:
     return "|".join(f"(?P<{name}>{'|'.join(parts)})" for name, parts in groups.items())
 
 
-_LABEL = re.compile(_label_pattern(), re.I)
-_SUBJECT = re.compile(
+@lru_cache(maxsize=1024)
+def _label(languages: Languages) -> re.Pattern[str]:
+    return re.compile(_label_pattern(languages), re.I)
+
+
+@lru_cache(maxsize=1024)
+def _other_label(languages: Languages) -> re.Pattern[str]:
+    """A label that follows another in a list, or in parentheses."""
+    joint = CuePattern(rf"\s?(?:/|\||,|,?\s?{cue('or_')}|,?\s?{cue('and_')}|\()\s?[\"'*]{{0,3}}")
+    return re.compile(f"{joint.of(languages).pattern}(?P<any>{_label_pattern(languages)})", re.I)
+
+
+_SUBJECT = CuePattern(
     r'""(?=\sis\b)'  # a quotation that was taken out
-    rf"|(?<!\bin\s)(?<!\ben\s)(?<!\bem\s){any_language('statement')}",
-    re.I,
+    rf"|(?<!\bin\s)(?<!\ben\s)(?<!\bem\s){cue('statement')}",
 )
 # What follows gives reasons or weighs alternatives; it no longer says which label it is.
-_TURN = re.compile(rf"{any_language('because')}|[,;]\s(?:and\s)?not\b|\(", re.I)
-_CONDITION = re.compile(
+_TURN = CuePattern(rf"{cue('because')}|[,;]\s(?:and\s)?not\b|\(")
+_CONDITION = CuePattern(
     r"^\W*(?:\w+\s){0,2}(?:if|suppose|assum\w+|whether|let's|perhaps|maybe|could)\b"
     r"|\b(?:may|might|could|would)\sbe\b|\bpossib(?:le|ly|ility)\b|\b(?:whether|if)\s(?:the|this)\b"
-    rf"|^\W*(?:\w+\s)?{any_language('if_', LANGUAGES[1:])}",
-    re.I,
+    rf"|^\W*(?:\w+\s)?{cue('if_', but_english=True)}",
 )
-_MAYBE = re.compile(any_language("maybe", LANGUAGES[1:]), re.I)
-_ASKS = re.compile(any_language("asks") + r"[\s?.]{0,3}$")
+_MAYBE = CuePattern(cue("maybe", but_english=True))
+_ASKS = CuePattern(cue("asks") + r"[\s?.]{0,3}$")
 _SEPARATE = re.compile(r"[,;]|\b(?:so|but|therefore|thus|hence|making|makes)\b", re.I)
 _QUOTATION = re.compile(r'"[^"\n]{12,}"')
 _OPENING_LABEL = re.compile(
@@ -65,14 +79,7 @@ _OPENING_LABEL = re.compile(
     r"(?P<label>true|false|uncertain|unknown)(?![A-Za-z0-9_])",
     re.I,
 )
-_OTHER_LABEL = re.compile(
-    rf"\s?(?:/|\||,|,?\s?{any_language('or_')}|,?\s?{any_language('and_')}|\()\s?[\"'*]{{0,3}}"
-    rf"(?P<any>{_label_pattern()})",
-    re.I,
-)
-_LISTED = re.compile(
-    rf"[\s\"'*]{{0,4}}(?:/|\||,|,?\s?{any_language('or_')})[\s\"'*]{{0,4}}(?:is\s)?", re.I
-)
+_LISTED = CuePattern(rf"[\s\"'*]{{0,4}}(?:/|\||,|,?\s?{cue('or_')})[\s\"'*]{{0,4}}(?:is\s)?")
 _LAST_SENTENCES = 500
 _NAMED = {"true": TRUE, "false": FALSE, "uncertain": UNCERTAIN, "unknown": UNCERTAIN}
 
@@ -82,7 +89,7 @@ def _label_of(match: re.Match[str]) -> str:
     return _NAMED[match.lastgroup]
 
 
-def _opening(text: str) -> str | None:
+def _opening(text: str, languages: Languages) -> str | None:
     """The label that `text` begins with; `NOTHING` when it goes on to list others."""
     if re.match(r"[\s\"'*]{0,4}[!¬~≠]\s?(?:true|false|uncertain)", text, re.I):
         return NOTHING
@@ -90,7 +97,7 @@ def _opening(text: str) -> str | None:
     if match is None:
         return None
     label, end = _NAMED[match["label"].lower()], match.end()
-    while other := _OTHER_LABEL.match(text, end):
+    while other := _other_label(languages).match(text, end):
         name = next(name for name in ("uncertain", "false", "true") if other[name] is not None)
         if _NAMED[name] != label:
             return NOTHING if "(" not in text[end : other.start("any")] else label
@@ -98,62 +105,64 @@ def _opening(text: str) -> str | None:
     return label
 
 
-def _predicate(text: str) -> str | None:
+def _predicate(text: str, languages: Languages) -> str | None:
     """The label that a sentence's main clause ends with.
 
     The last one, because what comes before may belong to the quoted statement: "the statement
     that it is not true that A is false".
     """
-    turn = _TURN.search(text, 1)
-    labels = list(_LABEL.finditer(text, 0, turn.start() if turn else len(text)))
+    turn = _TURN.of(languages).search(text, 1)
+    labels = list(_label(languages).finditer(text, 0, turn.start() if turn else len(text)))
     if not labels:
         return None
     if len(labels) > 1 and _label_of(labels[-2]) != _label_of(labels[-1]):
         between = text[labels[-2].end() : labels[-1].start()]
-        if _LISTED.fullmatch(between):
+        if _LISTED.of(languages).fullmatch(between):
             return NOTHING
     return _label_of(labels[-1])
 
 
-def _read(commitment: Commitment) -> str | None:
+def _read(commitment: Commitment, languages: Languages) -> str | None:
     text = _QUOTATION.sub('""', bare(commitment.text))
     if commitment.form == "retraction" or text.rstrip().endswith("?"):
         return None
-    reading = _opening(text)
+    reading = _opening(text, languages)
     if commitment.form == "restated":
         match = _OPENING_LABEL.match(text)
         return reading if match and not re.match(r"\s?\w", text[match.end() :]) else None
     if commitment.language != "en":
         text = first_sentence(text)
-    if _ASKS.search(text):
+    if _ASKS.of(languages).search(text):
         return None
-    return _predicate(text) if reading is None else reading
+    return _predicate(text, languages) if reading is None else reading
 
 
-def _read_sentence(sentence: str) -> str | None:
+def _read_sentence(sentence: str, languages: Languages) -> str | None:
     """The label that a sentence gives to the conclusion, or that stands alone on its line."""
     text = _QUOTATION.sub('""', bare(sentence))
     alone = _OPENING_LABEL.match(text)
     if alone and not re.search(r"\w", text[alone.end() :]):
-        return _opening(text)
-    subject = _SUBJECT.search(text)
-    if subject is None or text.endswith("?") or _ASKS.search(text):
+        return _opening(text, languages)
+    subject = _SUBJECT.of(languages).search(text)
+    if subject is None or text.endswith("?") or _ASKS.of(languages).search(text):
         return None
     # "cannot determine whether the conclusion is true", "it is unclear if the claim is true"
-    unsure = _LABEL.search(text)
+    unsure = _label(languages).search(text)
     if unsure and unsure.lastgroup == "uncertain" and unsure.start() < subject.start():
         between = text[unsure.end() : subject.start()]
         if len(between) <= 40 and not _SEPARATE.search(between):
             return UNCERTAIN
-    label = _LABEL.search(text, subject.start())
-    if _CONDITION.search(text) or (label and _MAYBE.search(text, 0, label.start())):
+    label = _label(languages).search(text, subject.start())
+    if _CONDITION.of(languages).search(text) or (
+        label and _MAYBE.of(languages).search(text, 0, label.start())
+    ):
         return None
-    return _predicate(text[subject.start() :])
+    return _predicate(text[subject.start() :], languages)
 
 
-def _conclude(text: str) -> str | None:
+def _conclude(text: str, languages: Languages) -> str | None:
     for sentence in sentences_backwards(text)[:_LAST_SENTENCES]:
-        reading = _read_sentence(sentence)
+        reading = _read_sentence(sentence, languages)
         if reading is not None:
             return reading
     return None
@@ -171,7 +180,14 @@ def grade_label(question: Question, answer: str) -> Grade:
         question: its reference is one of the labels, in any case.
         answer: the answer text.
     """
-    reading = last_reading(clean(answer), _read, _conclude)
+    text = clean(answer)
+    languages = spoken(text)
+    reading = last_reading(
+        text,
+        languages,
+        lambda commitment: _read(commitment, languages),
+        lambda rest: _conclude(rest, languages),
+    )
     if not reading:
         return Grade(extracted=None, correct=False, score=0.0)
     expected = question.expected.strip().lower()

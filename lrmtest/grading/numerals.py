@@ -8,9 +8,7 @@ NUMBER = r"[-+]?\d(?:[\d,\s'_]{0,40}\d)?(?:\.\d{1,40})?"
 """What may be a number in running text; `integer_of` says whether it is an integer."""
 
 # One mark throughout; one dot could as well be a decimal point.
-_GROUPS = re.compile(
-    r"[-+]?\d{1,3}(?:(?:,\d{3})+|(?:\s\d{3})+|(?:'\d{3})+|(?:_\d{3})+)(?:\.0*)?"
-)
+_GROUPS = re.compile(r"[-+]?\d{1,3}(?:(?:,\d{3})+|(?:\s\d{3})+|(?:'\d{3})+|(?:_\d{3})+)(?:\.0*)?")
 _DOTS = re.compile(r"[-+]?\d{1,3}(?:\.\d{3}){2,}(?:,0*)?")
 _DOT_OR_DOTS = re.compile(r"[-+]?[1-9]\d{0,2}(?:\.\d{3})+(?:,0*)?")
 _DIGITS = re.compile(r"[-+]?\d{1,40}(?:\.0*)?")
@@ -25,21 +23,15 @@ _POWER_OF_TEN = re.compile(
 
 _DECIMAL_COMMA = frozenset(("de", "es", "fr", "it", "pt", "ru"))
 
-_UNITS = dict(
-    zip(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
-        " fifteen sixteen seventeen eighteen nineteen".split(),
-        range(20),
-        strict=True,
-    )
-)
-_TENS = dict(
-    zip(
-        "twenty thirty forty fifty sixty seventy eighty ninety".split(),
-        range(20, 100, 10),
-        strict=True,
-    )
-)
+_UNITS = {
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
+    "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14,
+    "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19,
+}  # fmt: skip
+_TENS = {
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
+    "eighty": 80, "ninety": 90,
+}  # fmt: skip
 _ORDINALS = {
     "first": 1, "second": 2, "third": 3, "fifth": 5, "eighth": 8, "ninth": 9, "twelfth": 12,
     **{f"{word.removesuffix('y')}ieth": value for word, value in _TENS.items()},

@@ -14,7 +14,7 @@ from lrmtest.grading.commitments import (
     last_reading,
     refuted,
 )
-from lrmtest.grading.cues import CJK, LANGUAGES, any_language
+from lrmtest.grading.cues import CJK, CuePattern, Languages, cue, spoken
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -30,49 +30,48 @@ def _canonical(text: str) -> str:
 
 
 # A letter in parentheses, or a bare capital that is no word of the sentence.
-_LETTER = re.compile(
+_LETTER = CuePattern(
     r"\((?P<round>[A-Za-z])\)|\[(?P<square>[A-Za-z])\]"
     r"|(?<![A-Za-z0-9'])(?P<capital>[A-Z])(?![A-Za-z0-9'])"
     rf"(?=[).:,;\-/|&\"'\]]|\s{{0,4}}$|\s?[{CJK}]"
-    r"|\s(?:\d|\(|or\b|and\b|because\b|since\b|as\b|is\b|which\b|(?-i:"
-    rf"{any_language('or_')}|{any_language('and_')}|{any_language('because')}|{any_language('verb')})))"
+    r"|\s(?:\d|\(|or\b|and\b|because\b|since\b|as\b|is\b|which\b|(?i:"
+    rf"{cue('or_')}|{cue('and_')}|{cue('because')}|{cue('verb')})))",
+    flags=0,
 )
-_OPTION, _CHOSEN = any_language("option"), any_language("chosen")
-_OR_AND = f"(?:{any_language('or_')}|{any_language('and_')})"
-_LEAD = re.compile(
+_OPTION, _CHOSEN = cue("option"), cue("chosen")
+_OR_AND = f"(?:{cue('or_')}|{cue('and_')})"
+_LEAD = CuePattern(
     r"(?:[\s:\-\"'}]|\b(?:clearly|indeed|that|the|correct|option|choice|letter|answer|index|is"
     r"|between|from|la|le|l'|die|der|das|el|o|zwischen|von|entre|de|tra|da)\b"
     rf"|{_OPTION}|第){{0,12}}",
-    re.I,
 )
-_MORE = re.compile(
-    rf"[\s\"')\].]{{0,4}}(?:/|\||,?\s?{_OR_AND}|,|&|(?=\())\s{{0,4}}(?:{_OPTION}\s?)?", re.I
+_MORE = CuePattern(
+    rf"[\s\"')\].]{{0,4}}(?:/|\||,?\s?{_OR_AND}|,|&|(?=\())\s{{0,4}}(?:{_OPTION}\s?)?"
 )
-_DENIED = re.compile(
+_DENIED = CuePattern(
     r"\b(?:not|cannot|never|neither|none|no|closed|wrong|incorrect|excluded|eliminated|if|may\s?be"
     r"|perhaps|might|whether|unless)\b|n't\b|\?\s*$"
-    rf"|{any_language('not_', LANGUAGES[1:])}|{any_language('false', LANGUAGES[1:])}"
-    rf"|{any_language('not_after')}|{any_language('doubted')}|^\W{{0,8}}{any_language('if_', LANGUAGES[1:])}"
+    rf"|{cue('not_', but_english=True)}|{cue('false', but_english=True)}"
+    rf"|{cue('not_after')}|{cue('doubted')}|^\W{{0,8}}{cue('if_', but_english=True)}"
     r"|排除|被占|占用|ausgeschlossen|exclue?s?|descartad|исключ|除外|제외",
-    re.I,
 )
-_CONCLUDES = re.compile(_CHOSEN, re.I)
-_NAMED = re.compile(
+_CONCLUDES = CuePattern(_CHOSEN)
+_NAMED = CuePattern(
     rf"\(([A-Za-z])\)|(?i:{_OPTION})\s?(?:is\s)?([A-Z])(?![A-Za-z0-9'])"
-    r"|\b([A-Z])\sis\s(?:the\s)?(?:correct|right|best)\b"
+    r"|\b([A-Z])\sis\s(?:the\s)?(?:correct|right|best)\b",
+    flags=0,
 )
-_REFUSED = re.compile(
+_REFUSED = CuePattern(
     r"\W{0,4}(?:(?:is|was)(?:n't\b|\s(?:not|wrong|incorrect|false|out|impossible)\b)"
-    rf"|(?:{any_language('verb', LANGUAGES[1:])})?\s?(?:{any_language('not_', LANGUAGES[1:])}"
-    rf"|{any_language('false', LANGUAGES[1:])})|{any_language('not_after')}|{any_language('doubted')})",
-    re.I,
+    rf"|(?:{cue('verb', but_english=True)})?\s?(?:{cue('not_', but_english=True)}"
+    rf"|{cue('false', but_english=True)})|{cue('not_after')}|{cue('doubted')})",
 )
-_JOINED = re.compile(rf"(?:{_OR_AND}|/|&)\s{{0,2}}(?:(?i:{_OPTION})\s)?\(([A-Za-z])\)", re.I)
-_CLAUSE_END = re.compile(rf"[.;]|{any_language('because')}", re.I)
-_PART_END = re.compile(rf"[.;,(]|{any_language('because')}", re.I)
-_REFUSAL = re.compile(r"(?:\w{1,12}\s){0,3}" + any_language("refusal"), re.I)
-_EITHER = re.compile(r"\W{0,4}" + any_language("either") + r"\W", re.I)
-_ASKS = re.compile(any_language("asks") + r"[\s?.]{0,3}$")
+_JOINED = CuePattern(rf"(?:{_OR_AND}|/|&)\s{{0,2}}(?:(?i:{_OPTION})\s)?\(([A-Za-z])\)")
+_CLAUSE_END = CuePattern(rf"[.;]|{cue('because')}")
+_PART_END = CuePattern(rf"[.;,(]|{cue('because')}")
+_REFUSAL = CuePattern(r"(?:\w{1,12}\s){0,3}" + cue("refusal"))
+_EITHER = CuePattern(r"\W{0,4}" + cue("either") + r"\W")
+_ASKS = CuePattern(cue("asks") + r"[\s?.]{0,3}$")
 # Letters that look the same; others do not stand in the same place of both alphabets.
 _LATIN = str.maketrans("АС", "AC")
 _CYRILLIC = re.compile(r"(?<=\()[АС](?=\))|^[\s\"*]{0,4}А(?=[\s\"*.)]{0,4}$)")
@@ -82,7 +81,8 @@ _LAST_SENTENCES = 8
 class _Options:
     """The options of one question."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], languages: Languages) -> None:
+        self._languages = languages
         self._letters = [chr(ord("A") + index) for index in range(len(texts))]
         self._texts = [
             re.compile(rf"(?<![a-z0-9]){re.escape(_canonical(text))}(?![a-z0-9])") for text in texts
@@ -90,7 +90,7 @@ class _Options:
 
     def letter_at(self, text: str, start: int) -> tuple[str, int] | None:
         """The option letter that stands at `start`, and where it ends."""
-        match = _LETTER.match(text, start)
+        match = _LETTER.of(self._languages).match(text, start)
         if match is None:
             return None
         letter = match[match.lastgroup or 0].upper()
@@ -104,13 +104,16 @@ class _Options:
 
     def by_letter(self, text: str) -> set[str]:
         """Letters that occur in `text` as ``(A)``, ``option A`` or ``A is the correct``."""
-        named = (next(filter(None, groups)).upper() for groups in _NAMED.findall(text))
+        named = (
+            next(filter(None, groups)).upper()
+            for groups in _NAMED.of(self._languages).findall(text)
+        )
         return set(named) & set(self._letters)
 
     def chosen(self, text: str) -> str | None:
         """The option that `text` begins with; `NOTHING` if it names two different ones."""
         text = _TIME.sub(r"\1\2m", text)
-        lead = _LEAD.match(text)
+        lead = _LEAD.of(self._languages).match(text)
         assert lead is not None
         start = lead.end()
         first = self.letter_at(text, start)
@@ -120,24 +123,28 @@ class _Options:
                 return whole.upper()
             clause = re.split(r"[.;]\s|,\s|\(", text[start:], maxsplit=1)[0]
             named = self.by_text(clause)
-            if _DENIED.search(clause) or not named:
+            if _DENIED.of(self._languages).search(clause) or not named:
                 return None
             return named.pop() if len(named) == 1 else NOTHING
         letter, end = first
-        if _REFUSED.match(text, end) or refuted(text[end : end + 80]):
+        if _REFUSED.of(self._languages).match(text, end) or refuted(
+            text[end : end + 80], self._languages
+        ):
             return None
         letters = {letter}
-        while more := _MORE.match(text, end):
+        while more := _MORE.of(self._languages).match(text, end):
             following = self.letter_at(text, more.end())
             if following is None:
                 break
             letters.add(following[0])
             end = following[1]
         # The text right behind the letter, "(A) 6pm to 9pm", must not be another option's.
-        behind = _PART_END.split(text[end : end + 120], maxsplit=1)[0]
+        behind = _PART_END.of(self._languages).split(text[end : end + 120], maxsplit=1)[0]
         named = self.by_text(behind)
-        clause = _CLAUSE_END.split(text[end : end + 120], maxsplit=1)[0]
-        letters.update(self.by_letter(" ".join(f"({a})" for a in _JOINED.findall(clause))))
+        clause = _CLAUSE_END.of(self._languages).split(text[end : end + 120], maxsplit=1)[0]
+        letters.update(
+            self.by_letter(" ".join(f"({a})" for a in _JOINED.of(self._languages).findall(clause)))
+        )
         if len(letters) > 1 or (named and letter not in named):
             return NOTHING
         return letter
@@ -149,13 +156,13 @@ class _Options:
         named = self.by_letter(sentence) | self.by_text(sentence)
         if not named:
             return None
-        if _DENIED.search(sentence):
+        if _DENIED.of(self._languages).search(sentence):
             return NOTHING
         rest = _canonical(sentence)
         for pattern in self._texts:
             rest = pattern.sub("", rest)
         alone = not re.search(r"\w", re.sub(rf"\([a-z]\)|\b(?:between|from)\b|{_OPTION}", "", rest))
-        if len(named) > 1 or not (alone or _CONCLUDES.search(sentence)):
+        if len(named) > 1 or not (alone or _CONCLUDES.of(self._languages).search(sentence)):
             return NOTHING
         return named.pop()
 
@@ -173,21 +180,23 @@ def grade_option(question: Question, answer: str) -> Grade:
             the order of their letters.
         answer: the answer text.
     """
-    options = _Options(question.material["options"])
+    text = clean(answer)
+    languages = spoken(text)
+    options = _Options(question.material["options"], languages)
 
     def read(commitment: Commitment) -> str | None:
         said = _CYRILLIC.sub(lambda letter: letter[0].translate(_LATIN), bare(commitment.text))
         if commitment.form == "retraction":
             return None
         if commitment.form == "box":
-            if refuted(commitment.behind):
+            if refuted(commitment.behind, languages):
                 return None
             return options.chosen(said) or NOTHING
-        if first_sentence(said).endswith("?") or _ASKS.search(first_sentence(said)):
+        if first_sentence(said).endswith("?") or _ASKS.of(languages).search(first_sentence(said)):
             return None
-        if _EITHER.match(said) or _REFUSAL.match(said):
+        if _EITHER.of(languages).match(said) or _REFUSAL.of(languages).match(said):
             return NOTHING
-        if denied(said):
+        if denied(said, languages):
             return None
         return options.chosen(said)
 
@@ -199,7 +208,7 @@ def grade_option(question: Question, answer: str) -> Grade:
                 return reading
         return None
 
-    reading = last_reading(clean(answer), read, conclude)
+    reading = last_reading(text, languages, read, conclude)
     if not reading:
         return Grade(extracted=None, correct=False, score=0.0)
     correct = reading == question.expected.strip(" ()").upper()

@@ -21,12 +21,11 @@ from lrmtest.grading.commitments import (
     first_sentence,
     refuted,
 )
-from lrmtest.grading.cues import CJK, LANGUAGES, any_language
+from lrmtest.grading.cues import CJK, CuePattern, Languages, cue, spoken
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
 _MOST_READ = 200
-_SPACED = [cues for cues in LANGUAGES[1:] if cues.spaced]
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 
@@ -57,18 +56,16 @@ def f1(prediction: str, reference: str) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-_ABSTENTION = re.compile(any_language("refusal"), re.I)
+_ABSTENTION = CuePattern(cue("refusal"))
 _BOLD = re.compile(r"(?:\*\*|__)(?=[^\s*_])([^*\n]{0,119}?[^\s*:])(?:\*\*|__)")
-_IS = re.compile(
+_IS = CuePattern(
     r".*(?:\b(?:is|are|was|were|be|stands\sfor|became|won)\s"
     r"(?:(?:likely|probably|approximately|about|around|held|called|named|known|said)\s){0,2}"
     r"(?:[a-z]{2,12}ed\s|held\s|born\s|built\s)?(?:(?:on|in|at|as|to\sbe)\s)?"
-    rf"|{any_language('verb', _SPACED)}\s|(?:是|为|為)(?!否)|(?<=[\w\"])(?:は|은\s|는\s))(.{{1,120}})$",
-    re.I,
+    rf"|{cue('verb', but_english=True)}\s|(?:是|为|為)(?!否)|(?<=[\w\"])(?:は|은\s|는\s))"
+    r"(.{1,120})$",
 )
-_HEADING = re.compile(
-    rf"^(?:{any_language('answer')}|explanation|conclusion|note|why\b.*)\s?:?$", re.I
-)
+_HEADING = CuePattern(rf"^(?:{cue('answer')}|explanation|conclusion|note|why\b.*)\s?:?$")
 _COPULA_BEHIND = re.compile(
     r"(?<=[\w\"'*)])\s?(?:です|である|でした|だ|になります|となります|입니다|이다|이에요|예요|이었다|였습니다)$"
 )
@@ -85,7 +82,9 @@ _SENTENCE_END = re.compile(
     r"(?:(?<!\W[A-Z])(?<!\b(?:St|Dr|Mr|Ms|Jr|Sr|vs|No))(?<!\bMrs)\.|[!?])[\"'*)]{0,4}(?=\s|$)|\n"
 )
 _LONGEST_PROSE = 12
-_PRONOUN = re.compile(r"(?:this|that|it|which|das|dies|ce(?:la|ci)?|eso|esto|это|这|那|これ|それ)$", re.I)
+_PRONOUN = re.compile(
+    r"(?:this|that|it|which|das|dies|ce(?:la|ci)?|eso|esto|это|这|那|これ|それ)$", re.I
+)
 
 
 def _trim(text: str) -> str:
@@ -106,10 +105,10 @@ def _said(commitment: Commitment) -> str:
     return text
 
 
-def _handed_in(text: str) -> Commitment | None:
+def _handed_in(text: str, languages: Languages) -> Commitment | None:
     r"""The last ``Answer: X`` line, ``\boxed{X}`` or "the answer is X" that says something."""
     alternatives: set[str] = set()
-    for commitment in islice(commitments(text), _MOST_READ):
+    for commitment in islice(commitments(text, languages), _MOST_READ):
         if commitment.form == "retraction":
             return None
         if commitment.form == "restated" or not _said(commitment):
@@ -118,9 +117,12 @@ def _handed_in(text: str) -> Commitment | None:
             continue
         if commitment.form != "box" and "\\boxed" in commitment.text:
             continue
-        if commitment.form in ("prose", "behind") and len(_said(commitment).split()) > _LONGEST_PROSE:
+        if (
+            commitment.form in ("prose", "behind")
+            and len(_said(commitment).split()) > _LONGEST_PROSE
+        ):
             continue  # a sentence of its own, not an answer
-        if refuted(commitment.behind) or first_sentence(commitment.text).endswith("?"):
+        if refuted(commitment.behind, languages) or first_sentence(commitment.text).endswith("?"):
             continue
         said = _said(commitment)
         if commitment.alternative:
@@ -132,15 +134,15 @@ def _handed_in(text: str) -> Commitment | None:
     return None
 
 
-def _bold(text: str) -> str | None:
+def _bold(text: str, languages: Languages) -> str | None:
     """The last bold span that is no heading."""
-    spans = [span for span in _BOLD.findall(text) if not _HEADING.match(span.strip())]
+    spans = [span for span in _BOLD.findall(text) if not _HEADING.of(languages).match(span.strip())]
     return _trim(spans[-1]) if spans else None
 
 
-def _predicate(sentence: str) -> str | None:
+def _predicate(sentence: str, languages: Languages) -> str | None:
     """What follows the sentence's last "is"; a bare participle ("is located") says nothing."""
-    predicate = _IS.match(sentence)
+    predicate = _IS.of(languages).match(sentence)
     spaced = not re.search(f"[{CJK}]", sentence)
     if predicate is None or (spaced and len(sentence.split()) <= 4):
         return None
@@ -155,39 +157,41 @@ def short_answer(text: str) -> str | None:
     Out of the format line if there is one, else of the last few sentences: the last bold span,
     else what follows the last "is", else the shortest thing that can be quoted whole.
     """
-    return _short_answer(text, _handed_in(text))
+    languages = spoken(text)
+    return _short_answer(text, _handed_in(text, languages), languages)
 
 
-def _short_answer(text: str, handed_in: Commitment | None) -> str | None:
+def _short_answer(text: str, handed_in: Commitment | None, languages: Languages) -> str | None:
     if handed_in is not None and handed_in.form != "line":
         said = _said(handed_in)
-        return None if _abstains(said) or denied(handed_in.text) else said
+        return None if _abstains(said, languages) or denied(handed_in.text, languages) else said
     sentences = sentences_backwards(text, longest=400)
     if handed_in is not None:
         sentences = [_COPULA_BEHIND.sub("", handed_in.text.rstrip(" ."))]
-        if denied(handed_in.text):
+        if denied(handed_in.text, languages):
             return None
     spoken = [sentence for sentence in sentences if re.search(r"\w\w|\d|[^\W\d_a-zA-Z]", sentence)]
     spoken = spoken[:4]
-    if any(_abstains(sentence) for sentence in (*spoken[:1], *spoken[-1:])):
+    if any(_abstains(sentence, languages) for sentence in (*spoken[:1], *spoken[-1:])):
         return None
     for find in (_bold, _predicate):
         for sentence in spoken:
-            if found := find(sentence):
+            if found := find(sentence, languages):
                 return found
     return min(map(_trim, spoken), key=len, default=None)
 
 
-def _abstains(sentence: str) -> bool:
-    return bool(_ABSTENTION.search(sentence))
+def _abstains(sentence: str, languages: Languages) -> bool:
+    return bool(_ABSTENTION.of(languages).search(sentence))
 
 
 def grade_short_text(question: Question, answer: str) -> Grade:
     r"""Grade an answer by exact match and F1, the best over all references.
 
     The official figures judge what the model handed in: the last ``Answer: X`` line, box or "the
-    answer is X" in any language of `lrmtest.grading.cues`, else the whole answer text. The ``_short`` figures judge the short answer found in
-    it, which tells a wrong answer from a right one wrapped in a sentence.
+    answer is X", in any language of `lrmtest.grading.cues`; without one, the whole answer text.
+    The ``_short`` figures judge the short answer found in it, which tells a wrong answer from a
+    right one wrapped in a sentence.
 
     Args:
         question: its references are the answer and its aliases.
@@ -198,9 +202,10 @@ def grade_short_text(question: Question, answer: str) -> Grade:
         are ``em``, ``f1``, ``em_short``, ``f1_short``.
     """
     text = clean(answer).strip()
-    handed_in = _handed_in(text)
+    languages = spoken(text)
+    handed_in = _handed_in(text, languages)
     prediction = text if handed_in is None else _said(handed_in)
-    short = _short_answer(text, handed_in)
+    short = _short_answer(text, handed_in, languages)
     references = [clean(reference) for reference in question.references]
     em = max(exact_match(prediction, reference) for reference in references) if text else 0.0
     score = max(f1(prediction, reference) for reference in references) if text else 0.0
