@@ -37,8 +37,14 @@ class _Plain(dict[int, str | None]):
 _PLAIN = _Plain(
     {ord("\n"): "\n", ord("\t"): " ", ord("\N{MINUS SIGN}"): "-"}
     | dict.fromkeys(map(ord, "‘’‚′"), "'")
-    | dict.fromkeys(map(ord, "“”„″«»"), '"')
+    | dict.fromkeys(map(ord, "“”„″«»「」『』《》〈〉"), '"')
+    # Where no spaces are written, a full stop or comma ends its word by itself.
+    | dict.fromkeys(map(ord, "。｡．"), ". ")
+    | dict.fromkeys(map(ord, "，、､"), ", ")
+    | {ord("！"): "! ", ord("？"): "? ", ord("；"): "; ", ord("："): ": "}
+    | {ord("【"): "[", ord("】"): "]", ord("〔"): "[", ord("〕"): "]", ord("∶"): ":"}
 )
+_WIDE_NUMBER = re.compile(r"(?<=[0-9０-９])[，．](?=[0-9０-９])")
 
 
 def clean(text: str) -> str:
@@ -48,12 +54,13 @@ def clean(text: str) -> str:
     meaning is changed: no Unicode normalization, which would make ``7²`` a 72.
     """
     text = _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    text = _WIDE_NUMBER.sub(lambda mark: "," if mark[0] == "，" else ".", text)
     return _HTML.sub(" ", text.translate(_PLAIN))
 
 
 _WRAPPER = re.compile(
     r"\\(?:boxed|fbox|framebox|text(?:bf|it|rm|sf|tt|normal|up)?|math(?:bf|it|rm|sf|tt|bb|cal)"
-    r"|boldsymbol|bm|mbox|hbox|emph|underline|displaystyle|operatorname)\s{0,4}"
+    r"|boldsymbol|bm|mbox|hbox|emph|underline|displaystyle|operatorname\*?|overline)\s{0,4}"
     r"\{([^{}]{0,1000})\}"
 )
 _BRACES = re.compile(r"\{\s{0,4}\{([^{}]{0,1000})\}\s{0,4}\}")

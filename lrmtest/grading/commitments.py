@@ -7,14 +7,20 @@ the last committed answer is the one that counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 from itertools import islice
 from typing import Literal
 
+from lrmtest.grading.cues import CuePattern, Cues, Languages, bounded, cue
+
 _LONGEST_BOX = 1000
 _LONGEST_LINE = 300
+_LONGEST_JOINT = 80
 _MOST_READ = 200
+_MOST_LOOKED_AT = 1000
 
 NOTHING = ""
 """What a reader returns for a commitment to several answers, or to none of those possible."""
@@ -26,134 +32,292 @@ class Commitment:
 
     Attributes:
         form: ``box`` for ``\boxed{...}``; ``line`` for a line that begins with ``Answer:`` or a
-            heading ``Final Answer``, or an ``<answer>`` tag; ``prose`` for "the answer is ...".
-        text: the content of the box, or the rest of the line, at most some hundred characters.
+            heading ``Final Answer``, or an ``<answer>`` tag; ``prose`` for "the answer is ...";
+            ``behind`` for "... is the answer"; ``restated`` for "actually, it is ...", which
+            counts only when an answer follows; ``retraction`` for "I made a mistake", which takes
+            back all before it.
+        text: the content of the box, the rest of the line, or the clause before "is the answer";
+            at most some hundred characters.
+        end: where `text` ends in the whole text.
+        alternative: it was offered as a guess, or as one of several; it is no answer, and if it
+            differs from the commitment before it, neither is that.
+        behind: what follows a box, some characters of it.
+        language: of the words that the commitment is made in; English for a box.
     """
 
-    form: Literal["box", "line", "prose"]
+    form: Literal["box", "line", "prose", "behind", "restated", "retraction"]
     text: str
+    end: int
+    alternative: bool = False
+    behind: str = ""
+    language: str = "en"
 
 
 # A box's brace must be told from any other, so all braces are visited, each once.
 _BRACES = re.compile(
-    r"\\{1,2}(?:boxed|fbox)\s{0,8}(?:(?P<open>\{)|(?P<token>\d[\d,]{0,12}|[A-Z](?![A-Za-z])))"
-    r"|\\.|[{}]",
+    r"\\{1,2}(?:boxed|fbox|framebox)\s{0,8}"
+    r"(?:(?P<open>\{)|(?P<token>\d[\d,]{0,12}|[A-Z](?![A-Za-z])))"
+    r"|(?<![A-Za-z\\])boxed(?P<plain>\{)|\\.|[{}]",
     re.DOTALL,
 )
+_OR = CuePattern(cue("or_"))
+_AND = CuePattern(rf"\}}?[\s$*,\\()\[\]]{{0,16}}{cue('and_')}[\s$*,\\()\[\]]{{0,16}}")
+_BREAK = re.compile(r"[!?\n]|\.(?=\s|$)")
+_TO_LINE_END = re.compile(r"[^\n{}]{1,200}")
 
-# Two boxes with only this between the first one's content and the second one's command are joined.
-_JOINT = re.compile(r"\}?[\s$*,\\()\[\]]{0,16}(?:or|and)[\s$*,\\()\[\]]{0,16}")
-_INNER_BOX = re.compile(r"\}?[\s$*]{0,8}\b(or|and)[\s$*]{0,8}\\{1,2}(?:boxed|fbox)\s{0,8}\{?")
 
+def _boxes(text: str) -> list[tuple[int, int, int]]:
+    """Where command and content of each box start and where it ends, in the order of their ends.
 
-def _boxes(text: str) -> list[tuple[int, int]]:
-    """Start and end of the content of every complete box, in the order in which they end.
-
-    Boxes joined by "or" or "and" are one commitment, to several things: from the first one's
-    content to the last one's.
+    Only the last ones are kept. The very last may have been left open.
     """
-    boxes: list[tuple[int, int]] = []
+    boxes: deque[tuple[int, int, int]] = deque(maxlen=_MOST_LOOKED_AT)
     opened: list[tuple[int, int] | None] = []
-
-    def add(command: int, start: int, end: int) -> None:
-        if boxes:
-            first, before = boxes[-1]
-            joined = 0 <= command - before <= 40 and _JOINT.fullmatch(text, before, command)
-            same_length = before - first == end - start  # spares slices of a growing chain
-            if joined and not (same_length and text[first:before] == text[start:end]):
-                start = first
-                boxes.pop()
-        boxes.append((start, end))
-
+    last_open: tuple[int, int] | None = None
     for mark in _BRACES.finditer(text):
-        if mark["open"]:
+        if mark["open"] or mark["plain"]:
             opened.append((mark.start(), mark.end()))
         elif mark["token"]:
-            add(mark.start(), *mark.span("token"))
+            boxes.append((mark.start(), *mark.span("token")))
         elif mark.group() == "{":
             opened.append(None)
         elif mark.group() == "}" and opened:
             box = opened.pop()
             if box is not None:
-                add(*box, mark.start())
-    return boxes
+                boxes.append((*box, mark.start()))
+    while opened and last_open is None:
+        last_open = opened.pop()
+    if last_open is not None and (rest := _TO_LINE_END.match(text, last_open[1])):
+        # Closed by the end of the line, when nothing in it needs a brace.
+        line_end = rest.end() == len(text) or text[rest.end()] == "\n"
+        if line_end and rest[0].strip(" $.*\\)]"):
+            content = rest[0].rstrip(" $.*\\)]")
+            boxes.append((*last_open, last_open[1] + len(content)))
+    return sorted(boxes, key=lambda box: box[2])
 
 
-_CUE = re.compile(
-    r"""(?ix)
-    <answer>
-    | (?P<line>^[\s>#*_\-\d.)]{0,12})?
-      \b(?:(?:the|my|final|correct|right|best|most\ likely)\s){0,3}
-      answer\b (?!\s(?:choices|options)\b)
-      (?:
-        [*_"'\])]{0,4} \s{0,2} : [*_]{0,4}
-      | [*_]{0,4} \s{0,2}
-        (?:to\s|for\s|of\s|here|must|should|would|will|then|therefore|thus|choice|option)
-        [^\n.:?]{0,120}? (?: : | \b(?:is|be)\b )
-      | [*_"'\])]{0,4} \s{0,2} (?:=|\b(?:is|are|equals)\b) \s{0,2}
-        (?:therefore|thus|then)? [\s:,]{0,3}
-      | (?(line) [*_:]{0,4} \s{0,8} $ | (?!))
-      | (?(line) [*_]{0,4} \s{1,2} (?:-\s)? (?=\(?(?:[A-Z]|\d{1,4})\)?\.?\s{0,8}$) | (?!))
-      )
-    """,
-    re.MULTILINE,
+def _joined(text: str, before: int, command: int, languages: Languages) -> bool:
+    """Whether only a conjunction joins what ends at `before` and the box at `command`."""
+    if not 0 <= command - before <= _LONGEST_JOINT:
+        return False
+    between = text[before:command]
+    if _AND.of(languages).fullmatch(between):
+        return True
+    return (
+        "\n\n" not in between
+        and not _BREAK.search(between)
+        and bool(_OR.of(languages).search(between))
+    )
+
+
+@lru_cache(maxsize=1024)
+def _noun_pattern(languages: Languages) -> re.Pattern[str]:
+    """Nouns for the answer, each language's in a group of its name, and tags."""
+    nouns = (f"(?P<{cues.language}>{bounded(cues, 'answer')})" for cues in languages)
+    return re.compile("|".join(nouns) + r"|(?P<tag><(?:final_?)?answer>)", re.I)
+
+
+@cache
+def _tail_pattern(cues: Cues) -> re.Pattern[str]:
+    """How a noun for the answer goes on to it; in a group where that may make a line of it."""
+    about, is_ = bounded(cues, "about"), bounded(cues, "is_")
+    return re.compile(
+        rf"""
+        (?P<colon> [*_"'\])}}]{{0,4}} \s{{0,2}} (?:\([^()\n]{{1,30}}\)\s?)? [:=] [*_]{{0,4}} )
+      | [*_"'\])]{{0,4}} \s{{0,2}} (?: {about} \s{{0,2}} (?: : | {is_} ) | {is_} ) [\s:,]{{0,3}}
+      | (?P<heading> (?![,;]) [^\w\n]{{0,8}} $ )
+      | (?P<bare> [*_]{{0,4}} \s{{1,2}} (?:-\s)?
+            (?= \(? (?: (?-i:[A-Z]) | \d{{1,4}} ) \)? \.? \s{{0,8}} $ ) )
+        """,
+        re.I | re.X | re.M,
+    )
+
+
+_LINE_START = re.compile(r"(?:[^\w\n]|_|\d{1,2}[.)]){0,16}")
+_IF = CuePattern(cue("if_"))
+_MAYBE = CuePattern(cue("maybe"))
+_THAT = r"(?:,?\s?(?:that|the|so|dass|die|que|la|le|el|che|что|と)(?!\w))?"
+_NEAR = rf"[\s\"'*_]{{0,4}}{_THAT}[\s\"'*_$\\(\[]{{0,8}}$"
+_ANOTHERS = CuePattern(cue("anothers") + _NEAR)
+_NEARLY = CuePattern(f"(?:{cue('maybe')}|{cue('or_')})" + r"(?:\sbe)?[,:]?" + _NEAR)
+# "The wrong answer is" before a box: what makes it another's stands before the noun.
+_ANOTHERS_IS = CuePattern(
+    cue("anothers")
+    + rf"[\s\"'*_]{{0,4}}(?:{cue('answer')}|value|result)\s?(?:is|was|were|would\sbe|:)?"
+    + r"[\s\"'*_$\\(\[:]{0,8}$"
 )
-_HEDGE = re.compile(
-    r"\b(?:may\s?be|perhaps|possibly|might|could|if|whether|suppose|assum\w+|alternatively|unless"
-    r"|unsure|not\s(?:sure|certain|confident)|guess\w*|initial(?:ly)?|previous(?:ly)?|user's)\b"
-    r"[^.!?\n]*$",
-    re.I,
-)
+_IS_THE_ANSWER = CuePattern(cue("is_the_answer"))
+_THEREFORE = CuePattern(cue("therefore"))
+_RETRACTION = CuePattern(cue("retraction"))
+_RESTATED = CuePattern(cue("restated"))
+_REFUTED = CuePattern(r"[\s.,;:$*)}\]\\\"'-]{0,8}" + cue("refuted"))
+_NOT_AFTER = CuePattern(f"{cue('not_after')}|{cue('doubted')}")
+_NOT_BEFORE = CuePattern(r"[\s\"'*_$\\(]{0,4}" + cue("not_"))
+_HASHES = re.compile(r"(?:^|\n)\s{0,3}\#{4}[ \t]{0,4}([^\s#][^\n]{0,60})$")
 _REST = re.compile(rf"\s{{0,64}}([^\n<]{{1,{_LONGEST_LINE}}})")
+_SENTENCE_END = re.compile(r"[.!?][\"'*)\]$]{0,4}(?=\s|$)|\n")
 
 
-def _answers(text: str) -> list[tuple[int, bool]]:
-    """Where the content of each answer line or sentence starts, and whether it is a line."""
-    answers: list[tuple[int, bool]] = []
-    for cue in _CUE.finditer(text):
-        matched = cue.group().rstrip().lower()
-        # A line that merely begins with "The answer is" is prose.
-        line = matched == "<answer>" or (
-            cue["line"] is not None and matched.endswith((":", "*", "_", "-", "answer"))
-        )
-        if not line and _HEDGE.search(text, max(0, cue.start() - 60), cue.start()):
+def first_sentence(text: str) -> str:
+    """`text` up to the end of its first sentence, with the mark."""
+    end = _SENTENCE_END.search(text, 1)
+    return text[: end.end()] if end else text
+
+
+def denied(text: str, languages: Languages) -> bool:
+    """Whether the sentence that `text` begins with denies what it names ("not 73")."""
+    sentence = first_sentence(text)
+    return bool(
+        _NOT_BEFORE.of(languages).match(sentence) or _NOT_AFTER.of(languages).search(sentence[:80])
+    )
+
+
+def refuted(behind: str, languages: Languages) -> bool:
+    """Whether what follows an answer takes it back at once ("73, which is wrong")."""
+    return bool(_REFUTED.of(languages).match(behind))
+
+
+def _last(pattern: re.Pattern[str], text: str) -> Iterable[re.Match[str]]:
+    """The last matches, which bounds what is done with each."""
+    return deque(pattern.finditer(text), maxlen=_MOST_LOOKED_AT)
+
+
+def _before(text: str, start: int) -> str:
+    """What stands before `start` in its sentence, some words of it."""
+    window = text[max(0, start - 80) : start]
+    last = 0
+    for mark in _BREAK.finditer(window):
+        last = mark.end()
+    return window[last:]
+
+
+def _nouns(text: str, languages: Languages) -> Iterator[Commitment]:
+    """Answer lines and sentences: a noun for the answer, and how it goes on."""
+    for noun in _last(_noun_pattern(languages), text):
+        start = noun.start()
+        if noun["tag"]:
+            if found := _content(text, noun.end(), "line", alternative=False):
+                yield found
             continue
-        answers.append((cue.end(), line))
-    return answers
+        cues = next(cues for cues in languages if cues.language == noun.lastgroup)
+        tail = _tail_pattern(cues).match(text, noun.end())
+        if tail is None:
+            continue
+        line_start = text.rfind("\n", max(0, start - 20), start) + 1
+        begins = line_start > 0 or start <= 20
+        begins = begins and _LINE_START.fullmatch(text, line_start, start) is not None
+        if not begins and (tail["heading"] is not None or tail["bare"] is not None):
+            continue
+        before = _before(text, start)
+        # A line that merely begins with "The answer is" is prose.
+        line = begins and tail.lastgroup is not None
+        alternative = False
+        if not line:
+            if _IF.of(languages).search(before) or _ANOTHERS.of(languages).search(before):
+                continue
+            alternative = bool(
+                _MAYBE.of(languages).search(before) or _NEARLY.of(languages).search(before)
+            )
+        found = _content(text, tail.end(), "line" if line else "prose", alternative=alternative)
+        if found:
+            yield replace(found, language=cues.language)
 
 
-def commitments(text: str) -> Iterator[Commitment]:
+def _content(
+    text: str, start: int, form: Literal["line", "prose"], *, alternative: bool
+) -> Commitment | None:
+    rest = _REST.match(text, start)
+    if rest is None:
+        return None
+    return Commitment(form, rest[1].strip(), start, alternative=alternative)
+
+
+def _sentences(text: str, languages: Languages) -> Iterator[Commitment]:
+    """Answers that stand before "is the answer", and what takes an answer back."""
+    for mark in _last(_IS_THE_ANSWER.of(languages), text):
+        before = _before(text, mark.start())
+        if _IF.of(languages).search(before) or refuted(
+            text[mark.end() : mark.end() + 80], languages
+        ):
+            continue
+        clause = re.split(r"[,;:]\s", before)[-1]
+        openings = [mark.end() for mark in _THEREFORE.of(languages).finditer(clause)]
+        clause = clause[openings[-1] if openings else 0 :].strip()
+        if clause:
+            alternative = bool(_MAYBE.of(languages).search(before))
+            yield Commitment("behind", clause, mark.start(), alternative=alternative)
+    for form, pattern in (("restated", _RESTATED), ("retraction", _RETRACTION)):
+        for mark in _last(pattern.of(languages), text):
+            rest = text[mark.end() : mark.end() + _LONGEST_LINE].partition("\n")[0]
+            yield Commitment(form, rest.strip(), mark.end())  # type: ignore[arg-type]
+
+
+def _box_commitments(text: str, languages: Languages) -> Iterator[Commitment]:
+    last_end = len(text)
+    for command, start, end in _boxes(text):
+        joined = _joined(text, last_end, command, languages)
+        last_end = end
+        content = text[start : min(end, start + _LONGEST_BOX)]
+        if not content.strip():
+            continue
+        before = _before(text, command)
+        if _ANOTHERS.of(languages).search(before) or _ANOTHERS_IS.of(languages).search(before):
+            continue
+        alternative = joined or bool(_NEARLY.of(languages).search(before))
+        yield Commitment("box", content, end, alternative, text[end + 1 : end + 81])
+
+
+def commitments(text: str, languages: Languages) -> Iterator[Commitment]:
     """All commitments of `text`, last first, in time linear in its length.
 
-    A guess ("maybe the answer is 7"), an empty box and a box that was never closed are none.
+    An empty box is none, nor is what a condition, another's claim or an earlier attempt says
+    ("if the answer is 7", "Tom says that the answer is 7", "the previous answer was 7").
     """
-    found: list[tuple[int, Literal["box", "line", "prose"], int]] = [
-        (start, "box", end) for start, end in _boxes(text)
+    found = [
+        *_box_commitments(text, languages),
+        *_nouns(text, languages),
+        *_sentences(text, languages),
     ]
-    found += [(start, "line" if line else "prose", 0) for start, line in _answers(text)]
-    found.sort(key=lambda place: max(place[0], place[2]), reverse=True)
-    for start, form, end in found:
-        if form == "box":
-            content = text[start : min(end, start + _LONGEST_BOX)]
-            if content.strip():
-                yield Commitment("box", _INNER_BOX.sub(r" \1 ", content))
-        elif rest := _REST.match(text, start):
-            yield Commitment(form, rest[1].strip())
+    stripped = text.rstrip()
+    if hashes := _HASHES.search(stripped, max(0, len(stripped) - 80)):
+        found.append(Commitment("line", hashes[1], len(stripped)))
+    # What ends at the same place was found in another's text, and the box comes first.
+    found.sort(key=lambda place: place.end, reverse=True)
+    return iter(found)
 
 
-def last_reading(text: str, read: Callable[[Commitment], str | None]) -> str | None:
+def last_reading(
+    text: str,
+    languages: Languages,
+    read: Callable[[Commitment], str | None],
+    conclude: Callable[[str], str | None],
+) -> str | None:
     """What the last commitment that can be read says.
+
+    Where something took back what had been said before it, only what follows counts.
 
     Args:
         text: cleaned answer text.
+        languages: those that it speaks.
         read: None for a commitment that this kind of answer cannot read, which is passed over;
             `NOTHING` for one that ends the search without an answer.
+        conclude: reads a text without a readable commitment, by its last sentences.
 
     Returns:
-        The reading, `NOTHING`, or None when there is no readable commitment among the last 200.
+        The reading; `NOTHING` or None when there is none among the last 200 commitments, or when
+        the last one stands beside an alternative that differs.
     """
-    for commitment in islice(commitments(text), _MOST_READ):
+    alternatives: set[str] = set()
+    for commitment in islice(commitments(text, languages), _MOST_READ):
         reading = read(commitment)
-        if reading is not None:
+        if commitment.form == "retraction":
+            return reading or conclude(text[commitment.end :]) or NOTHING
+        if reading is None:
+            continue
+        if commitment.alternative:
+            alternatives.add(reading)
+        elif alternatives <= {reading}:
             return reading
-    return None
+        else:
+            return NOTHING
+    return conclude(text)

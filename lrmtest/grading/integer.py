@@ -3,121 +3,261 @@ r"""Grading an integer, as in AIME: ``\boxed{073}``, "the answer is 73"."""
 from __future__ import annotations
 
 import re
+from collections import deque
 
-from lrmtest.grading.answer_text import bare, clean
-from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
+from lrmtest.grading.answer_text import bare, clean, sentences_backwards
+from lrmtest.grading.commitments import (
+    NOTHING,
+    Commitment,
+    denied,
+    first_sentence,
+    last_reading,
+    refuted,
+)
+from lrmtest.grading.cues import CuePattern, Languages, cue, spoken
 from lrmtest.grading.evaluate import integer_value
+from lrmtest.grading.numerals import NUMBER, integer_of
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
-_NUMBER = r"[-+]?\d(?:[\d,\s]{0,40}\d)?(?:\.\d{0,40})?"
-_GROUPS = re.compile(r"[-+]?\d{1,3}(?:[,\s]\d{3})+(?:\.0*)?")
-_DIGITS = re.compile(r"[-+]?\d{1,40}(?:\.0*)?")
-_DEGREES = re.compile(r"\^\s?\{?\s?\\circ\s?\}?|\\degree(?![A-Za-z])|°|\\?%")
-_UNITS = re.compile(
-    r"(?<=[\d.}])(?!\s{0,4}(?:pi|sqrt|or|and|to|[xynki])(?![A-Za-z]))"
-    r"(?:\s{1,4}|(?=[A-Za-z]{2}))[A-Za-z][A-Za-z\s/.]{0,60}(?:\^\{?[23]\}?)?$"
+_DEGREES = re.compile(
+    r"\^\s?\{?\s?\\circ\s?\}?\s?(?:\\text\{\s?[CF]\s?\}|[CF](?![A-Za-z]))?|\\degree(?![A-Za-z])"
+    r"|[°℃℉]\s?[CF]?(?![A-Za-z])|\\?%|\\?[$€£¥￥₩₽₹]"
 )
-_PREFIX = re.compile(r"^[A-Za-z][A-Za-z\s]{0,40}(?::|\bis\b)\s?|^\\approx(?![A-Za-z])\s?")
+_ORDINAL = re.compile(
+    r"(?<=\d)\s?\^?\s?\{?\s?(?:\\(?:text|mathrm|textrm)\s?\{\s?)?(?:st|nd|rd|th)(?![A-Za-z])"
+    r"(?:\s?\}){0,2}"
+)
+_BASE_TEN = re.compile(
+    r"_\s?(?:\{\s?(?:10|\\text\s?\{\s?ten\s?\}|ten)?\s?\}|10(?!\d))|\(\s?base[\s-](?:ten|10)\s?\)",
+    re.I,
+)
+_OTHER_BASE = re.compile(r"_\s?\{?\s?\d|\bbase[\s-]|\b(?:hex|octal|binary)", re.I)
+_LETTERED = re.compile(r"^\(?[A-E]\)\s{0,4}(?=[-+]?\d)")
+_ASIDE = re.compile(r"\s?\([^()\d]{1,60}\)$")
+# A multiplier is no unit, nor is a symbol that stands for a number.
+_MULTIPLIER = (
+    r"\s{0,4}(?:(?:pi|sqrt|or|and|to|[xynki])(?![A-Za-z])|[\u0370-\u03ff]|million|billion|thousand"
+    r"|hundred|dozen|tausend|mille?(?!\w)|mil(?!\w)|mila(?!\w)|тыс|млн|миллион"
+    r"|[万萬亿億千百兆十만억천백])"
+)
+_UNITS = re.compile(
+    rf"(?<=[\d.}}])(?!{_MULTIPLIER})"
+    r"(?:\s{1,4}|(?=[^\W\d_]{2})|(?=[^\x00-\u03ff]))[^\W\d_][^\W\d_]*(?:[\s/.-][^\W\d_]+){0,8}\.?"
+    r"(?:\s?\^\s?\{?[23]\}?|[²³])?$",
+    re.I,
+)
+_PREFIX = re.compile(
+    r"^[^\W\d_][^\W\d_]*(?:\s[^\W\d_]+){0,6}\s?(?::|\bis\b)\s?|^\\approx(?![A-Za-z])\s?"
+)
 _LAYOUT = re.compile(
-    r"\\(?:begin|end|color|textcolor|phantom|hphantom)\s?\{[^{}]{0,20}\}|\\\\(?=\s|\}|$)"
+    r"\\begin\s?\{(?:array|tabular)\}\s?(?:\[[a-z]\])?\{[^{}]{0,20}\}"
+    r"|\\(?:begin|end|color|textcolor|phantom|hphantom|vphantom)\s?\{[^{}]{0,20}\}|\\\\(?=\s|\}|$)"
     r"|\\(?:tiny|small|normalsize|large|Large|LARGE|huge|Huge)(?![A-Za-z])"
 )
-_FRACTION = re.compile(
-    r"(-?)\\[dtc]?frac\s?(?:\{\s?(-?\d{1,18})\s?\}|(\d))\s?(?:\{\s?(\d{1,18})\s?\}|(\d))"
-)
-_RATIO = re.compile(r"(-?\d{1,18})\s?/\s?(\d{1,18})")
-_LEADING = re.compile(
+_LEADING = CuePattern(
     # What follows must not make it a larger expression, a choice or a list.
-    rf"({_NUMBER})(?!\d)(?!\s{{0,4}}(?:[-+*/^=<>!×·÷\\]|(?:or|and|to|times|divided|over|mod)\b"
-    r"|[,.]\s?\d))"
+    rf"({NUMBER})(?!\d)(?!\s{{0,4}}(?:[-+*/^_=<>!×·÷\\{{]|(?:or|and|to|times|divided|over|mod|more"
+    rf"|less)\b|{cue('or_')}|[,.]\s?\d)|{_MULTIPLIER})"
 )
-_CHOICE = re.compile(r"[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?(?:\s{1,4}(?:or|and)|,)\s{1,4}[-+]?\d")
+_CHOICE = CuePattern(
+    r"[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?"
+    rf"(?:[^\d\n.;,=]{{0,12}}?(?:{cue('or_')}|{cue('and_')})\s{{0,4}}|,\s{{1,4}})"
+    r"[-+]?\d"
+)
+_SEVERAL = CuePattern(rf"=\s?[-+]?\d[^=\n]{{0,40}}?(?:{cue('or_')}|{cue('and_')}|,)[^=\n]{{0,20}}=")
+_EITHER = CuePattern(r"\W{0,4}" + cue("either"))
+_REFUSAL = CuePattern(cue("refusal"))
+_FORMULA = re.compile(r"[-+*/^!\\|]")
+_HUGE = re.compile(
+    r"(?:\d{3,}|[3-9]\d|2[1-9])\s?\)?\s?!|[!)}]\s?!|\^\s?\{?\s?-?\d{3,}|\^[^\^]{0,40}\^"
+)
 
 
 def _squeeze(fragment: str) -> str:
     """`fragment` in the plainest spelling: no delimiters, no spacing commands, no degrees."""
-    fragment = re.sub(r"\{\s?,\s?\}", ",", fragment)
+    fragment = re.sub(r"\{\s?,\s?\}|,\s?\\[!,]\s?", ",", fragment).replace("\\!", "")
     fragment = re.sub(r"\\pmod\s?\{[^{}]{0,20}\}", "", fragment).replace("\\equiv", "=")
-    fragment = _DEGREES.sub("", bare(_LAYOUT.sub("", fragment)))
-    return " ".join(fragment.split()).strip(" .,;:!'\"")
+    fragment = _ORDINAL.sub("", _DEGREES.sub("", _BASE_TEN.sub("", _LAYOUT.sub("", fragment))))
+    fragment = bare(fragment).replace("\\{", "{").replace("\\}", "}")
+    fragment = re.sub(r"\\[lr]?[vV]ert(?![A-Za-z])|\\mid(?![A-Za-z])", "|", fragment)
+    fragment = _BASE_TEN.sub("", _ORDINAL.sub("", fragment))
+    return " ".join(fragment.split()).strip(" .,;:'\"&")
 
 
-def _number(text: str) -> int | None:
-    """The integer that `text` is, with nothing around it."""
-    for _ in range(4):
-        if text[:1] + text[-1:] not in ("{}", "()"):
-            break
-        text = text[1:-1].strip()
-    if _GROUPS.fullmatch(text):
-        text = re.sub(r"[,\s]", "", text)
-    if _DIGITS.fullmatch(text):
-        return int(text.partition(".")[0])
-    if fraction := _FRACTION.fullmatch(text):
-        sign, *parts = fraction.groups()
-        top, bottom = int(parts[0] or parts[1]), int(parts[2] or parts[3])
-        top = -top if sign else top
-    elif ratio := _RATIO.fullmatch(text):
-        top, bottom = int(ratio[1]), int(ratio[2])
-    else:
+def _value_of(formula: str) -> int | None:
+    """The integer that a formula equals, unless it would be huge or stands in another base."""
+    if not re.search(r"\d", formula) or not _FORMULA.search(formula):
         return None
-    return top // bottom if bottom and top % bottom == 0 else None
+    return None if _HUGE.search(formula) or _OTHER_BASE.search(formula) else integer_value(formula)
 
 
-def _read_box(content: str) -> str:
+def _read_box(content: str, languages: Languages) -> str:
     """A box is a commitment whatever it holds: the integer, else its content as it stands."""
     text = _squeeze(content)
     if not text:
         return NOTHING
-    side = _PREFIX.sub("", text.rpartition("=")[2].strip(" ."))
-    for candidate in (side, _UNITS.sub("", side).strip(" .,"), text.partition("=")[0].strip()):
-        value = _number(candidate)
+    if _CHOICE.of(languages).match(text) or _EITHER.of(languages).match(text):
+        return text[:200]
+    plain = text if _OTHER_BASE.search(text) else _ASIDE.sub("", text)
+    side = _LETTERED.sub("", _PREFIX.sub("", plain.rpartition("=")[2].strip(" .")))
+    for candidate in (side, _UNITS.sub("", side).strip(" .,"), plain.partition("=")[0].strip()):
+        value = integer_of(candidate)
         if value is not None:
             return str(value)
-    if re.search(r"\d", side) and re.search(r"[-+*/^!\\]", side):
-        value = integer_value(side)
-        if value is not None:
-            return str(value)
-    return text[:200]
+    value = _value_of(side)
+    return text[:200] if value is None else str(value)
 
 
-def _read(commitment: Commitment) -> str | None:
+def _read(commitment: Commitment, languages: Languages) -> str | None:
+    said = commitment.text
     if commitment.form == "box":
-        return _read_box(commitment.text)
-    if "boxed" in commitment.text or "fbox" in commitment.text:
+        return None if refuted(commitment.behind, languages) else _read_box(said, languages)
+    if "boxed" in said or "fbox" in said:
         return None  # the box itself is read
-    sentence = re.split(r"\.(?=\s|$)", commitment.text, maxsplit=1)[0]
-    text = _squeeze(sentence).lstrip("} ")
-    if sentence.rstrip("* ").endswith("?"):
+    sentence = first_sentence(said)
+    text = _squeeze(sentence.rstrip("!* ")).lstrip("} ")
+    if (
+        sentence.rstrip("* $\"'").endswith("?")
+        or _ASKS.of(languages).search(text)
+        or denied(text, languages)
+    ):
         return None
-    if _CHOICE.match(text):
+    if (
+        _CHOICE.of(languages).match(text)
+        or _EITHER.of(languages).match(text)
+        or _SEVERAL.of(languages).search(text)
+    ):
         return NOTHING
-    whole = _number(text)
-    if whole is not None:
-        return str(whole)
-    leading = _LEADING.match(text) or _LEADING.match(text.rpartition("=")[2].strip())
-    if leading is None:
+    if _REFUSAL.of(languages).search(text[:80]) and not re.match(r"[-+]?\d", text):
+        return NOTHING
+    if commitment.form == "behind":
+        number = re.search(rf"(?<![\d.,/*^=+-])(?<![/*^=+-]\s){NUMBER}$", text)
+        value = integer_of(number[0].strip()) if number else integer_of(text)
+        return None if value is None else str(value)
+    language = commitment.language
+    value = integer_of(text, language)
+    if value is None and "$" in sentence and text.endswith("!"):
+        value = _value_of(text)
+    if value is None:
+        leading = _LEADING.of(languages).match(text) or _LEADING.of(languages).match(
+            text.rpartition("=")[2].strip()
+        )
+        if leading is None:
+            word = re.match(r"[a-z]+(?:-[a-z]+|\s(?:hundred|thousand)(?:\sand)?)*", text.lower())
+            return _text_of(integer_of(word[0])) if word else None
+        if commitment.form == "restated" and not _ENDS.match(text, leading.end()):
+            return None
+        if refuted(text[leading.end() :], languages) or refuted(said[len(sentence) :], languages):
+            return None
+        value = integer_of(leading[1].strip(" ,'"), language)
+    elif refuted(said[len(sentence) :], languages):
         return None
-    value = _number(leading[1].strip(" ,"))
+    return _text_of(value)
+
+
+def _text_of(value: int | None) -> str | None:
     return None if value is None else str(value)
+
+
+_ASKS = CuePattern(cue("asks") + r"[\s?]{0,3}$")
+_ENDS = re.compile(r"(?:\s?[^\W\d_]{1,12}){0,2}\s?(?:[.,;:!)]|$)")
+_LAST_SENTENCES = 4
+_THEREFORE_FIRST = CuePattern(r"[\W_]{0,12}" + cue("therefore"))
+_THEREFORE = CuePattern(cue("therefore"))
+_SOUGHT = CuePattern(cue("sought"))
+_MAYBE, _IF, _NOT = CuePattern(cue("maybe")), CuePattern(cue("if_")), CuePattern(cue("not_"))
+_JOINED = CuePattern(f"{cue('or_')}|{cue('and_')}|[,;]")
+_STEP = re.compile(r"[\W_]{0,8}(?:step|case|part|check|note|hint|example|verification|schritt|fall"
+                   r"|étape|paso|шаг|第.步|步骤|情况)(?!\w)", re.I)  # fmt: skip
+_EMPHASIS = re.compile(
+    r"(?:\*\*|__|<strong>|\\math(?:bf|rm)\s?\{|\\textbf\s?\{|\\boldsymbol\s?\{|\\underline\s?\{)"
+    r"[^*\n{}]{0,60}[\d}](?:\s?\\?(?:text|mathrm)?\{?[^*\n{}\d]{0,24})?(?:\*\*|__|\})[\s$.\\)\]*!}]{0,8}$"
+)
+_STATES = CuePattern(rf"(?:=|:|{cue('verb')})\s{{0,3}}(?=[-+]?\d)")
+_TRAILING = re.compile(rf"(?P<number>{NUMBER})(?P<unit>[^\d\n=+*/^]{{0,30}})$")
+
+
+def _conclude(text: str, languages: Languages) -> str | None:
+    """The integer that the last sentence with a number concludes with, if it does.
+
+    It concludes when it begins with "therefore", names what was asked for, or sets its last
+    number apart by emphasis. A number that merely stands last is none: it is as likely a step.
+    """
+    if len(text) <= 40 and (value := integer_of(_squeeze(text))) is not None:
+        return str(value)
+    for sentence in sentences_backwards(text, longest=400)[:_LAST_SENTENCES]:
+        if refuted(sentence, languages):
+            return None
+        if re.search(r"\d", sentence):
+            return _concluded(sentence, languages)
+    return None
+
+
+def _concluded(sentence: str, languages: Languages) -> str | None:
+    if re.search(r"[?][\s*\"')]*$", sentence) or _STEP.match(sentence) or "\\boxed" in sentence:
+        return None
+    emphasised = bool(_EMPHASIS.search(sentence))
+    text = _squeeze(sentence.rstrip("!* "))
+    if emphasised and (value := integer_of(_UNITS.sub("", text))) is not None:
+        return str(value)
+    last = next(iter(deque(_STATES.of(languages).finditer(text), maxlen=1)), None)
+    found = _TRAILING.match(text, last.end()) if last else None
+    if last is None or found is None or integer_of(found["number"].strip()) is None:
+        return None
+    lead = text[: last.start()]
+    concludes = (
+        emphasised
+        or _THEREFORE_FIRST.of(languages).match(text)
+        or _SOUGHT.of(languages).search(lead)
+    )
+    if (
+        not concludes
+        or _MAYBE.of(languages).search(lead)
+        or _IF.of(languages).search(lead)
+        or denied(text[last.end() :], languages)
+    ):
+        return None
+    if (
+        _NOT.of(languages).search(lead[-12:])
+        or _REFUSAL.of(languages).search(lead)
+        or not _plain_unit(found["unit"])
+    ):
+        return None
+    # "x = 3 and y = 4" answers twice; "x = 3, so x + 1 = 4" once.
+    clause = lead[
+        max((mark.end() for mark in _THEREFORE.of(languages).finditer(lead)), default=0) :
+    ]
+    if re.search(r"\d", clause) and "=" in clause and _JOINED.of(languages).search(clause):
+        return None
+    return str(integer_of(found["number"].strip()))
+
+
+def _plain_unit(unit: str) -> bool:
+    return not unit.strip(" .,)") or bool(_UNITS.fullmatch("0" + unit.rstrip(" .,)"), 1))
 
 
 def grade_integer(question: Question, answer: str) -> Grade:
     r"""Grade an answer against an integer.
 
     Only a committed answer counts: the last box, answer line or "the answer is ..." of the text,
-    or a text that is nothing but the number.
-    A box is a commitment whatever it holds; what is no integer is extracted as it stands and
-    wrong. A number that merely stands last in the text is none: it is as likely a step.
+    in any language of `lrmtest.grading.cues`; else what its last sentence with a number
+    concludes with. A box is a commitment whatever it holds; what is no integer is extracted as
+    it stands and wrong. Boxes joined by "or" are no answer, and a number that merely stands last
+    in the text is none: it is as likely a step.
 
     Args:
         question: its reference is an integer, with or without leading zeros.
         answer: the answer text.
     """
     text = clean(answer).strip()
-    reading = last_reading(text, _read)
-    if reading is None and len(text) <= 40 and (value := _number(_squeeze(text))) is not None:
-        reading = str(value)
+    languages = spoken(text)
+    reading = last_reading(
+        text,
+        languages,
+        lambda commitment: _read(commitment, languages),
+        lambda rest: _conclude(rest, languages),
+    )
     if not reading:
         return Grade(extracted=None, correct=False, score=0.0)
     correct = reading == str(int(question.expected))

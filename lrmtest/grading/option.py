@@ -6,7 +6,15 @@ import re
 from collections.abc import Sequence
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
-from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
+from lrmtest.grading.commitments import (
+    NOTHING,
+    Commitment,
+    denied,
+    first_sentence,
+    last_reading,
+    refuted,
+)
+from lrmtest.grading.cues import CJK, CuePattern, Languages, cue, spoken
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -22,44 +30,59 @@ def _canonical(text: str) -> str:
 
 
 # A letter in parentheses, or a bare capital that is no word of the sentence.
-_LETTER = re.compile(
+_LETTER = CuePattern(
     r"\((?P<round>[A-Za-z])\)|\[(?P<square>[A-Za-z])\]"
     r"|(?<![A-Za-z0-9'])(?P<capital>[A-Z])(?![A-Za-z0-9'])"
-    r"(?=[).:,;\-/|&\"'\]]|\s{0,4}$|\s(?:\d|\(|or\b|and\b|because\b|since\b|as\b|is\b|which\b))"
+    rf"(?=[).:,;\-/|&\"'\]]|\s{{0,4}}$|\s?[{CJK}]"
+    r"|\s(?:\d|\(|or\b|and\b|because\b|since\b|as\b|is\b|which\b|(?i:"
+    rf"{cue('or_')}|{cue('and_')}|{cue('because')}|{cue('verb')})))",
+    flags=0,
 )
-_LEAD = re.compile(
+_OPTION, _CHOSEN = cue("option"), cue("chosen")
+_OR_AND = f"(?:{cue('or_')}|{cue('and_')})"
+_LEAD = CuePattern(
     r"(?:[\s:\-\"'}]|\b(?:clearly|indeed|that|the|correct|option|choice|letter|answer|index|is"
-    r"|between|from)\b){0,12}",
-    re.I,
+    r"|between|from|la|le|l'|die|der|das|el|o|zwischen|von|entre|de|tra|da)\b"
+    rf"|{_OPTION}|第){{0,12}}",
 )
-_MORE = re.compile(
-    r"[\s\"')\].]{0,4}(?:/|\||,?\s?(?:or|and)\b|,|&|(?=\())\s{0,4}(?:option\s)?", re.I
+_MORE = CuePattern(
+    rf"[\s\"')\].]{{0,4}}(?:/|\||,?\s?{_OR_AND}|,|&|(?=\())\s{{0,4}}(?:{_OPTION}\s?)?"
 )
-_DENIED = re.compile(
-    r"\b(?:not|cannot|never|neither|none|no|closed|wrong|incorrect|excluded|eliminated|if|may\s?be|perhaps|might|whether|unless)\b"
-    r"|n't\b|\?\s*$",
-    re.I,
+_DENIED = CuePattern(
+    r"\b(?:not|cannot|never|neither|none|no|closed|wrong|incorrect|excluded|eliminated|if|may\s?be"
+    r"|perhaps|might|whether|unless)\b|n't\b|\?\s*$"
+    rf"|{cue('not_', but_english=True)}|{cue('false', but_english=True)}"
+    rf"|{cue('not_after')}|{cue('doubted')}|^\W{{0,8}}{cue('if_', but_english=True)}"
+    r"|排除|被占|占用|ausgeschlossen|exclue?s?|descartad|исключ|除外|제외",
 )
-_CONCLUDES = re.compile(
-    r"\b(?:could|must|therefore|thus|hence|so|only|correct|conclusion|available|possible|free"
-    r"|option|choice|answer|choose|select|pick|go\swith)\b",
-    re.I,
+_CONCLUDES = CuePattern(_CHOSEN)
+_NAMED = CuePattern(
+    rf"\(([A-Za-z])\)|(?i:{_OPTION})\s?(?:is\s)?([A-Z])(?![A-Za-z0-9'])"
+    r"|\b([A-Z])\sis\s(?:the\s)?(?:correct|right|best)\b",
+    flags=0,
 )
-_NAMED = re.compile(
-    r"\(([A-Za-z])\)|\b(?:[Oo]ption|[Cc]hoice)\s(?:is\s)?([A-Z])\b"
-    r"|\b([A-Z])\sis\s(?:the\s)?(?:correct|right|best)\b"
+_REFUSED = CuePattern(
+    r"\W{0,4}(?:(?:is|was)(?:n't\b|\s(?:not|wrong|incorrect|false|out|impossible)\b)"
+    rf"|(?:{cue('verb', but_english=True)})?\s?(?:{cue('not_', but_english=True)}"
+    rf"|{cue('false', but_english=True)})|{cue('not_after')}|{cue('doubted')})",
 )
-_REFUSED = re.compile(
-    r"\W{0,4}(?:is|was)(?:n't\b|\s(?:not|wrong|incorrect|false|out|impossible)\b)"
-)
-_JOINED = re.compile(r"(?:\bor|\band|/|&)\s{0,2}(?:option\s)?\(([A-Za-z])\)")
+_JOINED = CuePattern(rf"(?:{_OR_AND}|/|&)\s{{0,2}}(?:(?i:{_OPTION})\s)?\(([A-Za-z])\)")
+_CLAUSE_END = CuePattern(rf"[.;]|{cue('because')}")
+_PART_END = CuePattern(rf"[.;,(]|{cue('because')}")
+_REFUSAL = CuePattern(r"(?:\w{1,12}\s){0,3}" + cue("refusal"))
+_EITHER = CuePattern(r"\W{0,4}" + cue("either") + r"\W")
+_ASKS = CuePattern(cue("asks") + r"[\s?.]{0,3}$")
+# Letters that look the same; others do not stand in the same place of both alphabets.
+_LATIN = str.maketrans("АС", "AC")
+_CYRILLIC = re.compile(r"(?<=\()[АС](?=\))|^[\s\"*]{0,4}А(?=[\s\"*.)]{0,4}$)")
 _LAST_SENTENCES = 8
 
 
 class _Options:
     """The options of one question."""
 
-    def __init__(self, texts: Sequence[str]) -> None:
+    def __init__(self, texts: Sequence[str], languages: Languages) -> None:
+        self._languages = languages
         self._letters = [chr(ord("A") + index) for index in range(len(texts))]
         self._texts = [
             re.compile(rf"(?<![a-z0-9]){re.escape(_canonical(text))}(?![a-z0-9])") for text in texts
@@ -67,7 +90,7 @@ class _Options:
 
     def letter_at(self, text: str, start: int) -> tuple[str, int] | None:
         """The option letter that stands at `start`, and where it ends."""
-        match = _LETTER.match(text, start)
+        match = _LETTER.of(self._languages).match(text, start)
         if match is None:
             return None
         letter = match[match.lastgroup or 0].upper()
@@ -81,40 +104,47 @@ class _Options:
 
     def by_letter(self, text: str) -> set[str]:
         """Letters that occur in `text` as ``(A)``, ``option A`` or ``A is the correct``."""
-        named = (next(filter(None, groups)).upper() for groups in _NAMED.findall(text))
+        named = (
+            next(filter(None, groups)).upper()
+            for groups in _NAMED.of(self._languages).findall(text)
+        )
         return set(named) & set(self._letters)
 
     def chosen(self, text: str) -> str | None:
         """The option that `text` begins with; `NOTHING` if it names two different ones."""
         text = _TIME.sub(r"\1\2m", text)
-        lead = _LEAD.match(text)
+        lead = _LEAD.of(self._languages).match(text)
         assert lead is not None
         start = lead.end()
         first = self.letter_at(text, start)
         if first is None:
-            whole = text.strip(" .\"'")
+            whole = text[start:].strip(" .\"'")
             if len(whole) == 1 and whole.upper() in self._letters:
                 return whole.upper()
             clause = re.split(r"[.;]\s|,\s|\(", text[start:], maxsplit=1)[0]
             named = self.by_text(clause)
-            if _DENIED.search(clause) or not named:
+            if _DENIED.of(self._languages).search(clause) or not named:
                 return None
             return named.pop() if len(named) == 1 else NOTHING
         letter, end = first
-        if _REFUSED.match(text, end):
+        if _REFUSED.of(self._languages).match(text, end) or refuted(
+            text[end : end + 80], self._languages
+        ):
             return None
         letters = {letter}
-        while more := _MORE.match(text, end):
+        while more := _MORE.of(self._languages).match(text, end):
             following = self.letter_at(text, more.end())
             if following is None:
                 break
             letters.add(following[0])
             end = following[1]
         # The text right behind the letter, "(A) 6pm to 9pm", must not be another option's.
-        behind = re.split(r"[.;,(]|\bbecause\b|\bsince\b", text[end : end + 120], maxsplit=1)[0]
+        behind = _PART_END.of(self._languages).split(text[end : end + 120], maxsplit=1)[0]
         named = self.by_text(behind)
-        clause = re.split(r"[.;]|\bbecause\b|\bsince\b", text[end : end + 120], maxsplit=1)[0]
-        letters.update(self.by_letter(" ".join(f"({a})" for a in _JOINED.findall(clause))))
+        clause = _CLAUSE_END.of(self._languages).split(text[end : end + 120], maxsplit=1)[0]
+        letters.update(
+            self.by_letter(" ".join(f"({a})" for a in _JOINED.of(self._languages).findall(clause)))
+        )
         if len(letters) > 1 or (named and letter not in named):
             return NOTHING
         return letter
@@ -126,13 +156,13 @@ class _Options:
         named = self.by_letter(sentence) | self.by_text(sentence)
         if not named:
             return None
-        if _DENIED.search(sentence):
+        if _DENIED.of(self._languages).search(sentence):
             return NOTHING
         rest = _canonical(sentence)
         for pattern in self._texts:
             rest = pattern.sub("", rest)
-        alone = not re.search(r"\w", re.sub(r"\([a-z]\)|\b(?:option|between|from)\b", "", rest))
-        if len(named) > 1 or not (alone or _CONCLUDES.search(sentence)):
+        alone = not re.search(r"\w", re.sub(rf"\([a-z]\)|\b(?:between|from)\b|{_OPTION}", "", rest))
+        if len(named) > 1 or not (alone or _CONCLUDES.of(self._languages).search(sentence)):
             return NOTHING
         return named.pop()
 
@@ -150,20 +180,35 @@ def grade_option(question: Question, answer: str) -> Grade:
             the order of their letters.
         answer: the answer text.
     """
-    options = _Options(question.material["options"])
     text = clean(answer)
+    languages = spoken(text)
+    options = _Options(question.material["options"], languages)
 
     def read(commitment: Commitment) -> str | None:
-        reading = options.chosen(bare(commitment.text))
-        return NOTHING if reading is None and commitment.form == "box" else reading
+        said = _CYRILLIC.sub(lambda letter: letter[0].translate(_LATIN), bare(commitment.text))
+        if commitment.form == "retraction":
+            return None
+        if commitment.form == "box":
+            if refuted(commitment.behind, languages):
+                return None
+            return options.chosen(said) or NOTHING
+        if first_sentence(said).endswith("?") or _ASKS.of(languages).search(first_sentence(said)):
+            return None
+        if _EITHER.of(languages).match(said) or _REFUSAL.of(languages).match(said):
+            return NOTHING
+        if denied(said, languages):
+            return None
+        return options.chosen(said)
 
-    reading = last_reading(text, read)
-    if reading is None:
+    def conclude(text: str) -> str | None:
         # Without the full stops of "p.m.", which would end a sentence.
         for sentence in sentences_backwards(_TIME.sub(r"\1\2m", text))[:_LAST_SENTENCES]:
             reading = options.concluded(bare(sentence))
             if reading is not None:
-                break
+                return reading
+        return None
+
+    reading = last_reading(text, languages, read, conclude)
     if not reading:
         return Grade(extracted=None, correct=False, score=0.0)
     correct = reading == question.expected.strip(" ()").upper()

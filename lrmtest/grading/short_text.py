@@ -10,12 +10,22 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
+from dataclasses import replace
+from itertools import islice
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
-from lrmtest.grading.commitments import commitments
+from lrmtest.grading.commitments import (
+    Commitment,
+    commitments,
+    denied,
+    first_sentence,
+    refuted,
+)
+from lrmtest.grading.cues import CJK, CuePattern, Languages, cue, spoken
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
+_MOST_READ = 200
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLE = re.compile(r"\b(?:a|an|the)\b")
 
@@ -46,48 +56,98 @@ def f1(prediction: str, reference: str) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-_ABSTENTION = re.compile(
-    r"\b(?:cannot|can't|unable\sto|could\snot|couldn't)\s(?:be\s)?(?:\w{1,20}ly\s)?"
-    r"(?:answer|determin|identif|establish|confirm|provide|find|know)\w*"
-    r"|\b(?:do\snot|don't)\sknow\b|\bi\sam\ssorry\b|\bi'm\ssorry\b"
-    r"|\b(?:not|isn't|n't)\s(?:\w{1,20}ly\s)?(?:specified|disclosed|known|provided|available|clear)\b"
-    r"|\bno\s(?:\w{1,20}\s)?information\b",
-    re.I,
-)
+_ABSTENTION = CuePattern(cue("refusal"))
 _BOLD = re.compile(r"(?:\*\*|__)(?=[^\s*_])([^*\n]{0,119}?[^\s*:])(?:\*\*|__)")
-_IS = re.compile(
-    r".*\b(?:is|are|was|were|be|stands\sfor|became|won)\s"
+_IS = CuePattern(
+    r".*(?:\b(?:is|are|was|were|be|stands\sfor|became|won)\s"
     r"(?:(?:likely|probably|approximately|about|around|held|called|named|known|said)\s){0,2}"
-    r"(?:[a-z]{2,12}ed\s|held\s|born\s|built\s)?(?:(?:on|in|at|as|to\sbe)\s)?(.{1,120})$",
-    re.I,
+    r"(?:[a-z]{2,12}ed\s|held\s|born\s|built\s)?(?:(?:on|in|at|as|to\sbe)\s)?"
+    rf"|{cue('verb', but_english=True)}\s|(?:是|为|為)(?!否)|(?<=[\w\"])(?:は|은\s|는\s))"
+    r"(.{1,120})$",
 )
-_HEADING = re.compile(r"^(?:final\s)?(?:answer|explanation|conclusion|note|why\b.*)$", re.I)
+_HEADING = CuePattern(rf"^(?:{cue('answer')}|explanation|conclusion|note|why\b.*)\s?:?$")
+_COPULA_BEHIND = re.compile(
+    r"(?<=[\w\"'*)])\s?(?:です|である|でした|だ|になります|となります|입니다|이다|이에요|예요|이었다|였습니다)$"
+)
+_ARTICLE_BEFORE = re.compile(
+    r"^(?:der|die|das|dem|den|ein|eine|le|la|les|un|une|el|los|las|una|il|lo|gli|o|os|as|um|uma"
+    r"|l['’])(?:(?<=['’])|\s)(?=[A-ZÀ-Ý0-9\"*])"
+)
+_APPOSITION = re.compile(
+    r",\s(?:which|who|where|when|a|an|the|whose|der|die|das|welche[rs]?|qui|que|où|un|une|la|le|que"
+    r"|quien|donde|el|che|dove|котор\w{2,3}|где)\s|\s?[(]|\s-\s"
+)
+# Not behind an initial or an abbreviation.
+_SENTENCE_END = re.compile(
+    r"(?:(?<!\W[A-Z])(?<!\b(?:St|Dr|Mr|Ms|Jr|Sr|vs|No))(?<!\bMrs)\.|[!?])[\"'*)]{0,4}(?=\s|$)|\n"
+)
+_LONGEST_PROSE = 12
+_PRONOUN = re.compile(
+    r"(?:this|that|it|which|das|dies|ce(?:la|ci)?|eso|esto|это|这|那|これ|それ)$", re.I
+)
 
 
 def _trim(text: str) -> str:
-    return bare(text).strip(" .,;:!\"'")
+    return bare(text).strip(" .,;:!\"'}]")
 
 
-def _format_line(text: str) -> str | None:
-    r"""The last ``Answer: X`` line or ``\boxed{X}``."""
-    for commitment in commitments(text):
-        if commitment.form != "prose" and _trim(commitment.text):
-            return commitment.text
+def _said(commitment: Commitment) -> str:
+    """The answer that a commitment hands in, without the words of its sentence."""
+    if commitment.form == "box":
+        return _trim(commitment.text)
+    text = _trim(commitment.text)
+    if commitment.form != "line":
+        sentence = _SENTENCE_END.split(commitment.text, maxsplit=1)[0]
+        text = _trim(_APPOSITION.split(sentence, maxsplit=1)[0])
+    text = _trim(_COPULA_BEHIND.sub("", text))
+    if commitment.language != "en":
+        text = _trim(_ARTICLE_BEFORE.sub("", text))
+    return text
+
+
+def _handed_in(text: str, languages: Languages) -> Commitment | None:
+    r"""The last ``Answer: X`` line, ``\boxed{X}`` or "the answer is X" that says something."""
+    alternatives: set[str] = set()
+    for commitment in islice(commitments(text, languages), _MOST_READ):
+        if commitment.form == "retraction":
+            return None
+        if commitment.form == "restated" or not _said(commitment):
+            continue
+        if commitment.form == "behind" and _PRONOUN.search(commitment.text):
+            continue
+        if commitment.form != "box" and "\\boxed" in commitment.text:
+            continue
+        if (
+            commitment.form in ("prose", "behind")
+            and len(_said(commitment).split()) > _LONGEST_PROSE
+        ):
+            continue  # a sentence of its own, not an answer
+        if refuted(commitment.behind, languages) or first_sentence(commitment.text).endswith("?"):
+            continue
+        said = _said(commitment)
+        if commitment.alternative:
+            alternatives.add(normalize(said))
+        elif alternatives <= {normalize(said)}:
+            return commitment
+        else:
+            return replace(commitment, text="unknown")
     return None
 
 
-def _bold(text: str) -> str | None:
+def _bold(text: str, languages: Languages) -> str | None:
     """The last bold span that is no heading."""
-    spans = [span for span in _BOLD.findall(text) if not _HEADING.match(span.strip())]
+    spans = [span for span in _BOLD.findall(text) if not _HEADING.of(languages).match(span.strip())]
     return _trim(spans[-1]) if spans else None
 
 
-def _predicate(sentence: str) -> str | None:
+def _predicate(sentence: str, languages: Languages) -> str | None:
     """What follows the sentence's last "is"; a bare participle ("is located") says nothing."""
-    predicate = _IS.match(sentence)
-    if predicate is None or len(sentence.split()) <= 4:
+    predicate = _IS.of(languages).match(sentence)
+    spaced = not re.search(f"[{CJK}]", sentence)
+    if predicate is None or (spaced and len(sentence.split()) <= 4):
         return None
     said = re.split(r",\s(?:which|who|where|when|a|an|the)\s", predicate[1], maxsplit=1)[0]
+    said = _COPULA_BEHIND.sub("", _trim(said))
     return None if re.fullmatch(r"[\w-]{2,20}(?:ed|ing)\W*", said) else _trim(said)
 
 
@@ -97,27 +157,41 @@ def short_answer(text: str) -> str | None:
     Out of the format line if there is one, else of the last few sentences: the last bold span,
     else what follows the last "is", else the shortest thing that can be quoted whole.
     """
-    return _short_answer(text, _format_line(text))
+    languages = spoken(text)
+    return _short_answer(text, _handed_in(text, languages), languages)
 
 
-def _short_answer(text: str, line: str | None) -> str | None:
-    sentences = [line] if line is not None else sentences_backwards(text, longest=400)
-    spoken = [sentence for sentence in sentences if re.search(r"\w\w|\d", sentence)][:4]
-    if any(_ABSTENTION.search(sentence) for sentence in (*spoken[:1], *spoken[-1:])):
+def _short_answer(text: str, handed_in: Commitment | None, languages: Languages) -> str | None:
+    if handed_in is not None and handed_in.form != "line":
+        said = _said(handed_in)
+        return None if _abstains(said, languages) or denied(handed_in.text, languages) else said
+    sentences = sentences_backwards(text, longest=400)
+    if handed_in is not None:
+        sentences = [_COPULA_BEHIND.sub("", handed_in.text.rstrip(" ."))]
+        if denied(handed_in.text, languages):
+            return None
+    spoken = [sentence for sentence in sentences if re.search(r"\w\w|\d|[^\W\d_a-zA-Z]", sentence)]
+    spoken = spoken[:4]
+    if any(_abstains(sentence, languages) for sentence in (*spoken[:1], *spoken[-1:])):
         return None
     for find in (_bold, _predicate):
         for sentence in spoken:
-            if found := find(sentence):
+            if found := find(sentence, languages):
                 return found
     return min(map(_trim, spoken), key=len, default=None)
+
+
+def _abstains(sentence: str, languages: Languages) -> bool:
+    return bool(_ABSTENTION.of(languages).search(sentence))
 
 
 def grade_short_text(question: Question, answer: str) -> Grade:
     r"""Grade an answer by exact match and F1, the best over all references.
 
-    The official figures judge what the model handed in: the last ``Answer: X`` line or box if it
-    has one, else the whole answer text. The ``_short`` figures judge the short answer found in
-    it, which tells a wrong answer from a right one wrapped in a sentence.
+    The official figures judge what the model handed in: the last ``Answer: X`` line, box or "the
+    answer is X", in any language of `lrmtest.grading.cues`; without one, the whole answer text.
+    The ``_short`` figures judge the short answer found in it, which tells a wrong answer from a
+    right one wrapped in a sentence.
 
     Args:
         question: its references are the answer and its aliases.
@@ -128,10 +202,11 @@ def grade_short_text(question: Question, answer: str) -> Grade:
         are ``em``, ``f1``, ``em_short``, ``f1_short``.
     """
     text = clean(answer).strip()
-    line = _format_line(text)
-    prediction = text if line is None else _trim(line)
-    short = _short_answer(text, line)
-    references = question.references
+    languages = spoken(text)
+    handed_in = _handed_in(text, languages)
+    prediction = text if handed_in is None else _said(handed_in)
+    short = _short_answer(text, handed_in, languages)
+    references = [clean(reference) for reference in question.references]
     em = max(exact_match(prediction, reference) for reference in references) if text else 0.0
     score = max(f1(prediction, reference) for reference in references) if text else 0.0
     if em == 1.0 and short is None:
