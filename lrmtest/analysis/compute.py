@@ -236,7 +236,7 @@ def _question(outcome: QuestionOutcome) -> _Question:
     return _Question(
         sorted(sample.tokens for sample in samples if sample.passed),
         sorted(sample.tokens for sample in samples if not sample.passed),
-        [sample.tokens for sample in samples if sample.failure in ("truncated", "looped")],
+        [sample.tokens for sample in samples if sample.end],
     )
 
 

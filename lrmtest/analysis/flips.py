@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import comb
 from typing import Literal
 
-from lrmtest.grading.verdict import FAILURE_CLASSES, FailureClass
+from lrmtest.grading.verdict import FailureClass, classes_of
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome
 
 FlipKind = Literal["broken", "fixed", "flaky", "both fail", "both pass"]
@@ -61,7 +61,8 @@ def usual_failure(question: QuestionOutcome) -> FailureClass | None:
     """The failure class of most failed samples; of equals the one named first in reports."""
     if question.passes == question.count:
         return None
-    return max(FAILURE_CLASSES, key=question.failures)
+    classes = classes_of(sample.failure for sample in question.samples.values())
+    return max(classes, key=question.failures)
 
 
 def p_by_chance(better: QuestionOutcome, worse: QuestionOutcome) -> float:

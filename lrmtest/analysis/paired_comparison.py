@@ -24,7 +24,8 @@ from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome
 
 Bad = Literal["failed", "truncated", "looped"]
-"""What a sample can be counted as; failed: it did not pass, for whatever reason."""
+"""What a sample can be counted as; failed: it did not pass, for whatever reason; truncated: it
+ran out, looped: it did in a provable loop; both whatever its failure class."""
 
 BAD: Mapping[Rate, Bad] = {
     "pass rate": "failed",
@@ -235,7 +236,9 @@ def paired(questions: Sequence[_Pair], bad: Bad) -> list[PairedQuestion]:
 
 
 def _bad(question: QuestionOutcome, bad: Bad) -> int:
-    return question.count - question.passes if bad == "failed" else question.failures(bad)
+    if bad == "failed":
+        return question.count - question.passes
+    return question.ends("ran-out" if bad == "truncated" else "loop")
 
 
 def _compare(

@@ -333,7 +333,7 @@ class _Bet:
 def _is_bad(claim: Claim, sample: SampleOutcome) -> bool:
     if claim.what == "pass rate":
         return not sample.passed
-    return sample.failure == ("truncated" if claim.what == "truncation" else "looped")
+    return sample.end == ("ran-out" if claim.what == "truncation" else "loop")
 
 
 def _collect(

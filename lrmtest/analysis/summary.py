@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lrmtest.analysis.intervals import Interval, clustered
-from lrmtest.grading.verdict import FAILURE_CLASSES, FailureClass, Verdict
+from lrmtest.grading.verdict import FailureClass, Verdict, classes_of
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.records import RunRecord, RunTiming, SampleRecord, by_question
 
@@ -59,7 +60,8 @@ class SuiteSummary:
         lenient: pass rate when completions that ran out are graded on what they said.
         score: mean score.
         metrics: the grader's further figures, those that every verdict has.
-        failures: samples by failure class, all classes present, in the classes' order.
+        failures: samples by failure class, in the classes' order; those that are younger than 0.1.0
+            only where there is one.
         tokens: generated, reasoning and answer together; None when no count is known.
         prompt_tokens, reasoning_tokens, answer_tokens: None when no count is known.
         tokens_estimated: at least one count comes from text length.
@@ -141,10 +143,7 @@ def _summarize_suite(name: str, samples: Sequence[SampleRecord], level: float) -
     verdicts = [
         [sample.verdict for sample in part if sample.verdict is not None] for part in asked.values()
     ]
-    failures = dict.fromkeys(FAILURE_CLASSES, 0)
-    for outcome in (outcome for part in outcomes.values() for outcome in part):
-        if outcome.failure is not None:
-            failures[outcome.failure] += 1
+    failed = Counter(outcome.failure for part in outcomes.values() for outcome in part)
     unanswered = sum(not part for part in outcomes.values())
 
     def rate(figure: Callable[[Verdict], float]) -> Rate:
@@ -166,7 +165,7 @@ def _summarize_suite(name: str, samples: Sequence[SampleRecord], level: float) -
             metric: rate(_metric(metric))
             for metric in _common_metrics(part for parts in verdicts for part in parts)
         },
-        failures=failures,
+        failures={name: failed[name] for name in classes_of(failed)},
         tokens=_token_stats([sample.tokens for sample in done]),
         prompt_tokens=_token_stats([sample.prompt_tokens for sample in done]),
         reasoning_tokens=_token_stats([sample.reasoning_tokens for sample in done]),

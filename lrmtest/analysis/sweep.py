@@ -38,7 +38,8 @@ class SuiteFigures:
         questions: with at least one verdict.
         rate: the pass rate.
         tokens: mean per completion; None when not known.
-        truncated, looped: shares of the completions, in [0, 1].
+        truncated, looped: shares of the completions, in [0, 1], by how they ended as in
+            a comparison.
         change: against the model itself; None for the model itself, or when no question was
             answered by both.
     """
@@ -136,8 +137,8 @@ def _figures(run: RunRecord, suite: str, compared: ComparedRuns | None) -> Suite
         questions=len(asked),
         rate=mean_rate([[sample.passed for sample in each.samples.values()] for each in asked]),
         tokens=tokens / samples if tokens else None,
-        truncated=sum(each.failures("truncated") for each in asked) / max(samples, 1),
-        looped=sum(each.failures("looped") for each in asked) / max(samples, 1),
+        truncated=sum(each.ends("ran-out") for each in asked) / max(samples, 1),
+        looped=sum(each.ends("loop") for each in asked) / max(samples, 1),
         change=_change(compared, suite) if compared is not None else None,
     )
 

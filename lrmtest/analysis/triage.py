@@ -13,7 +13,7 @@ from lrmtest.runs.records import RunRecord
 
 TriageKind = Literal[
     "broken", "fixed", "flaky", "both-fail", "both-pass",
-    "failed", "wrong", "no-answer", "truncated", "looped", "error",
+    "failed", "wrong", "no-answer", "lost-answer", "unclosed", "truncated", "looped", "error",
 ]  # fmt: skip
 """What a question can be. The first five say what became of it since the baseline; flaky is also,
 in one run alone, that some samples passed and some failed. Then: it failed, in whatever way; its
@@ -87,7 +87,8 @@ def _triaged(
         return TriagedQuestion(question, None, frozenset({"error"}), None)
     failure = usual_failure(question)
     if failure is not None and not question.passed(threshold):
-        kinds |= {"failed", failure}
+        kinds.add("failed")
+        kinds.update(kind for kind in TRIAGE_KINDS if kind == failure)
     return TriagedQuestion(
         question, flip.baseline if flip is not None else None, frozenset(kinds), failure
     )

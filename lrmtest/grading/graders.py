@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 from lrmtest.errors import UsageError
 from lrmtest.grading.completion import Completion
+from lrmtest.grading.failure_class import of_ended, of_unfinished
 from lrmtest.grading.integer import grade_integer
 from lrmtest.grading.label import grade_label
 from lrmtest.grading.loops import find_loop
 from lrmtest.grading.option import grade_option
 from lrmtest.grading.short_text import grade_short_text
 from lrmtest.grading.split import Parts, Tags, split
-from lrmtest.grading.verdict import FailureClass, Grade, Verdict
+from lrmtest.grading.verdict import End, FailureClass, Grade, Verdict
 from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
 
 Grader = Callable[[Question, str], Grade]
@@ -95,6 +97,8 @@ def grade(
     completion: Completion,
     tags: Tags = (),
     grader: Grader = grade_by_kind,
+    *,
+    opened: bool = False,
 ) -> Verdict:
     """Grade one completion, honestly.
 
@@ -107,12 +111,14 @@ def grade(
     - So is one of which nothing says how it ended, but for reasoning that was opened and never
       closed: that is truncated.
     - What is longer than `MOST_GRADED` characters is graded by its end.
+    - How it failed, if it did, is for `lrmtest.grading.failure_class` to say.
 
     Args:
         question: what was asked.
         completion: what was generated.
         tags: what is known of the model's reasoning tags, see `lrmtest.grading.split.split`.
         grader: the suite's.
+        opened: the prompt ended in the opening tag, so that the text has none of its own.
 
     Raises:
         UsageError: the question's kind is to say how, and there is no grader for it.
@@ -120,11 +126,13 @@ def grade(
     parts = split(completion.text, tags)
     unclosed = parts.opened and not parts.closed
     if completion.ran_out or (completion.finish_reason == "unknown" and unclosed):
-        return _unfinished(question, completion, grader, tags)
+        return _unfinished(question, completion, grader, tags, opened=opened)
     result = grader(question, _said(completion.text, parts)[-MOST_GRADED:])
     failure: FailureClass | None = None
     if not result.correct:
-        failure = "no-answer" if result.extracted is None else "wrong"
+        read = partial(grader, question)
+        text = completion.text[-MOST_GRADED:]
+        failure = of_ended(question, text, parts, result, read, opened=opened)
     return Verdict(
         correct=result.correct,
         score=result.score,
@@ -140,7 +148,14 @@ def _said(text: str, parts: Parts) -> str:
     return parts.answer if parts.closed or parts.without_answer else text
 
 
-def _unfinished(question: Question, completion: Completion, grader: Grader, tags: Tags) -> Verdict:
+def _unfinished(
+    question: Question,
+    completion: Completion,
+    grader: Grader,
+    tags: Tags,
+    *,
+    opened: bool,
+) -> Verdict:
     """The verdict on a completion that ran out of its budget or was stopped in a loop."""
     text = completion.text
     loop = find_loop(text)
@@ -149,16 +164,26 @@ def _unfinished(question: Question, completion: Completion, grader: Grader, tags
         # wherever in the loop the completion was cut.
         text = text[: loop.start + 2 * loop.period]
     parts = split(text, tags)
-    # The last word may have lost its end: "the answer is 13" of 137.
-    said = (parts.answer if parts.closed else text)[-MOST_GRADED:]
-    said = said[:-40] + _CUT_WORD.sub("", said[-40:])
-    result = grader(question, said)
+    result = grader(question, _whole_words(parts.answer if parts.closed else text))
+    failure: FailureClass = "looped"
+    end: End = "loop"
+    if loop is None and completion.finish_reason != "loop":
+        end = "ran-out"
+        read = partial(grader, question)
+        failure = of_unfinished(question, _whole_words(text), parts, result, read, opened=opened)
     return Verdict(
         correct=False,
         score=0.0,
         extracted=None,
-        failure="looped" if loop is not None or completion.finish_reason == "loop" else "truncated",
+        failure=failure,
         lenient_correct=result.correct,
         provisional=result.extracted,
         metrics=dict.fromkeys(result.metrics, 0.0),
+        end=end,
     )
+
+
+def _whole_words(text: str) -> str:
+    """The end of `text` that is graded, without its last word, which may have lost its end: "the
+    answer is 13" of 137."""
+    return text[-MOST_GRADED:-40] + _CUT_WORD.sub("", text[-40:])

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 
 from lrmtest.grading.completion import Completion
-from lrmtest.grading.verdict import FAILURE_CLASSES, Verdict
+from lrmtest.grading.verdict import Verdict, classes_of
 from lrmtest.questions.question import Question
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.fold import last_lines
@@ -56,7 +56,7 @@ def headline(question: Question, samples: Sequence[Sample]) -> str:
         return f"{expected}, {_describe(samples[0])}"
     verdicts = [verdict for _, verdict, _ in samples if verdict is not None]
     classes = Counter(verdict.failure for verdict in verdicts if verdict.failure is not None)
-    counts = [f"{classes[name]} {name}" for name in FAILURE_CLASSES if classes[name]]
+    counts = [f"{classes[name]} {name}" for name in classes_of(classes) if classes[name]]
     errors = len(samples) - len(verdicts)
     counts += [counted(errors, "engine error")] if errors else []
     correct = sum(verdict.correct for verdict in verdicts)
@@ -71,13 +71,13 @@ def _describe(sample: Sample) -> str:
     tokens = completion.completion_tokens
     approximately = "about " if completion.tokens_estimated else ""
     after = f" after {approximately}{tokens:,} tokens" if tokens else ""
-    if verdict.failure in (None, "wrong"):
-        given = "correct" if verdict.correct else "wrong"
+    if not verdict.end and (verdict.failure in (None, "wrong") or verdict.extracted is not None):
+        given = verdict.failure or "correct"
         answer = one_line(verdict.extracted or "", _ANSWER_LIMIT)
         partly = f", score {verdict.score:.2f}" if 0 < verdict.score < 1 else ""
         return f"{given}: {answer or 'nothing'}{partly}{after}"
-    if verdict.failure == "no-answer":
-        return f"no-answer: it ended{after} without an answer that could be read"
+    if not verdict.end:
+        return f"{verdict.failure}: it ended{after} without an answer that could be read"
     would = (
         f"it would have answered {one_line(verdict.provisional, _ANSWER_LIMIT)}"
         if verdict.provisional is not None

@@ -15,7 +15,8 @@ from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.gate import GateResult
 from lrmtest.analysis.paired_comparison import SuiteComparison
 from lrmtest.analysis.summary import RunSummary, SuiteSummary
-from lrmtest.grading.verdict import FAILURE_CLASSES
+from lrmtest.grading.verdict import FailureClass
+from lrmtest.reports.classes import shown_classes
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
     could_tell,
@@ -111,19 +112,20 @@ def _decision(compared: ComparedRuns) -> str:
 
 
 def _results(summaries: Sequence[RunSummary]) -> str:
-    classes = [name.replace("-", " ") for name in FAILURE_CLASSES]
-    headers = ["model", "suite", "n", "pass rate", "lenient", *classes, "errors", "tokens"]
+    classes = shown_classes(part for summary in summaries for part in summary.suites)
+    named = [name.replace("-", " ") for name in classes]
+    headers = ["model", "suite", "n", "pass rate", "lenient", *named, "errors", "tokens"]
     rows = []
     for summary in summaries:
         parts = list(summary.suites)
         if len(parts) > 1:
             parts.append(summary.total)
         for part in parts:
-            rows.append([literal(summary.model, _NAME_LIMIT), *_suite_cells(part)])
+            rows.append([literal(summary.model, _NAME_LIMIT), *_suite_cells(part, classes)])
     return markdown_table(headers, rows, left=2)
 
 
-def _suite_cells(part: SuiteSummary) -> list[str]:
+def _suite_cells(part: SuiteSummary, classes: Sequence[FailureClass]) -> list[str]:
     strict = percent(part.strict.value)
     if part.strict.value is not None:
         strict += f" {interval_percent(part.strict.interval)}"
@@ -136,7 +138,7 @@ def _suite_cells(part: SuiteSummary) -> list[str]:
         asked,
         strict,
         percent(part.lenient.value),
-        *(str(number or "") for number in part.failures.values()),
+        *(str(part.failures.get(name) or "") for name in classes),
         str(part.errors or ""),
         tokens,
     ]

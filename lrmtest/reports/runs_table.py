@@ -12,7 +12,7 @@ from rich.text import Text
 
 from lrmtest.analysis.summary import Rate
 from lrmtest.grading.completion import FinishReason
-from lrmtest.grading.verdict import FAILURE_CLASSES, FailureClass, Verdict
+from lrmtest.grading.verdict import FailureClass, Verdict, classes_of
 from lrmtest.reports.escape import one_line, safe
 from lrmtest.reports.fold import fold, how_graded
 from lrmtest.reports.numbers import UNKNOWN, count, counted, duration, interval_percent, percent
@@ -236,7 +236,7 @@ def _answers(extracted: Sequence[str | None]) -> str:
 
 def _failures(row: QuestionRow) -> Text:
     """The failure classes: ``wrong``, or ``wrong ×2, looped`` with several samples."""
-    counts = [(name, row.failures.get(name, 0)) for name in FAILURE_CLASSES]
+    counts = [(name, row.failures.get(name, 0)) for name in classes_of(row.failures)]
     shown = [name if number == 1 else f"{name} ×{number}" for name, number in counts if number]
     text = Text(", ".join(shown), style="yellow")
     if row.errors:

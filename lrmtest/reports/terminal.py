@@ -16,6 +16,7 @@ from rich.text import Text
 from lrmtest.analysis.summary import Rate, RunSummary, SuiteSummary, TokenStats
 from lrmtest.models.chat_template import NO_TEMPLATE
 from lrmtest.models.engines.kinds import can_generate
+from lrmtest.reports.classes import shown_classes
 from lrmtest.reports.comparison_words import noise_said
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count, counted, duration, interval_percent, percent
@@ -25,9 +26,13 @@ from lrmtest.runs.reasoning import told_form, warnings_of
 _NAME_LIMIT = 60
 _WARNING_LIMIT = 400
 _LEAST_LABEL = 12
-# In the order of the failure classes.
-_OUTCOMES = ("wrong", "no answer", "truncated", "looped", "errors")
-_NARROW_OUTCOMES = ("wrong", "no\nans.", "trun-\ncated", "loop-\ned", "err-\nors")
+_NARROW = {
+    "no-answer": "no\nans.",
+    "lost-answer": "lost\nans.",
+    "unclosed": "un-\nclosed",
+    "truncated": "trun-\ncated",
+    "looped": "loop-\ned",
+}
 
 
 def summary_table(summaries: Sequence[RunSummary]) -> RenderableType:
@@ -152,17 +157,21 @@ class _Fitting:
 
 def _results(rows: Sequence[_Row], *, narrow: bool, label_width: int) -> Table:
     """Pass rates, strict and lenient, and what became of the samples that failed."""
+    classes = shown_classes(row.suite for row in rows if row.suite)
 
     def cells(part: SuiteSummary) -> list[Text]:
         lenient = percent(part.lenient.value)
         rates = [_rate(part.strict), Text(lenient)]
         if narrow:
             rates = [Text.assemble(_rate(part.strict), (f"\n{lenient} lenient", "dim"))]
-        failures = [_failures(number, "yellow") for number in part.failures.values()]
+        failures = [_failures(part.failures.get(name, 0), "yellow") for name in classes]
         return [Text(_asked(part)), *rates, *failures, _failures(part.errors, "bold red")]
 
     rates = ("pass rate",) if narrow else ("pass rate", "lenient")
-    headers = ("n", *rates, *(_NARROW_OUTCOMES if narrow else _OUTCOMES))
+    names = [name.replace("-", " ") for name in classes]
+    if narrow:
+        names = [_NARROW.get(name, name) for name in classes]
+    headers = ("n", *rates, *names, "err-\nors" if narrow else "errors")
     return _table(headers, rows, cells, label_width)
 
 
@@ -308,7 +317,7 @@ def _legend(summaries: Sequence[RunSummary]) -> Text:
     sentences = [
         f"{n}. Pass rate: mean over questions [{100 * summaries[0].level:g} % interval for "
         f"questions like these, {method}]; strict: the model must have ended by itself.",
-        "Lenient: what was truncated or looped is graded on what it had said.",
+        "Lenient: what did not end by itself is graded on what it had said.",
         "Errors are the engine's and in no rate.",
     ]
     if any(total.tokens_estimated for total in totals):

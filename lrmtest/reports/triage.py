@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from lrmtest.analysis.triage import TriagedQuestion, TriageKind, of_kinds
-from lrmtest.grading.verdict import FAILURE_CLASSES
+from lrmtest.grading.verdict import FAILURE_CLASSES, classes_of
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count, counted
 from lrmtest.reports.tables import open_table
@@ -27,6 +27,8 @@ _MEANINGS: Mapping[TriageKind, str] = {
     "failed": "failed",
     "wrong": "gave a wrong answer",
     "no-answer": "gave no answer that could be read",
+    "lost-answer": "had the right answer, and went on to another or ran out",
+    "unclosed": "never closed their reasoning",
     "truncated": "ran out of their budget",
     "looped": "ended in a loop",
     "error": "the engine gave nothing",
@@ -140,5 +142,6 @@ def _tokens(outcome: QuestionOutcome) -> str:
 
 
 def _failures(outcome: QuestionOutcome) -> str:
-    counts = [(name, outcome.failures(name)) for name in FAILURE_CLASSES]
+    classes = classes_of(sample.failure for sample in outcome.samples.values())
+    counts = [(name, outcome.failures(name)) for name in classes]
     return ", ".join(name if n == 1 else f"{name} ×{n}" for name, n in counts if n)

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from lrmtest.errors import DamagedStoreError
 from lrmtest.grading.completion import count_fault
-from lrmtest.grading.verdict import FAILURE_CLASSES, Verdict
+from lrmtest.grading.verdict import ENDS, Verdict, failure_class
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.runs.database import check_hint
@@ -227,7 +227,9 @@ def read_verdict(raw: Any) -> Verdict:
         _expect(isinstance(getattr(verdict, name), bool), f"verdict: {name}")
     for name in ("extracted", "provisional"):
         _expect(isinstance(getattr(verdict, name), str | None), f"verdict: {name}")
-    _expect(verdict.failure is None or verdict.failure in FAILURE_CLASSES, "verdict: failure")
+    if verdict.failure is not None:
+        failure_class(verdict.failure)
+    _expect(verdict.end in ENDS, "verdict: end")
     for figure in (verdict.score, *verdict.metrics.values()):
         _expect(isinstance(figure, int | float) and isfinite(figure), "verdict: a figure")
     return verdict

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lrmtest.grading.verdict import FailureClass, Verdict
+from lrmtest.grading.verdict import End, FailureClass, Verdict, usual_end
 
 QuestionKey = tuple[str, str]
 """A suite's name and a question's id."""
@@ -23,11 +23,17 @@ class SampleOutcome:
         failure: its failure class; None when it passed.
         tokens: tokens generated, reasoning and answer together; 0 when unknown.
         answer: `answer_hash` of the extracted answer; empty when there is none.
+        end: how it was graded to have ended; by its class where it is not given.
     """
 
     failure: FailureClass | None
     tokens: int = 0
     answer: str = ""
+    end: End = ""
+
+    def __post_init__(self) -> None:
+        if not self.end:
+            object.__setattr__(self, "end", usual_end(self.failure))
 
     @property
     def passed(self) -> bool:
@@ -81,6 +87,10 @@ class QuestionOutcome:
         """How many samples failed in this way."""
         return sum(sample.failure == failure for sample in self.samples.values())
 
+    def ends(self, end: End) -> int:
+        """How many samples ended in this way, whatever their class."""
+        return sum(sample.end == end for sample in self.samples.values())
+
     def passed(self, threshold: float = 0.5) -> bool:
         """Whether at least `threshold` of the samples passed."""
         return self.count > 0 and self.passes >= threshold * self.count
@@ -89,7 +99,7 @@ class QuestionOutcome:
 def outcome_of(verdict: Verdict, tokens: int) -> SampleOutcome:
     """What a verdict says of a sample."""
     failure = None if verdict.correct else verdict.failure or "wrong"
-    return SampleOutcome(failure, tokens, answer_hash(verdict.extracted))
+    return SampleOutcome(failure, tokens, answer_hash(verdict.extracted), verdict.end)
 
 
 def answer_hash(extracted: str | None) -> str:

@@ -12,7 +12,7 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 from lrmtest.grading.completion import Completion
-from lrmtest.grading.verdict import Verdict
+from lrmtest.grading.verdict import Verdict, usual_end
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.runs.records import SampleRecord, StoredCompletion, StoredError
@@ -136,6 +136,8 @@ def verdict_to_json(verdict: Verdict) -> dict[str, Any]:
         "lenient_correct": verdict.lenient_correct,
         "provisional": verdict.provisional,
         "metrics": dict(verdict.metrics),
+        # Older versions know no such field, and need none where the class says it.
+        **({} if verdict.end == usual_end(verdict.failure) else {"end": verdict.end}),
     }
 
 

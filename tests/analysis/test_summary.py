@@ -11,7 +11,7 @@ from made_runs import sample_of
 
 from lrmtest.analysis.intervals import clustered, wilson
 from lrmtest.analysis.summary import ALL_SUITES, summarize
-from lrmtest.grading.verdict import FAILURE_CLASSES, Verdict
+from lrmtest.grading.verdict import Verdict
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.records import RunRecord, RunTiming
 
@@ -20,6 +20,7 @@ WRONG = Verdict(False, 0.0, "34", "wrong", False)
 NO_ANSWER = Verdict(False, 0.0, None, "no-answer", False)
 TRUNCATED = Verdict(False, 0.0, None, "truncated", True, provisional="33")
 LOOPED = Verdict(False, 0.0, None, "looped", False, provisional="34")
+LOST = Verdict(False, 0.0, "5", "lost-answer", False)
 
 
 def sample(verdict, *, suite="aime", question="q1", index=0, **fields):
@@ -50,7 +51,7 @@ def test_counts_and_rates():
     assert summary.strict.interval == wilson(1, 5)
     assert summary.lenient.value == pytest.approx(2 / 5)
     assert summary.failures == {"wrong": 1, "no-answer": 1, "truncated": 1, "looped": 1}
-    assert tuple(summary.failures) == FAILURE_CLASSES
+    assert tuple(summary.failures) == ("wrong", "no-answer", "truncated", "looped")
 
 
 def test_questions_weigh_the_same_however_many_samples_survived():
@@ -145,7 +146,7 @@ def test_token_statistics_agree_with_numpy(counts):
     assert stats.total == sum(counts)
 
 
-verdicts = st.sampled_from([RIGHT, WRONG, NO_ANSWER, TRUNCATED, LOOPED, None])
+verdicts = st.sampled_from([RIGHT, WRONG, NO_ANSWER, TRUNCATED, LOOPED, LOST, None])
 
 
 @given(

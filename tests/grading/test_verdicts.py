@@ -35,7 +35,7 @@ def test_a_finished_right_answer_passes():
     [(r"\boxed{5}", "wrong", "5"), ("I give up.", "no-answer", None), ("", "no-answer", None)],
 )
 def test_finished_failures(answer, failure, extracted):
-    verdict = grade(AIME, Completion(rf"<think>\boxed{{73}}</think>{answer}", "stop"))
+    verdict = grade(AIME, Completion(rf"<think>\boxed{{7}}</think>{answer}", "stop"))
     assert (verdict.failure, verdict.extracted) == (failure, extracted)
     assert not verdict.correct
     assert not verdict.lenient_correct
@@ -51,7 +51,7 @@ def test_without_a_closing_tag_a_finished_completion_is_graded_whole():
     [
         (r"<think>hm</think>\boxed{73} and furthermore", "73"),
         (r"<think>\boxed{5}</think>so \boxed{73} and", "73"),
-        (r"<think>\boxed{73}</think>as I said", None),  # the answer part has not said it
+        (r"<think>\boxed{7}</think>as I said", None),  # the answer part has not said it
         (r"the answer is 73. But wait", "73"),
         (r"we have 70 + 3 = 73 cases, and", None),
         (r"the answer is 73", None),  # it might have become 731
@@ -62,7 +62,8 @@ def test_a_truncated_completion_never_passes(text, provisional):
     assert not verdict.correct
     assert verdict.score == 0.0
     assert verdict.extracted is None
-    assert verdict.failure == "truncated"
+    assert verdict.failure == ("lost-answer" if "73" in text and provisional else "truncated")
+    assert verdict.end == "ran-out"
     assert verdict.provisional == provisional
     assert verdict.lenient_correct == (provisional == "73")
 

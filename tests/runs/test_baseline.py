@@ -12,10 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import run_of
 
+from lrmtest.analysis.summary import summarize
 from lrmtest.errors import DataError, StoreError, UsageError
 from lrmtest.grading.completion import Completion
-from lrmtest.grading.verdict import FAILURE_CLASSES, Verdict
+from lrmtest.grading.verdict import ENDS, FAILURE_CLASSES, Verdict
 from lrmtest.questions.place import Place
+from lrmtest.reports.html.table import results_of
+from lrmtest.reports.markdown import markdown_report
+from lrmtest.reports.terminal import render, summary_table
 from lrmtest.runs.formats.baseline import (
     baseline_text,
     parse_baseline,
@@ -40,9 +44,10 @@ json_values = st.recursive(
 )
 samples = st.builds(
     SampleOutcome,
-    failure=st.sampled_from([None, *FAILURE_CLASSES]),
+    failure=st.sampled_from([None, *FAILURE_CLASSES, "not-yet-known"]),
     tokens=st.integers(0, 10**7),
     answer=st.text(string.hexdigits, max_size=12),
+    end=st.sampled_from(ENDS),
 )
 questions = st.builds(
     QuestionOutcome,
@@ -135,7 +140,8 @@ def test_a_changed_character_never_ends_in_a_traceback(data):
         ('"id": "q1"', '"id": 1', "question 2: field 'id' is of the wrong type, int"),
         ('"id": "q1", ', "", "question 2: field 'id' is missing"),
         ('"passes": 1', '"passes": 0', "question 2 (sums q1): field 'passes' says 0"),
-        ('["pass", 11', '["passed", 11', "question 2 (sums q1): sample 0: the result 'passed'"),
+        ('["pass", 11', '["Passed", 11', "question 2 (sums q1): sample 0: the result 'Passed'"),
+        ('["pass", 11', '["passed", 11', "question 2 (sums q1): field 'passes' says 1"),
         ('["pass", 11', '["pass", -1', "sample 0: the tokens are -1"),
         ('["pass", 11', '["pass", true', "sample 0: the tokens are True"),
         ('["pass", 11, "ab12"]', '["pass"]', "sample 0: not [result, tokens, answer hash]"),
@@ -235,3 +241,36 @@ def test_incomplete_runs_are_refused_and_say_what_is_missing(store):
 def test_a_folder_is_no_place_for_a_baseline(tmp_path):
     with pytest.raises(StoreError, match="cannot be written"):
         write_baseline(tmp_path, SMALL)
+
+
+def test_how_a_sample_ended_stands_behind_its_class_only_where_the_class_does_not_say_it():
+    told = {
+        SampleOutcome("truncated", 9): "truncated",
+        SampleOutcome("looped", 9): "looped",
+        SampleOutcome("looped", 9, end="ran-out"): "looped:ran-out",  # nearly
+        SampleOutcome("unclosed", 9, end="ran-out"): "unclosed:ran-out",
+        SampleOutcome("unclosed", 9): "unclosed",
+        SampleOutcome("lost-answer", 9): "lost-answer",
+    }
+    asked = {
+        ("sums", f"q{n}"): QuestionOutcome("sums", f"q{n}", {0: one}) for n, one in enumerate(told)
+    }
+    run = run_of("r", asked, manifest={"suites": {"sums": {}}})
+    text = baseline_text(run)
+    for name in told.values():
+        assert f'["{name}", 9, ""]' in text
+    read = parse_baseline(text, "b.json").outcomes
+    assert [question.samples[0] for question in read.values()] == list(told)
+
+
+def test_what_a_newer_version_calls_a_failure_is_one_and_is_given_back():
+    text = baseline_text(SMALL).replace('["pass", 11', '["not-yet-known:later", 11', 1)
+    text = text.replace('"passes": 1', '"passes": 0', 1)
+    run = parse_baseline(text, "b.json")
+    failures = [one.failure for q in run.outcomes.values() for one in q.samples.values()]
+    assert "not-yet-known" in failures
+    assert '["not-yet-known", 11' in baseline_text(run)
+    assert summarize(run).total.failures["not-yet-known"] == 1
+    assert "not yet known" in markdown_report([summarize(run)])
+    assert "not-yet-known" in render(summary_table([summarize(run)]), 80, color=False)
+    assert "not-yet-known" in results_of([run])

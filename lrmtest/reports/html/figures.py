@@ -20,7 +20,7 @@ from lrmtest.reports.comparison_json import comparison_document
 from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, told
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
-from lrmtest.reports.html.table import NAME, RESULTS, flip_counts, table
+from lrmtest.reports.html.table import NAME, flip_counts, results_of, table
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.reasoning import warnings_of
 from lrmtest.runs.records import RunRecord
@@ -62,7 +62,7 @@ def document(
         "lrmtest": version("lrmtest"),
         "level": summaries[0].level if summaries else 0.95,
         "threshold": threshold,
-        "results": RESULTS,
+        "results": results_of(runs),
         "flip_kinds": FLIP_KINDS,
         "suites": suites,
         "runs": described,

@@ -9,14 +9,23 @@ from typing import Any
 
 from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.flips import FLIP_KINDS, usual_failure
-from lrmtest.grading.verdict import FAILURE_CLASSES
+from lrmtest.grading.verdict import FAILURE_CLASSES, classes_of
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
 from lrmtest.runs.outcomes import QuestionKey, QuestionOutcome
 from lrmtest.runs.records import RunRecord
 
-RESULTS = ("correct", *FAILURE_CLASSES, "error")
-"""What a question's cell can say; the page knows them by their place here."""
+
+def results_of(runs: Sequence[RunRecord]) -> tuple[str, ...]:
+    """What a question's cell can say; the page knows them by their place here."""
+    found = {
+        sample.failure
+        for run in runs
+        for outcome in run.outcomes.values()
+        for sample in outcome.samples.values()
+    }
+    return ("correct", *classes_of({*FAILURE_CLASSES, *found}), "error")
+
 
 NAME = 200
 """Characters of a name that are shown."""
@@ -50,6 +59,7 @@ def table(
     """The table by columns, which compress better than rows."""
     suites = list(dict.fromkeys(suite for suite, _ in keys))
     nowhere: TextSlot = (-1, 0)
+    results = results_of(runs)
     return {
         "suites": [one_line(suite, NAME) for suite in suites],
         "suite": [suites.index(suite) for suite, _ in keys],
@@ -58,7 +68,7 @@ def table(
         "slot": [places.get(key, nowhere)[1] for key in keys],
         "brief": [brief.get(key, ("", ""))[0] for key in keys],
         "expected": [brief.get(key, ("", ""))[1] for key in keys],
-        "runs": [_column(run, keys, threshold) for run in runs],
+        "runs": [_column(run, keys, results, threshold) for run in runs],
         "flips": {
             str(index): _flips(compared[run.run_id], keys)
             for index, run in enumerate(runs)
@@ -76,26 +86,28 @@ def flip_counts(compared: ComparedRuns) -> dict[str, dict[str, int]]:
 
 
 def _column(
-    run: RunRecord, keys: Sequence[QuestionKey], threshold: float
+    run: RunRecord, keys: Sequence[QuestionKey], results: Sequence[str], threshold: float
 ) -> dict[str, list[int | None]]:
     outcomes = [run.outcomes.get(key) for key in keys]
     return {
-        "result": [_result(outcome, threshold) for outcome in outcomes],
+        "result": [_result(outcome, results, threshold) for outcome in outcomes],
         "passes": [outcome.passes if outcome else None for outcome in outcomes],
         "samples": [outcome.count if outcome else None for outcome in outcomes],
         "tokens": [_mean_tokens(outcome) for outcome in outcomes],
     }
 
 
-def _result(outcome: QuestionOutcome | None, threshold: float) -> int | None:
-    """The place in `RESULTS`; None when the run did not ask the question."""
+def _result(
+    outcome: QuestionOutcome | None, results: Sequence[str], threshold: float
+) -> int | None:
+    """The place in `results`; None when the run did not ask the question."""
     if outcome is None:
         return None
     if not outcome.count:
-        return RESULTS.index("error")
+        return results.index("error")
     if outcome.passed(threshold):
-        return RESULTS.index("correct")
-    return RESULTS.index(usual_failure(outcome) or "wrong")
+        return results.index("correct")
+    return results.index(usual_failure(outcome) or "wrong")
 
 
 def _mean_tokens(outcome: QuestionOutcome | None) -> int | None:

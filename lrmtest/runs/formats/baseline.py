@@ -21,6 +21,7 @@ sample went, its tokens, and a hash that tells answers apart::
     }
 
 A sample is [``pass`` or its failure class, tokens, answer hash], or null where the engine failed.
+Where the class does not say how it ended, that stands behind it: ``unclosed:ran-out`` (`End`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from typing import Any, TypeVar
 
 from lrmtest.bounded import DOCUMENT, parse_json, read_bytes
 from lrmtest.errors import DataError, UsageError
-from lrmtest.grading.verdict import FAILURE_CLASSES
+from lrmtest.grading.verdict import ENDS, FAILURE_CLASSES, failure_class, usual_end
 from lrmtest.questions.place import Place
 from lrmtest.runs.files import write_whole
 from lrmtest.runs.manifest import Manifest
@@ -96,7 +97,7 @@ def baseline_text(run: RunRecord) -> str:
 
 def _question_line(question: QuestionOutcome) -> str:
     samples = [
-        [sample.failure or _PASS, sample.tokens, sample.answer] if sample is not None else None
+        [_result(sample), sample.tokens, sample.answer] if sample is not None else None
         for sample in map(question.samples.get, range(max(question.samples, default=-1) + 1))
     ]
     return json.dumps(
@@ -208,20 +209,31 @@ def _question(raw: Any, place: str) -> QuestionOutcome:
     return question
 
 
+def _result(sample: SampleOutcome) -> str:
+    told = sample.failure or _PASS
+    return told if sample.end == usual_end(sample.failure) else f"{told}:{sample.end}"
+
+
 def _sample(raw: Any, place: str) -> SampleOutcome:
     if not isinstance(raw, list) or len(raw) != 3:
         raise DataError(f"{place}: not [result, tokens, answer hash]", hint=_HINT)
     result, tokens, answer = raw
-    failure = next((name for name in FAILURE_CLASSES if name == result), None)
-    if failure is None and result != _PASS:
+    told, _, ended = result.partition(":") if isinstance(result, str) else ("", "", "")
+    try:
+        failure = None if told == _PASS else failure_class(told)
+    except ValueError:
         known = ", ".join((_PASS, *FAILURE_CLASSES))
-        raise DataError(f"{place}: the result {str(result)[:40]!r} is none of {known}", hint=_HINT)
+        raise DataError(
+            f"{place}: the result {str(result)[:40]!r} is none of {known}", hint=_HINT
+        ) from None
+    # A newer version's word for an end that is not known here: the class says enough.
+    end = next((known for known in ENDS if known == ended), usual_end(failure))
     counted = isinstance(tokens, int) and not isinstance(tokens, bool)
     if not (counted and 0 <= tokens < _MOST_TOKENS):
         raise DataError(f"{place}: the tokens are {str(tokens)[:40]}, no count", hint=_HINT)
     if not isinstance(answer, str):
         raise DataError(f"{place}: the answer hash is {str(answer)[:40]}, no text", hint=_HINT)
-    return SampleOutcome(failure, tokens, answer)
+    return SampleOutcome(failure, tokens, answer, end)
 
 
 class _Fields:

@@ -1,0 +1,123 @@
+"""The failure class: in which way a completion failed, the most telling one that applies.
+
+In the order in which they are tried:
+
+* ``looped``: it did not end by itself, and its tail repeats itself, to the letter
+  (`lrmtest.grading.loops`) or nearly (`lrmtest.grading.near_loops`).
+* ``lost-answer``: its text had committed to the right answer at some point, and went on to
+  another, to none, or until its budget was gone.
+* ``unclosed``: its reasoning was opened, by the text or by the prompt, and never closed.
+* ``truncated``: it did not end by itself, for no reason named above.
+* ``no-answer``, ``wrong``: it ended by itself, without an answer that can be read, or with one.
+
+A class says how, and never whether: nothing here makes a completion correct. How it ended is kept
+beside its class (`Verdict.end`), and the shares of truncated and of looped completions that runs
+are compared by count ends, not classes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+from lrmtest.grading.answer_text import clean
+from lrmtest.grading.commitments import Commitment, commitments
+from lrmtest.grading.near_loops import is_near_loop
+from lrmtest.grading.split import Parts
+from lrmtest.grading.verdict import FailureClass, Grade
+from lrmtest.questions.question import Question
+
+Read = Callable[[str], Grade]
+"""The suite's grader on the question in hand."""
+
+_MOST_SEARCHED = 500
+"""Commitments of a text that are looked through, from the last one back."""
+_MOST_READ = 24
+"""Different ones that are graded: each can cost a formula's time."""
+_COSTLY = re.compile(r"[\^!]")
+# A commitment in prose goes on to what comes after it, which may be the next one.
+_SENTENCE_END = re.compile(r"(?<=[\w)}\]$*\"'])[.!?。！？;](?=\s|$|[^\x00-\x7f])")
+_REMARK = re.compile(
+    r",?\s(?:i\s(?:think|guess|believe)|which|because|since|so|but|right)\b.*$", re.I | re.DOTALL
+)
+
+
+def of_ended(
+    question: Question, text: str, parts: Parts, result: Grade, read: Read, *, opened: bool
+) -> FailureClass:
+    """The class of a completion that ended by itself and is not correct.
+
+    Args:
+        question: what was asked.
+        text: the end of the completion's text, as much as is graded.
+        parts: the whole text, split.
+        result: the grade of its answer.
+        read: grades a text.
+        opened: the prompt had opened the reasoning.
+    """
+    if had_right_answer(question, text, parts, read):
+        return "lost-answer"
+    if not parts.closed and (parts.opened or opened):
+        return "unclosed"
+    return "no-answer" if result.extracted is None else "wrong"
+
+
+def of_unfinished(
+    question: Question, text: str, parts: Parts, result: Grade, read: Read, *, opened: bool
+) -> FailureClass:
+    """The class of a completion that did not end by itself and whose tail is not periodic.
+
+    The arguments are those of `of_ended`; `result` is the grade of what it would have answered.
+    """
+    if is_near_loop(text):
+        return "looped"
+    if result.correct or had_right_answer(question, text, parts, read):
+        return "lost-answer"
+    return "unclosed" if not parts.closed and (parts.opened or opened) else "truncated"
+
+
+def had_right_answer(question: Question, text: str, parts: Parts, read: Read) -> bool:
+    """Whether `text` had committed to the right answer somewhere, by the suite's own grader.
+
+    That is: closed reasoning ends with it, or a box, an answer line or a sentence such as "the
+    answer is ..." anywhere in the text says it. A guess ("maybe the answer is ...") is none, nor
+    is a question. Linear in the text; a bounded number of commitments is graded.
+
+    The arguments are those of `of_ended`.
+    """
+    if parts.closed and read(parts.reasoning[-len(text) :]).correct:
+        return True
+    tried: set[Commitment] = set()
+    for commitment in islice(commitments(clean(text)), _MOST_SEARCHED):
+        if commitment in tried or _is_idle(question, commitment):
+            continue
+        tried.add(commitment)
+        if any(read(saying).correct for saying in _sayings(commitment)):
+            return True
+        if len(tried) == _MOST_READ:
+            break
+    return False
+
+
+def _is_idle(question: Question, commitment: Commitment) -> bool:
+    """Whether it could take seconds to evaluate, and does not say the answer in so many words."""
+    if not _COSTLY.search(commitment.text):
+        return False
+    said = commitment.text.casefold()
+    return not any(reference.strip().casefold() in said for reference in question.references)
+
+
+def _sayings(commitment: Commitment) -> Iterator[str]:
+    """The commitment alone, as an answer that any grader reads; with its remark and without."""
+    if commitment.form == "box":
+        yield rf"\boxed{{{commitment.text}}}"
+        return
+    end = _SENTENCE_END.search(commitment.text)
+    sentence = commitment.text[: end.end()] if end else commitment.text
+    if sentence.rstrip().endswith(("?", "？")):
+        return
+    yield f"Answer: {sentence}"
+    without = _REMARK.sub("", sentence)
+    if without.strip() and without != sentence:
+        yield f"Answer: {without}"
