@@ -24,6 +24,11 @@ PASS_RATE_SHARE = 0.8
 POOLED_SHARE = 0.5
 """Of the pass rate's alpha, with several suites; the suites share the rest."""
 
+MAX_UNKNOWN_ENDS = 0.05
+"""Share of a run's samples whose end may be unknown for a gate to decide. Were all of them cut off,
+its pass rate would be wrong by so much at most: 5 points, half of the smallest drop that a gate
+looks for by default."""
+
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
@@ -40,6 +45,8 @@ class GateSettings:
             more. None: not gated.
         token_mde: the smallest rise beyond it that must be found.
         allow_missing: decide although questions are missing in one run.
+        max_unknown_ends: decide while at most this share of either run's samples does not say how
+            it ended, in [0, 1].
 
     Raises:
         UsageError: a value that cannot be meant.
@@ -53,6 +60,7 @@ class GateSettings:
     token_margin: float | None = 0.1
     token_mde: float = 0.25
     allow_missing: bool = False
+    max_unknown_ends: float = MAX_UNKNOWN_ENDS
 
     def __post_init__(self) -> None:
         for name, margin in (("margin", self.margin), ("rate margin", self.rate_margin or 0.0)):
@@ -61,6 +69,11 @@ class GateSettings:
                     f"a {name} of {margin} with an mde of {self.mde} leaves nothing to decide",
                     hint="both are shares: 0.05 is 5 points; mde is above 0, their sum below 1",
                 )
+        if not 0 <= self.max_unknown_ends <= 1:
+            raise UsageError(
+                f"a share of unknown ends of {self.max_unknown_ends} is not in [0, 1]",
+                hint="0.05 lets one sample in twenty go without, 1 all",
+            )
         if not 0 < self.alpha <= 0.5:
             raise UsageError(f"an alpha of {self.alpha} is not in (0, 0.5]", hint="0.05, say")
         if not 0.5 <= self.power < 1:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.ends import NO_ENDS, UnknownEnds, refused, unknown_ends
 from lrmtest.analysis.flips import Flip, flips
 from lrmtest.analysis.gate import Decision, decide
 from lrmtest.analysis.paired_comparison import Comparison, compare_outcomes
@@ -49,6 +50,8 @@ class ComparedRuns:
         baseline, candidate: the two runs.
         differences: settings that differ and were allowed to.
         told: what differs around the models: chat template, tokenizer, engine, reasoning tags.
+        baseline_ends, candidate_ends: the samples of which nothing says how they ended, on the
+            questions of both runs.
         comparison: question by question.
         flips: what became of every question.
         decision: the gate's; None without a gate.
@@ -67,6 +70,8 @@ class ComparedRuns:
     early: EarlyStop | None = None
     tokens_comparable: bool = True
     told: tuple[Difference, ...] = ()
+    baseline_ends: UnknownEnds = NO_ENDS
+    candidate_ends: UnknownEnds = NO_ENDS
 
 
 def compare(
@@ -95,15 +100,20 @@ def compare(
     if not comparable:
         before, after = without_tokens(before), without_tokens(after)
     comparison = compare_outcomes(before, after)
+    both = [key for key in before if before[key].count and key in after and after[key].count]
+    ends = unknown_ends(before[key] for key in both), unknown_ends(after[key] for key in both)
+    decision = None if gate is None else refused(decide(comparison, gate), *ends, gate)
     return ComparedRuns(
         baseline=baseline,
         candidate=candidate,
         differences=tuple(accepted),
         comparison=comparison,
         flips=tuple(flips(before, after, threshold)),
-        decision=decide(comparison, gate) if gate is not None else None,
+        decision=decision,
         tokens_comparable=comparable,
         told=tuple(told_differences(baseline.manifest, candidate.manifest)),
+        baseline_ends=ends[0],
+        candidate_ends=ends[1],
     )
 
 

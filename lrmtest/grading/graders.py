@@ -12,7 +12,8 @@ from lrmtest.grading.label import grade_label
 from lrmtest.grading.loops import find_loop
 from lrmtest.grading.option import grade_option
 from lrmtest.grading.short_text import grade_short_text
-from lrmtest.grading.split import DEFAULT_TAGS, split
+from lrmtest.grading.split import DEFAULT_TAGS, Parts, split
+from lrmtest.grading.unknown_end import last_words, never_ended
 from lrmtest.grading.verdict import FailureClass, Grade, Verdict
 from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
 
@@ -103,8 +104,9 @@ def grade(
       answered is provisional: taken from the answer if the reasoning was closed, else from the
       unfinished text, and only what is committed there.
     - A completion that ended by itself is graded on its answer; without a closing tag, whole.
-    - So is one of which nothing says how it ended, but for reasoning that was opened and never
-      closed: that is truncated.
+    - So is the answer behind closed reasoning of one of which nothing says how it ended. Without
+      a closing tag that is truncated, but for a short text without any tag which ends with its
+      answer, see `lrmtest.grading.unknown_end`.
     - What is longer than `MOST_GRADED` characters is graded by its end.
 
     Args:
@@ -117,10 +119,12 @@ def grade(
         UsageError: the question's kind is to say how, and there is no grader for it.
     """
     parts = split(completion.text, tags)
-    unclosed = parts.opened and not parts.closed
-    if completion.ran_out or (completion.finish_reason == "unknown" and unclosed):
+    untold = completion.finish_reason == "unknown"
+    if completion.ran_out or (untold and never_ended(completion.text, parts)):
         return _unfinished(question, completion, grader, tags)
     result = grader(question, (parts.answer if parts.closed else completion.text)[-MOST_GRADED:])
+    if untold and result.correct and not _ends_with_it(question, completion, parts, result, grader):
+        return _unfinished(question, completion, grader, tags)
     failure: FailureClass | None = None
     if not result.correct:
         failure = "no-answer" if result.extracted is None else "wrong"
@@ -134,10 +138,21 @@ def grade(
     )
 
 
+def _ends_with_it(
+    question: Question, completion: Completion, parts: Parts, result: Grade, grader: Grader
+) -> bool:
+    """Whether a text without tags ends with the answer that it was graded on."""
+    if parts.closed:
+        return True
+    last = grader(question, last_words(completion.text) or "")
+    return (last.correct, last.extracted) == (result.correct, result.extracted)
+
+
 def _unfinished(
     question: Question, completion: Completion, grader: Grader, tags: tuple[str, str]
 ) -> Verdict:
-    """The verdict on a completion that ran out of its budget or was stopped in a loop."""
+    """The verdict on a completion that ran out of its budget, was stopped in a loop, or of which
+    nothing says that it ended."""
     text = completion.text
     loop = find_loop(text)
     if loop is not None:

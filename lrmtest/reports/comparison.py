@@ -14,7 +14,7 @@ from lrmtest.analysis.flips import FLIP_KINDS, FlipKind
 from lrmtest.analysis.gate import Decision
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
-from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, told, would_decide
+from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, ends_notes, told, would_decide
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import (
     UNKNOWN,
@@ -54,6 +54,7 @@ def comparison_view(
     notes += [f"allowed to differ: {one_line(str(each), 200)}" for each in compared.differences]
     if not compared.tokens_comparable:
         notes.append(TOKENS_NOT_COMPARED)
+    notes += ends_notes(compared)
     parts += [Text(note, style="yellow") for note in notes]
     if compared.early is not None:
         parts += ["", _early_view(compared.early)]

@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any
 
 from lrmtest.analysis.compare import ComparedRuns
+from lrmtest.analysis.ends import UnknownEnds
 from lrmtest.analysis.gate import Check, Decision
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import RateChange, SuiteComparison, TokenChange
@@ -35,6 +36,10 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
             for flip in compared.flips
             if flip.kind != "both pass"
         ],
+        "unknown_ends": {
+            "baseline": _ends(compared.baseline_ends),
+            "candidate": _ends(compared.candidate_ends),
+        },
         "gate": None if compared.decision is None else _gate(compared.decision),
         "early_stop": None
         if early is None
@@ -47,6 +52,16 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
             "baseline_pass_rate": early.baseline_rate,
             "candidate_pass_rate": early.candidate_rate,
         },
+    }
+
+
+def _ends(ends: UnknownEnds) -> dict[str, Any]:
+    return {
+        "samples": ends.samples,
+        "unknown": ends.unknown,
+        "share": ends.share,
+        "pass_rate": ends.rate,
+        "pass_rate_if_not_ended": ends.known,
     }
 
 
@@ -110,6 +125,7 @@ def _gate(decision: Decision) -> dict[str, Any]:
             "token_margin": settings.token_margin,
             "token_mde": settings.token_mde,
             "allow_missing": settings.allow_missing,
+            "max_unknown_ends": settings.max_unknown_ends,
         },
         "checks": [_check(check) for check in decision.checks],
     }

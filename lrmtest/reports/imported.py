@@ -20,6 +20,11 @@ def imported_lines(tool: str, imported: Imported) -> list[str]:
     ]
     if imported.errors:
         lines.append(f"{counted(imported.errors, 'sample')} without an output: engine errors here")
+    if imported.unknown_ends:
+        lines.append(
+            f"{imported.unknown_ends:,} of {counted(imported.completions, 'completion')} do not say "
+            "how they ended; --finish-reason and --max-tokens say it of all"
+        )
     if imported.compared:
         agreed = imported.compared - len(imported.disagreements)
         by = ", ".join(one_line(mark, 80) for mark in imported.marks[:3])

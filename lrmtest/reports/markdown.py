@@ -15,7 +15,13 @@ from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.paired_comparison import SuiteComparison
 from lrmtest.analysis.summary import RunSummary, SuiteSummary
 from lrmtest.grading.verdict import FAILURE_CLASSES
-from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, told, would_decide
+from lrmtest.reports.comparison_words import (
+    TOKENS_NOT_COMPARED,
+    ends_notes,
+    run_ends,
+    told,
+    would_decide,
+)
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.failed import FailedQuestion
 from lrmtest.reports.numbers import (
@@ -66,6 +72,13 @@ def markdown_report(
     parts += [_decision(each) for each in compared if each.decision is not None]
     if summaries:
         parts.append(_results(summaries))
+        ends = [
+            f"- {line}"
+            for summary in summaries
+            for line in run_ends(literal(summary.model, _NAME_LIMIT), summary)
+        ]
+        if ends:
+            parts.append("\n".join(ends))
         parts.append(_legend(summaries))
     parts += [_comparison(each) for each in compared]
     for model, questions in (failed or {}).items():
@@ -87,14 +100,20 @@ def _decision(compared: ComparedRuns) -> str:
 
 def _results(summaries: Sequence[RunSummary]) -> str:
     classes = [name.replace("-", " ") for name in FAILURE_CLASSES]
+    untold = any(summary.total.unknown_ends for summary in summaries)
     headers = ["model", "suite", "n", "pass rate", "lenient", *classes, "errors", "tokens"]
+    if untold:
+        headers += ["end unknown", "pass rate if not ended"]
     rows = []
     for summary in summaries:
         parts = list(summary.suites)
         if len(parts) > 1:
             parts.append(summary.total)
         for part in parts:
-            rows.append([literal(summary.model, _NAME_LIMIT), *_suite_cells(part)])
+            cells = [literal(summary.model, _NAME_LIMIT), *_suite_cells(part)]
+            if untold:
+                cells += [str(part.unknown_ends or ""), percent(part.known.value)]
+            rows.append(cells)
     return markdown_table(headers, rows, left=2)
 
 
@@ -159,6 +178,7 @@ def _notes(compared: ComparedRuns) -> list[str]:
     notes = []
     if not compared.tokens_comparable:
         notes.append(TOKENS_NOT_COMPARED)
+    notes += ends_notes(compared)
     early = compared.early
     if early is not None:
         notes.append(

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from lrmtest.analysis.summary import Rate, RunSummary, SuiteSummary, TokenStats
 from lrmtest.models.chat_template import NO_TEMPLATE
+from lrmtest.reports.comparison_words import run_ends
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count, counted, duration, interval_percent, percent
 from lrmtest.reports.tables import open_table, width_of
@@ -40,6 +41,11 @@ def summary_table(summaries: Sequence[RunSummary]) -> RenderableType:
     if any(_token_stats(row.suite) for row in rows if row.suite):
         parts.append(_Fitting(_tokens, rows))
     parts.append(Text("\n").join(_facts(summary) for summary in summaries))
+    parts += [
+        Text(line, style="yellow")
+        for summary in summaries
+        for line in run_ends(one_line(summary.model, _NAME_LIMIT), summary)
+    ]
     parts.append(_legend(summaries))
     spaced = [part for each in parts for part in (Text(), each)]
     return Group(*spaced[1:])
@@ -147,16 +153,22 @@ class _Fitting:
 def _results(rows: Sequence[_Row], *, narrow: bool, label_width: int) -> Table:
     """Pass rates, strict and lenient, and what became of the samples that failed."""
 
+    untold = any(row.suite.unknown_ends for row in rows if row.suite)
+
     def cells(part: SuiteSummary) -> list[Text]:
         lenient = percent(part.lenient.value)
         rates = [_rate(part.strict), Text(lenient)]
         if narrow:
             rates = [Text.assemble(_rate(part.strict), (f"\n{lenient} lenient", "dim"))]
         failures = [_failures(number, "yellow") for number in part.failures.values()]
-        return [Text(_asked(part)), *rates, *failures, _failures(part.errors, "bold red")]
+        ends = [_failures(part.unknown_ends, "yellow")] if untold else []
+        errors = _failures(part.errors, "bold red")
+        return [Text(_asked(part)), *rates, *failures, errors, *ends]
 
     rates = ("pass rate",) if narrow else ("pass rate", "lenient")
-    headers = ("n", *rates, *(_NARROW_OUTCOMES if narrow else _OUTCOMES))
+    headers = ["n", *rates, *(_NARROW_OUTCOMES if narrow else _OUTCOMES)]
+    if untold:
+        headers.append("end?" if narrow else "end unknown")
     return _table(headers, rows, cells, label_width)
 
 

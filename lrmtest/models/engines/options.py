@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lrmtest.grading.completion import FinishReason
 from lrmtest.progress import Tell, silent
 
 Note = Callable[[str, object], None]
@@ -29,6 +30,8 @@ class EngineOptions:
         dtype: ``auto``, ``float32``, ``bfloat16``, ``float16``; for in-process engines and vLLM.
         tokenizer: folder, GGUF file or hub repository whose tokenizer counts tokens where
             the engine does not.
+        budget: tokens that a completion may have, where the user says it; for recordings.
+        finish_reason: how recorded texts ended of which nothing else says it; None for unknown.
         served_model: the model's name on an endpoint; None asks the endpoint.
         trust_remote_code: run Python code that comes with a checkpoint; off unless asked for.
         stop_loops: stop a streamed completion whose tail has provably become periodic.
@@ -59,6 +62,8 @@ class EngineOptions:
     device: str = "auto"
     dtype: str = "auto"
     tokenizer: str | None = None
+    budget: int | None = None
+    finish_reason: FinishReason | None = None
     served_model: str | None = None
     trust_remote_code: bool = False
     stop_loops: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.split import split
+from lrmtest.grading.unknown_end import last_words
 
 CHARS_PER_TOKEN = 3.7
 """Characters of a reasoning trace per token.
@@ -23,11 +24,13 @@ def reasoning_end(text: str, tags: tuple[str, str], finish_reason: FinishReason)
 
     Reasoning that was never closed is the whole text. Without any tag the template may have
     prefilled the opening one: then a completion that ended by itself is an answer, and one that
-    ran out is reasoning.
+    ran out, or of which nothing says how it ended and which does not read as an answer, reasoning.
     """
     parts = split(text, tags)
     if not parts.closed:
-        return len(text) if parts.opened or finish_reason in ("length", "loop") else 0
+        cut_off = finish_reason in ("length", "loop")
+        untold = finish_reason == "unknown" and last_words(text) is None
+        return len(text) if parts.opened or cut_off or untold else 0
     if not parts.answer:  # whatever follows the tag is none
         return text.rfind(tags[1]) + len(tags[1])
     return parts.answer_start

@@ -8,6 +8,7 @@ from statistics import fmean
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import ComparedRuns, EarlyStop, without_tokens
+from lrmtest.analysis.ends import refused
 from lrmtest.analysis.gate import Decision
 from lrmtest.analysis.sequential import SampleKey, SequentialGate
 from lrmtest.errors import LrmtestError, UsageError
@@ -108,7 +109,9 @@ class EarlyStopping:
             dropped: keys of the samples that were not generated.
         """
         early = self._facts(dropped) if dropped else None
-        return replace(compared, decision=self.decision(), early=early)
+        ends = compared.baseline_ends, compared.candidate_ends
+        decision = refused(self.decision(), *ends, self._gate.settings)
+        return replace(compared, decision=decision, early=early)
 
     def counted(self) -> tuple[SampleRecord, ...]:
         """The candidate's samples that the gate has counted: a fair part, as its order is."""

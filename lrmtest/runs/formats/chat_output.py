@@ -11,16 +11,9 @@ from typing import Any
 
 from lrmtest.grading.completion import FinishReason
 from lrmtest.models.engines.recorded.completion import RecordedOutput
+from lrmtest.models.engines.recorded.finish_reason import told_reason
 from lrmtest.runs.formats.log import count_or_none, seconds_or_none, shortened, word_of
 
-# Both tools' words, and those of servers that they pass on as they came.
-_FINISH: Mapping[str, FinishReason] = {
-    "stop": "stop",
-    "eos": "stop",
-    "max_tokens": "length",
-    "model_length": "length",
-    "length": "length",
-}
 _NO_OUTPUT = "the log has no output for this sample"
 
 Attachments = Mapping[str, Any]
@@ -58,7 +51,7 @@ def output_of(
     word = word_of(choice.get("stop_reason"))
     if word == "content_filter":
         return None, "the provider's content filter cut the output off"
-    finish: FinishReason | None = "length" if ran_out else _FINISH.get(word)
+    finish: FinishReason | None = "length" if ran_out else told_reason(word)[0]
     parts = list(_parts(section(choice, "message"), attachments))
     if any(text.startswith(ATTACHMENT) for _, text in parts):
         return None, "its text was moved aside in the log, and is not there"
@@ -132,7 +125,7 @@ def with_tags(
     if not reasoning:
         return answer
     opening, closing = tags
-    if finish == "length" and not answer:
+    if finish != "stop" and not answer:  # nothing says that the reasoning was closed
         return f"{opening}\n{reasoning}"
     return f"{opening}\n{reasoning}\n{closing}\n\n{answer}"
 
