@@ -47,9 +47,10 @@ def unknown_ends_line(
         rate: the pass rate, in [0, 1].
         known: the same if none of them had ended.
     """
+    share = percent(unknown / samples)
     return (
-        f"{who}{': ' * bool(who)}{unknown:,} of {counted(samples, 'sample')} ({percent(unknown / samples)}) do not "
-        f"say how they ended; pass rate {percent(rate)}, and {percent(known)} if none of them had"
+        f"{who}{': ' * bool(who)}{unknown:,} of {counted(samples, 'sample')} ({share}) do not say "
+        f"how they ended; pass rate {percent(rate)}, and {percent(known)} if none of them had"
     )
 
 

@@ -22,8 +22,8 @@ def imported_lines(tool: str, imported: Imported) -> list[str]:
         lines.append(f"{counted(imported.errors, 'sample')} without an output: engine errors here")
     if imported.unknown_ends:
         lines.append(
-            f"{imported.unknown_ends:,} of {counted(imported.completions, 'completion')} do not say "
-            "how they ended; --finish-reason and --max-tokens say it of all"
+            f"{imported.unknown_ends:,} of {counted(imported.completions, 'completion')} do not "
+            "say how they ended; --finish-reason says it, but not of tails that repeat themselves"
         )
     if imported.compared:
         agreed = imported.compared - len(imported.disagreements)

@@ -4,8 +4,8 @@ Each line is ``{"question": id, "output": text}``, with any of ``suite``, ``samp
 ``finish_reason``, ``finish_word``, ``prompt_tokens``, ``completion_tokens``, ``reasoning_tokens``,
 ``tokens_estimated``, ``seed`` and ``seconds``. A ``finish_reason`` may be any word that a server
 has for an end; see `finish_reason_of` for what is known without one. Several lines for one
-question are its samples. Files that `lrmtest export` wrote are of this form; their lines with a field ``lrmtest`` say other
-things of the run and are passed over.
+question are its samples. Files that `lrmtest export` wrote are of this form; their lines with a
+field ``lrmtest`` say other things of the run and are passed over.
 """
 
 from __future__ import annotations
