@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 
+from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.loops import find_loop
 from lrmtest.grading.split import Parts
 
@@ -44,6 +45,13 @@ def last_words(text: str) -> str | None:
     lines = map(str.strip, reversed(text[-_LOOKED_AT:].split("\n")))
     last = next((line for line in lines if not _NO_WORDS.fullmatch(line)), "")
     return last if len(last) <= LAST_LINE_CHARS else None
+
+
+def all_reasoning(text: str, finish_reason: FinishReason) -> bool:
+    """Whether a text without a closing tag is reasoning all through, by how it ended."""
+    if finish_reason == "unknown":
+        return last_words(text) is None
+    return finish_reason in ("length", "loop")
 
 
 def never_ended(text: str, parts: Parts) -> bool:

@@ -301,6 +301,10 @@ def _legend(summaries: Sequence[RunSummary]) -> Text:
         "Lenient: what was truncated or looped is graded on what it had said.",
         "Errors are the engine's and in no rate.",
     ]
+    if any(total.unknown_ends for total in totals):
+        sentences.append(
+            "End unknown: nothing says how the text ended; its reasoning must have been closed."
+        )
     if any(total.tokens_estimated for total in totals):
         sentences.append("~: tokens estimated from text length.")
     return Text(" ".join(sentences), style="dim")

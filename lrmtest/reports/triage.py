@@ -27,7 +27,7 @@ _MEANINGS: Mapping[TriageKind, str] = {
     "failed": "failed",
     "wrong": "gave a wrong answer",
     "no-answer": "gave no answer that could be read",
-    "truncated": "ran out of their budget",
+    "truncated": "ran out of their budget, or were never closed and do not say how they ended",
     "looped": "ended in a loop",
     "error": "the engine gave nothing",
 }

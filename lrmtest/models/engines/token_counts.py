@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.split import split
-from lrmtest.grading.unknown_end import last_words
+from lrmtest.grading.unknown_end import all_reasoning
 
 CHARS_PER_TOKEN = 3.7
 """Characters of a reasoning trace per token.
@@ -28,9 +28,7 @@ def reasoning_end(text: str, tags: tuple[str, str], finish_reason: FinishReason)
     """
     parts = split(text, tags)
     if not parts.closed:
-        cut_off = finish_reason in ("length", "loop")
-        untold = finish_reason == "unknown" and last_words(text) is None
-        return len(text) if parts.opened or cut_off or untold else 0
+        return len(text) if parts.opened or all_reasoning(text, finish_reason) else 0
     if not parts.answer:  # whatever follows the tag is none
         return text.rfind(tags[1]) + len(tags[1])
     return parts.answer_start
