@@ -27,6 +27,7 @@ from lrmtest.grading.loops import LoopDetector, find_loop
 from lrmtest.grading.split import DEFAULT_TAGS
 from lrmtest.models.engines.http.stream import ChatStream
 from lrmtest.models.engines.recorded.completion import RecordedOutput, recorded_completion
+from lrmtest.models.engines.recorded.finish_reason import Ends
 from lrmtest.models.engines.token_counts import reasoning_end
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
@@ -134,7 +135,7 @@ JOBS: dict[str, Callable[[str], object]] = {
     "LoopDetector": lambda text: LoopDetector().feed(text),
     "reasoning_end": lambda text: reasoning_end(text, DEFAULT_TAGS, "stop"),
     "recorded": lambda text: recorded_completion(
-        RecordedOutput(text), tags=DEFAULT_TAGS, budget=1024
+        RecordedOutput(text), tags=DEFAULT_TAGS, ends=Ends(budget=1024)
     ),
     "stream, one piece": _stream,
     "stream, 64 a piece": _pieces,

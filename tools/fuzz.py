@@ -51,6 +51,7 @@ from lrmtest.models.engines.http.server_facts import count_tokens, probe
 from lrmtest.models.engines.http.sse import EventParser, EventTooLargeError
 from lrmtest.models.engines.http.stream import ChatStream
 from lrmtest.models.engines.recorded.completion import recorded_completion
+from lrmtest.models.engines.recorded.finish_reason import Ends
 from lrmtest.models.engines.recorded.recording import Recording
 from lrmtest.models.engines.server.kv_memory import config_kv_bytes, gguf_kv_bytes
 from lrmtest.models.gguf_header import read_gguf_header
@@ -276,7 +277,7 @@ def _read_recording(path: Path) -> None:
         for sample in range(recording.samples(suite or "aime", question)):
             output = recording.read(suite or "aime", question, sample)
             if output is not None:
-                recorded_completion(output, tags=DEFAULT_TAGS, budget=64)
+                recorded_completion(output, tags=DEFAULT_TAGS, ends=Ends(budget=64))
 
 
 def _read_log(log: Log) -> None:

@@ -26,6 +26,11 @@ PASS_RATE_SHARE = 0.8
 POOLED_SHARE = 0.5
 """Of the pass rate's alpha, with several suites; the suites share the rest."""
 
+MAX_UNKNOWN_ENDS = 0.05
+"""Share of a run's samples whose end may be unknown for a gate to decide. Were all of them cut off,
+its pass rate would be wrong by so much at most: 5 points, half of the smallest drop that a gate
+looks for by default."""
+
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
@@ -48,6 +53,8 @@ class GateSettings:
             worse than tolerated, are called regressed with probability `alpha` at most. Each has
             its part of alpha (Bonferroni), which holds though all share the baseline's luck.
         look: which look at the test this is, and what it may spend.
+        max_unknown_ends: decide while at most this share of either run's samples does not say how
+            it ended, in [0, 1].
 
     Raises:
         UsageError: a value that cannot be meant.
@@ -62,6 +69,7 @@ class GateSettings:
     token_mde: float = 0.25
     allow_missing: bool = False
     allow_cannot_tell: tuple[str, ...] = ()
+    max_unknown_ends: float = MAX_UNKNOWN_ENDS
     series: int = 1
     look: Look = field(default_factory=Look)
 
@@ -87,6 +95,11 @@ class GateSettings:
                     f"a {name} of {margin} with an mde of {self.mde} leaves nothing to decide",
                     hint="both are shares: 0.05 is 5 points; mde is above 0, their sum below 1",
                 )
+        if not 0 <= self.max_unknown_ends <= 1:
+            raise UsageError(
+                f"a share of unknown ends of {self.max_unknown_ends} is not in [0, 1]",
+                hint="0.05 lets one sample in twenty go without, 1 all",
+            )
         if not 0 < self.alpha <= 0.5:
             raise UsageError(f"an alpha of {self.alpha} is not in (0, 0.5]", hint="0.05, say")
         if self.series < 1:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from lrmtest.analysis.baseline_chance import GivenBaseline, given_baseline
 from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.ends import NO_ENDS, UnknownEnds, refused, unknown_ends
 from lrmtest.analysis.flips import Flip, flips
 from lrmtest.analysis.gate import Decision, decide
 from lrmtest.analysis.noise import with_noise
@@ -53,6 +54,8 @@ class ComparedRuns:
         baseline, candidate: the two runs.
         differences: settings that differ and were allowed to.
         told: what differs around the models: chat template, tokenizer, engine, reasoning tags.
+        baseline_ends, candidate_ends: the samples of which nothing says how they ended, on the
+            questions of both runs.
         comparison: question by question.
         flips: what became of every question.
         decision: the gate's; None without a gate.
@@ -75,6 +78,8 @@ class ComparedRuns:
     early: EarlyStop | None = None
     tokens_comparable: bool = True
     told: tuple[Difference, ...] = ()
+    baseline_ends: UnknownEnds = NO_ENDS
+    candidate_ends: UnknownEnds = NO_ENDS
     given: GivenBaseline | None = None
     noise: tuple[NoiseSection | None, NoiseSection | None] = (None, None)
 
@@ -113,7 +118,9 @@ def compare(
     if not comparable:
         before, after = without_tokens(before), without_tokens(after)
     comparison = compare_outcomes(before, after, budgets=_budgets(baseline, candidate))
-    decision = decide(comparison, gate) if gate is not None else None
+    both = [key for key in before if before[key].count and key in after and after[key].count]
+    ends = unknown_ends(before[key] for key in both), unknown_ends(after[key] for key in both)
+    decision = None if gate is None else refused(decide(comparison, gate), *ends, gate)
     greedy = baseline.manifest.greedy and candidate.manifest.greedy
     noise = (noise_of(baseline), noise_of(candidate)) if greedy else (None, None)
     if greedy:
@@ -132,6 +139,8 @@ def compare(
         if given and gate is not None and gate.look.share and not baseline.manifest.greedy
         else None,
         noise=noise,
+        baseline_ends=ends[0],
+        candidate_ends=ends[1],
     )
 
 

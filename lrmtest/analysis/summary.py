@@ -57,6 +57,8 @@ class SuiteSummary:
         errors: samples that ended in an engine error.
         reused: samples with a verdict whose completion was in the store already.
         strict: pass rate; the model ended by itself with the right answer.
+        unknown_ends: samples with a verdict of which nothing says how they ended.
+        known: pass rate when none of those had ended; equal to `strict` without any.
         lenient: pass rate when completions that ran out are graded on what they said.
         score: mean score.
         metrics: the grader's further figures, those that every verdict has.
@@ -73,7 +75,9 @@ class SuiteSummary:
     samples: int
     errors: int
     reused: int
+    unknown_ends: int
     strict: Rate
+    known: Rate
     lenient: Rate
     score: Rate
     metrics: Mapping[str, Rate]
@@ -158,6 +162,14 @@ def _summarize_suite(name: str, samples: Sequence[SampleRecord], level: float) -
         reused=sum(sample.reused for sample in done),
         strict=mean_rate(
             [[outcome.passed for outcome in part] for part in outcomes.values()], level
+        ),
+        unknown_ends=sum(outcome.unknown_end for part in outcomes.values() for outcome in part),
+        known=mean_rate(
+            [
+                [outcome.passed and not outcome.unknown_end for outcome in part]
+                for part in outcomes.values()
+            ],
+            level,
         ),
         lenient=rate(lambda verdict: verdict.lenient_correct),
         score=rate(lambda verdict: verdict.score),

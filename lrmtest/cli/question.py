@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lrmtest.errors import UsageError
 from lrmtest.grading.split import told_apart
+from lrmtest.grading.unknown_end import all_reasoning
 from lrmtest.reports.runs_table import SampleView
 from lrmtest.runs.records import RunHead, StoredQuestion
 from lrmtest.runs.store import Store
@@ -46,7 +47,9 @@ def sample_views(store: Store, run: RunHead, suite: str, question_id: str) -> li
             continue
         completion = stored.completion
         reasoning, answer = told_apart(
-            completion.text, run.manifest.reasoning_tags, ran_out=completion.ran_out
+            completion.text,
+            run.manifest.reasoning_tags,
+            ran_out=all_reasoning(completion.text, completion.finish_reason),
         )
         views.append(
             SampleView(

@@ -10,7 +10,9 @@ from lrmtest.cli.output import complain, say
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
 from lrmtest.grading.split import Tags
-from lrmtest.options.common import add_data_options, read_data_options
+from lrmtest.models.engines.recorded.finish_reason import Ends
+from lrmtest.options.common import add_data_options, at_least_1, read_data_options
+from lrmtest.options.engine import add_finish_reason_option
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.imported import imported_lines, new_ones
 from lrmtest.reports.numbers import counted
@@ -26,7 +28,7 @@ from lrmtest.runs.store import STORE_NAME, Store
 from lrmtest.suites import suite_named
 
 _REASON_LIMIT = 300
-_OF_LOGS = ("suite", "kind", "name", "tags")
+_OF_LOGS = ("suite", "kind", "name", "tags", "max_tokens", "finish_reason")
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -71,6 +73,13 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         metavar=("OPEN", "CLOSE"),
         help="the model's reasoning tags (default: those that its texts show)",
     )
+    parser.add_argument(
+        "--max-tokens",
+        type=at_least_1,
+        metavar="N",
+        help="the token limit that a log's texts were generated with, where the log does not say",
+    )
+    add_finish_reason_option(parser.add_argument)
     add_data_options(parser.add_argument)
     parser.set_defaults(run=_import)
 
@@ -98,7 +107,11 @@ def _import(arguments: argparse.Namespace) -> int:
     if chosen is None and not file.is_dir():
         chosen = detect_format(file)
     if chosen == "jsonl":
-        named = [f"--{name}" for name in _OF_LOGS if getattr(arguments, name) is not None]
+        named = [
+            f"--{name.replace('_', '-')}"
+            for name in _OF_LOGS
+            if getattr(arguments, name) is not None
+        ]
         if named:
             raise UsageError(
                 f"{', '.join(named)}: {file} is an exported run, which says all of it",
@@ -118,7 +131,8 @@ def _import(arguments: argparse.Namespace) -> int:
         raise UsageError("--tags: a tag is empty", hint="for example: --tags '[THINK]' '[/THINK]'")
     found = read_logs(file, chosen, tags)
     # All of them are read and checked before anything of one is written.
-    checked = [check_log(log, _assignment(log, arguments), tags) for log in found.logs]
+    told = Ends(budget=arguments.max_tokens, told=arguments.finish_reason)
+    checked = [check_log(log, _assignment(log, arguments), tags, told) for log in found.logs]
     placed: dict[tuple[str, str], str] = {}
     for each in checked:
         log, suite = each.log, each.assignment.suite

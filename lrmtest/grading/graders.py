@@ -15,6 +15,7 @@ from lrmtest.grading.loops import find_loop
 from lrmtest.grading.option import grade_option
 from lrmtest.grading.short_text import grade_short_text
 from lrmtest.grading.split import Parts, Tags, split
+from lrmtest.grading.unknown_end import last_words, never_ended
 from lrmtest.grading.verdict import End, FailureClass, Grade, Verdict
 from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
 
@@ -108,8 +109,9 @@ def grade(
       unfinished text, and only what is committed there.
     - A completion that ended by itself is graded on its answer; without a closing tag, whole. But
       where reasoning is in a channel of its own and no final one follows, nothing was answered.
-    - So is one of which nothing says how it ended, but for reasoning that was opened and never
-      closed: that is truncated.
+    - So is the answer behind closed reasoning of one of which nothing says how it ended. Without
+      a closing tag that is truncated, but for a short text without any tag which ends with its
+      answer, see `lrmtest.grading.unknown_end`.
     - What is longer than `MOST_GRADED` characters is graded by its end.
     - How it failed, if it did, is for `lrmtest.grading.failure_class` to say.
 
@@ -124,10 +126,12 @@ def grade(
         UsageError: the question's kind is to say how, and there is no grader for it.
     """
     parts = split(completion.text, tags)
-    unclosed = parts.opened and not parts.closed
-    if completion.ran_out or (completion.finish_reason == "unknown" and unclosed):
+    untold = completion.finish_reason == "unknown"
+    if completion.ran_out or (untold and never_ended(completion.text, parts)):
         return _unfinished(question, completion, grader, tags, opened=opened)
     result = grader(question, _said(completion.text, parts)[-MOST_GRADED:])
+    if untold and result.correct and not _ends_with_it(question, completion, parts, result, grader):
+        return _unfinished(question, completion, grader, tags, opened=opened)
     failure: FailureClass | None = None
     if not result.correct:
         read = partial(grader, question)
@@ -148,6 +152,16 @@ def _said(text: str, parts: Parts) -> str:
     return parts.answer if parts.closed or parts.without_answer else text
 
 
+def _ends_with_it(
+    question: Question, completion: Completion, parts: Parts, result: Grade, grader: Grader
+) -> bool:
+    """Whether a text without tags ends with the answer that it was graded on."""
+    if parts.closed:
+        return True
+    last = grader(question, last_words(completion.text) or "")
+    return (last.correct, last.extracted) == (result.correct, result.extracted)
+
+
 def _unfinished(
     question: Question,
     completion: Completion,
@@ -156,7 +170,8 @@ def _unfinished(
     *,
     opened: bool,
 ) -> Verdict:
-    """The verdict on a completion that ran out of its budget or was stopped in a loop."""
+    """The verdict on a completion that ran out of its budget, was stopped in a loop, or of which
+    nothing says that it ended."""
     text = completion.text
     loop = find_loop(text)
     if loop is not None:

@@ -98,6 +98,7 @@ def add_engine_options(add: AddOption) -> None:
         metavar="PATH",
         help="tokenizer that counts tokens where the engine does not: folder, GGUF or hub name",
     )
+    add_finish_reason_option(add)
     add(
         "--served-model", metavar="NAME", help="the model's name on an endpoint that serves several"
     )
@@ -118,6 +119,16 @@ def add_engine_options(add: AddOption) -> None:
         default=2,
         metavar="N",
         help="how often a server that lrmtest started is started again when it dies (default: 2)",
+    )
+
+
+def add_finish_reason_option(add: AddOption) -> None:
+    """Add ``--finish-reason``."""
+    add(
+        "--finish-reason",
+        choices=("stop", "length"),
+        help="how texts that were generated earlier ended, where nothing beside them says it: by "
+        "themselves, or at their token limit (default: their end is unknown)",
     )
 
 
@@ -144,6 +155,8 @@ def read_engine_options(option: argparse.Namespace) -> EngineOptions:
         max_retries=option.max_retries,
         device=option.device,
         tokenizer=option.tokenizer,
+        budget=option.max_tokens,
+        finish_reason=option.finish_reason,
         served_model=option.served_model,
         reasoning_tags=_tags(option.reasoning_tags),
         stop_loops=not option.no_loop_stop,

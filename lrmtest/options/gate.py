@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.claims import MAX_UNKNOWN_ENDS, GateSettings
 from lrmtest.errors import UsageError
 from lrmtest.options.common import AddOption, at_least_1, number
 from lrmtest.runs.differences import ALLOW_ALL, COMPARED_SETTINGS
@@ -140,6 +140,14 @@ def add_difference_options(add: AddOption) -> None:
         action="store_true",
         help="let the gate decide although questions are missing on one side",
     )
+    add(
+        "--max-unknown-ends",
+        type=number(float, "a share from 0 to 1", lambda x: 0 <= x <= 1),
+        default=MAX_UNKNOWN_ENDS,
+        metavar="SHARE",
+        help="let the gate decide while at most this share of either run's samples does not say "
+        "how it ended; 1 for any (default: %(default)s)",
+    )
 
 
 def add_margin_options(add: AddOption) -> None:
@@ -230,6 +238,8 @@ def read_gate(option: argparse.Namespace, *, allow_missing: bool = False) -> Gat
         token_margin=option.token_margin,
         token_mde=option.token_mde,
         allow_missing=allow_missing,
+        # Where nothing is compared yet, as in planning, there is no such option.
+        max_unknown_ends=getattr(option, "max_unknown_ends", MAX_UNKNOWN_ENDS),
         allow_cannot_tell=tuple(option.allow_cannot_tell),
         series=option.series,
     )

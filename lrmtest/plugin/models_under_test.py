@@ -46,6 +46,12 @@ class ModelsUnderTest:
                     hint="give one of them a card with a name of its own",
                 )
             self._specs[spec.name] = spec
+        told = self._settings.engine_options.finish_reason
+        if told and all(kind_of(spec).generates for spec in self._specs.values()):
+            raise UsageError(
+                f"--finish-reason {told}: none of the models is a recording",
+                hint="it says how recorded texts ended; engines know it of theirs",
+            )
         if search is None:
             return
         if search.against is not None:

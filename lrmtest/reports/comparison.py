@@ -18,6 +18,7 @@ from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComp
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
     could_tell,
+    ends_notes,
     gate_promise,
     given_said,
     greedy_said,
@@ -74,6 +75,7 @@ def comparison_view(
     if not compared.tokens_comparable:
         notes.append(TOKENS_NOT_COMPARED)
     notes += [one_line(each, 400) for each in greedy_said(compared)]
+    notes += ends_notes(compared)
     parts += [Text(note, style="yellow") for note in notes]
     if compared.early is not None:
         parts += ["", _early_view(compared.early)]

@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Any
 
 from lrmtest.analysis.compare import ComparedRuns
+from lrmtest.analysis.ends import UnknownEnds
 from lrmtest.analysis.gate import Check, Decision
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import RateChange, SuiteComparison, TokenChange
@@ -36,6 +37,10 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
             for flip in compared.flips
             if flip.kind != "both pass"
         ],
+        "unknown_ends": {
+            "baseline": _ends(compared.baseline_ends),
+            "candidate": _ends(compared.candidate_ends),
+        },
         "gate": None if compared.decision is None else _gate(compared.decision),
         "noise": [None if noise is None else noise.to_json() for noise in compared.noise]
         if compared.greedy
@@ -52,6 +57,16 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
             "baseline_pass_rate": early.baseline_rate,
             "candidate_pass_rate": early.candidate_rate,
         },
+    }
+
+
+def _ends(ends: UnknownEnds) -> dict[str, Any]:
+    return {
+        "samples": ends.samples,
+        "unknown": ends.unknown,
+        "share": ends.share,
+        "pass_rate": ends.rate,
+        "pass_rate_if_not_ended": ends.known,
     }
 
 
@@ -115,6 +130,7 @@ def _gate(decision: Decision) -> dict[str, Any]:
             "token_margin": settings.token_margin,
             "token_mde": settings.token_mde,
             "allow_missing": settings.allow_missing,
+            "max_unknown_ends": settings.max_unknown_ends,
             "series": settings.series,
             "look": asdict(settings.look),
         },

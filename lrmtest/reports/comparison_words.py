@@ -6,9 +6,9 @@ from lrmtest.analysis.baseline_chance import GivenBaseline
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.gate import Decision, GateResult
-from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.analysis.summary import ALL_SUITES, RunSummary
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import counted
+from lrmtest.reports.numbers import counted, percent
 from lrmtest.runs.differences import Difference
 from lrmtest.runs.manifest import NoiseSection
 from lrmtest.runs.reasoning import warnings_of
@@ -54,6 +54,46 @@ def reasoning_warnings(compared: ComparedRuns) -> list[str]:
         for run in (compared.candidate, compared.baseline)
         for warning in warnings_of(run.manifest.reasoning)
     ]
+
+
+def ends_notes(compared: ComparedRuns) -> list[str]:
+    """A line for each of the two runs that has samples of which nothing says how they ended."""
+    return [
+        unknown_ends_line(side, ends.unknown, ends.samples, ends.rate, ends.known)
+        for side, ends in (
+            ("candidate", compared.candidate_ends),
+            ("baseline", compared.baseline_ends),
+        )
+        if ends.unknown
+    ]
+
+
+def unknown_ends_line(
+    who: str, unknown: int, samples: int, rate: float | None, known: float | None
+) -> str:
+    """How many samples do not say how they ended, and what hangs on them.
+
+    Args:
+        who: the run, in words; empty where it is told beside.
+        unknown: how many do not say it.
+        samples: of how many.
+        rate: the pass rate, in [0, 1].
+        known: the same if none of them had ended.
+    """
+    share = percent(unknown / samples)
+    return (
+        f"{who}{': ' * bool(who)}{unknown:,} of {counted(samples, 'sample')} ({share}) do not say "
+        f"how they ended; pass rate {percent(rate)}, and {percent(known)} if none of them had"
+    )
+
+
+def run_ends(who: str, summary: RunSummary) -> list[str]:
+    """A line where a run has samples of which nothing says how they ended."""
+    total = summary.total
+    if not total.unknown_ends:
+        return []
+    rates = total.strict.value, total.known.value
+    return [unknown_ends_line(who, total.unknown_ends, total.samples, *rates)]
 
 
 def would_decide(decision: Decision) -> str:

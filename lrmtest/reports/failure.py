@@ -83,7 +83,8 @@ def _describe(sample: Sample) -> str:
         if verdict.provisional is not None
         else "it had given no answer"
     )
-    return f"{verdict.failure}{after}: {would}"
+    untold = " (nothing says how it ended)" if completion.finish_reason == "unknown" else ""
+    return f"{verdict.failure}{after}{untold}: {would}"
 
 
 def _asked(question: Question) -> list[str]:

@@ -24,6 +24,11 @@ def imported_lines(tool: str, imported: Imported) -> list[str]:
     lines += [one_line(f"warning: {each}", 500) for each in warnings_of(imported.reasoning)]
     if imported.errors:
         lines.append(f"{counted(imported.errors, 'sample')} without an output: engine errors here")
+    if imported.unknown_ends:
+        lines.append(
+            f"{imported.unknown_ends:,} of {counted(imported.completions, 'completion')} do not "
+            "say how they ended; --finish-reason says it, but not of tails that repeat themselves"
+        )
     if imported.compared:
         agreed = imported.compared - len(imported.disagreements)
         by = ", ".join(one_line(mark, 80) for mark in imported.marks[:3])

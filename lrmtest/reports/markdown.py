@@ -20,10 +20,12 @@ from lrmtest.reports.classes import shown_classes
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
     could_tell,
+    ends_notes,
     greedy_said,
     in_words,
     look_said,
     reasoning_warnings,
+    run_ends,
     told,
     would_decide,
 )
@@ -83,6 +85,13 @@ def markdown_report(
     parts += [_decision(each) for each in compared if each.decision is not None]
     if summaries:
         parts.append(_results(summaries))
+        ends = [
+            f"- {line}"
+            for summary in summaries
+            for line in run_ends(literal(summary.model, _NAME_LIMIT), summary)
+        ]
+        if ends:
+            parts.append("\n".join(ends))
         parts.append(_legend(summaries))
         warnings = [
             f"- ⚠️ {literal(summary.model, _NAME_LIMIT)}: {literal(warning, 500)}"
@@ -115,13 +124,19 @@ def _results(summaries: Sequence[RunSummary]) -> str:
     classes = shown_classes(part for summary in summaries for part in summary.suites)
     named = [name.replace("-", " ") for name in classes]
     headers = ["model", "suite", "n", "pass rate", "lenient", *named, "errors", "tokens"]
+    untold = any(summary.total.unknown_ends for summary in summaries)
+    if untold:
+        headers += ["end unknown", "pass rate if not ended"]
     rows = []
     for summary in summaries:
         parts = list(summary.suites)
         if len(parts) > 1:
             parts.append(summary.total)
         for part in parts:
-            rows.append([literal(summary.model, _NAME_LIMIT), *_suite_cells(part, classes)])
+            cells = [literal(summary.model, _NAME_LIMIT), *_suite_cells(part, classes)]
+            if untold:
+                cells += [str(part.unknown_ends or ""), percent(part.known.value)]
+            rows.append(cells)
     return markdown_table(headers, rows, left=2)
 
 
@@ -187,6 +202,7 @@ def _notes(compared: ComparedRuns) -> list[str]:
     notes = []
     if not compared.tokens_comparable:
         notes.append(TOKENS_NOT_COMPARED)
+    notes += ends_notes(compared)
     early = compared.early
     if early is not None:
         notes.append(

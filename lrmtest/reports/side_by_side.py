@@ -109,6 +109,8 @@ def _outcome(view: SampleView | None) -> Text:
         text.append(f", {'~' if view.tokens_estimated else ''}{tokens:,} tokens")
     if view.finish_reason == "length":
         text.append("; cut off at its budget")
+    elif view.finish_reason == "unknown":
+        text.append("; nothing says how it ended")
     said_all = _text(view).rstrip()
     loop = find_loop(said_all)
     if loop is not None:

@@ -17,7 +17,7 @@ from lrmtest.analysis.summary import Rate, RunSummary, SuiteSummary, TokenStats
 from lrmtest.models.chat_template import NO_TEMPLATE
 from lrmtest.models.engines.kinds import can_generate
 from lrmtest.reports.classes import shown_classes
-from lrmtest.reports.comparison_words import noise_said
+from lrmtest.reports.comparison_words import noise_said, run_ends
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count, counted, duration, interval_percent, percent
 from lrmtest.reports.tables import open_table, width_of
@@ -49,6 +49,11 @@ def summary_table(summaries: Sequence[RunSummary]) -> RenderableType:
     if any(_token_stats(row.suite) for row in rows if row.suite):
         parts.append(_Fitting(_tokens, rows))
     parts.append(Text("\n").join(_facts(summary) for summary in summaries))
+    parts += [
+        Text(line, style="yellow")
+        for summary in summaries
+        for line in run_ends(one_line(summary.model, _NAME_LIMIT), summary)
+    ]
     if warnings := [line for summary in summaries for line in _warnings(summary)]:
         parts.append(Text("\n").join(warnings))
     parts.append(_legend(summaries))
@@ -159,19 +164,25 @@ def _results(rows: Sequence[_Row], *, narrow: bool, label_width: int) -> Table:
     """Pass rates, strict and lenient, and what became of the samples that failed."""
     classes = shown_classes(row.suite for row in rows if row.suite)
 
+    untold = any(row.suite.unknown_ends for row in rows if row.suite)
+
     def cells(part: SuiteSummary) -> list[Text]:
         lenient = percent(part.lenient.value)
         rates = [_rate(part.strict), Text(lenient)]
         if narrow:
             rates = [Text.assemble(_rate(part.strict), (f"\n{lenient} lenient", "dim"))]
         failures = [_failures(part.failures.get(name, 0), "yellow") for name in classes]
-        return [Text(_asked(part)), *rates, *failures, _failures(part.errors, "bold red")]
+        ends = [_failures(part.unknown_ends, "yellow")] if untold else []
+        errors = _failures(part.errors, "bold red")
+        return [Text(_asked(part)), *rates, *failures, errors, *ends]
 
     rates = ("pass rate",) if narrow else ("pass rate", "lenient")
     names = [name.replace("-", " ") for name in classes]
     if narrow:
         names = [_NARROW.get(name, name) for name in classes]
-    headers = ("n", *rates, *names, "err-\nors" if narrow else "errors")
+    headers = ["n", *rates, *names, "err-\nors" if narrow else "errors"]
+    if untold:
+        headers.append("end?" if narrow else "end unknown")
     return _table(headers, rows, cells, label_width)
 
 
@@ -320,6 +331,10 @@ def _legend(summaries: Sequence[RunSummary]) -> Text:
         "Lenient: what did not end by itself is graded on what it had said.",
         "Errors are the engine's and in no rate.",
     ]
+    if any(total.unknown_ends for total in totals):
+        sentences.append(
+            "End unknown: nothing says how the text ended; its reasoning must have been closed."
+        )
     if any(total.tokens_estimated for total in totals):
         sentences.append("~: tokens estimated from text length.")
     return Text(" ".join(sentences), style="dim")

@@ -29,7 +29,7 @@ _MEANINGS: Mapping[TriageKind, str] = {
     "no-answer": "gave no answer that could be read",
     "lost-answer": "had the right answer, and went on to another or ran out",
     "unclosed": "never closed their reasoning",
-    "truncated": "ran out of their budget",
+    "truncated": "ran out of their budget, or were never closed and do not say how they ended",
     "looped": "ended in a loop",
     "error": "the engine gave nothing",
 }

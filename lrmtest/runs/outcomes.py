@@ -24,12 +24,14 @@ class SampleOutcome:
         tokens: tokens generated, reasoning and answer together; 0 when unknown.
         answer: `answer_hash` of the extracted answer; empty when there is none.
         end: how it was graded to have ended; by its class where it is not given.
+        unknown_end: nothing says how its text ended. Of files that do not tell ends it is False.
     """
 
     failure: FailureClass | None
     tokens: int = 0
     answer: str = ""
     end: End = ""
+    unknown_end: bool = False
 
     def __post_init__(self) -> None:
         if not self.end:
@@ -83,6 +85,16 @@ class QuestionOutcome:
         """Tokens of all its samples."""
         return sum(sample.tokens for sample in self.samples.values())
 
+    @property
+    def unknown_ends(self) -> int:
+        """How many samples do not say how they ended."""
+        return sum(sample.unknown_end for sample in self.samples.values())
+
+    @property
+    def known_passes(self) -> int:
+        """How many samples passed that are known to have ended."""
+        return sum(sample.passed and not sample.unknown_end for sample in self.samples.values())
+
     def failures(self, failure: FailureClass) -> int:
         """How many samples failed in this way."""
         return sum(sample.failure == failure for sample in self.samples.values())
@@ -96,10 +108,11 @@ class QuestionOutcome:
         return self.count > 0 and self.passes >= threshold * self.count
 
 
-def outcome_of(verdict: Verdict, tokens: int) -> SampleOutcome:
+def outcome_of(verdict: Verdict, tokens: int, *, unknown_end: bool = False) -> SampleOutcome:
     """What a verdict says of a sample."""
     failure = None if verdict.correct else verdict.failure or "wrong"
-    return SampleOutcome(failure, tokens, answer_hash(verdict.extracted), verdict.end)
+    answer = answer_hash(verdict.extracted)
+    return SampleOutcome(failure, tokens, answer, verdict.end, unknown_end)
 
 
 def answer_hash(extracted: str | None) -> str:

@@ -85,7 +85,8 @@ class SampleRecord:
     def outcome(self) -> SampleOutcome | None:
         """How it went; None when the engine failed."""
         if self.verdict is not None:
-            return outcome_of(self.verdict, self.tokens)
+            untold = self.finish_reason == "unknown"
+            return outcome_of(self.verdict, self.tokens, unknown_end=untold)
         return self.summed_up
 
 

@@ -1,6 +1,7 @@
 """`lrmtest export` and `lrmtest import`, as a user gives them."""
 
 import json
+from pathlib import Path
 
 import pytest
 from exported_run import LOGS, fill
@@ -135,3 +136,47 @@ def test_two_tasks_of_one_suite_are_not_mixed(lrmtest, tmp_path):
     assert code == 2
     assert "folio and imported-folio are both of suite imported-folio" in err
     assert not (tmp_path / "reports").exists()
+
+
+def ends(lrmtest, name):
+    """How the completions of a run ended, in their order."""
+    assert lrmtest("export", f"last:{name}", f"{name}.jsonl")[0] == 0
+    rows = map(json.loads, Path(f"{name}.jsonl").read_text().splitlines())
+    return [row["finish_reason"] for row in rows if "output" in row]
+
+
+def test_a_log_that_does_not_tell_ends_has_unknown_ones_until_somebody_tells(lrmtest):
+    words = ("import", HARNESS, "--kind", "option", "--name")
+    code, out, _ = lrmtest(*words, "untold")
+    assert code == 0
+    assert "12 of 12 completions do not say how they ended" in out
+    assert set(ends(lrmtest, "untold")) == {"unknown"}
+    code, out, _ = lrmtest(*words, "told", "--finish-reason", "stop")
+    # One of its texts repeats itself to the end.
+    assert "1 of 12 completions do not say how they ended" in out
+    assert sorted(ends(lrmtest, "told")) == [*["stop"] * 11, "unknown"]
+    # The same log in other words is another run of the same name, and again the same.
+    _, out, _ = lrmtest(*words, "untold", "--finish-reason", "length")
+    assert "all of them new" in out
+    assert "none of them new" in lrmtest(*words, "untold", "--finish-reason", "length")[1]
+    assert set(ends(lrmtest, "untold")) == {"length"}
+
+
+def test_rows_may_say_how_their_texts_ended(lrmtest, tmp_path):
+    rows = [json.loads(line) for line in HARNESS.read_text().splitlines()]
+    for row, word in zip(rows, ["eos", ["max_tokens"], None, "who knows", [], 7], strict=False):
+        row["finish_reason"] = word
+    path = tmp_path / "samples_x.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    _, out, _ = lrmtest("import", path, "--kind", "option", "--name", "m")
+    assert "10 of 12 completions do not say how they ended" in out
+    assert sorted(ends(lrmtest, "m")) == ["length", "stop", *["unknown"] * 10]
+
+
+def test_an_exported_run_says_its_ends_itself(lrmtest):
+    lrmtest("import", HARNESS, "--kind", "option", "--name", "m")
+    assert lrmtest("export", "last", "run.jsonl")[0] == 0
+    for option in (("--finish-reason", "stop"), ("--max-tokens", "9")):
+        code, _, err = lrmtest("import", "run.jsonl", *option)
+        assert code == 2
+        assert option[0] in err

@@ -30,6 +30,7 @@ from lrmtest.grading import Completion, grade, split
 from lrmtest.grading.loops import LoopDetector, find_loop
 from lrmtest.grading.split import DEFAULT_TAGS
 from lrmtest.models.engines.recorded.completion import RecordedOutput, recorded_completion
+from lrmtest.models.engines.recorded.finish_reason import Ends
 from lrmtest.models.engines.token_counts import reasoning_end
 from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
 from lrmtest.reports.escape import one_line, plain, plain_tail
@@ -53,7 +54,7 @@ split(text), find_loop(text), LoopDetector().feed(text), reasoning_end(text, DEF
 for question in questions if len(text) < 10_000_000 else questions[:1]:
     grade(question, Completion(text, "stop"))
     grade(question, Completion(text, "length"))
-recorded_completion(RecordedOutput(text), tags=DEFAULT_TAGS, budget=1024)
+recorded_completion(RecordedOutput(text), tags=DEFAULT_TAGS, ends=Ends(budget=1024))
 one_line(text, 40), plain_tail(text, 400), fold(text, 1500, 1500), _part(text)
 view = SampleView(sample=0, reasoning=text, answer=text)
 other = SampleView(sample=0, reasoning="y" + text[1:], answer=text)

@@ -6,6 +6,7 @@ They lie beside the benchmarks' files, in ``recorded/``; none of their text is i
 
 import json
 import os
+import random
 import re
 from collections import Counter
 from pathlib import Path
@@ -116,3 +117,38 @@ def test_musique():
     assert means == pytest.approx(
         {"em": 0.0, "f1": 0.0484, "em_short": 0.02, "f1_short": 0.0775}, abs=1e-4
     )
+
+
+@pytest.mark.parametrize(
+    ("questions", "passed", "lenient"),
+    [(aime, 8, 8), (folio, 71, 71), (temporal, 99, 107), (musique, 0, 0)],
+    ids=lambda value: value.__name__ if callable(value) else "",
+)
+def test_where_nothing_says_how_they_ended(questions, passed, lenient):
+    by_id = dict(questions())
+    graded = [
+        (row["output"], grade(by_id[row["question"]], Completion(row["output"], "unknown")))
+        for row in lines(f"recorded/{MODEL}.{questions.__name__}.jsonl")
+    ]
+    assert sum(verdict.correct for _, verdict in graded) == passed
+    assert sum(verdict.lenient_correct for _, verdict in graded) == lenient
+    ran_out = [verdict for text, verdict in graded if len(text) > BUDGET_CHARACTERS]
+    assert not any(verdict.correct for verdict in ran_out)
+
+
+def test_reasoning_cut_at_random_passes_hardly_ever():
+    rng = random.Random(7)
+    cuts = passed = late = 0
+    for questions in (aime, folio, temporal):
+        by_id = dict(questions())
+        for row in lines(f"recorded/{MODEL}.{questions.__name__}.jsonl"):
+            reasoning, closed, _ = row["output"].partition("</think>")
+            for _ in range(10 if closed and reasoning else 0):
+                cut = reasoning[: rng.randrange(1, len(reasoning) + 1)]
+                correct = grade(by_id[row["question"]], Completion(cut, "unknown")).correct
+                cuts += 1
+                passed += correct
+                late += correct and len(cut) > 4096
+    assert cuts > 1500
+    assert passed <= 0.01 * cuts
+    assert late == 0

@@ -100,7 +100,13 @@ class EngineKind:
     def settings(self, spec: ModelSpec, options: EngineOptions) -> dict[str, Any]:
         """What could change an outcome beside the model itself: JSON values for a manifest."""
         if not self.generates:
-            return {}  # It was made before; no setting can change it any more.
+            # It was made before: nothing can change it but what is said of how its texts ended.
+            ends = {
+                "budget": options.budget or spec.card.max_tokens,
+                "told": options.finish_reason,
+                "tokenizer": options.tokenizer,
+            }
+            return {"ends": ends}
         settings: dict[str, Any] = {"stop_loops": options.stop_loops}
         if self.source == "endpoint":
             url = masked_url(spec.location)

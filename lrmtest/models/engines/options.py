@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.forms import Tags
 from lrmtest.progress import Tell, silent
 
@@ -30,6 +31,8 @@ class EngineOptions:
         dtype: ``auto``, ``float32``, ``bfloat16``, ``float16``; for in-process engines and vLLM.
         tokenizer: folder, GGUF file or hub repository whose tokenizer counts tokens where
             the engine does not.
+        budget: tokens that a completion may have, where the user says it; for recordings.
+        finish_reason: how recorded texts ended of which nothing else says it; None for unknown.
         served_model: the model's name on an endpoint; None asks the endpoint.
         reasoning_tags: the model's, in place of what its card or its files say; empty for those.
         trust_remote_code: run Python code that comes with a checkpoint; off unless asked for.
@@ -61,6 +64,8 @@ class EngineOptions:
     device: str = "auto"
     dtype: str = "auto"
     tokenizer: str | None = None
+    budget: int | None = None
+    finish_reason: FinishReason | None = None
     served_model: str | None = None
     reasoning_tags: Tags = ()
     trust_remote_code: bool = False

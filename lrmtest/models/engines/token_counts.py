@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.split import Tags, split
+from lrmtest.grading.unknown_end import all_reasoning
 
 CHARS_PER_TOKEN = 3.7
 """Characters of a reasoning trace per token.
@@ -23,11 +24,11 @@ def reasoning_end(text: str, tags: Tags, finish_reason: FinishReason) -> int:
 
     Reasoning that was never closed is the whole text. Without any tag the template may have
     prefilled the opening one: then a completion that ended by itself is an answer, and one that
-    ran out is reasoning.
+    ran out, or of which nothing says how it ended and which does not read as an answer, reasoning.
     """
     parts = split(text, tags)
     if not parts.closed:
-        return len(text) if parts.opened or finish_reason in ("length", "loop") else 0
+        return len(text) if parts.opened or all_reasoning(text, finish_reason) else 0
     if not parts.answer:  # whatever follows the tag is none
         return parts.closed_at
     return parts.answer_start

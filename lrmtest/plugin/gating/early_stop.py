@@ -13,6 +13,7 @@ from lrmtest.analysis.compare import (
     without_samples_needed,
     without_tokens,
 )
+from lrmtest.analysis.ends import refused
 from lrmtest.analysis.sequential import SampleKey, SequentialGate
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.grading import grade
@@ -112,7 +113,8 @@ class EarlyStopping:
             look: what the fixed gate may spend, where the gate has not decided early.
         """
         early = self._facts(dropped) if dropped else None
-        decision = self._gate.finish(look)
+        ends = compared.baseline_ends, compared.candidate_ends
+        decision = refused(self._gate.finish(look), *ends, self._gate.settings)
         if compared.greedy:
             decision = without_samples_needed(decision)
         return replace(compared, decision=decision, early=early)

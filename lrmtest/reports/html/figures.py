@@ -17,7 +17,7 @@ from lrmtest.analysis.front import pareto_front
 from lrmtest.analysis.lengths import lengths
 from lrmtest.analysis.summary import ALL_SUITES, Rate, RunSummary, SuiteSummary, summarize
 from lrmtest.reports.comparison_json import comparison_document
-from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, told
+from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, ends_notes, run_ends, told
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
 from lrmtest.reports.html.table import NAME, flip_counts, results_of, table
@@ -99,7 +99,8 @@ def _run(run: RunRecord, summary: RunSummary, label: str, *, baseline: bool) -> 
         "baseline": baseline,
         "texts": run.store is not None,
         "lacking": [
-            one_line(each, 400) for each in (*run.lacking, *warnings_of(manifest.reasoning))
+            one_line(each, 400)
+            for each in (*run.lacking, *run_ends("", summary), *warnings_of(manifest.reasoning))
         ],
         "method": one_line(compression.method or "", 60),
         "costs": {
@@ -127,6 +128,8 @@ def _suite(run: RunRecord, part: SuiteSummary) -> dict[str, Any]:
         "errors": part.errors,
         "unanswered": part.unanswered,
         "rate": _rate(part.strict),
+        "unknown_ends": part.unknown_ends,
+        "known": _rate(part.known),
         # A baseline's file does not say what an unfinished completion would have answered.
         "lenient": _rate(part.lenient) if run.store is not None else None,
         "score": _rate(part.score) if run.store is not None else None,
@@ -167,6 +170,7 @@ def _comparison(index: int, compared: ComparedRuns) -> dict[str, Any]:
             *(one_line(told(each), 300) for each in compared.told),
             *(f"allowed to differ: {one_line(str(each), 300)}" for each in compared.differences),
             *(() if compared.tokens_comparable else (TOKENS_NOT_COMPARED,)),
+            *ends_notes(compared),
         ],
         "figures": _shown(figures),
         "flip_counts": {**counts, ALL_SUITES: total},

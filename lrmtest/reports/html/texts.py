@@ -17,6 +17,7 @@ from lrmtest.analysis.traces import parting
 from lrmtest.errors import UsageError
 from lrmtest.grading.loops import find_loop
 from lrmtest.grading.split import Tags, told_apart
+from lrmtest.grading.unknown_end import all_reasoning
 from lrmtest.questions.question import Question
 from lrmtest.reports.escape import one_line, plain, size_of
 from lrmtest.reports.fold import how_graded
@@ -184,7 +185,9 @@ def _prompt(stored: StoredQuestion) -> list[list[str]]:
 
 def _sample(stored: StoredCompletion, tags: Tags) -> dict[str, Any]:
     completion, verdict = stored.completion, stored.verdict
-    reasoning, answer = told_apart(completion.text, tags, ran_out=completion.ran_out)
+    reasoning, answer = told_apart(
+        completion.text, tags, ran_out=all_reasoning(completion.text, completion.finish_reason)
+    )
     sample: dict[str, Any] = {
         "sample": stored.place.sample,
         "reasoning": _part(reasoning),

@@ -22,12 +22,16 @@ sample went, its tokens, and a hash that tells answers apart::
 
 A sample is [``pass`` or its failure class, tokens, answer hash], or null where the engine failed.
 Where the class does not say how it ended, that stands behind it: ``unclosed:ran-out`` (`End`).
+``unknown_ends`` of a question, where it is there, has the indices of the samples of which nothing
+says how they ended; all others are known to have ended so, or were written by a lrmtest that did
+not ask.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -100,14 +104,14 @@ def _question_line(question: QuestionOutcome) -> str:
         [_result(sample), sample.tokens, sample.answer] if sample is not None else None
         for sample in map(question.samples.get, range(max(question.samples, default=-1) + 1))
     ]
-    return json.dumps(
-        {
-            "suite": question.suite,
-            "id": question.question_id,
-            "passes": question.passes,
-            "samples": samples,
-        }
-    )
+    line: dict[str, Any] = {
+        "suite": question.suite,
+        "id": question.question_id,
+        "passes": question.passes,
+        "samples": samples,
+    }
+    untold = [index for index, sample in sorted(question.samples.items()) if sample.unknown_end]
+    return json.dumps(line | ({"unknown_ends": untold} if untold else {}))
 
 
 def read_baseline(path: Path) -> RunRecord:
@@ -200,6 +204,14 @@ def _question(raw: Any, place: str) -> QuestionOutcome:
         for index, sample in enumerate(fields.get("samples", list))
         if sample is not None
     }
+    untold = fields.get("unknown_ends", list) if "unknown_ends" in raw else []
+    for index in untold:
+        if isinstance(index, bool) or not isinstance(index, int) or index not in samples:
+            raise DataError(
+                f"{place}: field 'unknown_ends' names sample {str(index)[:40]}, which is not there",
+                hint=_HINT,
+            )
+        samples[index] = replace(samples[index], unknown_end=True)
     question = QuestionOutcome(suite, question_id, samples)
     passes = fields.get("passes", int)
     if passes != question.passes:

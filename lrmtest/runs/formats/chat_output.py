@@ -13,16 +13,9 @@ from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.split import Tags, put_together
 from lrmtest.models.engines.http.content import REASONING_FIELDS, REASONING_PARTS, text_of_part
 from lrmtest.models.engines.recorded.completion import RecordedOutput
+from lrmtest.models.engines.recorded.finish_reason import told_reason
 from lrmtest.runs.formats.log import count_or_none, seconds_or_none, shortened, word_of
 
-# Both tools' words, and those of servers that they pass on as they came.
-_FINISH: Mapping[str, FinishReason] = {
-    "stop": "stop",
-    "eos": "stop",
-    "max_tokens": "length",
-    "model_length": "length",
-    "length": "length",
-}
 _NO_OUTPUT = "the log has no output for this sample"
 
 Attachments = Mapping[str, Any]
@@ -60,7 +53,7 @@ def output_of(
     word = word_of(choice.get("stop_reason"))
     if word == "content_filter":
         return None, "the provider's content filter cut the output off"
-    finish: FinishReason | None = "length" if ran_out else _FINISH.get(word)
+    finish: FinishReason | None = "length" if ran_out else told_reason(word)[0]
     parts = list(_parts(section(choice, "message"), attachments))
     if any(text.startswith(ATTACHMENT) for _, text in parts):
         return None, "its text was moved aside in the log, and is not there"
@@ -143,6 +136,7 @@ def text_of_message(message: Mapping[str, Any]) -> tuple[str, str]:
 
 def with_tags(reasoning: str, answer: str, tags: Tags, finish: FinishReason | None) -> str:
     """The message as the model wrote it: reasoning between its tags, then the answer."""
+    # Without an answer nothing but its end says that the reasoning was closed.
     closed = bool(answer) or finish == "stop"
     return put_together(reasoning, answer, tags, closed=closed, blank=True)
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import DataError
-from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.split import Tags
 from lrmtest.models.engines.recorded.completion import RecordedOutput
+from lrmtest.models.engines.recorded.finish_reason import told_reason
 from lrmtest.runs.formats.chat_output import (
     asked_conversation,
     messages_of,
@@ -44,7 +44,6 @@ TOOL = "evalscope"
 
 _HINT = "evalscope writes such files into outputs/DATE/predictions/MODEL; give that outputs/DATE"
 _PREDICTIONS, _REVIEWS = "predictions", "reviews"
-_FINISH: Mapping[str, FinishReason] = {"stop": "stop", "length": "length"}
 _LONGEST_NAME = 200
 _MOST_CONFIG = 2**20
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)(\d\d)")
@@ -266,7 +265,7 @@ def _endpoint_output(
     """An endpoint's choice; None where it has neither a text nor an end."""
     message = section(choice, "message")
     word = word_of(choice.get("finish_reason"))
-    finish = _FINISH.get(word)
+    finish, _ = told_reason(word)
     text = with_tags(*text_of_message(message), tags, finish)
     if not text or word == "content_filter":
         return None

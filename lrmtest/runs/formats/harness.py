@@ -20,6 +20,7 @@ from typing import Any
 from lrmtest.bounded import parse_json
 from lrmtest.errors import DataError, UsageError
 from lrmtest.models.engines.recorded.completion import RecordedOutput
+from lrmtest.models.engines.recorded.finish_reason import told_reason
 from lrmtest.runs.formats.json_rows import JsonRow, json_document, json_rows
 from lrmtest.runs.formats.literals import list_or_dict
 from lrmtest.runs.formats.log import (
@@ -228,13 +229,14 @@ def _samples(rows: _Rows, survey: _Survey, *, of_first: bool) -> Iterator[LogSam
         texts = _generated(row, place)
         same_document = survey.names.get(str(row["doc_id"])) == _document(row, place)
         suffix = "" if same_document else f"-{_document(row, place).hex()[:8]}"
-        for text in texts:
+        for index, text in enumerate(texts):
             # A document's mark is that of one repeat, or of a vote among all.
             marked = len(set(texts)) == 1 or (of_first and text == texts[0])
             yield _sample(
                 row,
                 text,
                 place,
+                end=_end(row, index),
                 suffix=suffix,
                 passed=marks.get(key) if marked else None,
                 mark=named,
@@ -246,12 +248,14 @@ def _sample(
     text: str | None,
     place: str,
     *,
+    end: object = None,
     suffix: str = "",
     passed: bool | None = None,
     mark: str = "",
     skipped: str = "",
 ) -> LogSample:
     doc = row["doc"]
+    reason, word = told_reason(end)
     texts = list(texts_of(doc))
     choices = doc.get("choices") if isinstance(doc, Mapping) else None
     if isinstance(choices, Mapping):
@@ -264,12 +268,20 @@ def _sample(
         names=tuple(text for text in texts if len(text) <= _LONGEST_NAME),
         targets=_targets(row.get("target")),
         options=tuple(texts_of(choices)),
-        output=RecordedOutput(text) if text else None,
+        output=RecordedOutput(text, reason, finish_word=word) if text else None,
         error="" if text else _NO_OUTPUT,
         passed=passed if text else None,
         mark=mark,
         skipped=skipped,
     )
+
+
+def _end(row: Mapping[str, Any], index: int) -> object:
+    """What a row says of how its text of this index ended: nothing, unless somebody added it."""
+    told = row.get("finish_reason")
+    if isinstance(told, list):
+        return told[index] if index < len(told) else None
+    return told
 
 
 def _check(row: Mapping[str, Any], place: str) -> None:

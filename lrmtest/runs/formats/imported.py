@@ -12,6 +12,7 @@ from lrmtest.errors import DataError, UsageError
 from lrmtest.grading import Completion, Verdict, grade
 from lrmtest.grading.split import DEFAULT_TAGS, Tags
 from lrmtest.models.engines.recorded.completion import recorded_completion
+from lrmtest.models.engines.recorded.finish_reason import Ends
 from lrmtest.models.spec import KnownTags
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
@@ -59,6 +60,7 @@ class Imported:
         marks: by what the log graded them, in the tool's words.
         reasoning: how its texts mark reasoning.
         remarks: what the log's reader found worth telling.
+        unknown_ends: completions of which nothing says how they ended.
     """
 
     run: RunHead
@@ -73,6 +75,7 @@ class Imported:
     marks: tuple[str, ...] = ()
     reasoning: ReasoningSection = field(default_factory=ReasoningSection)
     remarks: tuple[str, ...] = ()
+    unknown_ends: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class CheckedLog:
         log: the log.
         assignment: finds the questions.
         tags: the model's reasoning tags.
+        told: what the user says of how its texts ended, where the log does not.
         verdicts: of its samples in their order; None for one without a completion.
         reasoning: how its texts mark reasoning.
         left_out: what nothing becomes of.
@@ -110,32 +114,37 @@ class CheckedLog:
     log: Log
     assignment: LogQuestions
     tags: Tags
+    told: Ends
     verdicts: tuple[Verdict | None, ...]
     reasoning: ReasoningSection
     left_out: _LeftOut
 
     def samples(self) -> Iterator[tuple[_Placed, Completion | None, Verdict | None]]:
         """The samples whose question is known, with completion and verdict, if there are any."""
-        completions = _completions(self.log, self.assignment, self.tags, _LeftOut())
+        completions = _completions(self.log, self.assignment, self.tags, self.told, _LeftOut())
         for (placed, completion), verdict in zip(completions, self.verdicts, strict=True):
             yield placed, completion, verdict
 
 
-def check_log(log: Log, assignment: LogQuestions, tags: Tags) -> CheckedLog:
+def check_log(
+    log: Log, assignment: LogQuestions, tags: Tags, told: Ends | None = None
+) -> CheckedLog:
     """Read and grade a whole log, before anything is written and anybody kept from writing.
 
     Args:
         log: the log.
         assignment: finds the questions.
         tags: the model's reasoning tags.
+        told: what the user says of how its texts ended, where the log does not.
 
     Raises:
         DataError: a malformed sample, or none that can be placed.
     """
+    told = told or Ends()
     left_out = _LeftOut()
     verdicts: list[Verdict | None] = []
     seen = ReasoningSeen(tags)
-    for placed, completion in _completions(log, assignment, tags, left_out):
+    for placed, completion in _completions(log, assignment, tags, told, left_out):
         if completion is None:
             verdicts.append(None)
             continue
@@ -144,7 +153,7 @@ def check_log(log: Log, assignment: LogQuestions, tags: Tags) -> CheckedLog:
     if verdicts:
         known = KnownTags(tags, "option" if tags else "")
         reasoning = with_seen(section_of(known), seen)
-        return CheckedLog(log, assignment, tags, tuple(verdicts), reasoning, left_out)
+        return CheckedLog(log, assignment, tags, told, tuple(verdicts), reasoning, left_out)
     if left_out.questions:
         raise DataError(
             f"{log.file}: none of its questions is in suite {assignment.suite}",
@@ -185,20 +194,21 @@ def write_log(store: Store, checked: CheckedLog, *, name: str) -> Imported:
 
 def _write(store: Store, checked: CheckedLog, name: str) -> Imported:
     log, assignment = checked.log, checked.assignment
-    run = _open_run(store, log, assignment, name, checked.tags)
+    run = _open_run(store, checked, name)
     questions: dict[str, tuple[Question, tuple[tuple[str, str], ...]]] = {}
     graded: list[tuple[str, Verdict]] = []
     disagreements: list[Disagreement] = []
-    compared = correct_there = new = 0
+    compared = correct_there = new = untold = 0
     marks: dict[str, None] = {}
     for each, completion, verdict in checked.samples():
         question, sample = each.question, each.sample
         questions.setdefault(question.id, (question, sample.prompt))
-        place = Place(_key(log, assignment.suite, each), assignment.suite, question.id, each.index)
+        place = Place(_key(checked, each), assignment.suite, question.id, each.index)
         if completion is None or verdict is None:
             store.add_error(run.run_id, place, sample.error, 1)
             continue
         new += store.add_completion(run.run_id, place, completion)
+        untold += completion.finish_reason == "unknown"
         graded.append((place.key, verdict))
         if sample.passed is not None:
             compared += 1
@@ -242,6 +252,7 @@ def _write(store: Store, checked: CheckedLog, name: str) -> Imported:
         marks=tuple(mark for mark in marks if mark),
         reasoning=checked.reasoning,
         remarks=log.remarks,
+        unknown_ends=untold,
     )
 
 
@@ -251,20 +262,20 @@ def _verdict(suite: str, placed: _Placed, completion: Completion, tags: Tags) ->
 
 
 def _completions(
-    log: Log, assignment: LogQuestions, tags: Tags, left_out: _LeftOut
+    log: Log, assignment: LogQuestions, tags: Tags, told: Ends, left_out: _LeftOut
 ) -> Iterator[tuple[_Placed, Completion | None]]:
     """The samples whose question is known, with their completions; None where there is none.
 
     Raises:
         DataError: a sample says what no completion can have.
     """
-    budget = log.max_tokens or assignment.budget
+    ends = replace(told, budget=log.max_tokens or told.budget, assumed=assignment.budget)
     for placed in _placed(log, assignment, left_out):
         output = placed.sample.output
         if output is None:
             yield placed, None
             continue
-        completion = recorded_completion(output, tags=tags, budget=budget)
+        completion = recorded_completion(output, tags=tags, ends=ends)
         if (fault := completion.fault) is not None:
             raise DataError(
                 f"{log.file}: sample {placed.sample.id}: {fault}",
@@ -289,19 +300,29 @@ def _placed(log: Log, assignment: LogQuestions, left_out: _LeftOut) -> Iterator[
         seen[question.id] += 1
 
 
-def _key(log: Log, suite: str, placed: _Placed) -> str:
+def _key(checked: CheckedLog, placed: _Placed) -> str:
     return fingerprint(
         {
-            "imported": log.sha256,
-            "suite": suite,
+            "imported": checked.log.sha256,
+            "ends": _said(checked),
+            "suite": checked.assignment.suite,
             "question": placed.question.id,
             "sample": placed.index,
         }
     )
 
 
-def _open_run(store: Store, log: Log, assignment: LogQuestions, name: str, tags: Tags) -> RunHead:
-    identity = fingerprint({"tool": log.tool, "invocation": log.invocation, "model": name})
+def _said(checked: CheckedLog) -> dict[str, Any]:
+    """What the user says of how the texts ended: with other words they are other completions."""
+    return {"budget": checked.told.budget, "told": checked.told.told}
+
+
+def _open_run(store: Store, checked: CheckedLog, name: str) -> RunHead:
+    log, assignment = checked.log, checked.assignment
+    ends = _said(checked)
+    identity = fingerprint(
+        {"tool": log.tool, "invocation": log.invocation, "model": name, "ends": ends}
+    )
     for run in store.runs(identity=identity):
         known = run.manifest.imported.get(assignment.suite)
         if known is not None and known.sha256 != log.sha256:
@@ -316,7 +337,8 @@ def _open_run(store: Store, log: Log, assignment: LogQuestions, name: str, tags:
                 "name": name,
                 "engine": log.tool,
                 "served_model": log.model,
-                "reasoning_tags": list(tags or DEFAULT_TAGS),
+                "reasoning_tags": list(checked.tags or DEFAULT_TAGS),
+                "ends": ends,
             },
             **log.settings,
             "suites": {},

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lrmtest.grading.completion import Completion, FinishReason
 from lrmtest.grading.split import Tags
-from lrmtest.models.engines.recorded.finish_reason import infer_finish_reason
+from lrmtest.models.engines.recorded.finish_reason import Ends, finish_reason_of
 from lrmtest.models.engines.token_counts import estimate_tokens, proportional, reasoning_end
 
 
@@ -17,7 +17,7 @@ class RecordedOutput:
 
     Attributes:
         text: what was generated.
-        finish_reason: how it ended.
+        finish_reason: how it ended, as it is told.
         finish_word: the server's own word for that; empty without one.
         prompt_tokens, completion_tokens, reasoning_tokens: token counts.
         tokens_estimated: the counts come from the text's length.
@@ -42,7 +42,7 @@ def recorded_completion(
     output: RecordedOutput,
     *,
     tags: Tags,
-    budget: int,
+    ends: Ends,
     count: Callable[[str], int] | None = None,
 ) -> Completion:
     """The completion that a recording tells of.
@@ -50,7 +50,7 @@ def recorded_completion(
     Args:
         output: what is known.
         tags: what is known of the model's reasoning tags.
-        budget: tokens that the completion may have had at most.
+        ends: what is known of how all outputs ended.
         count: counts a text's tokens; without it missing counts are estimated from the length.
     """
     text = output.text
@@ -59,8 +59,8 @@ def recorded_completion(
         total, estimated = count(text), False
     elif total is None:
         total, estimated = estimate_tokens(text), True
-    finish_reason = output.finish_reason or infer_finish_reason(
-        text, total, counts_exact=not estimated, budget=budget, tags=tags, limit=output.limit
+    finish_reason = output.finish_reason or finish_reason_of(
+        text, None if estimated else total, ends, output.limit
     )
     reasoning = output.reasoning_tokens
     if reasoning is None:

@@ -10,6 +10,7 @@ from lrmtest.errors import EngineError, LrmtestError, ModelError
 from lrmtest.models.engines.base import Deliver, Delivery, EngineInfo, Progress, Request
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.recorded.completion import recorded_completion
+from lrmtest.models.engines.recorded.finish_reason import Ends
 from lrmtest.models.engines.recorded.recording import Recording
 from lrmtest.models.spec import ModelSpec
 
@@ -19,14 +20,14 @@ _JOIN_SECONDS = 30.0
 class RecordedEngine:
     """Answers from a `Recording`, in the order of submission.
 
-    What the recording does not say is worked out: the finish reason by `infer_finish_reason`,
-    token counts with `options.tokenizer`, or from the text's length when there is none. Prompt,
+    What the recording does not say is worked out: the finish reason by `finish_reason_of`, token
+    counts with `options.tokenizer`, or from the text's length when there is none. Prompt,
     seed and sampling of a request play no part. A request that the recording has no output for
     gets an engine error; ask `Recording.has` before planning it.
 
     Args:
         spec: the model; its location is the recorded file or folder.
-        options: only `tokenizer` matters.
+        options: only `tokenizer`, `budget` and `finish_reason` matter.
     """
 
     def __init__(self, spec: ModelSpec, options: EngineOptions) -> None:
@@ -110,7 +111,11 @@ class RecordedEngine:
             completion = recorded_completion(
                 output,
                 tags=self._spec.reasoning_tags,
-                budget=request.sampling.max_tokens,
+                ends=Ends(
+                    budget=self._options.budget or self._spec.card.max_tokens,
+                    assumed=request.sampling.max_tokens,
+                    told=self._options.finish_reason,
+                ),
                 count=self._count,
             )
         except LrmtestError as error:

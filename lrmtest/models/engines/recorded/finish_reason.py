@@ -1,62 +1,76 @@
-"""The finish reason of a recorded output, when nobody wrote it down."""
+"""The finish reason of a recorded output: what is told of its end, and what its tokens show.
+
+The text itself is no evidence. The reasoning of 221 recorded outputs was cut 8,840 times at random,
+and 95 % of the pieces look as texts do that had ended: short, or at the end of a sentence.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.loops import find_loop
-from lrmtest.grading.sentences import ends_a_sentence
-from lrmtest.grading.split import Tags, split
+from lrmtest.models.engines.http.finish_reasons import finish_word, meaning_of
 
 SLACK_TOKENS = 2
 """Tokenizing a text again can give a token or two more or fewer than were generated."""
-LONG_CHARS = 4096
-"""Shorter outputs without a closing tag are taken for answers without reasoning, whole as they
-are. Of 71 such recorded outputs the longest that ended by itself, but one, has 2,992 characters
-and the shortest that was cut off has 76,850."""
 
 
-def infer_finish_reason(
-    text: str,
-    completion_tokens: int,
-    *,
-    counts_exact: bool,
-    budget: int,
-    tags: Tags,
-    limit: int | None = None,
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What is known of the ends of all texts of a recording or a log together.
+
+    Attributes:
+        budget: tokens that each may have had at most; None when nobody says.
+        assumed: the budget that they are read with where nobody says theirs, the suite's; None
+            for none. That a text has just so many tokens shows that it was cut off there; that it
+            has fewer shows nothing, since it may have had another.
+        told: how they ended where nothing else says it, by the user's word.
+    """
+
+    budget: int | None = None
+    assumed: int | None = None
+    told: FinishReason | None = None
+
+
+def finish_reason_of(
+    text: str, tokens: int | None, ends: Ends, limit: int | None = None
 ) -> FinishReason:
-    """``length`` if there is evidence that `text` was cut off, else ``stop``.
+    """How a text ended of which no reason is told, or ``unknown``.
 
-    1. An exact count that meets the budget or the recording's own limit: ``length``. A count
-       beyond the budget says only that the recording had another one.
-    2. The text ends in a loop: ``length``; a model does not stop there by itself.
-    3. The reasoning was closed: ``stop``.
-    4. The reasoning was never closed, and a long text breaks off in the middle of a sentence:
-       ``length``.
-    5. Everything else: ``stop``.
-
-    On 292 outputs of R1-Distill-Llama-8B (4-bit AWQ) the text alone (rules 2 to 5) says the same
-    as exact counts against their limit of 32,768 tokens: 17 were cut off, all without a closing
-    tag, 16 of them in a loop.
+    1. It has as many tokens as its budget, or as the limit that its recording shows: ``length``.
+    2. It has fewer than its budget or that limit: ``stop``. A count beyond the budget says only
+       that the recording had another one.
+    3. The user's word, but for a text whose tail repeats itself: no model ends there.
+    4. Nothing says it: ``unknown``.
 
     Args:
         text: the whole output.
-        completion_tokens: its tokens.
-        counts_exact: they come from a tokenizer or from the server, not from the length.
-        budget: tokens that the completion may have at most.
-        tags: what is known of the model's reasoning tags.
+        tokens: its tokens, by the server or a tokenizer; None where they are but estimated.
+        ends: what is known of all texts.
         limit: the most tokens that any output of the recording has, if several have just as many.
     """
-    if counts_exact:
-        if abs(completion_tokens - budget) <= SLACK_TOKENS:
+    if tokens is not None:
+        if any(
+            budget is not None and abs(tokens - budget) <= SLACK_TOKENS
+            for budget in (ends.budget, ends.assumed, limit)
+        ):
             return "length"
-        if limit is not None and completion_tokens >= limit - SLACK_TOKENS:
-            return "length"
-    if find_loop(text) is not None:
-        return "length"
-    parts = split(text, tags)
-    if parts.closed or len(text) < LONG_CHARS:
-        return "stop"
-    return "stop" if ends_a_sentence(text) else "length"
+        if any(budget is not None and tokens < budget for budget in (ends.budget, limit)):
+            return "stop"
+    if ends.told == "stop" and find_loop(text) is not None:
+        return "unknown"
+    return ends.told or "unknown"
+
+
+def told_reason(value: object) -> tuple[FinishReason | None, str]:
+    """How a text ended by what a log says of it, and the log's word; None where it says nothing.
+
+    A word that is not known, or that says that somebody else ended it, tells no end.
+    """
+    word = finish_word(value)
+    meaning = "loop" if word == "loop" else meaning_of(word)  # our own word, which no server has
+    return (meaning if meaning in ("stop", "length", "loop") else None), word
 
 
 def shared_limit(counts: list[int]) -> int | None:

@@ -2,10 +2,11 @@
 
 Each line is ``{"question": id, "output": text}``, with any of ``suite``, ``sample``,
 ``finish_reason``, ``finish_word``, ``prompt_tokens``, ``completion_tokens``, ``reasoning_tokens``,
-``tokens_estimated``, ``seed`` and ``seconds``. Several lines for one question are its samples.
-Reasoning may be apart from the output, as servers send it: in a field of its own
-(``reasoning_content``, ``reasoning``, ``thinking``), or in an output that is a message, or a list
-of parts.
+``tokens_estimated``, ``seed`` and ``seconds``. A ``finish_reason`` may be any word that a server
+has for an end; see `finish_reason_of` for what is known without one. Several lines for one
+question are its samples. Reasoning may be apart from the output, as servers send it: in a field of
+its own (``reasoning_content``, ``reasoning``, ``thinking``), or in an output that is a message, or
+a list of parts.
 Files that `lrmtest export` wrote are of this form; their lines with a field ``lrmtest`` say other
 things of the run and are passed over.
 """
@@ -16,17 +17,17 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from lrmtest.bounded import LINE, parse_json, read_lines
 from lrmtest.errors import DataError
-from lrmtest.grading.completion import LARGEST, FinishReason
+from lrmtest.grading.completion import LARGEST
 from lrmtest.grading.split import put_together
 from lrmtest.models.engines.http.content import REASONING_FIELDS, texts_of
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.finish_reasons import WORD_CHARS
 from lrmtest.models.engines.recorded.completion import RecordedOutput
-from lrmtest.models.engines.recorded.finish_reason import shared_limit
+from lrmtest.models.engines.recorded.finish_reason import shared_limit, told_reason
 from lrmtest.suites.registry import ALIASES, SUITES
 from lrmtest.unicode import quote, well_formed
 
@@ -142,10 +143,11 @@ class Recording:
         if record is None or str(record["question"]) != question_id:
             raise changed
         seconds = record.get("seconds")
+        reason, word = told_reason(record.get("finish_reason"))
         return RecordedOutput(
             text=well_formed(_text(record)),
-            finish_reason=record.get("finish_reason"),
-            finish_word=quote(record.get("finish_word") or "", WORD_CHARS),
+            finish_reason=reason,
+            finish_word=quote(record.get("finish_word") or "", WORD_CHARS) or word,
             prompt_tokens=record.get("prompt_tokens"),
             completion_tokens=record.get("completion_tokens"),
             reasoning_tokens=record.get("reasoning_tokens"),
@@ -221,9 +223,6 @@ def _checked(line: bytes, where: str) -> dict[str, Any] | None:
             raise _wrong(where, record, name, " or ".join(kind.__name__ for kind in types))
         if int in types and not _least(name) <= record[name] <= LARGEST:
             raise _wrong(where, record, name, f"a number from {_least(name)} to {LARGEST}")
-    reason = record.get("finish_reason")
-    if reason is not None and reason not in get_args(FinishReason):
-        raise _wrong(where, record, "finish_reason", " or ".join(get_args(FinishReason)))
     return record
 
 
