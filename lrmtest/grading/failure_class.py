@@ -23,6 +23,7 @@ from itertools import islice
 
 from lrmtest.grading.answer_text import clean
 from lrmtest.grading.commitments import Commitment, commitments
+from lrmtest.grading.cues import spoken
 from lrmtest.grading.near_loops import is_near_loop
 from lrmtest.grading.split import Parts
 from lrmtest.grading.verdict import FailureClass, Grade
@@ -89,7 +90,10 @@ def had_right_answer(question: Question, text: str, parts: Parts, read: Read) ->
     if parts.closed and read(parts.reasoning[-len(text) :]).correct:
         return True
     tried: set[Commitment] = set()
-    for commitment in islice(commitments(clean(text)), _MOST_SEARCHED):
+    cleaned = clean(text)
+    for commitment in islice(commitments(cleaned, spoken(cleaned)), _MOST_SEARCHED):
+        if commitment.form == "retraction":
+            continue
         if commitment in tried or _is_idle(question, commitment):
             continue
         tried.add(commitment)
