@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from lrmtest.analysis.claims import GateSettings
@@ -15,8 +15,9 @@ from lrmtest.runs.differences import (
     refuse_differences,
     told_differences,
 )
-from lrmtest.runs.outcomes import Outcomes, QuestionOutcome
-from lrmtest.runs.records import RunRecord
+from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, scored_suites
+from lrmtest.runs.records import RunRecord, primary_metric
+from lrmtest.suites.suite import PASS
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,8 @@ class ComparedRuns:
             fair part of the whole: the decision holds, the comparison's figures do not.
         tokens_comparable: False when one run's tokens were counted and the other's estimated;
             no tokens are compared then.
+        by_passes: suites whose primary metric is a score and which are compared by what passed all
+            the same, because the runs do not both have that score.
     """
 
     baseline: RunRecord
@@ -67,6 +70,7 @@ class ComparedRuns:
     early: EarlyStop | None = None
     tokens_comparable: bool = True
     told: tuple[Difference, ...] = ()
+    by_passes: tuple[str, ...] = ()
 
 
 def compare(
@@ -94,7 +98,8 @@ def compare(
     before, after = baseline.outcomes, candidate.outcomes
     if not comparable:
         before, after = without_tokens(before), without_tokens(after)
-    comparison = compare_outcomes(before, after)
+    metrics, by_passes = compared_metrics(baseline, candidate)
+    comparison = compare_outcomes(before, after, metrics=metrics)
     return ComparedRuns(
         baseline=baseline,
         candidate=candidate,
@@ -104,7 +109,37 @@ def compare(
         decision=decide(comparison, gate) if gate is not None else None,
         tokens_comparable=comparable,
         told=tuple(told_differences(baseline.manifest, candidate.manifest)),
+        by_passes=by_passes,
     )
+
+
+def compared_metrics(
+    baseline: RunRecord, candidate: RunRecord | None = None
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """By which score each suite is compared, if by one.
+
+    Args:
+        baseline: a run, whose samples may have no scores: a file of lrmtest 0.1 has none.
+        candidate: the other; None for one that has no samples yet and will have all scores.
+
+    Returns:
+        The primary metric of the suites that both runs have it of; and the suites that are
+        compared by what passed although the primary metric of one of the runs is a score.
+    """
+    metrics: dict[str, str] = {}
+    by_passes = []
+    runs = [baseline] if candidate is None else [baseline, candidate]
+    scored = [scored_suites(run.outcomes) for run in runs]
+    asked = [{suite for suite, _ in run.outcomes} for run in runs]
+    for suite in dict.fromkeys(suite for suite, _ in baseline.outcomes):
+        if not all(suite in suites for suites in asked):
+            continue
+        names = {primary_metric(run.manifest, suite) for run in runs}
+        if len(names) == 1 and all(suite in suites for suites in scored):
+            metrics[suite] = names.pop()
+        elif names != {PASS}:
+            by_passes.append(suite)
+    return metrics, tuple(by_passes)
 
 
 def without_tokens(outcomes: Outcomes) -> Outcomes:

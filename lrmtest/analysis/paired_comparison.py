@@ -14,19 +14,22 @@ from statistics import fmean, median
 from typing import Literal
 
 from lrmtest.analysis.bootstrap import bootstrap
-from lrmtest.analysis.claims import Rate
+from lrmtest.analysis.claims import Rate, What, shared_metric
 from lrmtest.analysis.holm import adjust
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.pairs import PairedQuestion, Pairs, general_interval, pair
 from lrmtest.analysis.sign_flip import p_ratio_above, p_ratio_below, ratio_interval
 from lrmtest.analysis.summary import ALL_SUITES
-from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome
+from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome, only_scores_of
+from lrmtest.suites.suite import PASS
 
-Bad = Literal["failed", "truncated", "looped"]
-"""What a sample can be counted as; failed: it did not pass, for whatever reason."""
+Bad = Literal["failed", "truncated", "looped", "short"]
+"""What a sample can be counted as; failed: it did not pass, for whatever reason; short: by how much
+its value (its score, else 1 if it passed) is short of 1."""
 
 BAD: Mapping[Rate, Bad] = {
     "pass rate": "failed",
+    "score": "short",
     "truncation": "truncated",
     "looping": "looped",
 }
@@ -111,6 +114,9 @@ class SuiteComparison:
         questions: how many are compared.
         baseline_samples, candidate_samples: on these.
         failed, truncated, looped: the changes of the three rates.
+        metric: its primary metric; of all suites, the one that they share, else ``score``.
+        score: the change of the primary metric, if that is a score: all that is short of 1. Over
+            all suites, what passed counts 1 in those that have none. None where none has.
         tokens: None when a run has no token counts.
         p_different: two-sided p-value of no change in the pass rate. With one sample per
             question it is that of McNemar's exact test.
@@ -128,14 +134,23 @@ class SuiteComparison:
     tokens: TokenChange | None
     p_different: float
     p_adjusted: float
+    metric: str = PASS
+    score: RateChange | None = None
 
     def change(self, what: Rate) -> RateChange:
         """The change of one of the rates that a gate makes claims about."""
+        if what == "score":
+            assert self.score is not None
+            return self.score
         return {
             "pass rate": self.failed,
             "truncation": self.truncated,
             "looping": self.looped,
         }[what]
+
+    def questions_of(self, what: What) -> Sequence[PairedQuestion]:
+        """The questions of one of these rates; none of tokens."""
+        return () if what == "tokens" else self.change(what).questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,16 +188,25 @@ class Comparison:
 _Pair = tuple[QuestionOutcome, QuestionOutcome]
 
 
-def compare_outcomes(baseline: Outcomes, candidate: Outcomes, level: float = 0.95) -> Comparison:
+def compare_outcomes(
+    baseline: Outcomes,
+    candidate: Outcomes,
+    level: float = 0.95,
+    metrics: Mapping[str, str] | None = None,
+) -> Comparison:
     """Compare two runs question by question.
 
     Args:
         baseline, candidate: from `outcomes_of`, or a baseline's file.
         level: confidence level.
+        metrics: the primary metric of each suite that is compared by a score, which all its
+            samples have; the others are compared by what passed.
 
     Raises:
         UsageError: `level` is not between 0 and 1.
     """
+    metrics = metrics or {}
+    baseline, candidate = (only_scores_of(each, metrics) for each in (baseline, candidate))
     both: list[_Pair] = []
     missing: list[MissingQuestion] = []
     for key in dict.fromkeys(chain(baseline, candidate)):
@@ -199,31 +223,43 @@ def compare_outcomes(baseline: Outcomes, candidate: Outcomes, level: float = 0.9
     raw = {name: pair(paired(part, "failed")).p_different() for name, part in by_suite.items()}
     adjusted = adjust(raw)
     suites = tuple(
-        _compare(name, part, raw[name], adjusted[name], level) for name, part in by_suite.items()
+        _compare(name, part, raw[name], adjusted[name], level, metrics.get(name, PASS))
+        for name, part in by_suite.items()
     )
     if len(suites) == 1:
         # Of thousands of questions this takes seconds.
         total = replace(suites[0], suite=ALL_SUITES)
     else:
         p_different = pair(paired(both, "failed")).p_different()
-        total = _compare(ALL_SUITES, both, p_different, p_different, level)
+        metric = shared_metric([part.metric for part in suites])
+        total = _compare(ALL_SUITES, both, p_different, p_different, level, metric)
     return Comparison(level, suites, total, tuple(missing))
 
 
 def paired(questions: Sequence[_Pair], bad: Bad) -> list[PairedQuestion]:
-    """How often each question was bad in either run."""
+    """How often each question was bad in either run; of scores, how bad."""
+    if bad == "short":
+        return [
+            PairedQuestion.of_values(*([1 - value for value in each.values] for each in pair_))
+            for pair_ in questions
+        ]
     return [
         PairedQuestion(_bad(before, bad), before.count, _bad(after, bad), after.count)
         for before, after in questions
     ]
 
 
-def _bad(question: QuestionOutcome, bad: Bad) -> int:
+def _bad(question: QuestionOutcome, bad: Literal["failed", "truncated", "looped"]) -> int:
     return question.count - question.passes if bad == "failed" else question.failures(bad)
 
 
 def _compare(
-    name: str, questions: Sequence[_Pair], p_different: float, p_adjusted: float, level: float
+    name: str,
+    questions: Sequence[_Pair],
+    p_different: float,
+    p_adjusted: float,
+    level: float,
+    metric: str,
 ) -> SuiteComparison:
     change: Callable[[Bad], RateChange] = partial(_rate_change, questions, level=level)
     return SuiteComparison(
@@ -237,6 +273,8 @@ def _compare(
         tokens=_token_change(questions, level),
         p_different=p_different,
         p_adjusted=p_adjusted,
+        metric=metric,
+        score=None if metric == PASS else change("short"),
     )
 
 

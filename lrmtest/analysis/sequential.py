@@ -10,8 +10,8 @@ about the suite.
 
 **Evidence.** The candidate's sample j of a question is paired with the baseline's sample j, never
 reusing one: a baseline sample used twice would make its luck look like a trend. Each pair's
-worsening, -1, 0 or 1, is bet on (`lrmtest.analysis.betting`), once for "worse by more than the
-margin" and once for "worse by less than margin + mde".
+worsening, -1, 0 or 1, or of scores anything between, is bet on (`lrmtest.analysis.betting`), once
+for "worse by more than the margin" and once for "worse by less than margin + mde".
 
 **Error rates.** Half of alpha and of 1 - power is spent on the looks; the other half on the fixed
 gate, which decides at the end if nothing was decided before. Both halves together keep the gate's
@@ -42,7 +42,13 @@ from lrmtest.analysis.gate import (
 from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
-from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome, SampleOutcome
+from lrmtest.runs.outcomes import (
+    Outcomes,
+    QuestionKey,
+    QuestionOutcome,
+    SampleOutcome,
+    only_scores_of,
+)
 
 SPENT_LOOKING = 0.5
 """Share of both error rates that is spent on looking early."""
@@ -66,6 +72,7 @@ class SequentialGate:
         budget: the largest number of tokens that a completion can have, in either run.
         settings: margins and error rates.
         seed: draws the order.
+        metrics: the primary metric of each suite that is compared by a score.
 
     Raises:
         UsageError: no question is in the baseline, or questions are missing there and
@@ -81,6 +88,7 @@ class SequentialGate:
         budget: int,
         settings: GateSettings | None = None,
         seed: int = 0,
+        metrics: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = settings or GateSettings()
         known = [key for key in questions if key in baseline and baseline[key].count]
@@ -91,7 +99,8 @@ class SequentialGate:
                 + (f"{len(absent)} of the questions" if known else "any of the questions"),
                 hint="run the baseline on the same questions, or allow missing ones",
             )
-        self._baseline = {key: baseline[key] for key in known}
+        self._metrics = dict(metrics or {})
+        self._baseline = only_scores_of({key: baseline[key] for key in known}, self._metrics)
         self._budget = budget
         self._order = draw_order(self._baseline, samples, seed)
         self._arrived: dict[SampleKey, SampleOutcome | None] = {}
@@ -100,7 +109,7 @@ class SequentialGate:
         suites = list(dict.fromkeys(suite for suite, _ in known))
         self._bets = [
             _Bet(claim, self.settings, budget)
-            for claim in claims(suites, self.settings, tokens=tokens)
+            for claim in claims(suites, self.settings, tokens=tokens, metrics=self._metrics)
         ]
         tested = [bet.claim for bet in self._bets]
         self._blocked = obstacles_to_come(
@@ -141,7 +150,7 @@ class SequentialGate:
         if self._decision is not None:
             return self._decision
         candidate = _collect(self._arrived, set(self._baseline))
-        comparison = compare_outcomes(self._baseline, candidate)
+        comparison = compare_outcomes(self._baseline, candidate, metrics=self._metrics)
         if not comparison.total.questions:
             return nothing_to_compare(self.settings)
         early = {(bet.claim.what, bet.claim.suite): bet.check() for bet in self._bets}
@@ -203,7 +212,8 @@ class _Bet:
         self._alpha = settings.alpha
         self._beta = 1 - settings.power
         self._p_regressed = self._p_ok = 1.0
-        self._before = self._after = self._pairs = 0
+        self._before = self._after = 0.0
+        self._pairs = 0
 
     def observe(self, suite: str, before: SampleOutcome, after: SampleOutcome) -> None:
         """Settle both bets on a pair of samples, if the claim is about their suite."""
@@ -215,7 +225,7 @@ class _Bet:
             self._worse.observe(self._rise(before, after, 1 + self.claim.margin))
             self._better.observe(-self._rise(before, after, 1 + self.claim.limit))
         else:
-            was, is_now = _is_bad(self.claim, before), _is_bad(self.claim, after)
+            was, is_now = _badness(self.claim, before), _badness(self.claim, after)
             self._add(was, is_now)
             self._worse.observe(is_now - was)
             self._better.observe(was - is_now)
@@ -246,7 +256,7 @@ class _Bet:
         p_values = self._p_regressed, self._p_ok
         return Check(self.claim, result, worsening, *p_values, needed, obstacle)
 
-    def _add(self, before: int, after: int) -> None:
+    def _add(self, before: float, after: float) -> None:
         self._before += before
         self._after += after
 
@@ -256,9 +266,9 @@ class _Bet:
         return spent / (ratio * self._budget)
 
 
-def _is_bad(claim: Claim, sample: SampleOutcome) -> bool:
-    if claim.what == "pass rate":
-        return not sample.passed
+def _badness(claim: Claim, sample: SampleOutcome) -> float:
+    if claim.primary:
+        return 1 - sample.value
     return sample.failure == ("truncated" if claim.what == "truncation" else "looped")
 
 

@@ -16,6 +16,7 @@ from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
+    compared_by_passes,
     could_tell,
     in_words,
     told,
@@ -65,6 +66,7 @@ def comparison_view(
     notes += [f"allowed to differ: {one_line(str(each), 200)}" for each in compared.differences]
     if not compared.tokens_comparable:
         notes.append(TOKENS_NOT_COMPARED)
+    notes += [one_line(each, 300) for each in compared_by_passes(compared)]
     parts += [Text(note, style="yellow") for note in notes]
     if compared.early is not None:
         parts += ["", _early_view(compared.early)]
@@ -83,7 +85,10 @@ def _tables(comparison: Comparison) -> list[RenderableType]:
     if len(comparison.suites) == 1:
         rows = rows[:1]
     failures = Widest(_failures(rows, narrow=False), _failures(rows, narrow=True))
-    parts: list[RenderableType] = [_rates(rows), "", failures]
+    parts: list[RenderableType] = [_rates(rows), ""]
+    if any(row.score is not None for row in rows):
+        parts += [_scores(rows), ""]
+    parts.append(failures)
     if any(row.tokens is not None for row in rows):
         parts += ["", Widest(_tokens(rows, narrow=False), _tokens(rows, narrow=True))]
     return [*parts, "", _legend(comparison)]
@@ -101,6 +106,23 @@ def _rates(rows: Sequence[SuiteComparison]) -> Table:
             points_interval(-change.worsening, -change.interval.high, -change.interval.low),
             p_value(row.p_adjusted),
         )
+    return table
+
+
+def _scores(rows: Sequence[SuiteComparison]) -> Table:
+    """What a gate decides by where it is not the pass rate."""
+    table = _table(("metric", "baseline", "candidate", "change, points", "p"))
+    for row in rows:
+        change = row.score
+        if change is not None:
+            table.add_row(
+                one_line(row.suite, _NAME_LIMIT),
+                one_line(row.metric, 20),
+                percent(1 - change.baseline),
+                percent(1 - change.candidate),
+                points_interval(-change.worsening, -change.interval.high, -change.interval.low),
+                p_value(change.pairs.p_different()),
+            )
     return table
 
 
@@ -170,6 +192,8 @@ def _legend(comparison: Comparison) -> Text:
     ]
     adjusted = ", adjusted for the number of suites" if len(comparison.suites) > 1 else ""
     sentences.append(f"p: of no change in the pass rate, two-sided ({method}{adjusted}).")
+    if total.score is not None:
+        sentences.append("Metric: the primary one, by which a gate decides; mean over questions.")
     if total.tokens is not None:
         sentences.append(
             "Ratios: of means with a sign-flip interval, of medians with a bootstrap one."

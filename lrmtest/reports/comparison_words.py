@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.gate import Decision, GateResult
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.reports.escape import one_line
@@ -22,6 +23,15 @@ _TOLD = {
 def told(difference: Difference) -> str:
     """A difference around the models, which may explain theirs."""
     return f"{_TOLD.get(difference.name, difference.name)} differ: {difference.values}"
+
+
+def compared_by_passes(compared: ComparedRuns) -> list[str]:
+    """Which suites are not compared by their primary metric, and why."""
+    return [
+        f"{suite} is compared by what passed: its primary metric is a score that not every sample "
+        "of both runs has"
+        for suite in compared.by_passes
+    ]
 
 
 def in_words(result: GateResult) -> str:

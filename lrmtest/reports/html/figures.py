@@ -17,7 +17,7 @@ from lrmtest.analysis.front import pareto_front
 from lrmtest.analysis.lengths import lengths
 from lrmtest.analysis.summary import ALL_SUITES, Rate, RunSummary, SuiteSummary, summarize
 from lrmtest.reports.comparison_json import comparison_document
-from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, told
+from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, compared_by_passes, told
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
 from lrmtest.reports.html.table import NAME, RESULTS, flip_counts, table
@@ -164,6 +164,7 @@ def _comparison(index: int, compared: ComparedRuns) -> dict[str, Any]:
             *(one_line(told(each), 300) for each in compared.told),
             *(f"allowed to differ: {one_line(str(each), 300)}" for each in compared.differences),
             *(() if compared.tokens_comparable else (TOKENS_NOT_COMPARED,)),
+            *(one_line(each, 300) for each in compared_by_passes(compared)),
         ],
         "figures": _shown(figures),
         "flip_counts": {**counts, ALL_SUITES: total},

@@ -21,12 +21,14 @@ sample went, its tokens, and a hash that tells answers apart::
     }
 
 A sample is [``pass`` or its failure class, tokens, answer hash], or null where the engine failed.
+Questions of a suite that is compared by a score have ``scores``, too: in [0, 1], one per sample.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,14 +100,17 @@ def _question_line(question: QuestionOutcome) -> str:
         [sample.failure or _PASS, sample.tokens, sample.answer] if sample is not None else None
         for sample in map(question.samples.get, range(max(question.samples, default=-1) + 1))
     ]
-    return json.dumps(
-        {
-            "suite": question.suite,
-            "id": question.question_id,
-            "passes": question.passes,
-            "samples": samples,
-        }
-    )
+    line = {
+        "suite": question.suite,
+        "id": question.question_id,
+        "passes": question.passes,
+        "samples": samples,
+    }
+    scores = [
+        sample.score if sample is not None else None
+        for sample in map(question.samples.get, range(len(samples)))
+    ]
+    return json.dumps(line if scores.count(None) == len(scores) else {**line, "scores": scores})
 
 
 def read_baseline(path: Path) -> RunRecord:
@@ -193,9 +198,11 @@ def _question(raw: Any, place: str) -> QuestionOutcome:
     suite, question_id = fields.get("suite", str), fields.get("id", str)
     place = f"{place} ({suite} {question_id})"
     fields = _Fields(raw, place)
+    listed = fields.get("samples", list)
+    scores = _scores(raw.get("scores"), len(listed), place)
     samples = {
-        index: _sample(sample, f"{place}: sample {index}")
-        for index, sample in enumerate(fields.get("samples", list))
+        index: replace(_sample(sample, f"{place}: sample {index}"), score=scores[index])
+        for index, sample in enumerate(listed)
         if sample is not None
     }
     question = QuestionOutcome(suite, question_id, samples)
@@ -205,6 +212,19 @@ def _question(raw: Any, place: str) -> QuestionOutcome:
             f"{place}: field 'passes' says {passes}, its samples {question.passes}", hint=_HINT
         )
     return question
+
+
+def _scores(raw: Any, samples: int, place: str) -> list[float | None]:
+    """The scores of a question's samples; older files have none."""
+    if raw is None:
+        return [None] * samples
+    if not isinstance(raw, list) or len(raw) != samples:
+        raise DataError(f"{place}: field 'scores' is not one for each sample", hint=_HINT)
+    for score in raw:
+        number = isinstance(score, int | float) and not isinstance(score, bool)
+        if score is not None and not (number and 0 <= score <= 1):
+            raise DataError(f"{place}: the score {str(score)[:40]} is not in [0, 1]", hint=_HINT)
+    return raw
 
 
 def _sample(raw: Any, place: str) -> SampleOutcome:
