@@ -30,7 +30,7 @@ from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, SampleOutcome
 
 RATES = (0.0, 0.02, 0.05, 0.1, 0.12, 0.2, 0.95, 1.0)
-POINTS = ((30, 1), (50, 1), (203, 1), (50, 4))
+POINTS = ((30, 1), (100, 1), (30, 4))
 SETTINGS = GateSettings(rate_margin=None, token_margin=None)
 RESULTS: tuple[GateResult, ...] = ("ok", "regressed", "undecided", "cannot-tell")
 SEQUENTIAL = (0.05, 0.12, 0.95)
@@ -80,7 +80,7 @@ def report(console: Console, runs: int, seed: int) -> None:
     for column in ("true rate", "questions x samples", *models):
         table.add_column(column, justify="right")
     for rate in SEQUENTIAL:
-        for n, k in ((50, 1), (50, 4)):
+        for n, k in ((30, 1), (30, 4)):
             cells = []
             for model in models.values():
                 found = _sequential(rate, n, k, model, few, np.random.default_rng(seed))

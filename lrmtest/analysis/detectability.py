@@ -220,7 +220,10 @@ def _samples_to_see(
     The baseline's further samples are taken to go as those that are there.
     """
     figures = _to_lose(questions)
-    per_question = sum(number for _, number in figures) / len(questions)
+    count = sum(number for _, number in figures)
+    per_question = count / len(questions)
+    if sum(figure * number for figure, number in figures) / count <= claim.limit:
+        return None
 
     def enough(samples: int) -> bool:
         grown = [(figure, number * samples / per_question) for figure, number in figures]

@@ -41,6 +41,8 @@ def in_words(result: GateResult) -> str:
 
 def could_tell(decision: Decision) -> str:
     """What helps a gate that cannot tell."""
+    if not decision.checks:
+        return "what helps: a baseline and a candidate that were asked the same questions"
     blocked = [check for check in decision.checks if check.result == "cannot-tell"]
     ways = ["a smaller --mde, or questions of which the baseline passes more"]
     if any(check.obstacle and check.obstacle.samples_needed for check in blocked):
