@@ -55,6 +55,7 @@ class LrmtestSession:
             self.settings.reports_dir / STORE_NAME,
             self.settings.pass_threshold,
             check=not hasattr(config, "workerinput"),
+            notice=self._notice,
         )
 
     @property
