@@ -18,8 +18,8 @@ from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
 from lrmtest.suites.suite import PASS
 
-Rate = Literal["pass rate", "score", "truncation", "looping"]
-What = Literal[Rate, "tokens"]
+RateName = Literal["pass rate", "score", "truncation", "looping"]
+What = Literal[RateName, "tokens"]
 
 PASS_RATE_SHARE = 0.8
 """Of alpha, when costs are gated too; they share the rest. Costs show in few samples."""

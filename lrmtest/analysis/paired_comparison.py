@@ -14,7 +14,7 @@ from statistics import fmean, median
 from typing import Literal
 
 from lrmtest.analysis.bootstrap import bootstrap
-from lrmtest.analysis.claims import Rate, What, shared_metric
+from lrmtest.analysis.claims import RateName, What, shared_metric
 from lrmtest.analysis.holm import adjust
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.pairs import PairedQuestion, Pairs, general_interval, pair
@@ -27,7 +27,7 @@ Bad = Literal["failed", "truncated", "looped", "short"]
 """What a sample can be counted as; failed: it did not pass, for whatever reason; short: by how much
 its value (its score, else 1 if it passed) is short of 1."""
 
-BAD: Mapping[Rate, Bad] = {
+BAD: Mapping[RateName, Bad] = {
     "pass rate": "failed",
     "score": "short",
     "truncation": "truncated",
@@ -137,7 +137,7 @@ class SuiteComparison:
     metric: str = PASS
     score: RateChange | None = None
 
-    def change(self, what: Rate) -> RateChange:
+    def change(self, what: RateName) -> RateChange:
         """The change of one of the rates that a gate makes claims about."""
         if what == "score":
             assert self.score is not None
