@@ -87,10 +87,12 @@ export interface ComparedSuite {
     interval: Ends;
   } | null;
   p_adjusted: number;
+  metric: string;
+  score: Change | null;
 }
 
 export interface Gate {
-  outcome: "ok" | "regressed" | "undecided";
+  outcome: "ok" | "regressed" | "undecided" | "cannot-tell";
   reasons: string[];
   samples_needed: number | null;
   settings: { margin: number; mde: number; alpha: number; power: number };

@@ -10,16 +10,17 @@ probability 1 - power at most.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
 from lrmtest.runs.looks import Look
+from lrmtest.suites.suite import PASS
 
-Rate = Literal["pass rate", "truncation", "looping"]
-What = Literal[Rate, "tokens"]
+RateName = Literal["pass rate", "score", "truncation", "looping"]
+What = Literal[RateName, "tokens"]
 
 PASS_RATE_SHARE = 0.8
 """Of alpha, when costs are gated too; they share the rest. Costs show in few samples."""
@@ -117,13 +118,20 @@ class GateSettings:
         return claim.suite != ALL_SUITES and claim.suite in self.allow_cannot_tell
 
 
+def shared_metric(metrics: Sequence[str]) -> str:
+    """The primary metric of several suites together."""
+    different = set(metrics)
+    return different.pop() if len(different) == 1 else "score" if different else PASS
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One figure of one suite that may have got worse.
 
     Attributes:
-        what: the figure.
+        what: the figure; the pass rate, or the score where that is the primary metric.
         suite: the suite's name, or `ALL_SUITES`.
+        metric: the primary metric of the suite, if the claim is about that.
         margin: the worsening that is tolerated.
         mde: the smallest worsening beyond it that must be found.
         share: of alpha.
@@ -134,6 +142,12 @@ class Claim:
     margin: float
     mde: float
     share: float
+    metric: str = PASS
+
+    @property
+    def primary(self) -> bool:
+        """Whether it is about the primary metric, not about costs."""
+        return self.what in ("pass rate", "score")
 
     @property
     def limit(self) -> float:
@@ -141,14 +155,22 @@ class Claim:
         return self.margin + self.mde
 
 
-def claims(suites: Sequence[str], settings: GateSettings, *, tokens: bool) -> list[Claim]:
-    """Everything a gate decides about: the pass rate pooled and by suite, the costs pooled.
+def claims(
+    suites: Sequence[str],
+    settings: GateSettings,
+    *,
+    tokens: bool,
+    metrics: Mapping[str, str] | None = None,
+) -> list[Claim]:
+    """Everything a gate decides about: the primary metric pooled and by suite, the costs pooled.
 
     Args:
         suites: the suites' names.
         settings: margins.
         tokens: whether both runs have token counts.
+        metrics: the primary metric of suites that are compared by a score.
     """
+    metrics = metrics or {}
     costs: list[tuple[What, float, float]] = []
     if settings.token_margin is not None and tokens:
         costs.append(("tokens", settings.token_margin, settings.token_mde))
@@ -158,11 +180,16 @@ def claims(suites: Sequence[str], settings: GateSettings, *, tokens: bool) -> li
     share = PASS_RATE_SHARE if costs else 1.0
     by_suite = suites if len(suites) > 1 else ()
     pooled = share * POOLED_SHARE if by_suite else share
+
+    def primary(suite: str, metric: str, part: float) -> Claim:
+        what: What = "pass rate" if metric == PASS else "score"
+        return Claim(what, suite, settings.margin, settings.mde, part, metric)
+
     return [
-        Claim("pass rate", ALL_SUITES, settings.margin, settings.mde, pooled),
+        primary(ALL_SUITES, shared_metric([metrics.get(name, PASS) for name in suites]), pooled),
         *(
-            Claim("pass rate", suite, settings.margin, settings.mde, (share - pooled) / len(suites))
-            for suite in by_suite
+            primary(name, metrics.get(name, PASS), (share - pooled) / len(suites))
+            for name in by_suite
         ),
         *(
             Claim(what, ALL_SUITES, margin, mde, (1 - PASS_RATE_SHARE) / len(costs))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from lrmtest.analysis.baseline_chance import GivenBaseline, given_baseline
@@ -20,8 +20,9 @@ from lrmtest.runs.differences import (
 )
 from lrmtest.runs.manifest import NoiseSection
 from lrmtest.runs.noise import noise_of
-from lrmtest.runs.outcomes import Outcomes, QuestionOutcome
-from lrmtest.runs.records import RunRecord
+from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, scored_suites
+from lrmtest.runs.records import RunRecord, primary_metric
+from lrmtest.suites.suite import PASS
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,8 @@ class ComparedRuns:
             asked for.
         noise: of the baseline's and the candidate's engine, in greedy runs; None where it was
             not measured.
+        by_passes: suites whose primary metric is a score and which are compared by what passed all
+            the same, because the runs do not both have that score.
     """
 
     baseline: RunRecord
@@ -87,6 +90,8 @@ class ComparedRuns:
     def greedy(self) -> bool:
         """Whether both runs decoded at temperature 0, so that chance is the engine's noise."""
         return self.baseline.manifest.greedy and self.candidate.manifest.greedy
+
+    by_passes: tuple[str, ...] = ()
 
 
 def compare(
@@ -117,7 +122,10 @@ def compare(
     before, after = baseline.outcomes, candidate.outcomes
     if not comparable:
         before, after = without_tokens(before), without_tokens(after)
-    comparison = compare_outcomes(before, after, budgets=_budgets(baseline, candidate))
+    metrics, by_passes = compared_metrics(baseline, candidate)
+    comparison = compare_outcomes(
+        before, after, budgets=_budgets(baseline, candidate), metrics=metrics
+    )
     both = [key for key in before if before[key].count and key in after and after[key].count]
     ends = unknown_ends(before[key] for key in both), unknown_ends(after[key] for key in both)
     decision = None if gate is None else refused(decide(comparison, gate), *ends, gate)
@@ -141,6 +149,7 @@ def compare(
         noise=noise,
         baseline_ends=ends[0],
         candidate_ends=ends[1],
+        by_passes=by_passes,
     )
 
 
@@ -158,6 +167,35 @@ def without_samples_needed(decision: Decision) -> Decision:
     """A decision on greedy runs, which more samples, all copies, could not change."""
     checks = tuple(replace(check, samples_needed=None) for check in decision.checks)
     return replace(decision, checks=checks, samples_needed=None)
+
+
+def compared_metrics(
+    baseline: RunRecord, candidate: RunRecord | None = None
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """By which score each suite is compared, if by one.
+
+    Args:
+        baseline: a run, whose samples may have no scores: a file of lrmtest 0.1 has none.
+        candidate: the other; None for one that has no samples yet and will have all scores.
+
+    Returns:
+        The primary metric of the suites that both runs have it of; and the suites that are
+        compared by what passed although the primary metric of one of the runs is a score.
+    """
+    metrics: dict[str, str] = {}
+    by_passes = []
+    runs = [baseline] if candidate is None else [baseline, candidate]
+    scored = [scored_suites(run.outcomes) for run in runs]
+    asked = [{suite for suite, _ in run.outcomes} for run in runs]
+    for suite in dict.fromkeys(suite for suite, _ in baseline.outcomes):
+        if not all(suite in suites for suites in asked):
+            continue
+        names = {primary_metric(run.manifest, suite) for run in runs}
+        if len(names) == 1 and all(suite in suites for suites in scored):
+            metrics[suite] = names.pop()
+        elif names != {PASS}:
+            by_passes.append(suite)
+    return metrics, tuple(by_passes)
 
 
 def without_tokens(outcomes: Outcomes) -> Outcomes:

@@ -27,7 +27,7 @@ References:
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -50,7 +50,7 @@ class Obstacle:
         claim: the claim that so cannot be decided.
         suite: name of the one suite that it is about; empty when it is about several.
         figure: the baseline's, mean over questions, in [0, 1]: how much there is to lose.
-        passed: the sum of its samples' figures: how many passed.
+        passed: the sum of its samples' figures: how many passed; of scores, their sum.
         questions, samples: the baseline's, in all.
         has_room: False: the baseline may have less than the limit to lose. True: it has enough,
             but too few samples for even the most damaged candidate to be called regressed.
@@ -75,17 +75,21 @@ class Obstacle:
         limit = f"{100 * self.claim.limit:.3g} points"
         if self.claim.what == "pass rate":
             has = f"the baseline passes {self.passed:.4g} of {of_questions}"
+        elif self.claim.what == "score":
+            metric, mean = self.claim.metric, f"{100 * self.figure:.3g} %"
+            questions = f"{of_samples}{self.questions:,} questions{of_suite}"
+            has = f"the baseline's {metric} is {mean} on {questions}"
         else:
-            done = {"truncation": "truncated", "looping": "looped"}[self.claim.what]
+            done = "truncated" if self.claim.what == "truncation" else "looped"
             already = self.samples - self.passed
             has = f"{already:.4g} of {of_questions} are {done} in the baseline"
-        change = "a drop" if self.claim.what == "pass rate" else "a rise"
+        change = "a drop" if self.claim.primary else "a rise"
         if self.has_room:
             why = "with so few samples not even a model that passes nothing is called regressed"
         elif self.figure < self.claim.limit:
             why = f"so {change} of {limit} cannot happen there"
         else:
-            why = f"too few to be sure that {change} of {limit} can happen there"
+            why = f"not enough to be sure that {change} of {limit} can happen there"
         more = ""
         if self.samples_needed is not None:
             more = f" (about {self.samples_needed} samples per question in both runs would do)"
@@ -209,7 +213,10 @@ def _samples_to_see(
     The baseline's further samples are taken to go as those that are there.
     """
     figures = _to_lose(questions)
-    per_question = sum(number for _, number in figures) / len(questions)
+    count = sum(number for _, number in figures)
+    per_question = count / len(questions)
+    if sum(figure * number for figure, number in figures) / count <= claim.limit:
+        return None
 
     def enough(samples: int) -> bool:
         grown = [(figure, number * samples / per_question) for figure, number in figures]
@@ -231,18 +238,19 @@ def _samples_to_see(
 
 def _fails_as_a_whole(claim: Claim) -> bool:
     """Whether the most damaged candidate must be called regressed by this claim."""
-    return claim.what == "pass rate" and claim.suite == ALL_SUITES
+    return claim.primary and claim.suite == ALL_SUITES
 
 
 def _to_lose(questions: Sequence[PairedQuestion]) -> list[tuple[float, float]]:
     """The baseline's samples as (figure, how many), their mean that over questions.
 
-    A figure is 1 for a sample that was not bad, times what makes all questions weigh the same.
+    A figure is 1 for a sample that was not bad, times what makes all questions weigh the same. A
+    score counts as passes with the same mean, which vary more than any scores with that mean do.
     """
     samples = sum(each.baseline_samples for each in questions)
-    figures: Counter[float] = Counter()
+    figures: dict[float, float] = defaultdict(float)
     for each in questions:
         weight = samples / (len(questions) * each.baseline_samples)
         figures[round(weight, 9)] += each.baseline_samples - each.baseline
         figures[0.0] += each.baseline
-    return [(figure, float(number)) for figure, number in figures.items() if number]
+    return [(figure, number) for figure, number in figures.items() if number]

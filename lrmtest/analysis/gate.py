@@ -67,7 +67,7 @@ class Decision:
     Attributes:
         result: ok, regressed, undecided or cannot-tell.
         reasons: why, in words: what regressed, or what keeps it from being decided.
-        checks: every claim; the pass rate of all suites comes first.
+        checks: every claim; the primary metric of all suites comes first.
         samples_needed: per question and run, that would decide; None unless it is undecided and
             more samples would.
         settings: by which it was decided.
@@ -115,11 +115,12 @@ def check(comparison: Comparison, settings: GateSettings) -> tuple[Check, ...]:
             [part.suite for part in comparison.suites],
             settings,
             tokens=comparison.total.tokens is not None,
+            metrics={part.suite: part.metric for part in comparison.suites},
         )
     }
     blocked = obstacles(
         list(tested),
-        lambda claim: parts[claim.suite].change(claim.what).questions,
+        lambda claim: parts[claim.suite].questions_of(claim.what),
         [part.suite for part in comparison.suites],
         settings,
     )
@@ -313,13 +314,14 @@ def _beyond_margin(claim: Claim) -> str:
 
 
 def _name(claim: Claim) -> str:
-    return claim.what if claim.suite == ALL_SUITES else f"{claim.what} of {claim.suite}"
+    figure = claim.metric if claim.what == "score" else claim.what
+    return figure if claim.suite == ALL_SUITES else f"{figure} of {claim.suite}"
 
 
 def _change(check: Check) -> str:
     if not check.worsening:
         return "unchanged"
-    worse, better = ("fell", "rose") if check.claim.what == "pass rate" else ("rose", "fell")
+    worse, better = ("fell", "rose") if check.claim.primary else ("rose", "fell")
     verb = worse if check.worsening > 0 else better
     return f"{verb} by {_amount(check.claim, abs(check.worsening))}"
 

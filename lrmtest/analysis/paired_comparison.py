@@ -15,20 +15,23 @@ from types import MappingProxyType
 from typing import Literal
 
 from lrmtest.analysis.bootstrap import bootstrap
-from lrmtest.analysis.claims import Rate
+from lrmtest.analysis.claims import RateName, What, shared_metric
 from lrmtest.analysis.holm import adjust
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.mean_ratio import PairedTokens, pair_tokens
 from lrmtest.analysis.pairs import PairedQuestion, Pairs, general_interval, pair
 from lrmtest.analysis.summary import ALL_SUITES
-from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome
+from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome, only_scores_of
+from lrmtest.suites.suite import PASS
 
-Bad = Literal["failed", "truncated", "looped"]
+Bad = Literal["failed", "truncated", "looped", "short"]
 """What a sample can be counted as; failed: it did not pass, for whatever reason; truncated: it
-ran out, looped: it did in a provable loop; both whatever its failure class."""
+ran out, looped: it did in a provable loop, both whatever its failure class; short: by how much its
+value (its score, else 1 if it passed) is short of 1."""
 
-BAD: Mapping[Rate, Bad] = {
+BAD: Mapping[RateName, Bad] = {
     "pass rate": "failed",
+    "score": "short",
     "truncation": "truncated",
     "looping": "looped",
 }
@@ -115,6 +118,9 @@ class SuiteComparison:
         questions: how many are compared.
         baseline_samples, candidate_samples: on these.
         failed, truncated, looped: the changes of the three rates.
+        metric: its primary metric; of all suites, the one that they share, else ``score``.
+        score: the change of the primary metric, if that is a score: all that is short of 1. Over
+            all suites, what passed counts 1 in those that have none. None where none has.
         tokens: None when a run has no token counts.
         p_different: two-sided p-value of no change in the pass rate. With one sample per
             question it is that of McNemar's exact test.
@@ -132,14 +138,23 @@ class SuiteComparison:
     tokens: TokenChange | None
     p_different: float
     p_adjusted: float
+    metric: str = PASS
+    score: RateChange | None = None
 
-    def change(self, what: Rate) -> RateChange:
+    def change(self, what: RateName) -> RateChange:
         """The change of one of the rates that a gate makes claims about."""
+        if what == "score":
+            assert self.score is not None
+            return self.score
         return {
             "pass rate": self.failed,
             "truncation": self.truncated,
             "looping": self.looped,
         }[what]
+
+    def questions_of(self, what: What) -> Sequence[PairedQuestion]:
+        """The questions of one of these rates; none of tokens."""
+        return () if what == "tokens" else self.change(what).questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +201,7 @@ def compare_outcomes(
     candidate: Outcomes,
     level: float = 0.95,
     budgets: Budgets = MappingProxyType({}),
+    metrics: Mapping[str, str] | None = None,
 ) -> Comparison:
     """Compare two runs question by question.
 
@@ -194,10 +210,14 @@ def compare_outcomes(
         level: confidence level.
         budgets: for the claims about tokens. One that is not known is taken from the longest
             completion that ran out; where none did, as twice the longest of all.
+        metrics: the primary metric of each suite that is compared by a score, which all its
+            samples have; the others are compared by what passed.
 
     Raises:
         UsageError: `level` is not between 0 and 1.
     """
+    metrics = metrics or {}
+    baseline, candidate = (only_scores_of(each, metrics) for each in (baseline, candidate))
     both: list[_Pair] = []
     missing: list[MissingQuestion] = []
     for key in dict.fromkeys(chain(baseline, candidate)):
@@ -215,7 +235,7 @@ def compare_outcomes(
     adjusted = adjust(raw)
     most = {name: _most_tokens(part, budgets.get(name)) for name, part in by_suite.items()}
     suites = tuple(
-        _compare(name, part, raw[name], adjusted[name], level, most)
+        _compare(name, part, raw[name], adjusted[name], level, most, metrics.get(name, PASS))
         for name, part in by_suite.items()
     )
     if len(suites) == 1:
@@ -223,19 +243,25 @@ def compare_outcomes(
         total = replace(suites[0], suite=ALL_SUITES)
     else:
         p_different = pair(paired(both, "failed")).p_different()
-        total = _compare(ALL_SUITES, both, p_different, p_different, level, most)
+        metric = shared_metric([part.metric for part in suites])
+        total = _compare(ALL_SUITES, both, p_different, p_different, level, most, metric)
     return Comparison(level, suites, total, tuple(missing))
 
 
 def paired(questions: Sequence[_Pair], bad: Bad) -> list[PairedQuestion]:
-    """How often each question was bad in either run."""
+    """How often each question was bad in either run; of scores, how bad."""
+    if bad == "short":
+        return [
+            PairedQuestion.of_values(*([1 - value for value in each.values] for each in pair_))
+            for pair_ in questions
+        ]
     return [
         PairedQuestion(_bad(before, bad), before.count, _bad(after, bad), after.count)
         for before, after in questions
     ]
 
 
-def _bad(question: QuestionOutcome, bad: Bad) -> int:
+def _bad(question: QuestionOutcome, bad: Literal["failed", "truncated", "looped"]) -> int:
     if bad == "failed":
         return question.count - question.passes
     return question.ends("ran-out" if bad == "truncated" else "loop")
@@ -248,6 +274,7 @@ def _compare(
     p_adjusted: float,
     level: float,
     most: Mapping[str, int],
+    metric: str,
 ) -> SuiteComparison:
     change: Callable[[Bad], RateChange] = partial(_rate_change, questions, level=level)
     return SuiteComparison(
@@ -261,6 +288,8 @@ def _compare(
         tokens=_token_change(questions, level, most),
         p_different=p_different,
         p_adjusted=p_adjusted,
+        metric=metric,
+        score=None if metric == PASS else change("short"),
     )
 
 

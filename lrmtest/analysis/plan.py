@@ -15,7 +15,7 @@ Reference:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
@@ -34,7 +34,7 @@ from lrmtest.analysis.detectability import Obstacle, obstacles_to_come, samples_
 from lrmtest.analysis.sequential import SequentialGate
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
-from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, SampleOutcome
+from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, SampleOutcome, only_scores_of
 
 PRIOR_PASSES, PRIOR_FAILURES = 0.6, 0.5
 _SIMULATED_RUNS = 60
@@ -116,8 +116,12 @@ def plan(
     *,
     tokens_per_second: float | None = None,
     greedy: bool = False,
+    metrics: Mapping[str, str] | None = None,
 ) -> SamplePlan:
-    """Plan the pass-rate gate on the baseline's questions.
+    """Plan the gate of the primary metric on the baseline's questions.
+
+    A score counts as passes with the same mean, which vary more: a plan for it asks for rather too
+    many samples.
 
     Costs (tokens, truncation, looping) take their share of alpha into account, but no samples
     of their own: they show earlier.
@@ -127,12 +131,15 @@ def plan(
         settings: margin, mde and error rates.
         tokens_per_second: measured; for the times.
         greedy: the baseline is of temperature 0.
+        metrics: the primary metric of each suite that is compared by a score.
 
     Raises:
         UsageError: the baseline has no verdict, or passes too little to lose margin + mde: what
             a gate would say it cannot tell, whatever the samples.
     """
     settings = settings or GateSettings()
+    metrics = metrics or {}
+    baseline = only_scores_of(baseline, metrics)
     asked = [question for question in baseline.values() if question.count]
     if not asked:
         raise UsageError("the baseline has no verdict to plan from")
@@ -140,8 +147,8 @@ def plan(
     have = len(asked) / sum(1 / question.count for question in asked)
     tested = [
         claim
-        for claim in claims(_suites(asked), settings, tokens=tokens)
-        if claim.what == "pass rate" and not settings.allows(claim)
+        for claim in claims(_suites(asked), settings, tokens=tokens, metrics=metrics)
+        if claim.primary and not settings.allows(claim)
     ]
     now = _obstacles(tested, baseline, settings, max(1, round(have)))
     needed = _samples_needed(tested, asked, settings, settings.look_alpha)
@@ -240,7 +247,8 @@ def _pairs_needed(
 
 
 def _posterior(question: QuestionOutcome) -> tuple[float, float]:
-    return question.passes + PRIOR_PASSES, question.count - question.passes + PRIOR_FAILURES
+    passes = sum(question.values)
+    return passes + PRIOR_PASSES, question.count - passes + PRIOR_FAILURES
 
 
 def _discordance(question: QuestionOutcome) -> float:

@@ -10,8 +10,8 @@ about the suite.
 
 **Evidence.** The candidate's j-th sample of a question is paired with the baseline's j-th, never
 reusing one: a baseline sample used twice would make its luck look like a trend. Each pair's
-worsening, -1, 0 or 1, is bet on (`lrmtest.analysis.betting`), once for "worse by more than the
-margin" and once for "worse by less than margin + mde".
+worsening, -1, 0 or 1, or of scores anything between, is bet on (`lrmtest.analysis.betting`), once
+for "worse by more than the margin" and once for "worse by less than margin + mde".
 
 **Unequal numbers of samples.** The claim is about the mean over all questions, so each counts once
 in every round. If the baseline has four times as many samples of some questions as of others, four
@@ -62,7 +62,13 @@ from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.looks import Look
-from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome, SampleOutcome
+from lrmtest.runs.outcomes import (
+    Outcomes,
+    QuestionKey,
+    QuestionOutcome,
+    SampleOutcome,
+    only_scores_of,
+)
 
 SampleKey = tuple[QuestionKey, int]
 """A question and the index of a sample of it."""
@@ -83,6 +89,7 @@ class SequentialGate:
         budget: the largest number of tokens that a completion can have, in either run.
         settings: margins and error rates.
         seed: draws the order.
+        metrics: the primary metric of each suite that is compared by a score.
 
     Raises:
         UsageError: no question is in the baseline, or questions are missing there and
@@ -98,6 +105,7 @@ class SequentialGate:
         budget: int,
         settings: GateSettings | None = None,
         seed: int = 0,
+        metrics: Mapping[str, str] | None = None,
     ) -> None:
         settings = settings or GateSettings()
         self.settings = replace(settings, look=settings.look.with_looking())
@@ -109,7 +117,8 @@ class SequentialGate:
                 + (f"{len(absent)} of the questions" if known else "any of the questions"),
                 hint="run the baseline on the same questions, or allow missing ones",
             )
-        self._baseline = {key: baseline[key] for key in known}
+        self._metrics = dict(metrics or {})
+        self._baseline = only_scores_of({key: baseline[key] for key in known}, self._metrics)
         self._budget = budget
         self._order = draw_order(self._baseline, samples, seed)
         self._rounds, self._blocks = rounds_of(self._baseline, samples)
@@ -120,7 +129,7 @@ class SequentialGate:
         suites = list(dict.fromkeys(suite for suite, _ in known))
         self._bets = [
             _Bet(claim, self.settings, budget)
-            for claim in claims(suites, self.settings, tokens=tokens)
+            for claim in claims(suites, self.settings, tokens=tokens, metrics=self._metrics)
         ]
         tested = [bet.claim for bet in self._bets]
         self._blocked = obstacles_to_come(tested, self._baseline, samples, self.settings)
@@ -165,7 +174,9 @@ class SequentialGate:
         settings = self.settings if look is None else replace(self.settings, look=look)
         candidate = _collect(self._arrived, set(self._baseline))
         budgets = {suite: self._budget for suite, _ in self._baseline}
-        comparison = compare_outcomes(self._baseline, candidate, budgets=budgets)
+        comparison = compare_outcomes(
+            self._baseline, candidate, budgets=budgets, metrics=self._metrics
+        )
         if not comparison.total.questions:
             return nothing_to_compare(settings)
         if not settings.look.share:
@@ -316,7 +327,7 @@ class _Bet:
         return 1 + worsening if self.claim.what == "tokens" else 1.0
 
     def _figure(self, sample: SampleOutcome) -> float:
-        return sample.tokens if self.claim.what == "tokens" else _is_bad(self.claim, sample)
+        return sample.tokens if self.claim.what == "tokens" else _badness(self.claim, sample)
 
     def _mean_rise(
         self, pairs: Sequence[tuple[SampleOutcome, SampleOutcome]], ratio: float
@@ -330,9 +341,9 @@ class _Bet:
         )
 
 
-def _is_bad(claim: Claim, sample: SampleOutcome) -> bool:
-    if claim.what == "pass rate":
-        return not sample.passed
+def _badness(claim: Claim, sample: SampleOutcome) -> float:
+    if claim.primary:
+        return 1 - sample.value
     return sample.end == ("ran-out" if claim.what == "truncation" else "loop")
 
 

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 from typing import Any
 
+from lrmtest.analysis.compare import compared_metrics
 from lrmtest.analysis.plan import plan
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.cli.output import show
@@ -47,11 +48,13 @@ def _plan(arguments: argparse.Namespace) -> int:
     baseline = load_run(arguments.baseline, arguments.reports_dir / STORE_NAME)
     if arguments.suite is not None:
         baseline = baseline.only_suite(arguments.suite)
+    metrics, _ = compared_metrics(baseline)
     needed = plan(
         baseline.outcomes,
         settings,
         tokens_per_second=arguments.tokens_per_second,
         greedy=baseline.manifest.greedy,
+        metrics=metrics,
     )
     suites = list(dict.fromkeys(suite for suite, _ in baseline.outcomes))
     show(plan_view(needed, baseline.run_id, suites[0] if len(suites) == 1 else ALL_SUITES))

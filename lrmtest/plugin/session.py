@@ -56,6 +56,7 @@ class LrmtestSession:
             self.settings.pass_threshold,
             fresh=self.settings.fresh_run,
             check=not hasattr(config, "workerinput"),
+            notice=self._notice,
         )
 
     @property

@@ -17,6 +17,7 @@ from lrmtest.analysis.noise import ENGINE_NOISE, NOT_MEASURED
 from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
+    compared_by_passes,
     could_tell,
     ends_notes,
     gate_promise,
@@ -76,6 +77,7 @@ def comparison_view(
         notes.append(TOKENS_NOT_COMPARED)
     notes += [one_line(each, 400) for each in greedy_said(compared)]
     notes += ends_notes(compared)
+    notes += [one_line(each, 300) for each in compared_by_passes(compared)]
     parts += [Text(note, style="yellow") for note in notes]
     if compared.early is not None:
         parts += ["", _early_view(compared.early)]
@@ -96,7 +98,10 @@ def _tables(comparison: Comparison) -> list[RenderableType]:
     if len(comparison.suites) == 1:
         rows = rows[:1]
     failures = Widest(_failures(rows, narrow=False), _failures(rows, narrow=True))
-    parts: list[RenderableType] = [_rates(rows), "", failures]
+    parts: list[RenderableType] = [_rates(rows), ""]
+    if any(row.score is not None for row in rows):
+        parts += [_scores(rows), ""]
+    parts.append(failures)
     if any(row.tokens is not None for row in rows):
         parts += ["", Widest(_tokens(rows, narrow=False), _tokens(rows, narrow=True))]
     return [*parts, "", _legend(comparison)]
@@ -114,6 +119,23 @@ def _rates(rows: Sequence[SuiteComparison]) -> Table:
             _change(-change.worsening, change.interval, falling=True),
             p_value(row.p_adjusted),
         )
+    return table
+
+
+def _scores(rows: Sequence[SuiteComparison]) -> Table:
+    """What a gate decides by where it is not the pass rate."""
+    table = _table(("metric", "baseline", "candidate", "change, points", "p"))
+    for row in rows:
+        change = row.score
+        if change is not None:
+            table.add_row(
+                one_line(row.suite, _NAME_LIMIT),
+                one_line(row.metric, 20),
+                percent(1 - change.baseline),
+                percent(1 - change.candidate),
+                points_interval(-change.worsening, -change.interval.high, -change.interval.low),
+                p_value(change.pairs.p_different()),
+            )
     return table
 
 
@@ -192,6 +214,8 @@ def _legend(comparison: Comparison) -> Text:
     sentences = [f"Change: candidate minus baseline {of_interval}, paired by question."]
     adjusted = ", adjusted for the number of suites" if len(comparison.suites) > 1 else ""
     sentences.append(f"p: of no change in the pass rate, two-sided ({method}{adjusted}).")
+    if total.score is not None:
+        sentences.append("Metric: the primary one, by which a gate decides; mean over questions.")
     if total.tokens is not None:
         sentences.append(
             "Ratios: of means with a sign-flip interval, of medians with a bootstrap one."

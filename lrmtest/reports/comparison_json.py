@@ -91,6 +91,8 @@ def _suite(part: SuiteComparison) -> dict[str, Any]:
         "tokens": None if part.tokens is None else _tokens(part.tokens),
         "p_different": part.p_different,
         "p_adjusted": part.p_adjusted,
+        "metric": part.metric,
+        "score": None if part.score is None else _score(part.score),
     }
 
 
@@ -101,6 +103,16 @@ def _change(change: RateChange) -> dict[str, Any]:
         "worsening": change.worsening,
         "interval": _interval(change.interval),
         "general_interval": _interval(change.general_interval),
+    }
+
+
+def _score(change: RateChange) -> dict[str, Any]:
+    """The change of a score: of the score itself, not of what it is short of 1."""
+    return {
+        **_change(change),
+        "baseline": 1 - change.baseline,
+        "candidate": 1 - change.candidate,
+        "p_different": change.pairs.p_different(),
     }
 
 
@@ -133,6 +145,7 @@ def _gate(decision: Decision) -> dict[str, Any]:
             "max_unknown_ends": settings.max_unknown_ends,
             "series": settings.series,
             "look": asdict(settings.look),
+            "allow_cannot_tell": list(settings.allow_cannot_tell),
         },
         "checks": [_check(check) for check in decision.checks],
     }
@@ -141,6 +154,7 @@ def _gate(decision: Decision) -> dict[str, Any]:
 def _check(check: Check) -> dict[str, Any]:
     return {
         "what": check.claim.what,
+        "metric": check.claim.metric if check.claim.primary else None,
         "suite": check.claim.suite,
         "margin": check.claim.margin,
         "mde": check.claim.mde,

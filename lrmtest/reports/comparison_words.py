@@ -29,6 +29,15 @@ def told(difference: Difference) -> str:
     return f"{_TOLD.get(difference.name, difference.name)} differ: {difference.values}"
 
 
+def compared_by_passes(compared: ComparedRuns) -> list[str]:
+    """Which suites are not compared by their primary metric, and why."""
+    return [
+        f"{suite} is compared by what passed: its primary metric is a score that not every sample "
+        "of both runs has"
+        for suite in compared.by_passes
+    ]
+
+
 def in_words(result: GateResult) -> str:
     """A gate's result as people say it."""
     return result.replace("-", " ")
@@ -36,6 +45,8 @@ def in_words(result: GateResult) -> str:
 
 def could_tell(decision: Decision) -> str:
     """What helps a gate that cannot tell."""
+    if not decision.checks:
+        return "what helps: a baseline and a candidate that were asked the same questions"
     blocked = [check for check in decision.checks if check.result == "cannot-tell"]
     ways = ["a smaller --mde, or questions of which the baseline passes more"]
     if any(check.obstacle and check.obstacle.samples_needed for check in blocked):

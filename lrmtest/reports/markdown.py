@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 
 from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.gate import GateResult
-from lrmtest.analysis.paired_comparison import SuiteComparison
+from lrmtest.analysis.paired_comparison import RateChange, SuiteComparison
 from lrmtest.analysis.summary import RunSummary, SuiteSummary
 from lrmtest.grading.verdict import FailureClass
 from lrmtest.reports.classes import shown_classes
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
+    compared_by_passes,
     could_tell,
     ends_notes,
     greedy_said,
@@ -189,6 +190,10 @@ def _comparison(compared: ComparedRuns) -> str:
             rows.append(comparison.total)
         headers = ["suite", "n", "baseline", "candidate", "change, points", "p", "tokens, ratio"]
         parts.append(markdown_table(headers, [_comparison_cells(row) for row in rows], left=1))
+        scored = [_score_cells(row, row.score) for row in rows if row.score is not None]
+        if scored:
+            headers = ["suite", "primary metric", *headers[2:6]]
+            parts.append(markdown_table(headers, scored, left=2))
         kinds = Counter(flip.kind for flip in compared.flips)
         flips = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())
         parts.append(
@@ -203,6 +208,7 @@ def _notes(compared: ComparedRuns) -> list[str]:
     if not compared.tokens_comparable:
         notes.append(TOKENS_NOT_COMPARED)
     notes += ends_notes(compared)
+    notes += [literal(each, 300) for each in compared_by_passes(compared)]
     early = compared.early
     if early is not None:
         notes.append(
@@ -229,6 +235,17 @@ def _comparison_cells(row: SuiteComparison) -> list[str]:
         points_interval(-change.worsening, -change.interval.high, -change.interval.low),
         p_value(row.p_adjusted),
         ratio,
+    ]
+
+
+def _score_cells(row: SuiteComparison, change: RateChange) -> list[str]:
+    return [
+        literal(row.suite, _NAME_LIMIT),
+        literal(row.metric, 40),
+        percent(1 - change.baseline),
+        percent(1 - change.candidate),
+        points_interval(-change.worsening, -change.interval.high, -change.interval.low),
+        p_value(change.pairs.p_different()),
     ]
 
 

@@ -29,6 +29,7 @@ _OF_A_SUITE = {
     "budget": "max_tokens",
     "dataset": "source",
     "grader": "answer_kinds",
+    "metric": "metric",
 }
 
 COMPARED_SETTINGS = (*_OF_A_SUITE, *_OF_THE_RUN, *_OF_THE_MODEL)

@@ -222,6 +222,7 @@ class SuiteSection(Section):
         source: where the questions came from.
         questions: how many were selected.
         answer_kinds: of all its questions, sorted; they say how answers are graded.
+        metric: its primary metric, by which runs are compared.
         tests: the test functions that asked it last, as in test ids.
         options: what pytest was given to ask it so, but for what only chooses or reports.
     """
@@ -232,6 +233,7 @@ class SuiteSection(Section):
     source: Source | None = None
     questions: int | None = None
     answer_kinds: tuple[str, ...] | None = None
+    metric: str | None = None
     tests: tuple[str, ...] | None = None
     options: tuple[str, ...] | None = None
 

@@ -6,7 +6,7 @@ Texts can be megabytes; they stay in the store and are read one at a time. Every
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,8 @@ from lrmtest.runs.outcomes import (
     SampleOutcome,
     outcome_of,
 )
+from lrmtest.suites.registry import SUITES
+from lrmtest.suites.suite import PASS
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,14 @@ class SampleRecord:
 
     @property
     def outcome(self) -> SampleOutcome | None:
-        """How it went; None when the engine failed."""
+        """How it went, but for its score; None when the engine failed."""
+        return self.outcome_by(PASS)
+
+    def outcome_by(self, metric: str) -> SampleOutcome | None:
+        """How it went by its suite's primary metric; None when the engine failed."""
         if self.verdict is not None:
             untold = self.finish_reason == "unknown"
-            return outcome_of(self.verdict, self.tokens, unknown_end=untold)
+            return outcome_of(self.verdict, self.tokens, metric, unknown_end=untold)
         return self.summed_up
 
 
@@ -168,7 +174,9 @@ class RunRecord(RunHead):
     @cached_property
     def outcomes(self) -> Outcomes:
         """How every question went; of a greedy run one sample per question."""
-        return outcomes_of(self.samples, greedy=self.manifest.greedy)
+        suites = dict.fromkeys(sample.place.suite for sample in self.samples)
+        metrics = {suite: primary_metric(self.manifest, suite) for suite in suites}
+        return outcomes_of(self.samples, greedy=self.manifest.greedy, metrics=metrics)
 
     @property
     def suites(self) -> tuple[str, ...]:
@@ -230,7 +238,21 @@ def by_question(records: Iterable[SampleRecord]) -> dict[QuestionKey, list[Sampl
     return found
 
 
-def outcomes_of(records: Iterable[SampleRecord], *, greedy: bool = False) -> Outcomes:
+def primary_metric(manifest: Manifest, suite: str) -> str:
+    """By what a suite's runs are compared: as its manifest says, else as the suite of that name.
+
+    Runs of lrmtest 0.1 say nothing of it, nor do logs of other tools.
+    """
+    known = SUITES.get(suite)
+    return manifest.suite(suite).metric or (PASS if known is None else known.primary)
+
+
+def outcomes_of(
+    records: Iterable[SampleRecord],
+    *,
+    greedy: bool = False,
+    metrics: Mapping[str, str] | None = None,
+) -> Outcomes:
     """Sum records up by question. A question with engine errors only is there, without samples.
 
     Args:
@@ -238,11 +260,12 @@ def outcomes_of(records: Iterable[SampleRecord], *, greedy: bool = False) -> Out
         greedy: the run decoded at temperature 0. Its samples of one question are copies of each
             other, so only the first is kept: counted as independent, they would make chance look
             certain.
+        metrics: the primary metric of each suite; whether a sample passed where it is not there.
     """
     samples: dict[QuestionKey, dict[int, SampleOutcome]] = {}
     for record in records:
         of_question = samples.setdefault(record.place.question, {})
-        outcome = record.outcome
+        outcome = record.outcome_by((metrics or {}).get(record.place.suite, PASS))
         if outcome is not None and not (greedy and of_question):
             of_question[record.place.sample] = outcome
     return {key: QuestionOutcome(*key, part) for key, part in samples.items()}

@@ -15,7 +15,7 @@ from lrmtest.questions.lettered_options import OPTION_LETTERS, lettered
 from lrmtest.questions.question import INTEGER, LABEL, LABELS, OPTION, Question
 from lrmtest.questions.rows import Row, parse_rows
 from lrmtest.questions.sources import build_all
-from lrmtest.suites.suite import Suite
+from lrmtest.suites.suite import PASS, Suite
 
 _HINT = "correct that line; docs/data.md has the format"
 
@@ -28,6 +28,7 @@ def suite_from_jsonl(
     kind: str = "",
     max_tokens: int = 16384,
     grader: Grader | None = None,
+    primary: str = PASS,
 ) -> Suite:
     """A suite whose questions are read from a JSONL file when they are needed.
 
@@ -39,13 +40,15 @@ def suite_from_jsonl(
         max_tokens: the most tokens that one completion may have, reasoning included.
         grader: grades the answers, whatever their kinds; the suite's name is the kind then of
             rows that have none.
+        primary: what runs are compared by: ``pass``, or a figure that the grader gives, see
+            `lrmtest.Suite`.
     """
     kind = kind or ("" if grader is None else name)
 
     def load(_options: DataOptions) -> QuestionSet:
         return questions_from_jsonl(path, suite=name, kind=kind)
 
-    return Suite(name, load, prompt, max_tokens, grader or grade_by_kind)
+    return Suite(name, load, prompt, max_tokens, grader or grade_by_kind, primary=primary)
 
 
 def questions_from_jsonl(path: str | Path, *, suite: str, kind: str = "") -> QuestionSet:

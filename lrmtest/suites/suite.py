@@ -1,4 +1,4 @@
-"""A suite: a named set of questions with its prompt, its token budget and its grader."""
+"""A suite: a named set of questions with its prompt, budget, grader and primary metric."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from lrmtest.grading import Grader, grade_by_kind, grader_for
 from lrmtest.questions import DataOptions, QuestionSet
 from lrmtest.questions.fresh.draft import Family
+
+PASS = "pass"
+"""The primary metric of a suite whose answers are right or wrong: whether a completion passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,10 @@ class Suite:
             answer kind says how.
         family: makes further questions of draws and a difficulty; None for a suite whose
             questions are fixed. With one, ``--property`` can search for a failing question.
+        primary: the primary metric, by which two runs are compared and a gate decides: ``pass``,
+            the share of completions that passed, or the name of a figure in [0, 1] that the
+            grader gives each answer, ``score`` or one of its grade's metrics (``f1``, ...). A
+            completion that ran out of its budget has 0 of it.
     """
 
     name: str
@@ -32,6 +39,7 @@ class Suite:
     max_tokens: int
     grader: Grader = field(default=grade_by_kind, repr=False)
     family: Family | None = field(default=None, repr=False)
+    primary: str = PASS
 
     def grader_for(self, kind: str) -> Grader:
         """What grades the suite's questions of an answer kind.

@@ -83,7 +83,9 @@ def test_what_is_worse_for_certain_is_regressed_even_near_the_floor():
 def test_too_few_to_be_sure_says_how_many_would_do():
     found = obstacle(of(5, 40))
     assert not found.has_room
-    assert "5 of 40 of s, too few to be sure that a drop of 10 points can happen" in found.words()
+    assert (
+        "5 of 40 of s, not enough to be sure that a drop of 10 points can happen" in found.words()
+    )
     needed = found.samples_needed
     more = passed(*[needed] * 5, *[0] * 35, samples=needed)
     assert obstacle(more, samples=needed) is None

@@ -230,3 +230,16 @@ def test_several_models_take_the_worst_decision(pytester, gated):
         result = pytester.runpytest_inprocess(*models, "--baseline", "base.json", "--gate", *WIDE)
     assert result.ret == REGRESSED
     result.stdout.fnmatch_lines(["gate: OK", "gate: REGRESSED"])
+
+
+@pytest.mark.parametrize("options", [(), ("--early-stop",)])
+def test_what_cannot_be_told_is_said_before_anything_is_generated(gated, options):
+    result = gated(*WIDE, *options, "-q", baseline=wrong)
+    lines = result.stdout.lines
+    said = [
+        i for i, line in enumerate(lines) if "the gate cannot tell: the baseline passes" in line
+    ]
+    tested = [i for i, line in enumerate(lines) if "[100%]" in line]
+    assert said[0] < tested[0]
+    assert "0 of 12 of sums" in "".join(lines[said[0] : said[0] + 2])
+    assert result.asked == 12

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from dataclasses import replace
@@ -14,6 +15,7 @@ from lrmtest.analysis.compare import EarlyStop, compare
 from lrmtest.errors import UsageError
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.reports.comparison_json import comparison_document
+from lrmtest.reports.markdown import markdown_report
 from lrmtest.reports.terminal import render
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
@@ -127,15 +129,69 @@ def test_an_undecided_gate_says_what_would_decide():
 
 
 def test_missing_questions_are_named():
-    before, after = a_run("a-1", ["p"] * 5), a_run("b-1", ["p"] * 3)
-    text = shown(compare(before, after, gate=GateSettings(mde=0.9)))
+    before, after = a_run("a-1", ["p"] * 11), a_run("b-1", ["p"] * 9)
+    text = shown(compare(before, after, gate=GateSettings(mde=0.5)))
     assert (
-        "2 questions of the baseline without a verdict in the candidate: aime q3, aime q4" in text
+        "2 questions of the baseline without a verdict in the candidate: aime q9, aime q10" in text
     )
     assert "gate: UNDECIDED" in text
     assert "gate: OK" in shown(
-        compare(before, after, gate=GateSettings(mde=0.9, allow_missing=True))
+        compare(before, after, gate=GateSettings(mde=0.5, allow_missing=True))
     )
+
+
+def test_a_gate_that_cannot_tell_says_why_and_what_helps():
+    floor = a_run("f-1", ["w"] * 20, suite="musique")
+    before = merged(a_run("a-1", ["p"] * 30), floor)
+    after = merged(a_run("b-1", ["p"] * 30), floor)
+    compared = compare(before, after, gate=GateSettings())
+    flat = " ".join(shown(compared).split())
+    assert "gate: CANNOT TELL" in flat
+    assert "the baseline passes 0 of 20 of musique, so a drop of 10 points cannot happen" in flat
+    assert "--allow-cannot-tell musique" in flat
+    assert "--allow-cannot-tell musique" in html.unescape(markdown_report([], [compared]))
+    allowed = GateSettings(allow_cannot_tell=("musique",))
+    assert "gate: OK" in shown(compare(before, after, gate=allowed))
+
+
+def test_a_score_is_shown_beside_the_pass_rate():
+    def scored(run_id, scores):
+        outcomes = {
+            ("own", f"q{n}"): QuestionOutcome(
+                "own", f"q{n}", {0: SampleOutcome("wrong", 5, "", score)}
+            )
+            for n, score in enumerate(scores)
+        }
+        return run_of(run_id, outcomes, manifest={"suites": {"own": {"metric": "f1"}}})
+
+    compared = compare(scored("a-1", [0.5] * 30), scored("b-1", [0.2] * 30), gate=GateSettings())
+    text = shown(compared)
+    assert re.search(r"own +f1 +50\.0 % +20\.0 % +-30\.0 \[", text)
+    assert "f1: fell by 30 points" in text
+    figures = comparison_document(compared)
+    assert figures["total"]["metric"] == "f1"
+    score = figures["suites"][0]["score"]
+    assert (score["baseline"], score["candidate"]) == (pytest.approx(0.5), pytest.approx(0.2))
+    assert score["worsening"] == pytest.approx(0.3)
+    assert figures["gate"]["checks"][0]["metric"] == "f1"
+    assert "| own | f1 | 50.0 % | 20.0 % |" in html.unescape(markdown_report([], [compared]))
+
+
+def test_a_baseline_without_scores_is_compared_by_what_passed():
+    manifest = {"suites": {"own": {"metric": "f1"}}}
+    outcome = SampleOutcome(None, 5)
+    old = {("own", f"q{n}"): QuestionOutcome("own", f"q{n}", {0: outcome}) for n in range(30)}
+    new = {key: QuestionOutcome(*key, {0: replace(outcome, score=0.1)}) for key in old}
+    compared = compare(
+        run_of("a-1", old, manifest=manifest),
+        run_of("b-1", new, manifest=manifest),
+        gate=GateSettings(),
+    )
+    assert compared.by_passes == ("own",)
+    assert compared.comparison.total.score is None
+    assert compared.decision.result == "ok"
+    assert "own is compared by what passed" in shown(compared)
+    assert "own is compared by what passed" in html.unescape(markdown_report([], [compared]))
 
 
 def test_nothing_in_common_is_no_table():

@@ -48,6 +48,7 @@ samples = st.builds(
     tokens=st.integers(0, 10**7),
     answer=st.text(string.hexdigits, max_size=12),
     end=st.sampled_from(ENDS),
+    score=st.none() | st.floats(0, 1),
 )
 questions = st.builds(
     QuestionOutcome,
@@ -106,6 +107,29 @@ def test_a_question_is_a_line(baseline):
     begun = lines.index('"questions": [')
     parsed = [json.loads(line.rstrip(",")) for line in lines[begun + 1 : -2] if line]
     assert [(line["suite"], line["id"]) for line in parsed] == sorted(baseline.outcomes)
+
+
+SCORED = SMALL.__class__(
+    **{
+        **vars(SMALL),
+        "samples": tuple(
+            replace(sample, summed_up=replace(sample.summed_up, score=0.25))
+            for sample in SMALL.samples
+        ),
+    }
+)
+
+
+def test_a_suite_without_scores_has_none_in_its_file():
+    assert "scores" not in baseline_text(SMALL)
+    assert '"scores": [0.25]' in baseline_text(SCORED)
+
+
+@pytest.mark.parametrize("scores", ["0.25", "[]", "[2]", "[true]", '["high"]', "[0.1, 0.2]"])
+def test_scores_that_are_none_are_refused(scores):
+    text = baseline_text(SCORED).replace('"scores": [0.25]', f'"scores": {scores}', 1)
+    with pytest.raises(DataError, match=r"b\.json: question 1 \(sums q0\): .*score"):
+        parse_baseline(text, "b.json")
 
 
 def test_the_order_of_the_questions_does_not_change_the_file():

@@ -35,6 +35,7 @@ MANIFEST = {
             "questions": 12,
             "source": {"kind": "inline", "name": "sums.jsonl", "revision": "", "sha256": "b" * 64},
             "answer_kinds": ["integer"],
+            "metric": "pass",
         }
     },
 }
@@ -45,6 +46,7 @@ CHANGES = {
     "budget": ((*SUMS, "max_tokens"), 128),
     "dataset": ((*SUMS, "source", "sha256"), "d" * 64),
     "grader": ((*SUMS, "answer_kinds"), ["label"]),
+    "metric": ((*SUMS, "metric"), "f1"),
     "temperature": (("temperature",), 0.0),
     "top-p": (("top_p",), 1.0),
     "system-prompt": (("model", "system_prompt"), "think hard"),

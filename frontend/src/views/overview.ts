@@ -6,7 +6,7 @@ import { count, counted, interval, moment, percent, points, pointsInterval, pVal
 import { ALL, type Change, type ComparedSuite, type Comparison, type Report, type Run } from "../types";
 import { outcomeBar, outcomeLegend, rateStrip } from "./outcomes";
 
-const WORDS = { ok: "OK", regressed: "Regressed", undecided: "Undecided" };
+const WORDS = { ok: "OK", regressed: "Regressed", undecided: "Undecided", "cannot-tell": "Cannot tell" };
 const FEW = 2;
 const FLIPS = ["broken", "fixed", "flaky"];
 
@@ -32,6 +32,8 @@ function headline(report: Report): string {
     return `${names(regressed)} regressed against ${baseline}`;
   }
   const undecided = decided.filter((one) => one.figures.gate?.outcome === "undecided");
+  const blind = decided.filter((one) => one.figures.gate?.outcome === "cannot-tell");
+  if (blind.length) return `A drop could not have been seen for ${names(blind)}`;
   if (undecided.length) return `Not decided for ${names(undecided)}`;
   if (decided.length) return `${names(decided)}: no worse than ${baseline}`;
   const [only] = report.runs;
@@ -103,6 +105,7 @@ function decision(report: Report, one: Comparison): HTMLElement {
         h("span", { class: "quiet" }, ` ${pointsInterval(-(change.interval.high ?? 1), -(change.interval.low ?? -1))} on ${counted(total.questions, "question")}`),
       ),
       h("p", { class: "quiet" }, `${percent(1 - change.baseline)} \u2192 ${percent(1 - change.candidate)}${total.tokens ? `, tokens \u00d7 ${ratio(total.tokens.ratio)}` : ""}`),
+      total.score !== null && h("p", {}, `${total.metric}: ${percent(total.score.baseline)} \u2192 ${percent(total.score.candidate)}, ${points(-total.score.worsening)} points ${pointsInterval(-(total.score.interval.high ?? 1), -(total.score.interval.low ?? -1))}`),
     );
   }
   if (gate) {

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lrmtest.analysis.compare import ComparedRuns, compare
+from lrmtest.analysis.claims import GateSettings, claims
+from lrmtest.analysis.compare import ComparedRuns, compare, compared_metrics
+from lrmtest.analysis.detectability import obstacles_to_come
 from lrmtest.analysis.gate import Decision
 from lrmtest.analysis.sequential import order_identity
 from lrmtest.errors import UsageError
 from lrmtest.options.gate import ComparisonOptions
 from lrmtest.plugin.gating.early_stop import EarlyStopping
 from lrmtest.plugin.generation.protocol import GenerationPlan
+from lrmtest.progress import Tell, silent
 from lrmtest.runs.differences import differences, refuse_differences
 from lrmtest.runs.looks import (
     Look,
@@ -22,11 +25,42 @@ from lrmtest.runs.looks import (
     take_look,
     test_of,
 )
-from lrmtest.runs.manifest import LooksSection
+from lrmtest.runs.manifest import LooksSection, Manifest
+from lrmtest.runs.outcomes import only_scores_of
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import is_file, load_run
 from lrmtest.runs.run import continued_run
 from lrmtest.runs.store import Store
+
+
+def cannot_tell_of(baseline: RunRecord, candidate: Manifest, gate: GateSettings) -> list[str]:
+    """What a gate will say it cannot tell, whatever the candidate answers, in words.
+
+    Args:
+        baseline: the run to be compared with.
+        candidate: the other's manifest: the suites that it asks, and its samples.
+        gate: the gate's settings.
+    """
+    metrics, _ = compared_metrics(baseline)
+    outcomes = only_scores_of(
+        {
+            key: question
+            for key, question in baseline.outcomes.items()
+            if question.suite in candidate.suites and question.count
+        },
+        metrics,
+    )
+    suites = list(dict.fromkeys(question.suite for question in outcomes.values()))
+    if not suites:
+        return []
+    samples = 1 if candidate.greedy else max(candidate.suite(name).samples or 1 for name in suites)
+    tokens = any(question.tokens for question in outcomes.values())
+    tested = [
+        claim
+        for claim in claims(suites, gate, tokens=tokens, metrics=metrics)
+        if claim.primary and not gate.allows(claim)
+    ]
+    return [each.words() for each in obstacles_to_come(tested, outcomes, samples, gate).values()]
 
 
 class Comparisons:
@@ -39,6 +73,7 @@ class Comparisons:
         threshold: share of a question's samples that must be correct for it to pass.
         fresh: runs are begun anew.
         check: look the baseline up now, so that a mistake is told before anything is fetched.
+        notice: prints one line that must be seen.
 
     Attributes:
         results: what was compared, once the session has ended.
@@ -58,7 +93,9 @@ class Comparisons:
         *,
         fresh: bool,
         check: bool,
+        notice: Tell = silent,
     ) -> None:
+        self._notice = notice
         self.options = options
         self._fresh = fresh
         self._store = store
@@ -87,6 +124,8 @@ class Comparisons:
         Returns:
             What may end the generation early; None to generate everything.
 
+        What a gate will not be able to tell is said now, before hours are spent on it.
+
         Raises:
             UsageError: settings differ that may not, or there is no such run.
         """
@@ -97,6 +136,9 @@ class Comparisons:
         found = differences(baseline.manifest, plan.manifest)
         refuse_differences(found, options.allowed, baseline.run_id)
         self._baselines[name] = baseline
+        if options.gate is not None:
+            for why in cannot_tell_of(baseline, plan.manifest, options.gate):
+                self._notice(f"{name}: the gate {why}")
         if not options.early_stop or not plan.requests:
             return None
         assert options.gate is not None

@@ -10,6 +10,7 @@ from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import (
     ComparedRuns,
     EarlyStop,
+    compared_metrics,
     without_samples_needed,
     without_tokens,
 )
@@ -23,8 +24,9 @@ from lrmtest.models.engines.base import Request
 from lrmtest.plugin.generation.protocol import GenerationPlan
 from lrmtest.questions.place import Place
 from lrmtest.runs.looks import Look
-from lrmtest.runs.outcomes import SampleOutcome
-from lrmtest.runs.records import RunRecord, SampleRecord
+from lrmtest.runs.outcomes import SampleOutcome, score_of
+from lrmtest.runs.records import RunRecord, SampleRecord, primary_metric
+from lrmtest.suites.suite import PASS
 
 
 class EarlyStopping:
@@ -48,6 +50,9 @@ class EarlyStopping:
             self._baseline = without_tokens(self._baseline)
         self._refuse_unselected(settings)
         suites = plan.manifest.suites
+        own = {name: primary_metric(plan.manifest, name) for name in suites}
+        scored, _ = compared_metrics(baseline)
+        self._metrics = {name: metric for name, metric in scored.items() if own.get(name) == metric}
         samples = max(suite.samples or 0 for suite in suites.values())
         budgets = [
             suite.max_tokens or 0
@@ -63,6 +68,7 @@ class EarlyStopping:
             budget=max(budgets),
             settings=settings,
             seed=plan.manifest.seed or 0,
+            metrics=self._metrics,
         )
         self._turns = {sample: turn for turn, sample in enumerate(self._gate.order)}
         self._samples = {request.key: request.place for request in plan.requests}
@@ -126,7 +132,7 @@ class EarlyStopping:
 
     def _outcome(self, sample: SampleKey) -> SampleOutcome | None:
         record = self._records.get(sample)
-        return None if record is None else record.outcome
+        return None if record is None else record.outcome_by(self._metrics.get(sample[0][0], PASS))
 
     def _graded(self, place: Place, completion: Completion) -> SampleRecord:
         question = self._questions[place.question]
@@ -143,6 +149,13 @@ class EarlyStopping:
                 f"{type(error).__name__}: {error}",
                 hint="a grader must not raise; run the test without --early-stop to see where",
             ) from error
+        metric = self._metrics.get(place.suite, PASS)
+        if metric != PASS and score_of(verdict, metric) is None:
+            raise UsageError(
+                f"the grader of suite {place.suite!r} gave question {place.question_id} no "
+                f"{metric!r}, which is the suite's primary metric",
+                hint="every grade needs it among its metrics, that of an answer without one, too",
+            )
         return SampleRecord.of(spec.name, place, completion, verdict, reused=False)
 
     def _refuse_unselected(self, settings: GateSettings) -> None:

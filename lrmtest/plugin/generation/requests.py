@@ -107,6 +107,7 @@ class Requests:
                         part[0].suite, {question.kind for question in part[0].loaded.questions}
                     )
                 ),
+                metric=part[0].suite.primary,
                 tests=tuple(dict.fromkeys(one.test for one in part if one.test)),
                 options=masked_arguments(
                     ("--model", self._spec.given, *self._settings.repeat_arguments)

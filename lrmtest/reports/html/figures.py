@@ -17,7 +17,13 @@ from lrmtest.analysis.front import pareto_front
 from lrmtest.analysis.lengths import lengths
 from lrmtest.analysis.summary import ALL_SUITES, Rate, RunSummary, SuiteSummary, summarize
 from lrmtest.reports.comparison_json import comparison_document
-from lrmtest.reports.comparison_words import TOKENS_NOT_COMPARED, ends_notes, run_ends, told
+from lrmtest.reports.comparison_words import (
+    TOKENS_NOT_COMPARED,
+    compared_by_passes,
+    ends_notes,
+    run_ends,
+    told,
+)
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
 from lrmtest.reports.html.table import NAME, flip_counts, results_of, table
@@ -171,6 +177,7 @@ def _comparison(index: int, compared: ComparedRuns) -> dict[str, Any]:
             *(f"allowed to differ: {one_line(str(each), 300)}" for each in compared.differences),
             *(() if compared.tokens_comparable else (TOKENS_NOT_COMPARED,)),
             *ends_notes(compared),
+            *(one_line(each, 300) for each in compared_by_passes(compared)),
         ],
         "figures": _shown(figures),
         "flip_counts": {**counts, ALL_SUITES: total},

@@ -25,6 +25,7 @@ Where the class does not say how it ended, that stands behind it: ``unclosed:ran
 ``unknown_ends`` of a question, where it is there, has the indices of the samples of which nothing
 says how they ended; all others are known to have ended so, or were written by a lrmtest that did
 not ask.
+Questions of a suite that is compared by a score have ``scores``, too: in [0, 1], one per sample.
 """
 
 from __future__ import annotations
@@ -110,8 +111,16 @@ def _question_line(question: QuestionOutcome) -> str:
         "passes": question.passes,
         "samples": samples,
     }
+    scores = [
+        sample.score if sample is not None else None
+        for sample in map(question.samples.get, range(len(samples)))
+    ]
+    if scores.count(None) < len(scores):
+        line["scores"] = scores
     untold = [index for index, sample in sorted(question.samples.items()) if sample.unknown_end]
-    return json.dumps(line | ({"unknown_ends": untold} if untold else {}))
+    if untold:
+        line["unknown_ends"] = untold
+    return json.dumps(line)
 
 
 def read_baseline(path: Path) -> RunRecord:
@@ -199,9 +208,11 @@ def _question(raw: Any, place: str) -> QuestionOutcome:
     suite, question_id = fields.get("suite", str), fields.get("id", str)
     place = f"{place} ({suite} {question_id})"
     fields = _Fields(raw, place)
+    listed = fields.get("samples", list)
+    scores = _scores(raw.get("scores"), len(listed), place)
     samples = {
-        index: _sample(sample, f"{place}: sample {index}")
-        for index, sample in enumerate(fields.get("samples", list))
+        index: replace(_sample(sample, f"{place}: sample {index}"), score=scores[index])
+        for index, sample in enumerate(listed)
         if sample is not None
     }
     untold = fields.get("unknown_ends", list) if "unknown_ends" in raw else []
@@ -224,6 +235,19 @@ def _question(raw: Any, place: str) -> QuestionOutcome:
 def _result(sample: SampleOutcome) -> str:
     told = sample.failure or _PASS
     return told if sample.end == usual_end(sample.failure) else f"{told}:{sample.end}"
+
+
+def _scores(raw: Any, samples: int, place: str) -> list[float | None]:
+    """The scores of a question's samples; older files have none."""
+    if raw is None:
+        return [None] * samples
+    if not isinstance(raw, list) or len(raw) != samples:
+        raise DataError(f"{place}: field 'scores' is not one for each sample", hint=_HINT)
+    for score in raw:
+        number = isinstance(score, int | float) and not isinstance(score, bool)
+        if score is not None and not (number and 0 <= score <= 1):
+            raise DataError(f"{place}: the score {str(score)[:40]} is not in [0, 1]", hint=_HINT)
+    return raw
 
 
 def _sample(raw: Any, place: str) -> SampleOutcome:

@@ -1,0 +1,195 @@
+"""Floors and ceilings: what the gate says where a drop could not be seen.
+
+Baselines with true pass rates from 0 to 100 %, of alike and of mixed questions. The candidate is
+the same model, one that has lost everything, or one that is worse by the mde, as far as there is so
+much to lose. The gate is lrmtest's own, of the pass rate alone, fixed and sequential.
+
+Stated: a collapsed model, and one that is worse by the mde, is called ok with probability 1 - power
+at most, whatever the baseline's rate; one that is the same is called regressed with probability
+alpha at most.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
+from math import sqrt
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate import GateResult, check, conclude
+from lrmtest.analysis.intervals import Interval
+from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
+from lrmtest.analysis.pairs import PairedQuestion, pair
+from lrmtest.analysis.sequential import SequentialGate
+from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, SampleOutcome
+
+RATES = (0.0, 0.02, 0.05, 0.1, 0.12, 0.2, 0.95, 1.0)
+POINTS = ((30, 1), (100, 1), (30, 4))
+SETTINGS = GateSettings(rate_margin=None, token_margin=None)
+RESULTS: tuple[GateResult, ...] = ("ok", "regressed", "undecided", "cannot-tell")
+SEQUENTIAL = (0.05, 0.12, 0.95)
+"""Rates at which the sequential gate is simulated, with a tenth of the runs: it is slow."""
+
+Model = Callable[[np.ndarray], np.ndarray]
+"""The candidate's pass probabilities from the baseline's."""
+_NO_INTERVAL = Interval(-1.0, 1.0, 0.95, "none")
+
+
+def report(console: Console, runs: int, seed: int) -> None:
+    """Simulate, and print the shares of every result.
+
+    Args:
+        console: where.
+        runs: simulated pairs of runs for each row.
+        seed: of the simulation.
+    """
+    models: Mapping[str, Model] = {"same": np.copy, "collapsed": np.zeros_like, "worse": _worse}
+    for kind, mixed in (("alike", False), ("mixed: Beta(r, 1 - r)", True)):
+        table = Table(
+            title=f"Floors and ceilings, questions {kind}: results of the fixed gate in %, "
+            f"{runs:,} simulated pairs of runs a row; mde {100 * SETTINGS.mde:g} points, power "
+            f"{100 * SETTINGS.power:g} %; simulation error of 20 %: "
+            f"{100 * sqrt(0.16 / runs):.1f} points"
+        )
+        for column in (
+            "true rate",
+            "questions x samples",
+            *(f"{name}: ok / regressed / undecided / cannot tell" for name in models),
+        ):
+            table.add_column(column, justify="right")
+        for rate in RATES:
+            for n, k in POINTS:
+                shares = {
+                    name: _shares(rate, n, k, model, mixed, runs, np.random.default_rng(seed))
+                    for name, model in models.items()
+                }
+                flag = " <- ok too often" if _too_often(shares, rate, runs) else ""
+                cells = [
+                    " / ".join(f"{100 * share:.1f}" for share in part) for part in shares.values()
+                ]
+                table.add_row(f"{100 * rate:g} %", f"{n} x {k}{flag}", *cells)
+        console.print(table)
+    few = max(20, runs // 10)
+    table = Table(title=f"The sequential gate, questions alike, {few:,} simulated pairs a row")
+    for column in ("true rate", "questions x samples", *models):
+        table.add_column(column, justify="right")
+    for rate in SEQUENTIAL:
+        for n, k in ((30, 1), (30, 4)):
+            cells = []
+            for model in models.values():
+                found = _sequential(rate, n, k, model, few, np.random.default_rng(seed))
+                cells.append(" / ".join(f"{100 * found[result] / few:.0f}" for result in RESULTS))
+            table.add_row(f"{100 * rate:g} %", f"{n} x {k}", *cells)
+    console.print(table)
+
+
+def _worse(p: np.ndarray) -> np.ndarray:
+    """Worse by the mde on average over questions, or with nothing left."""
+    mean = p.mean(axis=-1, keepdims=True)
+    kept = np.divide(mean - SETTINGS.mde, mean, out=np.zeros_like(mean), where=mean > 0)
+    return p * np.clip(kept, 0, 1)
+
+
+def _probabilities(rate: float, n: int, mixed: bool, random: np.random.Generator) -> np.ndarray:
+    if not mixed or rate in (0, 1):
+        return np.full(n, rate)
+    drawn = random.beta(rate, 1 - rate, n)
+    # The mean over the questions is the true rate: it is these questions that the claim is about.
+    power = _exponent(drawn, rate)
+    return drawn**power
+
+
+def _exponent(p: np.ndarray, rate: float) -> float:
+    low, high = 1e-3, 1e3
+    for _ in range(60):
+        middle = sqrt(low * high)
+        low, high = (middle, high) if (p**middle).mean() > rate else (low, middle)
+    return sqrt(low * high)
+
+
+def _shares(
+    rate: float, n: int, k: int, model: Model, mixed: bool, runs: int, random: np.random.Generator
+) -> list[float]:
+    found: Counter[GateResult] = Counter()
+    for _ in range(runs):
+        p = _probabilities(rate, n, mixed, random)
+        before, after = random.binomial(k, p), random.binomial(k, model(p))
+        alike = Counter(zip(before.tolist(), after.tolist(), strict=True))
+        found[_fixed(tuple(sorted(alike.items())), k)] += 1
+    return [found[result] / runs for result in RESULTS]
+
+
+@lru_cache(maxsize=1 << 16)
+def _fixed(alike: tuple[tuple[tuple[int, int], int], ...], k: int) -> GateResult:
+    """The fixed gate's result; passes of baseline and candidate, of how many questions."""
+    questions = [
+        PairedQuestion(k - before, k, k - after, k)
+        for (before, after), number in alike
+        for _ in range(number)
+    ]
+    change = RateChange("failed", 0.0, 0.0, questions, pair(questions), _NO_INTERVAL, _NO_INTERVAL)
+    suite = partial(
+        SuiteComparison,
+        questions=len(questions),
+        baseline_samples=k * len(questions),
+        candidate_samples=k * len(questions),
+        failed=change,
+        truncated=change,
+        looped=change,
+        tokens=None,
+        p_different=1.0,
+        p_adjusted=1.0,
+    )
+    comparison = Comparison(0.95, (suite("simulated"),), suite(ALL_SUITES), ())
+    return conclude(check(comparison, SETTINGS), (), SETTINGS).result
+
+
+def _sequential(
+    rate: float, n: int, k: int, model: Model, runs: int, random: np.random.Generator
+) -> Counter[GateResult]:
+    found: Counter[GateResult] = Counter()
+    for number in range(runs):
+        p = _probabilities(rate, n, False, random)
+        before, after = _run(p, k, random), _run(model(p), k, random)
+        gate = SequentialGate(
+            before, list(before), samples=k, budget=1, settings=SETTINGS, seed=number
+        )
+        for key, sample in gate.order:
+            gate.update(key, sample, after[key].samples[sample])
+        found[gate.finish().result] += 1
+    return found
+
+
+def _run(p: np.ndarray, k: int, random: np.random.Generator) -> Outcomes:
+    passed = random.random((len(p), k)) < p[:, None]
+    return {
+        ("simulated", str(i)): QuestionOutcome(
+            "simulated",
+            str(i),
+            {j: SampleOutcome(None if good else "wrong") for j, good in enumerate(row)},
+        )
+        for i, row in enumerate(passed)
+    }
+
+
+def _too_often(shares: Mapping[str, list[float]], rate: float, runs: int) -> bool:
+    """Whether a stated rate is exceeded by more than three simulation errors."""
+    alpha, beta = SETTINGS.alpha, 1 - SETTINGS.power
+    allowed_ok = beta + 3 * sqrt(beta * (1 - beta) / runs)
+    allowed_regressed = alpha + 3 * sqrt(alpha * (1 - alpha) / runs)
+    # A model without anything to lose is the same when it has lost it.
+    damaged = ("collapsed", "worse")
+    return (
+        any(shares[name][0] > allowed_ok for name in damaged)
+        or shares["same"][1] > allowed_regressed
+    )
+
+
+if __name__ == "__main__":
+    report(Console(width=160), 300, 1)
