@@ -13,13 +13,14 @@ from lrmtest.analysis.compare import ComparedRuns, EarlyStop
 from lrmtest.analysis.flips import FLIP_KINDS, FlipKind
 from lrmtest.analysis.gate import Decision
 from lrmtest.analysis.intervals import Interval
-from lrmtest.analysis.noise import ENGINE_NOISE, NOT_MEASURED
 from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
+    change_said,
     gate_promise,
     given_said,
     greedy_said,
+    interval_said,
     look_said,
     told,
     would_decide,
@@ -31,8 +32,6 @@ from lrmtest.reports.numbers import (
     counted,
     p_value,
     percent,
-    points,
-    points_interval,
 )
 from lrmtest.reports.tables import Widest, open_table
 from lrmtest.runs.outcomes import QuestionKey
@@ -100,7 +99,7 @@ def _rates(rows: Sequence[SuiteComparison]) -> Table:
             _asked(row),
             percent(1 - change.baseline),
             percent(1 - change.candidate),
-            _change(-change.worsening, change.interval, falling=True),
+            change_said(-change.worsening, change.interval, falling=True),
             p_value(row.p_adjusted),
         )
     return table
@@ -117,15 +116,7 @@ def _failures(rows: Sequence[SuiteComparison], *, narrow: bool) -> Table:
 
 def _failure(change: RateChange, separator: str) -> str:
     rates = f"{percent(change.baseline)} -> {percent(change.candidate)}"
-    return f"{rates}{separator}{_change(change.worsening, change.interval)}"
-
-
-def _change(change: float, interval: Interval, *, falling: bool = False) -> str:
-    """A change in points with its interval, where that is known."""
-    if interval.method == NOT_MEASURED:
-        return points(change)
-    low, high = interval.low, interval.high
-    return points_interval(change, *((-high, -low) if falling else (low, high)))
+    return f"{rates}{separator}{change_said(change.worsening, change.interval)}"
 
 
 def _tokens(rows: Sequence[SuiteComparison], *, narrow: bool) -> Table:
@@ -173,12 +164,10 @@ def _legend(comparison: Comparison) -> Text:
     total = comparison.total
     single = total.baseline_samples == total.candidate_samples == total.questions
     method = "McNemar's exact test" if single else "paired by sample, Gaffke's method"
-    level = f"{100 * comparison.level:g} %"
-    of_interval = {
-        ENGINE_NOISE: f"[{level} interval of the engine's noise alone]",
-        NOT_MEASURED: "without an interval, the engine's noise not being known",
-    }.get(total.failed.interval.method, f"[{level} interval on these questions]")
-    sentences = [f"Change: candidate minus baseline {of_interval}, paired by question."]
+    sentences = [
+        f"Change: candidate minus baseline {interval_said(total.failed.interval)}, paired by "
+        "question."
+    ]
     adjusted = ", adjusted for the number of suites" if len(comparison.suites) > 1 else ""
     sentences.append(f"p: of no change in the pass rate, two-sided ({method}{adjusted}).")
     if total.tokens is not None:

@@ -6,7 +6,9 @@ from lrmtest.analysis.baseline_chance import GivenBaseline
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.gate import Decision
-from lrmtest.reports.numbers import counted
+from lrmtest.analysis.intervals import Interval
+from lrmtest.analysis.noise import ENGINE_NOISE, NOT_MEASURED
+from lrmtest.reports.numbers import counted, points, points_interval
 from lrmtest.runs.differences import Difference
 from lrmtest.runs.manifest import NoiseSection
 
@@ -108,6 +110,30 @@ def greedy_said(compared: ComparedRuns) -> list[str]:
             known = f"{run.model}: {noise_said(noise)}"
         lines.append(f"engine's noise of {known}")
     return list(dict.fromkeys(lines))
+
+
+def change_said(change: float, interval: Interval, *, falling: bool = False) -> str:
+    """A change in points with its interval, where that is known.
+
+    Args:
+        change: as it is to be shown.
+        interval: for the change, or for what it is the opposite of.
+        falling: the latter.
+    """
+    if interval.method == NOT_MEASURED:
+        return points(change)
+    low, high = interval.low, interval.high
+    return points_interval(change, *((-high, -low) if falling else (low, high)))
+
+
+def interval_said(interval: Interval) -> str:
+    """What the interval of a change is for."""
+    if interval.method == NOT_MEASURED:
+        return "(no interval: the engine's noise was not measured)"
+    level = f"{100 * interval.level:g} % interval"
+    if interval.method == ENGINE_NOISE:
+        return f"[{level} of the engine's noise alone]"
+    return f"[{level} on these questions]"
 
 
 def share(value: float) -> str:

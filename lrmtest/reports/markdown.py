@@ -17,7 +17,9 @@ from lrmtest.analysis.summary import RunSummary, SuiteSummary
 from lrmtest.grading.verdict import FAILURE_CLASSES
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
+    change_said,
     greedy_said,
+    interval_said,
     look_said,
     told,
     would_decide,
@@ -31,7 +33,6 @@ from lrmtest.reports.numbers import (
     interval_percent,
     p_value,
     percent,
-    points_interval,
 )
 
 MOST_QUESTIONS = 100
@@ -155,8 +156,9 @@ def _comparison(compared: ComparedRuns) -> str:
         kinds = Counter(flip.kind for flip in compared.flips)
         flips = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())
         parts.append(
-            f"Change: candidate minus baseline [{100 * comparison.level:g} % interval on these "
-            f"questions], paired by question. Questions: {flips}."
+            "Change: candidate minus baseline "
+            f"{interval_said(comparison.total.failed.interval)}, paired by question. "
+            f"Questions: {flips}."
         )
     return "\n\n".join(parts)
 
@@ -188,7 +190,7 @@ def _comparison_cells(row: SuiteComparison) -> list[str]:
         str(row.questions),
         percent(1 - change.baseline),
         percent(1 - change.candidate),
-        points_interval(-change.worsening, -change.interval.high, -change.interval.low),
+        change_said(-change.worsening, change.interval, falling=True),
         p_value(row.p_adjusted),
         ratio,
     ]

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from lrmtest.analysis.collapse import Collapse
 from lrmtest.analysis.sweep import Sweep, SweepLevel
+from lrmtest.reports.comparison_words import change_said, interval_said
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.markdown import literal, markdown_table
 from lrmtest.reports.numbers import (
@@ -18,7 +19,6 @@ from lrmtest.reports.numbers import (
     counted,
     interval_percent,
     percent,
-    points_interval,
 )
 from lrmtest.reports.tables import Widest, open_table
 
@@ -113,7 +113,7 @@ def _cells(level: SweepLevel, suite: str) -> list[str]:
     change = UNKNOWN
     if figures.change is not None:
         failed = figures.change.failed
-        change = points_interval(-failed.worsening, -failed.interval.high, -failed.interval.low)
+        change = change_said(-failed.worsening, failed.interval, falling=True)
     return [
         level.of.label,
         level.of.run.model,
@@ -137,7 +137,8 @@ def _legend(sweep: Sweep) -> str:
     level = changes[0].comparison.level
     return (
         f"n: questions. Pass rate [{100 * level:g} % interval for questions like these]. Change "
-        f"from the first line [{100 * level:g} % interval on these questions], paired by question. "
+        f"from the first line {interval_said(changes[0].comparison.total.failed.interval)}, paired by "
+        "question. "
         "Tokens: mean per completion. The collapse point is read off the nearest curve that never "
         "rises; its interval is a bootstrap over questions and knows nothing of other seeds or "
         "calibration data. Lines are not adjusted for their number."
