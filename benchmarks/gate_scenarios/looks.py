@@ -154,7 +154,7 @@ def _one_baseline(console: Console, baselines: int, random: Random) -> None:
     """One baseline and 100 equal candidates."""
     table = Table(
         title=f"One baseline, 100 equal candidates, one look each; {baselines} baselines a row; "
-        "in %, in brackets what the normal approximation says, an upper bound"
+        "in %, in brackets what the normal approximation says"
     )
     table.add_column("questions, samples of baseline / candidate")
     for name in (

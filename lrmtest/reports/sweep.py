@@ -134,11 +134,11 @@ def _decision(level: SweepLevel) -> str:
 
 def _legend(sweep: Sweep) -> str:
     changes = [level.compared for level in sweep.levels if level.compared is not None]
-    level = changes[0].comparison.level
+    comparison = changes[0].comparison
+    level, interval = comparison.level, interval_said(comparison.total.failed.interval)
     return (
         f"n: questions. Pass rate [{100 * level:g} % interval for questions like these]. Change "
-        f"from the first line {interval_said(changes[0].comparison.total.failed.interval)}, paired by "
-        "question. "
+        f"from the first line {interval}, paired by question. "
         "Tokens: mean per completion. The collapse point is read off the nearest curve that never "
         "rises; its interval is a bootstrap over questions and knows nothing of other seeds or "
         "calibration data. Lines are not adjusted for their number."
