@@ -187,8 +187,7 @@ def given_baseline(
     seen = []
     for number in range(_ASKED):
         rates = draw()
-        kept = max(0.0, 1 - (number + 0.5) / _ASKED * span / max(fmean(rates), 1e-9))
-        seen.append(rejects([rate * kept for rate in rates]))
+        seen.append(rejects(_unlucky(rates, before - (number + 0.5) / _ASKED * span)))
     limit = _limit(seen)
     rates_of_alarm = sorted(
         1 - NormalDist(drop, spread).cdf(limit) if spread else float(drop >= limit)
@@ -198,6 +197,21 @@ def given_baseline(
     return GivenBaseline(
         fmean(rates_of_alarm), rates_of_alarm[min(_DRAWS - 1, int(0.95 * _DRAWS))], mean_samples
     )
+
+
+def _unlucky(rates: Sequence[float], mean: float) -> list[float]:
+    """The pass probabilities of a model, given that its candidate passes this share of samples.
+
+    Every log-odds falls or rises by the same: exponential tilting, which is what conditioning a
+    sum of coins on its value comes to.
+    """
+    low, high = -40.0, 40.0
+    for _ in range(30):
+        shift = (low + high) / 2
+        factor = exp(shift)
+        tilted = [rate * factor / (1 - rate + rate * factor) for rate in rates]
+        low, high = (shift, high) if fmean(tilted) < mean else (low, shift)
+    return tilted
 
 
 def _limit(seen: Sequence[tuple[float, bool]]) -> float:

@@ -13,10 +13,10 @@ from lrmtest.analysis.compare import ComparedRuns, EarlyStop
 from lrmtest.analysis.flips import FLIP_KINDS, FlipKind
 from lrmtest.analysis.gate import Decision, GateResult
 from lrmtest.analysis.intervals import Interval
-from lrmtest.analysis.noise import ENGINE_NOISE, NOT_MEASURED
 from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
+    change_said,
     compared_by_passes,
     could_tell,
     ends_notes,
@@ -24,6 +24,7 @@ from lrmtest.reports.comparison_words import (
     given_said,
     greedy_said,
     in_words,
+    interval_said,
     look_said,
     reasoning_warnings,
     told,
@@ -36,8 +37,6 @@ from lrmtest.reports.numbers import (
     counted,
     p_value,
     percent,
-    points,
-    points_interval,
 )
 from lrmtest.reports.tables import Widest, open_table
 from lrmtest.runs.outcomes import QuestionKey
@@ -116,7 +115,7 @@ def _rates(rows: Sequence[SuiteComparison]) -> Table:
             _asked(row),
             percent(1 - change.baseline),
             percent(1 - change.candidate),
-            _change(-change.worsening, change.interval, falling=True),
+            change_said(-change.worsening, change.interval, falling=True),
             p_value(row.p_adjusted),
         )
     return table
@@ -150,15 +149,7 @@ def _failures(rows: Sequence[SuiteComparison], *, narrow: bool) -> Table:
 
 def _failure(change: RateChange, separator: str) -> str:
     rates = f"{percent(change.baseline)} -> {percent(change.candidate)}"
-    return f"{rates}{separator}{_change(change.worsening, change.interval)}"
-
-
-def _change(change: float, interval: Interval, *, falling: bool = False) -> str:
-    """A change in points with its interval, where that is known."""
-    if interval.method == NOT_MEASURED:
-        return points(change)
-    low, high = interval.low, interval.high
-    return points_interval(change, *((-high, -low) if falling else (low, high)))
+    return f"{rates}{separator}{change_said(change.worsening, change.interval)}"
 
 
 def _tokens(rows: Sequence[SuiteComparison], *, narrow: bool) -> Table:
@@ -206,12 +197,10 @@ def _legend(comparison: Comparison) -> Text:
     total = comparison.total
     single = total.baseline_samples == total.candidate_samples == total.questions
     method = "McNemar's exact test" if single else "paired by sample, Gaffke's method"
-    level = f"{100 * comparison.level:g} %"
-    of_interval = {
-        ENGINE_NOISE: f"[{level} interval of the engine's noise alone]",
-        NOT_MEASURED: "without an interval, the engine's noise not being known",
-    }.get(total.failed.interval.method, f"[{level} interval on these questions]")
-    sentences = [f"Change: candidate minus baseline {of_interval}, paired by question."]
+    sentences = [
+        f"Change: candidate minus baseline {interval_said(total.failed.interval)}, paired by "
+        "question."
+    ]
     adjusted = ", adjusted for the number of suites" if len(comparison.suites) > 1 else ""
     sentences.append(f"p: of no change in the pass rate, two-sided ({method}{adjusted}).")
     if total.score is not None:

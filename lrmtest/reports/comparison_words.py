@@ -6,9 +6,11 @@ from lrmtest.analysis.baseline_chance import GivenBaseline
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.gate import Decision, GateResult
+from lrmtest.analysis.intervals import Interval
+from lrmtest.analysis.noise import ENGINE_NOISE, NOT_MEASURED
 from lrmtest.analysis.summary import ALL_SUITES, RunSummary
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import counted, percent
+from lrmtest.reports.numbers import counted, percent, points, points_interval
 from lrmtest.runs.differences import Difference
 from lrmtest.runs.manifest import NoiseSection
 from lrmtest.runs.reasoning import warnings_of
@@ -189,6 +191,30 @@ def greedy_said(compared: ComparedRuns) -> list[str]:
             known = f"{run.model}: {noise_said(noise)}"
         lines.append(f"engine's noise of {known}")
     return list(dict.fromkeys(lines))
+
+
+def change_said(change: float, interval: Interval, *, falling: bool = False) -> str:
+    """A change in points with its interval, where that is known.
+
+    Args:
+        change: as it is to be shown.
+        interval: for the change, or for what it is the opposite of.
+        falling: the latter.
+    """
+    if interval.method == NOT_MEASURED:
+        return points(change)
+    low, high = interval.low, interval.high
+    return points_interval(change, *((-high, -low) if falling else (low, high)))
+
+
+def interval_said(interval: Interval) -> str:
+    """What the interval of a change is for."""
+    if interval.method == NOT_MEASURED:
+        return "(no interval: the engine's noise was not measured)"
+    level = f"{100 * interval.level:g} % interval"
+    if interval.method == ENGINE_NOISE:
+        return f"[{level} of the engine's noise alone]"
+    return f"[{level} on these questions]"
 
 
 def share(value: float) -> str:

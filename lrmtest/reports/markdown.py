@@ -19,11 +19,13 @@ from lrmtest.grading.verdict import FailureClass
 from lrmtest.reports.classes import shown_classes
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
+    change_said,
     compared_by_passes,
     could_tell,
     ends_notes,
     greedy_said,
     in_words,
+    interval_said,
     look_said,
     reasoning_warnings,
     run_ends,
@@ -39,7 +41,6 @@ from lrmtest.reports.numbers import (
     interval_percent,
     p_value,
     percent,
-    points_interval,
 )
 from lrmtest.runs.reasoning import warnings_of
 
@@ -197,8 +198,9 @@ def _comparison(compared: ComparedRuns) -> str:
         kinds = Counter(flip.kind for flip in compared.flips)
         flips = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())
         parts.append(
-            f"Change: candidate minus baseline [{100 * comparison.level:g} % interval on these "
-            f"questions], paired by question. Questions: {flips}."
+            "Change: candidate minus baseline "
+            f"{interval_said(comparison.total.failed.interval)}, paired by question. "
+            f"Questions: {flips}."
         )
     return "\n\n".join(parts)
 
@@ -232,7 +234,7 @@ def _comparison_cells(row: SuiteComparison) -> list[str]:
         str(row.questions),
         percent(1 - change.baseline),
         percent(1 - change.candidate),
-        points_interval(-change.worsening, -change.interval.high, -change.interval.low),
+        change_said(-change.worsening, change.interval, falling=True),
         p_value(row.p_adjusted),
         ratio,
     ]

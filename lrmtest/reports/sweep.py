@@ -10,7 +10,7 @@ from rich.text import Text
 
 from lrmtest.analysis.collapse import Collapse
 from lrmtest.analysis.sweep import Sweep, SweepLevel
-from lrmtest.reports.comparison_words import in_words
+from lrmtest.reports.comparison_words import change_said, in_words, interval_said
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.markdown import literal, markdown_table
 from lrmtest.reports.numbers import (
@@ -19,7 +19,6 @@ from lrmtest.reports.numbers import (
     counted,
     interval_percent,
     percent,
-    points_interval,
 )
 from lrmtest.reports.tables import Widest, open_table
 
@@ -114,7 +113,7 @@ def _cells(level: SweepLevel, suite: str) -> list[str]:
     change = UNKNOWN
     if figures.change is not None:
         failed = figures.change.failed
-        change = points_interval(-failed.worsening, -failed.interval.high, -failed.interval.low)
+        change = change_said(-failed.worsening, failed.interval, falling=True)
     return [
         level.of.label,
         level.of.run.model,
@@ -135,10 +134,11 @@ def _decision(level: SweepLevel) -> str:
 
 def _legend(sweep: Sweep) -> str:
     changes = [level.compared for level in sweep.levels if level.compared is not None]
-    level = changes[0].comparison.level
+    comparison = changes[0].comparison
+    level, interval = comparison.level, interval_said(comparison.total.failed.interval)
     return (
         f"n: questions. Pass rate [{100 * level:g} % interval for questions like these]. Change "
-        f"from the first line [{100 * level:g} % interval on these questions], paired by question. "
+        f"from the first line {interval}, paired by question. "
         "Tokens: mean per completion. The collapse point is read off the nearest curve that never "
         "rises; its interval is a bootstrap over questions and knows nothing of other seeds or "
         "calibration data. Lines are not adjusted for their number."

@@ -149,9 +149,6 @@ def take_look(
         options: what the user says of the look.
         allow_missing: samples that were lost to engine errors do not matter.
         order: of a gate that has looked early, and reserved for that what `reserve_looking` says.
-
-    Raises:
-        StoreError: the store cannot be read.
     """
     samples = _verdicts(candidate), _verdicts(baseline)
     complete = allow_missing or all(sample.error is None for sample in candidate.samples)
@@ -179,16 +176,17 @@ def _verdicts(run: RunRecord) -> int:
 def _remember(
     run: RunRecord, test: str, change: Callable[[LooksSection], LooksSection]
 ) -> LooksSection:
-    """Change what a run remembers of one test, in one transaction."""
-    if run.store is None:
-        return change(LooksSection())
-    with Store(run.store, create=False) as store, store.transaction():
-        head = store.head(run.run_id) or run
-        before = head.manifest.looks.get(test, LooksSection())
-        after = change(before)
-        if after != before:
-            # Who may only read the store can still see what others have.
-            with suppress(StoreError):
+    """Change what a run remembers of one test, in one transaction.
+
+    Who may only read the store can still look, and is not remembered.
+    """
+    if run.store is not None:
+        with suppress(StoreError), Store(run.store, create=False) as store, store.transaction():
+            head = store.head(run.run_id) or run
+            before = head.manifest.looks.get(test, LooksSection())
+            after = change(before)
+            if after != before:
                 looks = {**head.manifest.looks, test: after}
                 store.note(run.run_id, replace(head.manifest, looks=looks))
-        return after
+            return after
+    return change(run.manifest.looks.get(test, LooksSection()))

@@ -95,3 +95,39 @@ def test_an_incomplete_run_is_refused_unless_allowed(here, capsys):
     assert main(["baseline", "cut", "-o", "cut.json", "--allow-incomplete"]) == 0
     assert "incomplete: not everything" in capsys.readouterr().err
     assert (here / "cut.json").exists()
+
+
+def test_a_gate_counts_its_looks_and_reports_count_too(here, capsys):
+    assert main(["compare", "same", "good", "--gate", "--mde", "0.5"]) == 0
+    assert "Look 1: of its error rates it had 80 % now; 20 % is left" in told(capsys)
+    assert main(["compare", "same", "good", "--gate", "--mde", "0.5", "--one-look"]) == 0
+    assert "Look" not in told(capsys)
+    with Store(here / "reports" / "lrmtest.sqlite") as store:
+        (looks,) = store.head("same-1").manifest.looks.values()
+        assert (looks.count, looks.spent) == (1, 1.0)
+        completion = Completion("\\boxed{7}", "stop", completion_tokens=9, reasoning_tokens=4)
+        store.add_completion("same-1", Place("more", "sums", "q0", 1), completion)
+        store.set_verdicts("same-1", [("more", RIGHT)])
+    assert main(["compare", "same", "good", "--gate", "--mde", "0.5"]) == 10
+    assert "earlier looks at this run have spent all of its error rates" in told(capsys)
+    assert main(["report", "bad", "--baseline", "good", "-o", "report.html"]) == 0
+    with Store(here / "reports" / "lrmtest.sqlite") as store:
+        (looks,) = store.head("bad-1").manifest.looks.values()
+        assert looks.count == 1
+
+
+def test_the_rate_given_this_baseline_is_told_on_request(here, capsys):
+    assert main(["compare", "same", "good", "--gate", "--given-baseline", "--series", "5"]) in (
+        0,
+        10,
+    )
+    out = told(capsys)
+    assert "Against this very baseline an equal model with 1 samples per question" in out
+    assert "Series of 5 candidates: 1 % of 5 % is this one's." in out
+    assert main(["compare", "same", "good", "--given-baseline"]) == 2
+    with pytest.raises(SystemExit):
+        main(["compare", "same", "good", "--gate", "--series", "0"])
+
+
+def told(capsys):
+    return " ".join(capsys.readouterr().out.split())

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from processes import gone, wait_for
 
-from lrmtest.cli import main, sweep
+from lrmtest.cli import main, session, sweep
 from lrmtest.errors import UsageError
 from lrmtest.runs.store import STORE_NAME
 
@@ -143,13 +143,13 @@ def test_a_sweep_takes_the_run_that_its_pytest_tells_and_not_the_newest(
         raise UsageError("enough")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sweep, "run_in_foreground", pytest_run)
+    monkeypatch.setattr(session, "run_in_foreground", pytest_run)
     monkeypatch.setattr(sweep, "load_run", loaded)
     command = ["sweep", "tiny-lrm", "-o", "out", "--method", "magnitude", "--sparsity", "0.5"]
     for more in ([], ["--pytest=--summary-json=mine.json"], ["--pytest=--summary-json mine.json"]):
         if more:
             monkeypatch.setattr(
-                sweep,
+                session,
                 "run_in_foreground",
                 lambda command: pytest_run([*command, "--summary-json", "mine.json"]),
             )
