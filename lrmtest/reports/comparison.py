@@ -132,7 +132,7 @@ def _scores(rows: Sequence[SuiteComparison]) -> Table:
                 one_line(row.metric, 20),
                 percent(1 - change.baseline),
                 percent(1 - change.candidate),
-                points_interval(-change.worsening, -change.interval.high, -change.interval.low),
+                change_said(-change.worsening, change.interval, falling=True),
                 p_value(change.pairs.p_different()),
             )
     return table

@@ -246,7 +246,7 @@ def _score_cells(row: SuiteComparison, change: RateChange) -> list[str]:
         literal(row.metric, 40),
         percent(1 - change.baseline),
         percent(1 - change.candidate),
-        points_interval(-change.worsening, -change.interval.high, -change.interval.low),
+        change_said(-change.worsening, change.interval, falling=True),
         p_value(change.pairs.p_different()),
     ]
 
