@@ -125,6 +125,7 @@ def _tail_pattern(cues: Cues) -> re.Pattern[str]:
         rf"""
         (?P<colon> [*_"'\])}}]{{0,4}} \s{{0,2}} (?:\([^()\n]{{1,30}}\)\s?)? [:=] [*_]{{0,4}} )
       | [*_"'\])]{{0,4}} \s{{0,2}} (?: {about} \s{{0,2}} (?: : | {is_} ) | {is_} ) [\s:,]{{0,3}}
+      | (?P<bracket> \] \s{{0,2}} (?=[^\s(]) )
       | (?P<heading> (?![,;]) [^\w\n]{{0,8}} $ )
       | (?P<bare> [*_]{{0,4}} \s{{1,2}} (?:-\s)?
             (?= \(? (?: (?-i:[A-Z]) | \d{{1,4}} ) \)? \.? \s{{0,8}} $ ) )
@@ -136,9 +137,9 @@ def _tail_pattern(cues: Cues) -> re.Pattern[str]:
 _LINE_START = re.compile(r"(?:[^\w\n]|_|\d{1,2}[.)]){0,16}")
 _IF = CuePattern(cue("if_"))
 _MAYBE = CuePattern(cue("maybe"))
-_THAT = r"(?:,?\s?(?:that|the|so|dass|die|que|la|le|el|che|что|と)(?!\w))?"
+_THAT = r"(?:,?\s?(?:that|the|so|dass|die|que|la|le|el|che|что|と)(?!\w)){0,2}"
 _NEAR = rf"[\s\"'*_]{{0,4}}{_THAT}[\s\"'*_$\\(\[]{{0,8}}$"
-_ANOTHERS = CuePattern(cue("anothers") + _NEAR)
+_ANOTHERS = CuePattern(f"(?:{cue('anothers')}|{cue('says')}[,:]?)" + _NEAR)
 _NEARLY = CuePattern(f"(?:{cue('maybe')}|{cue('or_')})" + r"(?:\sbe)?[,:]?" + _NEAR)
 # "The wrong answer is" before a box: what makes it another's stands before the noun.
 _ANOTHERS_IS = CuePattern(
@@ -153,6 +154,10 @@ _RESTATED = CuePattern(cue("restated"))
 _REFUTED = CuePattern(r"[\s.,;:$*)}\]\\\"'-]{0,8}" + cue("refuted"))
 _NOT_AFTER = CuePattern(f"{cue('not_after')}|{cue('doubted')}")
 _NOT_BEFORE = CuePattern(r"[\s\"'*_$\\(]{0,4}" + cue("not_"))
+_CLAUSE_START = re.compile(r"(?:^|[,;:(-])[\W_]{0,6}$")
+_INVERTED = CuePattern(rf"{cue('inverted')}\s(?:{cue('therefore')}\s)?$")
+_SAYS = CuePattern(cue("says"))
+_SAYS_THAT = CuePattern(cue("says") + "[,:]?" + _NEAR)
 _HASHES = re.compile(r"(?:^|\n)\s{0,3}\#{4}[ \t]{0,4}([^\s#][^\n]{0,60})$")
 _REST = re.compile(rf"\s{{0,64}}([^\n<]{{1,{_LONGEST_LINE}}})")
 _SENTENCE_END = re.compile(r"[.!?][\"'*)\]$]{0,4}(?=\s|$)|\n")
@@ -175,6 +180,32 @@ def denied(text: str, languages: Languages) -> bool:
 def refuted(behind: str, languages: Languages) -> bool:
     """Whether what follows an answer takes it back at once ("73, which is wrong")."""
     return bool(_REFUTED.of(languages).match(behind))
+
+
+def anothers(before: str, languages: Languages) -> bool:
+    """Whether what stands before an answer makes it another's, an earlier or a denied one."""
+    return bool(_ANOTHERS.of(languages).search(before))
+
+
+def claimed(before: str, languages: Languages) -> bool:
+    """Whether what stands before a statement makes it another's claim."""
+    return bool(_SAYS_THAT.of(languages).search(before))
+
+
+def reported(sentence: str, languages: Languages) -> bool:
+    """Whether a sentence tells what another claims, or what would be under a condition."""
+    return bool(_SAYS.of(languages).search(sentence) or _IF.of(languages).search(sentence))
+
+
+def not_meant(sentence: str, languages: Languages) -> bool:
+    """Whether a sentence speaks of an answer that is a guess, a condition or another's."""
+    for noun in _noun_pattern(languages).finditer(sentence):
+        before = sentence[: noun.start()]
+        if reported(before, languages) or anothers(before, languages):
+            return True
+        if _MAYBE.of(languages).search(before):
+            return True
+    return False
 
 
 def _last(pattern: re.Pattern[str], text: str) -> Iterable[re.Match[str]]:
@@ -200,25 +231,30 @@ def _nouns(text: str, languages: Languages) -> Iterator[Commitment]:
                 yield found
             continue
         cues = next(cues for cues in languages if cues.language == noun.lastgroup)
+        before = _before(text, start)
         tail = _tail_pattern(cues).match(text, noun.end())
-        if tail is None:
+        kind = tail.lastgroup if tail else None
+        if tail is None and not _INVERTED.of((cues,)).search(before):
             continue
         line_start = text.rfind("\n", max(0, start - 20), start) + 1
         begins = line_start > 0 or start <= 20
         begins = begins and _LINE_START.fullmatch(text, line_start, start) is not None
-        if not begins and (tail["heading"] is not None or tail["bare"] is not None):
+        if not begins and kind in ("heading", "bare"):
             continue
-        before = _before(text, start)
+        if kind == "bracket" and text[start - 1 : start] != "[":
+            continue
         # A line that merely begins with "The answer is" is prose.
-        line = begins and tail.lastgroup is not None
+        line = begins and kind is not None
         alternative = False
         if not line:
-            if _IF.of(languages).search(before) or _ANOTHERS.of(languages).search(before):
+            quoted = not begins and before.endswith('"') and kind != "colon"
+            if quoted or _IF.of(languages).search(before) or anothers(before, languages):
                 continue
             alternative = bool(
                 _MAYBE.of(languages).search(before) or _NEARLY.of(languages).search(before)
             )
-        found = _content(text, tail.end(), "line" if line else "prose", alternative=alternative)
+        end = tail.end() if tail else noun.end()
+        found = _content(text, end, "line" if line else "prose", alternative=alternative)
         if found:
             yield replace(found, language=cues.language)
 
@@ -248,6 +284,8 @@ def _sentences(text: str, languages: Languages) -> Iterator[Commitment]:
             yield Commitment("behind", clause, mark.start(), alternative=alternative)
     for form, pattern in (("restated", _RESTATED), ("retraction", _RETRACTION)):
         for mark in _last(pattern.of(languages), text):
+            if form == "restated" and not _CLAUSE_START.search(_before(text, mark.start())):
+                continue
             rest = text[mark.end() : mark.end() + _LONGEST_LINE].partition("\n")[0]
             yield Commitment(form, rest.strip(), mark.end())  # type: ignore[arg-type]
 
@@ -261,7 +299,7 @@ def _box_commitments(text: str, languages: Languages) -> Iterator[Commitment]:
         if not content.strip():
             continue
         before = _before(text, command)
-        if _ANOTHERS.of(languages).search(before) or _ANOTHERS_IS.of(languages).search(before):
+        if anothers(before, languages) or _ANOTHERS_IS.of(languages).search(before):
             continue
         alternative = joined or bool(_NEARLY.of(languages).search(before))
         yield Commitment("box", content, end, alternative, text[end + 1 : end + 81])

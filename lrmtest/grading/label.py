@@ -6,7 +6,13 @@ import re
 from functools import lru_cache
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
-from lrmtest.grading.commitments import NOTHING, Commitment, first_sentence, last_reading
+from lrmtest.grading.commitments import (
+    NOTHING,
+    Commitment,
+    claimed,
+    first_sentence,
+    last_reading,
+)
 from lrmtest.grading.cues import CuePattern, Languages, bounded, cue, spoken
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
@@ -143,6 +149,9 @@ def _read_sentence(sentence: str, languages: Languages) -> str | None:
     alone = _OPENING_LABEL.match(text)
     if alone and not re.search(r"\w", text[alone.end() :]):
         return _opening(text, languages)
+    plain = text.strip(" .!\"'*_#")
+    if (whole := _label(languages).fullmatch(plain)) and len(plain) <= 20:
+        return _label_of(whole)
     subject = _SUBJECT.of(languages).search(text)
     if subject is None or text.endswith("?") or _ASKS.of(languages).search(text):
         return None
@@ -152,6 +161,8 @@ def _read_sentence(sentence: str, languages: Languages) -> str | None:
         between = text[unsure.end() : subject.start()]
         if len(between) <= 40 and not _SEPARATE.search(between):
             return UNCERTAIN
+    if claimed(text[: subject.start()], languages):
+        return None
     label = _label(languages).search(text, subject.start())
     if _CONDITION.of(languages).search(text) or (
         label and _MAYBE.of(languages).search(text, 0, label.start())

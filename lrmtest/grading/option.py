@@ -13,6 +13,7 @@ from lrmtest.grading.commitments import (
     first_sentence,
     last_reading,
     refuted,
+    reported,
 )
 from lrmtest.grading.cues import CJK, CuePattern, Languages, cue, spoken
 from lrmtest.grading.verdict import Grade
@@ -56,6 +57,7 @@ _DENIED = CuePattern(
     r"|排除|被占|占用|ausgeschlossen|exclue?s?|descartad|исключ|除外|제외",
 )
 _CONCLUDES = CuePattern(_CHOSEN)
+_ALONE = CuePattern(rf"\W*{_OPTION}\W{{0,4}}[A-Z]\W*")
 _NAMED = CuePattern(
     rf"\(([A-Za-z])\)|(?i:{_OPTION})\s?(?:is\s)?([A-Z])(?![A-Za-z0-9'])"
     r"|\b([A-Z])\sis\s(?:the\s)?(?:correct|right|best)\b",
@@ -156,12 +158,14 @@ class _Options:
         named = self.by_letter(sentence) | self.by_text(sentence)
         if not named:
             return None
-        if _DENIED.of(self._languages).search(sentence):
+        if _DENIED.of(self._languages).search(sentence) or reported(sentence, self._languages):
             return NOTHING
         rest = _canonical(sentence)
         for pattern in self._texts:
             rest = pattern.sub("", rest)
-        alone = not re.search(r"\w", re.sub(rf"\([a-z]\)|\b(?:between|from)\b|{_OPTION}", "", rest))
+        alone = bool(_ALONE.of(self._languages).fullmatch(sentence)) or not re.search(
+            r"\w", re.sub(rf"\([a-z]\)|\b(?:between|from)\b|{_OPTION}", "", rest)
+        )
         if len(named) > 1 or not (alone or _CONCLUDES.of(self._languages).search(sentence)):
             return NOTHING
         return named.pop()

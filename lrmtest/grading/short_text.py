@@ -19,6 +19,7 @@ from lrmtest.grading.commitments import (
     commitments,
     denied,
     first_sentence,
+    not_meant,
     refuted,
 )
 from lrmtest.grading.cues import CJK, CuePattern, Languages, cue, spoken
@@ -62,8 +63,12 @@ _IS = CuePattern(
     r".*(?:\b(?:is|are|was|were|be|stands\sfor|became|won)\s"
     r"(?:(?:likely|probably|approximately|about|around|held|called|named|known|said)\s){0,2}"
     r"(?:[a-z]{2,12}ed\s|held\s|born\s|built\s)?(?:(?:on|in|at|as|to\sbe)\s)?"
-    rf"|{cue('verb', but_english=True)}\s|(?:是|为|為)(?!否)|(?<=[\w\"])(?:は|은\s|는\s))"
+    rf"|{cue('verb', but_english=True)}\s|(?<![不非])(?:是|为|為)(?!否)|(?<=[\w\"])(?:は|은\s|는\s))"
     r"(.{1,120})$",
+)
+_DENIES = CuePattern(
+    rf"{cue('not_', but_english=True)}\s?{cue('verb', but_english=True)}"
+    rf"|{cue('not_after')}|{cue('doubted')}"
 )
 _HEADING = CuePattern(rf"^(?:{cue('answer')}|explanation|conclusion|note|why\b.*)\s?:?$")
 _COPULA_BEHIND = re.compile(
@@ -105,12 +110,16 @@ def _said(commitment: Commitment) -> str:
     return text
 
 
-def _handed_in(text: str, languages: Languages) -> Commitment | None:
-    r"""The last ``Answer: X`` line, ``\boxed{X}`` or "the answer is X" that says something."""
+def _handed_in(text: str, languages: Languages) -> tuple[Commitment | None, str]:
+    r"""The last ``Answer: X`` line, ``\boxed{X}`` or "the answer is X" that says something.
+
+    Returns:
+        It or None, and the text that counts: what follows the last retraction.
+    """
     alternatives: set[str] = set()
     for commitment in islice(commitments(text, languages), _MOST_READ):
         if commitment.form == "retraction":
-            return None
+            return None, text[commitment.end :]
         if commitment.form == "restated" or not _said(commitment):
             continue
         if commitment.form == "behind" and _PRONOUN.search(commitment.text):
@@ -128,10 +137,10 @@ def _handed_in(text: str, languages: Languages) -> Commitment | None:
         if commitment.alternative:
             alternatives.add(normalize(said))
         elif alternatives <= {normalize(said)}:
-            return commitment
+            return commitment, text
         else:
-            return replace(commitment, text="unknown")
-    return None
+            return replace(commitment, text="unknown"), text
+    return None, text
 
 
 def _bold(text: str, languages: Languages) -> str | None:
@@ -144,6 +153,8 @@ def _predicate(sentence: str, languages: Languages) -> str | None:
     """What follows the sentence's last "is"; a bare participle ("is located") says nothing."""
     predicate = _IS.of(languages).match(sentence)
     spaced = not re.search(f"[{CJK}]", sentence)
+    if _DENIES.of(languages).search(sentence):
+        return None
     if predicate is None or (spaced and len(sentence.split()) <= 4):
         return None
     said = re.split(r",\s(?:which|who|where|when|a|an|the)\s", predicate[1], maxsplit=1)[0]
@@ -158,7 +169,8 @@ def short_answer(text: str) -> str | None:
     else what follows the last "is", else the shortest thing that can be quoted whole.
     """
     languages = spoken(text)
-    return _short_answer(text, _handed_in(text, languages), languages)
+    handed_in, rest = _handed_in(text, languages)
+    return _short_answer(rest, handed_in, languages)
 
 
 def _short_answer(text: str, handed_in: Commitment | None, languages: Languages) -> str | None:
@@ -172,6 +184,8 @@ def _short_answer(text: str, handed_in: Commitment | None, languages: Languages)
             return None
     spoken = [sentence for sentence in sentences if re.search(r"\w\w|\d|[^\W\d_a-zA-Z]", sentence)]
     spoken = spoken[:4]
+    if handed_in is None:
+        spoken = [sentence for sentence in spoken if not not_meant(sentence, languages)]
     if any(_abstains(sentence, languages) for sentence in (*spoken[:1], *spoken[-1:])):
         return None
     for find in (_bold, _predicate):
@@ -203,9 +217,9 @@ def grade_short_text(question: Question, answer: str) -> Grade:
     """
     text = clean(answer).strip()
     languages = spoken(text)
-    handed_in = _handed_in(text, languages)
-    prediction = text if handed_in is None else _said(handed_in)
-    short = _short_answer(text, handed_in, languages)
+    handed_in, rest = _handed_in(text, languages)
+    prediction = rest.strip() if handed_in is None else _said(handed_in)
+    short = _short_answer(rest, handed_in, languages)
     references = [clean(reference) for reference in question.references]
     em = max(exact_match(prediction, reference) for reference in references) if text else 0.0
     score = max(f1(prediction, reference) for reference in references) if text else 0.0
