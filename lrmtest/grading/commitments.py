@@ -14,7 +14,8 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import Literal
 
-from lrmtest.grading.cues import CuePattern, Cues, Languages, bounded, cue
+from lrmtest.grading.cues import CuePattern, Languages, bounded, cue
+from lrmtest.grading.cues.form import Cues
 
 _LONGEST_BOX = 1000
 _LONGEST_LINE = 300
@@ -63,6 +64,11 @@ _BRACES = re.compile(
 _OR = CuePattern(cue("or_"))
 _AND = CuePattern(rf"\}}?[\s$*,\\()\[\]]{{0,16}}{cue('and_')}[\s$*,\\()\[\]]{{0,16}}")
 _BREAK = re.compile(r"[!?\n]|\.(?=\s|$)")
+_BUT = re.compile(
+    r"(?<!\w)(?:but|however|aber|jedoch|mais|cependant|pero|porém|però|но|однако)(?!\w)"
+    r"|但是?|不过|然而|しかし|하지만|그러나",
+    re.I,
+)
 _TO_LINE_END = re.compile(r"[^\n{}]{1,200}")
 
 
@@ -214,12 +220,13 @@ def _last(pattern: re.Pattern[str], text: str) -> Iterable[re.Match[str]]:
 
 
 def _before(text: str, start: int) -> str:
-    """What stands before `start` in its sentence, some words of it."""
+    """What stands before `start` in its sentence, behind the last "but", some words of it."""
     window = text[max(0, start - 80) : start]
     last = 0
     for mark in _BREAK.finditer(window):
         last = mark.end()
-    return window[last:]
+    sentence = window[last:]
+    return _BUT.split(sentence)[-1]
 
 
 def _nouns(text: str, languages: Languages) -> Iterator[Commitment]:
@@ -234,13 +241,16 @@ def _nouns(text: str, languages: Languages) -> Iterator[Commitment]:
         before = _before(text, start)
         tail = _tail_pattern(cues).match(text, noun.end())
         kind = tail.lastgroup if tail else None
-        if tail is None and not _INVERTED.of((cues,)).search(before):
+        inverted = _INVERTED.of((cues,)).search(before) is not None
+        if tail is None and not inverted:
             continue
         line_start = text.rfind("\n", max(0, start - 20), start) + 1
         begins = line_start > 0 or start <= 20
         begins = begins and _LINE_START.fullmatch(text, line_start, start) is not None
         if not begins and kind in ("heading", "bare"):
-            continue
+            if not inverted:
+                continue
+            tail = kind = None
         if kind == "bracket" and text[start - 1 : start] != "[":
             continue
         # A line that merely begins with "The answer is" is prose.

@@ -173,6 +173,7 @@ _STEP = re.compile(
     r"|zuerst|étape|d'abord|paso|primero|шаг|сначала|第.步|步骤|情况|首先|接着|まず|次に|먼저|다음)(?!\w)",
     re.I,
 )
+_AS_DESIRED = re.compile(r",?\sas\s(?:desired|claimed|required|expected|needed|wanted)\b.*", re.I)
 _EMPHASIS = re.compile(
     r"(?:\*\*|__|<strong>|\\math(?:bf|rm)\s?\{|\\textbf\s?\{|\\boldsymbol\s?\{|\\underline\s?\{)"
     r"[^*\n{}]{0,60}[\d}](?:\s?\\?(?:text|mathrm)?\{?[^*\n{}\d]{0,24})?(?:\*\*|__|\})[\s$\\)\]*}]{0,8}"
@@ -236,6 +237,7 @@ def _concluded(sentence: str, languages: Languages, *, last: bool) -> str | None
 
 
 def _plain_unit(unit: str) -> bool:
+    unit = _AS_DESIRED.sub("", unit)
     return not unit.strip(" .,)") or bool(_UNITS.fullmatch("0" + unit.rstrip(" .,)"), 1))
 
 

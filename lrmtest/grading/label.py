@@ -33,9 +33,10 @@ def _label_pattern(languages: Languages) -> str:
     true: list[str] = []
     for cues in languages:
         not_, necessarily = bounded(cues, "not_"), bounded(cues, "necessarily")
+        is_ = bounded(cues, "verb")
         is_true, is_false = bounded(cues, "true"), bounded(cues, "false")
         if cues.necessarily:
-            uncertain.append(rf"{not_}\s?{necessarily}[^.;,]{{0,40}}")
+            uncertain.append(rf"{not_}\s?(?:{is_}\s)?{necessarily}[^.;,]{{0,40}}")
         if cues.not_after:
             false.append(is_true + bounded(cues, "not_after"))
             is_false_not = is_false + bounded(cues, "not_after")
@@ -44,7 +45,7 @@ def _label_pattern(languages: Languages) -> str:
         else:
             false.append(is_false)
         if cues.language != "en":
-            be = rf"\s?(?:{bounded(cues, 'verb')}\s?)?"
+            be = rf"\s?(?:{is_}\s?)?"
             false.append(not_ + be + is_true)
             true.append(not_ + be + is_false)
         true.append(is_true)
@@ -77,6 +78,10 @@ _CONDITION = CuePattern(
     rf"|^\W*(?:\w+\s)?{cue('if_', but_english=True)}",
 )
 _MAYBE = CuePattern(cue("maybe", but_english=True))
+# "It is not the case that the conclusion is true."
+_NOT_THAT = CuePattern(
+    cue("not_") + r"[^.,;]{0,30}(?:\b(?:that|dass|que|che)\b|что|说|說)\s?\w{0,5}\s?$"
+)
 _ASKS = CuePattern(cue("asks") + r"[\s?.]{0,3}$")
 _SEPARATE = re.compile(r"[,;]|\b(?:so|but|therefore|thus|hence|making|makes)\b", re.I)
 _QUOTATION = re.compile(r'"[^"\n]{12,}"')
@@ -161,7 +166,8 @@ def _read_sentence(sentence: str, languages: Languages) -> str | None:
         between = text[unsure.end() : subject.start()]
         if len(between) <= 40 and not _SEPARATE.search(between):
             return UNCERTAIN
-    if claimed(text[: subject.start()], languages):
+    before = text[: subject.start()]
+    if claimed(before, languages) or _NOT_THAT.of(languages).search(before):
         return None
     label = _label(languages).search(text, subject.start())
     if _CONDITION.of(languages).search(text) or (

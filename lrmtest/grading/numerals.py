@@ -120,7 +120,7 @@ def integer_of(text: str, language: str = "en") -> int | None:
     if power := _POWER_OF_TEN.fullmatch(text):
         whole, decimals, exponent = power[1], (power[2] or "").rstrip("0"), int(power[3])
         if len(decimals) <= exponent <= 18:
-            return int(whole + decimals) * 10 ** (exponent - len(decimals))
+            return int(f"{whole}{decimals}{'0' * (exponent - len(decimals))}")
         return None
     if fraction := _FRACTION.fullmatch(text):
         sign, *parts = fraction.groups()
@@ -131,4 +131,4 @@ def integer_of(text: str, language: str = "en") -> int | None:
     else:
         value = _of_han(text)
         return _of_words(text.lower()) if value is None else value
-    return top // bottom if bottom and top % bottom == 0 else None
+    return int(top // bottom) if bottom and top % bottom == 0 else None

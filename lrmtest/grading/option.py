@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import (
@@ -206,10 +207,12 @@ def grade_option(question: Question, answer: str) -> Grade:
 
     def conclude(text: str) -> str | None:
         # Without the full stops of "p.m.", which would end a sentence.
-        for sentence in sentences_backwards(_TIME.sub(r"\1\2m", text))[:_LAST_SENTENCES]:
-            reading = options.concluded(bare(sentence))
+        last = sentences_backwards(_TIME.sub(r"\1\2m", text))[:_LAST_SENTENCES]
+        readings = [options.concluded(bare(sentence)) for sentence in last]
+        for reading, before in pairwise([*readings, None]):
             if reading is not None:
-                return reading
+                # One line behind another, each an option: they are listed, not chosen.
+                return NOTHING if before and before != reading else reading
         return None
 
     reading = last_reading(text, languages, read, conclude)

@@ -63,7 +63,8 @@ _IS = CuePattern(
     r".*(?:\b(?:is|are|was|were|be|stands\sfor|became|won)\s"
     r"(?:(?:likely|probably|approximately|about|around|held|called|named|known|said)\s){0,2}"
     r"(?:[a-z]{2,12}ed\s|held\s|born\s|built\s)?(?:(?:on|in|at|as|to\sbe)\s)?"
-    rf"|{cue('verb', but_english=True)}\s|(?<![不非])(?:是|为|為)(?!否)|(?<=[\w\"])(?:は|은\s|는\s))"
+    rf"|{cue('verb', but_english=True)}\s"
+    r"|(?<![不非])(?:是|为|為)(?!否)|(?<=[\w\"])(?:は|은\s|는\s))"
     r"(.{1,120})$",
 )
 _DENIES = CuePattern(
@@ -79,7 +80,7 @@ _ARTICLE_BEFORE = re.compile(
     r"|l['’])(?:(?<=['’])|\s)(?=[A-ZÀ-Ý0-9\"*])"
 )
 _APPOSITION = re.compile(
-    r",\s(?:which|who|where|when|a|an|the|whose|der|die|das|welche[rs]?|qui|que|où|un|une|la|le|que"
+    r",\s(?:which|who|where|when|a|an|the|whose|der|die|das|welche[rs]?|qui|que|où|un|une|la|le"
     r"|quien|donde|el|che|dove|котор\w{2,3}|где)\s|\s?[(]|\s-\s"
 )
 # Not behind an initial or an abbreviation.
@@ -131,9 +132,10 @@ def _handed_in(text: str, languages: Languages) -> tuple[Commitment | None, str]
             and len(_said(commitment).split()) > _LONGEST_PROSE
         ):
             continue  # a sentence of its own, not an answer
-        if refuted(commitment.behind, languages) or first_sentence(commitment.text).endswith("?"):
-            continue
         said = _said(commitment)
+        behind = commitment.behind or commitment.text.partition(said)[2]
+        if refuted(behind, languages) or first_sentence(commitment.text).endswith("?"):
+            continue
         if commitment.alternative:
             alternatives.add(normalize(said))
         elif alternatives <= {normalize(said)}:

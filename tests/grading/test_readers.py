@@ -53,7 +53,8 @@ def test_every_language_and_kind_has_texts_that_count_and_that_do_not():
 TEMPLATES = {
     "en": ["The answer is {}.", "**Answer:** {}", "Answer: **{}**", "## Final Answer\n\n{}",
            "So the final answer is **{}**.", "<answer>{}</answer>", "\\boxed{{{}}}"],
-    "zh": ["答案是 {}。", "**最终答案：**{}", "因此，正确答案为 **{}**。", "### 答案\n\n{}", "【答案】{}"],
+    "zh": ["答案是 {}。", "**最终答案：**{}", "因此，正确答案为 **{}**。", "### 答案\n\n{}",
+           "【答案】{}"],
     "de": ["Die Antwort lautet {}.", "**Antwort:** {}", "Somit ist die richtige Antwort **{}**."],
     "fr": ["La réponse est {}.", "**Réponse finale :** {}", "La bonne réponse est donc **{}**."],
     "es": ["La respuesta es {}.", "**Respuesta:** {}", "La respuesta correcta es **{}**."],
@@ -94,11 +95,17 @@ def test_what_is_committed_later_replaces_what_was_before(values, first, second,
 
 
 TAKEN_BACK = {
-    "en": "Wait, no, I made a mistake.", "zh": "等等，不对，我算错了。", "ru": "Нет, подождите, я ошибся.",
-    "de": "Moment, nein, ich habe mich geirrt.", "fr": "Attendez, non, je me suis trompé.",
-    "es": "Espera, no, me equivoqué.", "pt": "Espere, não, cometi um erro.",
-    "it": "Aspetta, no, mi sono sbagliato.", "ja": "すみません、間違えました。", "ko": "아니, 제가 실수를 했습니다.",
-}  # fmt: skip
+    "en": "Wait, no, I made a mistake.",
+    "zh": "等等，不对，我算错了。",
+    "ru": "Нет, подождите, я ошибся.",
+    "de": "Moment, nein, ich habe mich geirrt.",
+    "fr": "Attendez, non, je me suis trompé.",
+    "es": "Espera, no, me equivoqué.",
+    "pt": "Espere, não, cometi um erro.",
+    "it": "Aspetta, no, mi sono sbagliato.",
+    "ja": "すみません、間違えました。",
+    "ko": "아니, 제가 실수를 했습니다.",
+}
 
 
 @given(committed, templates, st.sampled_from(sorted(TAKEN_BACK)), templates)
@@ -115,7 +122,8 @@ DENIED = [
     "La risposta non è {}.", "Ответ не {}.", "答えは{}ではありません。", "정답은 {}이 아닙니다.",
     "If the answer is {}, we are done.", "如果答案是{}，就矛盾了。", "Tom says the answer is {}.",
     "The previous answer was {}.", "之前的答案是{}。", "Is the answer {}?", "答案是{}吗？",
-    "The answer is either {} or something else.", "Maybe the answer is {}.", "答えは{}かもしれません。",
+    "The answer is either {} or something else.", "Maybe the answer is {}.",
+    "答えは{}かもしれません。",
 ]  # fmt: skip
 
 

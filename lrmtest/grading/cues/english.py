@@ -49,20 +49,18 @@ ENGLISH = Cues(
         r"|could|will)?\s?(?:say|think|claim|argue|believe|guess)s?"
     ),
     anothers=(
-        r"earlier|previous|first|original|wrong|incorrect|false|naive|tempting|intermediate"
-        r"|partial"
-        r"|(?:earlier|previously|initially|originally|mistakenly|first)\s(?:i"
-        r"|we)\s(?:had\s)?\w{2,9}"
+        r"would\s(?:have\s)?(?:get|got|give|given|yield|obtain|produce)|earlier|previous|first"
+        r"|original|wrong|incorrect|false|naive|tempting|intermediate|partial"
+        r"|(?:earlier|previously|initially|originally|mistakenly|first)\s(?:i|we)\s(?:had\s)?\w{2,9}"
         r"|(?:i|we)\s(?:earlier|previously|initially|originally|mistakenly|first|had)\s\w{2,9}"
         r"(?:\searlier)?|trap|mistaken(?:ly)?|suggested|proposed|sample|example|not|n't|never"
-        r"|instead\sof"
-        r"|rather\sthan|your|his|her|their|its|another|any|no|students?|user|\w{1,20}(?<!problem)"
-        r"(?<!question)'s|\w{1,20}s'|says?|said|claims?|claimed|thinks|thought|believes|believed"
-        r"|argues?|argued|told\s(?:me|us)|wrote|guessed|answered|idea|statement|assertion|notion"
+        r"|instead\sof|rather\sthan|your|his|her|their|its|another|any|no|students?|user"
+        r"|\w{1,20}(?<!problem)(?<!question)'s|\w{1,20}s'|idea|statement|assertion|notion"
     ),
     says=(
-        r"says?|said|claims?|claimed|thinks|thought|believes"
-        r"|believed|argues?|argued|told\s(?:me|us)|wrote|guessed|answered"
+        r"says?|said|claims?|claimed|thinks|thought|believes|believed|argues?|argued"
+        r"|told\s(?:me|us)|wrote|guessed|answered"
+        r"|(?:may|might|would|could)\s(?:say|think|claim|argue|believe|guess|conclude)"
     ),
     not_=r"not|never|no\slonger|isn't|aren't|wasn't|cannot(?:\sbe)?|can't(?:\sbe)?|neither",
     or_=r"or|and/or",

@@ -9,7 +9,7 @@ FRENCH = Cues(
     marks=(
         "réponse est la le ou donc résultat vrai vraie faux fausse affirmation ainsi choix "
         "incertain incertaine indéterminé inconnu"
-        " je non attendez"
+        " je non attendez sais"
     ),
     answer=(
         r"(?:(?:la|ma|notre|bonne)\s){0,2}réponse(?:\s(?:finale|correcte|exacte|définitive))?"

@@ -9,7 +9,7 @@ SPANISH = Cues(
     marks=(
         "respuesta resultado es la el o verdadero verdadera falso falsa entonces afirmación "
         "conclusión solución opción tanto incierto incierta indeterminado desconocido"
-        " espera me equivoqué respuestas"
+        " espera me equivoqué sé"
     ),
     answer=(
         r"(?:(?:la|mi|nuestra)\s){0,2}respuesta(?:\s(?:final|correcta|definitiva"
@@ -65,7 +65,7 @@ SPANISH = Cues(
         r"|sería|lo\scorrecto\ses)(?:\sen\srealidad)?"
     ),
     refusal=(
-        r"no\s(?:se\s)?(?:puede|puedo|podemos|sé|sabe|conoce|conozco|hay)\b(?:\s\w{1,20}){0,3}"
+        r"no\s(?:(?:se|lo|la)\s)?(?:puede|puedo|podemos|sé|sabe|conoce|conozco|hay)\b(?:\s\w{1,20}){0,3}"
         r"|desconocid[oa]|indeterminad[oa]|inciert[oa]|imposible\s(?:de\s)?\w{1,20}"
         r"|difícil\s\w{1,20}"
         r"|no\s(?:está|es)\s(?:\w{1,20}\s)?(?:especificad|disponible|clar|conocid|posible)\w*"
