@@ -14,7 +14,8 @@ from functools import cache, lru_cache
 from itertools import islice
 from typing import Literal
 
-from lrmtest.grading.cues import CuePattern, Cues, Languages, bounded, cue
+from lrmtest.grading.cues import CuePattern, Languages, bounded, cue
+from lrmtest.grading.cues.form import Cues
 
 _LONGEST_BOX = 1000
 _LONGEST_LINE = 300
@@ -63,6 +64,11 @@ _BRACES = re.compile(
 _OR = CuePattern(cue("or_"))
 _AND = CuePattern(rf"\}}?[\s$*,\\()\[\]]{{0,16}}{cue('and_')}[\s$*,\\()\[\]]{{0,16}}")
 _BREAK = re.compile(r"[!?\n]|\.(?=\s|$)")
+_BUT = re.compile(
+    r"(?<!\w)(?:but|however|aber|jedoch|mais|cependant|pero|porém|però|но|однако)(?!\w)"
+    r"|但是?|不过|然而|しかし|하지만|그러나",
+    re.I,
+)
 _TO_LINE_END = re.compile(r"[^\n{}]{1,200}")
 
 
@@ -125,6 +131,7 @@ def _tail_pattern(cues: Cues) -> re.Pattern[str]:
         rf"""
         (?P<colon> [*_"'\])}}]{{0,4}} \s{{0,2}} (?:\([^()\n]{{1,30}}\)\s?)? [:=] [*_]{{0,4}} )
       | [*_"'\])]{{0,4}} \s{{0,2}} (?: {about} \s{{0,2}} (?: : | {is_} ) | {is_} ) [\s:,]{{0,3}}
+      | (?P<bracket> \] \s{{0,2}} (?=[^\s(]) )
       | (?P<heading> (?![,;]) [^\w\n]{{0,8}} $ )
       | (?P<bare> [*_]{{0,4}} \s{{1,2}} (?:-\s)?
             (?= \(? (?: (?-i:[A-Z]) | \d{{1,4}} ) \)? \.? \s{{0,8}} $ ) )
@@ -136,9 +143,9 @@ def _tail_pattern(cues: Cues) -> re.Pattern[str]:
 _LINE_START = re.compile(r"(?:[^\w\n]|_|\d{1,2}[.)]){0,16}")
 _IF = CuePattern(cue("if_"))
 _MAYBE = CuePattern(cue("maybe"))
-_THAT = r"(?:,?\s?(?:that|the|so|dass|die|que|la|le|el|che|что|と)(?!\w))?"
+_THAT = r"(?:,?\s?(?:that|the|so|dass|die|que|la|le|el|che|что|と)(?!\w)){0,2}"
 _NEAR = rf"[\s\"'*_]{{0,4}}{_THAT}[\s\"'*_$\\(\[]{{0,8}}$"
-_ANOTHERS = CuePattern(cue("anothers") + _NEAR)
+_ANOTHERS = CuePattern(f"(?:{cue('anothers')}|{cue('says')}[,:]?)" + _NEAR)
 _NEARLY = CuePattern(f"(?:{cue('maybe')}|{cue('or_')})" + r"(?:\sbe)?[,:]?" + _NEAR)
 # "The wrong answer is" before a box: what makes it another's stands before the noun.
 _ANOTHERS_IS = CuePattern(
@@ -153,6 +160,10 @@ _RESTATED = CuePattern(cue("restated"))
 _REFUTED = CuePattern(r"[\s.,;:$*)}\]\\\"'-]{0,8}" + cue("refuted"))
 _NOT_AFTER = CuePattern(f"{cue('not_after')}|{cue('doubted')}")
 _NOT_BEFORE = CuePattern(r"[\s\"'*_$\\(]{0,4}" + cue("not_"))
+_CLAUSE_START = re.compile(r"(?:^|[,;:(-])[\W_]{0,6}$")
+_INVERTED = CuePattern(rf"{cue('inverted')}\s(?:{cue('therefore')}\s)?$")
+_SAYS = CuePattern(cue("says"))
+_SAYS_THAT = CuePattern(cue("says") + "[,:]?" + _NEAR)
 _HASHES = re.compile(r"(?:^|\n)\s{0,3}\#{4}[ \t]{0,4}([^\s#][^\n]{0,60})$")
 _REST = re.compile(rf"\s{{0,64}}([^\n<]{{1,{_LONGEST_LINE}}})")
 _SENTENCE_END = re.compile(r"[.!?][\"'*)\]$]{0,4}(?=\s|$)|\n")
@@ -177,18 +188,45 @@ def refuted(behind: str, languages: Languages) -> bool:
     return bool(_REFUTED.of(languages).match(behind))
 
 
+def anothers(before: str, languages: Languages) -> bool:
+    """Whether what stands before an answer makes it another's, an earlier or a denied one."""
+    return bool(_ANOTHERS.of(languages).search(before))
+
+
+def claimed(before: str, languages: Languages) -> bool:
+    """Whether what stands before a statement makes it another's claim."""
+    return bool(_SAYS_THAT.of(languages).search(before))
+
+
+def reported(sentence: str, languages: Languages) -> bool:
+    """Whether a sentence tells what another claims, or what would be under a condition."""
+    return bool(_SAYS.of(languages).search(sentence) or _IF.of(languages).search(sentence))
+
+
+def not_meant(sentence: str, languages: Languages) -> bool:
+    """Whether a sentence speaks of an answer that is a guess, a condition or another's."""
+    for noun in _noun_pattern(languages).finditer(sentence):
+        before = sentence[: noun.start()]
+        if reported(before, languages) or anothers(before, languages):
+            return True
+        if _MAYBE.of(languages).search(before):
+            return True
+    return False
+
+
 def _last(pattern: re.Pattern[str], text: str) -> Iterable[re.Match[str]]:
     """The last matches, which bounds what is done with each."""
     return deque(pattern.finditer(text), maxlen=_MOST_LOOKED_AT)
 
 
 def _before(text: str, start: int) -> str:
-    """What stands before `start` in its sentence, some words of it."""
+    """What stands before `start` in its sentence, behind the last "but", some words of it."""
     window = text[max(0, start - 80) : start]
     last = 0
     for mark in _BREAK.finditer(window):
         last = mark.end()
-    return window[last:]
+    sentence = window[last:]
+    return _BUT.split(sentence)[-1]
 
 
 def _nouns(text: str, languages: Languages) -> Iterator[Commitment]:
@@ -200,25 +238,33 @@ def _nouns(text: str, languages: Languages) -> Iterator[Commitment]:
                 yield found
             continue
         cues = next(cues for cues in languages if cues.language == noun.lastgroup)
+        before = _before(text, start)
         tail = _tail_pattern(cues).match(text, noun.end())
-        if tail is None:
+        kind = tail.lastgroup if tail else None
+        inverted = _INVERTED.of((cues,)).search(before) is not None
+        if tail is None and not inverted:
             continue
         line_start = text.rfind("\n", max(0, start - 20), start) + 1
         begins = line_start > 0 or start <= 20
         begins = begins and _LINE_START.fullmatch(text, line_start, start) is not None
-        if not begins and (tail["heading"] is not None or tail["bare"] is not None):
+        if not begins and kind in ("heading", "bare"):
+            if not inverted:
+                continue
+            tail = kind = None
+        if kind == "bracket" and text[start - 1 : start] != "[":
             continue
-        before = _before(text, start)
         # A line that merely begins with "The answer is" is prose.
-        line = begins and tail.lastgroup is not None
+        line = begins and kind is not None
         alternative = False
         if not line:
-            if _IF.of(languages).search(before) or _ANOTHERS.of(languages).search(before):
+            quoted = not begins and before.endswith('"') and kind != "colon"
+            if quoted or _IF.of(languages).search(before) or anothers(before, languages):
                 continue
             alternative = bool(
                 _MAYBE.of(languages).search(before) or _NEARLY.of(languages).search(before)
             )
-        found = _content(text, tail.end(), "line" if line else "prose", alternative=alternative)
+        end = tail.end() if tail else noun.end()
+        found = _content(text, end, "line" if line else "prose", alternative=alternative)
         if found:
             yield replace(found, language=cues.language)
 
@@ -248,6 +294,8 @@ def _sentences(text: str, languages: Languages) -> Iterator[Commitment]:
             yield Commitment("behind", clause, mark.start(), alternative=alternative)
     for form, pattern in (("restated", _RESTATED), ("retraction", _RETRACTION)):
         for mark in _last(pattern.of(languages), text):
+            if form == "restated" and not _CLAUSE_START.search(_before(text, mark.start())):
+                continue
             rest = text[mark.end() : mark.end() + _LONGEST_LINE].partition("\n")[0]
             yield Commitment(form, rest.strip(), mark.end())  # type: ignore[arg-type]
 
@@ -261,7 +309,7 @@ def _box_commitments(text: str, languages: Languages) -> Iterator[Commitment]:
         if not content.strip():
             continue
         before = _before(text, command)
-        if _ANOTHERS.of(languages).search(before) or _ANOTHERS_IS.of(languages).search(before):
+        if anothers(before, languages) or _ANOTHERS_IS.of(languages).search(before):
             continue
         alternative = joined or bool(_NEARLY.of(languages).search(before))
         yield Commitment("box", content, end, alternative, text[end + 1 : end + 81])

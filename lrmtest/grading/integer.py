@@ -3,7 +3,6 @@ r"""Grading an integer, as in AIME: ``\boxed{073}``, "the answer is 73"."""
 from __future__ import annotations
 
 import re
-from collections import deque
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import (
@@ -13,6 +12,7 @@ from lrmtest.grading.commitments import (
     first_sentence,
     last_reading,
     refuted,
+    reported,
 )
 from lrmtest.grading.cues import CuePattern, Languages, cue, spoken
 from lrmtest.grading.evaluate import integer_value
@@ -21,7 +21,7 @@ from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
 _DEGREES = re.compile(
-    r"\^\s?\{?\s?\\circ\s?\}?\s?(?:\\text\{\s?[CF]\s?\}|[CF](?![A-Za-z]))?|\\degree(?![A-Za-z])"
+    r"\^\s?\{?\s?\\circ\s?\}?\s?(?:\\(?:text|mathrm|rm)\s?\{\s?[CF]\s?\}|[CF](?![A-Za-z]))?|\\degree(?![A-Za-z])"
     r"|[°℃℉]\s?[CF]?(?![A-Za-z])|\\?%|\\?[$€£¥￥₩₽₹]"
 )
 _ORDINAL = re.compile(
@@ -166,16 +166,26 @@ _LAST_SENTENCES = 4
 _THEREFORE_FIRST = CuePattern(r"[\W_]{0,12}" + cue("therefore"))
 _THEREFORE = CuePattern(cue("therefore"))
 _SOUGHT = CuePattern(cue("sought"))
-_MAYBE, _IF, _NOT = CuePattern(cue("maybe")), CuePattern(cue("if_")), CuePattern(cue("not_"))
+_MAYBE, _NOT = CuePattern(cue("maybe")), CuePattern(cue("not_"))
 _JOINED = CuePattern(f"{cue('or_')}|{cue('and_')}|[,;]")
-_STEP = re.compile(r"[\W_]{0,8}(?:step|case|part|check|note|hint|example|verification|schritt|fall"
-                   r"|étape|paso|шаг|第.步|步骤|情况)(?!\w)", re.I)  # fmt: skip
+_STEP = re.compile(
+    r"[\W_]{0,8}(?:step|case|part|check|note|hint|example|verification|first|next|now|schritt|fall"
+    r"|zuerst|étape|d'abord|paso|primero|шаг|сначала|第.步|步骤|情况|首先|接着|まず|次に|먼저|다음)(?!\w)",
+    re.I,
+)
+_AS_DESIRED = re.compile(r",?\sas\s(?:desired|claimed|required|expected|needed|wanted)\b.*", re.I)
 _EMPHASIS = re.compile(
     r"(?:\*\*|__|<strong>|\\math(?:bf|rm)\s?\{|\\textbf\s?\{|\\boldsymbol\s?\{|\\underline\s?\{)"
-    r"[^*\n{}]{0,60}[\d}](?:\s?\\?(?:text|mathrm)?\{?[^*\n{}\d]{0,24})?(?:\*\*|__|\})[\s$.\\)\]*!}]{0,8}$"
+    r"[^*\n{}]{0,60}[\d}](?:\s?\\?(?:text|mathrm)?\{?[^*\n{}\d]{0,24})?(?:\*\*|__|\})[\s$\\)\]*}]{0,8}"
+    r"(?:[^\W\d_]+\s?){0,3}[\s$.)\]*!}]{0,4}$"
 )
-_STATES = CuePattern(rf"(?:=|:|{cue('verb')})\s{{0,3}}(?=[-+]?\d)")
-_TRAILING = re.compile(rf"(?P<number>{NUMBER})(?P<unit>[^\d\n=+*/^]{{0,30}})$")
+_STATES = CuePattern(
+    rf"(?:(?:=|:|{cue('verb')})(?:\s(?:{cue('therefore')}|to|à|a|exactly|genau|exactement))?"
+    rf"|{cue('sought')})\s{{0,3}}$"
+)
+_TRAILING = re.compile(
+    rf"(?<![\d.,/*^+\\])(?<![/*^+\\]\s)(?P<number>{NUMBER})(?P<unit>[^\d\n=+*/^]{{0,30}})$"
+)
 
 
 def _conclude(text: str, languages: Languages) -> str | None:
@@ -186,54 +196,48 @@ def _conclude(text: str, languages: Languages) -> str | None:
     """
     if len(text) <= 40 and (value := integer_of(_squeeze(text))) is not None:
         return str(value)
+    spoken_last = True
     for sentence in sentences_backwards(text, longest=400)[:_LAST_SENTENCES]:
         if refuted(sentence, languages):
             return None
         if re.search(r"\d", sentence):
-            return _concluded(sentence, languages)
+            return _concluded(sentence, languages, last=spoken_last)
+        spoken_last = spoken_last and not re.search(r"\w", sentence)
     return None
 
 
-def _concluded(sentence: str, languages: Languages) -> str | None:
-    if re.search(r"[?][\s*\"')]*$", sentence) or _STEP.match(sentence) or "\\boxed" in sentence:
+def _concluded(sentence: str, languages: Languages, *, last: bool) -> str | None:
+    asks = re.search(r"[?][\s*\"')]*$", sentence) or _ASKS.of(languages).search(sentence)
+    if asks or _STEP.match(sentence) or "\\boxed" in sentence or reported(sentence, languages):
         return None
     emphasised = bool(_EMPHASIS.search(sentence))
     text = _squeeze(sentence.rstrip("!* "))
     if emphasised and (value := integer_of(_UNITS.sub("", text))) is not None:
         return str(value)
-    last = next(iter(deque(_STATES.of(languages).finditer(text), maxlen=1)), None)
-    found = _TRAILING.match(text, last.end()) if last else None
-    if last is None or found is None or integer_of(found["number"].strip()) is None:
+    found = _TRAILING.search(text)
+    if found is None or (value := integer_of(found["number"].strip())) is None:
         return None
-    lead = text[: last.start()]
-    concludes = (
-        emphasised
-        or _THEREFORE_FIRST.of(languages).match(text)
-        or _SOUGHT.of(languages).search(lead)
-    )
-    if (
-        not concludes
-        or _MAYBE.of(languages).search(lead)
-        or _IF.of(languages).search(lead)
-        or denied(text[last.end() :], languages)
-    ):
+    lead = text[: found.start()]
+    states = _STATES.of(languages).search(lead)
+    opens = bool(_THEREFORE_FIRST.of(languages).match(text) or _SOUGHT.of(languages).search(lead))
+    if not (opens and (states or emphasised)) and not (last and states and emphasised):
         return None
-    if (
-        _NOT.of(languages).search(lead[-12:])
-        or _REFUSAL.of(languages).search(lead)
-        or not _plain_unit(found["unit"])
-    ):
+    if _MAYBE.of(languages).search(lead) or denied(text[found.start() :], languages):
+        return None
+    if _NOT.of(languages).search(lead[-16:]) or _REFUSAL.of(languages).search(lead):
+        return None
+    if not _plain_unit(found["unit"]):
         return None
     # "x = 3 and y = 4" answers twice; "x = 3, so x + 1 = 4" once.
-    clause = lead[
-        max((mark.end() for mark in _THEREFORE.of(languages).finditer(lead)), default=0) :
-    ]
+    openings = [mark.end() for mark in _THEREFORE.of(languages).finditer(lead)]
+    clause = lead[max(openings, default=0) :]
     if re.search(r"\d", clause) and "=" in clause and _JOINED.of(languages).search(clause):
         return None
-    return str(integer_of(found["number"].strip()))
+    return str(value)
 
 
 def _plain_unit(unit: str) -> bool:
+    unit = _AS_DESIRED.sub("", unit)
     return not unit.strip(" .,)") or bool(_UNITS.fullmatch("0" + unit.rstrip(" .,)"), 1))
 
 

@@ -6,7 +6,13 @@ import re
 from functools import lru_cache
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
-from lrmtest.grading.commitments import NOTHING, Commitment, first_sentence, last_reading
+from lrmtest.grading.commitments import (
+    NOTHING,
+    Commitment,
+    claimed,
+    first_sentence,
+    last_reading,
+)
 from lrmtest.grading.cues import CuePattern, Languages, bounded, cue, spoken
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
@@ -27,9 +33,10 @@ def _label_pattern(languages: Languages) -> str:
     true: list[str] = []
     for cues in languages:
         not_, necessarily = bounded(cues, "not_"), bounded(cues, "necessarily")
+        is_ = bounded(cues, "verb")
         is_true, is_false = bounded(cues, "true"), bounded(cues, "false")
         if cues.necessarily:
-            uncertain.append(rf"{not_}\s?{necessarily}[^.;,]{{0,40}}")
+            uncertain.append(rf"{not_}\s?(?:{is_}\s)?{necessarily}[^.;,]{{0,40}}")
         if cues.not_after:
             false.append(is_true + bounded(cues, "not_after"))
             is_false_not = is_false + bounded(cues, "not_after")
@@ -38,7 +45,7 @@ def _label_pattern(languages: Languages) -> str:
         else:
             false.append(is_false)
         if cues.language != "en":
-            be = rf"\s?(?:{bounded(cues, 'verb')}\s?)?"
+            be = rf"\s?(?:{is_}\s?)?"
             false.append(not_ + be + is_true)
             true.append(not_ + be + is_false)
         true.append(is_true)
@@ -71,6 +78,10 @@ _CONDITION = CuePattern(
     rf"|^\W*(?:\w+\s)?{cue('if_', but_english=True)}",
 )
 _MAYBE = CuePattern(cue("maybe", but_english=True))
+# "It is not the case that the conclusion is true."
+_NOT_THAT = CuePattern(
+    cue("not_") + r"[^.,;]{0,30}(?:\b(?:that|dass|que|che)\b|что|说|說)\s?\w{0,5}\s?$"
+)
 _ASKS = CuePattern(cue("asks") + r"[\s?.]{0,3}$")
 _SEPARATE = re.compile(r"[,;]|\b(?:so|but|therefore|thus|hence|making|makes)\b", re.I)
 _QUOTATION = re.compile(r'"[^"\n]{12,}"')
@@ -143,6 +154,9 @@ def _read_sentence(sentence: str, languages: Languages) -> str | None:
     alone = _OPENING_LABEL.match(text)
     if alone and not re.search(r"\w", text[alone.end() :]):
         return _opening(text, languages)
+    plain = text.strip(" .!\"'*_#")
+    if (whole := _label(languages).fullmatch(plain)) and len(plain) <= 20:
+        return _label_of(whole)
     subject = _SUBJECT.of(languages).search(text)
     if subject is None or text.endswith("?") or _ASKS.of(languages).search(text):
         return None
@@ -152,6 +166,9 @@ def _read_sentence(sentence: str, languages: Languages) -> str | None:
         between = text[unsure.end() : subject.start()]
         if len(between) <= 40 and not _SEPARATE.search(between):
             return UNCERTAIN
+    before = text[: subject.start()]
+    if claimed(before, languages) or _NOT_THAT.of(languages).search(before):
+        return None
     label = _label(languages).search(text, subject.start())
     if _CONDITION.of(languages).search(text) or (
         label and _MAYBE.of(languages).search(text, 0, label.start())

@@ -103,10 +103,12 @@ def integer_of(text: str, language: str = "en") -> int | None:
         None when it is no integer, or could be two ("10.080" in English).
     """
     for _ in range(4):
-        if text[:1] + text[-1:] not in ("{}", "()", "||", "[]"):
+        if text[:1] + text[-1:] not in ("{}", "()", "[]", "||"):
             break
-        negative = text[:1] == "|" and re.match(r"\|\s?-", text)
-        text = text[1:-1].strip(" -" if negative else None)
+        if text[:1] == "|" and text.count("|") == 2:
+            value = integer_of(text[1:-1].strip(), language)
+            return None if value is None else abs(value)
+        text = text[1:-1].strip()
     if _GROUPS.fullmatch(text):
         return int(re.sub(r"[,\s'_]", "", text).partition(".")[0])
     if _DOTS.fullmatch(text) or (language in _DECIMAL_COMMA and _DOT_OR_DOTS.fullmatch(text)):
@@ -118,7 +120,7 @@ def integer_of(text: str, language: str = "en") -> int | None:
     if power := _POWER_OF_TEN.fullmatch(text):
         whole, decimals, exponent = power[1], (power[2] or "").rstrip("0"), int(power[3])
         if len(decimals) <= exponent <= 18:
-            return int(whole + decimals) * 10 ** (exponent - len(decimals))
+            return int(f"{whole}{decimals}{'0' * (exponent - len(decimals))}")
         return None
     if fraction := _FRACTION.fullmatch(text):
         sign, *parts = fraction.groups()
@@ -129,4 +131,4 @@ def integer_of(text: str, language: str = "en") -> int | None:
     else:
         value = _of_han(text)
         return _of_words(text.lower()) if value is None else value
-    return top // bottom if bottom and top % bottom == 0 else None
+    return int(top // bottom) if bottom and top % bottom == 0 else None

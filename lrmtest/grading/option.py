@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import (
@@ -13,6 +14,7 @@ from lrmtest.grading.commitments import (
     first_sentence,
     last_reading,
     refuted,
+    reported,
 )
 from lrmtest.grading.cues import CJK, CuePattern, Languages, cue, spoken
 from lrmtest.grading.verdict import Grade
@@ -56,6 +58,7 @@ _DENIED = CuePattern(
     r"|排除|被占|占用|ausgeschlossen|exclue?s?|descartad|исключ|除外|제외",
 )
 _CONCLUDES = CuePattern(_CHOSEN)
+_ALONE = CuePattern(rf"\W*{_OPTION}\W{{0,4}}[A-Z]\W*")
 _NAMED = CuePattern(
     rf"\(([A-Za-z])\)|(?i:{_OPTION})\s?(?:is\s)?([A-Z])(?![A-Za-z0-9'])"
     r"|\b([A-Z])\sis\s(?:the\s)?(?:correct|right|best)\b",
@@ -156,12 +159,14 @@ class _Options:
         named = self.by_letter(sentence) | self.by_text(sentence)
         if not named:
             return None
-        if _DENIED.of(self._languages).search(sentence):
+        if _DENIED.of(self._languages).search(sentence) or reported(sentence, self._languages):
             return NOTHING
         rest = _canonical(sentence)
         for pattern in self._texts:
             rest = pattern.sub("", rest)
-        alone = not re.search(r"\w", re.sub(rf"\([a-z]\)|\b(?:between|from)\b|{_OPTION}", "", rest))
+        alone = bool(_ALONE.of(self._languages).fullmatch(sentence)) or not re.search(
+            r"\w", re.sub(rf"\([a-z]\)|\b(?:between|from)\b|{_OPTION}", "", rest)
+        )
         if len(named) > 1 or not (alone or _CONCLUDES.of(self._languages).search(sentence)):
             return NOTHING
         return named.pop()
@@ -202,10 +207,12 @@ def grade_option(question: Question, answer: str) -> Grade:
 
     def conclude(text: str) -> str | None:
         # Without the full stops of "p.m.", which would end a sentence.
-        for sentence in sentences_backwards(_TIME.sub(r"\1\2m", text))[:_LAST_SENTENCES]:
-            reading = options.concluded(bare(sentence))
+        last = sentences_backwards(_TIME.sub(r"\1\2m", text))[:_LAST_SENTENCES]
+        readings = [options.concluded(bare(sentence)) for sentence in last]
+        for reading, before in pairwise([*readings, None]):
             if reading is not None:
-                return reading
+                # One line behind another, each an option: they are listed, not chosen.
+                return NOTHING if before and before != reading else reading
         return None
 
     reading = last_reading(text, languages, read, conclude)

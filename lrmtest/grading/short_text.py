@@ -19,6 +19,7 @@ from lrmtest.grading.commitments import (
     commitments,
     denied,
     first_sentence,
+    not_meant,
     refuted,
 )
 from lrmtest.grading.cues import CJK, CuePattern, Languages, cue, spoken
@@ -62,8 +63,13 @@ _IS = CuePattern(
     r".*(?:\b(?:is|are|was|were|be|stands\sfor|became|won)\s"
     r"(?:(?:likely|probably|approximately|about|around|held|called|named|known|said)\s){0,2}"
     r"(?:[a-z]{2,12}ed\s|held\s|born\s|built\s)?(?:(?:on|in|at|as|to\sbe)\s)?"
-    rf"|{cue('verb', but_english=True)}\s|(?:是|为|為)(?!否)|(?<=[\w\"])(?:は|은\s|는\s))"
+    rf"|{cue('verb', but_english=True)}\s"
+    r"|(?<![不非])(?:是|为|為)(?!否)|(?<=[\w\"])(?:は|은\s|는\s))"
     r"(.{1,120})$",
+)
+_DENIES = CuePattern(
+    rf"{cue('not_', but_english=True)}\s?{cue('verb', but_english=True)}"
+    rf"|{cue('not_after')}|{cue('doubted')}"
 )
 _HEADING = CuePattern(rf"^(?:{cue('answer')}|explanation|conclusion|note|why\b.*)\s?:?$")
 _COPULA_BEHIND = re.compile(
@@ -74,7 +80,7 @@ _ARTICLE_BEFORE = re.compile(
     r"|l['’])(?:(?<=['’])|\s)(?=[A-ZÀ-Ý0-9\"*])"
 )
 _APPOSITION = re.compile(
-    r",\s(?:which|who|where|when|a|an|the|whose|der|die|das|welche[rs]?|qui|que|où|un|une|la|le|que"
+    r",\s(?:which|who|where|when|a|an|the|whose|der|die|das|welche[rs]?|qui|que|où|un|une|la|le"
     r"|quien|donde|el|che|dove|котор\w{2,3}|где)\s|\s?[(]|\s-\s"
 )
 # Not behind an initial or an abbreviation.
@@ -105,12 +111,16 @@ def _said(commitment: Commitment) -> str:
     return text
 
 
-def _handed_in(text: str, languages: Languages) -> Commitment | None:
-    r"""The last ``Answer: X`` line, ``\boxed{X}`` or "the answer is X" that says something."""
+def _handed_in(text: str, languages: Languages) -> tuple[Commitment | None, str]:
+    r"""The last ``Answer: X`` line, ``\boxed{X}`` or "the answer is X" that says something.
+
+    Returns:
+        It or None, and the text that counts: what follows the last retraction.
+    """
     alternatives: set[str] = set()
     for commitment in islice(commitments(text, languages), _MOST_READ):
         if commitment.form == "retraction":
-            return None
+            return None, text[commitment.end :]
         if commitment.form == "restated" or not _said(commitment):
             continue
         if commitment.form == "behind" and _PRONOUN.search(commitment.text):
@@ -122,16 +132,17 @@ def _handed_in(text: str, languages: Languages) -> Commitment | None:
             and len(_said(commitment).split()) > _LONGEST_PROSE
         ):
             continue  # a sentence of its own, not an answer
-        if refuted(commitment.behind, languages) or first_sentence(commitment.text).endswith("?"):
-            continue
         said = _said(commitment)
+        behind = commitment.behind or commitment.text.partition(said)[2]
+        if refuted(behind, languages) or first_sentence(commitment.text).endswith("?"):
+            continue
         if commitment.alternative:
             alternatives.add(normalize(said))
         elif alternatives <= {normalize(said)}:
-            return commitment
+            return commitment, text
         else:
-            return replace(commitment, text="unknown")
-    return None
+            return replace(commitment, text="unknown"), text
+    return None, text
 
 
 def _bold(text: str, languages: Languages) -> str | None:
@@ -144,6 +155,8 @@ def _predicate(sentence: str, languages: Languages) -> str | None:
     """What follows the sentence's last "is"; a bare participle ("is located") says nothing."""
     predicate = _IS.of(languages).match(sentence)
     spaced = not re.search(f"[{CJK}]", sentence)
+    if _DENIES.of(languages).search(sentence):
+        return None
     if predicate is None or (spaced and len(sentence.split()) <= 4):
         return None
     said = re.split(r",\s(?:which|who|where|when|a|an|the)\s", predicate[1], maxsplit=1)[0]
@@ -158,7 +171,8 @@ def short_answer(text: str) -> str | None:
     else what follows the last "is", else the shortest thing that can be quoted whole.
     """
     languages = spoken(text)
-    return _short_answer(text, _handed_in(text, languages), languages)
+    handed_in, rest = _handed_in(text, languages)
+    return _short_answer(rest, handed_in, languages)
 
 
 def _short_answer(text: str, handed_in: Commitment | None, languages: Languages) -> str | None:
@@ -172,6 +186,8 @@ def _short_answer(text: str, handed_in: Commitment | None, languages: Languages)
             return None
     spoken = [sentence for sentence in sentences if re.search(r"\w\w|\d|[^\W\d_a-zA-Z]", sentence)]
     spoken = spoken[:4]
+    if handed_in is None:
+        spoken = [sentence for sentence in spoken if not not_meant(sentence, languages)]
     if any(_abstains(sentence, languages) for sentence in (*spoken[:1], *spoken[-1:])):
         return None
     for find in (_bold, _predicate):
@@ -203,9 +219,9 @@ def grade_short_text(question: Question, answer: str) -> Grade:
     """
     text = clean(answer).strip()
     languages = spoken(text)
-    handed_in = _handed_in(text, languages)
-    prediction = text if handed_in is None else _said(handed_in)
-    short = _short_answer(text, handed_in, languages)
+    handed_in, rest = _handed_in(text, languages)
+    prediction = rest.strip() if handed_in is None else _said(handed_in)
+    short = _short_answer(rest, handed_in, languages)
     references = [clean(reference) for reference in question.references]
     em = max(exact_match(prediction, reference) for reference in references) if text else 0.0
     score = max(f1(prediction, reference) for reference in references) if text else 0.0

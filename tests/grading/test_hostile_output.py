@@ -77,6 +77,13 @@ PIECES = [
     "\ud800",
     "Ａ",
     "é",
+    "so x = 3, ",
+    "答案是",
+    "答え は ",
+    "die Antwort ist nicht 7 ",
+    "la respuesta no es ",
+    "wait, no, it is ",
+    "《",
 ]
 
 

@@ -125,7 +125,8 @@ def test_a_box_that_the_end_of_its_line_closes_is_read(line):
 
 @pytest.mark.parametrize(
     "joint",
-    [" or ", " and ", "$ or $", r"\text{ or }", r" \quad\text{or}\quad ", ", or possibly ", " and/or ",
+    [" or ", " and ", "$ or $", r"\text{ or }", r" \quad\text{or}\quad ",
+     ", or possibly ", " and/or ",
      " oder ", "或", "或者", " または ", " 또는 ", " ou ", " o ", " или ", ", or, if n is even, "],
 )  # fmt: skip
 def test_boxes_joined_by_or_are_no_answer(joint):

@@ -102,7 +102,8 @@ def test_temporal():
     assert sum(closed for _, closed in graded) == 86
     assert sum(verdict.correct for verdict, closed in graded if closed) == 76
     assert sum(verdict.correct for verdict, _ in graded) == 101
-    assert sum(verdict.lenient_correct for verdict, _ in graded) == 107
+    # One of those that loop says "both (A) and (B)" last, behind "(A)": that is no answer.
+    assert sum(verdict.lenient_correct for verdict, _ in graded) == 106
     assert failures(graded) == {"wrong": 12, "looped": 12}
 
 
@@ -115,7 +116,7 @@ def test_musique():
         for name in ("em", "f1", "em_short", "f1_short")
     }
     assert means == pytest.approx(
-        {"em": 0.0, "f1": 0.0484, "em_short": 0.02, "f1_short": 0.0775}, abs=1e-4
+        {"em": 0.0, "f1": 0.0513, "em_short": 0.02, "f1_short": 0.0804}, abs=1e-4
     )
 
 

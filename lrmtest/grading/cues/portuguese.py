@@ -1,0 +1,74 @@
+"""The cues of Portuguese."""
+
+from __future__ import annotations
+
+from lrmtest.grading.cues.form import CLAUSE, Cues
+
+PORTUGUESE = Cues(
+    language="pt",
+    marks=(
+        "resposta resultado é o não ou verdadeiro verdadeira falso falsa portanto logo "
+        "afirmação conclusão opção alternativa incerto incerta"
+        " espere cometi erro"
+    ),
+    answer=(
+        r"(?:(?:a|minha|nossa)\s){0,2}resposta(?:\s(?:final|correta|certa))?"
+        r"|(?:o\s)?resultado\sfinal"
+        r"|a\s(?:opção|alternativa)\scorreta"
+    ),
+    about=rf"(?:à|ao|da|do|desta|deste|para|deve|deveria|seria|aqui)\b{CLAUSE}{{0,80}}?",
+    is_=(
+        r"não\sé\s[^\n.:]{1,40}?,?\smas(?:\ssim)?|(?:é|são|seria|ser|vale)"
+        r"(?:\s(?:então|portanto|igual\sa))?"
+    ),
+    is_the_answer=r"é\s(?:portanto\s)?a\s(?:nossa\s)?resposta(?:\s(?:final|correta))?",
+    therefore=(
+        r"portanto|logo|assim|então|em\sconclusão|finalmente|por\sisso|no\stotal|concluímos\sque"
+    ),
+    sought=r"\w{1,20}\s(?:procurad[oa]|pedid[oa]|solicitad[oa])",
+    verb=r"é|são|vale|dá|resulta|igual\sa",
+    maybe=r"talvez|possivelmente|possível|poderia|pode\sser|caso\scontrário|não\stenho\scerteza",
+    if_=r"se|supondo|suponha|segundo|alguns|outros|alguém|inicialmente|anteriormente",
+    anothers=(
+        r"primeira|anterior|antiga|diz|disse|afirma|afirmou|acredita|acha|pensa|pensava"
+        r"|pensei|sua"
+        r"|tua|não|nenhuma|em\svez\sde|falsa"
+    ),
+    says=r"diz|disse|afirma|afirmou|acredita|acha|pensa|pensava|pensei",
+    not_=r"não|nunca",
+    or_=r"ou|e/ou",
+    and_=r"e",
+    either=r"ou|uma\sdas",
+    refuted=(
+        r"(?:,\s)?(?:(?:mas|porém|e|o\sque)\s)?(?:(?:isso|isto|ela|essa\sresposta)\s)?"
+        r"(?:não\s(?:é|era|está)\s(?:corret[oa]|cert[oa]|possível)"
+        r"|(?:é|era|está|seria)\s(?:incorret[oa]|fals[oa]|errad[oa]|um\serro|impossível))"
+    ),
+    retraction=(
+        r"correção:?|(?:espere|espera|desculpe|na\sverdade)[,.!]\s(?:não|isso\sestá\serrado)"
+        r"|não,\sesper[ae]|eu\sme\senganei|me\senganei|cometi\sum\serro|foi\sum\serro"
+        r"|preciso\scorrigir"
+    ),
+    restated=(
+        r"(?:(?:espere|espera|na\sverdade|desculpe)[,.:!]?|não[,.:!])\s(?:é|são|deveria\sser"
+        r"|deve\sser)"
+    ),
+    refusal=(
+        r"não\s(?:se\s)?(?:pode|posso|podemos|sei|sabe|há|é\spossível)\b(?:\s\w{1,20}){0,3}"
+        r"|desconhecid[oa]|indeterminad[oa]|incert[oa]|impossível\s\w{1,20}|difícil\s\w{1,20}"
+        r"|informação\sinsuficiente|insuficiente"
+    ),
+    statement=r"(?:conclusão|afirmação|proposição|enunciado|hipótese|resposta|declaração)",
+    true=r"verdadeir[oa]|corret[oa]|true|válid[oa]|verdade",
+    false=r"fals[oa]|incorret[oa]|errad[oa]|false|inválid[oa]",
+    uncertain=(
+        r"incert[oa]|indeterminad[oa]|desconhecid[oa]|uncertain|unknown"
+        r"|não\s(?:se\s)?(?:pode|posso|podemos|é\spossível)\b(?!\sser\s(?:verdad"
+        r"|corret))[^.;]{0,100}"
+        r"|não\shá\s(?:informaç|evidênc)[^.;]{0,100}|insuficiente[^.;]{0,100}"
+    ),
+    necessarily=r"necessariamente|sempre",
+    because=r"porque|pois|já\sque|uma\svez\sque|embora|enquanto|mas|devido",
+    option=r"opção|alternativa|resposta|letra",
+    chosen=r"portanto|logo|só|somente|apenas|corret[oa]|escolho|poderia|então",
+)
