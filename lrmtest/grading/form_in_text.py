@@ -69,8 +69,9 @@ def form_in(text: str, tags: Tags = ()) -> ReasoningForm | None:
     3. the model's form, where the text has any of its marks;
     4. the first known form, in the text's order, that has an opening or a closing in it (a weak
        form must leave an answer behind its closing);
-    5. a block between marks of one name that are in no table, as ``<foo> ... </foo>``, where the
-       text begins with it, it is the larger part of the text and an answer follows.
+    5. marks of one name that are in no table, as ``<foo> ... </foo>``, where the text begins with
+       the opening: if the block is the larger part of the text and an answer follows, or if it
+       is never closed.
 
     Args:
         text: any text; time is linear in its length.
@@ -151,6 +152,7 @@ def _block(text: str) -> ReasoningForm | None:
     tag = unknown_mark(text)
     if not tag:
         return None
+    closing = ""
     for closing in _closings(tag):
         end = text.rfind(closing)
         if end == -1:
@@ -159,7 +161,7 @@ def _block(text: str) -> ReasoningForm | None:
         if text[end + len(closing) :].strip() and behind < end:
             return own_form(tag, closing)
         return None
-    return None
+    return own_form(tag, closing) if tag.startswith("<") else None
 
 
 def _closings(tag: str) -> Iterator[str]:

@@ -223,8 +223,8 @@ FORMS: tuple[ReasoningForm, ...] = (
     ReasoningForm(
         "ollama",
         ("Thinking...", "...done thinking."),
-        r"\A\s*Thinking\.\.\.\s*?\n",
-        r"\.\.\.done thinking\.",
+        r"\A\s*(?-i:Thinking)\.\.\.[ \t]{0,9}\r?\n",
+        r"\.\.\.(?-i:done thinking)\.",
     ),
     ReasoningForm(
         "details",

@@ -47,11 +47,12 @@ def write_summary(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def _run(summary: RunSummary) -> dict[str, Any]:
+    warnings = warnings_of(summary.manifest.reasoning)
     return {
         "run_id": summary.run_id,
         "model": summary.model,
         "manifest": summary.manifest.to_json(),
-        "warnings": warnings_of(summary.manifest.reasoning),
+        **({"warnings": warnings} if warnings else {}),
         "timing": {
             "wall_seconds": summary.timing.wall_seconds,
             "startup_seconds": summary.timing.startup_seconds,

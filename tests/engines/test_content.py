@@ -6,8 +6,10 @@ import pytest
 from answer_shapes import USAGE, chunk, stream, whole
 from asking_endpoints import outcome_of
 
+from lrmtest.grading import split
 from lrmtest.models.engines.http.content import texts_of
 from lrmtest.models.engines.http.failures import BrokenAnswerError
+from lrmtest.models.engines.http.stream import ChatStream
 
 PARTS = [
     ({"content": "A"}, ("", "A")),
@@ -83,3 +85,25 @@ def test_a_closing_tag_that_a_parser_left_behind_closes_the_reasoning(monkeypatc
         chunk({"reasoning": "Well"}), chunk({"content": " so.\n</think>\n\n4"}), chunk({}, "stop")
     )
     assert outcome_of(monkeypatch, shape).completion.text == "<think>Well so.\n</think>\n\n4"
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+@pytest.mark.parametrize(
+    ("reasoning", "answer"),
+    [
+        ("Is </think> a tag?", "42"),
+        ("<think>", "42 <think> is a tag"),
+        ("[/THINK]", "The tag is [THINK]: 42"),
+        ("<|channel|>final<|message|>7", "42"),
+    ],
+)
+def test_what_a_server_sends_apart_is_split_there(reasoning, answer, streamed):
+    for tags in ((), ("think",), ("magistral",), ("harmony",)):
+        stream = ChatStream(tags, 1000)
+        pieces = [{"reasoning_content": reasoning}, {"content": answer}]
+        whole = [{"reasoning_content": reasoning, "content": answer}]
+        for piece in pieces if streamed else whole:
+            stream.add({"choices": [{"delta": piece}]})
+        stream.ended = True
+        parts = split(stream.reply().text, tags)
+        assert (parts.reasoning, parts.answer, parts.closed) == (reasoning, answer, True)

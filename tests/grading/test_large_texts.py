@@ -14,8 +14,9 @@ import tracemalloc
 import pytest
 
 from lrmtest.grading import Completion, grade, split
+from lrmtest.grading.forms import FORMS
 from lrmtest.grading.graders import MOST_GRADED
-from lrmtest.grading.split import DEFAULT_TAGS
+from lrmtest.grading.split import DEFAULT_TAGS, put_together
 from lrmtest.models.engines.http.stream import ChatStream
 from lrmtest.models.engines.token_counts import reasoning_end
 from lrmtest.questions.question import INTEGER, SHORT_TEXT, Question
@@ -72,7 +73,16 @@ print(time.thread_time() - start)
         ("</think>", 50_000_000),
         *[
             (piece, 1_000_000)
-            for piece in ("<think>a</think>", "7", "Answer:", "{", "\\n", "$", "\\x00")
+            for piece in (
+                "<think>a</think>",
+                "<|channel|>final<|message|>",
+                "7",
+                "Answer:",
+                "{",
+                "\\n",
+                "$",
+                "\\x00",
+            )
         ],
     ],
 )
@@ -83,6 +93,34 @@ def test_any_large_text(piece, size):
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert float(done.stdout) < 300
+
+
+_PIECES = [
+    *dict.fromkeys(tag for form in FORMS for tag in form.tags),
+    *("<", "[", "◁", "<a", "<think ", "<|", "<details ", "<musing>", "[A", "\n", " ", "analysis"),
+    *("Here is my thought process:\n", "<|end|>", "<|end|> x", "<answer>", "<|x|>", "assistant\n"),
+]
+
+
+@pytest.mark.parametrize("piece", _PIECES)
+@pytest.mark.parametrize("before", ["", "<think>x</think>", "<|channel|>analysis<|message|>"])
+def test_splitting_is_linear_whatever_the_form(piece, before):
+    """In all forms at once: nothing is known of the model."""
+    seconds = []
+    for size in (100_000, 800_000):
+        text = before + piece * (size // len(piece))
+        start = time.thread_time()
+        split(text)
+        seconds.append(time.thread_time() - start)
+    assert seconds[1] < 24 * seconds[0] + 2
+
+
+def test_what_came_apart_is_put_together_in_linear_time():
+    for piece in ("</think>", "<think:0123456789abcdef>", "[THINK]"):
+        text = piece * (1_000_000 // len(piece))
+        start = time.thread_time()
+        assert split(put_together(text, text, closed=True)).reasoning == text
+        assert time.thread_time() - start < 60
 
 
 @pytest.mark.parametrize("pieces", [1, 1000])

@@ -103,6 +103,7 @@ def test_a_child_inherits_all_but_its_files_and_its_compression(load):
         ("[models.m]\ncontext_length = 1.5", "expected a whole number, got 1.5", None),
         ("[models.m]\nreasoning_tags = ['<a>']", "expected a list of two strings", None),
         ("[models.m]\nreasoning_tags = ['', 'b']", "two strings that are not empty", None),
+        ("[models.m]\nreasoning_tags = 'harmonie'", "or one of think, ", None),
         ("[models.m]\nengine = 'vlm'", "there is no engine 'vlm'", "'vllm'"),
         ("[models.m]\ncheckpoint = 'x'", "checkpoint: expected a table, got 'x'", None),
         ("[models.m.checkpoint]\nrepos = 'x'", "checkpoint: unknown key 'repos'", "'repo'"),

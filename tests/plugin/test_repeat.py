@@ -22,6 +22,7 @@ CHOSEN = {
     "engine_arg": st.lists(word, min_size=1, max_size=3),
     "prompt_file": st.lists(word, min_size=1, max_size=2),
     "tokenizer": word,
+    "reasoning_tags": word,
 }
 
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrmtest.grading.split import DEFAULT_TAGS
 from lrmtest.questions import Source
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.manifest import EngineSection, Manifest, ModelSection, SuiteSection
@@ -49,7 +48,7 @@ def test_what_is_read_is_written_again_key_by_key(raw):
 def test_every_question_about_it_has_an_answer(raw):
     manifest = Manifest.from_json(raw)
     assert manifest.greedy in (True, False)
-    assert len(manifest.reasoning_tags) == 2
+    assert len(manifest.reasoning_tags) <= 2
     assert isinstance(manifest.suite("s"), SuiteSection)
     assert len(manifest.identity) == 64
 
@@ -77,7 +76,7 @@ def test_a_section_that_is_replaced_is_gone():
 def test_what_it_says():
     manifest = Manifest.from_json(FULL)
     assert manifest.greedy
-    assert manifest.reasoning_tags == DEFAULT_TAGS
+    assert manifest.reasoning_tags == ()  # the usual pair, which nobody had chosen
     assert manifest.model.compression.method == "awq"
     assert manifest.suite("s").source == Source("local", "f")
     assert manifest.suite("other") == SuiteSection()

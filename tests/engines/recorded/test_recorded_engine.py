@@ -186,7 +186,7 @@ def test_what_is_written_is_read(tmp_path_factory, pairs, ascii_only, newline, b
         ('{"question": true, "output": "x"}', "'question' must be"),
         ('{"question": 1.5, "output": "x"}', "'question' must be"),
         ('{"question": 1, "output": null}', "'output' must be"),
-        ('{"question": 1, "output": ["x"]}', "'output' must be"),
+        ('{"question": 1, "output": 7}', "'output' must be"),
         ('{"question": 1, "output": "x", "finish_reason": 3}', "'finish_reason' must be str"),
         ('{"question": 1, "output": "x", "completion_tokens": -1}', "'completion_tokens' must"),
         ('{"question": 1, "output": "x", "completion_tokens": "9"}', "'completion_tokens' must"),

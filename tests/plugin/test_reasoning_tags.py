@@ -1,0 +1,92 @@
+"""A run of outputs in other tags than `<think>`: verdicts, and what the summary and reports say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from sums import SUITE
+
+from lrmtest.cli.main import main
+
+GUESS = "The answer is {0}. Or is it?"
+
+
+@pytest.fixture
+def recorded(pytester):
+    """Run the suite on recorded outputs, one for each of its first questions."""
+
+    def run(*lines, args=()):
+        pytester.makepyfile(test_sums=SUITE)
+        path = pytester.path / "m.sums.jsonl"
+        rows = [
+            {"question": f"q{n}", "finish_reason": "stop", **line} for n, line in enumerate(lines)
+        ]
+        path.write_text("\n".join(json.dumps(row) for row in rows))
+        return pytester.runpytest_inprocess(
+            "-p", "no:cacheprovider", "--model", "m=recorded:m.sums.jsonl", *args
+        )
+
+    return run
+
+
+def test_a_guess_between_tags_does_not_pass(recorded):
+    harmony = "<|channel|>analysis<|message|>The answer is 0.<|end|>"
+    final = "<|start|>assistant<|channel|>final<|message|>"
+    done = recorded(
+        {"output": f"{harmony}{final}I cannot say."},
+        {"output": f"{harmony}{final}The answer is 2."},
+        {"output": "[THINK]The answer is 4.[/THINK]I cannot say."},
+        {"output": "[THINK]The answer is 5.[/THINK]The answer is 6."},
+        {"output": harmony.replace("0", "8")},
+        args=["--summary-json", "s.json"],
+    )
+    done.assert_outcomes(passed=2, failed=3, deselected=7)
+    done.stdout.fnmatch_lines(["m: reasoning tags seen: *", "m: reasoning is marked in several *"])
+    (run,) = json.loads(Path("s.json").read_text())["runs"]
+    assert run["manifest"]["reasoning"]["known_by"] == "texts"
+    assert len(run["warnings"]) == 1
+
+
+def test_reasoning_that_came_apart(recorded):
+    done = recorded(
+        {"output": "I cannot say.", "reasoning_content": "The answer is 0. </think> Or not?"},
+        {"output": "The answer is 2.", "reasoning": "The answer is 7. <think>"},
+        {
+            "output": [
+                {"type": "thinking", "thinking": [{"type": "text", "text": "It is 4. [/THINK]"}]},
+                {"type": "text", "text": "I cannot say."},
+            ]
+        },
+        {"output": {"role": "assistant", "thinking": "It is 5.", "content": "The answer is 6."}},
+    )
+    done.assert_outcomes(passed=2, failed=2, deselected=8)
+
+
+def test_unknown_tags_are_a_warning_in_every_report(recorded, pytester, capsys):
+    lines = [{"output": f"<musing>{GUESS.format(2 * n)}</musing>I cannot say."} for n in range(3)]
+    done = recorded(*lines)
+    done.assert_outcomes(failed=3, deselected=9)
+    done.stdout.fnmatch_lines(["m: 3 of 3 texts begin with <musing>, which is no *"])
+    capsys.readouterr()
+    assert main(["show", "last"]) == 0
+    assert "begin with <musing>" in capsys.readouterr().out
+    assert main(["regrade", "last"]) == 0
+    assert "0 verdicts changed" in capsys.readouterr().out
+
+
+def test_tags_that_the_user_names(recorded):
+    done = recorded(
+        {"output": "((The answer is 5.))The answer is 0."},
+        {"output": "((The answer is 2.))I cannot say."},
+        args=["--reasoning-tags", "(( ))", "--summary-json", "s.json"],
+    )
+    done.assert_outcomes(passed=1, failed=1, deselected=10)
+    done.stdout.fnmatch_lines(["m: reasoning tags (( ... )) (by its option)"])
+
+
+def test_tags_that_cannot_be(recorded):
+    done = recorded({"output": "0"}, args=["--reasoning-tags", "nonsense"])
+    assert done.ret == 4
+    done.stderr.fnmatch_lines(["*--reasoning-tags 'nonsense': neither an opening *"])
