@@ -252,7 +252,7 @@ def _table(rng: random.Random) -> str:
 
 
 def _truth_table(rng: random.Random) -> str:
-    size = rng.randint(3, 5)
+    size = rng.randint(3, 7)
     names = rng.sample("PQRSTUVW", size)
     lines = ["| " + " | ".join(names) + " | result |"]
     for number in range(2**size):
@@ -290,9 +290,30 @@ def _code(rng: random.Random) -> str:
 
 
 def _matrix(rng: random.Random) -> str:
-    size = rng.randint(4, 16)
+    size = rng.randint(4, 30)
     rows = [" & ".join(str(rng.randint(0, 1)) for _ in range(size)) for _ in range(size)]
     return "\\begin{pmatrix}\n" + " \\\\\n".join(rows) + "\n\\end{pmatrix}\n"
+
+
+def _knights(rng: random.Random) -> str:
+    names = rng.sample(["Alice", "Boris", "Chen", "Dora", "Emil", "Farah", "Goran"], 3)
+    kinds = [(a, b, c) for a in "tl" for b in "tl" for c in "tl"]
+    word = {"t": "a truth-teller", "l": "a liar"}
+    return "".join(
+        f"Suppose {', '.join(f'{who} is {word[k]}' for who, k in zip(names, kind, strict=True))}. "
+        f"Then what {names[0]} says is {'true' if kind[0] == 't' else 'false'}, "
+        f"{rng.choice(['which cannot be', 'which fits', 'so this case is out'])}.\n"
+        for kind in kinds
+    )
+
+
+def _outcomes(rng: random.Random) -> str:
+    size, wanted = rng.randint(4, 7), rng.randint(1, 4)
+    tosses = [f"{number:0{size}b}".replace("0", "T").replace("1", "H") for number in range(2**size)]
+    return "".join(
+        f"- {toss}: {toss.count('H')} heads, {'counts' if toss.count('H') == wanted else 'no'}\n"
+        for toss in tosses
+    )
 
 
 def _sums(rng: random.Random) -> str:
@@ -323,6 +344,8 @@ HONEST_LISTS: Mapping[str, Callable[[random.Random], str]] = {
     "verification": _verification,
     "code": _code,
     "matrix": _matrix,
+    "knights and liars": _knights,
+    "outcomes": _outcomes,
     "running sums": _sums,
     "schedule": _schedule,
     "tuples": _tuples,

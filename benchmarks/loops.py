@@ -1,10 +1,14 @@
 """What stopping in a loop saves on recorded outputs, and that it changes no verdict.
 
-    python benchmarks/loops.py --data-dir DIR [--tokenizer FILE_OR_FOLDER] [--survey]
+    python benchmarks/loops.py --data-dir DIR [--tokenizer FILE_OR_FOLDER] [--survey] [--near N]
 
 Every recorded output is fed to the detector in pieces of 4 characters, cut where the detector
 fires, and graded both whole and cut. Exits with 1 if a strict or lenient verdict changed, or if an
 output was stopped that ended by itself.
+
+``--near N`` measures instead how well near-loops are told from honest texts: N texts of each kind
+that goes round without repeating itself to the letter, and honest ones that ended by themselves or
+were cut off anywhere. Exits with 1 if more than 1 in 1,000 honest texts of a kind is called a loop.
 
 DIR has the suites' question files and ``recorded/*.<suite>.jsonl`` with a ``question`` (the
 question's id) and an ``output`` on each line.
@@ -14,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import random
 import re
 import sys
 import time
@@ -21,12 +26,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from loop_texts import NEAR_LOOPS, long_reasoning, near_loops, paragraphs_of, with_lists
 from rich.console import Console
 from rich.table import Table
 
+from lrmtest.analysis.intervals import wilson
 from lrmtest.errors import DataError, LrmtestError
 from lrmtest.grading import Completion, Verdict, grade
 from lrmtest.grading.loops import MAX_PERIOD, Loop, LoopDetector, find_loop
+from lrmtest.grading.near_loops import is_near_loop
 from lrmtest.questions import DataOptions
 from lrmtest.suites import suite_named
 
@@ -242,6 +250,61 @@ def survey_table(group: list[Output]) -> Table:
     return table
 
 
+SEED = 12
+MOST_FALSE = 1 / 1000
+SHORTEST_CUT = 2048
+"""Characters; nothing shorter is ever a near-loop."""
+
+
+def honest_texts(everything: list[Output], each: int) -> Iterator[tuple[str, str]]:
+    """Kind and text of what is no loop."""
+    ended = [output.text for output in everything if not output.ran_out]
+    paragraphs = paragraphs_of(ended)
+    for text in ended:
+        yield "recorded, ended by itself", text
+    for number, text in enumerate(text for text in ended if len(text) > SHORTEST_CUT):
+        rng = random.Random(f"{SEED} cut {number}")
+        for _ in range(each):
+            cut = rng.randrange(SHORTEST_CUT, len(text))
+            yield "the same, cut off anywhere", text[:cut]
+    for number in range(10 * each):
+        rng = random.Random(f"{SEED} long {number}")
+        yield "long reasoning, of their paragraphs", long_reasoning(rng, paragraphs)
+    for number in range(60 * each):
+        text, _ = with_lists(random.Random(f"{SEED} lists {number}"), paragraphs)
+        yield "with tables, cases, code, cut off in one", text
+
+
+def near_table(found: dict[str, list[bool]], title: str, called: str) -> Table:
+    table = Table(title=title)
+    table.add_column("texts")
+    for column in ("number", called, "per cent [95 % interval]"):
+        table.add_column(column, justify="right")
+    everything = [loop for part in found.values() for loop in part]
+    for name, part in [*found.items(), ("all", everything)]:
+        interval = wilson(sum(part), len(part))
+        share = f"{100 * sum(part) / len(part):.2f}"
+        ends = f"[{100 * interval.low:.2f}, {100 * interval.high:.2f}]"
+        table.add_row(name, f"{len(part):,}", f"{sum(part):,}", f"{share} {ends}")
+    return table
+
+
+def measure_near_loops(console: Console, everything: list[Output], each: int) -> int:
+    """Print how many honest texts are called loops, and how many near-loops; the exit status."""
+    false: dict[str, list[bool]] = {}
+    for kind, text in honest_texts(everything, max(1, each // 5)):
+        false.setdefault(kind, []).append(is_near_loop(text))
+    console.print(near_table(false, "Honest texts that are called near-loops", "called loops"))
+    paragraphs = paragraphs_of([output.text for output in everything if not output.ran_out])
+    seen: dict[str, list[bool]] = {kind: [] for kind in NEAR_LOOPS}
+    for kind, text in near_loops(SEED, each, paragraphs):
+        seen[kind].append(is_near_loop(text))
+    exact = [output for output in everything if output.ran_out and output.tail is not None]
+    seen["recorded, ran out in an exact loop"] = [is_near_loop(one.text) for one in exact]
+    console.print(near_table(seen, "Near-loops that are seen", "seen"))
+    return int(any(sum(part) > MOST_FALSE * len(part) for part in false.values()))
+
+
 def token_counter(tokenizer: Path) -> Callable[[str], int]:
     from transformers import AutoTokenizer
 
@@ -257,6 +320,7 @@ def main() -> int:
     parser.add_argument("--data-dir", type=Path, required=True, help="questions and recorded/")
     parser.add_argument("--tokenizer", type=Path, help="GGUF file or folder; counts tokens too")
     parser.add_argument("--survey", action="store_true", help="margins (half a minute, numpy)")
+    parser.add_argument("--near", type=int, metavar="N", help="measure near-loops instead")
     options = parser.parse_args()
     try:
         counter = token_counter(options.tokenizer) if options.tokenizer else None
@@ -270,6 +334,8 @@ def main() -> int:
     by_suite["all"] = everything
 
     console = Console(width=None if sys.stdout.isatty() else 180)
+    if options.near:
+        return measure_near_loops(console, everything, options.near)
     console.print(suites_table(by_suite, tokens=counter is not None))
     console.print(loops_table(everything))
     if options.survey:

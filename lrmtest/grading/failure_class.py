@@ -32,10 +32,15 @@ from lrmtest.questions.question import Question
 Read = Callable[[str], Grade]
 """The suite's grader on the question in hand."""
 
+_LONGEST = 500_000
+"""Characters of a text that are searched for an answer that was lost, from the end: four times what
+32,768 tokens are."""
 _MOST_SEARCHED = 500
 """Commitments of a text that are looked through, from the last one back."""
 _MOST_READ = 24
-"""Different ones that are graded: each can cost a formula's time."""
+"""Different ones that are graded."""
+_MOST_COSTLY = 2
+"""Those of them that may take the time that is given to a formula."""
 _COSTLY = re.compile(r"[\^!]")
 # A commitment in prose goes on to what comes after it, which may be the next one.
 _SENTENCE_END = re.compile(r"(?<=[\w)}\]$*\"'])[.!?。！？;](?=\s|$|[^\x00-\x7f])")
@@ -87,15 +92,18 @@ def had_right_answer(question: Question, text: str, parts: Parts, read: Read) ->
 
     The arguments are those of `of_ended`.
     """
-    if parts.closed and read(parts.reasoning[-len(text) :]).correct:
+    if parts.closed and read(parts.reasoning[-_LONGEST:]).correct:
         return True
     tried: set[Commitment] = set()
-    cleaned = clean(text)
+    costly = 0
+    cleaned = clean(text[-_LONGEST:])
     for commitment in islice(commitments(cleaned, spoken(cleaned)), _MOST_SEARCHED):
-        if commitment.form == "retraction":
+        if commitment.form == "retraction" or commitment in tried:
             continue
-        if commitment in tried or _is_idle(question, commitment):
-            continue
+        if _COSTLY.search(commitment.text):
+            if costly == _MOST_COSTLY or not _says(question, commitment):
+                continue
+            costly += 1
         tried.add(commitment)
         if any(read(saying).correct for saying in _sayings(commitment)):
             return True
@@ -104,12 +112,10 @@ def had_right_answer(question: Question, text: str, parts: Parts, read: Read) ->
     return False
 
 
-def _is_idle(question: Question, commitment: Commitment) -> bool:
-    """Whether it could take seconds to evaluate, and does not say the answer in so many words."""
-    if not _COSTLY.search(commitment.text):
-        return False
+def _says(question: Question, commitment: Commitment) -> bool:
+    """Whether the answer is in it, in so many words."""
     said = commitment.text.casefold()
-    return not any(reference.strip().casefold() in said for reference in question.references)
+    return any(reference.strip().casefold() in said for reference in question.references)
 
 
 def _sayings(commitment: Commitment) -> Iterator[str]:

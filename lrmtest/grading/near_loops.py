@@ -30,19 +30,22 @@ _DENSE_SPAN = 6
 
 # Window in characters, and the share of new strings at and below which it repeats itself: about
 # half of the lowest share that honest texts have, ended or cut off anywhere (benchmarks/loops.py).
-_AS_IT_STANDS = ((2048, 0.08), (4096, 0.12), (8192, 0.14), (16384, 0.18), (32768, 0.22))
+_AS_IT_STANDS = ((2048, 0.06), (4096, 0.12), (8192, 0.14), (16384, 0.18), (32768, 0.22))
 _NUMBERS_MASKED = ((16384, 0.10), (32768, 0.16))
 
 LONGEST_TAIL = 32768
 """Characters looked at, from the end."""
 
 _NUMBER = re.compile(r"\d+(?:[.,:/]\d+)*")
-_SPACE = re.compile(r"\s+")
+_SPACE = re.compile(r"[^\S\n]+")
+_BLANK = re.compile(r"\n\s*")
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_LETTER = re.compile(r"[^\W\d_]")
-_PROSE = 0.6
-"""Share of letters among what is no space, below which the shortest window is not judged: tables
-of truth values, matrices and rules repeat themselves in honest work."""
+_SENTENCE = re.compile(r"[.!?。！？]\s|[。！？\n]")
+_WORD = re.compile(r"\w+")
+_FEW_WORDS = 40
+_ALL_DIFFER = 0.9
+_TELLS_ALL = 16384
+"""Characters of a window from which on even a list of all combinations is a loop."""
 
 
 def is_near_loop(text: str) -> bool:
@@ -50,14 +53,16 @@ def is_near_loop(text: str) -> bool:
 
     Time and memory are bounded by `LONGEST_TAIL`, whatever the text.
     """
-    tail = _SPACE.sub(" ", text[-LONGEST_TAIL:].casefold())
+    tail = _BLANK.sub("\n", _SPACE.sub(" ", text[-LONGEST_TAIL:].casefold()))
     span = _DENSE_SPAN if len(_DENSE.findall(tail)) * 3 > len(tail) else _SPAN
-    for number, (window, most) in enumerate(_AS_IT_STANDS):
+    for window, most in _AS_IT_STANDS:
         # White space is joined, so that the longest window may be a little short.
         if window > len(tail) * 1.25:
             break
         end = tail[-window:]
-        if _new(end, span) <= most and (number or _is_prose(end)):
+        if _new(end, span) <= most and (
+            window >= _TELLS_ALL or not _combines(end[len(end) // 2 :])
+        ):
             return True
     masked = _NUMBER.sub("0", tail)
     # A number that was masked is shorter: the windows are those of the text as it stood.
@@ -83,6 +88,12 @@ def _new(window: str, span: int) -> float:
     return new / max(1, last - half)
 
 
-def _is_prose(window: str) -> bool:
-    letters = len(_LETTER.findall(window))
-    return letters >= _PROSE * max(1, len(window) - window.count(" "))
+def _combines(part: str) -> bool:
+    """Whether it goes through the combinations of a few words, as a table of truth values does.
+
+    Then its sentences and lines all differ, though there is nothing new inside them.
+    """
+    if len(set(_WORD.findall(part))) > _FEW_WORDS:
+        return False
+    whole = _SENTENCE.split(part)[1:-1]
+    return len(set(whole)) >= _ALL_DIFFER * max(1, len(whole))
