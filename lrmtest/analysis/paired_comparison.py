@@ -105,8 +105,8 @@ class SuiteComparison:
         baseline_samples, candidate_samples: on these.
         failed, truncated, looped: the changes of the three rates.
         tokens: None when a run has no token counts.
-        p_different: two-sided p-value of no change in the pass rate. With one sample per
-            question it is that of McNemar's exact test.
+        p_different: two-sided p-value of no change in the pass rate, by the test of
+            `lrmtest.analysis.pairs`.
         p_adjusted: the same, adjusted by Holm's method for the number of suites; for all suites
             pooled, as it is.
     """

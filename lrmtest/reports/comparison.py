@@ -152,7 +152,7 @@ def _ratio(ratio: float, interval: Interval, separator: str) -> str:
 def _legend(comparison: Comparison) -> Text:
     total = comparison.total
     single = total.baseline_samples == total.candidate_samples == total.questions
-    method = "McNemar's exact test" if single else "paired by sample, Gaffke's method"
+    method = "McNemar's test, unconditional" if single else "pairs of samples, weighted"
     sentences = [
         f"Change: candidate minus baseline [{100 * comparison.level:g} % interval on these "
         "questions], paired by question."
@@ -161,7 +161,8 @@ def _legend(comparison: Comparison) -> Text:
     sentences.append(f"p: of no change in the pass rate, two-sided ({method}{adjusted}).")
     if total.tokens is not None:
         sentences.append(
-            "Ratios: of means with a sign-flip interval, of medians with a bootstrap one."
+            "Ratios: of means, on these questions, with the budget as bound; of medians, on "
+            "questions like these, by bootstrap."
         )
     return Text(" ".join(sentences), style="dim")
 
