@@ -82,7 +82,12 @@ def cases() -> list[Case]:
         Case("1 of 30 has one sample, the rest 16", beta(30), straggler, straggler),
         Case("100 x 1 against 16", beta(100), few, many),
         Case("the same, every question fails 2 %", same(lambda r: np.full(100, 0.02)), few, many),
-        Case("the same, every question fails 98 %", same(lambda r: np.full(100, 0.98)), many, few),
+        Case(
+            "100 x 16 against 1, every question fails 98 %",
+            same(lambda r: np.full(100, 0.98)),
+            many,
+            few,
+        ),
         Case("40 x 1 against 16, other questions solved", swapped, few[:40], many[:40]),
         Case("100 x 4, other questions solved", moved, four, four),
         Case("100 x 4, 20 % errors at random", beta(100), four, four, lambda p: 0.2 + 0 * p),
