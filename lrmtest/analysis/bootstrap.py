@@ -16,7 +16,7 @@ from typing import TypeVar
 from lrmtest.analysis.intervals import Interval, tail
 
 BOOTSTRAP = "bootstrap"
-_DRAWS = 1000
+_DRAWS, _FEWEST_DRAWS, _DRAWN = 1000, 200, 1_000_000
 _SEED = 20260101
 
 T = TypeVar("T")
@@ -26,6 +26,8 @@ def bootstrap(
     questions: Sequence[T], statistic: Callable[[Sequence[T]], float], level: float = 0.95
 ) -> Interval:
     """An interval for `statistic`, from 1,000 draws of the questions.
+
+    Of more than 1,000 questions so many that a million are drawn in all, but 200 draws at least.
 
     Args:
         questions: one figure or group of figures per question; at least one.
@@ -38,6 +40,7 @@ def bootstrap(
     alpha = tail(level)
     # The seed makes results repeatable; nothing here has to be hard to guess.
     random = Random(_SEED)
-    drawn = sorted(statistic(random.choices(questions, k=len(questions))) for _ in range(_DRAWS))
-    rank = min(int(alpha * (_DRAWS + 1)), _DRAWS // 2 - 1)
+    draws = max(_FEWEST_DRAWS, min(_DRAWS, _DRAWN // len(questions)))
+    drawn = sorted(statistic(random.choices(questions, k=len(questions))) for _ in range(draws))
+    rank = min(int(alpha * (draws + 1)), draws // 2 - 1)
     return Interval(drawn[rank], drawn[-1 - rank], level, BOOTSTRAP)

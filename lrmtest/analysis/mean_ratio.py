@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf
 from statistics import fmean
 
@@ -114,7 +115,7 @@ def pair_tokens(
 def _blocks(tokens: Sequence[float], count: int) -> list[float]:
     """Means of `count` parts of nearly equal size."""
     edges = [number * len(tokens) // count for number in range(count + 1)]
-    return [fmean(tokens[start:end]) for start, end in zip(edges, edges[1:], strict=False)]
+    return [fmean(tokens[start:end]) for start, end in pairwise(edges)]
 
 
 def _p_none_above(differences: Sequence[float], least: float) -> float:

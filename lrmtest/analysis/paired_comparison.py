@@ -122,8 +122,8 @@ class SuiteComparison:
         score: the change of the primary metric, if that is a score: all that is short of 1. Over
             all suites, what passed counts 1 in those that have none. None where none has.
         tokens: None when a run has no token counts.
-        p_different: two-sided p-value of no change in the pass rate. With one sample per
-            question it is that of McNemar's exact test.
+        p_different: two-sided p-value of no change in the pass rate, by the test of
+            `lrmtest.analysis.pairs`.
         p_adjusted: the same, adjusted by Holm's method for the number of suites; for all suites
             pooled, as it is.
     """

@@ -196,7 +196,7 @@ def _ratio(ratio: float, interval: Interval, separator: str) -> str:
 def _legend(comparison: Comparison) -> Text:
     total = comparison.total
     single = total.baseline_samples == total.candidate_samples == total.questions
-    method = "McNemar's exact test" if single else "paired by sample, Gaffke's method"
+    method = "McNemar's test, unconditional" if single else "pairs of samples, weighted"
     sentences = [
         f"Change: candidate minus baseline {interval_said(total.failed.interval)}, paired by "
         "question."
@@ -207,7 +207,8 @@ def _legend(comparison: Comparison) -> Text:
         sentences.append("Metric: the primary one, by which a gate decides; mean over questions.")
     if total.tokens is not None:
         sentences.append(
-            "Ratios: of means with a sign-flip interval, of medians with a bootstrap one."
+            "Ratios: of means, on these questions, with the budget as bound; of medians, on "
+            "questions like these, by bootstrap."
         )
     return Text(" ".join(sentences), style="dim")
 

@@ -68,7 +68,7 @@ def compute_change_report(suites: Mapping[str, ComputeChange], title: str) -> Re
     level = first.budgets[0].interval.level
     legend = (
         f"Pass rate when a completion may have so many tokens; change [{100 * level:g} % interval "
-        "on these questions], paired by question, Gaffke's method; ratio by bootstrap over "
+        "on these questions], paired by question, weighted pairs; ratio by bootstrap over "
         "questions."
     )
     return Group(*parts, "", Text(legend, style="dim"))
