@@ -154,7 +154,13 @@ def _regrade(arguments: argparse.Namespace) -> int:
                 continue
             answer_kinds = run.manifest.suite(stored.place.suite).answer_kinds or ()
             grader = stored_grader(stored.place.suite, question.kind, answer_kinds)
-            verdict = grade(question, stored.completion, run.manifest.reasoning_tags, grader)
+            verdict = grade(
+                question,
+                stored.completion,
+                run.manifest.reasoning_tags,
+                grader,
+                opened=bool(run.manifest.reasoning.prefilled),
+            )
             verdicts.append((stored.place.key, verdict))
             if stored.verdict is not None and verdict != stored.verdict:
                 changes.append(

@@ -127,7 +127,7 @@ def grade(
     """
     parts = split(completion.text, tags)
     untold = completion.finish_reason == "unknown"
-    if completion.ran_out or (untold and never_ended(completion.text, parts)):
+    if completion.ran_out or (untold and never_ended(completion.text, parts, opened=opened)):
         return _unfinished(question, completion, grader, tags, opened=opened)
     result = grader(question, _said(completion.text, parts)[-MOST_GRADED:])
     if untold and result.correct and not _ends_with_it(question, completion, parts, result, grader):

@@ -54,13 +54,14 @@ def all_reasoning(text: str, finish_reason: FinishReason) -> bool:
     return finish_reason in ("length", "loop")
 
 
-def never_ended(text: str, parts: Parts) -> bool:
+def never_ended(text: str, parts: Parts, *, opened: bool = False) -> bool:
     """Whether a text is no answer, whatever it says: reasoning left open, or a tail that repeats.
 
     Args:
         text: the whole of it.
         parts: as it was split.
+        opened: the prompt ended in the opening tag.
     """
-    if not parts.closed and (parts.opened or last_words(text) is None):
+    if not parts.closed and (opened or parts.opened or last_words(text) is None):
         return True
     return find_loop(text) is not None

@@ -55,3 +55,8 @@ class ModelSpec:
     def reasoning_tags(self) -> Tags:
         """What is known of its reasoning tags; by its card alone before its files are there."""
         return self.card.reasoning_tags if self.reasoning is None else self.reasoning.tags
+
+    @property
+    def opened_by_prompt(self) -> bool:
+        """Whether its prompts end in the opening tag, so that its texts have none of their own."""
+        return self.reasoning is not None and self.reasoning.prefilled

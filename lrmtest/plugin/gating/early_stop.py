@@ -139,7 +139,9 @@ class EarlyStopping:
         assert question is not None
         spec, grader = self._plan.spec, self._graders[place.suite, question.kind]
         try:
-            verdict = grade(question, completion, spec.reasoning_tags, grader)
+            verdict = grade(
+                question, completion, spec.reasoning_tags, grader, opened=spec.opened_by_prompt
+            )
         except LrmtestError:
             raise
         # No test is running that could fail: what waits for this completion must hear of it.

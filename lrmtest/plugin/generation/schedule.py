@@ -246,7 +246,13 @@ class Schedule:
         grader = suite.grader_for(question.kind)
         before = self._graded_here.get(request.key)
         if before is None or before[0] != grader:
-            verdict = grade(question, completion, self.spec.reasoning_tags, grader)
+            verdict = grade(
+                question,
+                completion,
+                self.spec.reasoning_tags,
+                grader,
+                opened=self.spec.opened_by_prompt,
+            )
             before = self._graded_here[request.key] = (grader, verdict)
         return completion, before[1]
 
