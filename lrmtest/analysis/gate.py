@@ -237,7 +237,8 @@ class _TokenEvidence:
         return self.tokens.p_above(1 + worsening)
 
     def p_below(self, worsening: float) -> float:
-        return self.tokens.p_below(1 + worsening)
+        # Loops too rare to be seen are what the claims about truncation and looping are for.
+        return self.tokens.p_below_as_seen(1 + worsening)
 
 
 _Evidence = _RateEvidence | _TokenEvidence

@@ -37,12 +37,14 @@ class PairedTokens:
         baseline, candidate: of every pair, not negative.
         weights: of every pair: one over its question's number of pairs.
         most: the most tokens that a completion can have, times its weight; mean over questions.
+        longest: the same of the longest completion seen in either run.
     """
 
     baseline: Sequence[float]
     candidate: Sequence[float]
     weights: Sequence[float]
     most: float
+    longest: float
 
     def p_above(self, ratio: float) -> float:
         """P-value of the hypothesis that the true ratio of means is at most `ratio`."""
@@ -53,9 +55,19 @@ class PairedTokens:
 
     def p_below(self, ratio: float) -> float:
         """P-value of the hypothesis that the true ratio of means is at least `ratio`."""
+        return self._p_below(ratio, self.most)
+
+    def p_below_as_seen(self, ratio: float) -> float:
+        """The same, of means in which a completion counts up to the longest that was seen.
+
+        It says nothing of loops so rare that none was seen, and so can be small with few samples
+        and a large budget, where `p_below` cannot.
+        """
+        return self._p_below(ratio, self.longest)
+
+    def _p_below(self, ratio: float, most: float) -> float:
         return _p_none_above(
-            [weight * (ratio * before - after) for before, after, weight in self._pairs()],
-            -self.most,
+            [weight * (ratio * before - after) for before, after, weight in self._pairs()], -most
         )
 
     def interval(self, level: float = 0.95) -> Interval:
@@ -109,7 +121,9 @@ def pair_tokens(
     bounds = [
         bound / min(map(len, question)) for question, bound in zip(questions, most, strict=True)
     ]
-    return PairedTokens(before, after, weights, fmean(bounds) if bounds else 0.0)
+    longest = max((max(map(max, question)) for question in questions), default=0)
+    share = fmean(1 / min(map(len, question)) for question in questions) if questions else 0.0
+    return PairedTokens(before, after, weights, fmean(bounds) if bounds else 0.0, longest * share)
 
 
 def _blocks(tokens: Sequence[float], count: int) -> list[float]:

@@ -108,6 +108,10 @@ class TokenChange:
         """P-value of the hypothesis that the true ratio of means is at least `ratio`."""
         return self.pairs.p_below(ratio)
 
+    def p_below_as_seen(self, ratio: float) -> float:
+        """The same, as far as completions are no longer than the longest that was seen."""
+        return self.pairs.p_below_as_seen(ratio)
+
 
 @dataclass(frozen=True, slots=True)
 class SuiteComparison:

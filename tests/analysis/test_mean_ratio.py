@@ -140,3 +140,10 @@ def test_a_tolerated_rise_is_hardly_ever_rejected_whatever_loops(
     print(f"coverage {covered / 300:.1%}, called more than tolerated {rejected / 300:.1%}")
     assert covered / 300 >= 0.94
     assert rejected / 300 <= 0.0033 + 3 * 0.0033
+
+
+def test_what_was_seen_bounds_a_rise_more_closely_than_what_there_can_be():
+    pairs = paired([([100], [100])] * 12)
+    assert pairs.p_below_as_seen(1.35) < 0.2 < pairs.p_below(1.35)
+    at_the_budget = paired([([100], [BUDGET])] * 12)
+    assert at_the_budget.p_below_as_seen(2.0) == pytest.approx(at_the_budget.p_below(2.0))

@@ -125,7 +125,7 @@ def test_last_failed_selects_what_failed_under_the_gate(pytester, gated):
     result.stdout.fnmatch_lines(["*run-last-failure: rerun previous 6 failures*"])
 
 
-@pytest.mark.parametrize("selection", [("-k", "not q11"), ("--limit", "5")])
+@pytest.mark.parametrize("selection", [("-k", "not q11"), ("--limit", "6")])
 def test_a_part_of_the_questions_is_not_ok_unless_allowed(gated, selection):
     result = gated("--mde", "0.5", *selection)
     assert result.ret == UNDECIDED
