@@ -98,7 +98,7 @@ def had_right_answer(question: Question, text: str, parts: Parts, read: Read) ->
     costly = 0
     cleaned = clean(text[-_LONGEST:])
     for commitment in islice(commitments(cleaned, spoken(cleaned)), _MOST_SEARCHED):
-        if commitment.form == "retraction" or commitment in tried:
+        if commitment.alternative or commitment.form == "retraction" or commitment in tried:
             continue
         if _COSTLY.search(commitment.text):
             if costly == _MOST_COSTLY or not _says(question, commitment):

@@ -69,9 +69,9 @@ def test_reasoning_that_is_cut_off_is_all_reasoning(form):
     assert told_apart(text, (), ran_out=True) == (text, "")
     for reason in ("length", "unknown"):
         verdict = grade(AIME, Completion(text, reason))
-        assert (verdict.correct, verdict.failure) == (False, "truncated")
+        assert (verdict.correct, verdict.failure, verdict.end) == (False, "unclosed", "ran-out")
     if form.answer_due:
-        assert grade(AIME, Completion(text, "stop")).failure == "no-answer"
+        assert grade(AIME, Completion(text, "stop")).failure == "unclosed"
 
 
 @names
@@ -194,7 +194,7 @@ def test_marks_that_are_in_no_table():
     # What follows is the larger part, so that this is no reasoning before an answer.
     assert split(f"<musing>hm</musing>{GUESS}").form is None
     # Never closed, and nothing says how it ended.
-    assert grade(AIME, Completion(f"<musing>{GUESS}", "unknown")).failure == "truncated"
+    assert grade(AIME, Completion(f"<musing>{GUESS}", "unknown")).failure == "unclosed"
     assert split("<musing>hm</musing>42", ("<musing>", "</musing>")).answer == "42"
 
 

@@ -122,7 +122,7 @@ def test_musique():
 
 @pytest.mark.parametrize(
     ("questions", "passed", "lenient"),
-    [(aime, 8, 8), (folio, 71, 71), (temporal, 99, 107), (musique, 0, 0)],
+    [(aime, 8, 8), (folio, 71, 71), (temporal, 100, 106), (musique, 0, 0)],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
 def test_where_nothing_says_how_they_ended(questions, passed, lenient):

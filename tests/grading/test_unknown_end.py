@@ -54,7 +54,9 @@ def test_reasoning_that_was_never_closed_has_not_passed(question, opening, lines
     said = SAID[question.kind]
     text = f"{opening}{work(lines)}{said}\n{work(4)}"
     verdict = untold(question, text)
-    assert (verdict.correct, verdict.failure, verdict.score) == (False, "truncated", 0.0)
+    assert (verdict.correct, verdict.end, verdict.score) == (False, "ran-out", 0.0)
+    # A thousand lines that differ in a number alone are nearly a loop.
+    assert verdict.failure == ("looped" if lines == 1000 else "lost-answer")
     assert verdict.lenient_correct
     assert verdict.provisional is not None
     assert not untold(question, text + said).correct or opening != "<think>"
@@ -64,7 +66,7 @@ def test_a_long_text_without_tags_has_not_passed_even_if_its_answer_comes_last()
     text = f"Okay, let me think. {work(1000)}\n\n**Answer:** 73."
     assert len(text) > 60_000
     verdict = untold(AIME, text)
-    assert (verdict.correct, verdict.failure, verdict.lenient_correct) == (False, "truncated", True)
+    assert (verdict.correct, verdict.failure, verdict.lenient_correct) == (False, "looped", True)
     assert grade(AIME, Completion(text, "stop")).correct
 
 
@@ -114,7 +116,7 @@ def test_a_tail_that_repeats_itself_has_not_ended():
 
 def test_tags_are_the_models():
     text = f"[THINK]{work(5)}The answer is 73."
-    assert untold(AIME, text, tags=("[THINK]", "[/THINK]")).failure == "truncated"
+    assert untold(AIME, text, tags=("[THINK]", "[/THINK]")).end == "ran-out"
     assert untold(AIME, text + "[/THINK] 73", tags=("[THINK]", "[/THINK]")).correct
 
 
@@ -139,7 +141,7 @@ def test_it_never_passes_what_would_not_pass_as_ended(question, text):
     assert not verdict.correct or verdict == ended
     assert not verdict.correct or parts.closed or (not parts.opened and len(text) <= ANSWER_CHARS)
     assert (verdict.failure is None) == verdict.correct
-    assert verdict.correct or verdict.failure in ("truncated", "looped") or not ended.correct
+    assert verdict.correct or verdict.end in ("ran-out", "loop") or not ended.correct
 
 
 @given(st.text(max_size=BRIEF_CHARS))

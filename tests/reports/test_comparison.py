@@ -160,7 +160,7 @@ def test_a_score_is_shown_beside_the_pass_rate():
     def scored(run_id, scores):
         outcomes = {
             ("own", f"q{n}"): QuestionOutcome(
-                "own", f"q{n}", {0: SampleOutcome("wrong", 5, "", score)}
+                "own", f"q{n}", {0: SampleOutcome("wrong", 5, score=score)}
             )
             for n, score in enumerate(scores)
         }
