@@ -32,6 +32,7 @@ from random import Random
 from statistics import NormalDist, fmean
 
 from lrmtest.analysis.claims import GateSettings, claims
+from lrmtest.analysis.fewest import fewest_samples
 from lrmtest.analysis.paired_comparison import paired
 from lrmtest.analysis.pairs import pair
 from lrmtest.analysis.summary import ALL_SUITES
@@ -41,7 +42,7 @@ UNLUCKY = 0.05
 """The share of baselines that are called unlucky here: one in twenty."""
 TOLERATED = 2.0
 """How many times alpha an unlucky baseline's rate may be, for its own chance to be small."""
-_MOST_SAMPLES = 100_000
+_MOST_SAMPLES = 1 << 17
 _NORMAL = NormalDist()
 _DRAWS = 400
 _ASKED = 64
@@ -96,16 +97,7 @@ def baseline_samples(alpha: float, candidate: Callable[[int], int | None]) -> in
         needed = candidate(samples)
         return needed is not None and unlucky_rate(alpha, needed / samples) <= TOLERATED * alpha
 
-    high = 1
-    while not enough(high):
-        high *= 2
-        if high > _MOST_SAMPLES:
-            return None
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    return fewest_samples(enough, _MOST_SAMPLES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from dataclasses import dataclass, replace
 
 from lrmtest.analysis.bounded_mean import p_mean_at_most
 from lrmtest.analysis.claims import Claim, GateSettings
+from lrmtest.analysis.fewest import fewest_samples
 from lrmtest.analysis.paired_comparison import BAD, paired
 from lrmtest.analysis.pairs import PairedQuestion, pair
 from lrmtest.analysis.summary import ALL_SUITES
@@ -224,16 +225,7 @@ def _samples_to_see(
             not _fails_as_a_whole(claim) or p_mean_at_most(grown, -1.0, claim.margin) <= alpha
         )
 
-    high = 1
-    while not enough(high):
-        high *= 2
-        if high > _MOST_SAMPLES:
-            return None
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    return fewest_samples(enough, _MOST_SAMPLES)
 
 
 def _fails_as_a_whole(claim: Claim) -> bool:
