@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sums import SUITE
 
 from lrmtest.cli.main import main
+from lrmtest.runs.store import Store
 
 GUESS = "The answer is {0}. Or is it?"
 
@@ -74,6 +76,17 @@ def test_unknown_tags_are_a_warning_in_every_report(recorded, pytester, capsys):
     assert "begin with <musing>" in capsys.readouterr().out
     assert main(["regrade", "last"]) == 0
     assert "0 verdicts changed" in capsys.readouterr().out
+
+
+def test_a_prompt_that_opened_the_reasoning(recorded, pytester, capsys):
+    recorded({"output": "Hm, so we", "finish_reason": "length"})
+    with Store(pytester.path / "reports" / "lrmtest.sqlite") as store:
+        (run,) = store.runs()
+        reasoning = replace(run.manifest.reasoning, prefilled=True)
+        store.note(run.run_id, replace(run.manifest, reasoning=reasoning))
+    capsys.readouterr()
+    assert main(["regrade", "last"]) == 0
+    assert "truncated (None) -> unclosed (None)" in capsys.readouterr().out
 
 
 def test_tags_that_the_user_names(recorded):
