@@ -61,7 +61,7 @@ from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
 from lrmtest.runs.keys import fingerprint
-from lrmtest.runs.looks import Look
+from lrmtest.runs.looks import FIRST_SHARE, Look
 from lrmtest.runs.outcomes import (
     Outcomes,
     QuestionKey,
@@ -132,7 +132,12 @@ class SequentialGate:
             for claim in claims(suites, self.settings, tokens=tokens, metrics=self._metrics)
         ]
         tested = [bet.claim for bet in self._bets]
-        self._blocked = obstacles_to_come(tested, self._baseline, samples, self.settings)
+        # What the fixed gate may spend at the end is not settled before the samples are there.
+        look = self.settings.look
+        at_the_end = replace(look, share=look.share or FIRST_SHARE * look.left or look.looking)
+        self._blocked = obstacles_to_come(
+            tested, self._baseline, samples, replace(self.settings, look=at_the_end)
+        )
         self._decision: Decision | None = None
 
     @property
