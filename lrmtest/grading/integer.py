@@ -3,6 +3,7 @@ r"""Grading an integer, as in AIME: ``\boxed{073}``, "the answer is 73"."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import (
@@ -116,7 +117,7 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
     if "boxed" in said or "fbox" in said:
         return None  # the box itself is read
     sentence = first_sentence(said)
-    text = _squeeze(sentence.rstrip("!* ")).lstrip("} ")
+    text = _EXACTLY.sub("", _squeeze(sentence.rstrip("!* ")).lstrip("} "))
     if (
         sentence.rstrip("* $\"'").endswith("?")
         or _ASKS.of(languages).search(text)
@@ -160,6 +161,7 @@ def _text_of(value: int | None) -> str | None:
     return None if value is None else str(value)
 
 
+_EXACTLY = re.compile(r"^(?:(?:exactly|precisely|approximately)\s|(?:≈|\\approx)\s?)(?=\d)", re.I)
 _ASKS = CuePattern(cue("asks") + r"[\s?]{0,3}$")
 _ENDS = re.compile(r"(?:\s?[^\W\d_]{1,12}){0,2}\s?(?:[.,;:!)]|$)")
 _LAST_SENTENCES = 4
@@ -179,6 +181,21 @@ _EMPHASIS = re.compile(
     r"[^*\n{}]{0,60}[\d}](?:\s?\\?(?:text|mathrm)?\{?[^*\n{}\d]{0,24})?(?:\*\*|__|\})[\s$\\)\]*}]{0,8}"
     r"(?:[^\W\d_]+\s?){0,3}[\s$.)\]*!}]{0,4}$"
 )
+_SENTENCE_CASE = CuePattern(
+    r"[\W_]{0,8}(?:(?:for|with|in|at|if|let|consider)\s[^,=]{0,20}(?:=|(?:even|odd|case)\b)"
+    r"|when\b(?![^,]{0,60}\bdivided\b)|case\b|fall\s\w|cas\s\w|caso\s\w|случай|情况|場合|경우)",
+)
+_QUANTITY = CuePattern(cue("quantity"))
+_STEP_WORD = CuePattern(cue("step"))
+_GIVES_VALUE = CuePattern(rf"(?:=|{cue('verb')})\s?{NUMBER}(?![\d.]?\d|\s?[-+*/^!(A-Za-z\\])")
+_CHAIN = re.compile(r"[A-Za-z)}\]|][^=\n]{0,40}=[^=\n]{0,60}\d[^=\n]{0,60}=\s{0,2}$")
+_SUM = re.compile(r"[A-Za-z](?:_?\d)?(?:\s?[+]\s?[A-Za-z](?:_?\d)?){1,5}\s?=\s{0,2}$")
+_EQUALS = re.compile(r"(?<![!<>≤≥≠:])=\s{0,3}$")
+_POLITE = re.compile(
+    r"\W*(?:(?:i\s)?hope\sth|let\sme\sknow|feel\sfree|please\s(?:let|feel)|confidence\b|thank|i\sam\s"
+    r"(?:\w{1,12}\s)?confident|this\s(?:completes|concludes)|q\.?e\.?d|done\b)",
+    re.I,
+)
 _STATES = CuePattern(
     rf"(?:(?:=|:|{cue('verb')})(?:\s(?:{cue('therefore')}|to|à|a|exactly|genau|exactement))?"
     rf"|{cue('sought')})\s{{0,3}}$"
@@ -197,13 +214,72 @@ def _conclude(text: str, languages: Languages) -> str | None:
     if len(text) <= 40 and (value := integer_of(_squeeze(text))) is not None:
         return str(value)
     spoken_last = True
-    for sentence in sentences_backwards(text, longest=400)[:_LAST_SENTENCES]:
+    sentences = sentences_backwards(text, longest=400)
+    for place, sentence in enumerate(sentences[:_LAST_SENTENCES]):
         if refuted(sentence, languages):
             return None
-        if re.search(r"\d", sentence):
-            return _concluded(sentence, languages, last=spoken_last)
-        spoken_last = spoken_last and not re.search(r"\w", sentence)
+        if re.search(r"\d", sentence) and not _POLITE.match(sentence):
+            concluded = _concluded(sentence, languages, last=spoken_last)
+            if concluded is None and spoken_last:
+                return _declared(sentence, sentences[place + 1 : place + 3], languages)
+            return concluded
+        spoken_last = spoken_last and (
+            not re.search(r"\w", sentence) or _POLITE.match(sentence) is not None
+        )
     return None
+
+
+def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str | None:
+    """The number that a text's last sentence gives as the value of one quantity.
+
+    "The remainder is 73", "m + n = 60 + 13 = 73". Such a sentence closes the answer when nothing
+    says that it is a case, a step, given, hypothetical or another's, and when the sentence before
+    it neither gives up nor states the same of a second quantity.
+    """
+    text = _squeeze(sentence.rstrip("!* "))
+    found = _TRAILING.search(text)
+    if (
+        found is None
+        or (value := integer_of(found["number"].strip())) is None
+        or not _plain_unit(found["unit"])
+        or not re.search(r"[.!$*)\]}]\s*$", sentence)
+        or _unfit(sentence, text, languages)
+        or denied(text[found.start() :], languages)
+    ):
+        return None
+    lead = text[: found.start()]
+    *earlier, clause = re.split(r"[,;]\s|(?<=\s)(?:and|so|therefore|thus|hence)\s", lead)
+    equation = _EQUALS.search(lead) is not None
+    computed = equation and (_CHAIN.search(clause) or _SUM.search(clause))
+    named = _QUANTITY.of(languages).search(clause if not equation else lead)
+    states = _STATES.of(languages).search(lead)
+    if not computed and not (named and states and (equation or "=" not in clause)):
+        return None
+    if not computed and any(_GIVES_VALUE.of(languages).search(part) for part in earlier):
+        return None  # "m is 60 and n is 13"
+    if _NOT.of(languages).search(lead[-24:]) or _MAYBE.of(languages).search(lead):
+        return None
+    opening = text.split()[:2]
+    for other in before:
+        if _REFUSAL.of(languages).search(other) or _SENTENCE_CASE.of(languages).match(other):
+            return None
+        if not computed and opening == _squeeze(other).split()[:2] and re.search(r"\d", other):
+            return None
+    return str(value)
+
+
+def _unfit(sentence: str, text: str, languages: Languages) -> bool:
+    """Whether a sentence asks, reports, supposes, refuses, or tells a case or a step."""
+    return bool(
+        re.search(r"[?][\s*\"')]*$", sentence)
+        or _ASKS.of(languages).search(sentence)
+        or _STEP.match(sentence)
+        or "\\boxed" in sentence
+        or reported(sentence, languages)
+        or _SENTENCE_CASE.of(languages).match(text)
+        or _STEP_WORD.of(languages).search(text)
+        or _REFUSAL.of(languages).search(text)
+    )
 
 
 def _concluded(sentence: str, languages: Languages, *, last: bool) -> str | None:

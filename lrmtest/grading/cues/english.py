@@ -10,7 +10,7 @@ ENGLISH = Cues(
         r"(?:(?:the|my|our|final|correct|right|best|most\slikely)[\s_]){0,3}"
         r"answer(?!\s(?:choices|options)\b|\swith\b|\sthe\b)"
         r"|ans\.?(?=\s?:)|(?:the\s)?(?:final\s(?:result|value)|(?:correct|right"
-        r"|best)\s(?:option|choice))"
+        r"|best)\s(?:option|choice|label|one))"
     ),
     about=(
         r"(?:to|for|of|in|here|must|should|would|will|then|therefore|thus|choice|option|we|I)"
@@ -34,7 +34,22 @@ ENGLISH = Cues(
         r"(?:requested|required|desired|sought|wanted)\s\w{1,20}|asked\sfor|we\s(?:want|need"
         r"|seek)"
     ),
-    verb=r"is|are|equals|be|gives|yields|becomes|comes\sto|totals",
+    quantity=(
+        r"number|value|sum|total|remainder|product|area|volume|length|perimeter|distance|count"
+        r"|minimum|maximum|integer|difference|probability|measure|radius|expression|adding"
+        r"|summing|side|degree|angle|cost|price|age|amount|(?:largest|smallest|greatest|least"
+        r"|maximal|minimal)\s(?:such\s|possible\s)?[\w$]{1,20}|(?:we|this|which)\s(?:get|obtain"
+        r"|have|find|gives|yields)"
+    ),
+    step=(
+        r"(?:in|for)\s(?:this|that|each|the\s\w{1,12})\scase|case\s(?:\w|i{1,3})|so\sfar|next"
+        r"|remaining|subtotal|intermediate|partial|step|part|(?:we\s(?:are|were)\s"
+        r"|is\s)?(?:given|told)|known\sthat|problem\s(?:says|states)|would(?:n't)?|(?:student"
+        r"|someone|somebody|book|textbook|key|hint|friend|teacher|solution"
+        r"|attempt)s?\s\w{1,12}\s(?:that|out)|forgot\w*|ignor\w+|neglect\w*|contradict\w*"
+        r"|guess\w*|typo|mistake"
+    ),
+    verb=r"is|are|equals|be|gives|yields|becomes|comes\sto|totals|(?:we\s)?(?:get|obtain)",
     maybe=(
         r"may\s?be|perhaps|possibl[ey]|possibility|might|could|alternatively|otherwise|unsure"
         r"|not\s(?:sure|certain|confident)|guess\w*|tentative(?:ly)?"
@@ -81,13 +96,16 @@ ENGLISH = Cues(
         r"|i\s(?:must|have\sto|should|need\sto)\scorrect|i\s(?:made|was\smaking)\s(?:a|an)\s"
         r"(?:\w{1,15}\s)?(?:mistake|error)|i\s(?:misread|miscounted|miscalculated|misspoke)"
         r"|(?:wait|actually|hold\son|hmm|oh|sorry|oops)(?:,|\.{1,3}|\s-|!)?\s"
-        r"(?:no|(?:that|this|it)(?:'s|\sis|\swas)\s(?:wrong|incorrect|not\s(?:right|correct)))"
+        r"(?:no(?!,\sthe\s(?:system|user|problem|question|format|prompt|instructions?|task)\b)"
+        r"|(?:that|this|it)(?:'s|\sis|\swas)\s(?:wrong|incorrect|not\s(?:right|correct)))"
         r"|no,\swait|(?:that|this)\s(?:previous\s|earlier\s)?answer\s(?:is|was)\s"
         r"(?:wrong|incorrect|not\s(?:right|correct))|(?:i|we)\swas\swrong|that\swas\sa\smistake"
         r"|there\s(?:is|was)\s(?:a|an)\s(?:mistake|error)\sin\s(?:my|the|that|this)\s\w{1,20}"
     ),
     restated=(
-        r"(?:(?:wait|actually|sorry|oops|rather|hmm|correction|or\srather|hold\son|oh)[,.:!]?"
+        r"(?:so|therefore|thus|hence),?\s(?:the\s)?(?:\w{1,12}\s){1,3}(?:is|equals|should\sbe)\s"
+        r"(?:actually|really|in\sfact|instead)"
+        r"|(?:(?:wait|actually|sorry|oops|rather|hmm|correction|or\srather|hold\son|oh)[,.:!]?"
         r"|no[,.:!])\s"
         r"(?:\w{1,12},?\s)?(?:it|that|this|the\s(?:correct|right|real|true)\s"
         r"(?:answer|value|number|result|total|option|choice|conclusion))"

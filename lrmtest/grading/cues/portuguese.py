@@ -26,8 +26,16 @@ PORTUGUESE = Cues(
         r"portanto|logo|assim|então|em\sconclusão|finalmente|por\sisso|no\stotal|concluímos\sque"
     ),
     sought=r"\w{1,20}\s(?:procurad[oa]|pedid[oa]|solicitad[oa])",
+    quantity=(
+        r"número|valor|soma|resto|produto|área|volume|comprimento|perímetro|diferença|mínimo"
+        r"|máximo|total|quantidade|resultado|(?:maior|menor)\s\w{1,20}|obtemos|temos|obtém-se"
+    ),
+    step=(
+        r"n(?:este|esse|o\s\w{1,12})\scaso|caso\s\w|até\sagora|primeiro|passo|etapa|parte"
+        r"|dad[oa]|seria|seriam|teria"
+    ),
     verb=r"é|são|vale|dá|resulta|igual\sa",
-    maybe=r"talvez|possivelmente|possível|poderia|pode\sser|caso\scontrário|não\stenho\scerteza",
+    maybe=r"talvez|provavelmente|seria|possivelmente|possível|poderia|pode\sser|caso\scontrário|não\stenho\scerteza",
     if_=r"se|supondo|suponha|segundo|alguns|outros|alguém|inicialmente|anteriormente",
     anothers=(
         r"primeira|anterior|antiga|diz|disse|afirma|afirmou|acredita|acha|pensa|pensava"

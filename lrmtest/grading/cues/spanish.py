@@ -27,9 +27,18 @@ SPANISH = Cues(
         r"|por\sconsiguiente|en\stotal|de\smodo\sque|concluimos\sque"
     ),
     sought=r"\w{1,20}\s(?:buscad[oa]|pedid[oa]|solicitad[oa]|requerid[oa])",
+    quantity=(
+        r"número|valor|suma|resto|residuo|producto|área|volumen|longitud|perímetro|diferencia"
+        r"|mínimo|máximo|total|cantidad|resultado|(?:mayor|menor)\s\w{1,20}|(?:se\s(?:obtiene"
+        r"|tiene)|obtenemos|tenemos)"
+    ),
+    step=(
+        r"en\s(?:este|ese|el\s\w{1,12})\scaso|caso\s\w|hasta\sahora|primero|paso|parte|dad[oa]"
+        r"|sería|serían|tendría"
+    ),
     verb=r"es|son|vale|da|resulta|igual\sa",
     maybe=(
-        r"quizás?|tal\svez|posible(?:mente)?|podría|puede\sser|alternativamente|si\sno"
+        r"quizás?|probablemente|sería|tal\svez|posible(?:mente)?|podría|puede\sser|alternativamente|si\sno"
         r"|no\sestoy\ssegur[oa]|supongo|acaso"
     ),
     if_=(
