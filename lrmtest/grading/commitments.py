@@ -130,6 +130,8 @@ def _tail_pattern(cues: Cues) -> re.Pattern[str]:
     return re.compile(
         rf"""
         (?P<colon> [*_"'\])}}]{{0,4}} \s{{0,2}} (?:\([^()\n]{{1,30}}\)\s?)? [:=] [*_]{{0,4}} )
+      | (?P<cell> [*_]{{0,4}} \s{{0,2}} \| \s{{0,4}} (?=[^|\n]{{1,120}}\|\s{{0,4}}$)
+            (?!.{{0,130}}\n\s{{0,4}}\|[\s:|-]*-) )
       | [*_"'\])]{{0,4}} \s{{0,2}} (?: {about} \s{{0,2}} (?: : | {is_} ) | {is_} ) [\s:,]{{0,3}}
       | (?P<bracket> \] \s{{0,2}} (?=[^\s(]) )
       | (?P<heading> (?![,;]) [^\w\n]{{0,8}} $ )
@@ -247,7 +249,7 @@ def _nouns(text: str, languages: Languages) -> Iterator[Commitment]:
         line_start = text.rfind("\n", max(0, start - 20), start) + 1
         begins = line_start > 0 or start <= 20
         begins = begins and _LINE_START.fullmatch(text, line_start, start) is not None
-        if not begins and kind in ("heading", "bare"):
+        if not begins and kind in ("heading", "bare", "cell"):
             if not inverted:
                 continue
             tail = kind = None
@@ -282,6 +284,8 @@ def _sentences(text: str, languages: Languages) -> Iterator[Commitment]:
     """Answers that stand before "is the answer", and what takes an answer back."""
     for mark in _last(_IS_THE_ANSWER.of(languages), text):
         before = _before(text, mark.start())
+        if before.endswith("'"):  # "c'est la réponse (B)"
+            continue
         if _IF.of(languages).search(before) or refuted(
             text[mark.end() : mark.end() + 80], languages
         ):

@@ -185,6 +185,7 @@ _SENTENCE_CASE = CuePattern(
     r"[\W_]{0,8}(?:(?:for|with|in|at|if|let|consider)\s[^,=]{0,20}(?:=|(?:even|odd|case)\b)"
     r"|when\b(?![^,]{0,60}\bdivided\b)|case\b|fall\s\w|cas\s\w|caso\s\w|случай|情况|場合|경우)",
 )
+_POSSIBLE = re.compile(r"\bpossible\s(?!(?:that|to|answer)\b)(?=\w)", re.I)
 _QUANTITY = CuePattern(cue("quantity"))
 _STEP_WORD = CuePattern(cue("step"))
 _GIVES_VALUE = CuePattern(rf"(?:=|{cue('verb')})\s?{NUMBER}(?![\d.]?\d|\s?[-+*/^!(A-Za-z\\])")
@@ -251,13 +252,14 @@ def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str
     *earlier, clause = re.split(r"[,;]\s|(?<=\s)(?:and|so|therefore|thus|hence)\s", lead)
     equation = _EQUALS.search(lead) is not None
     computed = equation and (_CHAIN.search(clause) or _SUM.search(clause))
-    named = _QUANTITY.of(languages).search(clause if not equation else lead)
+    whole = equation or not re.search(r"\w", clause)
+    named = _QUANTITY.of(languages).search(lead if whole else clause)
     states = _STATES.of(languages).search(lead)
     if not computed and not (named and states and (equation or "=" not in clause)):
         return None
     if not computed and any(_GIVES_VALUE.of(languages).search(part) for part in earlier):
         return None  # "m is 60 and n is 13"
-    if _NOT.of(languages).search(lead[-24:]) or _MAYBE.of(languages).search(lead):
+    if _NOT.of(languages).search(lead[-24:]) or _guessed(lead, languages):
         return None
     opening = text.split()[:2]
     for other in before:
@@ -266,6 +268,11 @@ def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str
         if not computed and opening == _squeeze(other).split()[:2] and re.search(r"\d", other):
             return None
     return str(value)
+
+
+def _guessed(lead: str, languages: Languages) -> bool:
+    """Whether a value is a guess; "the largest possible value" is none."""
+    return bool(_MAYBE.of(languages).search(_POSSIBLE.sub("", lead)))
 
 
 def _unfit(sentence: str, text: str, languages: Languages) -> bool:
@@ -298,7 +305,7 @@ def _concluded(sentence: str, languages: Languages, *, last: bool) -> str | None
     opens = bool(_THEREFORE_FIRST.of(languages).match(text) or _SOUGHT.of(languages).search(lead))
     if not (opens and (states or emphasised)) and not (last and states and emphasised):
         return None
-    if _MAYBE.of(languages).search(lead) or denied(text[found.start() :], languages):
+    if _guessed(lead, languages) or denied(text[found.start() :], languages):
         return None
     if _NOT.of(languages).search(lead[-16:]) or _REFUSAL.of(languages).search(lead):
         return None

@@ -1,6 +1,7 @@
 """Answers as models write them, in ten languages, and what a careful reader says of each.
 
-`readers.jsonl` has one labelled text a line: suite, answer kind, material, references, language,
+`readers.jsonl` and `readers_second.jsonl`, which was written later by another hand and run before
+anything was changed for it, have one labelled text a line: suite, answer kind, material, references, language,
 class, text, finish reason, and whether a reader would count it. Texts of which the right value
 is no answer (denied, another's, a step, one of several) are in it as well: that one of them
 passes is the worse fault.
@@ -21,8 +22,8 @@ from lrmtest.grading.cues import LANGUAGES, CuePattern, bounded, cue, spoken
 from lrmtest.grading.cues.form import Cues
 from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
 
-LINES = Path(__file__).with_name("readers.jsonl").read_text("utf-8").splitlines()
-ROWS = [json.loads(line) for line in LINES]
+FILES = [Path(__file__).with_name(name) for name in ("readers.jsonl", "readers_second.jsonl")]
+ROWS = [json.loads(line) for file in FILES for line in file.read_text("utf-8").splitlines()]
 
 
 def extracted(kind: str, text: str, reference: str = "73") -> str | None:

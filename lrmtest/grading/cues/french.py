@@ -9,7 +9,7 @@ FRENCH = Cues(
     marks=(
         "réponse est la le ou donc résultat vrai vraie faux fausse affirmation ainsi choix "
         "incertain incertaine indéterminé inconnu"
-        " je non attendez sais"
+        " je non attendez sais obtient trouve vaut nombre somme une dans"
     ),
     answer=(
         r"(?:(?:la|ma|notre|bonne)\s){0,2}réponse(?:\s(?:finale|correcte|exacte|définitive))?"
@@ -42,7 +42,9 @@ FRENCH = Cues(
         r"|seraient|aurait"
     ),
     verb=r"est|sont|vaut|valent|égale|donne|obtient|trouve|est\s(?:donc\s)?de",
-    maybe=(r"peut-être|probablement|serait|pourrait|possible|éventuellement|sinon|alternativement|pas\ssûre?"),
+    maybe=(
+        r"peut-être|probablement|serait|pourrait|possible|éventuellement|sinon|alternativement|pas\ssûre?"
+    ),
     if_=(
         r"si|s'il|supposons|imaginons|selon|d'après|certains|d'autres|quelqu'un|initialement"
         r"|auparavant"

@@ -9,7 +9,7 @@ ITALIAN = Cues(
     marks=(
         "risposta risultato è il la o oppure non vero vera falso falsa quindi affermazione "
         "conclusione opzione dunque pertanto incerto incerta"
-        " aspetta sbagliato"
+        " aspetta sbagliato somma numero otteniamo una"
     ),
     answer=(
         r"(?:(?:la|mia|nostra)\s){0,2}risposta(?:\s(?:finale|corretta|esatta|giusta))?"

@@ -9,7 +9,7 @@ PORTUGUESE = Cues(
     marks=(
         "resposta resultado é o não ou verdadeiro verdadeira falso falsa portanto logo "
         "afirmação conclusão opção alternativa incerto incerta"
-        " espere cometi erro"
+        " espere cometi erro número soma obtemos uma"
     ),
     answer=(
         r"(?:(?:a|minha|nossa)\s){0,2}resposta(?:\s(?:final|correta|certa))?"
