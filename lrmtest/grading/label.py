@@ -83,8 +83,14 @@ _HEDGED = CuePattern(
     rf"|leaning|(?:may|might|could)\sbe)\b|(?<!不){cue('maybe', but_english=True)})"
     rf"\W{{0,4}}(?:(?:to|be|is|towards?)\s){{0,3}}(?:\w{{1,12}}\W{{1,3}}|{cue('verb')})?$",
 )
+_SEEMS = re.compile(
+    r"\b(?:seems?|appears?|likely|probable|suspect|guess)\s(?:to\sme\s)?(?:that\s)?(?:\w{1,8}\s){0,2}$",
+    re.I,
+)
+_DOUBTED = CuePattern(r"\W{0,4}(?:である|という)?" + cue("doubted"))
 _UNSURE = re.compile(
-    r"\W{0,4}(?:though|but|although|probably|likely|maybe|perhaps|i\sthink|not\s(?:entirely|fully|100"
+    r"\W{0,4}(?:probabl[ey]|likely|maybe|perhaps|presumably|possibly|i\sguess|not\ssure|tentative)\b"
+    r"|\W{0,4}(?:though|but|although|probably|likely|maybe|perhaps|i\sthink|not\s(?:entirely|fully|100"
     r"|certain|sure))[^.\n]{0,30}?(?:\b(?:not|un)\s?(?:\w{1,12}\s)?(?:certain|sure)\b|\bprobably\b"
     r"|\blikely\b|\bmaybe\b|\bperhaps\b|\bthink\b)",
     re.I,
@@ -152,7 +158,9 @@ def _predicate(text: str, languages: Languages) -> str | None:
     if not labels:
         return None
     before = text[max(0, labels[-1].start() - 60) : labels[-1].start()]
-    if _label_of(labels[-1]) != UNCERTAIN and _HEDGED.of(languages).search(before):
+    if _label_of(labels[-1]) != UNCERTAIN and (
+        _HEDGED.of(languages).search(before) or _DOUBTED.of(languages).match(text, labels[-1].end())
+    ):
         return NOTHING
     if len(labels) > 1 and _label_of(labels[-2]) != _label_of(labels[-1]):
         between = text[labels[-2].end() : labels[-1].start()]
@@ -200,7 +208,7 @@ def _read_sentence(sentence: str, languages: Languages) -> str | None:
     before = text[: subject.start()]
     if claimed(before, languages) or _NOT_THAT.of(languages).search(before):
         return None
-    if _OPPOSITE.of(languages).search(before):
+    if _OPPOSITE.of(languages).search(before) or _SEEMS.search(before):
         return None
     # "It would be true if he were tall, but he is not; so it is false."
     ends = list(_SO_IT_IS.of(languages).finditer(text, subject.end()))

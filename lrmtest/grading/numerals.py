@@ -49,8 +49,8 @@ _OTHER_WORDS = {
     for language, words in {
         "de": "zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn"
         " sechzehn siebzehn achtzehn neunzehn zwanzig",
-        "fr": "deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize"
-        " dix-sept dix-huit dix-neuf vingt",
+        "fr": "deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze"
+        " seize dix-sept dix-huit dix-neuf vingt",
         "es": "dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince"
         " dieciséis diecisiete dieciocho diecinueve veinte",
         "ru": "два три четыре пять шесть семь восемь девять десять одиннадцать двенадцать"

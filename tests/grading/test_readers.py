@@ -1,10 +1,10 @@
 """Answers as models write them, in ten languages, and what a careful reader says of each.
 
 `readers.jsonl` and `readers_second.jsonl`, which was written later by another hand and run before
-anything was changed for it, have one labelled text a line: suite, answer kind, material, references, language,
-class, text, finish reason, and whether a reader would count it. Texts of which the right value
-is no answer (denied, another's, a step, one of several) are in it as well: that one of them
-passes is the worse fault.
+anything was changed for it, have one labelled text a line: suite, answer kind, material,
+references, language, class, text, finish reason, and whether a reader would count it. Texts of
+which the right value is no answer (denied, another's, a step, one of several) are in them as well:
+that one of them passes is the worse fault.
 """
 
 from __future__ import annotations

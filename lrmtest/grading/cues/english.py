@@ -32,7 +32,7 @@ ENGLISH = Cues(
     ),
     sought=(
         r"(?:requested|required|desired|sought|wanted)\s\w{1,20}|asked\sfor|we\s(?:want|need"
-        r"|seek)"
+        r"|seek)(?!\sto\b)"
     ),
     quantity=(
         r"number|value|sum|total|remainder|product|area|volume|length|perimeter|distance|count"
@@ -42,7 +42,9 @@ ENGLISH = Cues(
         r"|have|find|gives|yields)"
     ),
     step=(
-        r"(?:in|for)\s(?:this|that|each|the\s\w{1,12})\scase|case\s(?:\w|i{1,3})|so\sfar|next"
+        r"(?:this|that|each|first|second|third|fourth|last|other|odd|even|former|latter)\scases?"
+        r"|let|recall|remains|want|need|shows?|prove[ns]?|asks?|question|claim\w*|where|wrong"
+        r"|false|incorrect|unless|whether|doubt|suspect|hope|expect\w*|ignore|case\s(?:\w|i{1,3})|so\sfar|next"
         r"|remaining|subtotal|intermediate|partial|step|part|(?:we\s(?:are|were)\s"
         r"|is\s)?(?:given|told)|known\sthat|problem\s(?:says|states)|would(?:n't)?|(?:student"
         r"|someone|somebody|book|textbook|key|hint|friend|teacher|solution"

@@ -38,7 +38,8 @@ FRENCH = Cues(
         r"|nous\s(?:obtenons|trouvons)"
     ),
     step=(
-        r"dans\sce\scas|premier\scas|cas\s\w|jusqu'ici|d'abord|étape|partie|donnée?|serait"
+        r"montrer|prouver|démontrer|faux|question|où|soit|reste\sà|rappelons|supposons"
+        r"|dans\sce\scas|premier\scas|cas\s\w|jusqu'ici|d'abord|étape|partie|donnée?|serait"
         r"|seraient|aurait"
     ),
     verb=r"est|sont|vaut|valent|égale|donne|obtient|trouve|est\s(?:donc\s)?de",

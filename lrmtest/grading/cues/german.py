@@ -38,7 +38,8 @@ GERMAN = Cues(
         r"|ergibt\ssich|ergeben\ssich"
     ),
     step=(
-        r"in\sdiesem\sfall|im\s\w{1,12}\sfall|fall\s\w|bisher|zunächst|als\snächstes|teil"
+        r"zeigen|beweisen|falsch|frage|wobei|sei|bleibt|angenommen|vorausgesetzt"
+        r"|in\sdiesem\sfall|im\s\w{1,12}\sfall|fall\s\w|bisher|zunächst|als\snächstes|teil"
         r"|schritt|gegeben|wäre\w?|würde\w?|übrig"
     ),
     verb=r"ist|sind|beträgt|ergibt(?:\ssich)?|ergeben\ssich|lautet|gleich|erhält\sman|erhalten\swir",

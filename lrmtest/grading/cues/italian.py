@@ -29,7 +29,8 @@ ITALIAN = Cues(
         r"|si\sottiene"
     ),
     step=(
-        r"in\s(?:questo|quel)\scaso|nel\s\w{1,12}\scaso|caso\s\w|finora|passo|parte|dat[oa]"
+        r"mostrare|dimostrare|falso|domanda|dove|sia|resta|ricordiamo|supponiamo"
+        r"|in\s(?:questo|quel)\scaso|nel\s\w{1,12}\scaso|caso\s\w|finora|passo|parte|dat[oa]"
         r"|sarebbe|sarebbero|avrebbe"
     ),
     verb=r"è|sono|vale|dà|risulta|pari\sa|uguale\sa",

@@ -31,10 +31,11 @@ PORTUGUESE = Cues(
         r"|máximo|total|quantidade|resultado|(?:maior|menor)\s\w{1,20}|obtemos|temos|obtém-se"
     ),
     step=(
-        r"n(?:este|esse|o\s\w{1,12})\scaso|caso\s\w|até\sagora|primeiro|passo|etapa|parte"
+        r"mostrar|provar|falso|pergunta|onde|seja|falta|lembremos|suponhamos"
+        r"|n(?:este|esse|o\s\w{1,12})\scaso|caso\s\w|até\sagora|primeiro|passo|etapa|parte"
         r"|dad[oa]|seria|seriam|teria"
     ),
-    verb=r"é|são|vale|dá|resulta|igual\sa",
+    verb=r"há|existem|é|são|vale|dá|resulta|igual\sa",
     maybe=r"talvez|provavelmente|seria|possivelmente|possível|poderia|pode\sser|caso\scontrário|não\stenho\scerteza",
     if_=r"se|supondo|suponha|segundo|alguns|outros|alguém|inicialmente|anteriormente",
     anothers=(

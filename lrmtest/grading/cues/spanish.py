@@ -9,7 +9,7 @@ SPANISH = Cues(
     marks=(
         "respuesta resultado es la el o verdadero verdadera falso falsa entonces afirmación "
         "conclusión solución opción tanto incierto incierta indeterminado desconocido"
-        " espera me equivoqué sé número suma obtenemos por una"
+        " espera me equivoqué sé número suma obtenemos por una hay"
     ),
     answer=(
         r"(?:(?:la|mi|nuestra)\s){0,2}respuesta(?:\s(?:final|correcta|definitiva"
@@ -33,10 +33,11 @@ SPANISH = Cues(
         r"|tiene)|obtenemos|tenemos)"
     ),
     step=(
-        r"en\s(?:este|ese|el\s\w{1,12})\scaso|caso\s\w|hasta\sahora|primero|paso|parte|dad[oa]"
+        r"demostrar|probar|falso|pregunta|donde|sea|falta|recordemos|supongamos"
+        r"|en\s(?:este|ese|el\s\w{1,12})\scaso|caso\s\w|hasta\sahora|primero|paso|parte|dad[oa]"
         r"|sería|serían|tendría"
     ),
-    verb=r"es|son|vale|da|resulta|igual\sa",
+    verb=r"hay|es|son|vale|da|resulta|igual\sa",
     maybe=(
         r"quizás?|probablemente|sería|tal\svez|posible(?:mente)?|podría|puede\sser|alternativamente|si\sno"
         r"|no\sestoy\ssegur[oa]|supongo|acaso"
