@@ -167,7 +167,9 @@ _INVERTED = CuePattern(rf"{cue('inverted')}\s(?:{cue('therefore')}\s)?$")
 _SAYS = CuePattern(cue("says"))
 _SAYS_THAT = CuePattern(cue("says") + "[,:]?" + _NEAR)
 _HASHES = re.compile(r"(?:^|\n)\s{0,3}\#{4}[ \t]{0,4}([^\s#][^\n]{0,60})$")
-_REST = re.compile(rf"\s{{0,64}}([^\n<]{{1,{_LONGEST_LINE}}})")
+_REST = re.compile(
+    rf"\s{{0,64}}(?:(?:\$\$|\\\[)\s{{0,8}}\n\s{{0,8}})?([^\n<]{{1,{_LONGEST_LINE}}})"
+)
 _SENTENCE_END = re.compile(r"[.!?][\"'*)\]$]{0,4}(?=\s|$)|\n")
 
 

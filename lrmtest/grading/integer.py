@@ -16,6 +16,7 @@ from lrmtest.grading.commitments import (
     reported,
 )
 from lrmtest.grading.cues import CuePattern, Languages, cue, spoken
+from lrmtest.grading.declaration import declares
 from lrmtest.grading.evaluate import integer_value
 from lrmtest.grading.numerals import NUMBER, integer_of
 from lrmtest.grading.verdict import Grade
@@ -58,8 +59,8 @@ _LAYOUT = re.compile(
 )
 _LEADING = CuePattern(
     # What follows must not make it a larger expression, a choice or a list.
-    rf"({NUMBER})(?!\d)(?!\s{{0,4}}(?:[-+*/^_=<>!×·÷\\{{]|(?:or|and|to|times|divided|over|mod|more"
-    rf"|less)\b|{cue('or_')}|[,.]\s?\d|以上(?!より)|以下|未満|未满|より|보다|이상|이하|미만|초과)|{_MULTIPLIER})"
+    rf"({NUMBER})(?!\d)(?!\s{{0,4}}(?:[-+*/^_=<>!×·÷\\{{]|(?:or|and|to|times|divided|over|mod|more|minus|plus"
+    rf"|less|is\s(?:only\s)?(?:an?|the)\s(?:\w{{1,12}}\s)?bound)\b|{cue('or_')}|[,.]\s?\d|以上(?!より)|以下|未満|未满|より|보다|이상|이하|미만|초과)|{_MULTIPLIER})"
 )
 _CHOICE = CuePattern(
     r"[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?"
@@ -186,20 +187,19 @@ _SENTENCE_CASE = CuePattern(
     r"|when\b(?![^,]{0,60}\bdivided\b)|case\b|fall\s\w|cas\s\w|caso\s\w|случай|情况|場合|경우)",
 )
 _POSSIBLE = re.compile(r"\bpossible\s(?!(?:that|to|answer)\b)(?=\w)", re.I)
-_SINCE = CuePattern(rf"[\W_]{{0,4}}(?:{cue('because')}|from|as)(?!\w)")
-_QUANTITY = CuePattern(cue("quantity"))
 _STEP_WORD = CuePattern(cue("step"))
-_GIVES_VALUE = CuePattern(rf"(?:=|{cue('verb')})\s?{NUMBER}(?![\d.]?\d|\s?[-+*/^!(A-Za-z\\])")
-_CHAIN = re.compile(r"[A-Za-z)}\]|][^=\n]{0,40}=[^=\n]{0,60}\d[^=\n]{0,60}=\s{0,2}$")
-_SUM = re.compile(r"[A-Za-z](?:_?\d)?(?:\s?[+]\s?[A-Za-z](?:_?\d)?){1,5}\s?=\s{0,2}$")
-_EQUALS = re.compile(r"(?<![!<>≤≥≠:])=\s{0,3}$")
 _UNFINISHED = re.compile(
     r"\b(?:could|can|did|do|was|were|am|have|has)\s?(?:not|n't)\s(?:\w{1,12}\s){0,2}"
     r"(?:finish|complet|solv|continu|evaluat|verif|able|succeed|manage|see|know|count|carr)|\bcannot\b"
     r"|\bunable\b|\bgive\sup\b|\bstuck\b|\bunfinished\b|\bran\sout\b|nicht\s(?:weiter|fertig|lösen)"
     r"|n'ai\spas\spu|pas\sréussi|no\s(?:pude|puedo|logré)|não\s(?:consegui|consigo|pude)"
     r"|non\s(?:sono\sriuscit|riesco)|не\s(?:смог|удалось|могу|успел)|没有?(?:算|完成|做完)|無法|无法"
-    r"|できな(?:い|かった)|못했|못하|수\s없",
+    r"|\be\.g\.$|できな(?:い|かった)|못했|못하|수\s없",
+    re.I,
+)
+_NO_UNIT = re.compile(
+    r"\b(?:minus|plus|times|less|more|before|after|without|if|unless|when|only|so\sfar|at|or|not|is"
+    r"|moins|menos|meno|weniger|минус)\b",
     re.I,
 )
 _COMPARED = re.compile(r"以上(?!より)|以下|未満|未满|超过|より|を超|보다|이상|이하|미만|초과")
@@ -260,31 +260,28 @@ def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str
     ):
         return None
     lead = text[: found.start()]
-    *earlier, clause = re.split(r"[,;]\s|(?<=\s)(?:and|so|therefore|thus|hence)\s", lead)
-    equation = _EQUALS.search(lead) is not None
-    computed = equation and (_CHAIN.search(clause) or _SUM.search(clause))
-    whole = equation or not re.search(r"\w", clause)
-    named = _QUANTITY.of(languages).search(lead if whole else clause)
-    states = _STATES.of(languages).search(lead)
-    if not computed and not (named and states and (equation or "=" not in clause)):
+    if not declares(lead, languages):
         return None
-    if _SINCE.of(languages).match(lead):
-        earlier = []
-    if not computed and any(_GIVES_VALUE.of(languages).search(part) for part in earlier):
-        return None  # "m is 60 and n is 13"
     if _NOT.of(languages).search(lead[-24:]) or _guessed(lead, languages):
         return None
-    opening = text.split()[:2]
     for other in before:
-        if (
-            _REFUSAL.of(languages).search(other)
-            or _UNFINISHED.search(other)
-            or _SENTENCE_CASE.of(languages).match(other)
-        ):
+        gives_up = _REFUSAL.of(languages).search(other) or _UNFINISHED.search(other)
+        if gives_up or _SENTENCE_CASE.of(languages).match(other):
             return None
-        if not computed and opening == _squeeze(other).split()[:2] and re.search(r"\d", other):
-            return None
-    return str(value)
+    return None if before and _competes(before[0], text, languages) else str(value)
+
+
+def _competes(sentence: str, last: str, languages: Languages) -> bool:
+    """Whether a sentence gives a second quantity its value, which the `last` one does not use."""
+    text = _squeeze(sentence.rstrip("!* "))
+    found = _TRAILING.search(text)
+    return (
+        found is not None
+        and found["number"].strip() not in last
+        and declares(text[: found.start()], languages)
+        and re.match(r"\W*(?:the|der|die|das|le|la|el|o|il)\b|[^A-Za-z=]{0,80}$", text, re.I)
+        is not None
+    )
 
 
 def _guessed(lead: str, languages: Languages) -> bool:
@@ -338,7 +335,7 @@ def _concluded(sentence: str, languages: Languages, *, last: bool) -> str | None
 
 def _plain_unit(unit: str) -> bool:
     unit = _AS_DESIRED.sub("", unit)
-    if _COMPARED.search(unit):
+    if _COMPARED.search(unit) or _NO_UNIT.search(unit):
         return False
     return not unit.strip(" .,)") or bool(_UNITS.fullmatch("0" + unit.rstrip(" .,)"), 1))
 

@@ -79,7 +79,7 @@ _CONDITION = CuePattern(
 )
 _MAYBE = CuePattern(cue("maybe", but_english=True))
 _HEDGED = CuePattern(
-    r"(?:\b(?:probabl[ey]|likely|presumably|possibly|perhaps|maybe|seems|seemingly|apparently|leans?"
+    r"(?:\b(?:probabl[ey]|likely|mostly|partially|partly|supposed|rather|eher|plutôt|más\sbien|скорее|presumably|possibly|perhaps|maybe|seems|seemingly|apparently|leans?"
     rf"|leaning|(?:may|might|could)\sbe)\b|(?<!不){cue('maybe', but_english=True)})"
     rf"\W{{0,4}}(?:(?:to|be|is|towards?)\s){{0,3}}(?:\w{{1,12}}\W{{1,3}}|{cue('verb')})?$",
 )

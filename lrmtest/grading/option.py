@@ -84,6 +84,7 @@ _DENIED = CuePattern(
     rf"|{cue('not_after')}|{cue('doubted')}|^\W{{0,8}}{cue('if_', but_english=True)}"
     r"|scheide[nt]\b[^.;]{0,30}\baus\b|entf[aä]ll(?:t|en)\b|écart|exclure|élimin|à\sexclure|elimin"
     r"|исключ|отпада|될\s수\s없|できない|あり得ない|ありえない|不可能|ruled\sout"
+    r"|conflicts?\b|contradicts?\b|fails?\b|cross(?:ed)?\sout|矛盾|不適"
     r"|排除|被占|占用|ausgeschlossen|exclue?s?|descartad|исключ|除外|제외",
 )
 _CONCLUDES = CuePattern(_CHOSEN)
@@ -99,7 +100,7 @@ _REFUSED = CuePattern(
     rf"|{cue('false', but_english=True)})|{cue('not_after')}|{cue('doubted')})",
 )
 _OUT = re.compile(
-    r"[)\s]{0,3}(?:scheide[nt]\b[^.;]{0,30}\baus\b|entf[aä]ll(?:t|en)\b|(?:is|are|was)\s(?:\w{1,12}\s)?"
+    r"[)\s]{0,3}(?:scheide[nt]\b[^.;]{0,30}\baus\b|entf[aä]ll(?:t|en)\b|(?:conflicts?|contradicts?|fails?)\b|(?:is|are|was)\s(?:\w{1,12}\s)?"
     r"(?:ruled\sout|excluded|eliminated|impossible)|(?:est|sont)\s(?:\w{1,12}\s)?"
     r"(?:à\sexclure|exclue?s?|éliminée?s?|écartée?s?|impossibles?)"
     r"|(?:queda|está|es|fica|è)\s(?:\w{1,12}\s)?(?:descartad|eliminad|excluíd|excluid|esclus|imposible)"
@@ -186,6 +187,7 @@ class _Options:
             named = self.by_text(clause)
             if _DENIED.of(self._languages).search(clause) or not named:
                 return None
+            named |= self.by_letter(re.split(r"[.;]\s|,\s", text[start:], maxsplit=1)[0])
             return named.pop() if len(named) == 1 else NOTHING
         letter, end = first
         if _REFUSED.of(self._languages).match(text, end) or refuted(

@@ -27,7 +27,7 @@ ENGLISH = Cues(
         r"(?:(?:final|correct|right)\s){0,2}answer"
     ),
     therefore=(
-        r"therefore|thus|hence|∴|so|consequently|accordingly|finally|in\s(?:total|all|conclusion"
+        r"therefore|thus|hence|∴|so(?!\sfar\b)|consequently|accordingly|finally|in\s(?:total|all|conclusion"
         r"|summary)|altogether|as\sa\sresult|we\s(?:conclude|find)\sthat|it\sfollows\sthat"
     ),
     sought=(
@@ -36,13 +36,12 @@ ENGLISH = Cues(
     ),
     quantity=(
         r"number|value|sum|total|remainder|product|area|volume|length|perimeter|distance|count"
-        r"|minimum|maximum|integer|difference|probability|measure|radius|expression|adding"
-        r"|summing|side|degree|angle|cost|price|age|amount|(?:largest|smallest|greatest|least"
-        r"|maximal|minimal)\s(?:such\s|possible\s)?[\w$]{1,20}|(?:we|this|which)\s(?:get|obtain"
-        r"|have|find|gives|yields)"
+        r"|minimum|maximum|integer|difference|measure|radius|side|degree|angle|cost|price|age"
+        r"|amount|(?:units?|last\s\w{1,8})\sdigits?|path|time|(?:least|greatest)\scommon\s\w{1,10}"
     ),
     step=(
         r"(?:this|that|each|first|second|third|fourth|last|other|odd|even|former|latter)\scases?"
+        r"|upper|lower|bounds?|overlaps?|exercise|book|example|e\.g|so\sthat|double|twice|average"
         r"|let|recall|remains|want|need|shows?|prove[ns]?|asks?|question|claim\w*|where|wrong"
         r"|false|incorrect|unless|whether|doubt|suspect|hope|expect\w*|ignore|case\s(?:\w|i{1,3})|so\sfar|next"
         r"|remaining|subtotal|intermediate|partial|step|part|(?:we\s(?:are|were)\s"

@@ -34,11 +34,11 @@ FRENCH = Cues(
     sought=r"\w{1,20}\s(?:cherchée?|demandée?|recherchée?|requise?)",
     quantity=(
         r"nombre|valeur|somme|reste|produit|aire|volume|longueur|périmètre|différence|minimum"
-        r"|maximum|total|résultat|(?:plus\s(?:grand|petit)e?)\s\w{1,20}|on\s(?:obtient|trouve)"
-        r"|nous\s(?:obtenons|trouvons)"
+        r"|maximum|total|résultat|(?:plus\s(?:grand|petit)e?)\s\w{1,20}"
+        r""
     ),
     step=(
-        r"montrer|prouver|démontrer|faux|question|où|soit|reste\sà|rappelons|supposons"
+        r"majorant|minorant|borne|exemple|dans\sle\scas|montrer|prouver|démontrer|faux|question|où|soit|reste\sà|rappelons|supposons"
         r"|dans\sce\scas|premier\scas|cas\s\w|jusqu'ici|d'abord|étape|partie|donnée?|serait"
         r"|seraient|aurait"
     ),

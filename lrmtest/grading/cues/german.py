@@ -34,11 +34,11 @@ GERMAN = Cues(
     quantity=(
         r"zahl|anzahl|wert|summe|rest|produkt|fläche|flächeninhalt|volumen|länge|umfang"
         r"|differenz|minimum|maximum|ergebnis|möglichkeiten|(?:größte"
-        r"|kleinste)\w{0,2}\s\w{1,20}|(?:erhält|erhalten)\s(?:man|wir)|wir\serhalten"
-        r"|ergibt\ssich|ergeben\ssich"
+        r"|kleinste)\w{0,2}\s\w{1,20}"
+        r""
     ),
     step=(
-        r"zeigen|beweisen|falsch|frage|wobei|sei|bleibt|angenommen|vorausgesetzt"
+        r"schranke|obere|untere|beispiel|bisher|zeigen|beweisen|falsch|frage|wobei|sei|bleibt|angenommen|vorausgesetzt"
         r"|in\sdiesem\sfall|im\s\w{1,12}\sfall|fall\s\w|bisher|zunächst|als\snächstes|teil"
         r"|schritt|gegeben|wäre\w?|würde\w?|übrig"
     ),

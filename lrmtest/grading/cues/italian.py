@@ -29,7 +29,7 @@ ITALIAN = Cues(
         r"|si\sottiene"
     ),
     step=(
-        r"mostrare|dimostrare|falso|domanda|dove|sia|resta|ricordiamo|supponiamo"
+        r"limite|maggiorante|esempio|mostrare|dimostrare|falso|domanda|dove|sia|resta|ricordiamo|supponiamo"
         r"|in\s(?:questo|quel)\scaso|nel\s\w{1,12}\scaso|caso\s\w|finora|passo|parte|dat[oa]"
         r"|sarebbe|sarebbero|avrebbe"
     ),

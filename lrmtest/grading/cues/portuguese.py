@@ -28,10 +28,10 @@ PORTUGUESE = Cues(
     sought=r"\w{1,20}\s(?:procurad[oa]|pedid[oa]|solicitad[oa])",
     quantity=(
         r"número|valor|soma|resto|produto|área|volume|comprimento|perímetro|diferença|mínimo"
-        r"|máximo|total|quantidade|resultado|(?:maior|menor)\s\w{1,20}|obtemos|temos|obtém-se"
+        r"|máximo|total|quantidade|resultado|(?:maior|menor)\s\w{1,20}"
     ),
     step=(
-        r"mostrar|provar|falso|pergunta|onde|seja|falta|lembremos|suponhamos"
+        r"cota|exemplo|limite|mostrar|provar|falso|pergunta|onde|seja|falta|lembremos|suponhamos"
         r"|n(?:este|esse|o\s\w{1,12})\scaso|caso\s\w|até\sagora|primeiro|passo|etapa|parte"
         r"|dad[oa]|seria|seriam|teria"
     ),

@@ -33,7 +33,7 @@ SPANISH = Cues(
         r"|tiene)|obtenemos|tenemos)"
     ),
     step=(
-        r"demostrar|probar|falso|pregunta|donde|sea|falta|recordemos|supongamos"
+        r"cota|ejemplo|demostrar|probar|falso|pregunta|donde|sea|falta|recordemos|supongamos"
         r"|en\s(?:este|ese|el\s\w{1,12})\scaso|caso\s\w|hasta\sahora|primero|paso|parte|dad[oa]"
         r"|sería|serían|tendría"
     ),
