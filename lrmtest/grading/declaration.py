@@ -48,9 +48,11 @@ _UNSPACED_SUBJECT = CuePattern(
     rf"(?=[^\n]{{0,160}}[{CJK}])[^;:?!,]{{0,160}}{cue('quantity', but_english=True)}"
     rf"\s?{cue('verb', but_english=True)}\s{{0,3}}"
 )
+# Each character begins one alternative only, or matching would be exponential.
 _FORMULA = CuePattern(
-    rf"\W{{0,8}}{_OPENINGS}(?P<get>{_GET})?(?P<formula>(?:\\[a-z]{{2,12}}|and\s|so\s"
-    rf"|(?<![^\W\d_])[^\W\d_]{{1,2}}(?![^\W\d_])|[^\W_A-Za-z{CJK}]|[^\w;:?!]|_){{1,200}})"
+    rf"\W{{0,8}}{_OPENINGS}(?P<get>{_GET})?"
+    r"(?P<formula>(?:\\[a-z]{2,12}(?![a-z])|\\(?![a-z]{2})|and(?!\w)"
+    r"|(?<![^\W\d_])[^\W\d_]{1,2}(?![^\W\d_])|(?![^\W\d_])[^\\;:?!\n]){1,300})"
     r"(?<![!<>≤≥≠:])=\s{0,3}"
 )
 _CHAIN = re.compile(r"[A-Za-z)}\]|][^=\n]{0,40}=[^=\n]{0,60}\d[^=\n]{0,60}$")

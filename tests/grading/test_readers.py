@@ -144,6 +144,16 @@ def test_boxes_joined_by_or_are_one_answer_only_when_equal(one, other, joint):
     assert extracted(INTEGER, text) == (str(one) if one == other else None)
 
 
+@pytest.mark.parametrize(
+    "sentence",
+    ["so " * 130 + "the sum is 73.", "= " * 190 + "73.", "a = " * 95 + "73.", "m + " * 95 + "= 73.",
+     "since , " * 45 + "is 73.", "adding , " * 40 + "x = 73.", "и = " * 95 + "73.",
+     "和" * 390 + "是73。", "\\a" * 150 + "= 73."],
+)  # fmt: skip
+def test_a_sentence_made_to_be_tried_in_many_ways_is_read_at_once(sentence):
+    assert extracted(INTEGER, sentence) in (None, "73")
+
+
 @pytest.mark.parametrize("entry", [name for name in Cues.__slots__ if name not in
                                    ("language", "marks", "script", "spaced")])  # fmt: skip
 def test_every_entry_of_every_language_is_a_pattern_that_needs_something_to_match(entry):
