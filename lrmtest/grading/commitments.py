@@ -130,6 +130,8 @@ def _tail_pattern(cues: Cues) -> re.Pattern[str]:
     return re.compile(
         rf"""
         (?P<colon> [*_"'\])}}]{{0,4}} \s{{0,2}} (?:\([^()\n]{{1,30}}\)\s?)? [:=] [*_]{{0,4}} )
+      | (?P<cell> [*_]{{0,4}} \s{{0,2}} \| \s{{0,4}} (?=[^|\n]{{1,120}}\|\s{{0,4}}$)
+            (?!.{{0,130}}\n\s{{0,4}}\|[\s:|-]*-) )
       | [*_"'\])]{{0,4}} \s{{0,2}} (?: {about} \s{{0,2}} (?: : | {is_} ) | {is_} ) [\s:,]{{0,3}}
       | (?P<bracket> \] \s{{0,2}} (?=[^\s(]) )
       | (?P<heading> (?![,;]) [^\w\n]{{0,8}} $ )
@@ -165,7 +167,9 @@ _INVERTED = CuePattern(rf"{cue('inverted')}\s(?:{cue('therefore')}\s)?$")
 _SAYS = CuePattern(cue("says"))
 _SAYS_THAT = CuePattern(cue("says") + "[,:]?" + _NEAR)
 _HASHES = re.compile(r"(?:^|\n)\s{0,3}\#{4}[ \t]{0,4}([^\s#][^\n]{0,60})$")
-_REST = re.compile(rf"\s{{0,64}}([^\n<]{{1,{_LONGEST_LINE}}})")
+_REST = re.compile(
+    rf"\s{{0,64}}(?:(?:\$\$|\\\[)\s{{0,8}}\n\s{{0,8}})?([^\n<]{{1,{_LONGEST_LINE}}})"
+)
 _SENTENCE_END = re.compile(r"[.!?][\"'*)\]$]{0,4}(?=\s|$)|\n")
 
 
@@ -247,7 +251,7 @@ def _nouns(text: str, languages: Languages) -> Iterator[Commitment]:
         line_start = text.rfind("\n", max(0, start - 20), start) + 1
         begins = line_start > 0 or start <= 20
         begins = begins and _LINE_START.fullmatch(text, line_start, start) is not None
-        if not begins and kind in ("heading", "bare"):
+        if not begins and kind in ("heading", "bare", "cell"):
             if not inverted:
                 continue
             tail = kind = None
@@ -282,6 +286,8 @@ def _sentences(text: str, languages: Languages) -> Iterator[Commitment]:
     """Answers that stand before "is the answer", and what takes an answer back."""
     for mark in _last(_IS_THE_ANSWER.of(languages), text):
         before = _before(text, mark.start())
+        if before.endswith("'"):  # "c'est la réponse (B)"
+            continue
         if _IF.of(languages).search(before) or refuted(
             text[mark.end() : mark.end() + 80], languages
         ):

@@ -3,6 +3,7 @@ r"""Grading an integer, as in AIME: ``\boxed{073}``, "the answer is 73"."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import (
@@ -15,6 +16,7 @@ from lrmtest.grading.commitments import (
     reported,
 )
 from lrmtest.grading.cues import CuePattern, Languages, cue, spoken
+from lrmtest.grading.declaration import declares
 from lrmtest.grading.evaluate import integer_value
 from lrmtest.grading.numerals import NUMBER, integer_of
 from lrmtest.grading.verdict import Grade
@@ -57,8 +59,8 @@ _LAYOUT = re.compile(
 )
 _LEADING = CuePattern(
     # What follows must not make it a larger expression, a choice or a list.
-    rf"({NUMBER})(?!\d)(?!\s{{0,4}}(?:[-+*/^_=<>!×·÷\\{{]|(?:or|and|to|times|divided|over|mod|more"
-    rf"|less)\b|{cue('or_')}|[,.]\s?\d)|{_MULTIPLIER})"
+    rf"({NUMBER})(?!\d)(?!\s{{0,4}}(?:[-+*/^_=<>!×·÷\\{{]|(?:or|and|to|times|divided|over|mod|more|minus|plus"
+    rf"|less|is\s(?:only\s)?(?:an?|the)\s(?:\w{{1,12}}\s)?bound)\b|{cue('or_')}|[,.]\s?\d|以上(?!より)|以下|未満|未满|より|보다|이상|이하|미만|초과)|{_MULTIPLIER})"
 )
 _CHOICE = CuePattern(
     r"[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?"
@@ -116,7 +118,7 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
     if "boxed" in said or "fbox" in said:
         return None  # the box itself is read
     sentence = first_sentence(said)
-    text = _squeeze(sentence.rstrip("!* ")).lstrip("} ")
+    text = _EXACTLY.sub("", _squeeze(sentence.rstrip("!* ")).lstrip("} "))
     if (
         sentence.rstrip("* $\"'").endswith("?")
         or _ASKS.of(languages).search(text)
@@ -160,6 +162,7 @@ def _text_of(value: int | None) -> str | None:
     return None if value is None else str(value)
 
 
+_EXACTLY = re.compile(r"^(?:(?:exactly|precisely|approximately)\s|(?:≈|\\approx)\s?)(?=\d)", re.I)
 _ASKS = CuePattern(cue("asks") + r"[\s?]{0,3}$")
 _ENDS = re.compile(r"(?:\s?[^\W\d_]{1,12}){0,2}\s?(?:[.,;:!)]|$)")
 _LAST_SENTENCES = 4
@@ -179,9 +182,35 @@ _EMPHASIS = re.compile(
     r"[^*\n{}]{0,60}[\d}](?:\s?\\?(?:text|mathrm)?\{?[^*\n{}\d]{0,24})?(?:\*\*|__|\})[\s$\\)\]*}]{0,8}"
     r"(?:[^\W\d_]+\s?){0,3}[\s$.)\]*!}]{0,4}$"
 )
+_SENTENCE_CASE = CuePattern(
+    r"[\W_]{0,8}(?:(?:for|with|in|at|if|let|consider)\s[^,=]{0,20}(?:=|(?:even|odd|case)\b)"
+    r"|when\b(?![^,]{0,60}\bdivided\b)|case\b|fall\s\w|cas\s\w|caso\s\w|случай|情况|場合|경우)",
+)
+_POSSIBLE = re.compile(r"\bpossible\s(?!(?:that|to|answer)\b)(?=\w)", re.I)
+_STEP_WORD = CuePattern(cue("step"))
+_UNFINISHED = re.compile(
+    r"\b(?:could|can|did|do|was|were|am|have|has)\s?(?:not|n't)\s(?:\w{1,12}\s){0,2}"
+    r"(?:finish|complet|solv|continu|evaluat|verif|able|succeed|manage|see|know|count|carr)|\bcannot\b"
+    r"|\bunable\b|\bgive\sup\b|\bstuck\b|\bunfinished\b|\bran\sout\b|nicht\s(?:weiter|fertig|lösen)"
+    r"|n'ai\spas\spu|pas\sréussi|no\s(?:pude|puedo|logré)|não\s(?:consegui|consigo|pude)"
+    r"|non\s(?:sono\sriuscit|riesco)|не\s(?:смог|удалось|могу|успел)|没有?(?:算|完成|做完)|無法|无法"
+    r"|\be\.g\.$|できな(?:い|かった)|못했|못하|수\s없",
+    re.I,
+)
+_NO_UNIT = re.compile(
+    r"\b(?:minus|plus|times|less|more|before|after|without|if|unless|when|only|so\sfar|at|or|not|is"
+    r"|moins|menos|meno|weniger|минус)\b",
+    re.I,
+)
+_COMPARED = re.compile(r"以上(?!より)|以下|未満|未满|超过|より|を超|보다|이상|이하|미만|초과")
+_POLITE = re.compile(
+    r"\W*(?:(?:i\s)?hope\sth|let\sme\sknow|feel\sfree|please\s(?:let|feel)|confidence\b|thank|i\sam\s"
+    r"(?:\w{1,12}\s)?confident|this\s(?:completes|concludes)|q\.?e\.?d|done\b)",
+    re.I,
+)
 _STATES = CuePattern(
-    rf"(?:(?:=|:|{cue('verb')})(?:\s(?:{cue('therefore')}|to|à|a|exactly|genau|exactement))?"
-    rf"|{cue('sought')})\s{{0,3}}$"
+    rf"(?:(?:=|:|{cue('verb')})(?:\s(?:{cue('therefore')}|to|us|à|a|exactly|genau|exactement))?"
+    rf"|{cue('sought')}|(?:total|sum)\sof)\s{{0,3}}$"
 )
 _TRAILING = re.compile(
     rf"(?<![\d.,/*^+\\])(?<![/*^+\\]\s)(?P<number>{NUMBER})(?P<unit>[^\d\n=+*/^]{{0,30}})$"
@@ -197,13 +226,81 @@ def _conclude(text: str, languages: Languages) -> str | None:
     if len(text) <= 40 and (value := integer_of(_squeeze(text))) is not None:
         return str(value)
     spoken_last = True
-    for sentence in sentences_backwards(text, longest=400)[:_LAST_SENTENCES]:
+    sentences = sentences_backwards(text, longest=400)
+    for place, sentence in enumerate(sentences[:_LAST_SENTENCES]):
         if refuted(sentence, languages):
             return None
-        if re.search(r"\d", sentence):
-            return _concluded(sentence, languages, last=spoken_last)
-        spoken_last = spoken_last and not re.search(r"\w", sentence)
+        if re.search(r"\d", sentence) and not _POLITE.match(sentence):
+            concluded = _concluded(sentence, languages, last=spoken_last)
+            if concluded is None and spoken_last:
+                return _declared(sentence, sentences[place + 1 : place + 3], languages)
+            return concluded
+        spoken_last = spoken_last and (
+            not re.search(r"\w", sentence) or _POLITE.match(sentence) is not None
+        )
     return None
+
+
+def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str | None:
+    """The number that a text's last sentence gives as the value of one quantity.
+
+    "The remainder is 73", "m + n = 60 + 13 = 73". Such a sentence closes the answer when nothing
+    says that it is a case, a step, given, hypothetical or another's, and when the sentence before
+    it neither gives up nor states the same of a second quantity.
+    """
+    text = _squeeze(sentence.rstrip("!* "))
+    found = _TRAILING.search(text)
+    if (
+        found is None
+        or (value := integer_of(found["number"].strip())) is None
+        or not _plain_unit(found["unit"])
+        or not re.search(r"[.!$*)\]}]\s*$", sentence)
+        or _unfit(sentence, text, languages)
+        or denied(text[found.start() :], languages)
+    ):
+        return None
+    lead = text[: found.start()]
+    if not declares(lead, languages):
+        return None
+    if _NOT.of(languages).search(lead[-24:]) or _guessed(lead, languages):
+        return None
+    for other in before:
+        gives_up = _REFUSAL.of(languages).search(other) or _UNFINISHED.search(other)
+        if gives_up or _SENTENCE_CASE.of(languages).match(other):
+            return None
+    return None if before and _competes(before[0], text, languages) else str(value)
+
+
+def _competes(sentence: str, last: str, languages: Languages) -> bool:
+    """Whether a sentence gives a second quantity its value, which the `last` one does not use."""
+    text = _squeeze(sentence.rstrip("!* "))
+    found = _TRAILING.search(text)
+    return (
+        found is not None
+        and found["number"].strip() not in last
+        and declares(text[: found.start()], languages)
+        and re.match(r"\W*(?:the|der|die|das|le|la|el|o|il)\b|[^A-Za-z=]{0,80}$", text, re.I)
+        is not None
+    )
+
+
+def _guessed(lead: str, languages: Languages) -> bool:
+    """Whether a value is a guess; "the largest possible value" is none."""
+    return bool(_MAYBE.of(languages).search(_POSSIBLE.sub("", lead)))
+
+
+def _unfit(sentence: str, text: str, languages: Languages) -> bool:
+    """Whether a sentence asks, reports, supposes, refuses, or tells a case or a step."""
+    return bool(
+        re.search(r"[?][\s*\"')]*$", sentence)
+        or _ASKS.of(languages).search(sentence)
+        or _STEP.match(sentence)
+        or "\\boxed" in sentence
+        or reported(sentence, languages)
+        or _SENTENCE_CASE.of(languages).match(text)
+        or _STEP_WORD.of(languages).search(text)
+        or _REFUSAL.of(languages).search(text)
+    )
 
 
 def _concluded(sentence: str, languages: Languages, *, last: bool) -> str | None:
@@ -222,7 +319,7 @@ def _concluded(sentence: str, languages: Languages, *, last: bool) -> str | None
     opens = bool(_THEREFORE_FIRST.of(languages).match(text) or _SOUGHT.of(languages).search(lead))
     if not (opens and (states or emphasised)) and not (last and states and emphasised):
         return None
-    if _MAYBE.of(languages).search(lead) or denied(text[found.start() :], languages):
+    if _guessed(lead, languages) or denied(text[found.start() :], languages):
         return None
     if _NOT.of(languages).search(lead[-16:]) or _REFUSAL.of(languages).search(lead):
         return None
@@ -238,6 +335,8 @@ def _concluded(sentence: str, languages: Languages, *, last: bool) -> str | None
 
 def _plain_unit(unit: str) -> bool:
     unit = _AS_DESIRED.sub("", unit)
+    if _COMPARED.search(unit) or _NO_UNIT.search(unit):
+        return False
     return not unit.strip(" .,)") or bool(_UNITS.fullmatch("0" + unit.rstrip(" .,)"), 1))
 
 

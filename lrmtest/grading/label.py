@@ -78,6 +78,37 @@ _CONDITION = CuePattern(
     rf"|^\W*(?:\w+\s)?{cue('if_', but_english=True)}",
 )
 _MAYBE = CuePattern(cue("maybe", but_english=True))
+_HEDGED = CuePattern(
+    r"(?:\b(?:probabl[ey]|likely|mostly|partially|partly|supposed|rather|eher|plutôt|más\sbien|скорее|presumably|possibly|perhaps|maybe|seems|seemingly|apparently|leans?"
+    rf"|leaning|(?:may|might|could)\sbe)\b|(?<!不){cue('maybe', but_english=True)})"
+    rf"\W{{0,4}}(?:(?:to|be|is|towards?)\s){{0,3}}(?:\w{{1,12}}\W{{1,3}}|{cue('verb')})?$",
+)
+_SEEMS = re.compile(
+    r"\b(?:seems?|appears?|likely|probable|suspect|guess)\s(?:to\sme\s)?(?:that\s)?(?:\w{1,8}\s){0,2}$",
+    re.I,
+)
+_DOUBTED = CuePattern(r"\W{0,4}(?:である|という)?" + cue("doubted"))
+_UNSURE = re.compile(
+    r"\W{0,4}(?:probabl[ey]|likely|maybe|perhaps|presumably|possibly|i\sguess|not\ssure|tentative)\b"
+    r"|\W{0,4}(?:though|but|although|probably|likely|maybe|perhaps|i\sthink|not\s(?:entirely|fully|100"
+    r"|certain|sure))[^.\n]{0,30}?(?:\b(?:not|un)\s?(?:\w{1,12}\s)?(?:certain|sure)\b|\bprobably\b"
+    r"|\blikely\b|\bmaybe\b|\bperhaps\b|\bthink\b)",
+    re.I,
+)
+_OPPOSITE = CuePattern(
+    r"(?:\b(?:negation|opposite|contrary|converse|inverse|denial|verneinung|negation|umkehrung"
+    r"|gegenteil|négation|contraire|negación|negação|negazione|отрицание|обратное)\b[^.,;]{0,24}$)",
+)
+_IN_DOUBT = CuePattern(rf"\b(?:if|may|might|could|would)\b|{cue('if_')}|{cue('maybe')}")
+_SO_IT_IS = CuePattern(
+    rf"[,;:-]\s(?:and\s|but\s)?{cue('therefore')},?\s(?:it|this|that|sie|es|er|elle|il|cela|ella|esta|ela"
+    rf"|он[оа]?|это)?\s?(?={cue('verb')})",
+)
+_WHETHER = re.compile(
+    r"\bwhether\b[^.;?]{3,240}\b(?:is|remains|stays)\s(?:therefore\s|still\s|thus\s)?"
+    r"(?:unknown|uncertain|unclear|undetermined|indeterminate)\W*$",
+    re.I,
+)
 # "It is not the case that the conclusion is true."
 _NOT_THAT = CuePattern(
     cue("not_") + r"[^.,;]{0,30}(?:\b(?:that|dass|que|che)\b|что|说|說)\s?\w{0,5}\s?$"
@@ -126,6 +157,11 @@ def _predicate(text: str, languages: Languages) -> str | None:
     labels = list(_label(languages).finditer(text, 0, turn.start() if turn else len(text)))
     if not labels:
         return None
+    before = text[max(0, labels[-1].start() - 60) : labels[-1].start()]
+    if _label_of(labels[-1]) != UNCERTAIN and (
+        _HEDGED.of(languages).search(before) or _DOUBTED.of(languages).match(text, labels[-1].end())
+    ):
+        return NOTHING
     if len(labels) > 1 and _label_of(labels[-2]) != _label_of(labels[-1]):
         between = text[labels[-2].end() : labels[-1].start()]
         if _LISTED.of(languages).fullmatch(between):
@@ -145,6 +181,9 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
         text = first_sentence(text)
     if _ASKS.of(languages).search(text):
         return None
+    if reading in (TRUE, FALSE):
+        label = _OPENING_LABEL.match(text)
+        return NOTHING if label and _UNSURE.match(text, label.end()) else reading
     return _predicate(text, languages) if reading is None else reading
 
 
@@ -169,6 +208,16 @@ def _read_sentence(sentence: str, languages: Languages) -> str | None:
     before = text[: subject.start()]
     if claimed(before, languages) or _NOT_THAT.of(languages).search(before):
         return None
+    if _OPPOSITE.of(languages).search(before) or _SEEMS.search(before):
+        return None
+    # "It would be true if he were tall, but he is not; so it is false."
+    ends = list(_SO_IT_IS.of(languages).finditer(text, subject.end()))
+    if (
+        ends
+        and len(rest := text[ends[-1].end() :]) <= 40
+        and not _IN_DOUBT.of(languages).search(rest)
+    ):
+        return _predicate(rest, languages)
     label = _label(languages).search(text, subject.start())
     if _CONDITION.of(languages).search(text) or (
         label and _MAYBE.of(languages).search(text, 0, label.start())
@@ -178,8 +227,10 @@ def _read_sentence(sentence: str, languages: Languages) -> str | None:
 
 
 def _conclude(text: str, languages: Languages) -> str | None:
-    for sentence in sentences_backwards(text)[:_LAST_SENTENCES]:
+    for place, sentence in enumerate(sentences_backwards(text)[:_LAST_SENTENCES]):
         reading = _read_sentence(sentence, languages)
+        if reading is None and place == 0 and _WHETHER.search(bare(sentence)):
+            return UNCERTAIN
         if reading is not None:
             return reading
     return None

@@ -43,6 +43,21 @@ _ORDINALS = {
 }  # fmt: skip
 _SMALL = _UNITS | _TENS | _ORDINALS
 _WORDS = re.compile(r"[a-z]{3,9}(?:(?:-|\s(?:and\s)?)[a-z]{3,9}){0,11}")
+# Without one, which is an article as well.
+_OTHER_WORDS = {
+    language: {word: value for value, word in enumerate(words.split(), 2)}
+    for language, words in {
+        "de": "zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn"
+        " sechzehn siebzehn achtzehn neunzehn zwanzig",
+        "fr": "deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze"
+        " seize dix-sept dix-huit dix-neuf vingt",
+        "es": "dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince"
+        " dieciséis diecisiete dieciocho diecinueve veinte",
+        "ru": "два три четыре пять шесть семь восемь девять десять одиннадцать двенадцать"
+        " тринадцать четырнадцать пятнадцать шестнадцать семнадцать восемнадцать девятнадцать"
+        " двадцать",
+    }.items()
+}
 _HAN = dict(zip("零一二三四五六七八九", range(10), strict=True)) | {"〇": 0, "两": 2, "兩": 2}
 _HAN_UNITS = {"十": 10, "百": 100, "千": 1000}
 _HAN_NUMBER = re.compile(r"[零〇一二三四五六七八九十百千万萬两兩]{1,12}")
@@ -128,6 +143,8 @@ def integer_of(text: str, language: str = "en") -> int | None:
         top = -top if sign else top
     elif ratio := _RATIO.fullmatch(text):
         top, bottom = int(ratio[1]), int(ratio[2])
+    elif (word := _OTHER_WORDS.get(language, {}).get(text.lower())) is not None:
+        return word
     else:
         value = _of_han(text)
         return _of_words(text.lower()) if value is None else value

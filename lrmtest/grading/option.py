@@ -25,9 +25,36 @@ _RANGE = re.compile(r"(\d[ap]m)\s?(?:-{1,3}|to|until|till|and|through)\s?(\d)")
 _HALF_RANGE = re.compile(r"\b(\d{1,2})\s?(?:-|to)\s?(\d{1,2})([ap]m)\b")
 
 
+_IN_THE = re.compile(
+    r"\b(\d{1,2})(?::00)?\s?(?:-|to|and|until|till)\s?(\d{1,2})(?::00)?\s(?:o'clock\s)?"
+    r"in\sthe\s(morning|afternoon|evening)"
+)
+_CLOCK = re.compile(
+    r"(?<![\d:])(\d{1,2}):00\s?(?:-|to|and|until)\s?(\d{1,2}):00(?![\d:]|\s?[ap]\.?m)"
+)
+_OPTION_TIMES = re.compile(r"(\d{1,2})([ap])m to (\d{1,2})([ap])m")
+
+
+def _with_halves(times: re.Match[str]) -> str:
+    half = "am" if times[3] == "morning" else "pm"
+    return f"{times[1]}{half} to {times[2]}{half}"
+
+
+def _clocks(option: str) -> set[tuple[int, int]]:
+    """The hours of an option "7am to 9pm" as clocks of twelve and of 24 hours show them."""
+    times = _OPTION_TIMES.fullmatch(_canonical(option))
+    if times is None:
+        return set()
+    twelve = int(times[1]), int(times[3])
+    halves = times[2], times[4]
+    day = tuple(h % 12 + 12 * (half == "p") for h, half in zip(twelve, halves, strict=True))
+    return {twelve, (day[0], day[1])}
+
+
 def _canonical(text: str) -> str:
     """Lower case, one space, and one spelling of times: ``6 PM - 9 p.m.`` is 6pm to 9pm."""
-    text = _TIME.sub(r"\1\2m", " ".join(text.lower().split()))
+    text = _IN_THE.sub(_with_halves, " ".join(text.lower().split()))
+    text = _TIME.sub(r"\1\2m", text)
     return _RANGE.sub(r"\1 to \2", _HALF_RANGE.sub(r"\1\3 to \2\3", text))
 
 
@@ -55,6 +82,9 @@ _DENIED = CuePattern(
     r"|perhaps|might|whether|unless)\b|n't\b|\?\s*$"
     rf"|{cue('not_', but_english=True)}|{cue('false', but_english=True)}"
     rf"|{cue('not_after')}|{cue('doubted')}|^\W{{0,8}}{cue('if_', but_english=True)}"
+    r"|scheide[nt]\b[^.;]{0,30}\baus\b|entf[aä]ll(?:t|en)\b|écart|exclure|élimin|à\sexclure|elimin"
+    r"|исключ|отпада|될\s수\s없|できない|あり得ない|ありえない|不可能|ruled\sout"
+    r"|conflicts?\b|contradicts?\b|fails?\b|cross(?:ed)?\sout|矛盾|不適"
     r"|排除|被占|占用|ausgeschlossen|exclue?s?|descartad|исключ|除外|제외",
 )
 _CONCLUDES = CuePattern(_CHOSEN)
@@ -69,15 +99,37 @@ _REFUSED = CuePattern(
     rf"|(?:{cue('verb', but_english=True)})?\s?(?:{cue('not_', but_english=True)}"
     rf"|{cue('false', but_english=True)})|{cue('not_after')}|{cue('doubted')})",
 )
+_OUT = re.compile(
+    r"[)\s]{0,3}(?:scheide[nt]\b[^.;]{0,30}\baus\b|entf[aä]ll(?:t|en)\b|(?:conflicts?|contradicts?|fails?)\b|(?:is|are|was)\s(?:\w{1,12}\s)?"
+    r"(?:ruled\sout|excluded|eliminated|impossible)|(?:est|sont)\s(?:\w{1,12}\s)?"
+    r"(?:à\sexclure|exclue?s?|éliminée?s?|écartée?s?|impossibles?)"
+    r"|(?:queda|está|es|fica|è)\s(?:\w{1,12}\s)?(?:descartad|eliminad|excluíd|excluid|esclus|imposible)"
+    r"|(?:исключ|отпада|не\sподход)|[는은이가]?\s?(?:정답|답)?[이은]?\s?될\s수\s없|[는은이가]?\s?(?:제외|불가능)"
+    r"|[はが]?(?:除外|不可能|あり得な|ありえな)|(?:被|可以|可)?(?:排除|不可能))",
+    re.I,
+)
+_LEAVES = re.compile(
+    r"(?:\bleav(?:es|ing)|\bleft\swith|\bremains)\s(?:us\s|only\s|just\s|with\s|option\s|choice\s){0,4}"
+    r"\(?([A-Z])\)?\s?(?:as\s(?:the|our)\s[^.;,]{1,40})?[\s.!*]*$"
+    r"|\b(?:only|just)\s(?:option\s|choice\s)?\(?([A-Z])\)?\s(?:is\sleft|remains|survives)[\s.!*]*$"
+)
+_ELIMINATED = re.compile(
+    r"\W*(?:so|thus|therefore|hence|this\smeans|which\smeans)?,?\s?(?:that\s)?"
+    r"(?P<list>(?:options?\s|choices?\s)?\([A-Z]\)(?:(?:,\s(?:and\s)?|\sand\s)\([A-Z]\)){1,24})\s"
+    r"(?:are|can)\s(?:all\s|now\s|thus\s|therefore\s|be\s){0,3}"
+    r"(?:ruled\sout|excluded|eliminated|impossible|not\spossible)[\s.!]*",
+    re.I,
+)
 _JOINED = CuePattern(rf"(?:{_OR_AND}|/|&)\s{{0,2}}(?:(?i:{_OPTION})\s)?\(([A-Za-z])\)")
 _CLAUSE_END = CuePattern(rf"[.;]|{cue('because')}")
 _PART_END = CuePattern(rf"[.;,(]|{cue('because')}")
 _REFUSAL = CuePattern(r"(?:\w{1,12}\s){0,3}" + cue("refusal"))
 _EITHER = CuePattern(r"\W{0,4}" + cue("either") + r"\W")
 _ASKS = CuePattern(cue("asks") + r"[\s?.]{0,3}$")
-# Letters that look the same; others do not stand in the same place of both alphabets.
-_LATIN = str.maketrans("АС", "AC")
-_CYRILLIC = re.compile(r"(?<=\()[АС](?=\))|^[\s\"*]{0,4}А(?=[\s\"*.)]{0,4}$)")
+# Letters that look the same; in a text that has options Б or Г, В is the third of them.
+_LATIN = str.maketrans("АВС", "ABC")
+_CYRILLIC = re.compile(r"(?<=\()[АВС](?=\))|^[\s\"*]{0,4}[АВС](?=[\s\"*.)]{0,4}$)")
+_RUSSIAN_LETTERS = re.compile(r"\([БГДЕ]\)|(?<!\w)[БГД]\)")
 _LAST_SENTENCES = 8
 
 
@@ -86,6 +138,7 @@ class _Options:
 
     def __init__(self, texts: Sequence[str], languages: Languages) -> None:
         self._languages = languages
+        self._clocks = [_clocks(text) for text in texts]
         self._letters = [chr(ord("A") + index) for index in range(len(texts))]
         self._texts = [
             re.compile(rf"(?<![a-z0-9]){re.escape(_canonical(text))}(?![a-z0-9])") for text in texts
@@ -103,7 +156,13 @@ class _Options:
         """Letters of the options whose text occurs in `text`."""
         canonical = _canonical(text)
         pairs = zip(self._letters, self._texts, strict=True)
-        return {letter for letter, pattern in pairs if pattern.search(canonical)}
+        named = {letter for letter, pattern in pairs if pattern.search(canonical)}
+        shown = {(int(one), int(two)) for one, two in _CLOCK.findall(text.lower()[-400:])}
+        return named | {
+            letter
+            for letter, clocks in zip(self._letters, self._clocks, strict=True)
+            if shown and clocks & shown
+        }
 
     def by_letter(self, text: str) -> set[str]:
         """Letters that occur in `text` as ``(A)``, ``option A`` or ``A is the correct``."""
@@ -128,6 +187,7 @@ class _Options:
             named = self.by_text(clause)
             if _DENIED.of(self._languages).search(clause) or not named:
                 return None
+            named |= self.by_letter(re.split(r"[.;]\s|,\s", text[start:], maxsplit=1)[0])
             return named.pop() if len(named) == 1 else NOTHING
         letter, end = first
         if _REFUSED.of(self._languages).match(text, end) or refuted(
@@ -144,6 +204,8 @@ class _Options:
         # The text right behind the letter, "(A) 6pm to 9pm", must not be another option's.
         behind = _PART_END.of(self._languages).split(text[end : end + 120], maxsplit=1)[0]
         named = self.by_text(behind)
+        if _OUT.match(behind):
+            return None
         clause = _CLAUSE_END.of(self._languages).split(text[end : end + 120], maxsplit=1)[0]
         letters.update(
             self.by_letter(" ".join(f"({a})" for a in _JOINED.of(self._languages).findall(clause)))
@@ -152,10 +214,23 @@ class _Options:
             return NOTHING
         return letter
 
+    def left_over(self, last: Sequence[str]) -> str | None:
+        """The one option that the last sentence does not rule out, unless another one did."""
+        ruled_out = _ELIMINATED.fullmatch(last[0]) if last else None
+        if ruled_out is None:
+            return None
+        left = set(self._letters) - self.by_letter(ruled_out["list"])
+        if len(left) != 1 or any(left & self.by_letter(sentence) for sentence in last[1:]):
+            return NOTHING
+        return left.pop()
+
     def concluded(self, sentence: str) -> str | None:
         """The option that a concluding sentence names, by letter or text."""
         if len(letter := sentence.strip(" .()\"'")) == 1 and letter in self._letters:
             return letter
+        if not reported(sentence, self._languages) and (left := _LEAVES.search(sentence)):
+            letter = left[1] or left[2]
+            return letter if letter in self._letters else NOTHING
         named = self.by_letter(sentence) | self.by_text(sentence)
         if not named:
             return None
@@ -189,8 +264,12 @@ def grade_option(question: Question, answer: str) -> Grade:
     languages = spoken(text)
     options = _Options(question.material["options"], languages)
 
+    russian = _RUSSIAN_LETTERS.search(text) is not None
+
     def read(commitment: Commitment) -> str | None:
-        said = _CYRILLIC.sub(lambda letter: letter[0].translate(_LATIN), bare(commitment.text))
+        said = bare(commitment.text)
+        if not russian:
+            said = _CYRILLIC.sub(lambda letter: letter[0].translate(_LATIN), said)
         if commitment.form == "retraction":
             return None
         if commitment.form == "box":
@@ -208,6 +287,8 @@ def grade_option(question: Question, answer: str) -> Grade:
     def conclude(text: str) -> str | None:
         # Without the full stops of "p.m.", which would end a sentence.
         last = sentences_backwards(_TIME.sub(r"\1\2m", text))[:_LAST_SENTENCES]
+        if (left := options.left_over([bare(sentence) for sentence in last])) is not None:
+            return left
         readings = [options.concluded(bare(sentence)) for sentence in last]
         for reading, before in pairwise([*readings, None]):
             if reading is not None:

@@ -80,7 +80,7 @@ _ARTICLE_BEFORE = re.compile(
     r"|l['’])(?:(?<=['’])|\s)(?=[A-ZÀ-Ý0-9\"*])"
 )
 _APPOSITION = re.compile(
-    r",\s(?:which|who|where|when|a|an|the|whose|der|die|das|welche[rs]?|qui|que|où|un|une|la|le"
+    r",\s(?:which|who|where|when|a|an|the|whose|\w{1,20}'s|der|die|das|welche[rs]?|qui|que|où|un|une|la|le"
     r"|quien|donde|el|che|dove|котор\w{2,3}|где)\s|\s?[(]|\s-\s"
 )
 # Not behind an initial or an abbreviation.

@@ -1,9 +1,10 @@
 """Answers as models write them, in ten languages, and what a careful reader says of each.
 
-`readers.jsonl` has one labelled text a line: suite, answer kind, material, references, language,
-class, text, finish reason, and whether a reader would count it. Texts of which the right value
-is no answer (denied, another's, a step, one of several) are in it as well: that one of them
-passes is the worse fault.
+`readers.jsonl` and `readers_second.jsonl`, which was written later by another hand and run before
+anything was changed for it, have one labelled text a line: suite, answer kind, material,
+references, language, class, text, finish reason, and whether a reader would count it. Texts of
+which the right value is no answer (denied, another's, a step, one of several) are in them as well:
+that one of them passes is the worse fault.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from lrmtest.grading.cues import LANGUAGES, CuePattern, bounded, cue, spoken
 from lrmtest.grading.cues.form import Cues
 from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
 
-LINES = Path(__file__).with_name("readers.jsonl").read_text("utf-8").splitlines()
-ROWS = [json.loads(line) for line in LINES]
+FILES = [Path(__file__).with_name(name) for name in ("readers.jsonl", "readers_second.jsonl")]
+ROWS = [json.loads(line) for file in FILES for line in file.read_text("utf-8").splitlines()]
 
 
 def extracted(kind: str, text: str, reference: str = "73") -> str | None:
@@ -141,6 +142,16 @@ def test_a_value_that_is_denied_or_another_s_is_not_read(values, sentence, befor
 def test_boxes_joined_by_or_are_one_answer_only_when_equal(one, other, joint):
     text = rf"The answer is 5. So $\boxed{{{one}}}${joint}$\boxed{{{other}}}$."
     assert extracted(INTEGER, text) == (str(one) if one == other else None)
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    ["so " * 130 + "the sum is 73.", "= " * 190 + "73.", "a = " * 95 + "73.", "m + " * 95 + "= 73.",
+     "since , " * 45 + "is 73.", "adding , " * 40 + "x = 73.", "и = " * 95 + "73.",
+     "和" * 390 + "是73。", "\\a" * 150 + "= 73."],
+)  # fmt: skip
+def test_a_sentence_made_to_be_tried_in_many_ways_is_read_at_once(sentence):
+    assert extracted(INTEGER, sentence) in (None, "73")
 
 
 @pytest.mark.parametrize("entry", [name for name in Cues.__slots__ if name not in

@@ -10,7 +10,7 @@ ENGLISH = Cues(
         r"(?:(?:the|my|our|final|correct|right|best|most\slikely)[\s_]){0,3}"
         r"answer(?!\s(?:choices|options)\b|\swith\b|\sthe\b)"
         r"|ans\.?(?=\s?:)|(?:the\s)?(?:final\s(?:result|value)|(?:correct|right"
-        r"|best)\s(?:option|choice))"
+        r"|best)\s(?:option|choice|label|one))"
     ),
     about=(
         r"(?:to|for|of|in|here|must|should|would|will|then|therefore|thus|choice|option|we|I)"
@@ -27,14 +27,30 @@ ENGLISH = Cues(
         r"(?:(?:final|correct|right)\s){0,2}answer"
     ),
     therefore=(
-        r"therefore|thus|hence|∴|so|consequently|accordingly|finally|in\s(?:total|all|conclusion"
+        r"therefore|thus|hence|∴|so(?!\sfar\b)|consequently|accordingly|finally|in\s(?:total|all|conclusion"
         r"|summary)|altogether|as\sa\sresult|we\s(?:conclude|find)\sthat|it\sfollows\sthat"
     ),
     sought=(
         r"(?:requested|required|desired|sought|wanted)\s\w{1,20}|asked\sfor|we\s(?:want|need"
-        r"|seek)"
+        r"|seek)(?!\sto\b)"
     ),
-    verb=r"is|are|equals|be|gives|yields|becomes|comes\sto|totals",
+    quantity=(
+        r"number|value|sum|total|remainder|product|area|volume|length|perimeter|distance|count"
+        r"|minimum|maximum|integer|difference|measure|radius|side|degree|angle|cost|price|age"
+        r"|amount|(?:units?|last\s\w{1,8})\sdigits?|path|time|(?:least|greatest)\scommon\s\w{1,10}"
+    ),
+    step=(
+        r"(?:this|that|each|first|second|third|fourth|last|other|odd|even|former|latter)\scases?"
+        r"|upper|lower|bounds?|overlaps?|exercise|book|example|e\.g|so\sthat|double|twice|average"
+        r"|let|recall|remains|want|need|shows?|prove[ns]?|asks?|question|claim\w*|where|wrong"
+        r"|false|incorrect|unless|whether|doubt|suspect|hope|expect\w*|ignore|case\s(?:\w|i{1,3})|so\sfar|next"
+        r"|remaining|subtotal|intermediate|partial|step|part|(?:we\s(?:are|were)\s"
+        r"|is\s)?(?:given|told)|known\sthat|problem\s(?:says|states)|would(?:n't)?|(?:student"
+        r"|someone|somebody|book|textbook|key|hint|friend|teacher|solution"
+        r"|attempt)s?\s\w{1,12}\s(?:that|out)|forgot\w*|ignor\w+|neglect\w*|contradict\w*"
+        r"|guess\w*|typo|mistake"
+    ),
+    verb=r"is|are|equals|be|gives|yields|becomes|comes\sto|totals|(?:we\s)?(?:get|obtain)",
     maybe=(
         r"may\s?be|perhaps|possibl[ey]|possibility|might|could|alternatively|otherwise|unsure"
         r"|not\s(?:sure|certain|confident)|guess\w*|tentative(?:ly)?"
@@ -81,13 +97,16 @@ ENGLISH = Cues(
         r"|i\s(?:must|have\sto|should|need\sto)\scorrect|i\s(?:made|was\smaking)\s(?:a|an)\s"
         r"(?:\w{1,15}\s)?(?:mistake|error)|i\s(?:misread|miscounted|miscalculated|misspoke)"
         r"|(?:wait|actually|hold\son|hmm|oh|sorry|oops)(?:,|\.{1,3}|\s-|!)?\s"
-        r"(?:no|(?:that|this|it)(?:'s|\sis|\swas)\s(?:wrong|incorrect|not\s(?:right|correct)))"
+        r"(?:no(?!,\sthe\s(?:system|user|problem|question|format|prompt|instructions?|task)\b)"
+        r"|(?:that|this|it)(?:'s|\sis|\swas)\s(?:wrong|incorrect|not\s(?:right|correct)))"
         r"|no,\swait|(?:that|this)\s(?:previous\s|earlier\s)?answer\s(?:is|was)\s"
         r"(?:wrong|incorrect|not\s(?:right|correct))|(?:i|we)\swas\swrong|that\swas\sa\smistake"
         r"|there\s(?:is|was)\s(?:a|an)\s(?:mistake|error)\sin\s(?:my|the|that|this)\s\w{1,20}"
     ),
     restated=(
-        r"(?:(?:wait|actually|sorry|oops|rather|hmm|correction|or\srather|hold\son|oh)[,.:!]?"
+        r"(?:so|therefore|thus|hence),?\s(?:the\s)?(?:\w{1,12}\s){1,3}(?:is|equals|should\sbe)\s"
+        r"(?:actually|really|in\sfact|instead)"
+        r"|(?:(?:wait|actually|sorry|oops|rather|hmm|correction|or\srather|hold\son|oh)[,.:!]?"
         r"|no[,.:!])\s"
         r"(?:\w{1,12},?\s)?(?:it|that|this|the\s(?:correct|right|real|true)\s"
         r"(?:answer|value|number|result|total|option|choice|conclusion))"

@@ -29,6 +29,8 @@ class Cues:
         is_the_answer: what stands behind an answer ("is the answer").
         therefore: openings of a conclusion.
         sought: what names the quantity that was asked for.
+        quantity: what names a quantity, of which a text's last sentence may give the value.
+        step: in such a sentence, what makes the number a case, a step, given or hypothetical.
         verb: verbs between a quantity and its value.
         maybe: in the sentence before a cue, what makes it a guess or an alternative.
         if_: in the sentence before a cue, what makes it a condition, or a report of what was said.
@@ -64,6 +66,8 @@ class Cues:
     is_the_answer: str
     therefore: str
     sought: str
+    quantity: str
+    step: str
     verb: str
     maybe: str
     if_: str

@@ -9,7 +9,7 @@ FRENCH = Cues(
     marks=(
         "réponse est la le ou donc résultat vrai vraie faux fausse affirmation ainsi choix "
         "incertain incertaine indéterminé inconnu"
-        " je non attendez sais"
+        " je non attendez sais obtient trouve vaut nombre somme une dans"
     ),
     answer=(
         r"(?:(?:la|ma|notre|bonne)\s){0,2}réponse(?:\s(?:finale|correcte|exacte|définitive))?"
@@ -32,8 +32,20 @@ FRENCH = Cues(
         r"|c'est\spourquoi|en\sdéfinitive|alors"
     ),
     sought=r"\w{1,20}\s(?:cherchée?|demandée?|recherchée?|requise?)",
-    verb=r"est|sont|vaut|valent|égale|donne",
-    maybe=(r"peut-être|pourrait|possible|éventuellement|sinon|alternativement|pas\ssûre?"),
+    quantity=(
+        r"nombre|valeur|somme|reste|produit|aire|volume|longueur|périmètre|différence|minimum"
+        r"|maximum|total|résultat|(?:plus\s(?:grand|petit)e?)\s\w{1,20}"
+        r""
+    ),
+    step=(
+        r"majorant|minorant|borne|exemple|dans\sle\scas|montrer|prouver|démontrer|faux|question|où|soit|reste\sà|rappelons|supposons"
+        r"|dans\sce\scas|premier\scas|cas\s\w|jusqu'ici|d'abord|étape|partie|donnée?|serait"
+        r"|seraient|aurait"
+    ),
+    verb=r"est|sont|vaut|valent|égale|donne|obtient|trouve|est\s(?:donc\s)?de",
+    maybe=(
+        r"peut-être|probablement|serait|pourrait|possible|éventuellement|sinon|alternativement|pas\ssûre?"
+    ),
     if_=(
         r"si|s'il|supposons|imaginons|selon|d'après|certains|d'autres|quelqu'un|initialement"
         r"|auparavant"

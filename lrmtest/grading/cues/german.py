@@ -10,7 +10,7 @@ GERMAN = Cues(
         "antwort endantwort lösung ergebnis endergebnis ist nicht der das oder aussage wahr "
         "falsch ungewiss unsicher unbekannt unklar schlussfolgerung daher also somit "
         "korrektur richtig richtige"
-        " ich nein habe moment warte"
+        " ich nein habe moment warte und damit sich ergibt erhält beträgt lautet summe zahl anzahl"
     ),
     answer=(
         r"(?:(?:die|meine|unsere|das|end(?:gültige|ültige)|finale|richtige|korrekte|abschließende"
@@ -31,9 +31,20 @@ GERMAN = Cues(
         r"daher|also|somit|folglich|demnach|deshalb|damit|insgesamt|schließlich|deswegen|mithin"
     ),
     sought=r"gesuchte[nrs]?\s\w{1,20}|gesucht",
-    verb=r"ist|sind|beträgt|ergibt|lautet|gleich",
+    quantity=(
+        r"zahl|anzahl|wert|summe|rest|produkt|fläche|flächeninhalt|volumen|länge|umfang"
+        r"|differenz|minimum|maximum|ergebnis|möglichkeiten|(?:größte"
+        r"|kleinste)\w{0,2}\s\w{1,20}"
+        r""
+    ),
+    step=(
+        r"schranke|obere|untere|beispiel|bisher|zeigen|beweisen|falsch|frage|wobei|sei|bleibt|angenommen|vorausgesetzt"
+        r"|in\sdiesem\sfall|im\s\w{1,12}\sfall|fall\s\w|bisher|zunächst|als\snächstes|teil"
+        r"|schritt|gegeben|wäre\w?|würde\w?|übrig"
+    ),
+    verb=r"ist|sind|beträgt|ergibt(?:\ssich)?|ergeben\ssich|lautet|gleich|erhält\sman|erhalten\swir",
     maybe=(
-        r"vielleicht|möglicherweise|eventuell|könnte|vermutlich|unsicher|nicht\ssicher|alternativ"
+        r"vielleicht|wahrscheinlich|wohl|wäre|möglicherweise|eventuell|könnte|vermutlich|unsicher|nicht\ssicher|alternativ"
         r"|andernfalls|sonst|vermute"
     ),
     if_=(r"wenn|falls|ob|angenommen|sofern|laut|ursprünglich\w{0,2}|anfangs|manche|jemand"),

@@ -9,7 +9,7 @@ ITALIAN = Cues(
     marks=(
         "risposta risultato è il la o oppure non vero vera falso falsa quindi affermazione "
         "conclusione opzione dunque pertanto incerto incerta"
-        " aspetta sbagliato"
+        " aspetta sbagliato somma numero otteniamo una"
     ),
     answer=(
         r"(?:(?:la|mia|nostra)\s){0,2}risposta(?:\s(?:finale|corretta|esatta|giusta))?"
@@ -23,9 +23,19 @@ ITALIAN = Cues(
     is_the_answer=r"è\s(?:quindi\s)?la\s(?:nostra\s)?risposta(?:\s(?:finale|corretta))?",
     therefore=r"quindi|dunque|perciò|pertanto|così|infine|in\sconclusione|in\stotale|allora",
     sought=r"\w{1,20}\s(?:cercat[oa]|richiest[oa])",
+    quantity=(
+        r"numero|valore|somma|resto|prodotto|area|volume|lunghezza|perimetro|differenza|minimo"
+        r"|massimo|totale|risultato|(?:più\s(?:grande|piccol[oa]))\s\w{1,20}|otteniamo|abbiamo"
+        r"|si\sottiene"
+    ),
+    step=(
+        r"limite|maggiorante|esempio|mostrare|dimostrare|falso|domanda|dove|sia|resta|ricordiamo|supponiamo"
+        r"|in\s(?:questo|quel)\scaso|nel\s\w{1,12}\scaso|caso\s\w|finora|passo|parte|dat[oa]"
+        r"|sarebbe|sarebbero|avrebbe"
+    ),
     verb=r"è|sono|vale|dà|risulta|pari\sa|uguale\sa",
     maybe=(
-        r"forse|probabilmente\snon|possibile|possibilmente|potrebbe|altrimenti|non\ssono\ssicuro"
+        r"forse|probabilmente|sarebbe|possibile|possibilmente|potrebbe|altrimenti|non\ssono\ssicuro"
     ),
     if_=r"se|supponiamo|supponendo|secondo|alcuni|altri|qualcuno|inizialmente|precedentemente",
     anothers=(

@@ -9,7 +9,7 @@ PORTUGUESE = Cues(
     marks=(
         "resposta resultado é o não ou verdadeiro verdadeira falso falsa portanto logo "
         "afirmação conclusão opção alternativa incerto incerta"
-        " espere cometi erro"
+        " espere cometi erro número soma obtemos uma"
     ),
     answer=(
         r"(?:(?:a|minha|nossa)\s){0,2}resposta(?:\s(?:final|correta|certa))?"
@@ -26,8 +26,17 @@ PORTUGUESE = Cues(
         r"portanto|logo|assim|então|em\sconclusão|finalmente|por\sisso|no\stotal|concluímos\sque"
     ),
     sought=r"\w{1,20}\s(?:procurad[oa]|pedid[oa]|solicitad[oa])",
-    verb=r"é|são|vale|dá|resulta|igual\sa",
-    maybe=r"talvez|possivelmente|possível|poderia|pode\sser|caso\scontrário|não\stenho\scerteza",
+    quantity=(
+        r"número|valor|soma|resto|produto|área|volume|comprimento|perímetro|diferença|mínimo"
+        r"|máximo|total|quantidade|resultado|(?:maior|menor)\s\w{1,20}"
+    ),
+    step=(
+        r"cota|exemplo|limite|mostrar|provar|falso|pergunta|onde|seja|falta|lembremos|suponhamos"
+        r"|n(?:este|esse|o\s\w{1,12})\scaso|caso\s\w|até\sagora|primeiro|passo|etapa|parte"
+        r"|dad[oa]|seria|seriam|teria"
+    ),
+    verb=r"há|existem|é|são|vale|dá|resulta|igual\sa",
+    maybe=r"talvez|provavelmente|seria|possivelmente|possível|poderia|pode\sser|caso\scontrário|não\stenho\scerteza",
     if_=r"se|supondo|suponha|segundo|alguns|outros|alguém|inicialmente|anteriormente",
     anothers=(
         r"primeira|anterior|antiga|diz|disse|afirma|afirmou|acredita|acha|pensa|pensava"

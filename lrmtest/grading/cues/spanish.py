@@ -9,7 +9,7 @@ SPANISH = Cues(
     marks=(
         "respuesta resultado es la el o verdadero verdadera falso falsa entonces afirmación "
         "conclusión solución opción tanto incierto incierta indeterminado desconocido"
-        " espera me equivoqué sé"
+        " espera me equivoqué sé número suma obtenemos por una hay"
     ),
     answer=(
         r"(?:(?:la|mi|nuestra)\s){0,2}respuesta(?:\s(?:final|correcta|definitiva"
@@ -27,9 +27,19 @@ SPANISH = Cues(
         r"|por\sconsiguiente|en\stotal|de\smodo\sque|concluimos\sque"
     ),
     sought=r"\w{1,20}\s(?:buscad[oa]|pedid[oa]|solicitad[oa]|requerid[oa])",
-    verb=r"es|son|vale|da|resulta|igual\sa",
+    quantity=(
+        r"número|valor|suma|resto|residuo|producto|área|volumen|longitud|perímetro|diferencia"
+        r"|mínimo|máximo|total|cantidad|resultado|(?:mayor|menor)\s\w{1,20}|(?:se\s(?:obtiene"
+        r"|tiene)|obtenemos|tenemos)"
+    ),
+    step=(
+        r"cota|ejemplo|demostrar|probar|falso|pregunta|donde|sea|falta|recordemos|supongamos"
+        r"|en\s(?:este|ese|el\s\w{1,12})\scaso|caso\s\w|hasta\sahora|primero|paso|parte|dad[oa]"
+        r"|sería|serían|tendría"
+    ),
+    verb=r"hay|es|son|vale|da|resulta|igual\sa",
     maybe=(
-        r"quizás?|tal\svez|posible(?:mente)?|podría|puede\sser|alternativamente|si\sno"
+        r"quizás?|probablemente|sería|tal\svez|posible(?:mente)?|podría|puede\sser|alternativamente|si\sno"
         r"|no\sestoy\ssegur[oa]|supongo|acaso"
     ),
     if_=(

@@ -1,0 +1,99 @@
+"""Declarations: sentences that give one quantity its value, "the remainder is 73".
+
+A last sentence of this form closes an answer. Its grammar is narrow on purpose: an opening that
+concludes ("therefore", "adding both"), then a quantity as the subject, or a sum that is worked
+out. "Before removing overlaps, the total is 73" and "an upper bound is 73" are none.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lrmtest.grading.cues import CJK, CuePattern, Languages, cue
+from lrmtest.grading.numerals import NUMBER
+
+_OPENINGS = (
+    rf"(?:(?:and|now|then),?\s|{cue('therefore')}[,:]?\s{{0,2}}"
+    r"|(?:adding|summing|combining|putting|substituting|simplifying|plugging|evaluating|computing"
+    r"|multiplying|reducing)\b[^,.;=]{0,80},\s"
+    r"|(?:after|upon)\s(?:simplif|adding|summing|combin|cancel|reduc|comput|expand)[^,.;]{0,60},\s"
+    r"|(?:since|because)\b[^;.]{0,120},\s"
+    r"|(?:this|which|that)\s(?:means|implies)\s(?:that\s)?|it\sfollows\sthat\s"
+    r"|we\s(?:conclude|find|see|get|obtain)\sthat\s"
+    r"|(?:en\s)?[^\s,]{2,20}(?:ando|endo|indo|ant)\b[^,.;]{0,60},\s"
+    r"|(?:складывая|суммируя|сложив|подставляя|упрощая)\b[^,.;]{0,60},?\s"
+    r"|addiert\sman\b[^,.;]{0,60},\s(?:so\s)?){0,3}"
+)
+_GET = (
+    r"(?:(?:we|i)\s(?:get|obtain|have|find|see)(?:\sthat)?|man\serhält|erhalten\swir|wir\serhalten"
+    r"|on\s(?:obtient|trouve|a)|nous\s(?:obtenons|trouvons)|(?:se\sobtiene|obtenemos|tenemos|obtemos"
+    r"|temos|otteniamo|abbiamo|si\sottiene)|получаем|получим|имеем)\s(?:that\s|que\s)?"
+)
+_ARTICLE = r"(?:(?:the|its|our|their|der|die|das|le|la|les|el|o|a|il|lo)\s|l')?"
+_ADJECTIVES = (
+    r"(?:(?:total|final|resulting|maximum|minimum|maximal|minimal|largest|smallest|greatest|least"
+    r"|possible|exact|overall|combined|only|required|requested|desired|expected|shortest|longest"
+    r"|such|entire|common|gesamte|größte|kleinste|größtmögliche|kleinstmögliche|maximale|minimale"
+    r"|mayor|menor|plus\s(?:grande?|petite?)|(?:наи(?:бо|ме)ньш|иском|общ)\w{2})\s){0,3}"
+)
+_SUBJECT = CuePattern(
+    rf"\W{{0,8}}{_OPENINGS}(?:{_GET})?{_ARTICLE}{_ADJECTIVES}{cue('quantity')}"
+    r"(?P<of>(?:[^.;:?!,()=]|\([^()]{0,40}\)){0,160}?)"
+    rf"(?:(?:{cue('verb')})[^A-Za-z.;:?!]{{1,80}}=|(?:[,:]\s)?{cue('verb')}"
+    rf"(?:\s(?:{cue('therefore')}|equal\sto|exactly|just|simply|genau|exactement|igual\sa))?"
+    r"|(?<![!<>≤≥≠:])=)\s{0,3}"
+)
+_UNSPACED_SUBJECT = CuePattern(
+    rf"\W{{0,8}}(?:{cue('therefore', but_english=True)}[,:]?\s{{0,2}}){{0,3}}"
+    rf"(?=[^\n]{{0,160}}[{CJK}])[^;:?!,]{{0,160}}{cue('quantity', but_english=True)}"
+    rf"\s?{cue('verb', but_english=True)}\s{{0,3}}"
+)
+# Each character begins one alternative only, or matching would be exponential.
+_FORMULA = CuePattern(
+    rf"\W{{0,8}}{_OPENINGS}(?P<get>{_GET})?"
+    r"(?P<formula>(?:\\[a-z]{2,12}(?![a-z])|\\(?![a-z]{2})|and(?!\w)"
+    r"|(?<![^\W\d_])[^\W\d_]{1,2}(?![^\W\d_])|(?![^\W\d_])[^\\;:?!\n]){1,300})"
+    r"(?<![!<>≤≥≠:])=\s{0,3}"
+)
+_CHAIN = re.compile(r"[A-Za-z)}\]|][^=\n]{0,40}=[^=\n]{0,60}\d[^=\n]{0,60}$")
+_SUM = re.compile(r"[A-Za-z](?:_?\d)?(?:\s?\+\s?[A-Za-z](?:_?\d)?){1,5}\s?$")
+_TOTALS = CuePattern(
+    rf"\W{{0,8}}{_OPENINGS}(?:(?:this|that|which)\s(?:gives|yields|makes)\s(?:us\s)?"
+    r"(?:a\s(?:grand\s)?total\sof\s)?|(?:adding|summing|combining)\b[^.;:?!]{0,80}\s(?:gives|yields)\s"
+    r"(?:us\s)?(?:[^A-Za-z;:?!]{1,40}=\s?)?)"
+)
+_THERE_ARE = CuePattern(
+    r"\W{0,8}(?:adding|summing|combining){1}\b[^,.;=]{0,80},\s(?:there\sare|we\shave|we\sget)\s"
+)
+_ADDS = re.compile(r"\W{0,8}(?:adding|summing)\b[^,.;=]{0,40}:\s[^A-Za-z;:?!]{1,60}=\s{0,3}", re.I)
+_NOT_SURE = re.compile(
+    r"\b(?:can|may|might|could|should|would|to|not|never)\s(?:be|equal|total)\s{0,3}$", re.I
+)
+_SINCE = re.compile(r"\W{0,8}(?:since|because)\b[^;.]{0,120},\s", re.I)
+_GIVES_VALUE = CuePattern(rf"(?:=|{cue('verb')})\s?{NUMBER}(?![\d.]?\d|[A-Za-z]|\s?[-+*/^!=(\\])")
+
+
+def declares(lead: str, languages: Languages) -> bool:
+    """Whether `lead`, all of a sentence before its last number, gives that number to a quantity.
+
+    Args:
+        lead: without math delimiters and emphasis, at most some hundred characters.
+        languages: those that the text speaks.
+    """
+    if _NOT_SURE.search(lead):
+        return False
+    formula = _FORMULA.of(languages).fullmatch(lead)
+    if formula:
+        clause = re.split(r"[,;]\s|(?:and|so)\s", formula["formula"])[-1]
+        if _CHAIN.search(clause) or _SUM.search(clause):
+            return True
+    if _GIVES_VALUE.of(languages).search(_SINCE.sub("", lead)):
+        return False  # "m is 60 and n is 13"
+    return bool(
+        (formula and formula["get"])
+        or _SUBJECT.of(languages).fullmatch(lead)
+        or _TOTALS.of(languages).fullmatch(lead)
+        or _THERE_ARE.of(languages).fullmatch(lead)
+        or _ADDS.fullmatch(lead)
+        or (len(languages) > 1 and _UNSPACED_SUBJECT.of(languages).fullmatch(lead))
+    )
