@@ -88,6 +88,16 @@ _SENTENCE_END = re.compile(
     r"(?:(?<!\W[A-Z])(?<!\b(?:St|Dr|Mr|Ms|Jr|Sr|vs|No))(?<!\bMrs)\.|[!?])[\"'*)]{0,4}(?=\s|$)|\n"
 )
 _LONGEST_PROSE = 12
+_NUMBER_WORDS = (
+    "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty"
+    "|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|billion"
+)
+_QUANTITY = re.compile(
+    rf"\b(\d[\d,.]{{0,20}}|{_NUMBER_WORDS})[\s-]"
+    r"(second|minute|hour|day|week|month|year|decade|mile|meter|metre|kilometer|kilometre|acre"
+    r"|dollar|pound|euro|point|seat|member|game|season|term)s?\b",
+    re.I,
+)
 _PRONOUN = re.compile(
     r"(?:this|that|it|which|das|dies|ce(?:la|ci)?|eso|esto|это|这|那|これ|それ)$", re.I
 )
@@ -201,6 +211,11 @@ def _abstains(sentence: str, languages: Languages) -> bool:
     return bool(_ABSTENTION.of(languages).search(sentence))
 
 
+def _plain_quantity(text: str) -> str:
+    """`text` with its quantities in one form: "four-year", "four years" and "four year" are one."""
+    return _QUANTITY.sub(r"\1 \2", text)
+
+
 def grade_short_text(question: Question, answer: str) -> Grade:
     r"""Grade an answer by exact match and F1, the best over all references.
 
@@ -227,10 +242,9 @@ def grade_short_text(question: Question, answer: str) -> Grade:
     score = max(f1(prediction, reference) for reference in references) if text else 0.0
     if em == 1.0 and short is None:
         short = prediction
-    metrics = {
-        "em": em,
-        "f1": score,
-        "em_short": 0.0 if short is None else max(exact_match(short, r) for r in references),
-        "f1_short": 0.0 if short is None else max(f1(short, r) for r in references),
-    }
+    metrics = {"em": em, "f1": score, "em_short": 0.0, "f1_short": 0.0}
+    if short is not None:
+        found, wanted = _plain_quantity(short), [_plain_quantity(each) for each in references]
+        metrics["em_short"] = max(exact_match(found, each) for each in wanted)
+        metrics["f1_short"] = max(f1(found, each) for each in wanted)
     return Grade(extracted=short, correct=em == 1.0, score=score, metrics=metrics)

@@ -28,7 +28,7 @@ from fault_server import FaultServer
 from outside import OUTSIDE, install
 
 from lrmtest.cli import main
-from lrmtest.options.exit_codes import REGRESSED, UNDECIDED
+from lrmtest.options.exit_codes import CANNOT_TELL, REGRESSED, UNDECIDED
 from lrmtest.runs.store import Store
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ CANNOT = {
 }
 """Commands that are not run, as patterns, with the reason."""
 
-TESTED_OR_GATED = (0, REGRESSED, UNDECIDED)
+TESTED_OR_GATED = (0, REGRESSED, UNDECIDED, CANNOT_TELL)
 """A stand-in does not know the answers, so tests may fail, and a gate may say so. Anything else
 is a mistake in the command, or of the machinery."""
 

@@ -110,3 +110,18 @@ def test_what_is_correct_was_extracted(answer, reference):
     grade = result(answer, reference)
     assert not grade.correct or grade.extracted is not None
     assert all(0.0 <= value <= 1.0 for value in (grade.score, *grade.metrics.values()))
+
+
+@pytest.mark.parametrize(
+    ("answer", "reference", "same"),
+    [
+        ("The terms are **four years**.", "four-year", True),
+        ("It lasted **12 days**.", "12-day", True),
+        ("It is a **five-mile** road.", "five miles", True),
+        ("The terms are **four years**.", "five-year", False),
+        ("The terms are **fourteen years**.", "four years", False),
+        ("It lasted **4 months**.", "4 years", False),
+    ],
+)
+def test_a_quantity_is_one_in_every_form(answer, reference, same):
+    assert (result(answer, reference).metrics["em_short"] == 1.0) == same
