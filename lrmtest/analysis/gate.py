@@ -11,7 +11,7 @@ rates mean.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, sqrt
 from statistics import NormalDist
 from typing import Literal
@@ -118,17 +118,19 @@ def check(comparison: Comparison, settings: GateSettings) -> tuple[Check, ...]:
             metrics={part.suite: part.metric for part in comparison.suites},
         )
     }
+    look = settings.look
+    # A look that engine errors cut short has less to spend than the next one.
+    most = replace(look, share=max(look.share, FIRST_SHARE * look.left))
     blocked = obstacles(
         list(tested),
         lambda claim: parts[claim.suite].questions_of(claim.what),
         [part.suite for part in comparison.suites],
-        settings,
+        replace(settings, look=most),
     )
     adjusted = adjust(
         {claim: evidence.p_above(claim.margin) for claim, evidence in tested.items()},
         {claim: claim.share for claim in tested},
     )
-    look = settings.look
     # The next look has less; where there is none, another test would have as much as this one.
     coming = FIRST_SHARE * look.left or look.share
     alpha, beta = settings.test_alpha * coming, (1 - settings.power) * coming

@@ -127,10 +127,11 @@ def test_last_failed_selects_what_failed_under_the_gate(pytester, gated):
 
 @pytest.mark.parametrize("selection", [("-k", "not q11"), ("--limit", "6")])
 def test_a_part_of_the_questions_is_not_ok_unless_allowed(gated, selection):
-    result = gated("--mde", "0.5", *selection)
+    about_passes = ("--mde", "0.5", "--token-margin", "off")
+    result = gated(*about_passes, *selection)
     assert result.ret == UNDECIDED
     result.stdout.fnmatch_lines(["gate: UNDECIDED", "*without a verdict in the candidate*"])
-    assert gated("--mde", "0.5", *selection, "--allow-missing").ret == OK
+    assert gated(*about_passes, *selection, "--allow-missing").ret == OK
 
 
 def test_questions_that_the_baseline_lacks_are_not_ok_unless_allowed(pytester, gated):
@@ -141,7 +142,7 @@ def test_questions_that_the_baseline_lacks_are_not_ok_unless_allowed(pytester, g
     assert "6 not in baseline" in result.stdout.str()
     assert result.ret == REGRESSED
     assert gated("--mde", "0.5").ret == UNDECIDED
-    assert gated("--mde", "0.5", "--allow-missing").ret == OK
+    assert gated("--mde", "0.5", "--token-margin", "off", "--allow-missing").ret == OK
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
