@@ -50,7 +50,7 @@ def test_the_summary_tells_them_in_one_line(run):
     assert total["pass_rate"]["value"] == pytest.approx(10 / 12)
     assert total["pass_rate_if_not_ended"]["value"] == 0
     assert total["lenient_pass_rate"]["value"] == 1
-    assert total["failures"]["truncated"] == 2
+    assert total["failures"]["lost-answer"] == 2
 
 
 def test_the_gate_refuses_unless_it_may_go_on_or_is_told(run):
@@ -89,13 +89,13 @@ def test_a_gate_that_stops_early_refuses_as_well(run):
 def test_a_column_and_exact_tokens_tell_ends(run):
     assert run("m", finish_reason="eos").summary["total"]["unknown_ends"] == 0
     cut = run("m", finish_reason="MAX_TOKENS").summary["total"]
-    assert (cut["unknown_ends"], cut["failures"]["truncated"]) == (0, 12)
+    assert (cut["unknown_ends"], cut["failures"]["lost-answer"]) == (0, 12)
     # The suite's own budget is nobody's word on the recording's.
     assert run("m", completion_tokens=9).summary["total"]["unknown_ends"] == 12
     budget = ("--max-tokens", "64")
     assert run("m", *budget, completion_tokens=9).summary["total"]["unknown_ends"] == 0
     spent = run("m", *budget, completion_tokens=64).summary["total"]
-    assert (spent["unknown_ends"], spent["failures"]["truncated"]) == (0, 12)
+    assert (spent["unknown_ends"], spent["failures"]["lost-answer"]) == (0, 12)
 
 
 def test_what_is_told_of_no_recording_is_a_mistake(pytester):

@@ -99,7 +99,7 @@ def test_runs_go_through_a_file(store, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["regrade", "awq"], "242 completions graded again, 2 verdicts changed"),
+        (["regrade", "awq"], "242 completions graded again, 1 verdicts changed"),
         (["regrade", "tiny-lrm"], "120 completions graded again, 0 verdicts changed"),
         (["export", "awq", "logs", "--format", "inspect"], "242 completions"),
         (["report", "awq", "tiny-lrm", "-o", "both.html"], "2 runs written"),

@@ -10,10 +10,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 
-from lrmtest.errors import EngineError, LrmtestError
+from lrmtest.errors import EngineError, LrmtestError, StoreError
 from lrmtest.models.description import describe_chat
 from lrmtest.models.engines.base import Delivery, Engine, Progress, Request
 from lrmtest.models.engines.kinds import kind_of
@@ -469,7 +470,10 @@ class Generation:
         """
         if self._engine is not None:
             self._engine.say_what_was_told()  # it may belong into the manifest of what is finished
-        self._look_at_texts()
+        # A store that has failed is told of by what failed.
+        if not len(self._backlog):
+            with suppress(StoreError):
+                self._look_at_texts()
         if self.complete and not (self._claims is not None and self._claims.others()):
             self._the_run.finish()
 
