@@ -243,11 +243,16 @@ def _swapped(folder: Path, engine: str) -> Result:
     def serve(model: Path) -> AbstractContextManager[Server]:
         return serving(str(model), 4, vllm=python, prompt_cache=True, port=port)
 
-    model = ("--model", f"m=http://127.0.0.1:{port}/v1", "--max-retries", "8")
+    # Within the context that `serving` gives.
+    budget = ("--max-tokens", "512")
+    model = ("--model", f"m=http://127.0.0.1:{port}/v1", "--max-retries", "8", *budget)
     (folder / "run").mkdir()
     whole, session = Session(folder, *model), Session(folder / "run", *model)
     with serve(models[0]):
-        whole.begin("--save-baseline", "baseline.json").communicate(timeout=900)
+        before_it = whole.begin("--save-baseline", "baseline.json")
+        said, _ = before_it.communicate(timeout=900)
+        if not (folder / "baseline.json").exists():
+            sys.exit(f"no baseline: {said[-2000:]}")
         process = session.begin("--summary-json", "first.json")
         at = wait_for(session.a_tenth, 600)
         for server in servers(None, _PROGRAM[engine]):
