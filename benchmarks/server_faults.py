@@ -241,7 +241,7 @@ def _swapped(folder: Path, engine: str) -> Result:
     port = free_port()
 
     def serve(model: Path) -> AbstractContextManager[Server]:
-        return serving(str(model), 4, vllm=python, prompt_cache=True, port=port)
+        return serving(str(model), 4, vllm=python, threads=1, prompt_cache=True, port=port)
 
     # Within the context that `serving` gives.
     budget = ("--max-tokens", "512")
