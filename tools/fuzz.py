@@ -206,7 +206,7 @@ def _parsed(content: bytes) -> Any:
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     """Every (holder, key) in a JSON value."""
-    waiting = [value]
+    waiting = [value] if isinstance(value, dict | list) else []
     while waiting:
         holder = waiting.pop()
         keys = holder if isinstance(holder, dict) else range(len(holder))
