@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import textwrap
 from itertools import pairwise
 
@@ -14,6 +15,7 @@ from processes import descendants, gone, servers, wait_for
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines import vllm_engine
+from lrmtest.models.engines.http.server_facts import JOINED_TOKENS
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.vllm_engine import VllmEngine
 from lrmtest.models.hardware import Gpu, Machine
@@ -55,10 +57,11 @@ def checkpoint(tmp_path):
 def install(tmp_path, monkeypatch):
     """Puts a program called vllm, and the Python beside it, into an environment of their own."""
 
-    def make_program(body="", distribution="vllm 0.20.1"):
+    def make_program(body="", distribution="vllm 0.20.1", options="", cache=""):
+        told = f"{distribution}\n{options}\n{cache}"
         binaries = tmp_path / "environment" / "bin"
         binaries.mkdir(parents=True)
-        for name, text in (("vllm", body), ("python", f"print({distribution!r})")):
+        for name, text in (("vllm", body), ("python", f"print({told!r})")):
             program = binaries / name
             program.write_text(f"#!{sys.executable}\n{textwrap.dedent(text)}")
             program.chmod(0o755)
@@ -72,8 +75,8 @@ def install(tmp_path, monkeypatch):
 def machine(monkeypatch):
     """Makes this machine one with so many GPUs."""
 
-    def have(gpus, memory_gb=80.0):
-        found = Machine("cpu", 8, 128.0, 100.0, (Gpu("GPU", memory_gb, memory_gb),) * gpus)
+    def have(gpus, memory_gb=80.0, name="GPU"):
+        found = Machine("cpu", 8, 128.0, 100.0, (Gpu(name, memory_gb, memory_gb),) * gpus)
         monkeypatch.setattr(vllm_engine, "this_machine", lambda _=None: found)
 
     have(0)
@@ -138,7 +141,8 @@ def test_the_command_line(checkpoint, install, machine):
     assert expected <= pairs(command)
     assert "--enable-prefix-caching" in command
     assert "--enforce-eager" not in command
-    assert not {"--dtype", "--quantization", "--max-num-seqs", "--trust-remote-code"} & set(command)
+    assert not {"--dtype", "--quantization", "--trust-remote-code"} & set(command)
+    assert "--stream-interval" not in command  # it is not known to be there
     assert not any("reasoning" in word for word in command)
     # The user's own arguments come last: argparse takes the last of two.
     assert command[-2:] == ["--max-model-len", "77"]
@@ -207,6 +211,122 @@ def test_the_context_is_what_is_planned(checkpoint, install, machine):
     assert ("--max-model-len", "4096") in pairs(command_of(make(checkpoint), nearly))
     with pytest.raises(UsageError, match="4096 at most"):
         make(checkpoint).start([ask("Hi", budget=4096)], print)
+
+
+JOINING = "--max-num-seqs --stream-interval"
+
+
+def test_it_is_told_to_join_tokens_where_it_can(checkpoint, install, machine):
+    install(options=JOINING)
+    interval = ("--stream-interval", str(JOINED_TOKENS))
+    assert interval in pairs(command_of(make(checkpoint)))
+    machine(1)
+    plan = make(checkpoint).plan([ask("Hi", budget=500)])
+    assert interval in pairs(plan.details["arguments"])
+
+
+@pytest.mark.parametrize(
+    "mine",
+    [
+        ("--stream-interval", "3"),
+        ("--stream-interval=3",),
+        ("--stream_interval=3",),
+        ("--config", "mine.yaml"),
+        ("--config=mine.yaml",),
+    ],
+)
+@pytest.mark.parametrize("by_card", [False, True])
+def test_what_the_user_says_of_joining_is_not_contradicted(
+    checkpoint, install, machine, mine, by_card
+):
+    install(options=JOINING)
+    machine(1)
+    card = ModelCard("m", engine="vllm", engine_args=mine if by_card else ())
+    command = command_of(make(checkpoint, card, engine_args=() if by_card else mine))
+    assert str(JOINED_TOKENS) not in command
+    assert tuple(command[-len(mine) :]) == mine
+
+
+@pytest.mark.parametrize(
+    ("gpu", "memory_gb", "budget", "sequences"),
+    [
+        ("NVIDIA H200", 150.1, 500, 512),  # all that CUDA graphs are captured for
+        ("NVIDIA A100-SXM4-80GB", 85.9, 500, 256),  # vLLM's own default there
+        ("NVIDIA L40S", 48.3, 500, 256),
+        ("NVIDIA RTX 4090", 24.0, 3700, 32),  # few would fit: never fewer than that
+    ],
+)
+def test_a_gpu_runs_as_many_sequences_as_it_can_hold(
+    checkpoint, install, machine, gpu, memory_gb, budget, sequences
+):
+    install()
+    machine(1, memory_gb, gpu)
+    plan = make(checkpoint).plan([ask("Hi", budget=budget)])
+    assert ("--max-num-seqs", str(sequences)) in pairs(plan.command(1, "served"))
+    # A few wait, so that one that ends is followed at once.
+    assert sequences < plan.concurrency <= 1.1 * sequences
+
+
+def test_the_client_follows_what_the_user_lets_the_server_run(checkpoint, install, machine):
+    install()
+    machine(1)
+    planned = [ask("Hi", budget=500)]
+    plan = make(checkpoint, engine_args=("--max-num-seqs=640",)).plan(planned)
+    assert "--max-num-seqs" not in plan.command(1, "served")
+    assert 640 < plan.concurrency <= 704
+    for words in ("many", "", "0", "9" * 30):
+        odd = make(checkpoint, engine_args=("--max-num-seqs", words)).plan(planned)
+        assert odd.concurrency is None
+    assert make(checkpoint, concurrency=7).plan(planned).concurrency == 7
+    copies = make(checkpoint, data_parallel=2).plan(planned)
+    assert copies.concurrency > 2 * int(dict(pairs(copies.command(1, "served")))["--max-num-seqs"])
+
+
+def test_a_gpu_serves_few_contexts_as_each_is_compiled_for(checkpoint, install, machine):
+    """What was compiled is found again: neither a budget nor a prompt of a little more matters."""
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(
+        json.dumps({**config, "max_position_embeddings": 38_000})
+    )
+    install()
+    machine(1)
+
+    def served(budget):
+        given = dict(pairs(command_of(make(checkpoint), [ask("Hi", budget=budget)])))
+        return int(given["--max-model-len"])
+
+    assert {served(budget) for budget in (10, 500, 3000)} == {4096}
+    assert {served(budget) for budget in (32_768, 33_000, 36_000)} == {36_864}
+    assert served(37_000) == 38_000  # the model's own
+    machine(1, memory_gb=22.0)  # the cache holds some 4,600 tokens
+    assert served(4000) < 4500
+
+
+def test_a_key_in_the_name_of_the_compile_cache_is_given_in_a_file(
+    checkpoint, install, machine, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    seen = tmp_path / "seen.json"
+    body = f"""
+        import json, os, sys
+        file = sys.argv[sys.argv.index("--config") + 1]
+        about = [oct(os.stat(file).st_mode), open(file).read(), "VLLM_API_KEY" in os.environ]
+        json.dump([sys.argv, *about], open({str(seen)!r}, "w"))
+        raise SystemExit(1)
+    """
+    install(body, cache="key-in-cache")
+    with pytest.raises(ModelError):
+        make(checkpoint).start([ask("Hi")], print)
+    arguments, mode, text, in_environment = json.loads(seen.read_text())
+    key = json.loads(text)["api-key"]
+    assert mode.endswith("600")
+    assert len(key) > 20
+    assert key not in " ".join(arguments)
+    assert not in_environment
+    assert not list(tmp_path.glob("lrmtest-*.yaml"))
+    mine = make(checkpoint, engine_args=("--config", "mine.yaml")).plan([ask("Hi")])
+    assert not mine.key_config  # vLLM takes one of them
 
 
 def test_a_cpu_gets_a_cache_for_what_is_planned(checkpoint, install, machine, monkeypatch):
