@@ -6,8 +6,10 @@ import json
 import sys
 import tempfile
 import textwrap
+from dataclasses import replace
 from itertools import pairwise
 
+import httpx
 import pytest
 from asking import Session, ask
 from processes import descendants, gone, servers, wait_for
@@ -15,6 +17,7 @@ from processes import descendants, gone, servers, wait_for
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines import vllm_engine
+from lrmtest.models.engines.http import server_facts
 from lrmtest.models.engines.http.server_facts import JOINED_TOKENS
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.vllm_engine import VllmEngine
@@ -478,6 +481,51 @@ def test_a_real_vllm_honours_seeds(real):
     texts = [real.run(request)[0].text for request in wanted]
     assert texts[:3] == texts[3:]
     assert len(set(texts[:3])) == 3
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(1800)
+def test_tokens_that_a_real_vllm_joins_are_counted_as_without(smollm2_folder, monkeypatch):
+    """Every full stop closes the reasoning, so that most end in the middle of a piece."""
+    try:
+        find_vllm()
+    except ModelError as error:
+        pytest.skip(f"{error}")
+    # Nothing is asked with a request, as of a vLLM that would ignore it.
+    monkeypatch.setattr(server_facts, "_JOINED", {})
+    card = ModelCard("m", engine="vllm", reasoning_tags=("<think>", "."))
+    requests = [ask(f"Write a story about {n} cats.", budget=60 + n, key=f"{n}") for n in range(6)]
+
+    def counted(*arguments):
+        engine = make(smollm2_folder, card, concurrency=1, dtype="float32", engine_args=arguments)
+        with Session(engine, requests) as session:
+            told = session.info.details["arguments"]
+            return told, [session.run(request)[0] for request in requests]
+
+    told, alone = counted("--stream-interval", "1")
+    assert told.count("--stream-interval") == 1
+    assert all(one.reasoning_tokens < one.completion_tokens for one in alone)
+    assert len({one.completion_tokens - one.reasoning_tokens for one in alone}) > 2
+    told, joined = counted()
+    assert ("--stream-interval", str(JOINED_TOKENS)) in pairs(told)
+    for others in (joined, counted("--stream-interval=10")[1]):
+        for one, other in zip(alone, others, strict=True):
+            assert not other.tokens_estimated
+            assert replace(other, seconds=one.seconds) == one
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(1800)
+def test_a_real_vllm_takes_its_key_from_a_file(smollm2_folder, monkeypatch):
+    program = replace(find_vllm(), key_in_cache=True)
+    monkeypatch.setattr(vllm_engine, "find_vllm", lambda: program)
+    request = ask("Hi", budget=4)
+    with Session(make(smollm2_folder, concurrency=2, dtype="float32"), [request]) as session:
+        for process in descendants():
+            assert "VLLM_API_KEY" not in process.environ()
+        assert session.run(request)[0].completion_tokens == 4
+        url = f"http://127.0.0.1:{session.engine._service.client._endpoint.url.split(':')[-1]}"
+        assert httpx.get(f"{url}/models").status_code == 401
 
 
 @pytest.mark.engine

@@ -37,6 +37,7 @@ _MOVING_CREATED = ("vllm", "sglang", "llamacpp")
 _SETTLED_SECONDS = 86_400.0
 # What llama-server's `meta` says of the weights; their quantization is the file type.
 _META = ("ftype", "n_params", "size", "n_vocab", "vocab_type", "n_embd", "n_ctx_train")
+_MOST_TEMPLATE = 1 << 20  # characters; those of released models have up to 30,000
 _MOST_TOLD = 1 << 53  # JSON numbers above are not the same everywhere
 _SGLANG_INFO = ("model_path", "tokenizer_path", "quantization", "dtype", "kv_cache_dtype")
 
@@ -73,6 +74,8 @@ class ServerFacts:
         details: what else could change an outcome, for the manifest.
         told: all that the server tells of its model, JSON values; equal at every start of the
             same model.
+        chat_template: the text of the template that makes its prompts; empty when it does not
+            tell, or more than a template has.
     """
 
     kind: str
@@ -82,6 +85,7 @@ class ServerFacts:
     slots: int | None = None
     details: dict[str, Any] = field(default_factory=dict)
     told: dict[str, Any] = field(default_factory=dict)
+    chat_template: str = field(default="", repr=False)
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -147,7 +151,10 @@ async def _of_kind(client: ChatClient, entry: Mapping[str, Any], owner: object) 
         tokenizer = await _optional(client, f"{root}/tokenizer_info")
         told = _template(tokenizer.get("chat_template"))
         told |= _told(tokenizer, ("tokenizer_class",))
-        return ServerFacts(VLLM, _short(version), entry["id"], context, told=told)
+        template = _template_text(tokenizer.get("chat_template"))
+        return ServerFacts(
+            VLLM, _short(version), entry["id"], context, told=told, chat_template=template
+        )
     if owner == "sglang":
         info = await _optional(client, f"{root}/get_server_info")
         told = _told(info, _SGLANG_INFO)
@@ -214,11 +221,16 @@ async def _llama_cpp(client: ChatClient, entry: Mapping[str, Any]) -> ServerFact
         slots=_positive(props.get("total_slots")),
         details=details,
         told=told,
+        chat_template=_template_text(props.get("chat_template")),
     )
 
 
 def _template(text: object) -> dict[str, str]:
     return {"chat_template_sha256": template_sha256(text)} if isinstance(text, str) else {}
+
+
+def _template_text(text: object) -> str:
+    return text if isinstance(text, str) and len(text) <= _MOST_TEMPLATE else ""
 
 
 def _told(raw: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
