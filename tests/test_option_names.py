@@ -23,7 +23,7 @@ FOREIGN = {
     *("--data-parallel-size", "--disable-uvicorn-access-log", "--enable-prefix-caching"),
     *("--enforce-eager", "--generation-config", "--gpu-memory-utilization", "--kv-cache-dtype"),
     *("--max-model-len", "--max-num-seqs", "--pipeline-parallel-size", "--quantization"),
-    *("--served-model-name", "--tensor-parallel-size"),
+    *("--served-model-name", "--tensor-parallel-size", "--stream-interval", "--config"),
     # pip
     *("--dest", "--disable-pip-version-check", "--force-reinstall", "--hash", "--no-deps"),
     *("--only-binary", "--requirement", "--upgrade", "--quiet"),
