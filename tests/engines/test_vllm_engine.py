@@ -486,9 +486,12 @@ def test_a_real_vllm_honours_seeds(real):
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
 def test_tokens_that_a_real_vllm_joins_are_counted_as_without(smollm2_folder, monkeypatch):
-    """Every full stop closes the reasoning, so that most end in the middle of a piece."""
+    """Every full stop closes the reasoning, so that most end in the middle of a piece.
+
+    The second server has its key from a file, as those that would compile anew for it.
+    """
     try:
-        find_vllm()
+        program = find_vllm()
     except ModelError as error:
         pytest.skip(f"{error}")
     # Nothing is asked with a request, as of a vLLM that would ignore it.
@@ -496,36 +499,30 @@ def test_tokens_that_a_real_vllm_joins_are_counted_as_without(smollm2_folder, mo
     card = ModelCard("m", engine="vllm", reasoning_tags=("<think>", "."))
     requests = [ask(f"Write a story about {n} cats.", budget=60 + n, key=f"{n}") for n in range(6)]
 
-    def counted(*arguments):
-        engine = make(smollm2_folder, card, concurrency=1, dtype="float32", engine_args=arguments)
-        with Session(engine, requests) as session:
-            told = session.info.details["arguments"]
-            return told, [session.run(request)[0] for request in requests]
+    def served(*arguments):
+        options = {"concurrency": 1, "dtype": "float32", "engine_args": arguments}
+        return Session(make(smollm2_folder, card, **options), requests)
 
-    told, alone = counted("--stream-interval", "1")
-    assert told.count("--stream-interval") == 1
+    def counted(session):
+        return [replace(session.run(request)[0], seconds=0.0) for request in requests]
+
+    with served("--stream-interval", "1") as session:
+        assert session.info.details["arguments"].count("--stream-interval") == 1
+        alone = counted(session)
+        monkeypatch.setattr(server_facts, "_JOINED", {"vllm": {"stream_interval": 10}})
+        ten = counted(session)
     assert all(one.reasoning_tokens < one.completion_tokens for one in alone)
     assert len({one.completion_tokens - one.reasoning_tokens for one in alone}) > 2
-    told, joined = counted()
-    assert ("--stream-interval", str(JOINED_TOKENS)) in pairs(told)
-    for others in (joined, counted("--stream-interval=10")[1]):
-        for one, other in zip(alone, others, strict=True):
-            assert not other.tokens_estimated
-            assert replace(other, seconds=one.seconds) == one
-
-
-@pytest.mark.engine
-@pytest.mark.timeout(1800)
-def test_a_real_vllm_takes_its_key_from_a_file(smollm2_folder, monkeypatch):
-    program = replace(find_vllm(), key_in_cache=True)
-    monkeypatch.setattr(vllm_engine, "find_vllm", lambda: program)
-    request = ask("Hi", budget=4)
-    with Session(make(smollm2_folder, concurrency=2, dtype="float32"), [request]) as session:
-        for process in descendants():
-            assert "VLLM_API_KEY" not in process.environ()
-        assert session.run(request)[0].completion_tokens == 4
-        url = f"http://127.0.0.1:{session.engine._service.client._endpoint.url.split(':')[-1]}"
+    assert not any(one.tokens_estimated for one in alone)
+    monkeypatch.setattr(server_facts, "_JOINED", {})
+    monkeypatch.setattr(vllm_engine, "find_vllm", lambda: replace(program, key_in_cache=True))
+    with served() as session:
+        assert ("--stream-interval", str(JOINED_TOKENS)) in pairs(session.info.details["arguments"])
+        assert not any("VLLM_API_KEY" in process.environ() for process in descendants())
+        url = session.engine._service.client._endpoint.url
         assert httpx.get(f"{url}/models").status_code == 401
+        twenty = counted(session)
+    assert alone == ten == twenty
 
 
 @pytest.mark.engine
