@@ -272,15 +272,19 @@ def test_a_gpu_runs_as_many_sequences_as_it_can_hold(
 
 def test_the_client_follows_what_the_user_lets_the_server_run(checkpoint, install, machine):
     install()
-    machine(1)
+    machine(1, 150.0)
     planned = [ask("Hi", budget=500)]
     plan = make(checkpoint, engine_args=("--max-num-seqs=640",)).plan(planned)
     assert "--max-num-seqs" not in plan.command(1, "served")
     assert 640 < plan.concurrency <= 704
-    for words in ("many", "", "0", "9" * 30):
+    for words in ("many", "", "0", "9" * 5000):
         odd = make(checkpoint, engine_args=("--max-num-seqs", words)).plan(planned)
         assert odd.concurrency is None
     assert make(checkpoint, concurrency=7).plan(planned).concurrency == 7
+    for tokens, sequences in (("96", 96), ("8192", 512), ("2k", None)):
+        batch = ("--max-num-batched-tokens", tokens)
+        command = command_of(make(checkpoint, engine_args=batch), planned)
+        assert dict(pairs(command)).get("--max-num-seqs") == (sequences and str(sequences))
     copies = make(checkpoint, data_parallel=2).plan(planned)
     assert copies.concurrency > 2 * int(dict(pairs(copies.command(1, "served")))["--max-num-seqs"])
 

@@ -33,7 +33,7 @@ from lrmtest.models.programs.vllm import Vllm, find_vllm
 
 _CPU_CACHE_SHARE = 0.5  # of free memory, for the key-value cache on a CPU
 _CPU_CONCURRENCY = 32  # sequences for which that cache is sized
-_MOST_SEQUENCES = 1 << 16  # that a user's argument is believed
+_MOST_DIGITS = 6  # of a number in a user's argument that is believed
 _LOWER = (
     'lower --max-tokens or --concurrency, set kv_cache_dtype = "fp8" in the model\'s card, or '
     "use more GPUs: --tensor-parallel N; --gpu-memory-utilization is vLLM's own, about 0.9, unless "
@@ -277,13 +277,19 @@ class VllmEngine(ServedEngine):
         """How many sequences each copy of the model runs at once; None where vLLM decides."""
         own = given("--max-num-seqs", of_user)
         if own is not None:
-            return int(own) if own.isdecimal() and 0 < int(own) < _MOST_SEQUENCES else None
+            return _number(own)
         if self._options.concurrency:
             return self._options.concurrency
         if not machine.gpus or _is_settled("--max-num-seqs", of_user):
             return None
         smallest = min(machine.gpus, key=lambda gpu: gpu.memory_gb)
-        return sequences_at_once(length, cache, smallest)
+        sequences = sequences_at_once(length, cache, smallest)
+        # More of them than tokens in a step are refused.
+        tokens = given("--max-num-batched-tokens", of_user)
+        if tokens is None:
+            return sequences
+        most = _number(tokens)
+        return None if most is None else min(sequences, most)
 
     def _parallel(self, tensor: int) -> list[str]:
         """How the model is spread over GPUs; by default over as few as its weights need."""
@@ -323,6 +329,11 @@ def start_failures(program: Vllm) -> tuple[KnownFailure, ...]:
         f"install what brings it, or vLLM anew, with the pip in {Path(program.serve[0]).parent}",
     )
     return (*_FAILURES, missing)
+
+
+def _number(text: str) -> int | None:
+    """A positive number of ordinary size; None for anything else, such as vLLM's ``2k``."""
+    return (int(text) or None) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def _is_settled(option: str, of_user: Sequence[str]) -> bool:

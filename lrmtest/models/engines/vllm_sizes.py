@@ -1,9 +1,9 @@
 """The sizes that a vLLM server is started with: GPUs, context and sequences at once.
 
 vLLM compiles a model for the sizes that it is started with and keeps the result on disk. Both
-`--max-model-len` and, since 0.3x, `--max-num-seqs` are part of the name under which it is found
-again (`compute_hash` in vLLM's config/model.py and config/scheduler.py), so both take few values
-here: with the exact context every change of a budget or of the longest prompt compiled anew.
+`--max-model-len` and, in 0.29 but not in 0.23, `--max-num-seqs` are part of the name under which
+it is found again (`compute_hash` in vLLM's config/model.py and config/scheduler.py). So both take
+few values here: with the exact context every other budget or longest prompt compiled anew.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lrmtest.models.hardware import Gpu, Machine
 CONTEXT_STEP = 4096
 """The context on a GPU is rounded up to a multiple of it, in tokens."""
 
-USED_SHARE = 0.9  # of GPU memory: vLLM's default was 0.9, and is 0.92 since 0.2x
+USED_SHARE = 0.9  # of GPU memory: vLLM's default was 0.9, and is 0.92 in 0.23
 _WORKING_SHARE = 1.2  # weights with activations and some key-value cache, over weights alone
 
 # vLLM's own default for a server is 1,024 from 70 GiB on (A100 left out, whose throughput falls

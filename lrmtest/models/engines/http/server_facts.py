@@ -56,7 +56,7 @@ more of them would gain little, and a loop is seen so many tokens late. The firs
 once all the same, and the end with what it holds.
 """
 
-# vLLM takes it with a request since 0.2x, where it is the greater of the two; older ones ignore it.
+# vLLM takes it with a request, 0.29 does, and the greater of the two counts; 0.23 ignores it.
 # SGLang, TensorRT-LLM and LMDeploy know it as an argument of their own start at most.
 _JOINED: dict[str, dict[str, Any]] = {VLLM: {"stream_interval": JOINED_TOKENS}}
 
