@@ -21,7 +21,9 @@ _PASSED = re.compile(
     |CUDA.*|NVIDIA_.*|NCCL_.*|CUBLAS.*|CUDNN.*|GPU_.*|HIP_.*|ROCR_.*|ROCM_.*|HSA_.*|AMD_.*
     |ONEAPI_.*|SYCL_.*|ZE_.*|VK_.*|UCX_.*|GLOO_.*
     |OMP_.*|KMP_.*|GOMP_.*|MKL_.*|OPENBLAS_.*|BLIS_.*|NUMEXPR_.*|NUMBA_.*|MALLOC_.*|DNNL_.*|ONEDNN_.*
-    |VLLM_.*|LLAMA_.*|GGML_.*|TORCH.*|PYTORCH_.*|TRITON_.*|XFORMERS_.*|FLASHINFER_.*|RAY_.*""",
+    |VLLM_.*|LLAMA_.*|GGML_.*|TORCH.*|PYTORCH_.*|TRITON_.*|XFORMERS_.*|FLASHINFER_.*|RAY_.*
+    # where kernels are kept that were compiled at run time, and how many are compiled at once
+    |DG_.*|TILELANG_.*|TVM_.*|CUTE_DSL_.*|FLYDSL_.*|AITER_.*|OUTLINES_CACHE_DIR|MAX_JOBS""",
     re.VERBOSE,
 )
 _PROXY = re.compile(r"(?:https?|all|ftp)_proxy", re.IGNORECASE)

@@ -22,8 +22,14 @@ FOREIGN = {
     # vLLM
     *("--data-parallel-size", "--disable-uvicorn-access-log", "--enable-prefix-caching"),
     *("--enforce-eager", "--generation-config", "--gpu-memory-utilization", "--kv-cache-dtype"),
-    *("--max-model-len", "--max-num-seqs", "--pipeline-parallel-size", "--quantization"),
-    *("--served-model-name", "--tensor-parallel-size"),
+    *(
+        "--max-model-len",
+        "--max-num-seqs",
+        "--max-num-batched-tokens",
+        "--pipeline-parallel-size",
+        "--quantization",
+    ),
+    *("--served-model-name", "--tensor-parallel-size", "--stream-interval", "--config"),
     # pip
     *("--dest", "--disable-pip-version-check", "--force-reinstall", "--hash", "--no-deps"),
     *("--only-binary", "--requirement", "--upgrade", "--quiet"),

@@ -1,4 +1,4 @@
-"""The reasoning tags of a model before it has written anything: by user, card or files."""
+"""The reasoning tags of a model before it has written anything: by user, card, files or server."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from lrmtest.bounded import DESCRIPTION, read_json
 from lrmtest.errors import DataError, LrmtestError
 from lrmtest.grading.forms import FORMS, ReasoningForm, Tags, form_of
 from lrmtest.models.description import template_of
-from lrmtest.models.engines.kinds import kind_of
+from lrmtest.models.engines.base import TellsTemplate
+from lrmtest.models.engines.kinds import kind_of, served_model
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.local import gguf_or_folder
 from lrmtest.models.spec import KnownTags, ModelSpec
@@ -22,7 +23,8 @@ def known_tags(spec: ModelSpec, options: EngineOptions) -> KnownTags:
     """What is known of a model's tags: by its card, its chat template, its tokenizer, or not.
 
     The template is read as text, never run: it has the marks that it puts around reasoning of
-    earlier turns, looks for in them, or ends the prompt with.
+    earlier turns, looks for in them, or ends the prompt with. That of an endpoint is what its
+    server tells, if it does; one that cannot be asked is told of by whoever generates.
 
     Args:
         spec: the model, its files on disk.
@@ -35,6 +37,8 @@ def known_tags(spec: ModelSpec, options: EngineOptions) -> KnownTags:
             added = _added_tokens(gguf_or_folder(spec.location))
         except LrmtestError:
             pass  # whoever describes the model, or loads it, says more of what cannot be read
+    else:
+        template = _served_template(spec, options)
     form, prefilled = form_in_template(template)
     if given := options.reasoning_tags or spec.card.reasoning_tags:
         mine = form_of(given)
@@ -45,6 +49,16 @@ def known_tags(spec: ModelSpec, options: EngineOptions) -> KnownTags:
         return KnownTags(_tags(form), "chat template", prefilled=prefilled)
     form, _ = form_in_template(added)
     return KnownTags() if form is None else KnownTags(_tags(form), "tokenizer")
+
+
+def _served_template(spec: ModelSpec, options: EngineOptions) -> str:
+    """The template that the server of an endpoint tells; empty where it tells none."""
+    try:
+        asked = served_model(spec, options)
+        template = asked.chat_template() if isinstance(asked, TellsTemplate) else ""
+    except LrmtestError:
+        return ""
+    return template[:_MOST_TEMPLATE]
 
 
 def form_in_template(template: str) -> tuple[ReasoningForm | None, bool]:

@@ -66,6 +66,13 @@ def section_of(known: KnownTags, texts: Iterable[str] = ()) -> ReasoningSection:
     )
 
 
+def known_of(section: ReasoningSection) -> KnownTags:
+    """What was known before any text was there: the other way round of `section_of`."""
+    if section.known_by in (None, "texts"):
+        return KnownTags()
+    return KnownTags(section.tags or (), section.known_by, prefilled=bool(section.prefilled))
+
+
 def with_seen(section: ReasoningSection, seen: ReasoningSeen) -> ReasoningSection:
     """A section with what its run's texts show."""
     return replace(

@@ -17,8 +17,9 @@ from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.llamacpp_engine import LlamaCppEngine
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.server import launch
+from lrmtest.models.known_tags import known_tags
 from lrmtest.models.programs.llamacpp import find_llama_server
-from lrmtest.models.spec import ModelSpec
+from lrmtest.models.spec import KnownTags, ModelSpec
 
 pytestmark = [
     pytest.mark.engine,
@@ -202,6 +203,22 @@ def test_reasoning_tags_of_the_model_itself_arrive_whole(smollm2_path):
     question = ask("When do they meet?", budget=60)
     with Session(make(smollm2_path, engine_args=("--grammar", grammar)), [question]) as session:
         assert session.run(question)[0].text == text
+
+
+def test_the_template_of_a_served_model_names_its_tags(smollm2_path, tmp_path, monkeypatch):
+    """The one in force, which is not the file's here."""
+    file = tmp_path / "r1.jinja"
+    file.write_text(
+        "{% for m in messages %}{{ m['content'].split('</think>')[-1] }}{% endfor %}"
+        "{% if add_generation_prompt %}<think>\n{% endif %}"
+    )
+    engine = make(smollm2_path, concurrency=1, engine_args=("--chat-template-file", str(file)))
+    with Session(engine, [ask("Hi")]) as session:
+        endpoint = session.engine._service.client._endpoint
+        monkeypatch.setenv("LRMTEST_API_KEY_M", endpoint.key)
+        spec = ModelSpec("m", ModelCard("m", engine="openai"), "openai", endpoint.url)
+        known = known_tags(spec, EngineOptions(endpoints=(("m", endpoint.url),)))
+        assert known == KnownTags(("think",), "chat template", prefilled=True)
 
 
 def test_a_truncated_file_is_a_clear_error(smollm2_path, tmp_path, started):

@@ -20,14 +20,14 @@ AGAIN = "copy or download it again"
 ARGUMENTS = "see engine_args in the model's card and --engine-arg; or install a newer "
 LOWER = (
     'lower --max-tokens or --concurrency, set kv_cache_dtype = "fp8" in the model\'s card, or '
-    "use more GPUs: --tensor-parallel N; --gpu-memory-utilization is 0.9 unless it is among the "
-    "engine's arguments"
+    "use more GPUs: --tensor-parallel N; --gpu-memory-utilization is vLLM's own, about 0.9, unless "
+    "it is among the engine's arguments"
 )
 PIP = "install what brings it, or vLLM anew, with the pip in /envs/vllm/bin"
 PORT = "run it again: every start takes a port that is free"
 SHARE = (
     "end what else uses that GPU (nvidia-smi lists it), or let vLLM take a smaller share: "
-    "--engine-arg=--gpu-memory-utilization=0.5; the default is 0.9"
+    "--engine-arg=--gpu-memory-utilization=0.5; the default is about 0.9"
 )
 TOKENIZER = "copy or download it again, with tokenizer.json and tokenizer_config.json"
 WEIGHTS = "do both belong to the same checkpoint? Copy or download it again"

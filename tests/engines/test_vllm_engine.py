@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import textwrap
+from dataclasses import replace
 from itertools import pairwise
 
+import httpx
 import pytest
 from asking import Session, ask
 from processes import descendants, gone, servers, wait_for
@@ -14,6 +17,8 @@ from processes import descendants, gone, servers, wait_for
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines import vllm_engine
+from lrmtest.models.engines.http import server_facts
+from lrmtest.models.engines.http.server_facts import JOINED_TOKENS
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.vllm_engine import VllmEngine
 from lrmtest.models.hardware import Gpu, Machine
@@ -55,10 +60,11 @@ def checkpoint(tmp_path):
 def install(tmp_path, monkeypatch):
     """Puts a program called vllm, and the Python beside it, into an environment of their own."""
 
-    def make_program(body="", distribution="vllm 0.20.1"):
+    def make_program(body="", distribution="vllm 0.20.1", options="", cache=""):
+        told = f"{distribution}\n{options}\n{cache}"
         binaries = tmp_path / "environment" / "bin"
         binaries.mkdir(parents=True)
-        for name, text in (("vllm", body), ("python", f"print({distribution!r})")):
+        for name, text in (("vllm", body), ("python", f"print({told!r})")):
             program = binaries / name
             program.write_text(f"#!{sys.executable}\n{textwrap.dedent(text)}")
             program.chmod(0o755)
@@ -72,8 +78,8 @@ def install(tmp_path, monkeypatch):
 def machine(monkeypatch):
     """Makes this machine one with so many GPUs."""
 
-    def have(gpus, memory_gb=80.0):
-        found = Machine("cpu", 8, 128.0, 100.0, (Gpu("GPU", memory_gb, memory_gb),) * gpus)
+    def have(gpus, memory_gb=80.0, name="GPU"):
+        found = Machine("cpu", 8, 128.0, 100.0, (Gpu(name, memory_gb, memory_gb),) * gpus)
         monkeypatch.setattr(vllm_engine, "this_machine", lambda _=None: found)
 
     have(0)
@@ -138,7 +144,8 @@ def test_the_command_line(checkpoint, install, machine):
     assert expected <= pairs(command)
     assert "--enable-prefix-caching" in command
     assert "--enforce-eager" not in command
-    assert not {"--dtype", "--quantization", "--max-num-seqs", "--trust-remote-code"} & set(command)
+    assert not {"--dtype", "--quantization", "--trust-remote-code"} & set(command)
+    assert "--stream-interval" not in command  # it is not known to be there
     assert not any("reasoning" in word for word in command)
     # The user's own arguments come last: argparse takes the last of two.
     assert command[-2:] == ["--max-model-len", "77"]
@@ -207,6 +214,126 @@ def test_the_context_is_what_is_planned(checkpoint, install, machine):
     assert ("--max-model-len", "4096") in pairs(command_of(make(checkpoint), nearly))
     with pytest.raises(UsageError, match="4096 at most"):
         make(checkpoint).start([ask("Hi", budget=4096)], print)
+
+
+JOINING = "--max-num-seqs --stream-interval"
+
+
+def test_it_is_told_to_join_tokens_where_it_can(checkpoint, install, machine):
+    install(options=JOINING)
+    interval = ("--stream-interval", str(JOINED_TOKENS))
+    assert interval in pairs(command_of(make(checkpoint)))
+    machine(1)
+    plan = make(checkpoint).plan([ask("Hi", budget=500)])
+    assert interval in pairs(plan.details["arguments"])
+
+
+@pytest.mark.parametrize(
+    "mine",
+    [
+        ("--stream-interval", "3"),
+        ("--stream-interval=3",),
+        ("--stream_interval=3",),
+        ("--config", "mine.yaml"),
+        ("--config=mine.yaml",),
+    ],
+)
+@pytest.mark.parametrize("by_card", [False, True])
+def test_what_the_user_says_of_joining_is_not_contradicted(
+    checkpoint, install, machine, mine, by_card
+):
+    install(options=JOINING)
+    machine(1)
+    card = ModelCard("m", engine="vllm", engine_args=mine if by_card else ())
+    command = command_of(make(checkpoint, card, engine_args=() if by_card else mine))
+    assert str(JOINED_TOKENS) not in command
+    assert tuple(command[-len(mine) :]) == mine
+
+
+@pytest.mark.parametrize(
+    ("gpu", "memory_gb", "budget", "sequences"),
+    [
+        ("NVIDIA H200", 150.1, 500, 512),  # all that CUDA graphs are captured for
+        ("NVIDIA A100-SXM4-80GB", 85.9, 500, 256),  # vLLM's own default there
+        ("NVIDIA L40S", 48.3, 500, 256),
+        ("NVIDIA RTX 4090", 24.0, 3700, 32),  # few would fit: never fewer than that
+    ],
+)
+def test_a_gpu_runs_as_many_sequences_as_it_can_hold(
+    checkpoint, install, machine, gpu, memory_gb, budget, sequences
+):
+    install()
+    machine(1, memory_gb, gpu)
+    plan = make(checkpoint).plan([ask("Hi", budget=budget)])
+    assert ("--max-num-seqs", str(sequences)) in pairs(plan.command(1, "served"))
+    # A few wait, so that one that ends is followed at once.
+    assert sequences < plan.concurrency <= 1.1 * sequences
+
+
+def test_the_client_follows_what_the_user_lets_the_server_run(checkpoint, install, machine):
+    install()
+    machine(1, 150.0)
+    planned = [ask("Hi", budget=500)]
+    plan = make(checkpoint, engine_args=("--max-num-seqs=640",)).plan(planned)
+    assert "--max-num-seqs" not in plan.command(1, "served")
+    assert 640 < plan.concurrency <= 704
+    for words in ("many", "", "0", "9" * 5000):
+        odd = make(checkpoint, engine_args=("--max-num-seqs", words)).plan(planned)
+        assert odd.concurrency is None
+    assert make(checkpoint, concurrency=7).plan(planned).concurrency == 7
+    for tokens, sequences in (("96", 96), ("8192", 512), ("2k", None)):
+        batch = ("--max-num-batched-tokens", tokens)
+        command = command_of(make(checkpoint, engine_args=batch), planned)
+        assert dict(pairs(command)).get("--max-num-seqs") == (sequences and str(sequences))
+    copies = make(checkpoint, data_parallel=2).plan(planned)
+    assert copies.concurrency > 2 * int(dict(pairs(copies.command(1, "served")))["--max-num-seqs"])
+
+
+def test_a_gpu_serves_few_contexts_as_each_is_compiled_for(checkpoint, install, machine):
+    """What was compiled is found again: neither a budget nor a prompt of a little more matters."""
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(
+        json.dumps({**config, "max_position_embeddings": 38_000})
+    )
+    install()
+    machine(1)
+
+    def served(budget):
+        given = dict(pairs(command_of(make(checkpoint), [ask("Hi", budget=budget)])))
+        return int(given["--max-model-len"])
+
+    assert {served(budget) for budget in (10, 500, 3000)} == {4096}
+    assert {served(budget) for budget in (32_768, 33_000, 36_000)} == {36_864}
+    assert served(37_000) == 38_000  # the model's own
+    machine(1, memory_gb=22.0)  # the cache holds some 4,600 tokens
+    assert served(4000) < 4500
+
+
+def test_a_key_in_the_name_of_the_compile_cache_is_given_in_a_file(
+    checkpoint, install, machine, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    seen = tmp_path / "seen.json"
+    body = f"""
+        import json, os, sys
+        file = sys.argv[sys.argv.index("--config") + 1]
+        about = [oct(os.stat(file).st_mode), open(file).read(), "VLLM_API_KEY" in os.environ]
+        json.dump([sys.argv, *about], open({str(seen)!r}, "w"))
+        raise SystemExit(1)
+    """
+    install(body, cache="key-in-cache")
+    with pytest.raises(ModelError):
+        make(checkpoint).start([ask("Hi")], print)
+    arguments, mode, text, in_environment = json.loads(seen.read_text())
+    key = json.loads(text)["api-key"]
+    assert mode.endswith("600")
+    assert len(key) > 20
+    assert key not in " ".join(arguments)
+    assert not in_environment
+    assert not list(tmp_path.glob("lrmtest-*.yaml"))
+    mine = make(checkpoint, engine_args=("--config", "mine.yaml")).plan([ask("Hi")])
+    assert not mine.key_config  # vLLM takes one of them
 
 
 def test_a_cpu_gets_a_cache_for_what_is_planned(checkpoint, install, machine, monkeypatch):
@@ -358,6 +485,48 @@ def test_a_real_vllm_honours_seeds(real):
     texts = [real.run(request)[0].text for request in wanted]
     assert texts[:3] == texts[3:]
     assert len(set(texts[:3])) == 3
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(1800)
+def test_tokens_that_a_real_vllm_joins_are_counted_as_without(smollm2_folder, monkeypatch):
+    """Every full stop closes the reasoning, so that most end in the middle of a piece.
+
+    The second server has its key from a file, as those that would compile anew for it.
+    """
+    try:
+        program = find_vllm()
+    except ModelError as error:
+        pytest.skip(f"{error}")
+    # Nothing is asked with a request, as of a vLLM that would ignore it.
+    monkeypatch.setattr(server_facts, "_JOINED", {})
+    card = ModelCard("m", engine="vllm", reasoning_tags=("<think>", "."))
+    requests = [ask(f"Write a story about {n} cats.", budget=60 + n, key=f"{n}") for n in range(6)]
+
+    def served(*arguments):
+        options = {"concurrency": 1, "dtype": "float32", "engine_args": arguments}
+        return Session(make(smollm2_folder, card, **options), requests)
+
+    def counted(session):
+        return [replace(session.run(request)[0], seconds=0.0) for request in requests]
+
+    with served("--stream-interval", "1") as session:
+        assert session.info.details["arguments"].count("--stream-interval") == 1
+        alone = counted(session)
+        monkeypatch.setattr(server_facts, "_JOINED", {"vllm": {"stream_interval": 10}})
+        ten = counted(session)
+    assert all(one.reasoning_tokens < one.completion_tokens for one in alone)
+    assert len({one.completion_tokens - one.reasoning_tokens for one in alone}) > 2
+    assert not any(one.tokens_estimated for one in alone)
+    monkeypatch.setattr(server_facts, "_JOINED", {})
+    monkeypatch.setattr(vllm_engine, "find_vllm", lambda: replace(program, key_in_cache=True))
+    with served() as session:
+        assert ("--stream-interval", str(JOINED_TOKENS)) in pairs(session.info.details["arguments"])
+        assert not any("VLLM_API_KEY" in process.environ() for process in descendants())
+        url = session.engine._service.client._endpoint.url
+        assert httpx.get(f"{url}/models").status_code == 401
+        twenty = counted(session)
+    assert alone == ten == twenty
 
 
 @pytest.mark.engine

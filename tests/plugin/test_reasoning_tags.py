@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sums import SUITE
+from fault_server import FaultServer
+from sums import SUITE, add
 
 from lrmtest.cli.main import main
 from lrmtest.runs.store import Store
@@ -103,3 +104,98 @@ def test_tags_that_cannot_be(recorded):
     done = recorded({"output": "0"}, args=["--reasoning-tags", "nonsense"])
     assert done.ret == 4
     done.stderr.fnmatch_lines(["*--reasoning-tags 'nonsense': neither an opening *"])
+
+
+# The template that an endpoint tells
+
+R1 = "{% for m in messages %}{{ m.content.split('</think>')[-1] }}{% endfor %}"
+PREFILLED = R1 + "{% if add_generation_prompt %}<think>\\n{% endif %}"
+HARMONY = "<|start|>assistant<|channel|>analysis<|message|>{{ t }}<|channel|>final<|message|>"
+
+
+@pytest.fixture
+def served(pytester):
+    """Run the suite on an endpoint with a chat template; the manifest's section on reasoning."""
+    pytester.makepyfile(test_sums=SUITE)
+
+    def run(template, *args, owner="llamacpp", answer=add, workers=0):
+        begin = pytester.runpytest_subprocess if workers else pytester.runpytest_inprocess
+        with FaultServer(answer=answer, owner=owner) as server:
+            server.chat_template = template
+            shared = ("-n", str(workers)) if workers else ()
+            done = begin("-p", "no:cacheprovider", *shared, "--model", f"m={server.url}", *args)
+        with Store(pytester.path / "reports" / "lrmtest.sqlite", create=False) as store:
+            return done, store.runs()[0].manifest.reasoning
+
+    return run
+
+
+@pytest.mark.parametrize("owner", ["llamacpp", "vllm"])
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_endpoints_template_tells_its_tags(served, owner, workers):
+    done, section = served(PREFILLED, owner=owner, workers=workers)
+    done.assert_outcomes(passed=6, failed=6)
+    assert (section.tags, section.known_by, section.prefilled) == (
+        ("think",),
+        "chat template",
+        True,
+    )
+    assert "(by its chat template)" in " ".join(done.outlines[-20:])
+
+
+def test_an_endpoints_template_is_known_before_anything_is_graded(served):
+    """A wrong guess in reasoning that the template opened and nobody closed is no answer."""
+
+    def unclosed(prompt, seed):
+        return add(prompt, seed).replace("</think>", "")
+
+    def classes(template, *args):
+        done, _ = served(template, *args, "--summary-json", "s.json", answer=unclosed)
+        done.assert_outcomes(passed=6, failed=6)
+        (run,) = json.loads(Path("s.json").read_text())["runs"]
+        return {name: count for name, count in run["suites"][0]["failures"].items() if count}
+
+    assert classes("{{ messages }}") == {"wrong": 6}
+    assert classes(PREFILLED, "--fresh-run") == {"unclosed": 6}
+
+
+def test_the_users_word_comes_before_an_endpoints_template(served):
+    _, section = served(HARMONY)
+    assert (section.tags, section.known_by) == (("harmony",), "chat template")
+    _, section = served(HARMONY, "--reasoning-tags", "think", "--fresh-run")
+    assert (section.known_by, section.prefilled) == ("option", None)
+    _, section = served(PREFILLED, "--reasoning-tags", "think", "--fresh-run")
+    assert (section.known_by, section.prefilled) == ("option", True)
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        None,
+        3,
+        ["<think></think>"],
+        {"default": R1},
+        "",
+        "x" * 3_000_000 + R1,
+        "\ud800",
+        "<think" * 9,
+    ],
+    ids=["null", "number", "list", "object", "empty", "long", "half a character", "unended"],
+)
+def test_a_template_of_no_use_is_none(served, template):
+    done, section = served(template)
+    done.assert_outcomes(passed=6, failed=6)
+    assert section.known_by == "texts"
+
+
+def test_what_an_endpoint_told_is_kept_when_it_is_gone(served, pytester):
+    _, before = served(PREFILLED)
+    with Store(pytester.path / "reports" / "lrmtest.sqlite", create=False) as store:
+        url = store.runs()[0].manifest.model.to_json()["endpoint"]
+    done = pytester.runpytest_inprocess(
+        "-p", "no:cacheprovider", "--model", f"m={url}", "--reuse-unverified"
+    )
+    done.assert_outcomes(passed=6, failed=6)
+    with Store(pytester.path / "reports" / "lrmtest.sqlite", create=False) as store:
+        (run,) = store.runs()
+        assert run.manifest.reasoning.to_json() == before.to_json()

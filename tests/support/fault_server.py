@@ -97,6 +97,7 @@ class FaultServer:
     Attributes:
         entry: what the list of models says beside name and owner.
         version: its own, where its kind tells one.
+        chat_template: what llama-server and vLLM tell of it.
         probe_answer: answer to a question of the model probe, and how often it was asked before.
             These questions are in no count, and meet no fault but `mode`.
         likeliest: with each of that answer's tokens, its own log-probability and another's; None
@@ -152,6 +153,7 @@ class FaultServer:
         self.port = port
         self.entry: dict[str, Any] = {}
         self.version = "1.2.3"
+        self.chat_template: object = "{{ messages }}"
         self.probe_answer: Callable[[str, int], str] = lambda question, asked: default_answer(
             question, 0
         )
@@ -290,13 +292,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, {"status": "ok"})
         elif self.path == "/version" and server.owner == "vllm":
             self._json(200, {"version": server.version})
+        elif self.path == "/tokenizer_info" and server.owner == "vllm":
+            self._json(200, {"chat_template": server.chat_template})
         elif self.path == "/props" and server.owner == "llamacpp":
             self._json(
                 200,
                 {
                     "default_generation_settings": {"n_ctx": server.context_length},
                     "total_slots": server.slots,
-                    "chat_template": "{{ messages }}",
+                    "chat_template": server.chat_template,
                     "build_info": "b1234-abc",
                 },
             )

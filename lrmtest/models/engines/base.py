@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
@@ -131,6 +131,19 @@ class ServedModel(Protocol):
 
     def difference(self, told: Mapping[str, Any], reference: Mapping[str, Any]) -> str:
         """In what it differs from a model that `told` and `measure` described; empty: in nothing.
+
+        Raises:
+            ModelError: the endpoint cannot be asked.
+        """
+        ...
+
+
+@runtime_checkable
+class TellsTemplate(Protocol):
+    """A `ServedModel` whose endpoint may tell its chat template."""
+
+    def chat_template(self) -> str:
+        """The text of the template; empty where the endpoint does not tell it.
 
         Raises:
             ModelError: the endpoint cannot be asked.

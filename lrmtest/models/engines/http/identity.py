@@ -22,6 +22,7 @@ from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.spec import ModelSpec
 
 _MOST_NAMED = 3  # facts in one line
+_TEMPLATE_SECONDS = 20.0  # a server that does not answer is told of when it is asked for more
 
 T = TypeVar("T")
 
@@ -53,6 +54,22 @@ class EndpointModel:
         """
         self._seen = self._run(self._facts())
         return self._seen.told
+
+    def chat_template(self) -> str:
+        """The text of the template by which the server makes prompts; empty if it does not tell.
+
+        Raises:
+            ModelError, UsageError: as `told`; also when it does not answer within 20 s.
+        """
+
+        async def asked() -> str:
+            async with asyncio.timeout(_TEMPLATE_SECONDS):
+                return (await self._facts()).chat_template
+
+        try:
+            return self._run(asked())
+        except TimeoutError:
+            raise ModelError(f"{self._endpoint.url} does not answer") from None
 
     def measure(self) -> dict[str, Any]:
         """The probe's first measurement, JSON values.

@@ -24,6 +24,22 @@ from lrmtest.models.spec import ModelSpec
 # longer than that takes, or they would be given up just before the restart.
 _FEWEST_RETRIES = 4
 
+_WAITING_SHARE = 1 / 16  # of its sequences, beside them
+_FEWEST_WAITING = 2
+
+
+def in_flight(sequences: int) -> int:
+    """Requests to keep with a server that queues what is more than it runs at once.
+
+    A few wait there, so that a sequence that ends is followed at its next step, and not when its
+    end has been read here and another request has come: at 20,000 tokens/s and 500 tokens each 40
+    of 256 end a second, and 16 wait for 0.4 s.
+
+    Args:
+        sequences: that it runs at once.
+    """
+    return sequences + max(_FEWEST_WAITING, round(sequences * _WAITING_SHARE))
+
 
 @dataclass(slots=True)
 class _Service:

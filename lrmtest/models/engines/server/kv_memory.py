@@ -74,5 +74,7 @@ def config_kv_bytes(folder: Path, dtype: str) -> float:
     kv_heads = number("num_key_value_heads") or heads
     head_size = number("head_dim") or (number("hidden_size") // heads if heads else 0)
     numbers = 2 * number("num_hidden_layers") * kv_heads * head_size
+    if latent := number("kv_lora_rank"):  # multi-head latent attention: one vector for all heads
+        numbers = number("num_hidden_layers") * (latent + number("qk_rope_head_dim"))
     width = 1.0 if dtype.startswith(("fp8", "int8")) else _BYTES.get(dtype, _DEFAULT_BYTES)
     return numbers * width or _UNKNOWN_MODEL_BYTES

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import os
 import secrets
+import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +31,8 @@ class Launch:
         command: the command line, from the port on 127.0.0.1 and the name to serve under.
         environment: variables to set, on top of those that programs inherit; not in `repr`.
         key_variable: the variable that takes the API key; it is on no command line.
+        key_config: the option for a YAML file that has the key as ``api-key``, in place of the
+            variable; empty for the variable.
         concurrency: most requests in flight; None for as many as the server takes.
         context: tokens of prompt and completion together that each of them may take.
         settings: all that must be the same, beside version and files, for two servers to
@@ -47,6 +53,7 @@ class Launch:
     details: Mapping[str, Any]
     failures: tuple[KnownFailure, ...]
     out_of_memory: str
+    key_config: str = ""
 
     def failure(self, server: GuardedProcess) -> ModelError:
         """Why the server has ended, with the useful lines of its log."""
@@ -106,25 +113,54 @@ def start_server(
     for tried in range(1, _PORTS_TRIED + 1):
         # Somebody may take the port before the server does.
         address = Address(free_port(), f"lrmtest-{secrets.token_hex(8)}", secrets.token_urlsafe(24))
-        server = GuardedProcess(
-            launch.command(address.port, address.served_name),
-            {**launch.environment, launch.key_variable: address.key},
-            log_file=log_file,
-        )
-        try:
-            made(server)
-            if wait_until_ready(
-                server,
-                address.url,
-                key=address.key,
-                model=address.served_name,
-                seconds=seconds,
-                given_up=given_up,
-            ):
-                return server, address
-        except BaseException:
-            server.stop(hasty=True)
-            raise
+        with _key_given(launch, address.key) as (arguments, variables):
+            server = GuardedProcess(
+                [*launch.command(address.port, address.served_name), *arguments],
+                {**launch.environment, **variables},
+                log_file=log_file,
+            )
+            try:
+                made(server)
+                if wait_until_ready(
+                    server,
+                    address.url,
+                    key=address.key,
+                    model=address.served_name,
+                    seconds=seconds,
+                    given_up=given_up,
+                ):
+                    return server, address
+            except BaseException:
+                server.stop(hasty=True)
+                raise
         if not port_taken(server.log.lines()) or tried == _PORTS_TRIED:
             break
     raise launch.failure(server)
+
+
+@contextmanager
+def _key_given(launch: Launch, key: str) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """What a server's start takes to learn its key: arguments and variables.
+
+    A file is readable to this user only, and is there until the server is ready or has ended.
+
+    Raises:
+        ModelError: the file cannot be written.
+    """
+    if not launch.key_config:
+        yield [], {launch.key_variable: key}
+        return
+    try:
+        number, name = tempfile.mkstemp(prefix="lrmtest-", suffix=".yaml")
+        with os.fdopen(number, "w", encoding="ascii") as file:
+            json.dump({"api-key": key}, file)  # JSON is YAML
+    except OSError as error:
+        raise ModelError(
+            f"no file can be written to {tempfile.gettempdir()}: {error.strerror or error}",
+            hint="set TMPDIR to a folder that you may write to",
+        ) from error
+    try:
+        yield [launch.key_config, name], {}
+    finally:
+        with suppress(OSError):
+            Path(name).unlink()
