@@ -15,9 +15,9 @@ Columns: tokens/s by the server's count, from the moment when nine tenths of --i
 running to the last token; its ratio to the bare client's in the same round; CPU microseconds a
 token of the command's processes, from that moment to their end, so that storing, grading, tests and
 reports are in it; their CPU seconds before, in and after that time, whose last says on a busy
-machine what the verdict takes; highest memory of its processes together; seconds from the server's last token to the end of the command, which is
-when its verdict is there; seconds of the whole command. A stand-in tells the time of its last
-token, a real server is looked at twice a second.
+machine what the verdict takes; highest memory of its processes together; seconds from the server's
+last token to the end of the command, which is when its verdict is there; seconds of the whole
+command. A stand-in tells the time of its last token, a real server is looked at twice a second.
 
 --recorded asks no server: so many completions of --chars characters go through the store, the
 grading and the tests.
@@ -257,7 +257,8 @@ def ask_recording(options: argparse.Namespace) -> list[dict[str, Any]]:
     median = Figures.median(several)
     tokens = options.recorded * options.chars / CHARS_PER_TOKEN
     print(
-        f"{options.recorded:,} completions of {options.chars:,} characters: {median.cpu:.1f} CPU s, "
+        f"{options.recorded:,} completions of {options.chars:,} characters: "
+        f"{median.cpu:.1f} CPU s, "
         f"{1e3 * median.cpu / options.recorded:.2f} ms each, {1e6 * median.cpu / tokens:.2f} us a "
         f"token of {CHARS_PER_TOKEN} characters; {median.seconds:.1f} s, peak "
         f"{median.memory:.0f} MiB"
