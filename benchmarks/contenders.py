@@ -135,10 +135,12 @@ def write_files(folder: Path, asking: Asking) -> None:
     with (folder / "questions.jsonl").open("w") as file:
         for number in range(1, asking.questions + 1):
             # Short prompts with long answers: the time is in the tokens.
+            asked = number % 1000  # what the kind "integer" takes
             prompt = (
-                f"Tell a long story of travellers, and of what each carries. Their number: {number}"
+                f"Tell a long story of {number} travellers, and of what each carries. "
+                f"The last three digits of their number are: {asked}"
             )
-            answer = str(number + number % 2)
+            answer = str(asked - asked % 2)
             row = {"id": f"q{number}", "prompt": prompt, "answer": answer, "kind": "integer"}
             file.write(json.dumps(row) + "\n")
     (folder / "test_lrmtest.py").write_text(LRMTEST_SUITE)
@@ -168,7 +170,7 @@ def contenders(folder: Path, asking: Asking, peers: Sequence[Path]) -> dict[str,
         *("questions.jsonl", f"--tokens={asking.budget}", f"--in-flight={asking.in_flight}"),
         f"--temperature={asking.temperature}",
     )
-    pytest = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=no")
+    pytest = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     lrmtest = (
         *(*pytest, "test_lrmtest.py", f"--model={asking.model}={asking.url}"),
         *(f"--temperature={asking.temperature}", f"--max-tokens={asking.budget}"),
@@ -183,9 +185,11 @@ def contenders(folder: Path, asking: Asking, peers: Sequence[Path]) -> dict[str,
     found = {
         BARE: Contender(bare),
         "bare-streamed": Contender((*bare, "--stream")),
-        "lrmtest-no-loop-stop": Contender((*lrmtest, "--no-loop-stop"), (0, 1)),
+        "lrmtest-no-loop-stop": Contender((*lrmtest, "--no-loop-stop", "--tb=no"), (0, 1)),
         LRMTEST: Contender(lrmtest, (0, 1)),
-        "serial": Contender((*pytest, "-p", "no:lrmtest", "test_one.py"), (0, 1), serial),
+        "serial": Contender(
+            (*pytest, "-p", "no:lrmtest", "--tb=no", "test_one.py"), (0, 1), serial
+        ),
     }
     if program := _program(peers, "lm_eval"):
         found["lm-eval"] = Contender(

@@ -275,7 +275,7 @@ def write_recording(path: Path, count: int, chars: int) -> None:
     with path.open("w") as file:
         for number in range(1, count + 1):
             body = bodies[number % TEXTS]
-            output = f"{number}{body}\n\nAnswer: {number}"
+            output = f"{body}\n\nAnswer: {number % 1000}"
             row = {"question": f"q{number}", "output": output, "finish_reason": "stop"}
             file.write(json.dumps(row) + "\n")
 
