@@ -12,7 +12,7 @@ nothing of the others:
   (--stream-interval 1): 512 prompts of 512 tokens, 256 in flight.
 - questions: tiny-lrm's generated questions on transformers, vLLM and, where it is installed,
   llama-server: the same verdicts?
-- batching: transformers_batching.py, tiny-lrm on the GPU.
+- batching: transformers_batching.py, the transformers engine's ways at 3M, 135M and 8B.
 - joined: as rate, with the server as lrmtest starts it.
 - prune: prune_gpu.py, SparseGPT at 8B's width.
 
@@ -61,7 +61,15 @@ _LOG_LINES = 40
 
 
 class PartError(Exception):
-    """A part that cannot give its figures, and why."""
+    """A part that cannot give its figures, and why.
+
+    Attributes:
+        printed: what its command had printed until then.
+    """
+
+    def __init__(self, why: str, printed: str = "") -> None:
+        super().__init__(why)
+        self.printed = printed
 
 
 @dataclass
@@ -113,9 +121,9 @@ def run(session: Session, most: float, *command: str) -> str:
         said = output.read().decode(errors="replace")
     print(said, flush=True)
     if status is None:
-        raise PartError(f"not done after {limit:.0f} s")
+        raise PartError(f"not done after {limit:.0f} s", said)
     if status:
-        raise PartError(f"ended with {status}: {said[-2000:]}")
+        raise PartError(f"ended with {status}", said)
     return said
 
 
@@ -221,12 +229,12 @@ def start(session: Session) -> Mapping[str, Any]:
 
 
 def rate(session: Session) -> Mapping[str, Any]:
-    """rate.py's figures, with one token an event."""
+    """The figures of rate.py, with one token an event."""
     return _rate(session, "--stream-interval=1")
 
 
 def joined(session: Session) -> Mapping[str, Any]:
-    """rate.py's figures, with the server as it is."""
+    """The figures of rate.py, with the server as lrmtest starts it."""
     return _rate(session)
 
 
@@ -270,10 +278,9 @@ def questions(session: Session) -> Mapping[str, Any]:
 
 
 def batching(session: Session) -> Mapping[str, Any]:
-    """Ways to batch with transformers, tiny-lrm."""
-    model = resolve("tiny-lrm", load_cards())
-    path = model.location or str(HERE.parent / "lrmtest" / "models" / "tiny_lrm")
-    return _script(session, "transformers_batching.py", path)
+    """Ways to batch with transformers."""
+    quick = ("--quick",) if session.options.device == "cpu" else ()
+    return _script(session, "transformers_batching.py", *quick)
 
 
 def prune(session: Session) -> Mapping[str, Any]:
@@ -367,7 +374,9 @@ def main() -> None:
                 if time.monotonic() > session.until:
                     raise PartError("no time was left")
                 result = dict(PARTS[part](session))
-            except (PartError, LrmtestError) as error:
+            except PartError as error:
+                result = {"error": str(error), "printed": error.printed.splitlines()}
+            except LrmtestError as error:
                 result = {"error": str(error)}
             except Exception:
                 result = {"error": traceback.format_exc()}

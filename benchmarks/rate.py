@@ -47,7 +47,7 @@ from gpu_stand_in import TEXTS, Text
 from measured_server import Server, at, serving, stand_in
 from rich.console import Console
 from rich.table import Table
-from watched_command import Figures, Nobody, watch
+from watched_command import CommandError, Figures, Nobody, watch
 
 CHARS_PER_TOKEN = 4
 """Of English text with the vocabularies in use, roughly; for recorded completions only."""
@@ -113,7 +113,7 @@ def measure(
                         in_flight=load.in_flight,
                         limit=options.limit,
                     )
-                except SystemExit as error:
+                except CommandError as error:
                     print(error, file=sys.stderr, flush=True)
                     failed.add(each)
                     seen.pop(each, None)
@@ -313,7 +313,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     for folder in options.peers:
         make_peers(Path(folder))
-    found = ask_recording(options) if options.recorded else ask_servers(options)
+    try:
+        found = ask_recording(options) if options.recorded else ask_servers(options)
+    except CommandError as error:
+        sys.exit(str(error))
     if options.json:
         Path(options.json).write_text(json.dumps(found, indent=1) + os.linesep)
 

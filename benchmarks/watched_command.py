@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -91,6 +90,10 @@ def _median(values: Sequence[float | None]) -> Any:
     return statistics.median(known) if known else None
 
 
+class CommandError(Exception):
+    """A command that failed or took too long, with its last words."""
+
+
 class Watched(Protocol):
     """What is looked at beside the command: a `measured_server.Server`, or `Nobody`."""
 
@@ -130,7 +133,7 @@ def watch(
         limit: seconds after which it is killed; None waits.
 
     Raises:
-        SystemExit: it failed, or had not ended in time; its last words are in the message.
+        CommandError: it failed, or had not ended in time.
     """
     before = server.counters()
     output = tempfile.TemporaryFile()  # noqa: SIM115
@@ -165,7 +168,7 @@ def watch(
     if status not in contender.good_ends:
         said = output.read().decode(errors="replace")[-3000:]
         how = f"ended with {status}" if status is not None else f"had not ended after {limit:.0f} s"
-        sys.exit(f"{' '.join(contender.command)} {how}:\n{said}")
+        raise CommandError(f"{' '.join(contender.command)} {how}:\n{said}")
     return _figures(before, after, looks, in_flight, spent, ended, ended_at)
 
 
