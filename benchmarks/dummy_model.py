@@ -37,7 +37,7 @@ class Shape:
 
 SHAPES = {
     "8b": Shape(128_256, 4096, 14_336, 32, 32, 8),  # Llama-3.1-8B's
-    "tiny": Shape(2048, 64, 128, 2, 4, 2),  # to try the way on a CPU
+    "tiny": Shape(2048, 256, 512, 2, 8, 4),  # to try the way on a CPU
 }
 
 

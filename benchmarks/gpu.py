@@ -190,7 +190,13 @@ def vllm_server(
         )
     try:
         _wait_until_ready(session, process, f"http://127.0.0.1:{port}", log)
-        yield f"http://127.0.0.1:{port}/v1", time.monotonic() - begun, command
+        try:
+            yield f"http://127.0.0.1:{port}/v1", time.monotonic() - begun, command
+        except PartError as error:
+            if process.poll() is None:
+                raise
+            words = f"{error}; the server had ended with {process.returncode}:\n{_end_of(log)}"
+            raise PartError(words, error.printed) from None
     finally:
         _end_group(process)
 

@@ -40,6 +40,10 @@ def add_server_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, help="of the server; its own choice when left out")
 
 
+class GoneError(Exception):
+    """The server does not answer."""
+
+
 @dataclass
 class Server:
     """The server that all of them ask.
@@ -64,7 +68,7 @@ class Server:
     _client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=600))
 
     def metrics(self) -> tuple[int, float]:
-        """Tokens generated since it started, and requests running now."""
+        """Tokens generated since it started, and requests running now; GoneError if it is gone."""
         text = self._text()
         return int(self._sum(text, self.tokens_metric)), self._sum(text, self.running_metric)
 
@@ -78,7 +82,12 @@ class Server:
         return found
 
     def _text(self) -> str:
-        return self._client.get(f"{self.url.removesuffix('/v1')}/metrics").text
+        try:
+            return self._client.get(f"{self.url.removesuffix('/v1')}/metrics").text
+        except httpx.HTTPError as error:
+            raise GoneError(
+                f"the server at {self.url} does not tell its metrics: {error}"
+            ) from None
 
     @staticmethod
     def _sum(text: str, metric: str) -> float:
@@ -91,6 +100,7 @@ def at(url: str, name: str) -> Server:
     """The server that is running at `url`.
 
     Raises:
+        GoneError: nothing answers there.
         SystemExit: it counts no tokens at /metrics that are known here.
     """
     server = _vllm_at(url, name)

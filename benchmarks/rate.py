@@ -44,7 +44,7 @@ from typing import Any
 
 from contenders import BARE, LABELS, LRMTEST, Asking, contenders, make_peers, write_files
 from gpu_stand_in import TEXTS, Text
-from measured_server import Server, at, serving, stand_in
+from measured_server import GoneError, Server, at, serving, stand_in
 from rich.console import Console
 from rich.table import Table
 from watched_command import CommandError, Figures, Nobody, watch
@@ -315,7 +315,7 @@ def main() -> None:
         make_peers(Path(folder))
     try:
         found = ask_recording(options) if options.recorded else ask_servers(options)
-    except CommandError as error:
+    except (CommandError, GoneError) as error:
         sys.exit(str(error))
     if options.json:
         Path(options.json).write_text(json.dumps(found, indent=1) + os.linesep)

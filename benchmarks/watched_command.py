@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import psutil
 from contenders import Contender, environment_of
+from measured_server import GoneError
 
 _FULL = 0.9
 """The batch counts as full from when so large a share of the requests in flight is running."""
@@ -134,6 +135,7 @@ def watch(
 
     Raises:
         CommandError: it failed, or had not ended in time.
+        GoneError: the server does not answer any more.
     """
     before = server.counters()
     output = tempfile.TemporaryFile()  # noqa: SIM115
@@ -212,7 +214,10 @@ def _look(
     while True:
         cpu, memory = _of_tree(pid)
         at = time.perf_counter() - begun
-        tokens, running = server.metrics()
+        try:
+            tokens, running = server.metrics()
+        except GoneError:
+            return  # which is told when the command has ended
         looks.append(Sample(at, tokens, running, cpu, memory))
         if done.wait(server.look_seconds):
             return
