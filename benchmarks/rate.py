@@ -14,10 +14,12 @@ all of them in another order. The server is gpu_stand_in.py at each of the rates
 Columns: tokens/s by the server's count, from the moment when nine tenths of --in-flight are
 running to the last token; its ratio to the bare client's in the same round; CPU microseconds a
 token of the command's processes, from that moment to their end, so that storing, grading, tests and
-reports are in it; their CPU seconds before, in and after that time, whose last says on a busy
-machine what the verdict takes; highest memory of its processes together; seconds from the server's
-last token to the end of the command, which is when its verdict is there; seconds of the whole
-command. A stand-in tells the time of its last token, a real server is looked at twice a second.
+reports are in it; CPU microseconds that a further token costs, by a second run with answers a
+quarter as long to as many questions; CPU seconds before, in and after the time of the tokens, whose
+last says on a busy machine what the verdict takes; highest memory of its processes together;
+seconds from the server's last token to the end of the command, which is when its verdict is there;
+seconds of the whole command. A stand-in tells the time of its last token, a real server is looked
+at twice a second.
 
 --recorded asks no server: so many completions of --chars characters go through the store, the
 grading and the tests.
@@ -92,39 +94,37 @@ def measure(
 
     A contender that fails in the first round is told of and left out of the others.
     """
-    asking = Asking(
+    whole = Asking(
         server.url, server.name, load.questions, budget, load.in_flight, options.temperature
     )
+    quarter = replace(whole, budget=max(load.tokens // 4, 8))
+    peers = [Path(each) for each in options.peers]
     seen: dict[str, list[Figures]] = {}
     failed: set[str] = set()
+
+    def ask(name: str, asking: Asking) -> Figures:
+        with tempfile.TemporaryDirectory() as folder:
+            write_files(Path(folder), asking)
+            contender = contenders(Path(folder), asking, peers)[name]
+            limits = {"in_flight": load.in_flight, "limit": options.limit}
+            return watch(contender, Path(folder), server, **limits)
+
     for number in range(options.rounds):
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            write_files(folder, asking)
-            found = contenders(folder, asking, [Path(each) for each in options.peers])
-            order = [each for each in found if each in options.only and each not in failed]
-            random.Random(options.shuffle_seed + number).shuffle(order)
-            for each in order:
-                try:
-                    figures = watch(
-                        found[each],
-                        folder,
-                        server,
-                        in_flight=load.in_flight,
-                        limit=options.limit,
-                    )
-                except CommandError as error:
-                    print(error, file=sys.stderr, flush=True)
-                    failed.add(each)
-                    seen.pop(each, None)
-                    continue
-                seen.setdefault(each, []).append(figures)
-                print(
-                    f"round {number + 1}, {LABELS[each]}: {figures.tokens} tokens, "
-                    f"{figures.rate:.0f} tokens/s, {figures.cpu_per_token:.1f} us a token, "
-                    f"verdict {figures.verdict:.1f} s, command {figures.seconds:.1f} s",
-                    flush=True,
-                )
+        found = contenders(Path(), whole, peers)
+        order = [each for each in found if each in options.only and each not in failed]
+        random.Random(options.shuffle_seed + number).shuffle(order)
+        for each in order:
+            try:
+                figures = ask(each, whole)
+                if not options.no_quarter:
+                    figures = figures.against(ask(each, quarter))
+            except CommandError as error:
+                print(error, file=sys.stderr, flush=True)
+                failed.add(each)
+                seen.pop(each, None)
+                continue
+            seen.setdefault(each, []).append(figures)
+            print(f"round {number + 1}, {LABELS[each]}: {figures}", flush=True)
     return {each: seen[each] for each in LABELS if each in seen}
 
 
@@ -145,8 +145,8 @@ def table_of(title: str, found: Sequence[dict[str, Any]]) -> Table:
     """The rows, as they are printed."""
     table = Table(title=title)
     for column in (
-        *("", "tokens/s", "of bare", "CPU us/token", "CPU s: before + in + after", "peak MiB"),
-        *("to the verdict, s", "command, s"),
+        *("", "tokens/s", "of bare", "us/token", "us/further", "CPU s", "peak MiB"),
+        *("verdict, s", "command, s"),
     ):
         table.add_column(column, justify="right" if column else "left")
     for row in found:
@@ -155,6 +155,7 @@ def table_of(title: str, found: Sequence[dict[str, Any]]) -> Table:
             f"{row['rate']:,.0f}",
             f"{row['ratio']:.3f}" if "ratio" in row else "",
             f"{row['cpu_per_token']:.1f}",
+            f"{row['cpu_per_further']:.1f}" if row["cpu_per_further"] is not None else "",
             f"{row['cpu_start']:.1f} + {row['cpu_tokens']:.1f} + {row['cpu_verdict']:.1f}",
             f"{row['memory']:.0f}",
             f"{row['verdict']:.1f}",
@@ -204,7 +205,8 @@ def ask_servers(options: argparse.Namespace) -> list[dict[str, Any]]:
             # A stand-in's answers end by themselves, so that their tests can pass.
             budget = 2 * load.tokens if server.stand_in else load.tokens
             if not server.stand_in:
-                warm = argparse.Namespace(**{**vars(options), "only": (BARE,), "rounds": 1})
+                once = {"only": (BARE,), "rounds": 1, "no_quarter": True}
+                warm = argparse.Namespace(**{**vars(options), **once})
                 print("once to warm it up:", flush=True)
                 measure(server, load, budget, warm)
             seen = measure(server, load, budget, options)
@@ -303,6 +305,7 @@ def main() -> None:
     parser.add_argument("--limit", type=float, help="seconds after which a command has failed")
     usual = tuple(name for name in LABELS if name != "serial")
     parser.add_argument("--only", nargs="+", choices=LABELS, default=usual, metavar="CONTENDER")
+    parser.add_argument("--no-quarter", action="store_true", help="leave the second runs out")
     parser.add_argument("--peers", nargs="+", default=(), metavar="FOLDER")
     parser.add_argument("--shuffle-seed", type=int, default=0)
     parser.add_argument("--recorded", type=int, metavar="N", help="completions, without a server")

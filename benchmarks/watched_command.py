@@ -8,7 +8,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -54,6 +54,8 @@ class Figures:
         memory: MiB, the highest sum over its processes.
         verdict: seconds from the server's last token to the command's end.
         seconds: of the whole command.
+        cpu_per_further: CPU microseconds that a token more costs: the difference to a run with
+            shorter answers, see `against`.
         server_cpu: the server's own cores in use meanwhile, where it tells.
         late: milliseconds by which a stand-in's steps were late in the mean, for want of a CPU.
     """
@@ -67,8 +69,26 @@ class Figures:
     memory: float
     verdict: float
     seconds: float
+    cpu_per_further: float | None = None
     server_cpu: float | None = None
     late: float | None = None
+
+    def against(self, shorter: Figures) -> Figures:
+        """These, with what a token costs beside what a question costs.
+
+        Args:
+            shorter: of the same command, with as many questions and fewer tokens.
+        """
+        more = self.tokens - shorter.tokens
+        cost = 1e6 * (self.cpu - shorter.cpu) / more if more > 0 else None
+        return replace(self, cpu_per_further=cost)
+
+    def __str__(self) -> str:
+        further = "" if self.cpu_per_further is None else f" ({self.cpu_per_further:.1f} a further)"
+        return (
+            f"{self.tokens} tokens, {self.rate:.0f} tokens/s, {self.cpu_per_token:.1f} us a token"
+            f"{further}, verdict {self.verdict:.1f} s, command {self.seconds:.1f} s"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """All of them."""
