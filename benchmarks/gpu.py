@@ -412,7 +412,18 @@ def summary(found: Mapping[str, Any]) -> None:
                     f"{row.get('ratio', 1):.3f} of bare, {row['cpu_per_token']:.1f} us a token"
                 )
         elif part == "questions":
-            print(f"questions: {json.dumps(result)} {seconds}")
+            for engine, row in result["engines"].items():
+                timing = row["timing"]
+                print(
+                    f"questions: {engine}: {row['passed']} of {row['questions']} passed, "
+                    f"{timing['tokens_per_second']:.0f} tokens/s, start-up "
+                    f"{timing['startup_seconds']:.1f} s"
+                )
+            for pair in result["agreement"]:
+                print(
+                    f"questions: {' and '.join(pair['engines'])}: {pair['verdicts']} of "
+                    f"{pair['questions']} verdicts the same, {pair['texts']} texts"
+                )
         else:
             print(f"{part}: done {seconds}")
 

@@ -1,4 +1,4 @@
-"""The dummy model that a GPU is measured with: sizes and tokens as a real one's, without weights."""
+"""The dummy model that a GPU is measured with: sizes and tokens as real, and no weights."""
 
 import json
 import sys
