@@ -55,6 +55,9 @@ CHARS_PER_TOKEN = 4
 """Of English text with the vocabularies in use, roughly; for recorded completions only."""
 
 _BATCHES = 3
+_FEWEST = 16
+"""Requests in flight. lrmtest's self-test asks 11 at once, which must not count as a full batch."""
+
 _CONSOLE = Console(width=130)
 
 
@@ -74,17 +77,19 @@ class Load:
 
 
 def load_at(rate: float, options: argparse.Namespace) -> Load:
-    """Three full batches or more, for about --seconds; at low rates the batches are smaller.
+    """Three full batches or more, for about --seconds; at low rates batches and answers shrink.
 
     A server makes the tokens of its running requests whether they are read or not. So a client
     that lags keeps it waiting when the next requests are due, and not before.
     """
     answers = rate * options.seconds / options.tokens
-    in_flight = max(min(options.in_flight, round(answers / _BATCHES)), 4)
+    in_flight = min(options.in_flight, max(round(answers / _BATCHES), _FEWEST))
     if options.questions:
         return Load(options.questions, options.tokens, min(in_flight, options.questions))
-    batches = max(round(answers / in_flight), _BATCHES)
-    return Load(batches * in_flight, options.tokens, in_flight)
+    questions = max(round(answers / in_flight), _BATCHES) * in_flight
+    return Load(
+        questions, min(options.tokens, round(rate * options.seconds / questions)), in_flight
+    )
 
 
 def measure(

@@ -206,6 +206,8 @@ def _figures(
     busy = [each for each in looks if each.running]
     full = [each for each in busy if each.running >= _FULL * in_flight] or busy
     first, last = (full[0], busy[-1]) if busy else (looks[0], looks[-1])
+    if first is last and busy:  # too short for the looks
+        first = busy[0]
     seconds, made = last.at - first.at, last.tokens - first.tokens
     verdict = ended - last.at
     if "last_token_at" in after:
