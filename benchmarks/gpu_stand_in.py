@@ -32,7 +32,9 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-VERSION = "0.23.0"
+VERSION = "0.32.0"
+"""The vLLM whose answers these are, field for field."""
+
 CONTEXT = 32_768
 TEXTS = 64
 """So many different texts; their events take about 330 bytes a token."""
@@ -123,11 +125,14 @@ class Form:
                 json.dumps(finish),
             )
         choice += ',"stop_reason":null' if finish else ""
+        choice += "" if role else ',"token_ids":null'
         kind = "chat.completion.chunk" if self.chat else "text_completion"
-        usage = ',"usage":' + json.dumps(self.usage(tokens), separators=(",", ":"))
+        counts = {**self.usage(tokens), "completion_tokens_details": None}
+        usage = ',"usage":' + json.dumps(counts, separators=(",", ":")) if self.counted else ""
+        usage += ',"prompt_token_ids":null,"prompt_text":null' if role else ""
         return _chunk(
             f'data: {{"id":"{name}","object":"{kind}","created":{_CREATED},"model":"{Server.name}",'
-            f'"choices":[{{"index":0,{choice}}}]{usage if self.counted else ""}}}\n\n'
+            f'"choices":[{{"index":0,{choice}}}]{usage}}}\n\n'
         )
 
     def usage(self, tokens: int) -> dict[str, int]:
@@ -157,7 +162,7 @@ class Wire:
         self._ends = [0, 0]  # by number of tokens, where the events of so many end
         self._pending = 0  # tokens since the last event
         kind = "chatcmpl" if form.chat else "cmpl"
-        self._name = f"{kind}-{random.Random(text.number).randbytes(16).hex()}"
+        self._name = f"{kind}-{random.Random(text.number).randbytes(8).hex()}"
 
     @property
     def name(self) -> str:
@@ -301,7 +306,8 @@ class Answer:
             logprobs = {"content": [self._place(token) for token in tokens]}
         choice: dict[str, Any] = {"index": 0, "logprobs": logprobs, "finish_reason": self.finish}
         if self.form.chat:
-            choice["message"] = {"role": "assistant", "content": content, "refusal": None}
+            unused = ("refusal", "annotations", "audio", "function_call", "reasoning")
+            choice["message"] = {"role": "assistant", "content": content, **dict.fromkeys(unused)}
         else:
             choice["text"] = content
         return {
