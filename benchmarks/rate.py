@@ -139,7 +139,7 @@ def rows(seen: dict[str, list[Figures]]) -> list[dict[str, Any]]:
     for name, several in seen.items():
         row: dict[str, Any] = {"contender": name, **Figures.median(several).to_json()}
         bare = seen.get(BARE, [])
-        if len(bare) == len(several):
+        if len(bare) == len(several) and all(each.rate for each in bare):
             ratios = (one.rate / other.rate for one, other in zip(several, bare, strict=True))
             row["ratio"] = statistics.median(ratios)
         found.append(row)

@@ -45,7 +45,8 @@ class Figures:
 
     Attributes:
         tokens: made for it, by the server's count.
-        rate: tokens a second, from the first look at a full batch to the last at a busy server.
+        rate: tokens a second, from the first look at a full batch to the last at a busy server; 0
+            where it was seen busy once at most.
         cpu_per_token: its CPU microseconds from the full batch to its own end, for each token of
             that time: a client that lags has work left when the last token is made.
         cpu_start: CPU seconds before that time: imports, and what comes before the questions.
