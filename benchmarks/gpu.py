@@ -14,7 +14,7 @@ nothing of the others:
   llama-server: the same verdicts?
 - batching: transformers_batching.py, the transformers engine's ways at 3M, 135M and 8B.
 - joined: as rate, with the server as lrmtest starts it.
-- prune: prune_gpu.py, SparseGPT at 8B's width.
+- prune: prune_gpu.py, SparseGPT of a whole 8B; with --only prune --minutes 40, for instance.
 
 Everything is printed and written as JSON after each part. Small numbers try the whole way on a CPU:
 --dummy-tiny --questions 8 --tokens 16 --in-flight 4.
@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import re
 import signal
@@ -285,23 +286,24 @@ def questions(session: Session) -> Mapping[str, Any]:
 
 def batching(session: Session) -> Mapping[str, Any]:
     """Ways to batch with transformers."""
-    quick = ("--quick",) if session.options.device == "cpu" else ()
-    return _script(session, "transformers_batching.py", *quick)
+    small = ("--quick",) if session.options.device == "cpu" else ()
+    options = ("--device", session.options.device, *small)
+    return _script(session, session.options.part_limit, "transformers_batching.py", *options)
 
 
 def prune(session: Session) -> Mapping[str, Any]:
-    """SparseGPT at 8B's width."""
-    return _script(session, "prune_gpu.py")
+    """SparseGPT of a whole 8B, which may take all the time that is left."""
+    on_cpu = ("--shape", "tiny", "--samples", "8", "--tokens", "64")
+    small = on_cpu if session.options.device == "cpu" else ()
+    return _script(session, math.inf, "prune_gpu.py", *small)
 
 
-def _script(session: Session, name: str, *arguments: str) -> Mapping[str, Any]:
-    """A script's output, on the GPU where it has a choice."""
+def _script(session: Session, most: float, name: str, *arguments: str) -> Mapping[str, Any]:
+    """What another benchmark prints."""
     path = HERE / name
     if not path.exists():
         raise PartError(f"there is no benchmarks/{name}")
-    if "--device" in path.read_text():
-        arguments += ("--device", session.options.device)
-    said = run(session, session.options.part_limit, sys.executable, str(path), *arguments)
+    said = run(session, most, sys.executable, str(path), *arguments)
     return {"printed": said.splitlines()}
 
 
