@@ -54,11 +54,13 @@ class Answers:
     Attributes:
         summary: its part of the summary's file.
         extracted: by question, the answer that grading found.
+        correct: by question, its verdict.
         texts: by question, the whole text.
     """
 
     summary: dict[str, Any]
     extracted: dict[str, str]
+    correct: dict[str, bool]
     texts: dict[str, str]
 
     @property
@@ -84,6 +86,7 @@ def ask(options: argparse.Namespace, folder: Path, name: str, *arguments: str) -
     return Answers(
         summary,
         {each.place.question_id: each.verdict.extracted if each.verdict else "" for each in stored},
+        {each.place.question_id: bool(each.verdict and each.verdict.correct) for each in stored},
         {each.place.question_id: each.completion.text for each in stored},
     )
 
@@ -126,7 +129,11 @@ def compare_engines(options: argparse.Namespace, files: Files, folder: Path) -> 
                     *("--concurrency", str(options.concurrency)),
                 )
         else:
-            runs[engine] = ask(options, folder, engine, *arguments_of(engine, options, files))
+            try:
+                runs[engine] = ask(options, folder, engine, *arguments_of(engine, options, files))
+            except SystemExit as error:  # the others' figures stand
+                print(error, file=sys.stderr)
+                continue
         print(f"{engine} done", file=sys.stderr)
     return runs
 
@@ -148,15 +155,45 @@ def engines_table(runs: dict[str, Answers]) -> Table:
     return table
 
 
-def agreement_table(runs: dict[str, Answers]) -> Table:
-    """For each two engines, how often answers and texts are the same."""
-    table = Table("engines", "same answer", "same text", title="agreement by question")
+def agreement(runs: dict[str, Answers]) -> list[dict[str, Any]]:
+    """For each two engines, how many questions have the same verdict, answer and text."""
+    found = []
     for (one, first), (other, second) in combinations(runs.items(), 2):
         both = sorted(first.texts.keys() & second.texts.keys())
-        answers = sum(first.extracted[each] == second.extracted[each] for each in both)
-        texts = sum(first.texts[each] == second.texts[each] for each in both)
-        table.add_row(f"{one}, {other}", f"{answers}/{len(both)}", f"{texts}/{len(both)}")
+        pairs = {
+            "verdicts": (first.correct, second.correct),
+            "answers": (first.extracted, second.extracted),
+            "texts": (first.texts, second.texts),
+        }
+        same = {
+            name: sum(before[each] == after[each] for each in both)
+            for name, (before, after) in pairs.items()
+        }
+        found.append({"engines": [one, other], "questions": len(both), **same})
+    return found
+
+
+def agreement_table(rows: list[dict[str, Any]]) -> Table:
+    """The same as a table."""
+    titles = ("engines", "same verdict", "same answer", "same text")
+    table = Table(*titles, title="agreement by question")
+    for row in rows:
+        counts = (f"{row[name]}/{row['questions']}" for name in ("verdicts", "answers", "texts"))
+        table.add_row(", ".join(row["engines"]), *counts)
     return table
+
+
+def to_json(runs: dict[str, Answers]) -> dict[str, Any]:
+    """All figures of both tables."""
+    engines = {
+        engine: {
+            "questions": len(run.correct),
+            "passed": sum(run.correct.values()),
+            "timing": run.summary["timing"],
+        }
+        for engine, run in runs.items()
+    }
+    return {"engines": engines, "agreement": agreement(runs)}
 
 
 def compare_workers(options: argparse.Namespace, gguf: Path, folder: Path) -> bool:
@@ -182,6 +219,7 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=128)
     parser.add_argument("--concurrency", type=int, default=16)
     parser.add_argument("--engines", nargs="*", choices=ENGINES, default=list(ENGINES))
+    parser.add_argument("--json", metavar="FILE", help="write the figures of both tables there")
     parser.add_argument("--no-workers", action="store_true", help="leave -n 0, 2 and 4 out")
     options = parser.parse_args()
     if "vllm" in options.engines:
@@ -197,7 +235,9 @@ def main() -> None:
         if options.engines:
             runs = compare_engines(options, files, folder)
             console.print(engines_table(runs))
-            console.print(agreement_table(runs))
+            console.print(agreement_table(agreement(runs)))
+            if options.json:
+                Path(options.json).write_text(json.dumps(to_json(runs), indent=1))
         if not options.no_workers:
             same = compare_workers(options, files.gguf, folder)
             console.print(
