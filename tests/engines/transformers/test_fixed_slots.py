@@ -237,7 +237,7 @@ def test_a_recording_that_fails_or_is_wrong_is_told_once_and_changes_no_text(lla
     assert "slower, with the same texts" in line
     assert "\n" not in line
     assert ("not permitted when stream is capturing" in line) == (kind == "none")
-    assert steps.recordings == 0
+    assert steps.made == 0
     assert forgotten
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -132,24 +133,16 @@ class RecordedSteps:
         self._tell = tell
         self._forget = forget
         self._recordings: dict[Shape, Once] = {}
-
-    @property
-    def recordings(self) -> int:
-        """How many there are now."""
-        return len(self._recordings)
+        self.made = 0
+        """Recordings made so far."""
+        self.seconds = 0.0
+        """What making and comparing them took."""
 
     def run(self, once: Once, shape: Shape, buffers: StepBuffers, count: int) -> None:
         """See `Steps`."""
         recording = self._recordings.get(shape)
         if recording is None and self._record is not None:
-            back = buffers.keep()
-            try:
-                recording = _checked(self._record(once), once, shape, buffers)
-                self._recordings[shape] = recording
-            except Exception as error:
-                recording = None
-                self._give_up(error)
-            back()
+            recording = self._recorded(self._record, once, shape, buffers)
         for _ in range(count):
             (recording or once)()
 
@@ -157,6 +150,22 @@ class RecordedSteps:
         """Drop all recordings."""
         self._recordings.clear()
         self._forget()
+
+    def _recorded(
+        self, record: Record, once: Once, shape: Shape, buffers: StepBuffers
+    ) -> Once | None:
+        begun, back = perf_counter(), buffers.keep()
+        try:
+            recording = _checked(record(once), once, shape, buffers)
+        except Exception as error:
+            self._give_up(error)
+            return None
+        finally:
+            back()
+            self.seconds += perf_counter() - begun
+        self.made += 1
+        self._recordings[shape] = recording
+        return recording
 
     def _give_up(self, error: Exception) -> None:
         self._record = None
