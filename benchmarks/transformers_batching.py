@@ -85,6 +85,7 @@ class Load:
     top_p: float
 
     def first(self, chats, tokens):
+        """Some of it."""
         budgets = [min(tokens, budget) for budget in self.budgets[:chats]]
         return Load(self.prompts[:chats], budgets, self.temperature, self.top_p)
 
