@@ -5,8 +5,8 @@
     python benchmarks/prune_gpu.py --shape tiny --samples 8 --tokens 64 --rounds 3     # on a CPU
 
 A shape gets random weights in bfloat16, calibration is on random tokens, the same for both; what
-is measured does not depend on either. Each way runs in a process of its own: it loads the
-checkpoint, prunes layer by layer and saves the result. "GPU" is the most that torch allocated and
+is measured does not depend on either. Each way runs in a process of its own: once
+its modules are imported, it loads the checkpoint, prunes layer by layer and saves the result. "GPU" is the most that torch allocated and
 reserved there, "RSS" the process's peak in main memory. llmcompressor is found as `lrmtest
 compress` finds it: LRMTEST_LLMCOMPRESSOR names its environment. 8B needs 48 GB of disk in --scratch
 and 40 GB of main memory.
@@ -69,11 +69,12 @@ def write_shape(name, folder):
     model.to("cpu").save_pretrained(folder)
 
 
-def lrmtest(job):
+def lrmtest(job, begin):
     from lrmtest.compress.protect import parse_protect
     from lrmtest.compress.pruning.prune import Job, prune
     from lrmtest.compress.pruning.sparsity import Sparsity
 
+    begin()
     ends = []
     report = prune(
         Path(job["source"]),
@@ -89,7 +90,7 @@ def lrmtest(job):
     }
 
 
-def llmcompressor(job):
+def llmcompressor(job, begin):
     import torch
     from llmcompressor import oneshot
     from llmcompressor.modifiers.pruning import SparseGPTModifier
@@ -97,6 +98,7 @@ def llmcompressor(job):
     from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
 
     words = Tokenizer(models.WordLevel({"a": 0}, unk_token="a"))  # it wants one and does not use it
+    begin()
     model = AutoModelForCausalLM.from_pretrained(
         job["source"], dtype="auto", attn_implementation="sdpa", local_files_only=True
     )
@@ -132,13 +134,18 @@ def work(way, path):
 
     if job["threads"]:
         torch.set_num_threads(job["threads"])
-    begun, cpu = time.perf_counter(), time.process_time()
-    result = globals()[way](job)
+    clocks = time.perf_counter, time.process_time
+    begun = [0.0, 0.0]
+
+    def begin():  # once everything is imported
+        begun[:] = [clock() for clock in clocks]
+
+    result = globals()[way](job, begin)
     if cuda := torch.cuda.is_available():
         torch.cuda.synchronize()
     result |= {
-        "seconds": time.perf_counter() - begun,
-        "cpu": time.process_time() - cpu,
+        "seconds": clocks[0]() - begun[0],
+        "cpu": clocks[1]() - begun[1],
         "rss": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "allocated": torch.cuda.max_memory_allocated() if cuda else 0,
         "reserved": torch.cuda.max_memory_reserved() if cuda else 0,

@@ -1,4 +1,4 @@
-"""Who repeats a step on fixed tensors: eagerly, or from recordings of it (CUDA graphs)."""
+"""Steps on fixed tensors: run as they are written, or from recordings of them (CUDA graphs)."""
 
 from __future__ import annotations
 
