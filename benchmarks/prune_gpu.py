@@ -5,11 +5,11 @@
     python benchmarks/prune_gpu.py --shape tiny --samples 8 --tokens 64 --rounds 3     # on a CPU
 
 A shape gets random weights in bfloat16, calibration is on random tokens, the same for both; what
-is measured does not depend on either. Each way runs in a process of its own: once
-its modules are imported, it loads the checkpoint, prunes layer by layer and saves the result. "GPU" is the most that torch allocated and
-reserved there, "RSS" the process's peak in main memory. llmcompressor is found as `lrmtest
-compress` finds it: LRMTEST_LLMCOMPRESSOR names its environment. 8B needs 48 GB of disk in --scratch
-and 40 GB of main memory.
+is measured does not depend on either. Each way runs in a process of its own: once its modules are
+imported, it loads the checkpoint, prunes layer by layer and saves the result. "GPU" is the most
+that torch allocated and reserved there, "RSS" the process's peak in main memory. llmcompressor is
+found as `lrmtest compress` finds it: LRMTEST_LLMCOMPRESSOR names its environment. 8B needs 48 GB
+of disk in --scratch and 40 GB of main memory.
 """
 
 from __future__ import annotations
@@ -131,6 +131,8 @@ def work(way, path):
     """In the process of a way: do the job, write what it took beside it."""
     job = json.loads(path.read_text())
     import torch
+    import transformers.models.llama.modeling_llama  # noqa: F401  # seconds, and loaded on demand
+    from transformers import AutoModelForCausalLM  # noqa: F401
 
     if job["threads"]:
         torch.set_num_threads(job["threads"])

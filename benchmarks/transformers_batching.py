@@ -253,7 +253,7 @@ def main():
     parser.add_argument("--tokens", type=int, default=256)
     parser.add_argument("--temperatures", nargs="+", type=float, default=[0.0, 0.6])
     parser.add_argument(
-        "--top-p", type=float, default=1.0, help="random weights have flat, that is wide, nuclei"
+        "--top-p", type=float, help="else 0.95, and 1 for shapes, whose nuclei are everything"
     )
     parser.add_argument("--threads", type=int, help="with 1, CPU seconds hold on a busy machine")
     parser.add_argument("--quick", action="store_true", help="tiny-lrm and tiny, few short chats")
@@ -285,7 +285,8 @@ def main():
             for temperature in args.temperatures:
                 first = None
                 for way in args.ways:
-                    load = Load(prompts, budgets, temperature, args.top_p)
+                    top_p = args.top_p or (1.0 if name in SHAPES else 0.95)
+                    load = Load(prompts, budgets, temperature, top_p)
                     first = measure(name, way, model, load, first)
             del model
             gc.collect()

@@ -331,7 +331,7 @@ def test_tiny_lrm_as_transformers_generates_it():
     from lrmtest.models.cards import load_cards
     from lrmtest.models.resolve import resolve
 
-    compare_with_generate(resolve("tiny-lrm", load_cards()).location, 120)
+    compare_with_generate(resolve("tiny-lrm", load_cards()).location, 40)
 
 
 @pytest.mark.engine
