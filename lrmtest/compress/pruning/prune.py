@@ -121,14 +121,15 @@ def _pruned_layers(
     sequences: Sequence[Sequence[int]],
     progress: LayersDone,
 ) -> list[PrunedModule]:
-    hidden = [stack.embedded(sequence) for sequence in sequences]
+    stack.hold(sum(map(len, sequences)))
+    passages = [stack.begin(sequence) for sequence in sequences]
     modules = []
     for index in range(len(stack.layers)):
         with stack.at_work(index):
             hessians = Hessians(stack.linears(index))
-            for sequence, states in zip(sequences, hidden, strict=True):
+            for passage in passages:
                 with hessians.listening():
-                    stack.run(index, sequence, states)
+                    stack.run(index, passage)
             for name, linear in stack.linears(index).items():
                 rows = kept.get(name, ())
                 before, H = linear.weight.float(), hessians.of(name)
@@ -138,8 +139,8 @@ def _pruned_layers(
                 linear.weight.copy_(after)
             del hessians
             if index + 1 < len(stack.layers):
-                for number, sequence in enumerate(sequences):
-                    hidden[number] = stack.run(index, sequence, hidden[number])
+                for passage in passages:
+                    passage.hidden = stack.run(index, passage)
         progress(index + 1, len(stack.layers))
     return modules
 

@@ -55,25 +55,28 @@ def sparsegpt(
 
     for i1 in range(0, columns, blocksize):
         i2 = min(i1 + blocksize, columns)
-        W1, Hinv1 = W[:, i1:i2], Hinv[i1:i2, i1:i2]
+        # Transposed, so that a column is one run of memory. The loop does two things per column,
+        # as on a GPU what it costs is to launch them, thousands of times for a matrix.
+        W1, Hinv1 = W[:, i1:i2].T.contiguous(), Hinv[i1:i2, i1:i2]
         E = torch.zeros_like(W1)
         d = Hinv1.diagonal()
-        if sparsity.group:
-            M = torch.zeros_like(W1, dtype=torch.bool)
-        else:
+        M = torch.zeros_like(W1, dtype=torch.bool)
+        if not sparsity.group:
             count = sparsity.count(rows * i2) - sparsity.count(rows * i1)
-            M = smallest(_errors(W1, d, dead[i1:i2]), count)
+            M = smallest(_errors(W1.T, d, dead[i1:i2]), count).T
+        to_error = M / d[:, None]
 
         for j in range(i2 - i1):
             if sparsity.group and j % sparsity.group == 0:
                 group = slice(j, j + sparsity.group)
-                scores = _errors(W1[:, group], d[group], dead[i1:i2][group])
-                M[:, group] = smallest_of_groups(scores, sparsity)
-            E[:, j] = torch.where(M[:, j], W1[:, j], 0) / d[j]
-            W1[:, j:] -= E[:, j, None] * Hinv1[j, j:]
-            W1[:, j][M[:, j]] = 0  # what rounding leaves of w - w
+                scores = _errors(W1[group].T, d[group], dead[i1:i2][group])
+                M[group] = smallest_of_groups(scores, sparsity).T
+                to_error[group] = M[group] / d[group, None]
+            torch.mul(W1[j], to_error[j], out=E[j])
+            W1[j + 1 :].addr_(Hinv1[j, j + 1 :], E[j], alpha=-1)
 
-        W[:, i2:] -= E @ Hinv[i1:i2, i2:]
+        W[:, i1:i2] = W1.masked_fill_(M, 0).T
+        W[:, i2:] -= E.T @ Hinv[i1:i2, i2:]
     return W
 
 

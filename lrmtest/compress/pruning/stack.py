@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,15 +14,33 @@ from lrmtest.errors import LrmtestError, ModelError
 from lrmtest.models.engines.tokenizers.checkpoint_files import first_line, quiet
 from lrmtest.models.engines.transformers.loading import load_causal_lm
 
+_HELD_SHARE = 0.25
+"""Of the GPU's free memory that hidden states may take."""
+_KNOWN = 4
+"""Tensors of one shape beside hidden states that the next sequence's are compared with."""
 PREFIX = "model.layers"
 """Where the layers are in a model of the kind that can be pruned: Llama, Qwen2, Mistral, ..."""
+
+
+@dataclass(slots=True)
+class Passage:
+    """A sequence on its way through the layers.
+
+    Attributes:
+        hidden: what goes into the next layer, (1, tokens, width).
+        beside: for each layer what it is called with beside, by place and by name.
+    """
+
+    hidden: Tensor
+    beside: list[tuple[Any, Any]]
 
 
 class Stack:
     """The layers of a causal language model whose weights are in ``nn.Linear`` modules.
 
-    Hidden states stay in main memory. On a CPU a layer computes in float32, which is what the
-    transformers engine does; on a GPU in the checkpoint's own type.
+    Hidden states stay in main memory, or on the GPU where `hold` finds room for them. On a CPU a
+    layer computes in float32, which is what the transformers engine does; on a GPU in the
+    checkpoint's own type.
 
     Args:
         folder: a checkpoint with safetensors.
@@ -32,6 +51,8 @@ class Stack:
 
     def __init__(self, folder: str) -> None:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._home = torch.device("cpu")
+        self._known: dict[tuple[torch.Size, torch.dtype], list[Tensor]] = {}
         self.model: Any = _loaded(folder)
         layers = getattr(getattr(self.model, "model", None), "layers", None)
         if not isinstance(layers, nn.ModuleList) or not len(layers):
@@ -80,39 +101,36 @@ class Stack:
         finally:
             layer.to("cpu", self.stored)
 
-    def embedded(self, sequence: Sequence[int]) -> Tensor:
-        """What goes into the first layer, (1, tokens, width)."""
-        hidden, _, _ = self._calls(sequence)[0]
-        return hidden
+    def hold(self, tokens: int) -> None:
+        """Keep the hidden states of so many tokens on the GPU from now on, if there is room."""
+        if self._device.type != "cuda":
+            return
+        width = self.model.config.get_text_config().hidden_size
+        free, _ = torch.cuda.mem_get_info(self._device)
+        if tokens * width * self._computed.itemsize <= _HELD_SHARE * free:
+            self._home = self._device
 
-    def run(self, index: int, sequence: Sequence[int], hidden: Tensor) -> Tensor:
-        """What a layer that is at work makes of what goes into it.
-
-        Args:
-            index: the layer's.
-            sequence: the tokens, which say what positions and mask it gets beside.
-            hidden: its input, (1, tokens, width), in main memory.
-        """
-        _, positional, named = self._calls(sequence)[index]
-        output = self.layers[index](
-            hidden.to(self._device),
-            *_moved(positional, self._device),
-            **_moved(named, self._device),
-        )
-        result: Tensor = output[0] if isinstance(output, tuple) else output
-        return result.to("cpu")
-
-    def _calls(self, sequence: Sequence[int]) -> list[tuple[Tensor, Any, Any]]:
-        """How the model calls each layer: the input of the first, and everything beside it.
+    def begin(self, sequence: Sequence[int]) -> Passage:
+        """A sequence before the first layer.
 
         What a layer gets beside hidden states differs with the architecture and with the layer
         (positions, rotary embeddings, a mask, sliding or not), so that the model itself is asked:
-        it runs with layers that note what they are called with and do nothing.
+        it runs with layers that note what they are called with and do nothing. It is asked once,
+        since it computes in main memory, where this takes longer than a layer on a GPU; what is
+        equal for all sequences of a length is kept once.
         """
-        calls: list[tuple[Tensor, Any, Any]] = []
+        inputs: list[Tensor] = []
+        beside: list[tuple[Any, Any]] = []
+        seen: dict[int, tuple[Tensor, Tensor]] = {}  # most layers get the same tensors
+
+        def kept(value: Tensor) -> Tensor:
+            if id(value) not in seen:
+                seen[id(value)] = value, self._kept(value)
+            return seen[id(value)][1]
 
         def note(hidden_states: Tensor, *positional: Any, **named: Any) -> Tensor:
-            calls.append((hidden_states, positional, named))
+            inputs.append(hidden_states)
+            beside.append((_each(positional, kept), _each(named, kept)))
             return hidden_states
 
         for layer in self.layers:
@@ -122,7 +140,25 @@ class Stack:
         finally:
             for layer in self.layers:
                 del layer.forward
-        return calls
+        return Passage(inputs[0].to(self._home), beside)
+
+    def _kept(self, value: Tensor) -> Tensor:
+        """`value` on the device; the tensor that is there already, if it is equal."""
+        moved = value.to(self._device)
+        known = self._known.setdefault((moved.shape, moved.dtype), [])
+        for other in known:
+            if torch.equal(other, moved):
+                return other
+        if len(known) < _KNOWN:  # what differs with every text is not looked for for ever
+            known.append(moved)
+        return moved
+
+    def run(self, index: int, passage: Passage) -> Tensor:
+        """What a layer that is at work makes of what goes into it."""
+        positional, named = passage.beside[index]
+        output = self.layers[index](passage.hidden.to(self._device), *positional, **named)
+        result: Tensor = output[0] if isinstance(output, tuple) else output
+        return result.to(self._home)
 
 
 def _loaded(folder: str) -> Any:
@@ -152,12 +188,12 @@ def _built_otherwise(model: Any, why: str) -> ModelError:
     )
 
 
-def _moved(value: Any, device: torch.device) -> Any:
-    """`value` with every tensor in it on `device`."""
+def _each(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """`value` with every tensor in it changed."""
     if isinstance(value, Tensor):
-        return value.to(device)
+        return change(value)
     if isinstance(value, tuple | list):
-        return type(value)(_moved(each, device) for each in value)
+        return type(value)(_each(each, change) for each in value)
     if isinstance(value, dict):
-        return {key: _moved(each, device) for key, each in value.items()}
+        return {key: _each(each, change) for key, each in value.items()}
     return value

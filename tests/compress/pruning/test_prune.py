@@ -17,6 +17,7 @@ from lrmtest.compress.protect import parse_protect  # noqa: E402
 from lrmtest.compress.pruning.prune import Job, prune  # noqa: E402
 from lrmtest.compress.pruning.sparsegpt import sparsegpt  # noqa: E402
 from lrmtest.compress.pruning.sparsity import Sparsity, read_sparsity  # noqa: E402
+from lrmtest.compress.pruning.stack import Stack  # noqa: E402
 from lrmtest.errors import ModelError, UsageError  # noqa: E402
 
 random = torch.Generator().manual_seed(5)
@@ -278,3 +279,31 @@ def test_protections_that_cannot_be_meant(tiny, tmp_path, protect, message):
 def test_sparsities_that_cannot_be_meant(share, pattern, message):
     with pytest.raises(UsageError, match=message):
         read_sparsity(share, pattern)
+
+
+def test_the_model_is_asked_once_per_sequence_how_it_calls_its_layers(tmp_path, tiny, monkeypatch):
+    """Not once per layer: that runs in main memory, where it takes longer than a layer on a GPU."""
+    asked = []
+    begin = Stack.begin
+
+    def counted(self, sequence):
+        asked.append(self)
+        return begin(self, sequence)
+
+    monkeypatch.setattr(Stack, "begin", counted)
+    pruned(tiny, tmp_path / "out")
+    assert len(asked) == len(SEQUENCES)
+
+
+def test_what_layers_are_called_with_beside_is_kept_once_per_length(tiny):
+    stack = Stack(str(tiny))
+    with torch.no_grad():
+        passages = [stack.begin(sequence) for sequence in SEQUENCES]
+    places = {
+        tensor.data_ptr()
+        for passage in passages
+        for _, named in passage.beside
+        for tensor in named["position_embeddings"]
+    }
+    lengths = {len(sequence) for sequence in SEQUENCES}
+    assert len(places) == 2 * len(lengths)  # cosine and sine, whatever the layer and the text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ torch = pytest.importorskip("torch")
 
 from lrmtest.models.engines.base import Request, Sampling  # noqa: E402
 from lrmtest.models.engines.transformers.batcher import WATCHED_TOKENS, Batcher, Running  # noqa: E402
+from lrmtest.models.engines.transformers.gumbel import pick  # noqa: E402
 from lrmtest.questions.place import Place  # noqa: E402
 
 VOCABULARY = 50
@@ -20,8 +23,9 @@ POSITION = 100
 class ListSlots:
     """Slots that remember tokens: the next token depends on all that a slot holds."""
 
-    def __init__(self):
-        self.rows, self.length = [], 0
+    def __init__(self, block=1, prefill_tokens=1):
+        self.block, self.prefill_tokens = block, prefill_tokens
+        self.rows, self.length, self.fills = [], 0, 0
         self.fail_on = None
         self.peak = 0
 
@@ -40,19 +44,27 @@ class ListSlots:
         assert len(self.rows[source]) >= length
         self.rows[target] = self.rows[source][:length]
 
-    def fill(self, row, tokens, start):
-        if self.fail_on is not None and self.fail_on in tokens:
-            raise RuntimeError("no such token")
-        self.rows[row] = self.rows[row][:start] + list(tokens)
-        assert start + len(tokens) == len(self.rows[row]) <= self.length
+    def fill(self, row, prompts, start):
+        self.fills += 1
+        for number, tokens in enumerate(prompts, start=row):
+            if self.fail_on is not None and self.fail_on in tokens:
+                raise RuntimeError("no such token")
+            self.rows[number] = self.rows[number][:start] + list(tokens)
+            assert start + len(tokens) == len(self.rows[number]) <= self.length
 
-    def step(self, tokens, positions):
-        logits = torch.zeros(len(tokens), VOCABULARY)
-        for row, (token, position) in enumerate(zip(tokens, positions, strict=True)):
-            self.rows[row] = [*self.rows[row][:position], token]
-            assert len(self.rows[row]) == position + 1 <= self.length
-            logits[row] = following(self.rows[row])
-        return logits
+    def advance(self, feeds):
+        block = []
+        for row, feed in enumerate(feeds):
+            tokens = []
+            for _ in range(self.block):
+                self.rows[row] = [*self.rows[row][: feed.position], feed.token]
+                assert len(self.rows[row]) == feed.position + 1 <= self.length
+                tokens += pick(following(self.rows[row])[None], [feed.draw])
+                if feed.position < feed.last_position:
+                    draw = replace(feed.draw, step=feed.draw.step + 1)
+                    feed = replace(feed, token=tokens[-1], position=feed.position + 1, draw=draw)
+            block.append(tokens)
+        return block
 
 
 def following(tokens):
@@ -88,9 +100,13 @@ requests = st.lists(
 
 
 @settings(max_examples=150)
-@given(requests, st.integers(1, 6), st.integers(1, 80))
-def test_any_limit_and_any_memory_give_the_text_of_each_alone(asked, limit, positions):
-    slots = ListSlots()
+@given(
+    requests, st.integers(1, 6), st.integers(1, 80), st.integers(1, 5), st.sampled_from([1, 8, 40])
+)
+def test_any_limit_and_any_memory_give_the_text_of_each_alone(
+    asked, limit, positions, block, prefill_tokens
+):
+    slots = ListSlots(block, prefill_tokens)
     batcher = Batcher(slots, EOS, limit=limit, memory=positions * POSITION)
     sequences = [running(*one) for one in asked]
     batcher.add(sequences)
@@ -98,7 +114,11 @@ def test_any_limit_and_any_memory_give_the_text_of_each_alone(asked, limit, posi
 
     assert sorted(map(id, ended)) == sorted(map(id, sequences))
     assert batcher.running == 0
-    one = max(s.length for s in sequences) * POSITION
+    one = max(
+        min(s.length + block, len(s.prompt) + s.request.sampling.max_tokens) for s in sequences
+    )
+    one *= POSITION
+    assert batcher.taken == sum(len(s.generated) for s in sequences)
     assert slots.peak <= max(positions * POSITION, one)
     for sequence, single in zip(sequences, (running(*one) for one in asked), strict=True):
         alone = Batcher(ListSlots(), EOS, limit=1, memory=10**9)
@@ -112,8 +132,19 @@ def test_any_limit_and_any_memory_give_the_text_of_each_alone(asked, limit, posi
         assert sequence.finish_reason == "stop" or len(sequence.generated) == budget
 
 
-def test_a_prompt_that_fails_is_an_error_of_its_own():
-    slots = ListSlots()
+def test_prompts_that_have_little_in_common_are_filled_together():
+    slots = ListSlots(prefill_tokens=64)
+    batcher = Batcher(slots, EOS, limit=10, memory=10**9)
+    same = [running([1, 2, 3, 4], 5, seed) for seed in range(3)]
+    batcher.add([running([seed, 1, 2], 5) for seed in range(5, 9)] + same)
+    batcher.step()
+    assert batcher.running == 7
+    assert slots.fills == 1 + 2  # one for all, and of two samples nothing but what is copied
+
+
+@pytest.mark.parametrize("prefill_tokens", [1, 100])
+def test_a_prompt_that_fails_is_an_error_of_its_own(prefill_tokens):
+    slots = ListSlots(prefill_tokens=prefill_tokens)
     slots.fail_on = 7
     batcher = Batcher(slots, EOS, limit=4, memory=10**9)
     good, bad, later = running([1, 2], 5), running([1, 7, 2], 5), running([2, 2], 5)

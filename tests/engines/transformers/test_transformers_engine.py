@@ -27,6 +27,8 @@ from lrmtest.models.engines.tokenizers.counter import load_counter  # noqa: E402
 from lrmtest.models.engines.transformers import engine as transformers_engine  # noqa: E402
 from lrmtest.models.engines.transformers.batcher import Batcher  # noqa: E402
 from lrmtest.models.engines.transformers.engine import TransformersEngine  # noqa: E402
+from lrmtest.models.engines.transformers.fixed_slots import FixedSlots  # noqa: E402
+from lrmtest.models.engines.transformers.steps import RecordedSteps  # noqa: E402
 from lrmtest.models.spec import ModelSpec  # noqa: E402
 
 TAGS = ("<think>", "</think>")
@@ -194,6 +196,39 @@ def test_little_memory_only_delays(tiny_model, tiny, monkeypatch):
         assert [c.text for c in session.run(*requests)] == expected
     finally:
         session.engine.close()
+
+
+def test_fixed_steps_deliver_count_and_say_what_became_of_them(tiny_model, tiny, monkeypatch):
+    """What a GPU gets, with a recording that works and one that does not."""
+    asked = [ask(f"q{s}", temperature=0.8 * (s % 2), seed=s, budget=40 + 9 * s) for s in range(9)]
+    expected = [(c.text, c.finish_reason, c.completion_tokens) for c in tiny.run(*asked)]
+
+    def recorded(once):
+        once()
+        return once
+
+    def refused(_):
+        raise RuntimeError("out of memory")
+
+    for record in (recorded, refused):
+        told = []
+        monkeypatch.setattr(
+            transformers_engine,
+            "_slots",
+            lambda model, options, record=record: (
+                FixedSlots(model, RecordedSteps(record, options.tell)),
+                {"steps": "recorded"},
+            ),
+        )
+        session = Session(make(tiny_model, device="cpu", tell=told.append))
+        try:
+            completions = session.run(*asked)
+            assert session.info.details["steps"] == "recorded"
+            assert session.engine.progress.tokens == sum(n for _, _, n in expected)
+        finally:
+            session.engine.close()
+        assert [(c.text, c.finish_reason, c.completion_tokens) for c in completions] == expected
+        assert [("out of memory" in line) for line in told] == [True] * (record is refused)
 
 
 def engine_threads():

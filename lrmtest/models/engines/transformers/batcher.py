@@ -11,8 +11,8 @@ from lrmtest.errors import EngineError
 from lrmtest.grading.completion import FinishReason
 from lrmtest.models.engines.base import Request
 from lrmtest.models.engines.tokenizers.checkpoint_files import first_line
-from lrmtest.models.engines.transformers.gumbel import Draw, pick
-from lrmtest.models.engines.transformers.slots import Slots
+from lrmtest.models.engines.transformers.gumbel import Draw
+from lrmtest.models.engines.transformers.slots import Feed, Slots
 
 WATCHED_TOKENS = 32
 """A watcher sees a sequence's tokens in pieces of this many, whatever else is in the batch."""
@@ -46,9 +46,14 @@ class Running:
         return len(self.prompt) + len(self.generated)
 
     @property
-    def last(self) -> int:
-        """The token whose successor is generated next."""
-        return self.generated[-1] if self.generated else self.prompt[-1]
+    def fed(self) -> list[int]:
+        """What its slot has to hold before a step: all tokens but the last."""
+        return (self.prompt + self.generated)[:-1]
+
+    @property
+    def last_position(self) -> int:
+        """Where the last token but one of its budget goes; the last is never fed."""
+        return len(self.prompt) + self.request.sampling.max_tokens - 2
 
     @property
     def ended(self) -> bool:
@@ -56,10 +61,19 @@ class Running:
         return self.finish_reason is not None or self.error is not None
 
     @property
-    def draw(self) -> Draw:
-        """How the next token is drawn."""
-        sampling = self.request.sampling
-        return Draw(sampling.temperature, sampling.top_p, self.request.seed, len(self.generated))
+    def feed(self) -> Feed:
+        """What the next step adds to its slot."""
+        sampling, done = self.request.sampling, len(self.generated)
+        return Feed(
+            token=self.generated[-1] if done else self.prompt[-1],
+            position=self.length - 1,
+            last_position=self.last_position,
+            draw=Draw(sampling.temperature, sampling.top_p, self.request.seed, done),
+        )
+
+    def reach(self, block: int) -> int:
+        """Positions that its slot takes when so many tokens more are fed, budget permitting."""
+        return min(self.length - 1 + block, self.last_position + 1)
 
     def take(self, token: int | None, eos: frozenset[int]) -> None:
         """Add a generated token and see whether it was the last one.
@@ -107,6 +121,8 @@ class Batcher:
         self._memory = memory
         self._waiting: deque[Running] = deque()
         self._active: list[Running] = []  # its index is the slot
+        self.taken = 0
+        """Tokens generated so far, over all sequences."""
 
     @property
     def running(self) -> int:
@@ -122,7 +138,7 @@ class Batcher:
         return [*self._active, *self._waiting]
 
     def step(self) -> list[Running]:
-        """Generate one token for every active sequence.
+        """Generate a few tokens for every active sequence, on most slots one.
 
         Returns:
             The sequences that ended, by themselves or by an error of their own.
@@ -132,40 +148,76 @@ class Batcher:
             return ended
         self._make_room()
         active = self._active
-        logits = self._slots.step([s.last for s in active], [s.length - 1 for s in active])
-        for sequence, token in zip(active, pick(logits, [s.draw for s in active]), strict=True):
-            sequence.take(token, self._eos)
+        block = self._slots.advance([s.feed for s in active])
+        for sequence, tokens in zip(active, block, strict=True):
+            before = len(sequence.generated)
+            for token in tokens:
+                sequence.take(token, self._eos)
+                if sequence.ended:
+                    break  # a block goes on behind an end
+            self.taken += len(sequence.generated) - before
         return ended + self._remove_ended()
 
     def _admit(self) -> list[Running]:
         """Give waiting sequences free slots; returns those for which that failed."""
         failed = []
-        while self._waiting:
-            longest = max(s.length for s in chain(self._active, [self._waiting[0]]))
-            room = self._room(longest)
-            if len(self._active) >= room:
-                break
-            sequence = self._waiting.popleft()
+        while wave := self._wave():
+            together, rest = self._apart(wave) if len(wave) > 1 else ([], wave)
             try:
-                self._slots.reserve(len(self._active) + 1, longest, spare=room)
-                self._prefill(sequence)
-            except Exception as error:
-                sequence.error = EngineError(
-                    f"the model failed on the prompt: {first_line(error)}",
-                    hint="if memory ran out, lower --concurrency or --max-tokens",
-                )
-                failed.append(sequence)
-            else:
-                self._active.append(sequence)
+                if together:
+                    self._reserve(together)
+                    self._slots.fill(len(self._active), [s.fed for s in together], 0)
+                    self._active += together
+            except Exception:
+                rest = wave  # each by itself, so that one's accident is its own
+            for sequence in rest:
+                try:
+                    self._reserve([sequence])
+                    self._prefill(sequence)
+                except Exception as error:
+                    sequence.error = EngineError(
+                        f"the model failed on the prompt: {first_line(error)}",
+                        hint="if memory ran out, lower --concurrency or --max-tokens",
+                    )
+                    failed.append(sequence)
+                else:
+                    self._active.append(sequence)
         return failed
+
+    def _wave(self) -> list[Running]:
+        """Waiting sequences, taken out, for which there are slots: as many as are filled at once.
+
+        Those of one wave are padded to its longest.
+        """
+        wave: list[Running] = []
+        longest = self._longest(self._active)
+        while self._waiting:
+            sequence = self._waiting[0]
+            longest = max(longest, sequence.reach(self._slots.block))
+            if len(self._active) + len(wave) >= self._room(longest):
+                break
+            width = max(s.length for s in (*wave, sequence))
+            if wave and width * (len(wave) + 1) > self._slots.prefill_tokens:
+                break
+            wave.append(self._waiting.popleft())
+        return wave
+
+    def _apart(self, wave: list[Running]) -> tuple[list[Running], list[Running]]:
+        """Those that are filled together, and those whose tokens another slot will mostly have."""
+        together: list[Running] = []
+        rest: list[Running] = []
+        for sequence in wave:
+            others = chain(self._active, together)
+            shared = max((_common_prefix(sequence.fed, s.prompt) for s in others), default=0)
+            (rest if 2 * shared > len(sequence.fed) else together).append(sequence)
+        return together, rest
 
     def _prefill(self, sequence: Running) -> None:
         """Fill the next free slot with all tokens but the last.
 
         What another slot has already, as with several samples of one question, is copied.
         """
-        row = len(self._active)
-        tokens = (sequence.prompt + sequence.generated)[:-1]
+        row, tokens = len(self._active), sequence.fed
         source, shared = 0, 0
         for i, other in enumerate(self._active):
             common = _common_prefix(tokens, other.prompt)
@@ -173,7 +225,16 @@ class Batcher:
                 source, shared = i, min(common, other.length - 1)
         if shared:
             self._slots.copy(source, row, shared)
-        self._slots.fill(row, tokens[shared:], shared)
+        self._slots.fill(row, [tokens[shared:]], shared)
+
+    def _longest(self, sequences: Iterable[Running]) -> int:
+        """Positions that the longest takes in the next step."""
+        return max((s.reach(self._slots.block) for s in sequences), default=0)
+
+    def _reserve(self, new: Sequence[Running]) -> None:
+        """Make room for these beside the active ones."""
+        longest = self._longest(chain(self._active, new))
+        self._slots.reserve(len(self._active) + len(new), longest, spare=self._room(longest))
 
     def _room(self, length: int) -> int:
         """How many slots of `length` positions there may be."""
@@ -182,14 +243,10 @@ class Batcher:
         return max(1, min(self._limit, affordable))
 
     def _make_room(self) -> None:
-        """Before a step: a position more for every sequence, at the cost of the youngest."""
-        while True:
-            longest = max(s.length for s in self._active)
-            room = self._room(longest)
-            if len(self._active) <= room:
-                break
+        """Before a step: positions for its tokens, at the cost of the youngest."""
+        while len(self._active) > self._room(self._longest(self._active)):
             self._waiting.appendleft(self._active.pop())
-        self._slots.reserve(len(self._active), longest, spare=room)
+        self._reserve([])
 
     def _remove_ended(self) -> list[Running]:
         """Take out what ended and close the gaps with the last sequences."""

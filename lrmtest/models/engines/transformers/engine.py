@@ -2,7 +2,7 @@
 
 The tokenizer and the configuration are read first, so that a budget that does not fit is
 refused before any weight is loaded. Generation runs on one thread of its own; `Batcher` decides
-what runs together, `Slots` runs the model, `gumbel` draws the tokens.
+what runs together, `Slots` runs the model, on a GPU `FixedSlots`, and `gumbel` draws the tokens.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from lrmtest.models.hardware import this_machine
 
 if TYPE_CHECKING:
     from lrmtest.models.engines.transformers.batcher import Batcher, Running
+    from lrmtest.models.engines.transformers.slots import Slots
     from lrmtest.models.spec import ModelSpec
 
 _CONCURRENCY = {"cpu": 32, "cuda": 128}
@@ -221,7 +222,6 @@ class _Generation:
         import transformers
 
         from lrmtest.models.engines.transformers.batcher import Batcher
-        from lrmtest.models.engines.transformers.slots import Slots
 
         self._chat = chat
         self._context = context
@@ -229,9 +229,8 @@ class _Generation:
         eos = _eos_token_ids(model.generation_config, chat)
         kind = model.device.type
         limit = options.concurrency or _CONCURRENCY.get(kind, 32)
-        self._batcher: Batcher = Batcher(
-            Slots(model), eos, limit=limit, memory=_free_memory(model.device)
-        )
+        slots, steps = _slots(model, options)
+        self._batcher: Batcher = Batcher(slots, eos, limit=limit, memory=_free_memory(model.device))
         self.info = EngineInfo(
             engine="transformers",
             version=f"{transformers.__version__}, torch {torch.__version__}",
@@ -240,6 +239,7 @@ class _Generation:
                 "dtype": str(model.dtype).removeprefix("torch."),
                 "attention": model.config._attn_implementation,
                 "threads": torch.get_num_threads(),
+                **steps,
                 "concurrency": limit,
                 "context_length": context,
                 "eos_token_ids": sorted(eos),
@@ -279,10 +279,11 @@ class _Generation:
         return lambda tokens: detector.feed(decode(tokens)) is not None
 
     def step(self, progress: Progress) -> list[Delivery]:
-        """One token for everything that runs; the deliveries of what ended."""
+        """A step of everything that runs; the deliveries of what ended."""
+        before = self._batcher.taken
         ended = self._batcher.step()
         progress.running = self._batcher.running
-        progress.tokens += progress.running + sum(s.error is None for s in ended)
+        progress.tokens += self._batcher.taken - before
         return [self._delivery(sequence) for sequence in ended]
 
     def _delivery(self, sequence: Running) -> Delivery:
@@ -300,6 +301,24 @@ class _Generation:
             seconds=monotonic() - sequence.submitted,
         )
         return Delivery(sequence.request, completion=completion)
+
+
+def _slots(model: Any, options: EngineOptions) -> tuple[Slots, dict[str, str]]:
+    """What runs the model: on a GPU in CUDA graphs, if it can be; and what is to be said of it."""
+    from lrmtest.models.engines.transformers.fixed_slots import FixedSlots, why_not_fixed
+    from lrmtest.models.engines.transformers.slots import Slots
+
+    if model.device.type != "cuda":
+        return Slots(model), {}
+    if (why := why_not_fixed(model)) is not None:
+        return Slots(model), {"steps": f"one by one: {why}"}
+    from lrmtest.models.engines.transformers.cuda_graphs import graph_steps
+
+    def tell(line: str) -> None:
+        options.note("steps", line)
+        options.tell(line)
+
+    return FixedSlots(model, graph_steps(model.device, tell)), {"steps": "CUDA graphs"}
 
 
 def _eos_token_ids(generation_config: Any, chat: ChatTokenizer) -> frozenset[int]:

@@ -23,6 +23,9 @@ _MASK = (1 << 64) - 1
 _FIRST_CANDIDATES = 256
 """Tokens looked at first for a nucleus; most nuclei are far smaller."""
 
+UNDECIDED, BROKEN = -1, -2
+"""In place of a token: the nucleus is wider than what was looked at; the logits are no numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draw:
@@ -46,67 +49,131 @@ def pick(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int | None]:
     """
     logits = logits.float()
     highest, tokens = logits.max(dim=-1)
-    for rows, from_logprobs in (
-        ([i for i, draw in enumerate(draws) if draw.temperature > 0 and draw.top_p >= 1], _whole),
-        ([i for i, draw in enumerate(draws) if draw.temperature > 0 and draw.top_p < 1], _nucleus),
+    for rows, in_part in (
+        ([i for i, draw in enumerate(draws) if draw.temperature > 0 and draw.top_p >= 1], False),
+        ([i for i, draw in enumerate(draws) if draw.temperature > 0 and draw.top_p < 1], True),
     ):
         if rows:
-            chosen = [draws[i] for i in rows]
-            index = torch.tensor(rows, device=logits.device)
-            temperature = torch.tensor([draw.temperature for draw in chosen], device=logits.device)
+            device, chosen = logits.device, [draws[i] for i in rows]
+            index = torch.tensor(rows, device=device)
+            temperature = torch.tensor([draw.temperature for draw in chosen], device=device)
             logprobs = (logits[index] / temperature[:, None]).log_softmax(dim=-1)
-            tokens[index] = from_logprobs(logprobs, chosen)
+            keys = torch.tensor([[_key(d.seed, d.step)] for d in chosen], device=device)
+            if in_part:
+                top_p = [draw.top_p for draw in chosen]
+                share = torch.tensor(top_p, device=device, dtype=torch.float64)
+                tokens[index] = _widened(logprobs, keys, share, _FIRST_CANDIDATES)
+            else:
+                tokens[index] = _whole(logprobs, keys)
     broken = highest.isnan().tolist()
     return [None if bad else token for token, bad in zip(tokens.tolist(), broken, strict=True)]
 
 
-def _whole(logprobs: torch.Tensor, draws: Sequence[Draw]) -> torch.Tensor:
+def pick_fixed(
+    logits: torch.Tensor,
+    temperature: torch.Tensor,
+    top_p: torch.Tensor,
+    states: torch.Tensor,
+    steps: torch.Tensor,
+    *,
+    whole: bool,
+    candidates: int,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """One token per row by operations whose shapes and order no value decides.
+
+    So it can be a part of a captured CUDA graph. Where it decides, it is `pick`'s token.
+
+    Args:
+        logits: shape (rows, vocabulary), float32.
+        temperature: shape (rows,), float32; 0 is greedy.
+        top_p: shape (rows,), float64.
+        states: `seed_state` of each row's seed, int64, shape (rows,).
+        steps: of the draws, int64, shape (rows,).
+        whole: some row is drawn from the whole vocabulary: temperature above 0, `top_p` 1.
+        candidates: most probable tokens that are looked at for a nucleus; 0 if no row has one,
+            the vocabulary's size or more to decide every row.
+
+    Returns:
+        Token ids, `UNDECIDED` or `BROKEN`, shape (rows,), and each row's highest logit.
+    """
+    # masked_fill, since `where` would copy a number of Python's to the device, and wait for it.
+    highest, tokens = logits.max(dim=-1)
+    if whole or candidates:
+        divisor = temperature.masked_fill(temperature <= 0, 1.0)
+        logprobs = (logits / divisor[:, None]).log_softmax(dim=-1)
+        drawn, keys = temperature > 0, step_keys(states, steps)
+        if whole:
+            tokens = torch.where(drawn & (top_p >= 1), _whole(logprobs, keys), tokens)
+        if candidates:
+            inside, wider = _nucleus(logprobs, keys, top_p, candidates)
+            inside = inside.masked_fill(wider, UNDECIDED)
+            tokens = torch.where(drawn & (top_p < 1), inside, tokens)
+    return tokens.masked_fill(highest.isnan(), BROKEN), highest
+
+
+def _whole(logprobs: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
     """Token ids, shape (rows,), each from the whole vocabulary."""
     ids = torch.arange(logprobs.shape[-1], device=logprobs.device)
-    return (logprobs + gumbel(_keys(draws, logprobs.device), ids)).argmax(dim=-1)
+    return (logprobs + gumbel(keys, ids)).argmax(dim=-1)
 
 
 def _nucleus(
-    logprobs: torch.Tensor, draws: Sequence[Draw], candidates: int = _FIRST_CANDIDATES
-) -> torch.Tensor:
+    logprobs: torch.Tensor, keys: torch.Tensor, top_p: torch.Tensor, candidates: int
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Token ids, shape (rows,), each from the nucleus of its row.
 
     The nucleus is the fewest most probable tokens with a mass of at least `top_p` (Holtzman et
-    al. 2020, "The curious case of neural text degeneration", arXiv 1904.09751). Rows whose
-    `candidates` most probable tokens do not hold it are done again with more.
+    al. 2020, "The curious case of neural text degeneration", arXiv 1904.09751).
+
+    Returns:
+        The tokens, and True for rows whose `candidates` most probable tokens do not hold the
+        nucleus, so that their token is not to be used.
     """
-    device, size = logprobs.device, logprobs.shape[-1]
-    top_p = torch.tensor([draw.top_p for draw in draws], device=device, dtype=torch.float64)
+    size = logprobs.shape[-1]
     likely, ids = logprobs.topk(min(candidates, size), dim=-1)
     likely = likely.double()
     mass = likely.exp().cumsum(dim=-1)
     outside = torch.zeros_like(mass, dtype=torch.bool)
     outside[:, 1:] = mass[:, :-1] >= top_p[:, None]
-    scores = (likely + gumbel(_keys(draws, device), ids)).masked_fill(outside, -torch.inf)
+    scores = (likely + gumbel(keys, ids)).masked_fill(outside, -torch.inf)
     tokens = ids.gather(1, scores.argmax(dim=-1, keepdim=True))[:, 0]
+    if candidates >= size:
+        return tokens, torch.zeros_like(tokens, dtype=torch.bool)
+    return tokens, mass[:, -1] < top_p
 
-    wider = (mass[:, -1] < top_p).nonzero()[:, 0]
-    if candidates < size and len(wider):
-        chosen = [draws[i] for i in wider.tolist()]
-        tokens[wider] = _nucleus(logprobs[wider], chosen, candidates * 16)
+
+def _widened(
+    logprobs: torch.Tensor, keys: torch.Tensor, top_p: torch.Tensor, candidates: int
+) -> torch.Tensor:
+    """`_nucleus`, done again with more candidates for the rows that need them."""
+    tokens, wider = _nucleus(logprobs, keys, top_p, candidates)
+    again = wider.nonzero()[:, 0]
+    if len(again):
+        tokens[again] = _widened(logprobs[again], keys[again], top_p[again], candidates * 16)
     return tokens
 
 
 def gumbel(keys: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
     """Standard Gumbel noise for token `ids` under `keys`, both int64; float64, broadcast."""
-    # int64 arithmetic wraps around, as SplitMix64's does; only the shifts must be made logical.
-    x = keys + (ids + 1) * _signed(_GAMMA)
-    x = (x ^ _shifted(x, 30)) * _signed(_MIX_1)
-    x = (x ^ _shifted(x, 27)) * _signed(_MIX_2)
-    x = x ^ _shifted(x, 31)
+    x = _mixed(keys + (ids + 1) * _signed(_GAMMA))
     # 52 bits and a half are exact in a double, so that 0 < uniform < 1 and the noise is finite.
     uniform = (_shifted(x, 12).double() + 0.5) * 2.0**-52
     return -(-uniform.log()).log()
 
 
-def _keys(draws: Sequence[Draw], device: torch.device) -> torch.Tensor:
-    """Where each row's generator starts, int64, shape (rows, 1)."""
-    return torch.tensor([[_key(draw.seed, draw.step)] for draw in draws], device=device)
+def seed_state(seed: int) -> int:
+    """What `step_keys` takes of a seed, an int64."""
+    return _signed(_mix(seed * _GAMMA))
+
+
+def step_keys(states: torch.Tensor, steps: torch.Tensor) -> torch.Tensor:
+    """Where the generator of each (seed, step) starts, int64, shape (rows, 1).
+
+    Args:
+        states: `seed_state` of each row's seed, int64, shape (rows,).
+        steps: int64, shape (rows,).
+    """
+    return _mixed(states + steps * _signed(_GAMMA))[:, None]
 
 
 def _key(seed: int, step: int) -> int:
@@ -119,6 +186,14 @@ def _mix(x: int) -> int:
     x = (x ^ x >> 30) * _MIX_1 & _MASK
     x = (x ^ x >> 27) * _MIX_2 & _MASK
     return x ^ x >> 31
+
+
+def _mixed(x: torch.Tensor) -> torch.Tensor:
+    """`_mix` of int64 tensors."""
+    # int64 arithmetic wraps around, as SplitMix64's does; only the shifts must be made logical.
+    x = (x ^ _shifted(x, 30)) * _signed(_MIX_1)
+    x = (x ^ _shifted(x, 27)) * _signed(_MIX_2)
+    return x ^ _shifted(x, 31)
 
 
 def _signed(x: int) -> int:
