@@ -129,14 +129,14 @@ def grade(
     untold = completion.finish_reason == "unknown"
     if completion.ran_out or (untold and never_ended(completion.text, parts, opened=opened)):
         return _unfinished(question, completion, grader, tags, opened=opened)
-    result = grader(question, _said(completion.text, parts)[-MOST_GRADED:])
+    said = _said(completion.text, parts)[-MOST_GRADED:]
+    result = grader(question, said)
     if untold and result.correct and not _ends_with_it(question, completion, parts, result, grader):
         return _unfinished(question, completion, grader, tags, opened=opened)
     failure: FailureClass | None = None
     if not result.correct:
         read = partial(grader, question)
-        text = completion.text[-MOST_GRADED:]
-        failure = of_ended(question, text, parts, result, read, opened=opened)
+        failure = of_ended(question, said, parts, result, read, opened=opened)
     return Verdict(
         correct=result.correct,
         score=result.score,
@@ -179,13 +179,15 @@ def _unfinished(
         # wherever in the loop the completion was cut.
         text = text[: loop.start + 2 * loop.period]
     parts = split(text, tags)
-    result = grader(question, _whole_words(parts.answer if parts.closed else text))
+    whole = _whole_words(text)
+    said = _whole_words(parts.answer) if parts.closed else whole
+    result = grader(question, said)
     failure: FailureClass = "looped"
     end: End = "loop"
     if loop is None and completion.finish_reason != "loop":
         end = "ran-out"
         read = partial(grader, question)
-        failure = of_unfinished(question, _whole_words(text), parts, result, read, opened=opened)
+        failure = of_unfinished(question, whole, said, parts, result, read, opened=opened)
     return Verdict(
         correct=False,
         score=0.0,

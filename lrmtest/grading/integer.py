@@ -6,19 +6,12 @@ import re
 from collections.abc import Sequence
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
-from lrmtest.grading.commitments import (
-    NOTHING,
-    Commitment,
-    denied,
-    first_sentence,
-    last_reading,
-    refuted,
-    reported,
-)
+from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
 from lrmtest.grading.cues import CuePattern, Languages, cue, spoken
 from lrmtest.grading.declaration import declares
 from lrmtest.grading.evaluate import integer_value
 from lrmtest.grading.numerals import NUMBER, integer_of
+from lrmtest.grading.surroundings import denied, first_sentence, refuted, reported
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -353,7 +346,7 @@ def grade_integer(question: Question, answer: str) -> Grade:
         question: its reference is an integer, with or without leading zeros.
         answer: the answer text.
     """
-    text = clean(answer).strip()
+    text = clean(answer)
     languages = spoken(text)
     reading = last_reading(
         text,

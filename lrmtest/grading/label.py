@@ -6,14 +6,9 @@ import re
 from functools import lru_cache
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
-from lrmtest.grading.commitments import (
-    NOTHING,
-    Commitment,
-    claimed,
-    first_sentence,
-    last_reading,
-)
+from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
 from lrmtest.grading.cues import CuePattern, Languages, bounded, cue, spoken
+from lrmtest.grading.surroundings import claimed, first_sentence
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 

@@ -7,16 +7,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
-from lrmtest.grading.commitments import (
-    NOTHING,
-    Commitment,
-    denied,
-    first_sentence,
-    last_reading,
-    refuted,
-    reported,
-)
+from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
 from lrmtest.grading.cues import CJK, CuePattern, Languages, cue, spoken
+from lrmtest.grading.surroundings import denied, first_sentence, refuted, reported
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 

@@ -11,18 +11,11 @@ import re
 import string
 from collections import Counter
 from dataclasses import replace
-from itertools import islice
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
-from lrmtest.grading.commitments import (
-    Commitment,
-    commitments,
-    denied,
-    first_sentence,
-    not_meant,
-    refuted,
-)
+from lrmtest.grading.commitments import Commitment, commitments, not_meant
 from lrmtest.grading.cues import CJK, CuePattern, Languages, cue, spoken
+from lrmtest.grading.surroundings import denied, first_sentence, refuted
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -128,7 +121,7 @@ def _handed_in(text: str, languages: Languages) -> tuple[Commitment | None, str]
         It or None, and the text that counts: what follows the last retraction.
     """
     alternatives: set[str] = set()
-    for commitment in islice(commitments(text, languages), _MOST_READ):
+    for commitment in commitments(text, languages)[:_MOST_READ]:
         if commitment.form == "retraction":
             return None, text[commitment.end :]
         if commitment.form == "restated" or not _said(commitment):
@@ -174,18 +167,12 @@ def _predicate(sentence: str, languages: Languages) -> str | None:
     return None if re.fullmatch(r"[\w-]{2,20}(?:ed|ing)\W*", said) else _trim(said)
 
 
-def short_answer(text: str) -> str | None:
+def _short_answer(text: str, handed_in: Commitment | None, languages: Languages) -> str | None:
     """The short answer that a cleaned answer text gives; None when it gives none or abstains.
 
     Out of the format line if there is one, else of the last few sentences: the last bold span,
     else what follows the last "is", else the shortest thing that can be quoted whole.
     """
-    languages = spoken(text)
-    handed_in, rest = _handed_in(text, languages)
-    return _short_answer(rest, handed_in, languages)
-
-
-def _short_answer(text: str, handed_in: Commitment | None, languages: Languages) -> str | None:
     if handed_in is not None and handed_in.form != "line":
         said = _said(handed_in)
         return None if _abstains(said, languages) or denied(handed_in.text, languages) else said
@@ -232,7 +219,7 @@ def grade_short_text(question: Question, answer: str) -> Grade:
         Correct when the official exact match is 1; the score is the official F1; the metrics
         are ``em``, ``f1``, ``em_short``, ``f1_short``.
     """
-    text = clean(answer).strip()
+    text = clean(answer)
     languages = spoken(text)
     handed_in, rest = _handed_in(text, languages)
     prediction = rest.strip() if handed_in is None else _said(handed_in)
