@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Literal
 
@@ -186,18 +186,23 @@ def _nouns(text: str, last: Last, languages: Languages) -> Iterator[Commitment]:
                 MAYBE.of(languages).search(before) or NEARLY.of(languages).search(before)
             )
         end = tail.end() if tail else noun.end()
-        found = _content(text, end, "line" if line else "prose", alternative=alternative)
-        if found:
-            yield replace(found, language=cues.language)
+        form: Literal["line", "prose"] = "line" if line else "prose"
+        if found := _content(text, end, form, alternative=alternative, language=cues.language):
+            yield found
 
 
 def _content(
-    text: str, start: int, form: Literal["line", "prose"], *, alternative: bool
+    text: str,
+    start: int,
+    form: Literal["line", "prose"],
+    *,
+    alternative: bool,
+    language: str = "en",
 ) -> Commitment | None:
     rest = _REST.match(text, start)
     if rest is None:
         return None
-    return Commitment(form, rest[1].strip(), start, alternative=alternative)
+    return Commitment(form, rest[1].strip(), start, alternative=alternative, language=language)
 
 
 def _sentences(text: str, last: Last, languages: Languages) -> Iterator[Commitment]:

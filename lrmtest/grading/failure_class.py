@@ -30,6 +30,8 @@ from lrmtest.questions.question import Question
 
 Read = Callable[[str], Grade]
 """The suite's grader on the question in hand."""
+Could = Callable[[str], bool]
+"""Whether that grader may call a few words correct."""
 
 _LONGEST = 500_000
 """Characters of a text that are searched for an answer that was lost, from the end: four times what
@@ -49,7 +51,14 @@ _REMARK = re.compile(
 
 
 def of_ended(
-    question: Question, said: str, parts: Parts, result: Grade, read: Read, *, opened: bool
+    question: Question,
+    said: str,
+    parts: Parts,
+    result: Grade,
+    read: Read,
+    could: Could,
+    *,
+    opened: bool,
 ) -> FailureClass:
     """The class of a completion that ended by itself and is not correct.
 
@@ -59,9 +68,10 @@ def of_ended(
         parts: the whole text, split.
         result: the grade of what was said.
         read: grades a text.
+        could: whether it is worth to grade a few words.
         opened: the prompt had opened the reasoning.
     """
-    if had_right_answer(question, said, parts, read):
+    if had_right_answer(question, said, parts, read, could):
         return "lost-answer"
     if not parts.closed and (parts.opened or opened):
         return "unclosed"
@@ -75,6 +85,7 @@ def of_unfinished(
     parts: Parts,
     result: Grade,
     read: Read,
+    could: Could,
     *,
     opened: bool,
 ) -> FailureClass:
@@ -85,12 +96,12 @@ def of_unfinished(
     """
     if is_near_loop(text):
         return "looped"
-    if result.correct or had_right_answer(question, said, parts, read):
+    if result.correct or had_right_answer(question, said, parts, read, could):
         return "lost-answer"
     return "unclosed" if not parts.closed and (parts.opened or opened) else "truncated"
 
 
-def had_right_answer(question: Question, said: str, parts: Parts, read: Read) -> bool:
+def had_right_answer(question: Question, said: str, parts: Parts, read: Read, could: Could) -> bool:
     """Whether a text had committed to the right answer somewhere, by the suite's own grader.
 
     That is: closed reasoning ends with it, or a box, an answer line or a sentence such as "the
@@ -112,6 +123,8 @@ def had_right_answer(question: Question, said: str, parts: Parts, read: Read) ->
     for commitment in found[:_MOST_SEARCHED]:
         key = commitment.form, commitment.text
         if commitment.alternative or commitment.form == "retraction" or key in tried:
+            continue
+        if not could(commitment.text):
             continue
         if _COSTLY.search(commitment.text):
             if costly == _MOST_COSTLY or not _says(question, commitment):

@@ -8,7 +8,8 @@ from functools import partial
 
 from lrmtest.errors import UsageError
 from lrmtest.grading.completion import Completion
-from lrmtest.grading.failure_class import of_ended, of_unfinished
+from lrmtest.grading.could_say import could_say
+from lrmtest.grading.failure_class import Could, of_ended, of_unfinished
 from lrmtest.grading.integer import grade_integer
 from lrmtest.grading.label import grade_label
 from lrmtest.grading.loops import find_loop
@@ -135,8 +136,8 @@ def grade(
         return _unfinished(question, completion, grader, tags, opened=opened)
     failure: FailureClass | None = None
     if not result.correct:
-        read = partial(grader, question)
-        failure = of_ended(question, said, parts, result, read, opened=opened)
+        read, could = _asked(question, grader)
+        failure = of_ended(question, said, parts, result, read, could, opened=opened)
     return Verdict(
         correct=result.correct,
         score=result.score,
@@ -145,6 +146,13 @@ def grade(
         lenient_correct=result.correct,
         metrics=result.metrics,
     )
+
+
+def _asked(question: Question, grader: Grader) -> tuple[Callable[[str], Grade], Could]:
+    """The grader on a question, and whether it is worth to ask it."""
+    if grader is grade_by_kind:
+        grader = grader_for(question.kind)
+    return partial(grader, question), partial(could_say, grader, question)
 
 
 def _said(text: str, parts: Parts) -> str:
@@ -186,8 +194,8 @@ def _unfinished(
     end: End = "loop"
     if loop is None and completion.finish_reason != "loop":
         end = "ran-out"
-        read = partial(grader, question)
-        failure = of_unfinished(question, whole, said, parts, result, read, opened=opened)
+        read, could = _asked(question, grader)
+        failure = of_unfinished(question, whole, said, parts, result, read, could, opened=opened)
     return Verdict(
         correct=False,
         score=0.0,

@@ -51,6 +51,22 @@ def _canonical(text: str) -> str:
     return _RANGE.sub(r"\1 to \2", _HALF_RANGE.sub(r"\1\3 to \2\3", text))
 
 
+_PART_OF_A_WORD = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+
+
+def _without(text: str, option: str) -> str:
+    """A canonical text without an option's, where that is no part of longer words."""
+    kept, end, start = [], 0, text.find(option)
+    while start != -1:
+        behind = start + len(option)
+        around = {text[start - 1 : start], text[behind : behind + 1]}
+        if option and _PART_OF_A_WORD.isdisjoint(around):
+            kept.append(text[end:start])
+            end = behind
+        start = text.find(option, max(start + 1, end))
+    return "".join([*kept, text[end:]]) if kept else text
+
+
 # A letter in parentheses, or a bare capital that is no word of the sentence.
 _LETTER = CuePattern(
     r"\((?P<round>[A-Za-z])\)|\[(?P<square>[A-Za-z])\]"
@@ -133,9 +149,7 @@ class _Options:
         self._languages = languages
         self._clocks = [_clocks(text) for text in texts]
         self._letters = [chr(ord("A") + index) for index in range(len(texts))]
-        self._texts = [
-            re.compile(rf"(?<![a-z0-9]){re.escape(_canonical(text))}(?![a-z0-9])") for text in texts
-        ]
+        self._texts = [_canonical(text) for text in texts]
 
     def letter_at(self, text: str, start: int) -> tuple[str, int] | None:
         """The option letter that stands at `start`, and where it ends."""
@@ -149,7 +163,7 @@ class _Options:
         """Letters of the options whose text occurs in `text`."""
         canonical = _canonical(text)
         pairs = zip(self._letters, self._texts, strict=True)
-        named = {letter for letter, pattern in pairs if pattern.search(canonical)}
+        named = {letter for letter, option in pairs if _without(canonical, option) != canonical}
         shown = {(int(one), int(two)) for one, two in _CLOCK.findall(text.lower()[-400:])}
         return named | {
             letter
@@ -230,8 +244,8 @@ class _Options:
         if _DENIED.of(self._languages).search(sentence) or reported(sentence, self._languages):
             return NOTHING
         rest = _canonical(sentence)
-        for pattern in self._texts:
-            rest = pattern.sub("", rest)
+        for option in self._texts:
+            rest = _without(rest, option)
         alone = bool(_ALONE.of(self._languages).fullmatch(sentence)) or not re.search(
             r"\w", re.sub(rf"\([a-z]\)|\b(?:between|from)\b|{_OPTION}", "", rest)
         )

@@ -198,7 +198,7 @@ def _abstains(sentence: str, languages: Languages) -> bool:
     return bool(_ABSTENTION.of(languages).search(sentence))
 
 
-def _plain_quantity(text: str) -> str:
+def plain_quantity(text: str) -> str:
     """`text` with its quantities in one form: "four-year", "four years" and "four year" are one."""
     return _QUANTITY.sub(r"\1 \2", text)
 
@@ -231,7 +231,7 @@ def grade_short_text(question: Question, answer: str) -> Grade:
         short = prediction
     metrics = {"em": em, "f1": score, "em_short": 0.0, "f1_short": 0.0}
     if short is not None:
-        found, wanted = _plain_quantity(short), [_plain_quantity(each) for each in references]
+        found, wanted = plain_quantity(short), [plain_quantity(each) for each in references]
         metrics["em_short"] = max(exact_match(found, each) for each in wanted)
         metrics["f1_short"] = max(f1(found, each) for each in wanted)
     return Grade(extracted=short, correct=em == 1.0, score=score, metrics=metrics)

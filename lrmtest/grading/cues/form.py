@@ -19,7 +19,8 @@ class Cues:
 
     Attributes:
         language: its code in ISO 639-1.
-        marks: words by which a text is known to be in the language, parted by spaces.
+        marks: words by which a text is known to be in the language, parted by spaces: none that
+            English has as well, or half of all English texts would be read in it, too.
         script: a character class by which it is known, where it has a script of its own.
         spaced: whether it puts spaces between words.
         answer: nouns for the answer, with the adjectives that make it the final one.

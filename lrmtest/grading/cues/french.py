@@ -9,7 +9,7 @@ FRENCH = Cues(
     marks=(
         "réponse est la le ou donc résultat vrai vraie faux fausse affirmation ainsi choix "
         "incertain incertaine indéterminé inconnu"
-        " je non attendez sais obtient trouve vaut nombre somme une dans"
+        " je attendez sais obtient trouve vaut nombre somme une dans"
     ),
     answer=(
         r"(?:(?:la|ma|notre|bonne)\s){0,2}réponse(?:\s(?:finale|correcte|exacte|définitive))?"

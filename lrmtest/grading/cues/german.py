@@ -8,7 +8,7 @@ GERMAN = Cues(
     language="de",
     marks=(
         "antwort endantwort lösung ergebnis endergebnis ist nicht der das oder aussage wahr "
-        "falsch ungewiss unsicher unbekannt unklar schlussfolgerung daher also somit "
+        "falsch ungewiss unsicher unbekannt unklar schlussfolgerung daher somit insgesamt gibt "
         "korrektur richtig richtige"
         " ich nein habe moment warte und damit sich ergibt erhält beträgt lautet summe zahl anzahl"
     ),

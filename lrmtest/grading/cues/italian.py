@@ -7,7 +7,7 @@ from lrmtest.grading.cues.form import CLAUSE, Cues
 ITALIAN = Cues(
     language="it",
     marks=(
-        "risposta risultato è il la o oppure non vero vera falso falsa quindi affermazione "
+        "risposta risultato è il la o oppure vero vera falso falsa quindi affermazione "
         "conclusione opzione dunque pertanto incerto incerta"
         " aspetta sbagliato somma numero otteniamo una"
     ),

@@ -9,7 +9,7 @@ SPANISH = Cues(
     marks=(
         "respuesta resultado es la el o verdadero verdadera falso falsa entonces afirmación "
         "conclusión solución opción tanto incierto incierta indeterminado desconocido"
-        " espera me equivoqué sé número suma obtenemos por una hay"
+        " espera equivoqué sé número suma obtenemos por una hay"
     ),
     answer=(
         r"(?:(?:la|mi|nuestra)\s){0,2}respuesta(?:\s(?:final|correcta|definitiva"
