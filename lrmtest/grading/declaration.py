@@ -16,6 +16,7 @@ _OPENINGS = (
     rf"(?:(?:and|now|then),?\s|{cue('therefore')}[,:]?\s{{0,2}}"
     r"|(?:adding|summing|combining|putting|substituting|simplifying|plugging|evaluating|computing"
     r"|multiplying|reducing)\b[^,.;=]{0,80},\s"
+    r"|(?:using|with)\b[^,.;]{0,80},\s"
     r"|(?:after|upon)\s(?:simplif|adding|summing|combin|cancel|reduc|comput|expand)[^,.;]{0,60},\s"
     r"|(?:since|because)\b[^;.]{0,120},\s"
     r"|(?:this|which|that)\s(?:means|implies)\s(?:that\s)?|it\sfollows\sthat\s"
@@ -69,7 +70,7 @@ _ADDS = re.compile(r"\W{0,8}(?:adding|summing)\b[^,.;=]{0,40}:\s[^A-Za-z;:?!]{1,
 _NOT_SURE = re.compile(
     r"\b(?:can|may|might|could|should|would|to|not|never)\s(?:be|equal|total)\s{0,3}$", re.I
 )
-_SINCE = re.compile(r"\W{0,8}(?:since|because)\b[^;.]{0,120},\s", re.I)
+_SINCE = re.compile(r"\W{0,8}(?:since|because|using|with)\b[^;.]{0,120},\s", re.I)
 _GIVES_VALUE = CuePattern(rf"(?:=|{cue('verb')})\s?{NUMBER}(?![\d.]?\d|[A-Za-z]|\s?[-+*/^!=(\\])")
 
 

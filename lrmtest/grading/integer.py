@@ -32,7 +32,7 @@ _LETTERED = re.compile(r"^\(?[A-E]\)\s{0,4}(?=[-+]?\d)")
 _ASIDE = re.compile(r"\s?\([^()\d]{1,60}\)$")
 # A multiplier is no unit, nor is a symbol that stands for a number.
 _MULTIPLIER = (
-    r"\s{0,4}(?:(?:pi|sqrt|or|and|to|[xynki])(?![A-Za-z])|[\u0370-\u03ff]|million|billion|thousand"
+    r"\s{0,4}(?:(?:pi|sqrt|or|and|to|[xynki])(?![^\W\d_\u3000-\uffff])|[\u0370-\u03ff]|million|billion|thousand"
     r"|hundred|dozen|tausend|mille?(?!\w)|mil(?!\w)|mila(?!\w)|тыс|млн|миллион"
     r"|[万萬亿億千百兆十만억천백])"
 )
@@ -141,6 +141,8 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
         if leading is None:
             word = re.match(r"[a-z]+(?:-[a-z]+|\s(?:hundred|thousand)(?:\sand)?)*", text.lower())
             return _text_of(integer_of(word[0])) if word else None
+        if commitment.form == "retraction" and re.search(r"\d", said[leading.end() :]):
+            return None  # it tells what was wrong, and then the answer
         if commitment.form == "restated" and not _ENDS.match(text, leading.end()):
             return None
         if refuted(text[leading.end() :], languages) or refuted(said[len(sentence) :], languages):
@@ -162,6 +164,12 @@ _LAST_SENTENCES = 4
 _THEREFORE_FIRST = CuePattern(r"[\W_]{0,12}" + cue("therefore"))
 _THEREFORE = CuePattern(cue("therefore"))
 _SOUGHT = CuePattern(cue("sought"))
+_COUNTED = CuePattern(cue("counted"))
+_IT_IS = re.compile(
+    r"(?:(?:so|thus|also|donc|entonces|então|quindi),?\s)?(?:it(?:'s|\sis)|that(?:'s|\sis)|es\sist"
+    r"|das\ssind|c'est|è|это)\s(?=\W{0,4}[-+]?\d)",
+    re.I,
+)
 _MAYBE, _NOT = CuePattern(cue("maybe")), CuePattern(cue("not_"))
 _JOINED = CuePattern(f"{cue('or_')}|{cue('and_')}|[,;]")
 _STEP = re.compile(
@@ -197,7 +205,7 @@ _NO_UNIT = re.compile(
 )
 _COMPARED = re.compile(r"以上(?!より)|以下|未満|未满|超过|より|を超|보다|이상|이하|미만|초과")
 _POLITE = re.compile(
-    r"\W*(?:(?:i\s)?hope\sth|let\sme\sknow|feel\sfree|please\s(?:let|feel)|confidence\b|thank|i\sam\s"
+    r"\W*(?:(?:i\s)?hope\sth|let\sme\sknow|feel\sfree|please\s(?:let|feel)|confidence\b|thank|i(?:\sam|'m)\s"
     r"(?:\w{1,12}\s)?confident|this\s(?:completes|concludes)|q\.?e\.?d|done\b)",
     re.I,
 )
@@ -206,7 +214,7 @@ _STATES = CuePattern(
     rf"|{cue('sought')}|(?:total|sum)\sof)\s{{0,3}}$"
 )
 _TRAILING = re.compile(
-    rf"(?<![\d.,/*^+\\])(?<![/*^+\\]\s)(?P<number>{NUMBER})(?P<unit>[^\d\n=+*/^]{{0,30}})$"
+    rf"(?<![\d.,/*^+\\])(?<![/*^+\\]\s)(?P<number>{NUMBER})(?P<unit>[^\d\n=+*/^]{{0,60}})$"
 )
 
 
@@ -216,7 +224,7 @@ def _conclude(text: str, languages: Languages) -> str | None:
     It concludes when it begins with "therefore", names what was asked for, or sets its last
     number apart by emphasis. A number that merely stands last is none: it is as likely a step.
     """
-    if len(text) <= 40 and (value := integer_of(_squeeze(text))) is not None:
+    if len(text) <= 40 and (value := integer_of(_squeeze(_IT_IS.sub("", text, 1)))) is not None:
         return str(value)
     spoken_last = True
     sentences = sentences_backwards(text, longest=400)
@@ -253,7 +261,7 @@ def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str
     ):
         return None
     lead = text[: found.start()]
-    if not declares(lead, languages):
+    if not (declares(lead, languages) or _counts(lead, text, languages)):
         return None
     if _NOT.of(languages).search(lead[-24:]) or _guessed(lead, languages):
         return None
@@ -262,6 +270,11 @@ def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str
         if gives_up or _SENTENCE_CASE.of(languages).match(other):
             return None
     return None if before and _competes(before[0], text, languages) else str(value)
+
+
+def _counts(lead: str, sentence: str, languages: Languages) -> bool:
+    """Whether a sentence says how many there are, and nothing of any other number."""
+    return bool(_COUNTED.of(languages).search(sentence)) and not re.search(r"[\d=<>≤≥]", lead)
 
 
 def _competes(sentence: str, last: str, languages: Languages) -> bool:

@@ -66,6 +66,13 @@ _SUBJECT = CuePattern(
     rf"|(?<!\bin\s)(?<!\ben\s)(?<!\bem\s){cue('statement')}",
 )
 # What follows gives reasons or weighs alternatives; it no longer says which label it is.
+_EITHER = CuePattern(cue("either"))
+_NEITHER = re.compile(
+    r"\b(?:premises?|facts?|statements?|information)\s(?:\w{1,12}\s){0,2}neither\s"
+    r"(?:prov|support|confirm|establish|impl|entail|guarante)\w{0,4}\sn?or\s"
+    r"(?:disprov|refut|contradict|den|exclud|rul|disconfirm)\w{0,6}\b",
+    re.I,
+)
 _TURN = CuePattern(rf"{cue('because')}|[,;]\s(?:and\s)?not\b|\(")
 _CONDITION = CuePattern(
     r"^\W*(?:\w+\s){0,2}(?:if|suppose|assum\w+|whether|let's|perhaps|maybe|could)\b"
@@ -161,6 +168,8 @@ def _predicate(text: str, languages: Languages) -> str | None:
         between = text[labels[-2].end() : labels[-1].start()]
         if _LISTED.of(languages).fullmatch(between):
             return NOTHING
+        if len(between) <= 12 and _EITHER.of(languages).search(text, 0, labels[-2].start()):
+            return NOTHING
     return _label_of(labels[-1])
 
 
@@ -224,8 +233,10 @@ def _read_sentence(sentence: str, languages: Languages) -> str | None:
 def _conclude(text: str, languages: Languages) -> str | None:
     for place, sentence in enumerate(sentences_backwards(text)[:_LAST_SENTENCES]):
         reading = _read_sentence(sentence, languages)
-        if reading is None and place == 0 and _WHETHER.search(bare(sentence)):
-            return UNCERTAIN
+        if reading is None and place == 0:
+            plain = bare(sentence)
+            if _WHETHER.search(plain) or _NEITHER.search(plain):
+                return UNCERTAIN
         if reading is not None:
             return reading
     return None

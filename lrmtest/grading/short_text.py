@@ -64,6 +64,17 @@ _DENIES = CuePattern(
     rf"{cue('not_', but_english=True)}\s?{cue('verb', but_english=True)}"
     rf"|{cue('not_after')}|{cue('doubted')}"
 )
+_NEVER = re.compile(
+    r"(?:\b(?:not|never|cannot|no\slonger|may|might|could|would)|n't)\s(?:(?:have\s)?be(?:en)?\s)?$",
+    re.I,
+)
+_ASIDE = re.compile(r",\s(?:which|who|whose|where|when)\s[^,]{1,200}$")
+_TIME_AND_PLACE = re.compile(
+    r"^((?:the\s)?\d{1,2}(?:st|nd|rd|th)\scentury|\d{3,4})\s(?:in|at)\s[A-Z].*$"
+)
+_IN_THE_YEAR = re.compile(
+    r"\s(?:in|since|until|im\sjahre?|en|nel|em)\s(?:the\syear\s)?(\d{3,4})[\s.!\"'*]*$", re.I
+)
 _HEADING = CuePattern(rf"^(?:{cue('answer')}|explanation|conclusion|note|why\b.*)\s?:?$")
 _COPULA_BEHIND = re.compile(
     r"(?<=[\w\"'*)])\s?(?:です|である|でした|だ|になります|となります|입니다|이다|이에요|예요|이었다|였습니다)$"
@@ -156,13 +167,20 @@ def _bold(text: str, languages: Languages) -> str | None:
 
 def _predicate(sentence: str, languages: Languages) -> str | None:
     """What follows the sentence's last "is"; a bare participle ("is located") says nothing."""
-    predicate = _IS.of(languages).match(sentence)
+    aside = _ASIDE.search(sentence)
+    if aside and refuted(aside[0], languages):
+        return None
+    predicate = _IS.of(languages).match(sentence[: aside.start()] if aside else sentence)
     spaced = not re.search(f"[{CJK}]", sentence)
     if _DENIES.of(languages).search(sentence):
         return None
-    if predicate is None or (spaced and len(sentence.split()) <= 4):
+    if predicate is None:
+        year = _IN_THE_YEAR.search(sentence)
+        return year[1] if year else None
+    if (spaced and len(sentence.split()) <= 3) or _NEVER.search(sentence, 0, predicate.start(1)):
         return None
     said = re.split(r",\s(?:which|who|where|when|a|an|the)\s", predicate[1], maxsplit=1)[0]
+    said = _TIME_AND_PLACE.sub(r"\1", said)
     said = _COPULA_BEHIND.sub("", _trim(said))
     return None if re.fullmatch(r"[\w-]{2,20}(?:ed|ing)\W*", said) else _trim(said)
 
@@ -187,10 +205,14 @@ def _short_answer(text: str, handed_in: Commitment | None, languages: Languages)
         spoken = [sentence for sentence in spoken if not not_meant(sentence, languages)]
     if any(_abstains(sentence, languages) for sentence in (*spoken[:1], *spoken[-1:])):
         return None
-    for find in (_bold, _predicate):
-        for sentence in spoken:
-            if found := find(sentence, languages):
-                return found
+    for sentence in spoken:
+        if found := _bold(sentence, languages):
+            return found
+    for sentence in spoken:
+        if found := _predicate(sentence, languages):
+            return found
+        if re.search(r"\d", sentence):
+            break  # a fact of its own, and no remark on the one before
     return min(map(_trim, spoken), key=len, default=None)
 
 

@@ -9,7 +9,8 @@ ENGLISH = Cues(
     answer=(
         r"(?:(?:the|my|our|final|correct|right|best|most\slikely)[\s_]){0,3}"
         r"answer(?!\s(?:choices|options)\b|\swith\b|\sthe\b)"
-        r"|ans\.?(?=\s?:)|(?:the\s)?(?:final\s(?:result|value)|(?:correct|right"
+        r"|ans\.?(?=\s?:)|(?:final|tl;?dr)(?=\s?:)"
+        r"|(?:the\s)?(?:final\s(?:result|value|count|total|tally)|(?:correct|right"
         r"|best)\s(?:option|choice|label|one))"
     ),
     about=(
@@ -34,6 +35,11 @@ ENGLISH = Cues(
         r"(?:requested|required|desired|sought|wanted)\s\w{1,20}|asked\sfor|we\s(?:want|need"
         r"|seek)(?!\sto\b)"
     ),
+    counted=(
+        r"(?:in\stotal|altogether|in\sall)|there\s(?:are|is)(?:\s(?:therefore|thus|hence|indeed))?"
+        r"\s(?:exactly|precisely)|(?:we|i)\s(?:therefore|thus|hence)\s(?:have|get|obtain|find)"
+        r"|(?:therefore|thus|hence|so),?\sthere\s(?:are|is)"
+    ),
     quantity=(
         r"number|value|sum|total|remainder|product|area|volume|length|perimeter|distance|count"
         r"|minimum|maximum|integer|difference|measure|radius|side|degree|angle|cost|price|age"
@@ -50,7 +56,7 @@ ENGLISH = Cues(
         r"|attempt)s?\s\w{1,12}\s(?:that|out)|forgot\w*|ignor\w+|neglect\w*|contradict\w*"
         r"|guess\w*|typo|mistake"
     ),
-    verb=r"is|are|equals|be|gives|yields|becomes|comes\sto|totals|(?:we\s)?(?:get|obtain)",
+    verb=r"is|are|equals|be|gives|yields|becomes|comes\sto|totals|must\sequal|(?:we\s)?(?:get|obtain)",
     maybe=(
         r"may\s?be|perhaps|possibl[ey]|possibility|might|could|alternatively|otherwise|unsure"
         r"|not\s(?:sure|certain|confident)|guess\w*|tentative(?:ly)?"

@@ -30,6 +30,8 @@ class Cues:
         is_the_answer: what stands behind an answer ("is the answer").
         therefore: openings of a conclusion.
         sought: what names the quantity that was asked for.
+        counted: in a text's last sentence, what makes its number the count that was asked for
+            ("there are exactly", "in total").
         quantity: what names a quantity, of which a text's last sentence may give the value.
         step: in such a sentence, what makes the number a case, a step, given or hypothetical.
         verb: verbs between a quantity and its value.
@@ -67,6 +69,7 @@ class Cues:
     is_the_answer: str
     therefore: str
     sought: str
+    counted: str = ""
     quantity: str
     step: str
     verb: str

@@ -32,6 +32,10 @@ FRENCH = Cues(
         r"|c'est\spourquoi|en\sdéfinitive|alors"
     ),
     sought=r"\w{1,20}\s(?:cherchée?|demandée?|recherchée?|requise?)",
+    counted=(
+        r"il\s(?:y\sa|existe)\s(?:donc|ainsi|exactement)(?:\sexactement)?|au\stotal|en\stout"
+        r"|(?:donc|ainsi),?\sil\s(?:y\sa|existe)"
+    ),
     quantity=(
         r"nombre|valeur|somme|reste|produit|aire|volume|longueur|périmètre|différence|minimum"
         r"|maximum|total|résultat|(?:plus\s(?:grand|petit)e?)\s\w{1,20}"

@@ -30,7 +30,11 @@ GERMAN = Cues(
     therefore=(
         r"daher|also|somit|folglich|demnach|deshalb|damit|insgesamt|schließlich|deswegen|mithin"
     ),
-    sought=r"gesuchte[nrs]?\s\w{1,20}|gesucht",
+    sought=r"gesuchte[nrs]?\s\w{1,20}(?:\sder\swert)?|gesucht",
+    counted=(
+        r"(?:gibt|sind)\s(?:es\s)?(?:also\s|daher\s|somit\s|damit\s)?genau|insgesamt|alles\sin\sallem"
+        r"|(?:somit|daher|also|folglich|damit)\s(?:gibt|sind)\ses"
+    ),
     quantity=(
         r"zahl|anzahl|wert|summe|rest|produkt|fläche|flächeninhalt|volumen|länge|umfang"
         r"|differenz|minimum|maximum|ergebnis|möglichkeiten|(?:größte"

@@ -23,6 +23,10 @@ ITALIAN = Cues(
     is_the_answer=r"è\s(?:quindi\s)?la\s(?:nostra\s)?risposta(?:\s(?:finale|corretta))?",
     therefore=r"quindi|dunque|perciò|pertanto|così|infine|in\sconclusione|in\stotale|allora",
     sought=r"\w{1,20}\s(?:cercat[oa]|richiest[oa])",
+    counted=(
+        r"ci\ssono\s(?:esattamente|in\stutto)|in\stotale|in\stutto"
+        r"|(?:pertanto|quindi|dunque),?\sci\ssono"
+    ),
     quantity=(
         r"numero|valore|somma|resto|prodotto|area|volume|lunghezza|perimetro|differenza|minimo"
         r"|massimo|totale|risultato|(?:più\s(?:grande|piccol[oa]))\s\w{1,20}|otteniamo|abbiamo"
