@@ -165,6 +165,7 @@ _THEREFORE_FIRST = CuePattern(r"[\W_]{0,12}" + cue("therefore"))
 _THEREFORE = CuePattern(cue("therefore"))
 _SOUGHT = CuePattern(cue("sought"))
 _COUNTED = CuePattern(cue("counted"))
+_BOUND = CuePattern(cue("bound") + r"有?[\s\"'*_$\\(]{0,8}$")
 _IT_IS = re.compile(
     r"(?:(?:so|thus|also|donc|entonces|então|quindi),?\s)?(?:it(?:'s|\sis)|that(?:'s|\sis)|es\sist"
     r"|das\ssind|c'est|è|это)\s(?=\W{0,4}[-+]?\d)",
@@ -199,7 +200,7 @@ _UNFINISHED = re.compile(
     re.I,
 )
 _NO_UNIT = re.compile(
-    r"\b(?:minus|plus|times|less|more|before|after|without|if|unless|when|only|so\sfar|at|or|not|is"
+    r"\b(?:minus|plus|times|less|fewer|more|cases?|left|remaining|to\s(?:check|consider|go)|before|after|without|if|unless|when|only|so\sfar|at|or|not|is"
     r"|moins|menos|meno|weniger|минус)\b",
     re.I,
 )
@@ -265,6 +266,8 @@ def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str
         return None
     if _NOT.of(languages).search(lead[-24:]) or _guessed(lead, languages):
         return None
+    if _BOUND.of(languages).search(lead):
+        return None
     for other in before:
         gives_up = _REFUSAL.of(languages).search(other) or _UNFINISHED.search(other)
         if gives_up or _SENTENCE_CASE.of(languages).match(other):
@@ -327,9 +330,13 @@ def _concluded(sentence: str, languages: Languages, *, last: bool) -> str | None
         return None
     if _guessed(lead, languages) or denied(text[found.start() :], languages):
         return None
-    if _NOT.of(languages).search(lead[-16:]) or _REFUSAL.of(languages).search(lead):
+    if (
+        _NOT.of(languages).search(lead[-16:])
+        or _BOUND.of(languages).search(lead)
+        or _REFUSAL.of(languages).search(lead)
+    ):
         return None
-    if not _plain_unit(found["unit"]):
+    if not _plain_unit(found["unit"]) or _STEP_WORD.of(languages).search(found["unit"]):
         return None
     # "x = 3 and y = 4" answers twice; "x = 3, so x + 1 = 4" once.
     openings = [mark.end() for mark in _THEREFORE.of(languages).finditer(lead)]

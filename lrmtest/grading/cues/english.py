@@ -40,6 +40,11 @@ ENGLISH = Cues(
         r"\s(?:exactly|precisely)|(?:we|i)\s(?:therefore|thus|hence)\s(?:have|get|obtain|find)"
         r"|(?:therefore|thus|hence|so),?\sthere\s(?:are|is)"
     ),
+    bound=(
+        r"at\s(?:least|most)|(?:more|greater|less|fewer|larger|smaller|bigger)\sthan|over"
+        r"|under|about|around|roughly|nearly|almost|approximately|up\sto|between"
+        r"|no\s(?:more|less|fewer)\sthan|only\sup\sto"
+    ),
     quantity=(
         r"number|value|sum|total|remainder|product|area|volume|length|perimeter|distance|count"
         r"|minimum|maximum|integer|difference|measure|radius|side|degree|angle|cost|price|age"
@@ -53,7 +58,7 @@ ENGLISH = Cues(
         r"|remaining|subtotal|intermediate|partial|step|part|(?:we\s(?:are|were)\s"
         r"|is\s)?(?:given|told)|known\sthat|problem\s(?:says|states)|would(?:n't)?|(?:student"
         r"|someone|somebody|book|textbook|key|hint|friend|teacher|solution"
-        r"|attempt)s?\s\w{1,12}\s(?:that|out)|forgot\w*|ignor\w+|neglect\w*|contradict\w*"
+        r"|attempt)s?\s\w{1,12}\s(?:that|out|\d)|forgot\w*|ignor\w+|neglect\w*|contradict\w*"
         r"|guess\w*|typo|mistake"
     ),
     verb=r"is|are|equals|be|gives|yields|becomes|comes\sto|totals|must\sequal|(?:we\s)?(?:get|obtain)",

@@ -32,6 +32,7 @@ class Cues:
         sought: what names the quantity that was asked for.
         counted: in a text's last sentence, what makes its number the count that was asked for
             ("there are exactly", "in total").
+        bound: directly before a value, what makes it a bound or an estimate ("at least").
         quantity: what names a quantity, of which a text's last sentence may give the value.
         step: in such a sentence, what makes the number a case, a step, given or hypothetical.
         verb: verbs between a quantity and its value.
@@ -70,6 +71,7 @@ class Cues:
     therefore: str
     sought: str
     counted: str = ""
+    bound: str
     quantity: str
     step: str
     verb: str

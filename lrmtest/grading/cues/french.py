@@ -36,6 +36,10 @@ FRENCH = Cues(
         r"il\s(?:y\sa|existe)\s(?:donc|ainsi|exactement)(?:\sexactement)?|au\stotal|en\stout"
         r"|(?:donc|ainsi),?\sil\s(?:y\sa|existe)"
     ),
+    bound=(
+        r"au\s(?:moins|plus)|plus\s(?:de|grande?\sque)|moins\sde|environ|presque|jusqu'à"
+        r"|entre|à\speu\sprès"
+    ),
     quantity=(
         r"nombre|valeur|somme|reste|produit|aire|volume|longueur|périmètre|différence|minimum"
         r"|maximum|total|résultat|(?:plus\s(?:grand|petit)e?)\s\w{1,20}"

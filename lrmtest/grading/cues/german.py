@@ -35,6 +35,10 @@ GERMAN = Cues(
         r"(?:gibt|sind)\s(?:es\s)?(?:also\s|daher\s|somit\s|damit\s)?genau|insgesamt|alles\sin\sallem"
         r"|(?:somit|daher|also|folglich|damit)\s(?:gibt|sind)\ses"
     ),
+    bound=(
+        r"mindestens|höchstens|mehr\sals|weniger\sals|größer\sals|kleiner\sals|über|unter"
+        r"|etwa|ungefähr|rund|fast|circa|ca\.?|bis\szu|maximal|minimal"
+    ),
     quantity=(
         r"zahl|anzahl|wert|summe|rest|produkt|fläche|flächeninhalt|volumen|länge|umfang"
         r"|differenz|minimum|maximum|ergebnis|möglichkeiten|(?:größte"

@@ -27,6 +27,10 @@ ITALIAN = Cues(
         r"ci\ssono\s(?:esattamente|in\stutto)|in\stotale|in\stutto"
         r"|(?:pertanto|quindi|dunque),?\sci\ssono"
     ),
+    bound=(
+        r"almeno|al\s(?:massimo|più|minimo)|più\sdi|meno\sdi|maggiore\sdi|minore\sdi|circa"
+        r"|quasi|fino\sa|tra"
+    ),
     quantity=(
         r"numero|valore|somma|resto|prodotto|area|volume|lunghezza|perimetro|differenza|minimo"
         r"|massimo|totale|risultato|(?:più\s(?:grande|piccol[oa]))\s\w{1,20}|otteniamo|abbiamo"

@@ -29,6 +29,11 @@ PORTUGUESE = Cues(
     counted=(
         r"(?:há|existem)\sexatamente|ao\stodo|no\stotal|(?:logo|portanto|assim),?\s(?:há|existem)"
     ),
+    bound=(
+        r"(?:pelo|ao)\smenos|no\s(?:mínimo|máximo)|mais\s(?:de|que)|menos\s(?:de|que)"
+        r"|maior\s(?:que|do\sque)|menor\s(?:que|do\sque)|cerca\sde|aproximadamente|quase"
+        r"|até|entre"
+    ),
     quantity=(
         r"número|valor|soma|resto|produto|área|volume|comprimento|perímetro|diferença|mínimo"
         r"|máximo|total|quantidade|resultado|(?:maior|menor)\s\w{1,20}"

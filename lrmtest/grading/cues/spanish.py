@@ -31,6 +31,11 @@ SPANISH = Cues(
         r"(?:hay|existen)\sexactamente|en\stotal"
         r"|(?:así\spues|por\s(?:lo\s)?tanto|entonces|luego|así\sque),?\s(?:hay|existen)"
     ),
+    bound=(
+        r"al\smenos|(?:como|a\slo)\s(?:mínimo|máximo|más|sumo)|más\sde|menos\sde"
+        r"|mayor\s(?:que|de)|menor\s(?:que|de)|unos|unas|aproximadamente|casi|cerca\sde"
+        r"|hasta|entre"
+    ),
     quantity=(
         r"número|valor|suma|resto|residuo|producto|área|volumen|longitud|perímetro|diferencia"
         r"|mínimo|máximo|total|cantidad|resultado|(?:mayor|menor)\s\w{1,20}|(?:se\s(?:obtiene"
