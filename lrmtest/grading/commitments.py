@@ -14,7 +14,7 @@ from functools import cache, lru_cache
 from typing import Literal
 
 from lrmtest.grading.boxes import boxes
-from lrmtest.grading.cues import CuePattern, Languages, bounded, cue
+from lrmtest.grading.cues import CuePattern, Languages, bounded, cue, spoken
 from lrmtest.grading.cues.form import Cues
 from lrmtest.grading.cues.needles import folded, found
 from lrmtest.grading.remembered import remembered
@@ -273,9 +273,8 @@ def commitments(text: str, languages: Languages) -> tuple[Commitment, ...]:
 
 def last_reading(
     text: str,
-    languages: Languages,
-    read: Callable[[Commitment], str | None],
-    conclude: Callable[[str], str | None],
+    read: Callable[[Commitment, Languages], str | None],
+    conclude: Callable[[str, Languages], str | None],
 ) -> str | None:
     """What the last commitment that can be read says.
 
@@ -283,8 +282,8 @@ def last_reading(
 
     Args:
         text: cleaned answer text.
-        languages: those that it speaks.
-        read: None for a commitment that this kind of answer cannot read, which is passed over;
+        read: reads a commitment in the languages of the text. None for one that this kind of
+            answer cannot read, which is passed over;
             `NOTHING` for one that ends the search without an answer.
         conclude: reads a text without a readable commitment, by its last sentences.
 
@@ -293,10 +292,11 @@ def last_reading(
         the last one stands beside an alternative that differs.
     """
     alternatives: set[str] = set()
+    languages = spoken(text)
     for commitment in commitments(text, languages)[:_MOST_READ]:
-        reading = read(commitment)
+        reading = read(commitment, languages)
         if commitment.form == "retraction":
-            return reading or conclude(text[commitment.end :]) or NOTHING
+            return reading or conclude(text[commitment.end :], languages) or NOTHING
         if reading is None:
             continue
         if commitment.alternative:
@@ -305,4 +305,4 @@ def last_reading(
             return reading
         else:
             return NOTHING
-    return conclude(text)
+    return conclude(text, languages)

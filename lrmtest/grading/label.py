@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
-from lrmtest.grading.cues import CuePattern, Languages, bounded, cue, spoken
+from lrmtest.grading.cues import CuePattern, Languages, bounded, cue
 from lrmtest.grading.surroundings import claimed, first_sentence
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
@@ -254,14 +254,7 @@ def grade_label(question: Question, answer: str) -> Grade:
         question: its reference is one of the labels, in any case.
         answer: the answer text.
     """
-    text = clean(answer)
-    languages = spoken(text)
-    reading = last_reading(
-        text,
-        languages,
-        lambda commitment: _read(commitment, languages),
-        lambda rest: _conclude(rest, languages),
-    )
+    reading = last_reading(clean(answer), _read, _conclude)
     if not reading:
         return Grade(extracted=None, correct=False, score=0.0)
     expected = question.expected.strip().lower()

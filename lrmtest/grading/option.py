@@ -273,7 +273,7 @@ def grade_option(question: Question, answer: str) -> Grade:
 
     russian = _RUSSIAN_LETTERS.search(text) is not None
 
-    def read(commitment: Commitment) -> str | None:
+    def read(commitment: Commitment, languages: Languages) -> str | None:
         said = bare(commitment.text)
         if not russian:
             said = _CYRILLIC.sub(lambda letter: letter[0].translate(_LATIN), said)
@@ -291,7 +291,7 @@ def grade_option(question: Question, answer: str) -> Grade:
             return None
         return options.chosen(said)
 
-    def conclude(text: str) -> str | None:
+    def conclude(text: str, _languages: Languages) -> str | None:
         # Without the full stops of "p.m.", which would end a sentence.
         last = sentences_backwards(_TIME.sub(r"\1\2m", text))[:_LAST_SENTENCES]
         if (left := options.left_over([bare(sentence) for sentence in last])) is not None:
@@ -303,7 +303,7 @@ def grade_option(question: Question, answer: str) -> Grade:
                 return NOTHING if before and before != reading else reading
         return None
 
-    reading = last_reading(text, languages, read, conclude)
+    reading = last_reading(text, read, conclude)
     if not reading:
         return Grade(extracted=None, correct=False, score=0.0)
     correct = reading == question.expected.strip(" ()").upper()

@@ -45,6 +45,22 @@ ENGLISH = Cues(
         r"|under|about|around|roughly|nearly|almost|approximately|up\sto|between"
         r"|no\s(?:more|less|fewer)\sthan|only\sup\sto"
     ),
+    opening=(
+        r"(?:adding|summing|combining|putting|substituting|simplifying|plugging|evaluating"
+        r"|computing|multiplying|reducing)\b[^,.;=]{0,80}|(?:using|with)\b[^,.;]{0,80}"
+        r"|(?:after|upon)\s(?:simplif|adding|summing|combin|cancel|reduc|comput|expand)[^,.;]{0,60}"
+        r"|(?:since|because)\b[^;.]{0,120}"
+    ),
+    follows=(
+        r"(?:and|now|then),?|(?:this|which|that)\s(?:means|implies)(?:\sthat)?|it\sfollows\sthat"
+        r"|we\s(?:conclude|find|see|get|obtain)\sthat"
+    ),
+    gets=r"(?:we|i)\s(?:get|obtain|have|find|see)(?:\sthat)?",
+    adjective=(
+        r"total|final|resulting|maximum|minimum|maximal|minimal|largest|smallest|greatest|least"
+        r"|possible|exact|overall|combined|only|required|requested|desired|expected|shortest"
+        r"|longest|such|entire|common"
+    ),
     quantity=(
         r"number|value|sum|total|remainder|product|area|volume|length|perimeter|distance|count"
         r"|minimum|maximum|integer|difference|measure|radius|side|degree|angle|cost|price|age"
@@ -58,7 +74,7 @@ ENGLISH = Cues(
         r"|remaining|subtotal|intermediate|partial|step|part|(?:we\s(?:are|were)\s"
         r"|is\s)?(?:given|told)|known\sthat|problem\s(?:says|states)|would(?:n't)?|(?:student"
         r"|someone|somebody|book|textbook|key|hint|friend|teacher|solution"
-        r"|attempt)s?\s\w{1,12}\s(?:that|out|\d)|forgot\w*|ignor\w+|neglect\w*|contradict\w*"
+        r"|attempt)s?\s\w{1,12}\s(?:that|out|\d+)|forgot\w*|ignor\w+|neglect\w*|contradict\w*"
         r"|guess\w*|typo|mistake"
     ),
     verb=r"is|are|equals|be|gives|yields|becomes|comes\sto|totals|must\sequal|(?:we\s)?(?:get|obtain)",

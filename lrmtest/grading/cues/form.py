@@ -32,6 +32,10 @@ class Cues:
         sought: what names the quantity that was asked for.
         counted: in a text's last sentence, what makes its number the count that was asked for
             ("there are exactly", "in total").
+        opening: clauses of a declaration that a comma ends ("adding both,").
+        follows: what opens one without a comma ("it follows that").
+        gets: what finds a value ("we get").
+        adjective: what may stand before a quantity ("smallest").
         bound: directly before a value, what makes it a bound or an estimate ("at least").
         quantity: what names a quantity, of which a text's last sentence may give the value.
         step: in such a sentence, what makes the number a case, a step, given or hypothetical.
@@ -72,6 +76,10 @@ class Cues:
     sought: str
     counted: str = ""
     bound: str
+    opening: str = ""
+    follows: str = ""
+    gets: str = ""
+    adjective: str = ""
     quantity: str
     step: str
     verb: str

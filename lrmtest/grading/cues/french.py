@@ -40,6 +40,9 @@ FRENCH = Cues(
         r"au\s(?:moins|plus)|plus\s(?:de|grande?\sque)|moins\sde|environ|presque|jusqu'à"
         r"|entre|à\speu\sprès"
     ),
+    opening=r"(?:en\s)?[^\s,]{2,20}ant\b[^,.;]{0,60}",
+    gets=r"(?:on\s(?:obtient|trouve|a)|nous\s(?:obtenons|trouvons))(?:\sque)?",
+    adjective=r"total|maximal|minimal|plus\s(?:grande?|petite?)",
     quantity=(
         r"nombre|valeur|somme|reste|produit|aire|volume|longueur|périmètre|différence|minimum"
         r"|maximum|total|résultat|(?:plus\s(?:grand|petit)e?)\s\w{1,20}"

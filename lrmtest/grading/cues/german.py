@@ -39,6 +39,10 @@ GERMAN = Cues(
         r"mindestens|höchstens|mehr\sals|weniger\sals|größer\sals|kleiner\sals|über|unter"
         r"|etwa|ungefähr|rund|fast|circa|ca\.?|bis\szu|maximal|minimal"
     ),
+    opening=r"addiert\sman\b[^,.;]{0,60}",
+    follows=r"so",
+    gets=r"man\serhält|erhalten\swir|wir\serhalten",
+    adjective=r"gesamte|größte|kleinste|größtmögliche|kleinstmögliche|maximale|minimale",
     quantity=(
         r"zahl|anzahl|wert|summe|rest|produkt|fläche|flächeninhalt|volumen|länge|umfang"
         r"|differenz|minimum|maximum|ergebnis|möglichkeiten|(?:größte"

@@ -31,6 +31,9 @@ ITALIAN = Cues(
         r"almeno|al\s(?:massimo|più|minimo)|più\sdi|meno\sdi|maggiore\sdi|minore\sdi|circa"
         r"|quasi|fino\sa|tra"
     ),
+    opening=r"[^\s,]{2,20}(?:ando|endo)\b[^,.;]{0,60}",
+    gets=r"otteniamo|abbiamo|si\sottiene",
+    adjective=r"totale",
     quantity=(
         r"numero|valore|somma|resto|prodotto|area|volume|lunghezza|perimetro|differenza|minimo"
         r"|massimo|totale|risultato|(?:più\s(?:grande|piccol[oa]))\s\w{1,20}|otteniamo|abbiamo"

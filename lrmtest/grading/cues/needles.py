@@ -206,8 +206,15 @@ def _plan(pattern: str, words: bool) -> _Plan | None:
     part = _parsed(pattern)
     if part is None or part.needles is None:
         return None
-    first = rf"[{re.escape(''.join(sorted(part.first)))}]" if part.first else "."
-    return _Plan(part.needles, re.compile(rf"(?<!\w){first}|n't" if words else first))
+    if part.first is None:
+        starts = "."
+    else:
+        edge = r"(?<!\w)" if words else ""
+        letters = re.escape("".join(sorted(filter(str.isalnum, part.first))))
+        signs = re.escape("".join(char for char in sorted(part.first) if not char.isalnum()))
+        starts = f"{edge}[{letters}]" if letters else "(?!)"
+        starts += (f"|[{signs}]" if signs else "") + ("|n't" if words else "")
+    return _Plan(part.needles, re.compile(starts, re.DOTALL))
 
 
 def needles_of(pattern: str) -> Needles | None:

@@ -34,6 +34,9 @@ PORTUGUESE = Cues(
         r"|maior\s(?:que|do\sque)|menor\s(?:que|do\sque)|cerca\sde|aproximadamente|quase"
         r"|até|entre"
     ),
+    opening=r"[^\s,]{2,20}(?:ando|endo|indo)\b[^,.;]{0,60}",
+    gets=r"(?:obtemos|temos)(?:\sque)?",
+    adjective=r"total|maior|menor",
     quantity=(
         r"número|valor|soma|resto|produto|área|volume|comprimento|perímetro|diferença|mínimo"
         r"|máximo|total|quantidade|resultado|(?:maior|menor)\s\w{1,20}"

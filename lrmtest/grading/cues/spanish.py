@@ -36,6 +36,9 @@ SPANISH = Cues(
         r"|mayor\s(?:que|de)|menor\s(?:que|de)|unos|unas|aproximadamente|casi|cerca\sde"
         r"|hasta|entre"
     ),
+    opening=r"[^\s,]{2,20}(?:ando|endo)\b[^,.;]{0,60}",
+    gets=r"(?:se\sobtiene|obtenemos|tenemos)(?:\sque)?",
+    adjective=r"total|mayor|menor",
     quantity=(
         r"número|valor|suma|resto|residuo|producto|área|volumen|longitud|perímetro|diferencia"
         r"|mínimo|máximo|total|cantidad|resultado|(?:mayor|menor)\s\w{1,20}|(?:se\s(?:obtiene"
