@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from lrmtest.grading.remembered import remembered
+
 _ANSI = re.compile(
     r"\x1b(?:\[[0-?]{0,32}[ -/]{0,8}[@-~]|\][^\x07\x1b\n]{0,512}(?:\x07|\x1b\\)|[@-Z\\^_])"
 )
@@ -44,18 +46,21 @@ _PLAIN = _Plain(
     | {ord("！"): "! ", ord("？"): "? ", ord("；"): "; ", ord("："): ": "}
     | {ord("【"): "[", ord("】"): "]", ord("〔"): "[", ord("〕"): "]", ord("∶"): ":"}
 )
-_WIDE_NUMBER = re.compile(r"(?<=[0-9０-９])[，．](?=[0-9０-９])")
+_NOT_PLAIN = re.compile(r"[^\n -~]+")
+_WIDE_NUMBER = re.compile(r"[，．](?<=[0-9０-９].)(?=[0-9０-９])")
 
 
+@remembered
 def clean(text: str) -> str:
-    """`text` without terminal escapes, control characters, bidi marks and HTML formatting.
+    """`text` without terminal escapes, control characters, bidi marks, HTML and blank ends.
 
     Line ends, spaces, dashes and quotation marks get their ASCII forms. Nothing that carries
     meaning is changed: no Unicode normalization, which would make ``7²`` a 72.
     """
     text = _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
     text = _WIDE_NUMBER.sub(lambda mark: "," if mark[0] == "，" else ".", text)
-    return _HTML.sub(" ", text.translate(_PLAIN))
+    text = _NOT_PLAIN.sub(lambda run: run[0].translate(_PLAIN), text)
+    return _HTML.sub(" ", text).strip()
 
 
 _WRAPPER = re.compile(

@@ -9,13 +9,16 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import islice
 from typing import Literal
 
-from lrmtest.grading.cues import CuePattern, Languages, bounded, cue
+from lrmtest.grading.boxes import boxes
+from lrmtest.grading.cues import CuePattern, Languages, bounded, cue, spoken
 from lrmtest.grading.cues.form import Cues
+from lrmtest.grading.cues.needles import folded, found
+from lrmtest.grading.remembered import remembered
+from lrmtest.grading.surroundings import IF, MAYBE, NEARLY, anothers, refuted, reported
 
 _LONGEST_BOX = 1000
 _LONGEST_LINE = 300
@@ -54,13 +57,6 @@ class Commitment:
     language: str = "en"
 
 
-# A box's brace must be told from any other, so all braces are visited, each once.
-_BRACES = re.compile(
-    r"\\{1,2}(?:boxed|fbox|framebox)\s{0,8}"
-    r"(?:(?P<open>\{)|(?P<token>\d[\d,]{0,12}|[A-Z](?![A-Za-z])))"
-    r"|(?<![A-Za-z\\])boxed(?P<plain>\{)|\\.|[{}]",
-    re.DOTALL,
-)
 _OR = CuePattern(cue("or_"))
 _AND = CuePattern(rf"\}}?[\s$*,\\()\[\]]{{0,16}}{cue('and_')}[\s$*,\\()\[\]]{{0,16}}")
 _BREAK = re.compile(r"[!?\n]|\.(?=\s|$)")
@@ -69,37 +65,6 @@ _BUT = re.compile(
     r"|但是?|不过|然而|しかし|하지만|그러나",
     re.I,
 )
-_TO_LINE_END = re.compile(r"[^\n{}]{1,200}")
-
-
-def _boxes(text: str) -> list[tuple[int, int, int]]:
-    """Where command and content of each box start and where it ends, in the order of their ends.
-
-    Only the last ones are kept. The very last may have been left open.
-    """
-    boxes: deque[tuple[int, int, int]] = deque(maxlen=_MOST_LOOKED_AT)
-    opened: list[tuple[int, int] | None] = []
-    last_open: tuple[int, int] | None = None
-    for mark in _BRACES.finditer(text):
-        if mark["open"] or mark["plain"]:
-            opened.append((mark.start(), mark.end()))
-        elif mark["token"]:
-            boxes.append((mark.start(), *mark.span("token")))
-        elif mark.group() == "{":
-            opened.append(None)
-        elif mark.group() == "}" and opened:
-            box = opened.pop()
-            if box is not None:
-                boxes.append((*box, mark.start()))
-    while opened and last_open is None:
-        last_open = opened.pop()
-    if last_open is not None and (rest := _TO_LINE_END.match(text, last_open[1])):
-        # Closed by the end of the line, when nothing in it needs a brace.
-        line_end = rest.end() == len(text) or text[rest.end()] == "\n"
-        if line_end and rest[0].strip(" $.*\\)]"):
-            content = rest[0].rstrip(" $.*\\)]")
-            boxes.append((*last_open, last_open[1] + len(content)))
-    return sorted(boxes, key=lambda box: box[2])
 
 
 def _joined(text: str, before: int, command: int, languages: Languages) -> bool:
@@ -116,6 +81,10 @@ def _joined(text: str, before: int, command: int, languages: Languages) -> bool:
     )
 
 
+Last = Callable[[re.Pattern[str]], Iterable[re.Match[str]]]
+"""The last matches of a pattern in the text at hand."""
+
+
 @lru_cache(maxsize=1024)
 def _noun_pattern(languages: Languages) -> re.Pattern[str]:
     """Nouns for the answer, each language's in a group of its name, and tags."""
@@ -129,7 +98,7 @@ def _tail_pattern(cues: Cues) -> re.Pattern[str]:
     about, is_ = bounded(cues, "about"), bounded(cues, "is_")
     return re.compile(
         rf"""
-        (?P<colon> [*_"'\])}}]{{0,4}} \s{{0,2}} (?:\([^()\n]{{1,30}}\)\s?)? [:=] [*_]{{0,4}} )
+        (?P<colon> [*_"'\])}}]{{0,4}} \s{{0,2}} (?:\([^()\n]{{1,30}}\)\s?)? [:=→⇒] [*_]{{0,4}} )
       | (?P<cell> [*_]{{0,4}} \s{{0,2}} \| \s{{0,4}} (?=[^|\n]{{1,120}}\|\s{{0,4}}$)
             (?!.{{0,130}}\n\s{{0,4}}\|[\s:|-]*-) )
       | [*_"'\])]{{0,4}} \s{{0,2}} (?: {about} \s{{0,2}} (?: : | {is_} ) | {is_} ) [\s:,]{{0,3}}
@@ -143,12 +112,6 @@ def _tail_pattern(cues: Cues) -> re.Pattern[str]:
 
 
 _LINE_START = re.compile(r"(?:[^\w\n]|_|\d{1,2}[.)]){0,16}")
-_IF = CuePattern(cue("if_"))
-_MAYBE = CuePattern(cue("maybe"))
-_THAT = r"(?:,?\s?(?:that|the|so|dass|die|que|la|le|el|che|что|と)(?!\w)){0,2}"
-_NEAR = rf"[\s\"'*_]{{0,4}}{_THAT}[\s\"'*_$\\(\[]{{0,8}}$"
-_ANOTHERS = CuePattern(f"(?:{cue('anothers')}|{cue('says')}[,:]?)" + _NEAR)
-_NEARLY = CuePattern(f"(?:{cue('maybe')}|{cue('or_')})" + r"(?:\sbe)?[,:]?" + _NEAR)
 # "The wrong answer is" before a box: what makes it another's stands before the noun.
 _ANOTHERS_IS = CuePattern(
     cue("anothers")
@@ -159,52 +122,12 @@ _IS_THE_ANSWER = CuePattern(cue("is_the_answer"))
 _THEREFORE = CuePattern(cue("therefore"))
 _RETRACTION = CuePattern(cue("retraction"))
 _RESTATED = CuePattern(cue("restated"))
-_REFUTED = CuePattern(r"[\s.,;:$*)}\]\\\"'-]{0,8}" + cue("refuted"))
-_NOT_AFTER = CuePattern(f"{cue('not_after')}|{cue('doubted')}")
-_NOT_BEFORE = CuePattern(r"[\s\"'*_$\\(]{0,4}" + cue("not_"))
 _CLAUSE_START = re.compile(r"(?:^|[,;:(-])[\W_]{0,6}$")
 _INVERTED = CuePattern(rf"{cue('inverted')}\s(?:{cue('therefore')}\s)?$")
-_SAYS = CuePattern(cue("says"))
-_SAYS_THAT = CuePattern(cue("says") + "[,:]?" + _NEAR)
 _HASHES = re.compile(r"(?:^|\n)\s{0,3}\#{4}[ \t]{0,4}([^\s#][^\n]{0,60})$")
 _REST = re.compile(
-    rf"\s{{0,64}}(?:(?:\$\$|\\\[)\s{{0,8}}\n\s{{0,8}})?([^\n<]{{1,{_LONGEST_LINE}}})"
+    rf"\s{{0,64}}(?:(?:\$\$|\\\[|```\w{{0,12}})\s{{0,8}}\n\s{{0,8}})?([^\n<]{{1,{_LONGEST_LINE}}})"
 )
-_SENTENCE_END = re.compile(r"[.!?][\"'*)\]$]{0,4}(?=\s|$)|\n")
-
-
-def first_sentence(text: str) -> str:
-    """`text` up to the end of its first sentence, with the mark."""
-    end = _SENTENCE_END.search(text, 1)
-    return text[: end.end()] if end else text
-
-
-def denied(text: str, languages: Languages) -> bool:
-    """Whether the sentence that `text` begins with denies what it names ("not 73")."""
-    sentence = first_sentence(text)
-    return bool(
-        _NOT_BEFORE.of(languages).match(sentence) or _NOT_AFTER.of(languages).search(sentence[:80])
-    )
-
-
-def refuted(behind: str, languages: Languages) -> bool:
-    """Whether what follows an answer takes it back at once ("73, which is wrong")."""
-    return bool(_REFUTED.of(languages).match(behind))
-
-
-def anothers(before: str, languages: Languages) -> bool:
-    """Whether what stands before an answer makes it another's, an earlier or a denied one."""
-    return bool(_ANOTHERS.of(languages).search(before))
-
-
-def claimed(before: str, languages: Languages) -> bool:
-    """Whether what stands before a statement makes it another's claim."""
-    return bool(_SAYS_THAT.of(languages).search(before))
-
-
-def reported(sentence: str, languages: Languages) -> bool:
-    """Whether a sentence tells what another claims, or what would be under a condition."""
-    return bool(_SAYS.of(languages).search(sentence) or _IF.of(languages).search(sentence))
 
 
 def not_meant(sentence: str, languages: Languages) -> bool:
@@ -213,14 +136,9 @@ def not_meant(sentence: str, languages: Languages) -> bool:
         before = sentence[: noun.start()]
         if reported(before, languages) or anothers(before, languages):
             return True
-        if _MAYBE.of(languages).search(before):
+        if MAYBE.of(languages).search(before):
             return True
     return False
-
-
-def _last(pattern: re.Pattern[str], text: str) -> Iterable[re.Match[str]]:
-    """The last matches, which bounds what is done with each."""
-    return deque(pattern.finditer(text), maxlen=_MOST_LOOKED_AT)
 
 
 def _before(text: str, start: int) -> str:
@@ -233,9 +151,9 @@ def _before(text: str, start: int) -> str:
     return _BUT.split(sentence)[-1]
 
 
-def _nouns(text: str, languages: Languages) -> Iterator[Commitment]:
+def _nouns(text: str, last: Last, languages: Languages) -> Iterator[Commitment]:
     """Answer lines and sentences: a noun for the answer, and how it goes on."""
-    for noun in _last(_noun_pattern(languages), text):
+    for noun in last(_noun_pattern(languages)):
         start = noun.start()
         if noun["tag"]:
             if found := _content(text, noun.end(), "line", alternative=False):
@@ -262,33 +180,38 @@ def _nouns(text: str, languages: Languages) -> Iterator[Commitment]:
         alternative = False
         if not line:
             quoted = not begins and before.endswith('"') and kind != "colon"
-            if quoted or _IF.of(languages).search(before) or anothers(before, languages):
+            if quoted or IF.of(languages).search(before) or anothers(before, languages):
                 continue
             alternative = bool(
-                _MAYBE.of(languages).search(before) or _NEARLY.of(languages).search(before)
+                MAYBE.of(languages).search(before) or NEARLY.of(languages).search(before)
             )
         end = tail.end() if tail else noun.end()
-        found = _content(text, end, "line" if line else "prose", alternative=alternative)
-        if found:
-            yield replace(found, language=cues.language)
+        form: Literal["line", "prose"] = "line" if line else "prose"
+        if found := _content(text, end, form, alternative=alternative, language=cues.language):
+            yield found
 
 
 def _content(
-    text: str, start: int, form: Literal["line", "prose"], *, alternative: bool
+    text: str,
+    start: int,
+    form: Literal["line", "prose"],
+    *,
+    alternative: bool,
+    language: str = "en",
 ) -> Commitment | None:
     rest = _REST.match(text, start)
     if rest is None:
         return None
-    return Commitment(form, rest[1].strip(), start, alternative=alternative)
+    return Commitment(form, rest[1].strip(), start, alternative=alternative, language=language)
 
 
-def _sentences(text: str, languages: Languages) -> Iterator[Commitment]:
+def _sentences(text: str, last: Last, languages: Languages) -> Iterator[Commitment]:
     """Answers that stand before "is the answer", and what takes an answer back."""
-    for mark in _last(_IS_THE_ANSWER.of(languages), text):
+    for mark in last(_IS_THE_ANSWER.of(languages)):
         before = _before(text, mark.start())
         if before.endswith("'"):  # "c'est la réponse (B)"
             continue
-        if _IF.of(languages).search(before) or refuted(
+        if IF.of(languages).search(before) or refuted(
             text[mark.end() : mark.end() + 80], languages
         ):
             continue
@@ -296,10 +219,10 @@ def _sentences(text: str, languages: Languages) -> Iterator[Commitment]:
         openings = [mark.end() for mark in _THEREFORE.of(languages).finditer(clause)]
         clause = clause[openings[-1] if openings else 0 :].strip()
         if clause:
-            alternative = bool(_MAYBE.of(languages).search(before))
+            alternative = bool(MAYBE.of(languages).search(before))
             yield Commitment("behind", clause, mark.start(), alternative=alternative)
     for form, pattern in (("restated", _RESTATED), ("retraction", _RETRACTION)):
-        for mark in _last(pattern.of(languages), text):
+        for mark in last(pattern.of(languages)):
             if form == "restated" and not _CLAUSE_START.search(_before(text, mark.start())):
                 continue
             rest = text[mark.end() : mark.end() + _LONGEST_LINE].partition("\n")[0]
@@ -308,7 +231,7 @@ def _sentences(text: str, languages: Languages) -> Iterator[Commitment]:
 
 def _box_commitments(text: str, languages: Languages) -> Iterator[Commitment]:
     last_end = len(text)
-    for command, start, end in _boxes(text):
+    for command, start, end in boxes(text):
         joined = _joined(text, last_end, command, languages)
         last_end = end
         content = text[start : min(end, start + _LONGEST_BOX)]
@@ -317,34 +240,41 @@ def _box_commitments(text: str, languages: Languages) -> Iterator[Commitment]:
         before = _before(text, command)
         if anothers(before, languages) or _ANOTHERS_IS.of(languages).search(before):
             continue
-        alternative = joined or bool(_NEARLY.of(languages).search(before))
+        alternative = joined or bool(NEARLY.of(languages).search(before))
         yield Commitment("box", content, end, alternative, text[end + 1 : end + 81])
 
 
-def commitments(text: str, languages: Languages) -> Iterator[Commitment]:
+@remembered
+def commitments(text: str, languages: Languages) -> tuple[Commitment, ...]:
     """All commitments of `text`, last first, in time linear in its length.
 
     An empty box is none, nor is what a condition, another's claim or an earlier attempt says
     ("if the answer is 7", "Tom says that the answer is 7", "the previous answer was 7").
     """
-    found = [
+    haystack = folded(text)
+    words = all(cues.spaced for cues in languages)
+
+    def last(pattern: re.Pattern[str]) -> Iterable[re.Match[str]]:
+        """The last matches, which bounds what is done with each."""
+        return deque(found(pattern, text, haystack, words=words), maxlen=_MOST_LOOKED_AT)
+
+    places = [
         *_box_commitments(text, languages),
-        *_nouns(text, languages),
-        *_sentences(text, languages),
+        *_nouns(text, last, languages),
+        *_sentences(text, last, languages),
     ]
     stripped = text.rstrip()
     if hashes := _HASHES.search(stripped, max(0, len(stripped) - 80)):
-        found.append(Commitment("line", hashes[1], len(stripped)))
+        places.append(Commitment("line", hashes[1], len(stripped)))
     # What ends at the same place was found in another's text, and the box comes first.
-    found.sort(key=lambda place: place.end, reverse=True)
-    return iter(found)
+    places.sort(key=lambda place: place.end, reverse=True)
+    return tuple(places)
 
 
 def last_reading(
     text: str,
-    languages: Languages,
-    read: Callable[[Commitment], str | None],
-    conclude: Callable[[str], str | None],
+    read: Callable[[Commitment, Languages], str | None],
+    conclude: Callable[[str, Languages], str | None],
 ) -> str | None:
     """What the last commitment that can be read says.
 
@@ -352,8 +282,8 @@ def last_reading(
 
     Args:
         text: cleaned answer text.
-        languages: those that it speaks.
-        read: None for a commitment that this kind of answer cannot read, which is passed over;
+        read: reads a commitment in the languages of the text. None for one that this kind of
+            answer cannot read, which is passed over;
             `NOTHING` for one that ends the search without an answer.
         conclude: reads a text without a readable commitment, by its last sentences.
 
@@ -362,10 +292,11 @@ def last_reading(
         the last one stands beside an alternative that differs.
     """
     alternatives: set[str] = set()
-    for commitment in islice(commitments(text, languages), _MOST_READ):
-        reading = read(commitment)
+    languages = spoken(text)
+    for commitment in commitments(text, languages)[:_MOST_READ]:
+        reading = read(commitment, languages)
         if commitment.form == "retraction":
-            return reading or conclude(text[commitment.end :]) or NOTHING
+            return reading or conclude(text[commitment.end :], languages) or NOTHING
         if reading is None:
             continue
         if commitment.alternative:
@@ -374,4 +305,4 @@ def last_reading(
             return reading
         else:
             return NOTHING
-    return conclude(text)
+    return conclude(text, languages)

@@ -12,30 +12,10 @@ import re
 from lrmtest.grading.cues import CJK, CuePattern, Languages, cue
 from lrmtest.grading.numerals import NUMBER
 
-_OPENINGS = (
-    rf"(?:(?:and|now|then),?\s|{cue('therefore')}[,:]?\s{{0,2}}"
-    r"|(?:adding|summing|combining|putting|substituting|simplifying|plugging|evaluating|computing"
-    r"|multiplying|reducing)\b[^,.;=]{0,80},\s"
-    r"|(?:after|upon)\s(?:simplif|adding|summing|combin|cancel|reduc|comput|expand)[^,.;]{0,60},\s"
-    r"|(?:since|because)\b[^;.]{0,120},\s"
-    r"|(?:this|which|that)\s(?:means|implies)\s(?:that\s)?|it\sfollows\sthat\s"
-    r"|we\s(?:conclude|find|see|get|obtain)\sthat\s"
-    r"|(?:en\s)?[^\s,]{2,20}(?:ando|endo|indo|ant)\b[^,.;]{0,60},\s"
-    r"|(?:складывая|суммируя|сложив|подставляя|упрощая)\b[^,.;]{0,60},?\s"
-    r"|addiert\sman\b[^,.;]{0,60},\s(?:so\s)?){0,3}"
-)
-_GET = (
-    r"(?:(?:we|i)\s(?:get|obtain|have|find|see)(?:\sthat)?|man\serhält|erhalten\swir|wir\serhalten"
-    r"|on\s(?:obtient|trouve|a)|nous\s(?:obtenons|trouvons)|(?:se\sobtiene|obtenemos|tenemos|obtemos"
-    r"|temos|otteniamo|abbiamo|si\sottiene)|получаем|получим|имеем)\s(?:that\s|que\s)?"
-)
+_OPENINGS = rf"(?:{cue('therefore')}[,:]?\s{{0,2}}|{cue('opening')},\s|{cue('follows')}\s){{0,3}}"
+_GET = cue("gets") + r"\s"
 _ARTICLE = r"(?:(?:the|its|our|their|der|die|das|le|la|les|el|o|a|il|lo)\s|l')?"
-_ADJECTIVES = (
-    r"(?:(?:total|final|resulting|maximum|minimum|maximal|minimal|largest|smallest|greatest|least"
-    r"|possible|exact|overall|combined|only|required|requested|desired|expected|shortest|longest"
-    r"|such|entire|common|gesamte|größte|kleinste|größtmögliche|kleinstmögliche|maximale|minimale"
-    r"|mayor|menor|plus\s(?:grande?|petite?)|(?:наи(?:бо|ме)ньш|иском|общ)\w{2})\s){0,3}"
-)
+_ADJECTIVES = rf"(?:{cue('adjective')}\s){{0,3}}"
 _SUBJECT = CuePattern(
     rf"\W{{0,8}}{_OPENINGS}(?:{_GET})?{_ARTICLE}{_ADJECTIVES}{cue('quantity')}"
     r"(?P<of>(?:[^.;:?!,()=]|\([^()]{0,40}\)){0,160}?)"
@@ -69,7 +49,7 @@ _ADDS = re.compile(r"\W{0,8}(?:adding|summing)\b[^,.;=]{0,40}:\s[^A-Za-z;:?!]{1,
 _NOT_SURE = re.compile(
     r"\b(?:can|may|might|could|should|would|to|not|never)\s(?:be|equal|total)\s{0,3}$", re.I
 )
-_SINCE = re.compile(r"\W{0,8}(?:since|because)\b[^;.]{0,120},\s", re.I)
+_SINCE = re.compile(r"\W{0,8}(?:since|because|using|with)\b[^;.]{0,120},\s", re.I)
 _GIVES_VALUE = CuePattern(rf"(?:=|{cue('verb')})\s?{NUMBER}(?![\d.]?\d|[A-Za-z]|\s?[-+*/^!=(\\])")
 
 

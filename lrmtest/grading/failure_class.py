@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
 
 from lrmtest.grading.answer_text import clean
 from lrmtest.grading.commitments import Commitment, commitments
@@ -31,6 +30,8 @@ from lrmtest.questions.question import Question
 
 Read = Callable[[str], Grade]
 """The suite's grader on the question in hand."""
+Could = Callable[[str], bool]
+"""Whether that grader may call a few words correct."""
 
 _LONGEST = 500_000
 """Characters of a text that are searched for an answer that was lost, from the end: four times what
@@ -50,19 +51,27 @@ _REMARK = re.compile(
 
 
 def of_ended(
-    question: Question, text: str, parts: Parts, result: Grade, read: Read, *, opened: bool
+    question: Question,
+    said: str,
+    parts: Parts,
+    result: Grade,
+    read: Read,
+    could: Could,
+    *,
+    opened: bool,
 ) -> FailureClass:
     """The class of a completion that ended by itself and is not correct.
 
     Args:
         question: what was asked.
-        text: the end of the completion's text, as much as is graded.
+        said: what of its text was graded.
         parts: the whole text, split.
-        result: the grade of its answer.
+        result: the grade of what was said.
         read: grades a text.
+        could: whether it is worth to grade a few words.
         opened: the prompt had opened the reasoning.
     """
-    if had_right_answer(question, text, parts, read):
+    if had_right_answer(question, said, parts, read, could):
         return "lost-answer"
     if not parts.closed and (parts.opened or opened):
         return "unclosed"
@@ -70,21 +79,30 @@ def of_ended(
 
 
 def of_unfinished(
-    question: Question, text: str, parts: Parts, result: Grade, read: Read, *, opened: bool
+    question: Question,
+    text: str,
+    said: str,
+    parts: Parts,
+    result: Grade,
+    read: Read,
+    could: Could,
+    *,
+    opened: bool,
 ) -> FailureClass:
     """The class of a completion that did not end by itself and whose tail is not periodic.
 
-    The arguments are those of `of_ended`; `result` is the grade of what it would have answered.
+    The arguments are those of `of_ended`, with the completion's text, as much as is graded;
+    `result` is the grade of what it would have answered.
     """
     if is_near_loop(text):
         return "looped"
-    if result.correct or had_right_answer(question, text, parts, read):
+    if result.correct or had_right_answer(question, said, parts, read, could):
         return "lost-answer"
     return "unclosed" if not parts.closed and (parts.opened or opened) else "truncated"
 
 
-def had_right_answer(question: Question, text: str, parts: Parts, read: Read) -> bool:
-    """Whether `text` had committed to the right answer somewhere, by the suite's own grader.
+def had_right_answer(question: Question, said: str, parts: Parts, read: Read, could: Could) -> bool:
+    """Whether a text had committed to the right answer somewhere, by the suite's own grader.
 
     That is: closed reasoning ends with it, or a box, an answer line or a sentence such as "the
     answer is ..." anywhere in the text says it. A guess ("maybe the answer is ...") is none, nor
@@ -92,24 +110,37 @@ def had_right_answer(question: Question, text: str, parts: Parts, read: Read) ->
 
     The arguments are those of `of_ended`.
     """
-    if parts.closed and read(parts.reasoning[-_LONGEST:]).correct:
+    reasoning = parts.reasoning[-_LONGEST:]
+    if parts.closed and read(reasoning).correct:
         return True
-    tried: set[Commitment] = set()
+    # What was read before is found again before other texts are read.
+    if parts.closed:
+        found = _commitments(said[-_LONGEST:]) + _commitments(reasoning)
+    else:
+        found = _commitments((parts.reasoning if parts.without_answer else said)[-_LONGEST:])
+    tried: set[tuple[str, str]] = set()
     costly = 0
-    cleaned = clean(text[-_LONGEST:])
-    for commitment in islice(commitments(cleaned, spoken(cleaned)), _MOST_SEARCHED):
-        if commitment.alternative or commitment.form == "retraction" or commitment in tried:
+    for commitment in found[:_MOST_SEARCHED]:
+        key = commitment.form, commitment.text
+        if commitment.alternative or commitment.form == "retraction" or key in tried:
+            continue
+        if not could(commitment.text):
             continue
         if _COSTLY.search(commitment.text):
             if costly == _MOST_COSTLY or not _says(question, commitment):
                 continue
             costly += 1
-        tried.add(commitment)
+        tried.add(key)
         if any(read(saying).correct for saying in _sayings(commitment)):
             return True
         if len(tried) == _MOST_READ:
             break
     return False
+
+
+def _commitments(text: str) -> tuple[Commitment, ...]:
+    cleaned = clean(text)
+    return commitments(cleaned, spoken(cleaned))
 
 
 def _says(question: Question, commitment: Commitment) -> bool:

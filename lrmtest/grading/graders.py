@@ -8,7 +8,8 @@ from functools import partial
 
 from lrmtest.errors import UsageError
 from lrmtest.grading.completion import Completion
-from lrmtest.grading.failure_class import of_ended, of_unfinished
+from lrmtest.grading.could_say import could_say
+from lrmtest.grading.failure_class import Could, of_ended, of_unfinished
 from lrmtest.grading.integer import grade_integer
 from lrmtest.grading.label import grade_label
 from lrmtest.grading.loops import find_loop
@@ -129,14 +130,14 @@ def grade(
     untold = completion.finish_reason == "unknown"
     if completion.ran_out or (untold and never_ended(completion.text, parts, opened=opened)):
         return _unfinished(question, completion, grader, tags, opened=opened)
-    result = grader(question, _said(completion.text, parts)[-MOST_GRADED:])
+    said = _said(completion.text, parts)[-MOST_GRADED:]
+    result = grader(question, said)
     if untold and result.correct and not _ends_with_it(question, completion, parts, result, grader):
         return _unfinished(question, completion, grader, tags, opened=opened)
     failure: FailureClass | None = None
     if not result.correct:
-        read = partial(grader, question)
-        text = completion.text[-MOST_GRADED:]
-        failure = of_ended(question, text, parts, result, read, opened=opened)
+        read, could = _asked(question, grader)
+        failure = of_ended(question, said, parts, result, read, could, opened=opened)
     return Verdict(
         correct=result.correct,
         score=result.score,
@@ -145,6 +146,13 @@ def grade(
         lenient_correct=result.correct,
         metrics=result.metrics,
     )
+
+
+def _asked(question: Question, grader: Grader) -> tuple[Callable[[str], Grade], Could]:
+    """The grader on a question, and whether it is worth to ask it."""
+    if grader is grade_by_kind:
+        grader = grader_for(question.kind)
+    return partial(grader, question), partial(could_say, grader, question)
 
 
 def _said(text: str, parts: Parts) -> str:
@@ -179,13 +187,15 @@ def _unfinished(
         # wherever in the loop the completion was cut.
         text = text[: loop.start + 2 * loop.period]
     parts = split(text, tags)
-    result = grader(question, _whole_words(parts.answer if parts.closed else text))
+    whole = _whole_words(text)
+    said = _whole_words(parts.answer) if parts.closed else whole
+    result = grader(question, said)
     failure: FailureClass = "looped"
     end: End = "loop"
     if loop is None and completion.finish_reason != "loop":
         end = "ran-out"
-        read = partial(grader, question)
-        failure = of_unfinished(question, _whole_words(text), parts, result, read, opened=opened)
+        read, could = _asked(question, grader)
+        failure = of_unfinished(question, whole, said, parts, result, read, could, opened=opened)
     return Verdict(
         correct=False,
         score=0.0,

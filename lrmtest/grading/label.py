@@ -6,14 +6,9 @@ import re
 from functools import lru_cache
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
-from lrmtest.grading.commitments import (
-    NOTHING,
-    Commitment,
-    claimed,
-    first_sentence,
-    last_reading,
-)
-from lrmtest.grading.cues import CuePattern, Languages, bounded, cue, spoken
+from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
+from lrmtest.grading.cues import CuePattern, Languages, bounded, cue
+from lrmtest.grading.surroundings import claimed, first_sentence
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -71,6 +66,13 @@ _SUBJECT = CuePattern(
     rf"|(?<!\bin\s)(?<!\ben\s)(?<!\bem\s){cue('statement')}",
 )
 # What follows gives reasons or weighs alternatives; it no longer says which label it is.
+_EITHER = CuePattern(cue("either"))
+_NEITHER = re.compile(
+    r"\b(?:premises?|facts?|statements?|information)\s(?:\w{1,12}\s){0,2}neither\s"
+    r"(?:prov|support|confirm|establish|impl|entail|guarante)\w{0,4}\sn?or\s"
+    r"(?:disprov|refut|contradict|den|exclud|rul|disconfirm)\w{0,6}\b",
+    re.I,
+)
 _TURN = CuePattern(rf"{cue('because')}|[,;]\s(?:and\s)?not\b|\(")
 _CONDITION = CuePattern(
     r"^\W*(?:\w+\s){0,2}(?:if|suppose|assum\w+|whether|let's|perhaps|maybe|could)\b"
@@ -166,6 +168,8 @@ def _predicate(text: str, languages: Languages) -> str | None:
         between = text[labels[-2].end() : labels[-1].start()]
         if _LISTED.of(languages).fullmatch(between):
             return NOTHING
+        if len(between) <= 12 and _EITHER.of(languages).search(text, 0, labels[-2].start()):
+            return NOTHING
     return _label_of(labels[-1])
 
 
@@ -229,8 +233,10 @@ def _read_sentence(sentence: str, languages: Languages) -> str | None:
 def _conclude(text: str, languages: Languages) -> str | None:
     for place, sentence in enumerate(sentences_backwards(text)[:_LAST_SENTENCES]):
         reading = _read_sentence(sentence, languages)
-        if reading is None and place == 0 and _WHETHER.search(bare(sentence)):
-            return UNCERTAIN
+        if reading is None and place == 0:
+            plain = bare(sentence)
+            if _WHETHER.search(plain) or _NEITHER.search(plain):
+                return UNCERTAIN
         if reading is not None:
             return reading
     return None
@@ -248,14 +254,7 @@ def grade_label(question: Question, answer: str) -> Grade:
         question: its reference is one of the labels, in any case.
         answer: the answer text.
     """
-    text = clean(answer)
-    languages = spoken(text)
-    reading = last_reading(
-        text,
-        languages,
-        lambda commitment: _read(commitment, languages),
-        lambda rest: _conclude(rest, languages),
-    )
+    reading = last_reading(clean(answer), _read, _conclude)
     if not reading:
         return Grade(extracted=None, correct=False, score=0.0)
     expected = question.expected.strip().lower()

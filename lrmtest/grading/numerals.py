@@ -58,6 +58,13 @@ _OTHER_WORDS = {
         " двадцать",
     }.items()
 }
+NUMBER_WORD = re.compile(
+    rf"(?<![^\W\d_])(?:{'|'.join((*_SMALL, 'hundred', 'thousand'))})"
+    rf"|{'|'.join(word for words in _OTHER_WORDS.values() for word in words)}"
+    r"|[零〇一二三四五六七八九十百千两兩]",
+    re.I,
+)
+"""A word of some number, in whatever language numbers are read in."""
 _HAN = dict(zip("零一二三四五六七八九", range(10), strict=True)) | {"〇": 0, "两": 2, "兩": 2}
 _HAN_UNITS = {"十": 10, "百": 100, "千": 1000}
 _HAN_NUMBER = re.compile(r"[零〇一二三四五六七八九十百千万萬两兩]{1,12}")

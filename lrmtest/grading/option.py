@@ -7,16 +7,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
-from lrmtest.grading.commitments import (
-    NOTHING,
-    Commitment,
-    denied,
-    first_sentence,
-    last_reading,
-    refuted,
-    reported,
-)
+from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
 from lrmtest.grading.cues import CJK, CuePattern, Languages, cue, spoken
+from lrmtest.grading.surroundings import denied, first_sentence, refuted, reported
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -56,6 +49,22 @@ def _canonical(text: str) -> str:
     text = _IN_THE.sub(_with_halves, " ".join(text.lower().split()))
     text = _TIME.sub(r"\1\2m", text)
     return _RANGE.sub(r"\1 to \2", _HALF_RANGE.sub(r"\1\3 to \2\3", text))
+
+
+_PART_OF_A_WORD = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+
+
+def _without(text: str, option: str) -> str:
+    """A canonical text without an option's, where that is no part of longer words."""
+    kept, end, start = [], 0, text.find(option)
+    while start != -1:
+        behind = start + len(option)
+        around = {text[start - 1 : start], text[behind : behind + 1]}
+        if option and _PART_OF_A_WORD.isdisjoint(around):
+            kept.append(text[end:start])
+            end = behind
+        start = text.find(option, max(start + 1, end))
+    return "".join([*kept, text[end:]]) if kept else text
 
 
 # A letter in parentheses, or a bare capital that is no word of the sentence.
@@ -140,9 +149,7 @@ class _Options:
         self._languages = languages
         self._clocks = [_clocks(text) for text in texts]
         self._letters = [chr(ord("A") + index) for index in range(len(texts))]
-        self._texts = [
-            re.compile(rf"(?<![a-z0-9]){re.escape(_canonical(text))}(?![a-z0-9])") for text in texts
-        ]
+        self._texts = [_canonical(text) for text in texts]
 
     def letter_at(self, text: str, start: int) -> tuple[str, int] | None:
         """The option letter that stands at `start`, and where it ends."""
@@ -156,7 +163,7 @@ class _Options:
         """Letters of the options whose text occurs in `text`."""
         canonical = _canonical(text)
         pairs = zip(self._letters, self._texts, strict=True)
-        named = {letter for letter, pattern in pairs if pattern.search(canonical)}
+        named = {letter for letter, option in pairs if _without(canonical, option) != canonical}
         shown = {(int(one), int(two)) for one, two in _CLOCK.findall(text.lower()[-400:])}
         return named | {
             letter
@@ -237,8 +244,8 @@ class _Options:
         if _DENIED.of(self._languages).search(sentence) or reported(sentence, self._languages):
             return NOTHING
         rest = _canonical(sentence)
-        for pattern in self._texts:
-            rest = pattern.sub("", rest)
+        for option in self._texts:
+            rest = _without(rest, option)
         alone = bool(_ALONE.of(self._languages).fullmatch(sentence)) or not re.search(
             r"\w", re.sub(rf"\([a-z]\)|\b(?:between|from)\b|{_OPTION}", "", rest)
         )
@@ -266,7 +273,7 @@ def grade_option(question: Question, answer: str) -> Grade:
 
     russian = _RUSSIAN_LETTERS.search(text) is not None
 
-    def read(commitment: Commitment) -> str | None:
+    def read(commitment: Commitment, languages: Languages) -> str | None:
         said = bare(commitment.text)
         if not russian:
             said = _CYRILLIC.sub(lambda letter: letter[0].translate(_LATIN), said)
@@ -284,7 +291,7 @@ def grade_option(question: Question, answer: str) -> Grade:
             return None
         return options.chosen(said)
 
-    def conclude(text: str) -> str | None:
+    def conclude(text: str, _languages: Languages) -> str | None:
         # Without the full stops of "p.m.", which would end a sentence.
         last = sentences_backwards(_TIME.sub(r"\1\2m", text))[:_LAST_SENTENCES]
         if (left := options.left_over([bare(sentence) for sentence in last])) is not None:
@@ -296,7 +303,7 @@ def grade_option(question: Question, answer: str) -> Grade:
                 return NOTHING if before and before != reading else reading
         return None
 
-    reading = last_reading(text, languages, read, conclude)
+    reading = last_reading(text, read, conclude)
     if not reading:
         return Grade(extracted=None, correct=False, score=0.0)
     correct = reading == question.expected.strip(" ()").upper()

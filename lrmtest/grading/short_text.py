@@ -11,18 +11,11 @@ import re
 import string
 from collections import Counter
 from dataclasses import replace
-from itertools import islice
 
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
-from lrmtest.grading.commitments import (
-    Commitment,
-    commitments,
-    denied,
-    first_sentence,
-    not_meant,
-    refuted,
-)
+from lrmtest.grading.commitments import Commitment, commitments, not_meant
 from lrmtest.grading.cues import CJK, CuePattern, Languages, cue, spoken
+from lrmtest.grading.surroundings import denied, first_sentence, refuted
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -70,6 +63,17 @@ _IS = CuePattern(
 _DENIES = CuePattern(
     rf"{cue('not_', but_english=True)}\s?{cue('verb', but_english=True)}"
     rf"|{cue('not_after')}|{cue('doubted')}"
+)
+_NEVER = re.compile(
+    r"(?:\b(?:not|never|cannot|no\slonger|may|might|could|would)|n't)\s(?:(?:have\s)?be(?:en)?\s)?$",
+    re.I,
+)
+_ASIDE = re.compile(r",\s(?:which|who|whose|where|when)\s[^,]{1,200}$")
+_TIME_AND_PLACE = re.compile(
+    r"^((?:the\s)?\d{1,2}(?:st|nd|rd|th)\scentury|\d{3,4})\s(?:in|at)\s[A-Z].*$"
+)
+_IN_THE_YEAR = re.compile(
+    r"\s(?:in|since|until|im\sjahre?|en|nel|em)\s(?:the\syear\s)?(\d{3,4})[\s.!\"'*]*$", re.I
 )
 _HEADING = CuePattern(rf"^(?:{cue('answer')}|explanation|conclusion|note|why\b.*)\s?:?$")
 _COPULA_BEHIND = re.compile(
@@ -128,7 +132,7 @@ def _handed_in(text: str, languages: Languages) -> tuple[Commitment | None, str]
         It or None, and the text that counts: what follows the last retraction.
     """
     alternatives: set[str] = set()
-    for commitment in islice(commitments(text, languages), _MOST_READ):
+    for commitment in commitments(text, languages)[:_MOST_READ]:
         if commitment.form == "retraction":
             return None, text[commitment.end :]
         if commitment.form == "restated" or not _said(commitment):
@@ -163,29 +167,30 @@ def _bold(text: str, languages: Languages) -> str | None:
 
 def _predicate(sentence: str, languages: Languages) -> str | None:
     """What follows the sentence's last "is"; a bare participle ("is located") says nothing."""
-    predicate = _IS.of(languages).match(sentence)
+    aside = _ASIDE.search(sentence)
+    if aside and refuted(aside[0], languages):
+        return None
+    predicate = _IS.of(languages).match(sentence[: aside.start()] if aside else sentence)
     spaced = not re.search(f"[{CJK}]", sentence)
     if _DENIES.of(languages).search(sentence):
         return None
-    if predicate is None or (spaced and len(sentence.split()) <= 4):
+    if predicate is None:
+        year = _IN_THE_YEAR.search(sentence)
+        return year[1] if year else None
+    if (spaced and len(sentence.split()) <= 3) or _NEVER.search(sentence, 0, predicate.start(1)):
         return None
     said = re.split(r",\s(?:which|who|where|when|a|an|the)\s", predicate[1], maxsplit=1)[0]
+    said = _TIME_AND_PLACE.sub(r"\1", said)
     said = _COPULA_BEHIND.sub("", _trim(said))
     return None if re.fullmatch(r"[\w-]{2,20}(?:ed|ing)\W*", said) else _trim(said)
 
 
-def short_answer(text: str) -> str | None:
+def _short_answer(text: str, handed_in: Commitment | None, languages: Languages) -> str | None:
     """The short answer that a cleaned answer text gives; None when it gives none or abstains.
 
     Out of the format line if there is one, else of the last few sentences: the last bold span,
     else what follows the last "is", else the shortest thing that can be quoted whole.
     """
-    languages = spoken(text)
-    handed_in, rest = _handed_in(text, languages)
-    return _short_answer(rest, handed_in, languages)
-
-
-def _short_answer(text: str, handed_in: Commitment | None, languages: Languages) -> str | None:
     if handed_in is not None and handed_in.form != "line":
         said = _said(handed_in)
         return None if _abstains(said, languages) or denied(handed_in.text, languages) else said
@@ -200,10 +205,14 @@ def _short_answer(text: str, handed_in: Commitment | None, languages: Languages)
         spoken = [sentence for sentence in spoken if not not_meant(sentence, languages)]
     if any(_abstains(sentence, languages) for sentence in (*spoken[:1], *spoken[-1:])):
         return None
-    for find in (_bold, _predicate):
-        for sentence in spoken:
-            if found := find(sentence, languages):
-                return found
+    for sentence in spoken:
+        if found := _bold(sentence, languages):
+            return found
+    for sentence in spoken:
+        if found := _predicate(sentence, languages):
+            return found
+        if re.search(r"\d", sentence):
+            break  # a fact of its own, and no remark on the one before
     return min(map(_trim, spoken), key=len, default=None)
 
 
@@ -211,7 +220,7 @@ def _abstains(sentence: str, languages: Languages) -> bool:
     return bool(_ABSTENTION.of(languages).search(sentence))
 
 
-def _plain_quantity(text: str) -> str:
+def plain_quantity(text: str) -> str:
     """`text` with its quantities in one form: "four-year", "four years" and "four year" are one."""
     return _QUANTITY.sub(r"\1 \2", text)
 
@@ -232,7 +241,7 @@ def grade_short_text(question: Question, answer: str) -> Grade:
         Correct when the official exact match is 1; the score is the official F1; the metrics
         are ``em``, ``f1``, ``em_short``, ``f1_short``.
     """
-    text = clean(answer).strip()
+    text = clean(answer)
     languages = spoken(text)
     handed_in, rest = _handed_in(text, languages)
     prediction = rest.strip() if handed_in is None else _said(handed_in)
@@ -244,7 +253,7 @@ def grade_short_text(question: Question, answer: str) -> Grade:
         short = prediction
     metrics = {"em": em, "f1": score, "em_short": 0.0, "f1_short": 0.0}
     if short is not None:
-        found, wanted = _plain_quantity(short), [_plain_quantity(each) for each in references]
+        found, wanted = plain_quantity(short), [plain_quantity(each) for each in references]
         metrics["em_short"] = max(exact_match(found, each) for each in wanted)
         metrics["f1_short"] = max(f1(found, each) for each in wanted)
     return Grade(extracted=short, correct=em == 1.0, score=score, metrics=metrics)

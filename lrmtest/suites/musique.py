@@ -16,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 
 from lrmtest.grading import Grade
+from lrmtest.grading.could_say import reads_like
 from lrmtest.grading.short_text import grade_short_text
 from lrmtest.questions.data import DataOptions, QuestionSet
 from lrmtest.questions.hub import HubFile
@@ -107,6 +108,9 @@ def grade_musique(question: Question, text: str) -> Grade:
     grade = grade_short_text(question, text)
     short = grade.metrics
     return replace(grade, correct=short["em_short"] == 1.0, score=short["f1_short"])
+
+
+reads_like(grade_musique, grade_short_text)
 
 
 def _suite(name: str, load: Callable[[DataOptions], QuestionSet], prompt: str) -> Suite:

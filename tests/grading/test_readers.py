@@ -1,10 +1,11 @@
 """Answers as models write them, in ten languages, and what a careful reader says of each.
 
-`readers.jsonl` and `readers_second.jsonl`, which was written later by another hand and run before
-anything was changed for it, have one labelled text a line: suite, answer kind, material,
-references, language, class, text, finish reason, and whether a reader would count it. Texts of
-which the right value is no answer (denied, another's, a step, one of several) are in them as well:
-that one of them passes is the worse fault.
+`readers.jsonl`, `readers_second.jsonl` and `readers_third.jsonl`, of which each was written later
+than the one before and run before anything was changed for it, have one labelled text a line:
+suite, answer kind, material, references, language, class, text, finish reason, and whether a reader
+would count it. Texts of which the right value is no answer (denied, another's, a step, one of
+several) are in them as well: that one of them passes is the worse fault. Those marked `unread` are
+not read as a reader does; they may not pass unless they should.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from lrmtest.grading import Completion, grade
 from lrmtest.grading.cues import LANGUAGES, CuePattern, bounded, cue, spoken
 from lrmtest.grading.cues.form import Cues
 from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
+from lrmtest.suites import suite_named
 
-FILES = [Path(__file__).with_name(name) for name in ("readers.jsonl", "readers_second.jsonl")]
+NAMES = ("readers.jsonl", "readers_second.jsonl", "readers_third.jsonl")
+FILES = [Path(__file__).with_name(name) for name in NAMES]
 ROWS = [json.loads(line) for file in FILES for line in file.read_text("utf-8").splitlines()]
 
 
@@ -37,9 +40,35 @@ def extracted(kind: str, text: str, reference: str = "73") -> str | None:
 )
 def test_a_text_is_graded_as_a_reader_would(row):
     question = Question("q", row["suite"], row["material"], tuple(row["references"]), row["kind"])
-    verdict = grade(question, Completion(row["text"], row["finish_reason"]))
+    grader = suite_named(row["suite"]).grader
+    verdict = grade(question, Completion(row["text"], row["finish_reason"]), (), grader)
+    if row.get("unread"):
+        assert verdict.correct <= row["expected_correct"]
+        return
     assert verdict.correct == row["expected_correct"], verdict.extracted
-    assert verdict.extracted == row.get("expected_extracted", verdict.extracted)
+    read = verdict.provisional if verdict.end else verdict.extracted
+    expected = row.get("expected_extracted", read)
+    assert (read or "").casefold() == (expected or "").casefold()
+
+
+def test_few_texts_are_not_read():
+    assert sum("unread" in row for row in ROWS) <= 0.01 * len(ROWS)
+
+
+def test_another_value_never_passes_in_place_of_the_one_that_is_read():
+    """Neither does any value of a text that commits to none."""
+    for row in ROWS[-346:]:
+        if row["kind"] not in (INTEGER, OPTION):
+            continue
+        completion = Completion(row["text"], row["finish_reason"])
+        values = set("ABCD") if row["kind"] == OPTION else set(re.findall(r"\d{1,6}", row["text"]))
+        for value in sorted(values)[:8]:
+            question = Question("q", row["suite"], row["material"], (value,), row["kind"])
+            verdict = grade(question, completion)
+            if verdict.correct:
+                expected = row.get("expected_extracted", verdict.extracted)
+                assert expected is not None, row["text"]
+                assert verdict.extracted == (value if row["kind"] == OPTION else str(int(value)))
 
 
 def test_every_language_and_kind_has_texts_that_count_and_that_do_not():
@@ -169,3 +198,15 @@ def test_a_text_is_known_to_be_in_its_language(language):
         text = template.replace("【", "[").replace("：", ": ").format(7)
         assert language in {cues.language for cues in spoken(text)}
     assert [cues.language for cues in spoken("Therefore, the answer is 7.")] == ["en"]
+
+
+unspoken = st.text(alphabet="abcdefghijk 0123456789.,;:\n()*$=+-", max_size=120)
+
+
+@given(unspoken, st.integers(0, 999))
+def test_numbers_alone_pass_only_where_the_text_ends_with_them(text, value):
+    """Without a word, a box or a line that commits, only the text's end can be an answer."""
+    question = Question("q", "aime", {}, (str(value),), INTEGER)
+    if grade(question, Completion(text, "stop")).correct:
+        last = next(line for line in reversed(text.split("\n")) if re.search(r"\d", line))
+        assert str(value) in re.sub(r"[,\s]", "", last).lstrip("0") or value == 0

@@ -19,6 +19,7 @@ from lrmtest.grading.cues.korean import KOREAN
 from lrmtest.grading.cues.portuguese import PORTUGUESE
 from lrmtest.grading.cues.russian import RUSSIAN
 from lrmtest.grading.cues.spanish import SPANISH
+from lrmtest.grading.remembered import remembered
 
 _EMPTY = "(?!)"  # a pattern that never matches
 
@@ -78,15 +79,27 @@ class CuePattern:
 _MARKS = {cues: frozenset(cues.marks.split()) for cues in LANGUAGES[1:] if cues.marks}
 _SCRIPTS = {cues: re.compile(cues.script) for cues in LANGUAGES[1:] if cues.script}
 _WORD = re.compile(r"[^\W\d_]+")
+_ASCII_LETTERS = bytes(
+    code if code > 127 or chr(code).isalpha() else ord(" ") for code in range(256)
+)
 _MOST_HEARD = 100_000
 
 
+def _words(text: str) -> set[str]:
+    """The words of a text in lower case, letters only."""
+    letters = text.lower().encode("utf-8", "surrogatepass").translate(_ASCII_LETTERS)
+    parts = set(letters.decode("utf-8", "surrogatepass").split())
+    # Few have other signs than ASCII's in them.
+    return {word for part in parts for word in ([part] if part.isalpha() else _WORD.findall(part))}
+
+
+@remembered
 def spoken(text: str) -> Languages:
     """The languages whose marks the end of a text bears, English always and first."""
     text = text[-_MOST_HEARD:]
-    words = {word[0].lower() for word in _WORD.finditer(text)}
+    words = _words(text)
     return (
         ENGLISH,
         *(cues for cues, marks in _MARKS.items() if not words.isdisjoint(marks)),
-        *(cues for cues, script in _SCRIPTS.items() if script.search(text)),
+        *(cues for cues, script in _SCRIPTS.items() if not text.isascii() and script.search(text)),
     )

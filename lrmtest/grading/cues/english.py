@@ -9,7 +9,8 @@ ENGLISH = Cues(
     answer=(
         r"(?:(?:the|my|our|final|correct|right|best|most\slikely)[\s_]){0,3}"
         r"answer(?!\s(?:choices|options)\b|\swith\b|\sthe\b)"
-        r"|ans\.?(?=\s?:)|(?:the\s)?(?:final\s(?:result|value)|(?:correct|right"
+        r"|ans\.?(?=\s?:)|(?:final|tl;?dr)(?=\s?:)"
+        r"|(?:the\s)?(?:final\s(?:result|value|count|total|tally)|(?:correct|right"
         r"|best)\s(?:option|choice|label|one))"
     ),
     about=(
@@ -34,6 +35,32 @@ ENGLISH = Cues(
         r"(?:requested|required|desired|sought|wanted)\s\w{1,20}|asked\sfor|we\s(?:want|need"
         r"|seek)(?!\sto\b)"
     ),
+    counted=(
+        r"(?:in\stotal|altogether|in\sall)|there\s(?:are|is)(?:\s(?:therefore|thus|hence|indeed))?"
+        r"\s(?:exactly|precisely)|(?:we|i)\s(?:therefore|thus|hence)\s(?:have|get|obtain|find)"
+        r"|(?:therefore|thus|hence|so),?\sthere\s(?:are|is)"
+    ),
+    bound=(
+        r"at\s(?:least|most)|(?:more|greater|less|fewer|larger|smaller|bigger)\sthan|over"
+        r"|under|about|around|roughly|nearly|almost|approximately|up\sto|between"
+        r"|no\s(?:more|less|fewer)\sthan|only\sup\sto"
+    ),
+    opening=(
+        r"(?:adding|summing|combining|putting|substituting|simplifying|plugging|evaluating"
+        r"|computing|multiplying|reducing)\b[^,.;=]{0,80}|(?:using|with)\b[^,.;]{0,80}"
+        r"|(?:after|upon)\s(?:simplif|adding|summing|combin|cancel|reduc|comput|expand)[^,.;]{0,60}"
+        r"|(?:since|because)\b[^;.]{0,120}"
+    ),
+    follows=(
+        r"(?:and|now|then),?|(?:this|which|that)\s(?:means|implies)(?:\sthat)?|it\sfollows\sthat"
+        r"|we\s(?:conclude|find|see|get|obtain)\sthat"
+    ),
+    gets=r"(?:we|i)\s(?:get|obtain|have|find|see)(?:\sthat)?",
+    adjective=(
+        r"total|final|resulting|maximum|minimum|maximal|minimal|largest|smallest|greatest|least"
+        r"|possible|exact|overall|combined|only|required|requested|desired|expected|shortest"
+        r"|longest|such|entire|common"
+    ),
     quantity=(
         r"number|value|sum|total|remainder|product|area|volume|length|perimeter|distance|count"
         r"|minimum|maximum|integer|difference|measure|radius|side|degree|angle|cost|price|age"
@@ -47,10 +74,10 @@ ENGLISH = Cues(
         r"|remaining|subtotal|intermediate|partial|step|part|(?:we\s(?:are|were)\s"
         r"|is\s)?(?:given|told)|known\sthat|problem\s(?:says|states)|would(?:n't)?|(?:student"
         r"|someone|somebody|book|textbook|key|hint|friend|teacher|solution"
-        r"|attempt)s?\s\w{1,12}\s(?:that|out)|forgot\w*|ignor\w+|neglect\w*|contradict\w*"
+        r"|attempt)s?\s\w{1,12}\s(?:that|out|\d+)|forgot\w*|ignor\w+|neglect\w*|contradict\w*"
         r"|guess\w*|typo|mistake"
     ),
-    verb=r"is|are|equals|be|gives|yields|becomes|comes\sto|totals|(?:we\s)?(?:get|obtain)",
+    verb=r"is|are|equals|be|gives|yields|becomes|comes\sto|totals|must\sequal|(?:we\s)?(?:get|obtain)",
     maybe=(
         r"may\s?be|perhaps|possibl[ey]|possibility|might|could|alternatively|otherwise|unsure"
         r"|not\s(?:sure|certain|confident)|guess\w*|tentative(?:ly)?"

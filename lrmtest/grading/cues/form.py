@@ -19,7 +19,8 @@ class Cues:
 
     Attributes:
         language: its code in ISO 639-1.
-        marks: words by which a text is known to be in the language, parted by spaces.
+        marks: words by which a text is known to be in the language, parted by spaces: none that
+            English has as well, or half of all English texts would be read in it, too.
         script: a character class by which it is known, where it has a script of its own.
         spaced: whether it puts spaces between words.
         answer: nouns for the answer, with the adjectives that make it the final one.
@@ -29,6 +30,13 @@ class Cues:
         is_the_answer: what stands behind an answer ("is the answer").
         therefore: openings of a conclusion.
         sought: what names the quantity that was asked for.
+        counted: in a text's last sentence, what makes its number the count that was asked for
+            ("there are exactly", "in total").
+        opening: clauses of a declaration that a comma ends ("adding both,").
+        follows: what opens one without a comma ("it follows that").
+        gets: what finds a value ("we get").
+        adjective: what may stand before a quantity ("smallest").
+        bound: directly before a value, what makes it a bound or an estimate ("at least").
         quantity: what names a quantity, of which a text's last sentence may give the value.
         step: in such a sentence, what makes the number a case, a step, given or hypothetical.
         verb: verbs between a quantity and its value.
@@ -66,6 +74,12 @@ class Cues:
     is_the_answer: str
     therefore: str
     sought: str
+    counted: str = ""
+    bound: str
+    opening: str = ""
+    follows: str = ""
+    gets: str = ""
+    adjective: str = ""
     quantity: str
     step: str
     verb: str

@@ -9,7 +9,7 @@ FRENCH = Cues(
     marks=(
         "réponse est la le ou donc résultat vrai vraie faux fausse affirmation ainsi choix "
         "incertain incertaine indéterminé inconnu"
-        " je non attendez sais obtient trouve vaut nombre somme une dans"
+        " je attendez sais obtient trouve vaut nombre somme une dans"
     ),
     answer=(
         r"(?:(?:la|ma|notre|bonne)\s){0,2}réponse(?:\s(?:finale|correcte|exacte|définitive))?"
@@ -32,6 +32,17 @@ FRENCH = Cues(
         r"|c'est\spourquoi|en\sdéfinitive|alors"
     ),
     sought=r"\w{1,20}\s(?:cherchée?|demandée?|recherchée?|requise?)",
+    counted=(
+        r"il\s(?:y\sa|existe)\s(?:donc|ainsi|exactement)(?:\sexactement)?|au\stotal|en\stout"
+        r"|(?:donc|ainsi),?\sil\s(?:y\sa|existe)"
+    ),
+    bound=(
+        r"au\s(?:moins|plus)|plus\s(?:de|grande?\sque)|moins\sde|environ|presque|jusqu'à"
+        r"|entre|à\speu\sprès"
+    ),
+    opening=r"(?:en\s)?[^\s,]{2,20}ant\b[^,.;]{0,60}",
+    gets=r"(?:on\s(?:obtient|trouve|a)|nous\s(?:obtenons|trouvons))(?:\sque)?",
+    adjective=r"total|maximal|minimal|plus\s(?:grande?|petite?)",
     quantity=(
         r"nombre|valeur|somme|reste|produit|aire|volume|longueur|périmètre|différence|minimum"
         r"|maximum|total|résultat|(?:plus\s(?:grand|petit)e?)\s\w{1,20}"

@@ -8,7 +8,7 @@ GERMAN = Cues(
     language="de",
     marks=(
         "antwort endantwort lösung ergebnis endergebnis ist nicht der das oder aussage wahr "
-        "falsch ungewiss unsicher unbekannt unklar schlussfolgerung daher also somit "
+        "falsch ungewiss unsicher unbekannt unklar schlussfolgerung daher somit insgesamt gibt "
         "korrektur richtig richtige"
         " ich nein habe moment warte und damit sich ergibt erhält beträgt lautet summe zahl anzahl"
     ),
@@ -30,7 +30,19 @@ GERMAN = Cues(
     therefore=(
         r"daher|also|somit|folglich|demnach|deshalb|damit|insgesamt|schließlich|deswegen|mithin"
     ),
-    sought=r"gesuchte[nrs]?\s\w{1,20}|gesucht",
+    sought=r"gesuchte[nrs]?\s\w{1,20}(?:\sder\swert)?|gesucht",
+    counted=(
+        r"(?:gibt|sind)\s(?:es\s)?(?:also\s|daher\s|somit\s|damit\s)?genau|insgesamt|alles\sin\sallem"
+        r"|(?:somit|daher|also|folglich|damit)\s(?:gibt|sind)\ses"
+    ),
+    bound=(
+        r"mindestens|höchstens|mehr\sals|weniger\sals|größer\sals|kleiner\sals|über|unter"
+        r"|etwa|ungefähr|rund|fast|circa|ca\.?|bis\szu|maximal|minimal"
+    ),
+    opening=r"addiert\sman\b[^,.;]{0,60}",
+    follows=r"so",
+    gets=r"man\serhält|erhalten\swir|wir\serhalten",
+    adjective=r"gesamte|größte|kleinste|größtmögliche|kleinstmögliche|maximale|minimale",
     quantity=(
         r"zahl|anzahl|wert|summe|rest|produkt|fläche|flächeninhalt|volumen|länge|umfang"
         r"|differenz|minimum|maximum|ergebnis|möglichkeiten|(?:größte"

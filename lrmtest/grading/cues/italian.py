@@ -7,7 +7,7 @@ from lrmtest.grading.cues.form import CLAUSE, Cues
 ITALIAN = Cues(
     language="it",
     marks=(
-        "risposta risultato è il la o oppure non vero vera falso falsa quindi affermazione "
+        "risposta risultato è il la o oppure vero vera falso falsa quindi affermazione "
         "conclusione opzione dunque pertanto incerto incerta"
         " aspetta sbagliato somma numero otteniamo una"
     ),
@@ -23,6 +23,17 @@ ITALIAN = Cues(
     is_the_answer=r"è\s(?:quindi\s)?la\s(?:nostra\s)?risposta(?:\s(?:finale|corretta))?",
     therefore=r"quindi|dunque|perciò|pertanto|così|infine|in\sconclusione|in\stotale|allora",
     sought=r"\w{1,20}\s(?:cercat[oa]|richiest[oa])",
+    counted=(
+        r"ci\ssono\s(?:esattamente|in\stutto)|in\stotale|in\stutto"
+        r"|(?:pertanto|quindi|dunque),?\sci\ssono"
+    ),
+    bound=(
+        r"almeno|al\s(?:massimo|più|minimo)|più\sdi|meno\sdi|maggiore\sdi|minore\sdi|circa"
+        r"|quasi|fino\sa|tra"
+    ),
+    opening=r"[^\s,]{2,20}(?:ando|endo)\b[^,.;]{0,60}",
+    gets=r"otteniamo|abbiamo|si\sottiene",
+    adjective=r"totale",
     quantity=(
         r"numero|valore|somma|resto|prodotto|area|volume|lunghezza|perimetro|differenza|minimo"
         r"|massimo|totale|risultato|(?:più\s(?:grande|piccol[oa]))\s\w{1,20}|otteniamo|abbiamo"

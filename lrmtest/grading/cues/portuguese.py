@@ -9,7 +9,7 @@ PORTUGUESE = Cues(
     marks=(
         "resposta resultado é o não ou verdadeiro verdadeira falso falsa portanto logo "
         "afirmação conclusão opção alternativa incerto incerta"
-        " espere cometi erro número soma obtemos uma"
+        " ao há são espere cometi erro número soma obtemos uma"
     ),
     answer=(
         r"(?:(?:a|minha|nossa)\s){0,2}resposta(?:\s(?:final|correta|certa))?"
@@ -26,6 +26,17 @@ PORTUGUESE = Cues(
         r"portanto|logo|assim|então|em\sconclusão|finalmente|por\sisso|no\stotal|concluímos\sque"
     ),
     sought=r"\w{1,20}\s(?:procurad[oa]|pedid[oa]|solicitad[oa])",
+    counted=(
+        r"(?:há|existem)\sexatamente|ao\stodo|no\stotal|(?:logo|portanto|assim),?\s(?:há|existem)"
+    ),
+    bound=(
+        r"(?:pelo|ao)\smenos|no\s(?:mínimo|máximo)|mais\s(?:de|que)|menos\s(?:de|que)"
+        r"|maior\s(?:que|do\sque)|menor\s(?:que|do\sque)|cerca\sde|aproximadamente|quase"
+        r"|até|entre"
+    ),
+    opening=r"[^\s,]{2,20}(?:ando|endo|indo)\b[^,.;]{0,60}",
+    gets=r"(?:obtemos|temos)(?:\sque)?",
+    adjective=r"total|maior|menor",
     quantity=(
         r"número|valor|soma|resto|produto|área|volume|comprimento|perímetro|diferença|mínimo"
         r"|máximo|total|quantidade|resultado|(?:maior|menor)\s\w{1,20}"

@@ -9,7 +9,7 @@ SPANISH = Cues(
     marks=(
         "respuesta resultado es la el o verdadero verdadera falso falsa entonces afirmación "
         "conclusión solución opción tanto incierto incierta indeterminado desconocido"
-        " espera me equivoqué sé número suma obtenemos por una hay"
+        " así los las del espera equivoqué sé número suma obtenemos por una hay"
     ),
     answer=(
         r"(?:(?:la|mi|nuestra)\s){0,2}respuesta(?:\s(?:final|correcta|definitiva"
@@ -27,6 +27,18 @@ SPANISH = Cues(
         r"|por\sconsiguiente|en\stotal|de\smodo\sque|concluimos\sque"
     ),
     sought=r"\w{1,20}\s(?:buscad[oa]|pedid[oa]|solicitad[oa]|requerid[oa])",
+    counted=(
+        r"(?:hay|existen)\sexactamente|en\stotal"
+        r"|(?:así\spues|por\s(?:lo\s)?tanto|entonces|luego|así\sque),?\s(?:hay|existen)"
+    ),
+    bound=(
+        r"al\smenos|(?:como|a\slo)\s(?:mínimo|máximo|más|sumo)|más\sde|menos\sde"
+        r"|mayor\s(?:que|de)|menor\s(?:que|de)|unos|unas|aproximadamente|casi|cerca\sde"
+        r"|hasta|entre"
+    ),
+    opening=r"[^\s,]{2,20}(?:ando|endo)\b[^,.;]{0,60}",
+    gets=r"(?:se\sobtiene|obtenemos|tenemos)(?:\sque)?",
+    adjective=r"total|mayor|menor",
     quantity=(
         r"número|valor|suma|resto|residuo|producto|área|volumen|longitud|perímetro|diferencia"
         r"|mínimo|máximo|total|cantidad|resultado|(?:mayor|menor)\s\w{1,20}|(?:se\s(?:obtiene"

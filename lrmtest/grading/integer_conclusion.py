@@ -1,0 +1,216 @@
+"""The integer that a text without a commitment concludes with, by its last sentences."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from lrmtest.grading.answer_text import sentences_backwards
+from lrmtest.grading.cues import CuePattern, Languages, cue
+from lrmtest.grading.declaration import declares
+from lrmtest.grading.integer_spelling import UNITS, squeeze
+from lrmtest.grading.numerals import NUMBER, integer_of
+from lrmtest.grading.surroundings import denied, refuted, reported
+
+ASKS = CuePattern(cue("asks") + r"[\s?]{0,3}$")
+REFUSAL = CuePattern(cue("refusal"))
+_LAST_SENTENCES = 4
+_THEREFORE_FIRST = CuePattern(r"[\W_]{0,12}" + cue("therefore"))
+_THEREFORE = CuePattern(cue("therefore"))
+_SOUGHT = CuePattern(cue("sought"))
+_COUNTED = CuePattern(cue("counted"))
+_BOUND = CuePattern(cue("bound") + r"有?[\s\"'*_$\\(]{0,8}$")
+_IT_IS = re.compile(
+    r"(?:(?:so|thus|also|donc|entonces|então|quindi),?\s)?(?:it(?:'s|\sis)|that(?:'s|\sis)|es\sist"
+    r"|das\ssind|c'est|è|это)\s(?=\W{0,4}[-+]?\d)",
+    re.I,
+)
+_MAYBE, _NOT = CuePattern(cue("maybe")), CuePattern(cue("not_"))
+_JOINED = CuePattern(f"{cue('or_')}|{cue('and_')}|[,;]")
+_STEP = re.compile(
+    r"[\W_]{0,8}(?:step|case|part|check|note|hint|example|verification|first|next|now|schritt|fall"
+    r"|zuerst|étape|d'abord|paso|primero|шаг|сначала|第.步|步骤|情况|首先|接着|まず|次に|먼저|다음)(?!\w)",
+    re.I,
+)
+_AS_DESIRED = re.compile(r",?\sas\s(?:desired|claimed|required|expected|needed|wanted)\b.*", re.I)
+_EMPHASIS = re.compile(
+    r"(?:\*\*|__|<strong>|\\math(?:bf|rm)\s?\{|\\textbf\s?\{|\\boldsymbol\s?\{|\\underline\s?\{)"
+    r"[^*\n{}]{0,60}[\d}](?:\s?\\?(?:text|mathrm)?\{?[^*\n{}\d]{0,24})?(?:\*\*|__|\})[\s$\\)\]*}]{0,8}"
+    r"(?:[^\W\d_]+\s?){0,3}[\s$.)\]*!}]{0,4}$"
+)
+_SENTENCE_CASE = CuePattern(
+    r"[\W_]{0,8}(?:(?:for|with|in|at|if|let|consider)\s[^,=]{0,20}(?:=|(?:even|odd|case)\b)"
+    r"|when\b(?![^,]{0,60}\bdivided\b)|case\b|fall\s\w|cas\s\w|caso\s\w|случай|情况|場合|경우)",
+)
+_OF_A_CASE = re.compile(
+    r"\b(?:first|second|third|fourth|last|other|this|that|each|former|latter)\s"
+    r"(?:case|step|part|subcase)\b[^,;]{0,60}$",
+    re.I,
+)
+_POSSIBLE = re.compile(r"\bpossible\s(?!(?:that|to|answer)\b)(?=\w)", re.I)
+_STEP_WORD = CuePattern(cue("step"))
+_UNFINISHED = re.compile(
+    r"\b(?:could|can|did|do|was|were|am|have|has)\s?(?:not|n't)\s(?:\w{1,12}\s){0,2}"
+    r"(?:finish|complet|solv|continu|evaluat|verif|able|succeed|manage|see|know|count|carr)|\bcannot\b"
+    r"|\bunable\b|\bgive\sup\b|\bstuck\b|\bunfinished\b|\bran\sout\b|nicht\s(?:weiter|fertig|lösen)"
+    r"|n'ai\spas\spu|pas\sréussi|no\s(?:pude|puedo|logré)|não\s(?:consegui|consigo|pude)"
+    r"|non\s(?:sono\sriuscit|riesco)|не\s(?:смог|удалось|могу|успел)|没有?(?:算|完成|做完)|無法|无法"
+    r"|\be\.g\.$|できな(?:い|かった)|못했|못하|수\s없",
+    re.I,
+)
+_NO_UNIT = re.compile(
+    r"\b(?:minus|plus|times|less|fewer|more|cases?|left|remaining|to\s(?:check|consider|go)|before|after|without|if|unless|when|only|so\sfar|at|or|not|is"
+    r"|moins|menos|meno|weniger|минус)\b",
+    re.I,
+)
+_COMPARED = re.compile(r"以上(?!より)|以下|未満|未满|超过|より|を超|보다|이상|이하|미만|초과")
+_POLITE = re.compile(
+    r"\W*(?:(?:i\s)?hope\sth|let\sme\sknow|feel\sfree|please\s(?:let|feel)|confidence\b|thank|i(?:\sam|'m)\s"
+    r"(?:\w{1,12}\s)?confident|this\s(?:completes|concludes)|q\.?e\.?d|done\b)",
+    re.I,
+)
+_STATES = CuePattern(
+    rf"(?:(?:=|:|{cue('verb')})(?:\s(?:{cue('therefore')}|to|us|à|a|exactly|genau|exactement))?"
+    rf"|{cue('sought')}|(?:total|sum)\sof)\s{{0,3}}$"
+)
+_TRAILING = re.compile(
+    rf"(?<![\d.,/*^+\\])(?<![/*^+\\]\s)(?P<number>{NUMBER})(?P<unit>[^\d\n=+*/^]{{0,60}})$"
+)
+
+
+def conclude(text: str, languages: Languages) -> str | None:
+    """The integer that the last sentence with a number concludes with, if it does.
+
+    It concludes when it begins with "therefore", names what was asked for, or sets its last
+    number apart by emphasis. A number that merely stands last is none: it is as likely a step.
+    """
+    if len(text) <= 40 and (value := integer_of(squeeze(_IT_IS.sub("", text, 1)))) is not None:
+        return str(value)
+    spoken_last = True
+    sentences = sentences_backwards(text, longest=400)
+    for place, sentence in enumerate(sentences[:_LAST_SENTENCES]):
+        if refuted(sentence, languages):
+            return None
+        if re.search(r"\d", sentence) and not _POLITE.match(sentence):
+            concluded = _concluded(sentence, languages, last=spoken_last)
+            if concluded is None and spoken_last:
+                return _declared(sentence, sentences[place + 1 : place + 3], languages)
+            return concluded
+        spoken_last = spoken_last and (
+            not re.search(r"\w", sentence) or _POLITE.match(sentence) is not None
+        )
+    return None
+
+
+def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str | None:
+    """The number that a text's last sentence gives as the value of one quantity.
+
+    "The remainder is 73", "m + n = 60 + 13 = 73". Such a sentence closes the answer when nothing
+    says that it is a case, a step, given, hypothetical or another's, and when the sentence before
+    it neither gives up nor states the same of a second quantity.
+    """
+    text = squeeze(sentence.rstrip("!* "))
+    found = _TRAILING.search(text)
+    if (
+        found is None
+        or (value := integer_of(found["number"].strip())) is None
+        or not _plain_unit(found["unit"])
+        or not re.search(r"[.!$*)\]}]\s*$", sentence)
+        or _unfit(sentence, text, languages)
+        or denied(text[found.start() :], languages)
+    ):
+        return None
+    lead = text[: found.start()]
+    if not (declares(lead, languages) or _counts(lead, text, languages)):
+        return None
+    if _NOT.of(languages).search(lead[-24:]) or _guessed(lead, languages):
+        return None
+    if _BOUND.of(languages).search(lead):
+        return None
+    for other in before:
+        gives_up = REFUSAL.of(languages).search(other) or _UNFINISHED.search(other)
+        if gives_up or _SENTENCE_CASE.of(languages).match(other):
+            return None
+    return None if before and _competes(before[0], text, languages) else str(value)
+
+
+def _counts(lead: str, sentence: str, languages: Languages) -> bool:
+    """Whether a sentence says how many there are, and nothing of any other number."""
+    return bool(_COUNTED.of(languages).search(sentence)) and not re.search(r"[\d=<>≤≥]", lead)
+
+
+def _competes(sentence: str, last: str, languages: Languages) -> bool:
+    """Whether a sentence gives a second quantity its value, which the `last` one does not use."""
+    text = squeeze(sentence.rstrip("!* "))
+    found = _TRAILING.search(text)
+    return (
+        found is not None
+        and found["number"].strip() not in last
+        and declares(text[: found.start()], languages)
+        and re.match(r"\W*(?:the|der|die|das|le|la|el|o|il)\b|[^A-Za-z=]{0,80}$", text, re.I)
+        is not None
+    )
+
+
+def _guessed(lead: str, languages: Languages) -> bool:
+    """Whether a value is a guess; "the largest possible value" is none."""
+    return bool(_MAYBE.of(languages).search(_POSSIBLE.sub("", lead)))
+
+
+def _unfit(sentence: str, text: str, languages: Languages) -> bool:
+    """Whether a sentence asks, reports, supposes, refuses, or tells a case or a step."""
+    return bool(
+        re.search(r"[?][\s*\"')]*$", sentence)
+        or ASKS.of(languages).search(sentence)
+        or _STEP.match(sentence)
+        or "\\boxed" in sentence
+        or reported(sentence, languages)
+        or _SENTENCE_CASE.of(languages).match(text)
+        or _STEP_WORD.of(languages).search(text)
+        or REFUSAL.of(languages).search(text)
+    )
+
+
+def _concluded(sentence: str, languages: Languages, *, last: bool) -> str | None:
+    asks = re.search(r"[?][\s*\"')]*$", sentence) or ASKS.of(languages).search(sentence)
+    if asks or _STEP.match(sentence) or "\\boxed" in sentence or reported(sentence, languages):
+        return None
+    emphasised = bool(_EMPHASIS.search(sentence))
+    text = squeeze(sentence.rstrip("!* "))
+    if emphasised and (value := integer_of(UNITS.sub("", text))) is not None:
+        return str(value)
+    found = _TRAILING.search(text)
+    if found is None or (value := integer_of(found["number"].strip())) is None:
+        return None
+    lead = text[: found.start()]
+    states = _STATES.of(languages).search(lead)
+    opens = bool(_THEREFORE_FIRST.of(languages).match(text) or _SOUGHT.of(languages).search(lead))
+    if not (opens and (states or emphasised)) and not (last and states and emphasised):
+        return None
+    if (
+        _OF_A_CASE.search(lead)
+        or _guessed(lead, languages)
+        or denied(text[found.start() :], languages)
+    ):
+        return None
+    if (
+        _NOT.of(languages).search(lead[-16:])
+        or _BOUND.of(languages).search(lead)
+        or REFUSAL.of(languages).search(lead)
+    ):
+        return None
+    if not _plain_unit(found["unit"]) or _STEP_WORD.of(languages).search(found["unit"]):
+        return None
+    # "x = 3 and y = 4" answers twice; "x = 3, so x + 1 = 4" once.
+    openings = [mark.end() for mark in _THEREFORE.of(languages).finditer(lead)]
+    clause = lead[max(openings, default=0) :]
+    if re.search(r"\d", clause) and "=" in clause and _JOINED.of(languages).search(clause):
+        return None
+    return str(value)
+
+
+def _plain_unit(unit: str) -> bool:
+    unit = _AS_DESIRED.sub("", unit)
+    if _COMPARED.search(unit) or _NO_UNIT.search(unit):
+        return False
+    return not unit.strip(" .,)") or bool(UNITS.fullmatch("0" + unit.rstrip(" .,)"), 1))

@@ -1,0 +1,57 @@
+"""The surroundings of an answer: words that deny it, take it back, or make it another's or a guess.
+
+What is before an answer is handed in from the start of its sentence, what is behind it from its end
+on, some hundred characters of each.
+"""
+
+from __future__ import annotations
+
+import re
+
+from lrmtest.grading.cues import CuePattern, Languages, cue
+
+IF, MAYBE = CuePattern(cue("if_")), CuePattern(cue("maybe"))
+_THAT = r"(?:,?\s?(?:that|the|so|dass|die|que|la|le|el|che|что|と)(?!\w)){0,2}"
+_NEAR = rf"[\s\"'*_]{{0,4}}{_THAT}[\s\"'*_$\\(\[]{{0,8}}$"
+_ANOTHERS = CuePattern(f"(?:{cue('anothers')}|{cue('says')}[,:]?)" + _NEAR)
+NEARLY = CuePattern(f"(?:{cue('maybe')}|{cue('or_')})" + r"(?:\sbe)?[,:]?" + _NEAR)
+_SAYS = CuePattern(cue("says"))
+_SAYS_THAT = CuePattern(cue("says") + "[,:]?" + _NEAR)
+_REFUTED = CuePattern(r"[\s.,;:$*)}\]\\\"'-]{0,8}" + cue("refuted"))
+_NOT_AFTER = CuePattern(f"{cue('not_after')}|{cue('doubted')}")
+_NOT_BEFORE = CuePattern(r"[\s\"'*_$\\(]{0,4}" + cue("not_"))
+_SENTENCE_END = re.compile(r"[.!?][\"'*)\]$]{0,4}(?=\s|$)|\n")
+
+
+def first_sentence(text: str) -> str:
+    """`text` up to the end of its first sentence, with the mark."""
+    end = _SENTENCE_END.search(text, 1)
+    return text[: end.end()] if end else text
+
+
+def denied(text: str, languages: Languages) -> bool:
+    """Whether the sentence that `text` begins with denies what it names ("not 73")."""
+    sentence = first_sentence(text)
+    return bool(
+        _NOT_BEFORE.of(languages).match(sentence) or _NOT_AFTER.of(languages).search(sentence[:80])
+    )
+
+
+def refuted(behind: str, languages: Languages) -> bool:
+    """Whether what follows an answer takes it back at once ("73, which is wrong")."""
+    return bool(_REFUTED.of(languages).match(behind))
+
+
+def anothers(before: str, languages: Languages) -> bool:
+    """Whether what stands before an answer makes it another's, an earlier or a denied one."""
+    return bool(_ANOTHERS.of(languages).search(before))
+
+
+def claimed(before: str, languages: Languages) -> bool:
+    """Whether what stands before a statement makes it another's claim."""
+    return bool(_SAYS_THAT.of(languages).search(before))
+
+
+def reported(sentence: str, languages: Languages) -> bool:
+    """Whether a sentence tells what another claims, or what would be under a condition."""
+    return bool(_SAYS.of(languages).search(sentence) or IF.of(languages).search(sentence))
