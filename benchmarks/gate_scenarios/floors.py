@@ -17,6 +17,7 @@ from functools import lru_cache, partial
 from math import sqrt
 
 import numpy as np
+from gate_scenarios.stated import Stated
 from rich.console import Console
 from rich.table import Table
 
@@ -41,13 +42,14 @@ Model = Callable[[np.ndarray], np.ndarray]
 _NO_INTERVAL = Interval(-1.0, 1.0, 0.95, "none")
 
 
-def report(console: Console, runs: int, seed: int) -> None:
+def report(console: Console, runs: int, seed: int, stated: Stated) -> None:
     """Simulate, and print the shares of every result.
 
     Args:
         console: where.
         runs: simulated pairs of runs for each row.
         seed: of the simulation.
+        stated: checks what is stated.
     """
     models: Mapping[str, Model] = {"same": np.copy, "collapsed": np.zeros_like, "worse": _worse}
     for kind, mixed in (("alike", False), ("mixed: Beta(r, 1 - r)", True)):
@@ -69,11 +71,13 @@ def report(console: Console, runs: int, seed: int) -> None:
                     name: _shares(rate, n, k, model, mixed, runs, np.random.default_rng(seed))
                     for name, model in models.items()
                 }
-                flag = " <- ok too often" if _too_often(shares, rate, runs) else ""
+                what = f"{kind}, {100 * rate:g} %, {n} x {k}"
                 cells = [
-                    " / ".join(f"{100 * share:.1f}" for share in part) for part in shares.values()
+                    " / ".join(f"{100 * share:.1f}" for share in part)
+                    + _mark(stated, name, part, runs, f"{what}, fixed gate")
+                    for name, part in shares.items()
                 ]
-                table.add_row(f"{100 * rate:g} %", f"{n} x {k}{flag}", *cells)
+                table.add_row(f"{100 * rate:g} %", f"{n} x {k}", *cells)
         console.print(table)
     few = max(20, runs // 10)
     table = Table(title=f"The sequential gate, questions alike, {few:,} simulated pairs a row")
@@ -82,9 +86,12 @@ def report(console: Console, runs: int, seed: int) -> None:
     for rate in SEQUENTIAL:
         for n, k in ((30, 1), (30, 4)):
             cells = []
-            for model in models.values():
+            for name, model in models.items():
                 found = _sequential(rate, n, k, model, few, np.random.default_rng(seed))
-                cells.append(" / ".join(f"{100 * found[result] / few:.0f}" for result in RESULTS))
+                part = [found[result] / few for result in RESULTS]
+                what = f"{100 * rate:g} %, {n} x {k}, sequential gate"
+                mark = _mark(stated, name, part, few, what)
+                cells.append(" / ".join(f"{100 * share:.0f}" for share in part) + mark)
             table.add_row(f"{100 * rate:g} %", f"{n} x {k}", *cells)
     console.print(table)
 
@@ -178,18 +185,9 @@ def _run(p: np.ndarray, k: int, random: np.random.Generator) -> Outcomes:
     }
 
 
-def _too_often(shares: Mapping[str, list[float]], rate: float, runs: int) -> bool:
-    """Whether a stated rate is exceeded by more than three simulation errors."""
-    alpha, beta = SETTINGS.alpha, 1 - SETTINGS.power
-    allowed_ok = beta + 3 * sqrt(beta * (1 - beta) / runs)
-    allowed_regressed = alpha + 3 * sqrt(alpha * (1 - alpha) / runs)
-    # A model without anything to lose is the same when it has lost it.
-    damaged = ("collapsed", "worse")
-    return (
-        any(shares[name][0] > allowed_ok for name in damaged)
-        or shares["same"][1] > allowed_regressed
-    )
-
-
-if __name__ == "__main__":
-    report(Console(width=160), 300, 1)
+def _mark(stated: Stated, model: str, shares: list[float], runs: int, what: str) -> str:
+    """Checks the rate that is stated of a model; of `RESULTS` in `shares`."""
+    if model == "same":
+        return stated.at_most(shares[1], runs, SETTINGS.alpha, f"{what}: same, regressed")
+    # A model without anything to lose is the same when it has lost it, and still not ok.
+    return stated.at_most(shares[0], runs, 1 - SETTINGS.power, f"{what}: {model}, ok")
