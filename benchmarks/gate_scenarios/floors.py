@@ -13,21 +13,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from math import sqrt
 
 import numpy as np
+from gate_scenarios.compared import comparison_of
 from gate_scenarios.stated import Stated
 from rich.console import Console
 from rich.table import Table
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.gate import GateResult, check, conclude
-from lrmtest.analysis.intervals import Interval
-from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
-from lrmtest.analysis.pairs import PairedQuestion, pair
+from lrmtest.analysis.pairs import PairedQuestion
 from lrmtest.analysis.sequential import SequentialGate
-from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, SampleOutcome
 
 RATES = (0.0, 0.02, 0.05, 0.1, 0.12, 0.2, 0.95, 1.0)
@@ -39,7 +37,6 @@ SEQUENTIAL = (0.05, 0.12, 0.95)
 
 Model = Callable[[np.ndarray], np.ndarray]
 """The candidate's pass probabilities from the baseline's."""
-_NO_INTERVAL = Interval(-1.0, 1.0, 0.95, "none")
 
 
 def report(console: Console, runs: int, seed: int, stated: Stated) -> None:
@@ -140,20 +137,7 @@ def _fixed(alike: tuple[tuple[tuple[int, int], int], ...], k: int) -> GateResult
         for (before, after), number in alike
         for _ in range(number)
     ]
-    change = RateChange("failed", 0.0, 0.0, questions, pair(questions), _NO_INTERVAL, _NO_INTERVAL)
-    suite = partial(
-        SuiteComparison,
-        questions=len(questions),
-        baseline_samples=k * len(questions),
-        candidate_samples=k * len(questions),
-        failed=change,
-        truncated=change,
-        looped=change,
-        tokens=None,
-        p_different=1.0,
-        p_adjusted=1.0,
-    )
-    comparison = Comparison(0.95, (suite("simulated"),), suite(ALL_SUITES), ())
+    comparison = comparison_of(questions)
     return conclude(check(comparison, SETTINGS), (), SETTINGS).result
 
 

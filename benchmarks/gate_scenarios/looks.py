@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import sqrt
-from types import SimpleNamespace
-from typing import Any, cast
 
 import numpy as np
+from gate_scenarios.compared import comparison_of
 from gate_scenarios.stated import Stated
 from rich.console import Console
 from rich.table import Table
@@ -25,8 +24,7 @@ from lrmtest.analysis.baseline_chance import (
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.gate import Check, check
 from lrmtest.analysis.noise import noise_interval
-from lrmtest.analysis.paired_comparison import paired
-from lrmtest.analysis.pairs import Pairs, pair
+from lrmtest.analysis.pairs import PairedQuestion, Pairs, pair
 from lrmtest.analysis.sequential import SequentialGate
 from lrmtest.runs.looks import LookOptions, look_of, next_look, reserve_looking
 from lrmtest.runs.manifest import LooksSection
@@ -64,18 +62,20 @@ def _outcomes(passed: np.ndarray, k: int) -> dict[tuple[str, str], QuestionOutco
     }
 
 
+def _questions(before: np.ndarray, after: np.ndarray) -> list[PairedQuestion]:
+    """How often every question failed, of two (questions, samples) arrays of what passed."""
+    counts = zip((~before).sum(1).tolist(), (~after).sum(1).tolist(), strict=True)
+    return [PairedQuestion(b, before.shape[1], a, after.shape[1]) for b, a in counts]
+
+
 def _pairs(before: np.ndarray, after: np.ndarray) -> Pairs:
-    """The pass rate's pairs, of two (questions, samples) arrays."""
-    left, right = _outcomes(before, before.shape[1]), _outcomes(after, after.shape[1])
-    return pair(paired([(left[key], right[key]) for key in left], "failed"))
+    """The pass rate's pairs."""
+    return pair(_questions(before, after))
 
 
-def _checked(pairs: Pairs, settings: GateSettings) -> Check:
+def _checked(before: np.ndarray, after: np.ndarray, settings: GateSettings) -> Check:
     """The gate's check of the pass rate."""
-    rate = SimpleNamespace(pairs=pairs)
-    total = SimpleNamespace(tokens=None, failed=rate, truncated=rate, looped=rate)
-    comparison = cast(Any, SimpleNamespace(suites=(), total=total))
-    return check(comparison, settings)[0]
+    return check(comparison_of(_questions(before, after)), settings)[0]
 
 
 def _advice(console: Console, runs: int, random: Random, stated: Stated) -> None:
@@ -130,7 +130,7 @@ def _followed(before: np.ndarray, after: np.ndarray, k: int, *, spend: bool) -> 
         if spend:
             looks = next_look(looks, (k * len(before), k * len(before)), _ANY)
             settings = replace(PASS_RATE, look=look_of(looks))
-        found = _checked(_pairs(before[:, :k], after[:, :k]), settings)
+        found = _checked(before[:, :k], after[:, :k], settings)
         results.append(found.result)
         if found.samples_needed is None or k == MOST_SAMPLES:
             break
@@ -143,7 +143,7 @@ def _then_early(before: np.ndarray, after: np.ndarray, k: int) -> bool:
     n = len(before)
     looks = next_look(LooksSection(), (k * n, k * n), _ANY)
     settings = replace(PASS_RATE, look=look_of(looks))
-    found = _checked(_pairs(before[:, :k], after[:, :k]), settings)
+    found = _checked(before[:, :k], after[:, :k], settings)
     if found.result != "undecided":
         return found.result == "regressed"
     k = min(4 * k, MOST_SAMPLES)
@@ -160,7 +160,7 @@ def _then_early(before: np.ndarray, after: np.ndarray, k: int) -> bool:
             return gate.decision.result == "regressed"
     looks = next_look(looks, (k * n, k * n), _ANY)
     last = replace(settings, look=look_of(looks))
-    return _checked(_pairs(before[:, :k], after[:, :k]), last).result == "regressed"
+    return _checked(before[:, :k], after[:, :k], last).result == "regressed"
 
 
 def _one_baseline(console: Console, baselines: int, random: Random, stated: Stated) -> None:

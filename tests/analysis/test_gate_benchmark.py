@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 np = pytest.importorskip("numpy")
 sys.path.insert(0, str(BENCHMARKS))
 
-from gate_scenarios import many  # noqa: E402
+from gate_scenarios import looks, many  # noqa: E402
 from gate_scenarios.stated import MARK, Stated  # noqa: E402
 
 
@@ -45,7 +47,7 @@ def test_the_command_fails_where_a_rate_is_exceeded(broken: bool) -> None:
     lines = [
         f"import sys; sys.path.insert(0, {str(BENCHMARKS)!r})",
         "import gate, gate_scenarios.unequal as unequal",
-        "unequal.report = lambda console, _, __, stated: unequal.worst_level(console, stated, [20])",
+        "unequal.report = lambda out, _, __, stated: unequal.worst_level(out, stated, [20])",
         "sys.argv = ['gate.py', '--only', 'unequal']",
     ]
     if broken:
@@ -58,3 +60,13 @@ def test_the_command_fails_where_a_rate_is_exceeded(broken: bool) -> None:
     )
     assert done.returncode == (1 if broken else 0), done.stdout + done.stderr
     assert ("stated at most 5 %" in done.stdout) is broken
+
+
+def test_the_scenarios_of_looks_run() -> None:
+    """With too few runs to say anything: they take the gate's own functions as they are."""
+    written, stated = StringIO(), Stated()
+    console = Console(file=written, width=150)
+    looks._advice(console, 2, np.random.default_rng(1), stated)
+    looks._greedy(console, 2, np.random.default_rng(1), stated)
+    assert stated.checked == 3 * 3 + 4 * 3
+    assert "looks that spend" in written.getvalue()
