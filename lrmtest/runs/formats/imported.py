@@ -181,13 +181,6 @@ def check_log(
     )
 
 
-def import_log(
-    store: Store, log: Log, assignment: LogQuestions, *, name: str, tags: Tags
-) -> Imported:
-    """Check a log and write it, see `check_log` and `write_log`."""
-    return write_log(store, check_log(log, assignment, tags), name=name)
-
-
 def write_log(store: Store, checked: CheckedLog, *, name: str) -> Imported:
     """Write a log into a store as a run, in one transaction.
 
