@@ -93,8 +93,8 @@ def _baseline_notes(plan: SamplePlan) -> list[str]:
         f"Rates of false alarms are means over baselines, and a baseline is one draw, used again "
         f"and again. With {counted(plan.samples, 'sample')} in both runs one baseline in twenty "
         f"has {share(own.unlucky)} or more, where {share(alpha)} is meant; {share(own.often)} of "
-        f"baselines have more than {share(TOLERATED * alpha)}, and {SERIES} equal candidates raise one "
-        f"alarm or more in {share(own.series)} of cases. --series "
+        f"baselines have more than {share(TOLERATED * alpha)}, and {SERIES} equal candidates "
+        f"raise one alarm or more in {share(own.series)} of cases. --series "
         f"{SERIES} keeps that at {share(plan.settings.alpha)} for all looks."
     )
     if own.baseline_samples is not None and own.candidate_samples is not None:
