@@ -16,7 +16,7 @@ from lrmtest.grading.completion import FinishReason
 from lrmtest.models.engines.recorded.finish_reason import told_reason
 from lrmtest.unicode import quote
 
-_MOST_WORDS = 5
+_MOST_WORDS, _MOST_NAMES = 5, 20
 _MOST_KINDS = 200
 _SHOWN = 60
 
@@ -104,7 +104,7 @@ class EndColumn:
         """
         if self.empty < self.texts or not self.texts:
             return
-        names = list(first)[:12] if isinstance(first, Mapping) else []
+        names = list(first)[:_MOST_NAMES] if isinstance(first, Mapping) else []
         there = ", ".join(quote(str(name), _SHOWN) for name in names) or "none"
         raise DataError(
             f"{where}: none of its {self.texts:,} texts has anything in column "
