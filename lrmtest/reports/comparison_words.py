@@ -160,8 +160,8 @@ def gate_promise(settings: GateSettings) -> str:
         f"{over.format(100 * settings.alpha)}; one whose pass rate is worse by "
         f"{100 * (settings.margin + settings.mde):g} points is called ok in at most "
         f"{100 * (1 - settings.power):g} %. These are means over baselines: one baseline, used "
-        "again, has its own rate (`lrmtest plan`). Assumed is that a question's samples are independent "
-        "of each other, and that none is lost or kept for how it would have gone."
+        "again, has its own rate (`lrmtest plan`). Assumed is that a question's samples are "
+        "independent of each other, and that none is lost for how it would have gone."
     )
 
 
