@@ -64,7 +64,7 @@ from lrmtest.runs.formats.baseline import baseline_text, read_baseline
 from lrmtest.runs.formats.detect import detect_format
 from lrmtest.runs.formats.evalscope import read_evalscope_log
 from lrmtest.runs.formats.harness import read_harness_log, read_harness_results
-from lrmtest.runs.formats.imported import import_log
+from lrmtest.runs.formats.imported import check_log, write_log
 from lrmtest.runs.formats.inspect_log import read_inspect_log
 from lrmtest.runs.formats.jsonl import export_run, import_run
 from lrmtest.runs.formats.lighteval import read_lighteval_log
@@ -283,7 +283,8 @@ def _read_recording(path: Path) -> None:
 def _read_log(log: Log) -> None:
     list(log.samples())
     with _store() as store:
-        import_log(store, log, OwnQuestions(log, "short-text"), name="m", tags=DEFAULT_TAGS)
+        checked = check_log(log, OwnQuestions(log, "short-text"), DEFAULT_TAGS)
+        write_log(store, checked, name="m")
 
 
 def _read_harness_results(path: Path) -> None:

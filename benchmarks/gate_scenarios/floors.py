@@ -13,20 +13,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from math import sqrt
 
 import numpy as np
+from gate_scenarios.compared import comparison_of
+from gate_scenarios.stated import Stated
 from rich.console import Console
 from rich.table import Table
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.gate import GateResult, check, conclude
-from lrmtest.analysis.intervals import Interval
-from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
-from lrmtest.analysis.pairs import PairedQuestion, pair
+from lrmtest.analysis.pairs import PairedQuestion
 from lrmtest.analysis.sequential import SequentialGate
-from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, SampleOutcome
 
 RATES = (0.0, 0.02, 0.05, 0.1, 0.12, 0.2, 0.95, 1.0)
@@ -38,16 +37,16 @@ SEQUENTIAL = (0.05, 0.12, 0.95)
 
 Model = Callable[[np.ndarray], np.ndarray]
 """The candidate's pass probabilities from the baseline's."""
-_NO_INTERVAL = Interval(-1.0, 1.0, 0.95, "none")
 
 
-def report(console: Console, runs: int, seed: int) -> None:
+def report(console: Console, runs: int, seed: int, stated: Stated) -> None:
     """Simulate, and print the shares of every result.
 
     Args:
         console: where.
         runs: simulated pairs of runs for each row.
         seed: of the simulation.
+        stated: checks what is stated.
     """
     models: Mapping[str, Model] = {"same": np.copy, "collapsed": np.zeros_like, "worse": _worse}
     for kind, mixed in (("alike", False), ("mixed: Beta(r, 1 - r)", True)):
@@ -69,11 +68,13 @@ def report(console: Console, runs: int, seed: int) -> None:
                     name: _shares(rate, n, k, model, mixed, runs, np.random.default_rng(seed))
                     for name, model in models.items()
                 }
-                flag = " <- ok too often" if _too_often(shares, rate, runs) else ""
+                what = f"{kind}, {100 * rate:g} %, {n} x {k}"
                 cells = [
-                    " / ".join(f"{100 * share:.1f}" for share in part) for part in shares.values()
+                    " / ".join(f"{100 * share:.1f}" for share in part)
+                    + _mark(stated, name, part, runs, f"{what}, fixed gate")
+                    for name, part in shares.items()
                 ]
-                table.add_row(f"{100 * rate:g} %", f"{n} x {k}{flag}", *cells)
+                table.add_row(f"{100 * rate:g} %", f"{n} x {k}", *cells)
         console.print(table)
     few = max(20, runs // 10)
     table = Table(title=f"The sequential gate, questions alike, {few:,} simulated pairs a row")
@@ -82,9 +83,12 @@ def report(console: Console, runs: int, seed: int) -> None:
     for rate in SEQUENTIAL:
         for n, k in ((30, 1), (30, 4)):
             cells = []
-            for model in models.values():
+            for name, model in models.items():
                 found = _sequential(rate, n, k, model, few, np.random.default_rng(seed))
-                cells.append(" / ".join(f"{100 * found[result] / few:.0f}" for result in RESULTS))
+                part = [found[result] / few for result in RESULTS]
+                what = f"{100 * rate:g} %, {n} x {k}, sequential gate"
+                mark = _mark(stated, name, part, few, what)
+                cells.append(" / ".join(f"{100 * share:.0f}" for share in part) + mark)
             table.add_row(f"{100 * rate:g} %", f"{n} x {k}", *cells)
     console.print(table)
 
@@ -133,20 +137,7 @@ def _fixed(alike: tuple[tuple[tuple[int, int], int], ...], k: int) -> GateResult
         for (before, after), number in alike
         for _ in range(number)
     ]
-    change = RateChange("failed", 0.0, 0.0, questions, pair(questions), _NO_INTERVAL, _NO_INTERVAL)
-    suite = partial(
-        SuiteComparison,
-        questions=len(questions),
-        baseline_samples=k * len(questions),
-        candidate_samples=k * len(questions),
-        failed=change,
-        truncated=change,
-        looped=change,
-        tokens=None,
-        p_different=1.0,
-        p_adjusted=1.0,
-    )
-    comparison = Comparison(0.95, (suite("simulated"),), suite(ALL_SUITES), ())
+    comparison = comparison_of(questions)
     return conclude(check(comparison, SETTINGS), (), SETTINGS).result
 
 
@@ -178,18 +169,9 @@ def _run(p: np.ndarray, k: int, random: np.random.Generator) -> Outcomes:
     }
 
 
-def _too_often(shares: Mapping[str, list[float]], rate: float, runs: int) -> bool:
-    """Whether a stated rate is exceeded by more than three simulation errors."""
-    alpha, beta = SETTINGS.alpha, 1 - SETTINGS.power
-    allowed_ok = beta + 3 * sqrt(beta * (1 - beta) / runs)
-    allowed_regressed = alpha + 3 * sqrt(alpha * (1 - alpha) / runs)
-    # A model without anything to lose is the same when it has lost it.
-    damaged = ("collapsed", "worse")
-    return (
-        any(shares[name][0] > allowed_ok for name in damaged)
-        or shares["same"][1] > allowed_regressed
-    )
-
-
-if __name__ == "__main__":
-    report(Console(width=160), 300, 1)
+def _mark(stated: Stated, model: str, shares: list[float], runs: int, what: str) -> str:
+    """Checks the rate that is stated of a model; of `RESULTS` in `shares`."""
+    if model == "same":
+        return stated.at_most(shares[1], runs, SETTINGS.alpha, f"{what}: same, regressed")
+    # A model without anything to lose is the same when it has lost it, and still not ok.
+    return stated.at_most(shares[0], runs, 1 - SETTINGS.power, f"{what}: {model}, ok")

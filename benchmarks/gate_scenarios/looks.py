@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import sqrt
-from types import SimpleNamespace
-from typing import Any, cast
 
 import numpy as np
+from gate_scenarios.compared import comparison_of
+from gate_scenarios.stated import Stated
 from rich.console import Console
 from rich.table import Table
 
@@ -24,8 +24,7 @@ from lrmtest.analysis.baseline_chance import (
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.gate import Check, check
 from lrmtest.analysis.noise import noise_interval
-from lrmtest.analysis.paired_comparison import paired
-from lrmtest.analysis.pairs import Pairs, pair
+from lrmtest.analysis.pairs import PairedQuestion, Pairs, pair
 from lrmtest.analysis.sequential import SequentialGate
 from lrmtest.runs.looks import LookOptions, look_of, next_look, reserve_looking
 from lrmtest.runs.manifest import LooksSection
@@ -39,17 +38,18 @@ _ANY = LookOptions()
 Random = np.random.Generator
 
 
-def report(console: Console, runs: int, seed: int) -> None:
+def report(console: Console, runs: int, seed: int, stated: Stated) -> None:
     """Simulate, and print a table of each kind.
 
     Args:
         console: where to.
         runs: simulated pairs of runs a row; baselines are a tenth as many.
         seed: of everything.
+        stated: checks what is stated.
     """
-    _advice(console, runs, np.random.default_rng(seed))
-    _one_baseline(console, max(20, runs // 10), np.random.default_rng(seed))
-    _greedy(console, runs, np.random.default_rng(seed))
+    _advice(console, runs, np.random.default_rng(seed), stated)
+    _one_baseline(console, max(20, runs // 10), np.random.default_rng(seed), stated)
+    _greedy(console, runs, np.random.default_rng(seed), stated)
 
 
 def _outcomes(passed: np.ndarray, k: int) -> dict[tuple[str, str], QuestionOutcome]:
@@ -62,21 +62,23 @@ def _outcomes(passed: np.ndarray, k: int) -> dict[tuple[str, str], QuestionOutco
     }
 
 
+def _questions(before: np.ndarray, after: np.ndarray) -> list[PairedQuestion]:
+    """How often every question failed, of two (questions, samples) arrays of what passed."""
+    counts = zip((~before).sum(1).tolist(), (~after).sum(1).tolist(), strict=True)
+    return [PairedQuestion(b, before.shape[1], a, after.shape[1]) for b, a in counts]
+
+
 def _pairs(before: np.ndarray, after: np.ndarray) -> Pairs:
-    """The pass rate's pairs, of two (questions, samples) arrays."""
-    left, right = _outcomes(before, before.shape[1]), _outcomes(after, after.shape[1])
-    return pair(paired([(left[key], right[key]) for key in left], "failed"))
+    """The pass rate's pairs."""
+    return pair(_questions(before, after))
 
 
-def _checked(pairs: Pairs, settings: GateSettings) -> Check:
+def _checked(before: np.ndarray, after: np.ndarray, settings: GateSettings) -> Check:
     """The gate's check of the pass rate."""
-    rate = SimpleNamespace(pairs=pairs)
-    total = SimpleNamespace(tokens=None, failed=rate, truncated=rate, looped=rate)
-    comparison = cast(Any, SimpleNamespace(suites=(), total=total))
-    return check(comparison, settings)[0]
+    return check(comparison_of(_questions(before, after)), settings)[0]
 
 
-def _advice(console: Console, runs: int, random: Random) -> None:
+def _advice(console: Console, runs: int, random: Random, stated: Stated) -> None:
     """Equal models, gated again and again with as many samples as the gate asked for."""
     table = Table(
         title=f"Looking again until it is decided (at most {MOST_LOOKS} looks), {runs:,} pairs of "
@@ -99,11 +101,22 @@ def _advice(console: Console, runs: int, random: Random) -> None:
             ok += results[-1] == "ok"
             looks += len(results)
             early += _then_early(before, after, k)
+        marks = [
+            stated.at_most(count / runs, runs, ALPHA, f"{n} x {k}, {name}: false alarms")
+            for name, count in (
+                ("one look", first),
+                ("looks that spend", spending),
+                ("then early", early),
+            )
+        ]
         table.add_row(
             f"{n} x {k}",
-            *(f"{100 * count / runs:.1f}" for count in (first, careless, spending, ok)),
+            f"{100 * first / runs:.1f}{marks[0]}",
+            f"{100 * careless / runs:.1f}",
+            f"{100 * spending / runs:.1f}{marks[1]}",
+            f"{100 * ok / runs:.1f}",
             f"{looks / runs:.1f}",
-            f"{100 * early / runs:.1f}",
+            f"{100 * early / runs:.1f}{marks[2]}",
         )
     console.print(table)
 
@@ -117,7 +130,7 @@ def _followed(before: np.ndarray, after: np.ndarray, k: int, *, spend: bool) -> 
         if spend:
             looks = next_look(looks, (k * len(before), k * len(before)), _ANY)
             settings = replace(PASS_RATE, look=look_of(looks))
-        found = _checked(_pairs(before[:, :k], after[:, :k]), settings)
+        found = _checked(before[:, :k], after[:, :k], settings)
         results.append(found.result)
         if found.samples_needed is None or k == MOST_SAMPLES:
             break
@@ -130,7 +143,7 @@ def _then_early(before: np.ndarray, after: np.ndarray, k: int) -> bool:
     n = len(before)
     looks = next_look(LooksSection(), (k * n, k * n), _ANY)
     settings = replace(PASS_RATE, look=look_of(looks))
-    found = _checked(_pairs(before[:, :k], after[:, :k]), settings)
+    found = _checked(before[:, :k], after[:, :k], settings)
     if found.result != "undecided":
         return found.result == "regressed"
     k = min(4 * k, MOST_SAMPLES)
@@ -147,10 +160,10 @@ def _then_early(before: np.ndarray, after: np.ndarray, k: int) -> bool:
             return gate.decision.result == "regressed"
     looks = next_look(looks, (k * n, k * n), _ANY)
     last = replace(settings, look=look_of(looks))
-    return _checked(_pairs(before[:, :k], after[:, :k]), last).result == "regressed"
+    return _checked(before[:, :k], after[:, :k], last).result == "regressed"
 
 
-def _one_baseline(console: Console, baselines: int, random: Random) -> None:
+def _one_baseline(console: Console, baselines: int, random: Random, stated: Stated) -> None:
     """One baseline and 100 equal candidates."""
     table = Table(
         title=f"One baseline, 100 equal candidates, one look each; {baselines} baselines a row; "
@@ -182,22 +195,28 @@ def _one_baseline(console: Console, baselines: int, random: Random) -> None:
             estimates.append(given.rate)
             # 100 candidates know a rate to 3 points at best.
             held.append(rates_of[-1] <= given.high + 0.02)
+        what = f"one baseline, {n}, {kb} / {kc}"
+        marks = [
+            stated.mean_at_most(rates_of, ALPHA, f"{what}: false alarms"),
+            stated.mean_at_most(series, ALPHA, f"{what}: one alarm or more in a series of 10"),
+            stated.at_least(float(np.mean(held)), baselines, 0.95, f"{what}: upper end holds"),
+        ]
         percents = [100 * float(np.mean(each)) for each in (rates_of, once, series)]
         over = 100 * float((np.array(rates_of) > 0.1).mean())
         table.add_row(
             f"{n}, {kb} / {kc}",
-            f"{percents[0]:.1f}",
+            f"{percents[0]:.1f}{marks[0]}",
             f"{over:.0f} ({100 * share_of_baselines(ALPHA, ratio, 0.1):.0f})",
             f"{100 * np.quantile(rates_of, 0.95):.0f} ({100 * unlucky_rate(ALPHA, ratio):.0f})",
             f"{percents[1]:.0f} ({100 * series_rate(ALPHA, ratio, 10):.0f})",
-            f"{percents[2]:.1f}",
+            f"{percents[2]:.1f}{marks[1]}",
             f"{100 * np.mean(estimates):.1f}",
-            f"{100 * np.mean(held):.0f}",
+            f"{100 * np.mean(held):.0f}{marks[2]}",
         )
     console.print(table)
 
 
-def _greedy(console: Console, runs: int, random: Random) -> None:
+def _greedy(console: Console, runs: int, random: Random, stated: Stated) -> None:
     """Temperature 0: equal models whose verdicts the engine's noise changes; other models."""
     table = Table(
         title=f"Temperature 0, one text a question, {runs:,} pairs of runs a row; in %. Equal: the "
@@ -226,8 +245,15 @@ def _greedy(console: Console, runs: int, random: Random) -> None:
             interval = noise_interval(change, n, float(measured), float(of_other), 0.95)
             true = float(noisy.mean() - another.mean())
             inside += interval.low <= true <= interval.high
+        what = f"temperature 0, {n}, {100 * share:.0f} %"
+        marks = (
+            stated.at_most(equal / runs, runs, ALPHA, f"{what}: equal, false alarms"),
+            stated.at_most(other / runs, runs, ALPHA, f"{what}: other, false alarms"),
+            stated.at_least(inside / runs, runs, 0.95, f"{what}: noise interval holds"),
+        )
+        counts = zip((equal, other, inside), marks, strict=True)
         table.add_row(
             f"{n}, {100 * share:.0f} %",
-            *(f"{100 * count / runs:.1f}" for count in (equal, other, inside)),
+            *(f"{100 * count / runs:.1f}{mark}" for count, mark in counts),
         )
     console.print(table)

@@ -6,11 +6,12 @@ harmonic mean of their numbers, with Gaffke's bound: McNemar's exact test with o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+from gate_scenarios.stated import Stated
 from rich.console import Console
 from rich.table import Table
 from scipy.special import gammaln
@@ -48,12 +49,12 @@ class Case:
     lost_failing: float = 0.0
 
 
-def report(console: Console, runs: int, seed: int) -> None:
-    """Simulate and print."""
-    false_alarms(console, np.random.default_rng(seed), runs)
-    worst_level(console)
+def report(console: Console, runs: int, seed: int, stated: Stated) -> None:
+    """Simulate, print, and check what is stated."""
+    false_alarms(console, np.random.default_rng(seed), runs, stated)
+    worst_level(console, stated)
     powers(console, np.random.default_rng(seed), runs)
-    tokens(console, np.random.default_rng(seed), max(50, runs // 4))
+    tokens(console, np.random.default_rng(seed), max(50, runs // 4), stated)
     lengths_alone(console, np.random.default_rng(seed), max(50, runs // 4))
 
 
@@ -166,7 +167,7 @@ def sequential_alarm(before: list[list[int]], after: list[list[int]], seed: int)
     return gate.finish().result == "regressed"
 
 
-def false_alarms(console: Console, random: Random, runs: int) -> None:
+def false_alarms(console: Console, random: Random, runs: int, stated: Stated) -> None:
     looked = max(1, runs // SEQUENTIAL_EVERY)
     table = Table(
         title=f"False alarms, no true worsening on average: {runs:,} pairs of runs a row, "
@@ -186,11 +187,21 @@ def false_alarms(console: Console, random: Random, runs: int) -> None:
             if number < looked:
                 sequential += sequential_alarm(*samples, seed=number)
         shares = (before / runs, now / runs, sequential / looked)
-        table.add_row(case.name, *(f"{100 * share:.1f} %" for share in shares))
+        marks = (
+            "",
+            stated.at_most(shares[1], runs, ALPHA, f"{case.name}: fixed gate, false alarms"),
+            stated.at_most(shares[2], looked, ALPHA, f"{case.name}: sequential gate, false alarms"),
+        )
+        table.add_row(
+            case.name,
+            *(f"{100 * share:.1f} %{mark}" for share, mark in zip(shares, marks, strict=True)),
+        )
     console.print(table)
 
 
-def worst_level(console: Console) -> None:
+def worst_level(
+    console: Console, stated: Stated, sizes: Sequence[int] = (10, 20, 30, 50, 80)
+) -> None:
     """By enumeration: the highest error rate over all shares of questions that differ."""
     table = Table(
         title="Highest false-alarm rate with one sample per question, by enumeration, in %: "
@@ -200,7 +211,7 @@ def worst_level(console: Console) -> None:
     margins = (0.0, 0.02, 0.05, 0.1)
     for margin in margins:
         table.add_column(f"margin {100 * margin:.0f}", justify="right")
-    for n in (10, 20, 30, 50, 80):
+    for n in sizes:
         cells = []
         for margin in margins:
             old = highest(
@@ -209,7 +220,8 @@ def worst_level(console: Console) -> None:
                 lambda w, b, n, m: p_mean_at_most([(1.0, w), (-1.0, b), (0.0, n - w - b)], -1.0, m),
             )
             new = highest(n, margin, lambda w, b, n, m: Pairs(w, b, n, n).p_above(m))
-            cells.append(f"{100 * old:.2f} / {100 * new:.2f}")
+            mark = stated.exactly_at_most(new, ALPHA, f"{n} x 1, margin {100 * margin:.0f}: level")
+            cells.append(f"{100 * old:.2f} / {100 * new:.2f}{mark}")
         table.add_row(str(n), *cells)
     console.print(table)
 
@@ -290,7 +302,7 @@ def scaled(typical: np.ndarray, loops: float, wanted: float) -> float:
     return low
 
 
-def tokens(console: Console, random: Random, runs: int) -> None:
+def tokens(console: Console, random: Random, runs: int, stated: Stated) -> None:
     share = GateSettings().alpha * 0.2 / 3
     table = Table(
         title=f"Tokens at a true ratio of 1.1, the tolerated one, 30 questions: {runs:,} pairs of "
@@ -314,11 +326,17 @@ def tokens(console: Console, random: Random, runs: int) -> None:
                 covered += min(above, below) > 0.025
                 rejected += above <= share
                 excluded += pairs.p_below(1.35) <= 0.2
-            figures = (covered, rejected, excluded)
+            what = f"tokens, {loops:.0%} / {others:.0%} loop, {before} / {after}"
+            marks = (
+                stated.at_least(covered / runs, runs, 0.95, f"{what}: coverage"),
+                stated.at_most(rejected / runs, runs, share, f"{what}: rejected"),
+                "",
+            )
+            figures = zip((covered, rejected, excluded), marks, strict=True)
             table.add_row(
                 f"{loops:.0%} / {others:.0%}",
                 f"{before} / {after}",
-                *(f"{100 * figure / runs:.1f} %" for figure in figures),
+                *(f"{100 * figure / runs:.1f} %{mark}" for figure, mark in figures),
             )
     console.print(table)
 

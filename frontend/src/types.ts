@@ -28,6 +28,8 @@ export interface SuiteFigures {
   errors: number;
   unanswered: number;
   rate: Rate;
+  unknown_ends: number;
+  known: Rate;
   lenient: Rate | null;
   score: Rate | null;
   metrics: Record<string, Rate>;
@@ -95,7 +97,15 @@ export interface Gate {
   outcome: "ok" | "regressed" | "undecided" | "cannot-tell";
   reasons: string[];
   samples_needed: number | null;
-  settings: { margin: number; mde: number; alpha: number; power: number };
+}
+
+// The same sentences as on the terminal; empty where there is nothing to say.
+export interface GateWords {
+  needs: string;
+  helps: string;
+  look: string;
+  promise: string;
+  given: string;
 }
 
 export interface EarlyStop {
@@ -108,6 +118,7 @@ export interface Comparison {
   run: number;
   baseline_label: string;
   notes: string[];
+  words: GateWords | null;
   figures: {
     baseline: { run_id: string; model: string };
     suites: ComparedSuite[];

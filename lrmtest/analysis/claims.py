@@ -53,6 +53,7 @@ class GateSettings:
         series: how many candidates are judged against one baseline: one or more of them, none
             worse than tolerated, are called regressed with probability `alpha` at most. Each has
             its part of alpha (Bonferroni), which holds though all share the baseline's luck.
+        candidate: which of the series this one is, from 1; 0 where nobody counts them.
         look: which look at the test this is, and what it may spend.
         max_unknown_ends: decide while at most this share of either run's samples does not say how
             it ended, in [0, 1].
@@ -72,6 +73,7 @@ class GateSettings:
     allow_cannot_tell: tuple[str, ...] = ()
     max_unknown_ends: float = MAX_UNKNOWN_ENDS
     series: int = 1
+    candidate: int = 0
     look: Look = field(default_factory=Look)
 
     @property

@@ -342,7 +342,7 @@ def _most_tokens(questions: Sequence[_Pair], budget: int | None) -> int:
     if budget is not None:
         # Counts that are estimated can be above it.
         return max(budget, longest)
-    ran_out = [s.tokens for s in samples if s.failure in ("truncated", "looped")]
+    ran_out = [s.tokens for s in samples if s.end in ("ran-out", "loop")]
     return longest if longest in ran_out else 2 * longest
 
 

@@ -23,10 +23,12 @@ from random import Random
 from statistics import NormalDist, fmean
 
 from lrmtest.analysis.baseline_chance import (
+    TOLERATED,
     GivenBaseline,
     baseline_samples,
     given_baseline,
     series_rate,
+    share_of_baselines,
     unlucky_rate,
 )
 from lrmtest.analysis.claims import Claim, GateSettings, claims
@@ -98,6 +100,7 @@ class OwnChance:
 
     Attributes:
         unlucky: of the baselines one in twenty has this false-alarm rate or a higher one.
+        often: the share of baselines with more than `TOLERATED` times the level.
         series: how often one candidate or more of `SERIES` is called regressed.
         baseline_samples: per question, with which one baseline in twenty at most has more than
             twice the level; None when no number of them does it.
@@ -105,6 +108,7 @@ class OwnChance:
     """
 
     unlucky: float
+    often: float
     series: float
     baseline_samples: int | None
     candidate_samples: int | None
@@ -193,6 +197,7 @@ def _own_chance(settings: GateSettings, needed: float) -> OwnChance:
     most = baseline_samples(alpha, partial(_candidate_samples, needed)) if alpha < 0.25 else None
     return OwnChance(
         unlucky=unlucky_rate(alpha, 1.0),
+        often=share_of_baselines(alpha, 1.0, min(TOLERATED * alpha, 0.99)),
         series=series_rate(alpha, 1.0, SERIES),
         baseline_samples=most,
         candidate_samples=None if most is None else _candidate_samples(needed, most),

@@ -18,6 +18,7 @@ from lrmtest.reports.comparison import comparison_view
 from lrmtest.runs.formats.baseline import refuse_incomplete, write_baseline
 from lrmtest.runs.looks import take_look
 from lrmtest.runs.reference import load_run
+from lrmtest.runs.series import join_series
 from lrmtest.runs.store import STORE_NAME
 
 
@@ -75,8 +76,9 @@ def _compare(arguments: argparse.Namespace) -> int:
             hint="`lrmtest runs` lists the others",
         )
     if arguments.gate:
+        number = join_series(baseline, candidate, gate.series)
         look = take_look(baseline, candidate, options, allow_missing=gate.allow_missing)
-        gate = replace(gate, look=look)
+        gate = replace(gate, look=look, candidate=number)
     compared = compare(
         baseline,
         candidate,

@@ -17,6 +17,7 @@ from lrmtest.reports.numbers import counted, size
 from lrmtest.runs.looks import LookOptions, take_look
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import load_run
+from lrmtest.runs.series import join_series
 from lrmtest.runs.store import STORE_NAME
 
 
@@ -51,12 +52,13 @@ def _report(arguments: argparse.Namespace) -> int:
     compared: dict[str, ComparedRuns] = {}
     if baseline is not None:
         for run in candidates:
+            number = join_series(baseline, run, gate.series)
             look = take_look(baseline, run, LookOptions(), allow_missing=gate.allow_missing)
             compared[run.run_id] = compare(
                 baseline,
                 run,
                 allowed=arguments.allow_different,
-                gate=replace(gate, look=look),
+                gate=replace(gate, look=look, candidate=number),
                 threshold=arguments.pass_threshold,
             )
     shown = [*([baseline] if baseline is not None else []), *candidates]

@@ -12,7 +12,7 @@ from lrmtest.errors import UsageError
 from lrmtest.grading.split import Tags
 from lrmtest.models.engines.recorded.finish_reason import Ends
 from lrmtest.options.common import add_data_options, at_least_1, read_data_options
-from lrmtest.options.engine import add_finish_reason_option
+from lrmtest.options.engine import add_finish_reason_option, read_finish_reason
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.imported import imported_lines, new_ones
 from lrmtest.reports.numbers import counted
@@ -129,9 +129,10 @@ def _import(arguments: argparse.Namespace) -> int:
     tags: Tags = tuple(arguments.tags) if arguments.tags else ()
     if not all(tags):
         raise UsageError("--tags: a tag is empty", hint="for example: --tags '[THINK]' '[/THINK]'")
-    found = read_logs(file, chosen, tags)
+    end, column = read_finish_reason(arguments.finish_reason)
+    found = read_logs(file, chosen, tags, column)
     # All of them are read and checked before anything of one is written.
-    told = Ends(budget=arguments.max_tokens, told=arguments.finish_reason)
+    told = Ends(budget=arguments.max_tokens, told=end, column=column)
     checked = [check_log(log, _assignment(log, arguments), tags, told) for log in found.logs]
     placed: dict[tuple[str, str], str] = {}
     for each in checked:

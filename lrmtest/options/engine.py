@@ -6,9 +6,13 @@ import argparse
 from dataclasses import replace
 
 from lrmtest.errors import UsageError
+from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.forms import BY_NAME, Tags
-from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.engines.options import COLUMN, EngineOptions
 from lrmtest.options.common import AddOption, at_least_0, at_least_1, number
+
+_MOST_COLUMN = 200
+"""Characters of a column's name."""
 
 
 def add_server_options(add: AddOption) -> None:
@@ -126,10 +130,27 @@ def add_finish_reason_option(add: AddOption) -> None:
     """Add ``--finish-reason``."""
     add(
         "--finish-reason",
-        choices=("stop", "length"),
-        help="how texts that were generated earlier ended, where nothing beside them says it: by "
-        "themselves, or at their token limit (default: their end is unknown)",
+        type=_finish_reason,
+        metavar="stop|length|column:NAME",
+        help="how texts that were generated earlier ended: by themselves or at their token limit, "
+        "where nothing beside them says it; or the field of each row that says it, in any word "
+        "that servers have for it, as in column:stop_reason (default: their end is unknown)",
     )
+
+
+def read_finish_reason(text: str | None) -> tuple[FinishReason | None, str]:
+    """The finish reason of all texts, and the column that holds each one's; one of the two."""
+    if text is not None and text.startswith(COLUMN):
+        return None, text.removeprefix(COLUMN)
+    told: dict[str | None, FinishReason] = {"stop": "stop", "length": "length"}
+    return told.get(text), ""
+
+
+def _finish_reason(text: str) -> str:
+    column = text.removeprefix(COLUMN) if text.startswith(COLUMN) else ""
+    if text in ("stop", "length") or 0 < len(column) <= _MOST_COLUMN:
+        return text
+    raise argparse.ArgumentTypeError(f"{text!r:.80} is none of stop, length and column:NAME")
 
 
 def read_server_options(option: argparse.Namespace) -> EngineOptions:
@@ -156,7 +177,8 @@ def read_engine_options(option: argparse.Namespace) -> EngineOptions:
         device=option.device,
         tokenizer=option.tokenizer,
         budget=option.max_tokens,
-        finish_reason=option.finish_reason,
+        finish_reason=read_finish_reason(option.finish_reason)[0],
+        finish_column=read_finish_reason(option.finish_reason)[1],
         served_model=option.served_model,
         reasoning_tags=_tags(option.reasoning_tags),
         stop_loops=not option.no_loop_stop,

@@ -46,7 +46,7 @@ class ModelsUnderTest:
                     hint="give one of them a card with a name of its own",
                 )
             self._specs[spec.name] = spec
-        told = self._settings.engine_options.finish_reason
+        told = self._settings.engine_options.told_ends
         if told and all(kind_of(spec).generates for spec in self._specs.values()):
             raise UsageError(
                 f"--finish-reason {told}: none of the models is a recording",
@@ -107,7 +107,7 @@ class ModelsUnderTest:
         """
         if self._recordings is None:
             self._recordings = {
-                name: Recording(spec.location)
+                name: Recording(spec.location, self._settings.engine_options.finish_column)
                 for name, spec in self._specs.items()
                 if kind_of(spec).source == "recording"
             }

@@ -144,6 +144,7 @@ def _gate(decision: Decision) -> dict[str, Any]:
             "allow_missing": settings.allow_missing,
             "max_unknown_ends": settings.max_unknown_ends,
             "series": settings.series,
+            "candidate": settings.candidate or None,
             "look": asdict(settings.look),
             "allow_cannot_tell": list(settings.allow_cannot_tell),
         },

@@ -134,11 +134,18 @@ def look_said(settings: GateSettings) -> str:
             f"Series of {settings.series} candidates: {100 * settings.test_alpha:.3g} % of "
             f"{100 * settings.alpha:g} % is this one's."
         )
+        which = "Nobody has counted which one it is: its run is in no store."
+        if settings.candidate:
+            which = f"It is candidate {settings.candidate} of them, as this store counts."
+        if settings.candidate == settings.series:
+            which += " It is the last: the next one needs a new baseline."
+        parts.append(which)
     if look.share < 1 or look.looking:
         looking = f"{100 * look.looking:.3g} % for looking early, " * bool(look.looking)
         parts.append(
             f"Look {look.number}: of its error rates it had {looking}{100 * look.share:.3g} % now; "
-            f"{100 * look.left:.3g} % is left for looks with more samples. p-values are adjusted."
+            f"{100 * look.left:.3g} % is left for looks with more samples. This look's level is "
+            f"{100 * settings.look_alpha:.3g} %; p-values are adjusted."
         )
     return " ".join(parts)
 
@@ -153,7 +160,8 @@ def gate_promise(settings: GateSettings) -> str:
         f"{over.format(100 * settings.alpha)}; one whose pass rate is worse by "
         f"{100 * (settings.margin + settings.mde):g} points is called ok in at most "
         f"{100 * (1 - settings.power):g} %. These are means over baselines: one baseline, used "
-        "again, has its own rate (`lrmtest plan`)."
+        "again, has its own rate (`lrmtest plan`). Assumed is that a question's samples are "
+        "independent of each other, and that none is lost for how it would have gone."
     )
 
 

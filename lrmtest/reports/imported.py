@@ -24,6 +24,8 @@ def imported_lines(tool: str, imported: Imported) -> list[str]:
     lines += [one_line(f"warning: {each}", 500) for each in warnings_of(imported.reasoning)]
     if imported.errors:
         lines.append(f"{counted(imported.errors, 'sample')} without an output: engine errors here")
+    if imported.end_column:
+        lines.append(imported.end_column)
     if imported.unknown_ends:
         lines.append(
             f"{imported.unknown_ends:,} of {counted(imported.completions, 'completion')} do not "

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lrmtest.analysis.baseline_chance import TOLERATED
 from lrmtest.analysis.plan import SERIES, Cost, SamplePlan
 from lrmtest.reports.comparison_words import given_said, share
 from lrmtest.reports.escape import one_line
@@ -91,14 +92,15 @@ def _baseline_notes(plan: SamplePlan) -> list[str]:
     note = (
         f"Rates of false alarms are means over baselines, and a baseline is one draw, used again "
         f"and again. With {counted(plan.samples, 'sample')} in both runs one baseline in twenty "
-        f"has {share(own.unlucky)} or more, where {share(alpha)} is meant, and {SERIES} equal "
-        f"candidates raise one alarm or more in {share(own.series)} of cases. --series "
+        f"has {share(own.unlucky)} or more, where {share(alpha)} is meant; {share(own.often)} of "
+        f"baselines have more than {share(TOLERATED * alpha)}, and {SERIES} equal candidates "
+        f"raise one alarm or more in {share(own.series)} of cases. --series "
         f"{SERIES} keeps that at {share(plan.settings.alpha)} for all looks."
     )
     if own.baseline_samples is not None and own.candidate_samples is not None:
         note += (
             f" A baseline with {counted(own.baseline_samples, 'sample')} per question has little "
-            f"luck of its own: then one in twenty has more than {share(2 * alpha)}, and "
+            f"luck of its own: then one in twenty has more than {share(TOLERATED * alpha)}, and "
             f"{counted(own.candidate_samples, 'sample')} of a candidate will do."
         )
     notes = [note]

@@ -364,6 +364,19 @@ class LooksSection(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesSection(Section):
+    """A run's place in a series of candidates, as in `lrmtest.runs.series`.
+
+    Attributes:
+        number: which candidate it is, from 1, as its store counts them.
+        size: how many the series has.
+    """
+
+    number: int | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NoiseSection(Section):
     """An engine's own noise at temperature 0, as `lrmtest noise` measured it.
 
@@ -423,6 +436,7 @@ class Manifest(Section):
         probe: by what an endpoint's model is known again: its first answers to a few questions.
         imported: by suite, the log that it came from; empty for a run that was made here.
         looks: by test, the looks that gates have taken at the run.
+        series: by baseline and suites, the run's places in series of candidates.
         noise: the engine's own at temperature 0; empty where it was not measured.
     """
 
@@ -443,6 +457,7 @@ class Manifest(Section):
     probe: Mapping[str, Any] | None = None
     imported: Mapping[str, ImportSection] = field(default_factory=dict)
     looks: Mapping[str, LooksSection] = field(default_factory=dict)
+    series: Mapping[str, SeriesSection] = field(default_factory=dict)
     noise: NoiseSection = field(default_factory=NoiseSection)
 
     @property

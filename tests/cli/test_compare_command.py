@@ -123,10 +123,21 @@ def test_the_rate_given_this_baseline_is_told_on_request(here, capsys):
     )
     out = told(capsys)
     assert "Against this very baseline an equal model with 1 samples per question" in out
-    assert "Series of 5 candidates: 1 % of 5 % is this one's." in out
+    assert "Series of 5 candidates: 1 % of 5 % is this one's. It is candidate 1 of them" in out
     assert main(["compare", "same", "good", "--given-baseline"]) == 2
     with pytest.raises(SystemExit):
         main(["compare", "same", "good", "--gate", "--series", "0"])
+
+
+def test_a_series_that_is_used_up_is_refused(here, capsys):
+    for number, run in enumerate(("same", "bad"), start=1):
+        main(["compare", run, "good", "--gate", "--mde", "0.5", "--series", "2"])
+        assert f"It is candidate {number} of them" in told(capsys)
+    for words in (["compare", "few"], ["report", "few", "-o", "report.html", "--baseline"]):
+        gate = ["good", "--gate"] if words[0] == "compare" else ["good"]
+        assert main([*words, *gate, "--allow-missing", "--series", "2"]) == 2
+        assert "have spent all of its alpha" in capsys.readouterr().err
+    assert main(["compare", "few", "good", "--gate", "--mde", "0.3", "--allow-missing"]) == 0
 
 
 def told(capsys):

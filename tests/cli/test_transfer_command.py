@@ -180,3 +180,25 @@ def test_an_exported_run_says_its_ends_itself(lrmtest):
         code, _, err = lrmtest("import", "run.jsonl", *option)
         assert code == 2
         assert option[0] in err
+
+
+def test_a_column_of_a_log_tells_ends(lrmtest, tmp_path):
+    rows = [json.loads(line) for line in HARNESS.read_text().splitlines()]
+    for row, word in zip(rows, ["eos", ["max_tokens"], None, "who knows"], strict=False):
+        row["why"] = {"stopped": word}
+    path = tmp_path / "samples_x.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    words = ("import", path, "--kind", "option", "--name", "m")
+    code, out, _ = lrmtest(*words, "--finish-reason", "column:why.stopped")
+    assert code == 0
+    assert (
+        "column why.stopped tells how 2 of 12 texts ended; 9 have nothing there; 1 have a word "
+        "that tells no end: who knows (1)"
+    ) in out
+    assert sorted(ends(lrmtest, "m")) == ["length", "stop", *["unknown"] * 10]
+    # Without the column they are other completions.
+    assert "all of them new" in lrmtest(*words)[1]
+    code, _, err = lrmtest(*words[:-1], "other", "--finish-reason", "column:why.ended")
+    assert code != 0
+    assert "has anything in column why.ended" in err
+    assert "why" in err.split("there are: ")[1]

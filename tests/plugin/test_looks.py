@@ -27,6 +27,7 @@ def gated(pytester):
             run.output = " ".join(result.stdout.str().split())
             return gate["settings"]["look"]
 
+        run.url = server.url
         yield run
 
 
@@ -70,3 +71,22 @@ def test_a_series_shares_alpha(gated):
     gated("--series", "10")
     assert "Series of 10 candidates: 0.5 % of 5 % is this one's." in gated.output
     assert "at most 5 % of series of 10, once or more" in gated.output
+    assert "It is candidate 1 of them, as this store counts." in gated.output
+
+
+def test_one_candidate_too_many_is_refused_before_it_is_asked(gated, pytester):
+    gated("--series", "2")
+    gated("--series", "2", "--samples", "2")
+    assert "It is candidate 1 of them" in gated.output
+    gated("--series", "2", "--seed", "1", "--early-stop")
+    assert "candidate 2 of them, as this store counts. It is the last" in gated.output
+    arguments = ("--model", f"n={gated.url}", "--baseline", "base.json", "--gate")
+    result = pytester.runpytest_inprocess(*arguments, "--series", "2", "--seed", "2")
+    result.assert_outcomes(passed=0, failed=0)
+    text = result.stdout.str() + result.stderr.str()
+    assert "this store knows of 2 other candidates of the series against this baseline" in text
+    assert "make a new baseline" in text
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    # Those that have their place keep it.
+    gated("--series", "2", "--seed", "1", "--samples", "2")
+    assert "It is candidate 2 of them" in gated.output

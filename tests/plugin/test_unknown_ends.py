@@ -32,7 +32,8 @@ def run(pytester):
         arguments = ("--model", f"{name}=recorded:{name}.jsonl", "--summary-json", "s.json")
         result = pytester.runpytest_inprocess(*arguments, *options)
         if (pytester.path / "s.json").exists():
-            (result.summary,) = json.loads((pytester.path / "s.json").read_text())["runs"]
+            runs = json.loads((pytester.path / "s.json").read_text())["runs"]
+            result.summary = runs[0] if runs else None
             (pytester.path / "s.json").unlink()
         return result
 
@@ -104,3 +105,31 @@ def test_what_is_told_of_no_recording_is_a_mistake(pytester):
     result = pytester.runpytest_inprocess("--model", "m=http://127.0.0.1:9/v1", *told)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--finish-reason stop: none of the models is a recording*"])
+
+
+def test_a_column_by_any_name_tells_ends(run):
+    told = run("m", "--finish-reason", "column:meta.why", meta={"why": "end_turn"})
+    assert told.summary["total"]["unknown_ends"] == 0
+    told.stdout.fnmatch_lines(["*m: column meta.why tells how 12 of 12 texts ended"])
+    cut = run("m", "--finish-reason", "column:meta.why", meta={"why": "max_tokens"})
+    assert cut.summary["total"]["failures"]["lost-answer"] == 12
+    # In other words it is another run, whichever came first.
+    untold = run("m", meta={"why": "end_turn"})
+    assert untold.summary["total"]["unknown_ends"] == 12
+    assert untold.summary["run_id"] != told.summary["run_id"]
+    odd = run("m", "--finish-reason", "column:why", why="who knows")
+    assert odd.summary["total"]["unknown_ends"] == 12
+    odd.stdout.fnmatch_lines(["*12 have a word that tells no end: who knows (12)"])
+
+
+@pytest.mark.parametrize("option", ["column:", "eos", "column:" + 201 * "x"])
+def test_a_column_without_a_name_is_a_mistake(run, option):
+    assert run("m", "--finish-reason", option).ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_a_column_that_is_not_there_is_told_with_those_that_are(run):
+    result = run("m", "--finish-reason", "column:why", reason="stop")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(
+        ["*none of its 12 texts has anything in column why*", "*question, output, reason*"]
+    )

@@ -6,6 +6,7 @@ from lrmtest.errors import LrmtestError
 from lrmtest.grading import Completion, grade
 from lrmtest.questions import Question
 from lrmtest.questions.place import Place
+from lrmtest.runs.formats.imported import check_log, write_log
 from lrmtest.runs.manifest import Manifest
 
 LOGS = Path(__file__).parents[1] / "runs" / "formats" / "logs"
@@ -24,6 +25,11 @@ OUTPUTS = (
     ("\\boxed{3}", "stop"),
     ("", "stop"),
 )
+
+
+def import_log(store, log, assignment, *, name, tags):
+    """Check a log and write it, as the command does with several."""
+    return write_log(store, check_log(log, assignment, tags), name=name)
 
 
 def fill(store, run_id="run-1", manifest=MANIFEST):

@@ -2,8 +2,8 @@
 
 import { h } from "../dom";
 import { addressOf, NO_FILTER } from "../filter";
-import { count, counted, interval, moment, percent, points, pointsInterval, pValue, ratio, whole } from "../format";
-import { ALL, type Change, type ComparedSuite, type Comparison, type Report, type Run } from "../types";
+import { count, counted, interval, moment, percent, points, pointsInterval, pValue, ratio, UNKNOWN, whole } from "../format";
+import { ALL, type Change, type ComparedSuite, type Comparison, type Report, type Run, type SuiteFigures } from "../types";
 import { outcomeBar, outcomeLegend, rateStrip } from "./outcomes";
 
 const WORDS = { ok: "OK", regressed: "Regressed", undecided: "Undecided", "cannot-tell": "Cannot tell" };
@@ -18,7 +18,7 @@ export function overview(report: Report): HTMLElement {
     ...troubles(report),
     report.comparisons.length > 0 && h("section", { class: "decisions", "aria-label": "Comparisons" }, ...report.comparisons.map((one) => decision(report, one))),
     promise(report),
-    h("section", { class: "card" }, h("h2", {}, "Pass rates, tokens and failures"), matrix(report), outcomeLegend(report)),
+    h("section", { class: "card" }, h("h2", {}, "Pass rates, tokens and failures"), matrix(report), outcomeLegend(report), untold(report)),
     ...report.comparisons.filter((one) => !one.figures.early_stop && one.figures.total.questions > 0).map((one) => details(report, one)),
   );
 }
@@ -114,8 +114,10 @@ function decision(report: Report, one: Comparison): HTMLElement {
     if (gate.reasons.length > FEW) {
       body.push(h("details", { class: "more" }, h("summary", {}, `${gate.reasons.length - FEW} more`), list(gate.reasons.slice(FEW))));
     }
-    if (gate.samples_needed !== null) {
-      body.push(h("p", {}, `About ${counted(gate.samples_needed, "sample")} per question in both runs would decide it, if the change seen is the true one.`));
+    const words = one.words;
+    if (words) {
+      body.push(...[words.needs, words.helps].filter(Boolean).map((line) => h("p", {}, line)));
+      body.push(...[words.look, words.given].filter(Boolean).map((line) => h("p", { class: "small quiet look" }, line)));
     }
   }
   body.push(
@@ -137,15 +139,8 @@ function decision(report: Report, one: Comparison): HTMLElement {
 
 // What the gate promises; the same for all comparisons of a report.
 function promise(report: Report): HTMLElement | false {
-  const gate = report.comparisons.find((one) => one.figures.gate)?.figures.gate;
-  if (!gate) return false;
-  const { margin, mde, alpha, power } = gate.settings;
-  const share = (value: number) => String(+(100 * value).toFixed(2));
-  return h(
-    "p",
-    { class: "small quiet" },
-    `The gate calls a model regressed that is worse in nothing by more than its margin in at most ${share(alpha)} % of comparisons, and one ok whose pass rate is worse by ${share(margin + mde)} points in at most ${share(1 - power)} %.`,
-  );
+  const words = report.comparisons.find((one) => one.words)?.words;
+  return words ? h("p", { class: "small quiet" }, words.promise) : false;
 }
 
 // A change is only coloured when its interval leaves out no change.
@@ -168,6 +163,16 @@ function matrix(report: Report): HTMLElement {
     ),
   );
   return h("div", { class: "scroll" }, h("table", { class: "matrix" }, h("thead", {}, head), h("tbody", {}, ...body)));
+}
+
+// What "end unknown" means; false where every text says how it ended.
+function untold(report: Report): HTMLElement | false {
+  if (!report.runs.some((run) => run.suites[ALL]?.unknown_ends)) return false;
+  return h("p", { class: "small quiet" }, "End unknown: nothing says how the text ended; its reasoning must have been closed. Beside it the pass rate if none of those had ended.");
+}
+
+function endsUnknown(figures: SuiteFigures): string {
+  return `${whole(figures.unknown_ends)} end unknown, ${percent(figures.known.value)} if none had ended`;
 }
 
 function about(run: Run): HTMLElement[] {
@@ -201,12 +206,26 @@ function cell(report: Report, run: Run, index: number, suite: string): HTMLEleme
     rateStrip(figures.rate),
     outcomeBar(report, figures),
     h("div", { class: "small quiet" }, `${count(figures.tokens, figures.estimated)} tokens \u00b7 ${asked}${figures.errors ? ` \u00b7 ${counted(figures.errors, "error")}` : ""}`),
+    figures.unknown_ends > 0 && h("div", { class: "small untold" }, endsUnknown(figures)),
   );
 }
 
 function details(report: Report, one: Comparison): HTMLElement {
   const parts: ComparedSuite[] = one.figures.suites.length > 1 ? [...one.figures.suites, one.figures.total] : one.figures.suites;
   const heads = ["suite", "questions", "baseline", "candidate", "change, points", "p", "truncated, points", "looped, points", "tokens", "ratio"];
+  const candidate = report.runs[one.run];
+  const baseline = report.runs.find((run) => run.id === one.figures.baseline.run_id);
+  const ends = (run: Run | undefined, suite: string) => run?.suites[suite]?.unknown_ends ?? null;
+  const anyEnds = [baseline, candidate].some((run) => run?.suites[ALL]?.unknown_ends);
+  if (anyEnds) heads.push("end unknown");
+  const untoldCell = (suite: string) => {
+    const told = [baseline, candidate].map((run) => {
+      const count = ends(run, suite);
+      const known = run?.suites[suite]?.known.value;
+      return count === null ? UNKNOWN : count === 0 ? "0" : `${whole(count)} (${percent(known)} if none had ended)`;
+    });
+    return h("td", {}, told.join(" \u2192 "));
+  };
   const change = (found: Change, sign: number) => {
     const low = found.interval.low ?? -1;
     const high = found.interval.high ?? 1;
@@ -227,6 +246,7 @@ function details(report: Report, one: Comparison): HTMLElement {
       change(part.looped, 1),
       h("td", {}, part.tokens ? `${count(part.tokens.baseline_mean)} \u2192 ${count(part.tokens.candidate_mean)}` : "\u2013"),
       h("td", {}, part.tokens ? ratio(part.tokens.ratio) : "\u2013", part.tokens && h("span", { class: "quiet" }, ` [${ratio(part.tokens.interval.low)}, ${ratio(part.tokens.interval.high)}]`)),
+      anyEnds && untoldCell(part.suite),
     ),
   );
   return h(

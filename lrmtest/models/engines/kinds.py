@@ -103,7 +103,7 @@ class EngineKind:
             # It was made before: nothing can change it but what is said of how its texts ended.
             ends = {
                 "budget": options.budget or spec.card.max_tokens,
-                "told": options.finish_reason,
+                "told": options.told_ends,
                 "tokenizer": options.tokenizer,
             }
             return {"ends": ends}

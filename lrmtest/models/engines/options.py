@@ -17,6 +17,10 @@ def noted_nowhere(name: str, value: object) -> None:
     """A `Note` that keeps nothing."""
 
 
+COLUMN = "column:"
+"""What stands before a column's name where a finish reason could stand as well."""
+
+
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
     """Settings that an engine takes beside its card.
@@ -33,6 +37,7 @@ class EngineOptions:
             the engine does not.
         budget: tokens that a completion may have, where the user says it; for recordings.
         finish_reason: how recorded texts ended of which nothing else says it; None for unknown.
+        finish_column: the field of each recorded line that says it; empty for none.
         served_model: the model's name on an endpoint; None asks the endpoint.
         reasoning_tags: the model's, in place of what its card or its files say; empty for those.
         trust_remote_code: run Python code that comes with a checkpoint; off unless asked for.
@@ -66,6 +71,7 @@ class EngineOptions:
     tokenizer: str | None = None
     budget: int | None = None
     finish_reason: FinishReason | None = None
+    finish_column: str = ""
     served_model: str | None = None
     reasoning_tags: Tags = ()
     trust_remote_code: bool = False
@@ -82,6 +88,11 @@ class EngineOptions:
     note: Note = field(default=noted_nowhere, repr=False, compare=False)
     model_difference: Callable[[], str] | None = field(default=None, repr=False, compare=False)
     tell: Tell = field(default=silent, repr=False, compare=False)
+
+    @property
+    def told_ends(self) -> str | None:
+        """What the user says of how recorded texts ended, in the words of ``--finish-reason``."""
+        return f"{COLUMN}{self.finish_column}" if self.finish_column else self.finish_reason
 
     @property
     def self_test_seconds(self) -> float:

@@ -30,6 +30,7 @@ from lrmtest.runs.outcomes import only_scores_of
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import is_file, load_run
 from lrmtest.runs.run import continued_run
+from lrmtest.runs.series import join_series, place_in_series
 from lrmtest.runs.store import Store
 
 
@@ -137,6 +138,7 @@ class Comparisons:
         refuse_differences(found, options.allowed, baseline.run_id)
         self._baselines[name] = baseline
         if options.gate is not None:
+            self._refuse_used_up(plan, baseline, options.gate.series)
             for why in cannot_tell_of(baseline, plan.manifest, options.gate):
                 self._notice(f"{name}: the gate {why}")
         if not options.early_stop or not plan.requests:
@@ -156,6 +158,25 @@ class Comparisons:
         test = test_of(baseline.manifest, plan.manifest.suites)
         known = LooksSection() if head is None else head.manifest.looks.get(test, LooksSection())
         return look_of(reserve_looking(known, order))
+
+    def _refuse_used_up(self, plan: GenerationPlan, baseline: RunRecord, size: int) -> None:
+        """Refuse one candidate too many of a series, before anything is generated for it."""
+        if size == 1:
+            return
+        with Store(self._store, create=False) as store:
+            head = None if self._fresh else continued_run(store, plan.manifest)
+            run_id = None if head is None else head.run_id
+            place_in_series(store, baseline, plan.manifest.suites, run_id, size)
+
+    def _in_series(
+        self, baseline: RunRecord, candidate: RunRecord, decision: Decision, size: int
+    ) -> Decision:
+        """The decision with the candidate's place; none where another session took the last."""
+        try:
+            number = join_series(baseline, candidate, size)
+        except UsageError as error:
+            return replace(decision, result="undecided", reasons=(str(error),), checks=())
+        return replace(decision, settings=replace(decision.settings, candidate=number))
 
     def baseline_of(self, model: str) -> RunRecord | None:
         """What a model is compared with; None before its generation has begun."""
@@ -197,6 +218,9 @@ class Comparisons:
             compared = stop.apply(compared, dropped, look)
         elif gate is not None and unfair is not None:
             decision = Decision("undecided", (unfair,), (), None, gate)
+            compared = replace(compared, decision=decision)
+        if gate is not None and gate.series > 1 and unfair is None and compared.decision:
+            decision = self._in_series(baseline, candidate, compared.decision, gate.series)
             compared = replace(compared, decision=decision)
         self.results.append(compared)
         return compared

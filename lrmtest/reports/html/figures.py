@@ -20,9 +20,14 @@ from lrmtest.reports.comparison_json import comparison_document
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
     compared_by_passes,
+    could_tell,
     ends_notes,
+    gate_promise,
+    given_said,
+    look_said,
     run_ends,
     told,
+    would_decide,
 )
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
@@ -179,8 +184,23 @@ def _comparison(index: int, compared: ComparedRuns) -> dict[str, Any]:
             *ends_notes(compared),
             *(one_line(each, 300) for each in compared_by_passes(compared)),
         ],
+        "words": _words(compared),
         "figures": _shown(figures),
         "flip_counts": {**counts, ALL_SUITES: total},
+    }
+
+
+def _words(compared: ComparedRuns) -> dict[str, str] | None:
+    """What the terminal says beside a gate's decision; None without a gate."""
+    decision = compared.decision
+    if decision is None:
+        return None
+    return {
+        "needs": would_decide(decision),
+        "helps": could_tell(decision) if decision.result == "cannot-tell" else "",
+        "look": look_said(decision.settings),
+        "promise": gate_promise(decision.settings),
+        "given": "" if compared.given is None else given_said(compared.given),
     }
 
 

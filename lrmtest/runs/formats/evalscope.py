@@ -204,6 +204,8 @@ def _samples(
                 targets=review.targets,
                 passed=mark if graded else None,
                 mark=name,
+                row=row,
+                index=number,
             )
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from lrmtest.bounded import parse_json
 from lrmtest.errors import DataError, UsageError
 from lrmtest.models.engines.recorded.completion import RecordedOutput
+from lrmtest.models.engines.recorded.end_column import value_in
 from lrmtest.models.engines.recorded.finish_reason import told_reason
 from lrmtest.runs.formats.json_rows import JsonRow, json_document, json_rows
 from lrmtest.runs.formats.literals import list_or_dict
@@ -236,7 +237,7 @@ def _samples(rows: _Rows, survey: _Survey, *, of_first: bool) -> Iterator[LogSam
                 row,
                 text,
                 place,
-                end=_end(row, index),
+                index=index,
                 suffix=suffix,
                 passed=marks.get(key) if marked else None,
                 mark=named,
@@ -248,14 +249,14 @@ def _sample(
     text: str | None,
     place: str,
     *,
-    end: object = None,
+    index: int = 0,
     suffix: str = "",
     passed: bool | None = None,
     mark: str = "",
     skipped: str = "",
 ) -> LogSample:
     doc = row["doc"]
-    reason, word = told_reason(end)
+    reason, word = told_reason(value_in(row, "finish_reason", index))
     texts = list(texts_of(doc))
     choices = doc.get("choices") if isinstance(doc, Mapping) else None
     if isinstance(choices, Mapping):
@@ -273,15 +274,9 @@ def _sample(
         passed=passed if text else None,
         mark=mark,
         skipped=skipped,
+        row=row,
+        index=index,
     )
-
-
-def _end(row: Mapping[str, Any], index: int) -> object:
-    """What a row says of how its text of this index ended: nothing, unless somebody added it."""
-    told = row.get("finish_reason")
-    if isinstance(told, list):
-        return told[index] if index < len(told) else None
-    return told
 
 
 def _check(row: Mapping[str, Any], place: str) -> None:

@@ -11,7 +11,9 @@ from typing import Any
 from lrmtest.errors import DataError, UsageError
 from lrmtest.grading import Completion, Verdict, grade
 from lrmtest.grading.split import DEFAULT_TAGS, Tags
+from lrmtest.models.engines.options import COLUMN
 from lrmtest.models.engines.recorded.completion import recorded_completion
+from lrmtest.models.engines.recorded.end_column import EndColumn
 from lrmtest.models.engines.recorded.finish_reason import Ends
 from lrmtest.models.spec import KnownTags
 from lrmtest.questions.place import Place
@@ -61,6 +63,7 @@ class Imported:
         reasoning: how its texts mark reasoning.
         remarks: what the log's reader found worth telling.
         unknown_ends: completions of which nothing says how they ended.
+        end_column: what was read of the column that tells ends, in words; empty without one.
     """
 
     run: RunHead
@@ -76,6 +79,7 @@ class Imported:
     reasoning: ReasoningSection = field(default_factory=ReasoningSection)
     remarks: tuple[str, ...] = ()
     unknown_ends: int = 0
+    end_column: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +113,7 @@ class CheckedLog:
         verdicts: of its samples in their order; None for one without a completion.
         reasoning: how its texts mark reasoning.
         left_out: what nothing becomes of.
+        end_column: what was read of the column that tells ends; None without one.
     """
 
     log: Log
@@ -118,10 +123,14 @@ class CheckedLog:
     verdicts: tuple[Verdict | None, ...]
     reasoning: ReasoningSection
     left_out: _LeftOut
+    end_column: EndColumn | None = None
 
     def samples(self) -> Iterator[tuple[_Placed, Completion | None, Verdict | None]]:
         """The samples whose question is known, with completion and verdict, if there are any."""
-        completions = _completions(self.log, self.assignment, self.tags, self.told, _LeftOut())
+        column = _column(self.told)
+        completions = _completions(
+            self.log, self.assignment, self.tags, self.told, column, _LeftOut()
+        )
         for (placed, completion), verdict in zip(completions, self.verdicts, strict=True):
             yield placed, completion, verdict
 
@@ -138,22 +147,28 @@ def check_log(
         told: what the user says of how its texts ended, where the log does not.
 
     Raises:
-        DataError: a malformed sample, or none that can be placed.
+        DataError: a malformed sample, none that can be placed, or a column that no row has.
     """
     told = told or Ends()
     left_out = _LeftOut()
+    column = _column(told)
+    first: Any = None
     verdicts: list[Verdict | None] = []
     seen = ReasoningSeen(tags)
-    for placed, completion in _completions(log, assignment, tags, told, left_out):
+    for placed, completion in _completions(log, assignment, tags, told, column, left_out):
+        first = first or placed.sample.row
         if completion is None:
             verdicts.append(None)
             continue
         seen.look_at(completion.text)
         verdicts.append(_verdict(assignment.suite, placed, completion, tags))
+    if column is not None:
+        column.check(log.file, first)
     if verdicts:
         known = KnownTags(tags, "option" if tags else "")
         reasoning = with_seen(section_of(known), seen)
-        return CheckedLog(log, assignment, tags, told, tuple(verdicts), reasoning, left_out)
+        graded = tuple(verdicts)
+        return CheckedLog(log, assignment, tags, told, graded, reasoning, left_out, column)
     if left_out.questions:
         raise DataError(
             f"{log.file}: none of its questions is in suite {assignment.suite}",
@@ -164,13 +179,6 @@ def check_log(
         f"{log.file}: nothing in it can be imported: {reasons}",
         hint="docs/logs.md has what is read of such logs",
     )
-
-
-def import_log(
-    store: Store, log: Log, assignment: LogQuestions, *, name: str, tags: Tags
-) -> Imported:
-    """Check a log and write it, see `check_log` and `write_log`."""
-    return write_log(store, check_log(log, assignment, tags), name=name)
 
 
 def write_log(store: Store, checked: CheckedLog, *, name: str) -> Imported:
@@ -253,6 +261,7 @@ def _write(store: Store, checked: CheckedLog, name: str) -> Imported:
         reasoning=checked.reasoning,
         remarks=log.remarks,
         unknown_ends=untold,
+        end_column="" if checked.end_column is None else checked.end_column.line(),
     )
 
 
@@ -261,8 +270,17 @@ def _verdict(suite: str, placed: _Placed, completion: Completion, tags: Tags) ->
     return grade(question, completion, tags, stored_grader(suite, question.kind))
 
 
+def _column(told: Ends) -> EndColumn | None:
+    return EndColumn(told.column) if told.column else None
+
+
 def _completions(
-    log: Log, assignment: LogQuestions, tags: Tags, told: Ends, left_out: _LeftOut
+    log: Log,
+    assignment: LogQuestions,
+    tags: Tags,
+    told: Ends,
+    column: EndColumn | None,
+    left_out: _LeftOut,
 ) -> Iterator[tuple[_Placed, Completion | None]]:
     """The samples whose question is known, with their completions; None where there is none.
 
@@ -275,6 +293,13 @@ def _completions(
         if output is None:
             yield placed, None
             continue
+        if column is not None:
+            reason, word = column.end_of(placed.sample.row, placed.sample.index)
+            output = replace(
+                output,
+                finish_reason=reason or output.finish_reason,
+                finish_word=word or output.finish_word,
+            )
         completion = recorded_completion(output, tags=tags, ends=ends)
         if (fault := completion.fault) is not None:
             raise DataError(
@@ -314,7 +339,8 @@ def _key(checked: CheckedLog, placed: _Placed) -> str:
 
 def _said(checked: CheckedLog) -> dict[str, Any]:
     """What the user says of how the texts ended: with other words they are other completions."""
-    return {"budget": checked.told.budget, "told": checked.told.told}
+    told = f"{COLUMN}{checked.told.column}" if checked.told.column else checked.told.told
+    return {"budget": checked.told.budget, "told": told}
 
 
 def _open_run(store: Store, checked: CheckedLog, name: str) -> RunHead:

@@ -152,7 +152,7 @@ def _read(samples: Iterator[tuple[str, Mapping[str, Any]]], tags: Tags) -> _LogS
             scorer = next((name for name, mark in scores.items() if mark is not None), "")
         # What was compared with nothing is no mark: an empty target is in every answer.
         passed = scores.get(scorer) if sample.targets else None
-        yield replace(sample, passed=passed, mark=scorer)
+        yield replace(sample, passed=passed, mark=scorer, row=raw)
 
 
 def _sample(raw: Mapping[str, Any], place: str, tags: Tags) -> LogSample:

@@ -53,12 +53,13 @@ def is_details(columns: list[str]) -> bool:
     return _newer(columns) is not None or {"predictions", "full_prompt"} <= set(columns)
 
 
-def read_lighteval_log(path: Path, tags: Tags) -> Log:
+def read_lighteval_log(path: Path, tags: Tags, column: str = "") -> Log:
     """One task's details, with what the results file says of the run.
 
     Args:
         path: the Parquet file.
         tags: put around reasoning that the log has apart from the text.
+        column: a further column that is to be read, or the way to a field of one.
 
     Raises:
         DataError: it is no such file, or a row is malformed; names file, row and field.
@@ -70,7 +71,7 @@ def read_lighteval_log(path: Path, tags: Tags) -> Log:
     first: LogSample | None = None
     refused: LogSample | None = None
     budget = None
-    for place, row in _rows(path):
+    for place, row in _rows(path, column):
         budget = budget or count_or_none(section(row, "doc").get("generation_size"))
         for sample in _samples_of(row, place, tags):
             if sample.skipped:
@@ -106,13 +107,16 @@ def read_lighteval_log(path: Path, tags: Tags) -> Log:
         file=path.name,
         sha256=file_sha256(path),
         samples=lambda: (
-            sample for place, row in _rows(path) for sample in _samples_of(row, place, tags)
+            sample for place, row in _rows(path, column) for sample in _samples_of(row, place, tags)
         ),
     )
 
 
-def _rows(path: Path) -> Iterator[tuple[str, _Row]]:
-    """The rows, each as ``doc``, ``model_response`` and ``metric``, with its place."""
+def _rows(path: Path, column: str) -> Iterator[tuple[str, _Row]]:
+    """The rows, each as ``doc``, ``model_response`` and ``metric``, with its place.
+
+    A further column stands beside these.
+    """
     try:
         parquet = import_module("pyarrow.parquet")
     except ImportError:
@@ -128,14 +132,19 @@ def _rows(path: Path) -> Iterator[tuple[str, _Row]]:
                 raise DataError(f"{path}: no details of lighteval, by its columns", hint=_HINT)
             _check_size(file, path)
             read = list(columns.values()) if columns else [n for n in _OLDER if n in names]
+            further = {column, column.partition(".")[0]} & set(names)
+            read = list(dict.fromkeys((*read, *further)))
             for batch in file.iter_batches(batch_size=_BATCH, columns=read):
                 for row in batch.to_pylist():
                     number += 1
                     place = f"{path}, row {number}"
+                    beside = {name: row[name] for name in further}
                     if columns:
-                        yield place, {ours: row[theirs] for ours, theirs in columns.items()}
+                        named = {ours: row[theirs] for ours, theirs in columns.items()}
+                        yield place, beside | named
                     else:
-                        yield place, _from_older(row)
+                        asked = {name: _value(value) for name, value in beside.items()}
+                        yield place, {**asked, **_from_older(row)}
     except DataError:
         raise
     # pyarrow's errors for a damaged file derive from ValueError, OSError, RuntimeError and others.
@@ -272,6 +281,7 @@ def _samples_of(row: _Row, place: str, tags: Tags) -> Iterator[LogSample]:
         "targets": _golds(doc),
         "options": _options(doc),
         "skipped": skipped,
+        "row": row,
     }
     if not texts:
         yield LogSample(**common, output=None, error=_NO_OUTPUT)
@@ -285,6 +295,7 @@ def _samples_of(row: _Row, place: str, tags: Tags) -> Iterator[LogSample]:
             error="" if output is not None else _NO_OUTPUT,
             passed=passed if output is not None else None,
             mark=name,
+            index=index,
         )
 
 

@@ -36,6 +36,8 @@ class LogSample:
             when it graded nothing.
         mark: what said so, in the tool's words: a metric, a scorer.
         skipped: why this is no completion at all and nothing becomes of it; empty for one that is.
+        row: the row that it stands in, for what the user knows of its columns.
+        index: which of the row's texts it is.
     """
 
     place: str
@@ -50,6 +52,8 @@ class LogSample:
     passed: bool | None = None
     mark: str = ""
     skipped: str = ""
+    row: Any = field(default=None, repr=False)
+    index: int = 0
 
 
 @dataclass(frozen=True, slots=True)

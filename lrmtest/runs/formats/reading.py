@@ -34,13 +34,14 @@ class Logs:
     refused: tuple[str, ...]
 
 
-def read_logs(path: Path, chosen: LogFormat | None, tags: Tags) -> Logs:
+def read_logs(path: Path, chosen: LogFormat | None, tags: Tags, column: str = "") -> Logs:
     """The logs in a file, or those in a folder and below.
 
     Args:
         path: the file or folder.
         chosen: what it is, or what in a folder counts; None to see by the content.
         tags: the model's reasoning tags.
+        column: a column that is to be read beside what every log has; empty for none.
 
     Raises:
         DataError: there is no log, or one is damaged; names file and place.
@@ -50,13 +51,13 @@ def read_logs(path: Path, chosen: LogFormat | None, tags: Tags) -> Logs:
         found = chosen or detect_format(path)
         if found == "jsonl":
             raise DataError(f"{path}: an exported run, and no log", hint="give it alone")
-        return Logs(tuple(_read(path, found, tags)), ())
+        return Logs(tuple(_read(path, found, tags, column)), ())
     logs: list[Log] = []
     refused: list[LrmtestError] = []
     for file, found in _formats(path):
         if chosen in (None, found):
             try:
-                logs += _read(file, found, tags)
+                logs += _read(file, found, tags, column)
             except UsageError as error:
                 refused.append(error)
     if not logs and refused:
@@ -69,12 +70,12 @@ def read_logs(path: Path, chosen: LogFormat | None, tags: Tags) -> Logs:
     return Logs(tuple(logs), tuple(str(error) for error in refused))
 
 
-def _read(path: Path, found: LogFormat, tags: Tags) -> list[Log]:
+def _read(path: Path, found: LogFormat, tags: Tags, column: str) -> list[Log]:
     if found == "lm-eval":
         whole = path.name.removesuffix(".gz").endswith(".json") and first_byte(path, "") == b"{"
         return read_harness_results(path) if whole else [read_harness_log(path)]
     if found == "lighteval":
-        return [read_lighteval_log(path, tags)]
+        return [read_lighteval_log(path, tags, column)]
     if found == "evalscope":
         return [read_evalscope_log(path, tags)]
     return [read_inspect_log(path, tags)]

@@ -6,12 +6,14 @@ import re
 from dataclasses import replace
 
 import pytest
-from report_store import BROKEN, SUMS, WORDS, make_store
+from report_store import BROKEN, SUMS, WORDS, add_run, make_store, question, right
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import EarlyStop, compare
+from lrmtest.reports.comparison_words import gate_promise, look_said
 from lrmtest.reports.html import write_report
 from lrmtest.runs.formats.baseline import write_baseline
+from lrmtest.runs.looks import Look
 from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import Store
 
@@ -351,3 +353,45 @@ def test_a_gate_that_stopped_early_is_told_with_its_figures(tmp_path, watched):
         # What had arrived is no fair part: no change is given, and no table by suite.
         assert page.locator(".delta").count() == 0
         assert page.locator("details.card").count() == 0
+
+
+@pytest.fixture
+def untold(tmp_path):
+    """Two runs, and the second look at the candidate, three of whose texts do not say their end."""
+    asked = [question("sums", f"q{n}", expected=str(n)) for n in range(8)]
+    path = tmp_path / "lrmtest.sqlite"
+    with Store(path) as store:
+        add_run(store, "full-1", [(one, [right(n)]) for n, one in enumerate(asked)], model="full")
+        ends = ["unknown"] * 3 + ["stop"] * 5
+        texts = [(one, [replace(right(n), finish_reason=ends[n])]) for n, one in enumerate(asked)]
+        add_run(store, "small-1", texts, model="small")
+    runs = load_run("full-1", path), load_run("small-1", path)
+    look = Look(number=2, share=0.16, left=0.04)
+    return runs, compare(*runs, gate=GateSettings(look=look, series=2))
+
+
+def test_looks_and_unknown_ends_are_told_as_on_the_terminal(tmp_path, untold, watched):
+    runs, compared = untold
+    write_report(tmp_path / "report.html", runs, {"small-1": compared})
+    with watched(tmp_path / "report.html") as page:
+        told = page.locator(".decision .look").text_content()
+        assert told == look_said(compared.decision.settings)
+        assert "Look 2: of its error rates it had 16 % now; 4 % is left" in told
+        assert "This look's level is 0.4 %" in told
+        assert "Series of 2 candidates" in told
+        assert gate_promise(compared.decision.settings) in page.locator("main").text_content()
+        matrix = page.locator("table.matrix tbody tr")
+        assert "end unknown" not in matrix.first.text_content()
+        assert "3 end unknown, 62.5 % if none had ended" in matrix.last.text_content()
+        suites = page.locator("details.card table")
+        assert suites.locator("thead th").last.text_content() == "end unknown"
+        assert (
+            suites.locator("tbody td").last.text_content()
+            == "0 \u2192 3 (62.5 % if none had ended)"
+        )
+
+
+def test_where_every_end_is_known_there_is_no_word_of_it(report, watched):
+    with watched(report) as page:
+        assert "end unknown" not in page.locator("main").text_content().lower()
+        assert page.locator(".decision .look").count() == 0

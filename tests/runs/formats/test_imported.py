@@ -4,13 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
+from exported_run import import_log
 
 from lrmtest.analysis.compare import compare
 from lrmtest.errors import DataError, UsageError
 from lrmtest.questions import DataOptions, Question, QuestionSet, Source
 from lrmtest.runs.formats.assign import OwnQuestions, SuiteQuestions, choose_suite
 from lrmtest.runs.formats.harness import read_harness_log
-from lrmtest.runs.formats.imported import import_log
 from lrmtest.runs.formats.inspect_log import read_inspect_log
 from lrmtest.runs.store import Store
 from lrmtest.suites import Suite, suite_named

@@ -3,11 +3,10 @@
 import zipfile
 
 import pytest
-from exported_run import MANIFEST, OUTPUTS, QUESTION, fill
+from exported_run import MANIFEST, OUTPUTS, QUESTION, fill, import_log
 
 from lrmtest.errors import StoreError, UsageError
 from lrmtest.runs.formats.assign import OwnQuestions
-from lrmtest.runs.formats.imported import import_log
 from lrmtest.runs.formats.inspect_export import export_inspect
 from lrmtest.runs.formats.inspect_log import read_inspect_log
 from lrmtest.runs.manifest import Manifest

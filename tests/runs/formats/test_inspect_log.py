@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lrmtest.errors import DataError
+from lrmtest.models.engines.recorded.end_column import value_in
 from lrmtest.runs.formats.inspect_log import read_inspect_log
 from lrmtest.runs.formats.zip_file import ZipMembers
 
@@ -259,3 +260,9 @@ def test_counts_that_cannot_be_are_unknown(members, tmp_path, value):
     changed = output | {"usage": {"output_tokens": value}, "time": value}
     read = only(as_json(tmp_path, members, sample(members, output=changed)))
     assert read.output.completion_tokens is None
+
+
+def test_the_row_is_there_for_a_column_of_it(members, tmp_path):
+    read = only(as_json(tmp_path, members, sample(members, metadata={"why": "max_tokens"})))
+    assert value_in(read.row, "metadata.why", read.index) == "max_tokens"
+    assert value_in(read.row, "output.choices.stop_reason", read.index) == "stop"

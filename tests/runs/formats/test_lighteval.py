@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lrmtest.errors import DataError, UsageError
+from lrmtest.models.engines.recorded.end_column import value_in
 from lrmtest.runs.formats.lighteval import read_lighteval_log
 
 arrow = pytest.importorskip("pyarrow")
@@ -185,3 +186,22 @@ def test_columns_of_other_types_are_an_error_for_people_or_read(tmp_path, change
     path = written(tmp_path, [OLDER | changes])
     error = refused(lambda: read(path))
     assert error is None or path.name in error
+
+
+@pytest.mark.parametrize("layout", ["newer", "older", "older, as text"])
+def test_a_column_beside_those_of_the_tool_is_read_where_it_is_named(tmp_path, layout):
+    rows = rows_of(real("sums"))[:1] if layout == "newer" else [OLDER]
+    ends = ["MAX_TOKENS", "eos"][: 1 if layout == "newer" else 2]
+    row = rows[0] | {"why": ends if layout != "older, as text" else str(ends), "meta": {"x.y": 1}}
+    path = written(tmp_path, [row])
+    samples = list(read_lighteval_log(path, TAGS, "why").samples())
+    assert [value_in(each.row, "why", each.index) for each in samples] == ends
+    nested = list(read_lighteval_log(path, TAGS, "meta.x.y").samples())
+    assert value_in(nested[0].row, "meta.x.y") == 1
+    assert value_in(read(path)[0].row, "why") is None
+    # What every log has, is there by its names of today.
+    inside = list(read_lighteval_log(path, TAGS, "model_response.text").samples())
+    assert (
+        value_in(inside[0].row, "model_response.text")
+        == samples[0].row["model_response"]["text"][0]
+    )

@@ -27,7 +27,7 @@ class RecordedEngine:
 
     Args:
         spec: the model; its location is the recorded file or folder.
-        options: only `tokenizer`, `budget` and `finish_reason` matter.
+        options: only `tokenizer`, `budget`, `finish_reason` and `finish_column` matter.
     """
 
     def __init__(self, spec: ModelSpec, options: EngineOptions) -> None:
@@ -53,7 +53,7 @@ class RecordedEngine:
             DataError: it is missing or malformed.
         """
         if self._recording is None:
-            self._recording = Recording(self._spec.location)
+            self._recording = Recording(self._spec.location, self._options.finish_column)
         return self._recording
 
     def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
@@ -66,6 +66,8 @@ class RecordedEngine:
         if self._thread is not None or self._closed.is_set():
             raise ModelError("an engine can be started only once", hint="make a new one")
         recording = self.recording
+        if recording.ends is not None:
+            self._options.tell(f"{self._spec.name}: {recording.ends.line()}")
         if self._options.tokenizer:
             from lrmtest.models.engines.tokenizers.counter import load_counter
 

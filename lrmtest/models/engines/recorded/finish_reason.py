@@ -26,11 +26,13 @@ class Ends:
             for none. That a text has just so many tokens shows that it was cut off there; that it
             has fewer shows nothing, since it may have had another.
         told: how they ended where nothing else says it, by the user's word.
+        column: the field of each row that says it, by the user's word; empty for none.
     """
 
     budget: int | None = None
     assumed: int | None = None
     told: FinishReason | None = None
+    column: str = ""
 
 
 def finish_reason_of(

@@ -21,12 +21,13 @@ from typing import Any
 
 from lrmtest.bounded import LINE, parse_json, read_lines
 from lrmtest.errors import DataError
-from lrmtest.grading.completion import LARGEST
+from lrmtest.grading.completion import LARGEST, FinishReason
 from lrmtest.grading.split import put_together
 from lrmtest.models.engines.http.content import REASONING_FIELDS, texts_of
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.finish_reasons import WORD_CHARS
 from lrmtest.models.engines.recorded.completion import RecordedOutput
+from lrmtest.models.engines.recorded.end_column import EndColumn, value_in
 from lrmtest.models.engines.recorded.finish_reason import shared_limit, told_reason
 from lrmtest.suites.registry import ALIASES, SUITES
 from lrmtest.unicode import quote, well_formed
@@ -74,12 +75,20 @@ class Recording:
 
     Args:
         location: the file or folder.
+        column: the field of each line that says how its text ended; empty for ``finish_reason``
+            alone.
+
+    Attributes:
+        ends: what that field holds; None without one.
 
     Raises:
-        DataError: there is none, or a line is malformed; names file, line and field.
+        DataError: there is none, a line is malformed (names file, line and field), or no line has
+            anything in that column.
     """
 
-    def __init__(self, location: str | Path) -> None:
+    def __init__(self, location: str | Path, column: str = "") -> None:
+        self.ends = EndColumn(column) if column else None
+        first: dict[str, Any] = {}
         self._places: dict[tuple[str | None, str], list[_Place]] = {}
         self._files = [_File(path) for path in _files(Path(location))]
         for file in self._files:
@@ -91,12 +100,17 @@ class Recording:
                 count = record.get("completion_tokens")
                 if count is not None and not record.get("tokens_estimated"):
                     file.counts.append(count)
+                if self.ends is not None:
+                    first = first or record
+                    self.ends.end_of(record)
             file.limit = shared_limit(file.counts)
             file.counts.clear()
         for places in self._places.values():
             places.sort(key=lambda place: place.sample)
         if not self._places:
             raise DataError(f"{location}: no recorded output in it", hint=_FORMAT)
+        if self.ends is not None:
+            self.ends.check(str(location), first)
 
     def __len__(self) -> int:
         """Number of outputs."""
@@ -144,10 +158,14 @@ class Recording:
             raise changed
         seconds = record.get("seconds")
         reason, word = told_reason(record.get("finish_reason"))
+        word = quote(record.get("finish_word") or "", WORD_CHARS) or word
+        if self.ends is not None:
+            by_column, there = told_reason(value_in(record, self.ends.name))
+            reason, word = by_column or reason, there or word
         return RecordedOutput(
-            text=well_formed(_text(record)),
+            text=well_formed(_text(record, reason)),
             finish_reason=reason,
-            finish_word=quote(record.get("finish_word") or "", WORD_CHARS) or word,
+            finish_word=word,
             prompt_tokens=record.get("prompt_tokens"),
             completion_tokens=record.get("completion_tokens"),
             reasoning_tokens=record.get("reasoning_tokens"),
@@ -226,10 +244,10 @@ def _checked(line: bytes, where: str) -> dict[str, Any] | None:
     return record
 
 
-def _text(record: Mapping[str, Any]) -> str:
+def _text(record: Mapping[str, Any], reason: FinishReason | None) -> str:
     """What was generated, in the form in which every engine gives it."""
     reasoning, answer = _apart(record, "")
-    closed = bool(answer) or record.get("finish_reason") == "stop"
+    closed = bool(answer) or reason == "stop"
     return put_together(reasoning, answer, closed=closed)
 
 
