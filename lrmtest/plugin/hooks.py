@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from lrmtest.errors import LrmtestError, StoreError, UsageError
 from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.options.settings import add_options
+from lrmtest.plugin.collector import serializable
 from lrmtest.plugin.distributed import distribute
 from lrmtest.plugin.ending.ci import shield_log, write_job_summary
 from lrmtest.plugin.ending.finish import finish, print_comparisons
@@ -131,6 +133,15 @@ def pytest_runtest_makereport(
     """Say what the model did instead of where Python was."""
     report = yield
     return rewrite(report, item, call)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[
+    None, dict[str, Any] | None, dict[str, Any] | None
+]:
+    """What a report carries survives the way between processes as JSON values."""
+    data = yield
+    return None if data is None else serializable(data)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -114,7 +114,7 @@ class RunLoop:
             # that only the next model's engine will bring.
             self._lookahead.flush()
             if name not in self._session.generations.failures:
-                generation.finish()
+                generation.finish(schedule.seen)
         finally:
             generation.close()
 
@@ -123,7 +123,8 @@ class RunLoop:
     ) -> bool:
         """Start generating; False when this model cannot be tested but others can."""
         try:
-            generation.begin(schedule.plan(selected), self._session.comparisons.prepare)
+            plan = schedule.plan(selected)
+            generation.begin(plan, self._session.comparisons.prepare, keep=True)
         except UsageError:
             raise
         except LrmtestError as error:
@@ -165,7 +166,8 @@ class RunLoop:
             for question in pending.arrived(key) if key is not None else ():
                 for item in waiting[question]:
                     self._lookahead.add(item)
-            if generation.samples_fresh or generation.awaits_others:
+            generating = generation.samples_fresh or generation.awaits_others
+            if generating and self._progress_line.due:
                 self._progress_line.update(snapshot())
         if generation.samples_fresh:
             self._progress_line.finish(snapshot())

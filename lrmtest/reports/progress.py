@@ -139,13 +139,17 @@ class StatusLine:
         self._back = ""
         """What takes the drawn line away; empty when none is drawn."""
 
+    @property
+    def due(self) -> bool:
+        """Whether the last one was shown longer ago than a moment."""
+        wait = _SECONDS_BETWEEN_DRAWINGS if self._terminal else _SECONDS_BETWEEN_LINES
+        return self._drawn_at is None or self._clock() - self._drawn_at >= wait
+
     def update(self, snapshot: ProgressSnapshot) -> None:
         """Show `snapshot`, unless the last one was shown a moment ago."""
-        now = self._clock()
-        wait = _SECONDS_BETWEEN_DRAWINGS if self._terminal else _SECONDS_BETWEEN_LINES
-        if self._drawn_at is not None and now - self._drawn_at < wait:
+        if not self.due:
             return
-        self._drawn_at = now
+        self._drawn_at = self._clock()
         if self._terminal:
             self._draw(snapshot)
         else:
