@@ -22,10 +22,31 @@ _MODEL = pytest.StashKey[Model]()
 _PACKAGE = Path(__file__).parents[1]
 
 
-def remember(item: pytest.Item, model: Model) -> Model:
-    """Keep the `model` that a test was given, for its report."""
+def give(item: pytest.Item, model: Model, fixture: object) -> None:
+    """Keep a test's model, for its fixtures and its report.
+
+    A test that asks for lrmtest's own fixture gets it at once, for pytest takes a tenth of a
+    millisecond to make a fixture; one for which somebody else made a fixture of that name does not.
+
+    Args:
+        item: the test.
+        model: its model.
+        fixture: lrmtest's own.
+    """
     item.stash[_MODEL] = model
-    return model
+    if not isinstance(item, pytest.Function) or item.config.getoption("setupshow", False):
+        return
+    definitions = item._fixtureinfo.name2fixturedefs.get("model", ())
+    own = getattr(fixture, "_get_wrapped_function", None)
+    if definitions and own is not None and definitions[-1].func is own():
+        item.funcargs["model"] = model
+        # Only the fixture that is not made would have asked for it, or its value is the same.
+        item.funcargs.setdefault("request", item._request)
+
+
+def given_model(item: pytest.Item) -> Model:
+    """The model that a test was given."""
+    return item.stash[_MODEL]
 
 
 @dataclass(eq=False)

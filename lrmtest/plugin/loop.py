@@ -7,6 +7,7 @@ its successor is known: results show one completion late. In exchange fixtures o
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 
@@ -84,6 +85,15 @@ class RunLoop:
             pytest.Session.Failed, pytest.Session.Interrupted: -x, --maxfail and the like.
         """
         of_models = items_by_model(self._pytest_session.items)
+        # What was collected stays to the end. The garbage collector need not look at it again and
+        # again while thousands of tests run.
+        gc.freeze()
+        try:
+            self._run_all(of_models)
+        finally:
+            gc.unfreeze()
+
+    def _run_all(self, of_models: dict[str, ModelItems]) -> None:
         for item in self._pytest_session.items:
             if model_of(item) is None:
                 self._lookahead.add(item)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TextIO
-
-from rich.text import Text
+from typing import TYPE_CHECKING, TextIO
 
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import count, counted, duration
-from lrmtest.reports.terminal import render
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _SECONDS_BETWEEN_DRAWINGS = 0.25
 _SECONDS_BETWEEN_LINES = 30.0
@@ -71,6 +71,8 @@ def progress_line(snapshot: ProgressSnapshot, *, bar: bool = True, unicode: bool
         bar: begin with a bar.
         unicode: the bar may have characters beyond ASCII.
     """
+    from rich.text import Text  # a run of recorded outputs has begun before it is needed
+
     if snapshot.starting:
         name = one_line(snapshot.starting, 40)
         return Text(f"starting the engine for {name}: {duration(snapshot.seconds)}", style="dim")
@@ -174,6 +176,8 @@ class StatusLine:
             self._write_line(progress_line(snapshot, bar=False).plain)
 
     def _draw(self, snapshot: ProgressSnapshot) -> None:
+        from lrmtest.reports.terminal import render
+
         width = self._width()
         line = progress_line(snapshot, unicode=self._unicode)
         # A character in the last column would leave some terminals in the next line.

@@ -14,7 +14,6 @@ from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
 from lrmtest.models.engines.base import Message, Request
 from lrmtest.models.engines.kinds import kind_of
-from lrmtest.models.fetch.files import fetch
 from lrmtest.models.known_tags import known_tags
 from lrmtest.models.spec import KnownTags, ModelSpec
 from lrmtest.options.settings import Settings
@@ -342,6 +341,8 @@ class Schedule:
         """What makes requests; the model's files are fetched on first use."""
         if self._requests is None:
             if kind_of(self.spec).has_files:
+                from lrmtest.models.fetch.files import fetch  # and with it what asks a hub
+
                 self.spec = replace(self.spec, location=str(fetch(self.spec, tell=self._say)))
             known = known_tags(self.spec, self._settings.engine_options)
             self.spec = replace(self.spec, reasoning=known)
