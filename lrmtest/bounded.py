@@ -130,7 +130,7 @@ def parse_json(
                 parse_constant=_no_constant,
                 object_pairs_hook=_object,
             )
-        return json.loads(text, parse_int=_integer)
+        return _DECODER.decode(text)
     except json.JSONDecodeError as problem:
         where = f"{place}:{problem.lineno}" if "\n" in text.strip() else place
         raise error(
@@ -207,6 +207,10 @@ def _integer(text: str) -> int:
     if len(text) > MOST_DIGITS:
         raise ValueError(f"a number of {len(text)} digits")
     return int(text)
+
+
+# Made once: `json.loads` would make one for every line of a recording.
+_DECODER = json.JSONDecoder(parse_int=_integer)
 
 
 def _finite(text: str) -> float:

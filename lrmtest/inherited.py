@@ -6,11 +6,10 @@ needs another variable names it (``--engine-env NAME``).
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 
-from lrmtest.masking import SECRET_NAME
+from lrmtest.masking import SECRET_NAME, variables
 
 _PASSED = re.compile(
     r"""PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_.*|TZ|TERM|COLUMNS|NO_COLOR|CI
@@ -42,7 +41,7 @@ def inherited_environment(named: Iterable[str] = ()) -> dict[str, str]:
     names = frozenset(named)
     return {
         name: value
-        for name, value in os.environ.items()
+        for name, value in variables()
         if name in names or (prefixes and name.startswith(prefixes)) or _is_passed(name, value)
     }
 

@@ -11,7 +11,7 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
@@ -164,11 +164,20 @@ def _parts(secret: str, size: int) -> tuple[str, ...]:
     return tuple(found)
 
 
+def variables() -> Iterator[tuple[str, str]]:
+    """The environment's variables, for any thread: pytest sets one anew with every test, and
+    ``os.environ.items()`` raises KeyError where a variable goes between its name and its value."""
+    for name in list(os.environ):
+        value = os.environ.get(name)
+        if value is not None:
+            yield name, value
+
+
 def _of_environment() -> Sequence[str]:
     """The values of variables that are named like a secret and look like one."""
     return [
         value.strip()
-        for name, value in os.environ.items()
+        for name, value in variables()
         if SECRET_NAME.search(name)
         and len(value.strip()) >= _WINDOW
         and not value.startswith(("/", "~", "."))

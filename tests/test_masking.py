@@ -20,6 +20,7 @@ from lrmtest.masking import (
     masked_arguments,
     masked_url,
     masked_values,
+    variables,
 )
 from lrmtest.models.cards import load_cards
 from lrmtest.models.description import describe_model
@@ -171,6 +172,14 @@ def test_ordinary_words_in_such_a_variable_are_shown(monkeypatch):
 def test_words_and_names_are_no_secrets():
     for name in ("v1", "openai", "DeepSeek-R1-Distill-Qwen-1.5B", "gpt-4o-mini", "completions"):
         assert not looks_secret(name)
+
+
+def test_a_variable_may_go_while_others_are_read(monkeypatch):
+    monkeypatch.setenv("LRMTEST_GOES_TOKEN", "a-secret-of-some-length")
+    for number, _ in enumerate(variables()):
+        if number == 0:  # as another thread would; pytest itself does so with every test
+            monkeypatch.delenv("LRMTEST_GOES_TOKEN")
+    assert "LRMTEST_GOES_TOKEN" not in dict(variables())
 
 
 def test_masking_is_linear():

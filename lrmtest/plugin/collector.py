@@ -17,14 +17,25 @@ _SEARCH = "lrmtest_search"
 
 
 def attach(report: pytest.TestReport, records: list[SampleRecord]) -> None:
-    """Let a report carry records; as JSON values they survive the way between processes."""
-    setattr(report, _ATTRIBUTE, [record_to_json(record) for record in records])
+    """Let a report carry records."""
+    setattr(report, _ATTRIBUTE, records)
+
+
+def serializable(data: dict[str, Any]) -> dict[str, Any]:
+    """A report's data, as it goes to another process, with its records as JSON values."""
+    if carried := data.get(_ATTRIBUTE):
+        return {**data, _ATTRIBUTE: [record_to_json(record) for record in carried]}
+    return data
 
 
 def records_of(report: pytest.TestReport) -> list[SampleRecord]:
     """The records that a report carries."""
-    carried: list[dict[str, Any]] = getattr(report, _ATTRIBUTE, [])
-    return [record_from_json(raw) for raw in carried]
+    carried: list[SampleRecord | dict[str, Any]] = getattr(report, _ATTRIBUTE, [])
+    if any(isinstance(one, dict) for one in carried):  # it came from another process
+        read = [record_from_json(one) if isinstance(one, dict) else one for one in carried]
+        attach(report, read)
+        return read
+    return [one for one in carried if not isinstance(one, dict)]
 
 
 def mark_infrastructure(report: pytest.TestReport) -> None:

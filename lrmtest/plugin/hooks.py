@@ -1,28 +1,28 @@
-"""The pytest plugin: each hook hands over to the module that does its job."""
+"""The pytest plugin: each hook hands over to the module that does its job.
+
+What only some sessions need, or only their end, is imported there: a session's first result comes
+a third of a second sooner so.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from contextlib import suppress
+from typing import Any
 
 import pytest
 
 from lrmtest.errors import LrmtestError, StoreError, UsageError
 from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.options.settings import add_options
+from lrmtest.plugin.collector import serializable
 from lrmtest.plugin.distributed import distribute
-from lrmtest.plugin.ending.ci import shield_log, write_job_summary
-from lrmtest.plugin.ending.finish import finish, print_comparisons
 from lrmtest.plugin.ending.gate_statuses import NOT_NEEDED, register_gate_reporter
 from lrmtest.plugin.ending.guard import guarded, told
-from lrmtest.plugin.ending.html import write_html
-from lrmtest.plugin.ending.summary import print_searches, print_summary, write_summary_json
-from lrmtest.plugin.item_report import remember, rewrite
+from lrmtest.plugin.item_report import give, given_model, rewrite
 from lrmtest.plugin.items import model_of
-from lrmtest.plugin.loop import RunLoop
 from lrmtest.plugin.model import Model
-from lrmtest.plugin.progress_line import progress_line
-from lrmtest.plugin.property.item import search
 from lrmtest.plugin.selection import Selection
 from lrmtest.plugin.session import SESSION, LrmtestSession, session_of
 from lrmtest.plugin.suites import MARK
@@ -55,7 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Before anything of a model's is printed; what its card asked for and did not get."""
     if not hasattr(session.config, "workerinput"):
-        shield_log(session.config)
+        if os.environ.get("GITHUB_ACTIONS"):
+            from lrmtest.plugin.ending.ci import shield_log
+
+            shield_log(session.config)
         reporter = session.config.pluginmanager.get_plugin("terminalreporter")
         if reporter is not None:
             for notice in session_of(session.config).models.notices:
@@ -73,13 +76,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def model(request: pytest.FixtureRequest) -> Model:
     """The model under test, `lrmtest.plugin.model.Model`."""
-    item: pytest.Item = request.node
-    session = session_of(item.config)
-    name = model_of(item)
-    assert name is not None
-    selected = session.suites.selected_by(item)
-    schedule = session.schedule(name)
-    return remember(item, Model(schedule, session.sources.source_of(name), item, selected))
+    return given_model(request.node)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -93,6 +90,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     try:
         if not any(model_of(item) for item in session.items):
             return None
+        from lrmtest.plugin.loop import RunLoop
+        from lrmtest.plugin.progress_line import progress_line
+
         RunLoop(session, lrmtest_session, progress_line(config)).run()
     except UsageError as error:
         raise pytest.UsageError(told(error)) from None
@@ -101,17 +101,21 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     return True
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let an engine error surface before the test runs, so that it is no failure."""
+    """Give a test its model. An engine error surfaces before it runs, so that it is no failure.
+
+    Between pytest's own: after a test's marks have been heard, before its fixtures are made.
+    """
     session = session_of(item.config)
     name = model_of(item)
     if name is None:
         return
     source = session.sources.source_of(name)
     selected = session.suites.selected_by(item)
-    if selected is not None and not session.schedule(name).check(selected, source):
+    schedule = session.schedule(name)
+    if selected is not None and not schedule.check(selected, source):
         pytest.skip(NOT_NEEDED)
+    give(item, Model(schedule, source, item, selected), model)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -120,6 +124,8 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     searched = session_of(pyfuncitem.config).suites.searched_by(pyfuncitem)
     if searched is None:
         return None
+    from lrmtest.plugin.property.item import search
+
     search(pyfuncitem, searched)
     return True
 
@@ -133,10 +139,22 @@ def pytest_runtest_makereport(
     return rewrite(report, item, call)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[
+    None, dict[str, Any] | None, dict[str, Any] | None
+]:
+    """What a report carries survives the way between processes as JSON values."""
+    data = yield
+    return None if data is None else serializable(data)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the table of pass rates and tokens, and the comparisons."""
     session = session_of(terminalreporter.config)
     with guarded(terminalreporter.config):
+        from lrmtest.plugin.ending.finish import print_comparisons
+        from lrmtest.plugin.ending.summary import print_searches, print_summary
+
         print_searches(terminalreporter)
         print_summary(terminalreporter, session)
         print_comparisons(terminalreporter, session)
@@ -150,9 +168,22 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         with suppress(StoreError):  # What a full disk loses here, grading brings back.
             session_of(session.config).flush()
         return
-    for end in (finish, write_summary_json, write_html, write_job_summary):
-        with guarded(session.config):
-            end(session)
+    with guarded(session.config):
+        from lrmtest.plugin.ending.finish import finish
+
+        finish(session)
+    with guarded(session.config):
+        from lrmtest.plugin.ending.summary import write_summary_json
+
+        write_summary_json(session)
+    with guarded(session.config):
+        from lrmtest.plugin.ending.html import write_html
+
+        write_html(session)
+    with guarded(session.config):
+        from lrmtest.plugin.ending.ci import write_job_summary
+
+        write_job_summary(session)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -22,10 +22,31 @@ _MODEL = pytest.StashKey[Model]()
 _PACKAGE = Path(__file__).parents[1]
 
 
-def remember(item: pytest.Item, model: Model) -> Model:
-    """Keep the `model` that a test was given, for its report."""
+def give(item: pytest.Item, model: Model, fixture: object) -> None:
+    """Keep a test's model, for its fixtures and its report.
+
+    A test that asks for lrmtest's own fixture gets it at once, for pytest takes a tenth of a
+    millisecond to make a fixture; one for which somebody else made a fixture of that name does not.
+
+    Args:
+        item: the test.
+        model: its model.
+        fixture: lrmtest's own.
+    """
     item.stash[_MODEL] = model
-    return model
+    if not isinstance(item, pytest.Function) or item.config.getoption("setupshow", False):
+        return
+    definitions = item._fixtureinfo.name2fixturedefs.get("model", ())
+    own = getattr(fixture, "_get_wrapped_function", None)
+    if definitions and own is not None and definitions[-1].func is own():
+        item.funcargs["model"] = model
+        # Only the fixture that is not made would have asked for it, or its value is the same.
+        item.funcargs.setdefault("request", item._request)
+
+
+def given_model(item: pytest.Item) -> Model:
+    """The model that a test was given."""
+    return item.stash[_MODEL]
 
 
 @dataclass(eq=False)
@@ -49,32 +70,42 @@ def rewrite(
     report: pytest.TestReport, item: pytest.Item, call: pytest.CallInfo[None]
 ) -> pytest.TestReport:
     """Explain a failed attempt, turn engine errors into errors, and attach what was recorded."""
-    error = call.excinfo.value if call.excinfo is not None else None
     model = item.stash.get(_MODEL, None)
-    if isinstance(error, LrmtestError):
-        report.longrepr = _explanation(report, str(error))
-        if not isinstance(error, UsageError):
-            _make_error(report)
-    elif isinstance(error, SmallestFailure):
-        report.longrepr = _explanation(report, str(error))
-    elif call.excinfo is not None and _through_lrmtest(call.excinfo, item):
-        _make_error(report)  # a bug there, or in a grader: it says nothing of the model
-    elif isinstance(error, AssertionError) and model is not None:
-        failed = [attempt for _, attempt in model.attempts if not attempt.passed]
-        if failed:
-            text = "\n".join(attempt.explain() for attempt in failed)
-            report.longrepr = _explanation(report, text)
+    error = call.excinfo.value if call.excinfo is not None else None
+    if error is not None and call.excinfo is not None:
+        _explain(report, item, call.excinfo, model)
     if call.when == "call" and SEARCHED in item.stash:
         attach_search(report, item.stash[SEARCHED])
         item.user_properties.append(("search", item.stash[SEARCHED]))
-    if call.when in ("setup", "call"):
-        records = _records(item, model, error)
+    if call.when != "teardown" and (records := _records(item, model, error)):
         attach(report, records)
         # JUnit files take a test's properties from the report of its teardown.
         item.user_properties += [
             each for each in properties(records) if each not in item.user_properties
         ]
     return report
+
+
+def _explain(
+    report: pytest.TestReport,
+    item: pytest.Item,
+    raised: pytest.ExceptionInfo[BaseException],
+    model: Model | None,
+) -> None:
+    error = raised.value
+    if isinstance(error, LrmtestError):
+        report.longrepr = _explanation(report, str(error))
+        if not isinstance(error, UsageError):
+            _make_error(report)
+    elif isinstance(error, SmallestFailure):
+        report.longrepr = _explanation(report, str(error))
+    elif _through_lrmtest(raised, item):
+        _make_error(report)  # a bug there, or in a grader: it says nothing of the model
+    elif isinstance(error, AssertionError) and model is not None:
+        failed = [attempt for _, attempt in model.attempts if not attempt.passed]
+        if failed:
+            text = "\n".join(attempt.explain() for attempt in failed)
+            report.longrepr = _explanation(report, text)
 
 
 def _make_error(report: pytest.TestReport) -> None:
@@ -102,16 +133,13 @@ def _explanation(report: pytest.TestReport, text: str) -> Explanation:
 def _records(
     item: pytest.Item, model: Model | None, error: BaseException | None
 ) -> list[SampleRecord]:
+    if not isinstance(error, EngineError):
+        return [] if model is None else model.records()
     session = session_of(item.config)
     name = model_of(item)
     if name is None or name in session.generations.failures:
         return []
-    schedule = session.schedule(name)
-    if isinstance(error, EngineError):
-        selected = session.suites.selected_by(item)
-        if selected is None:
-            return []
-        return schedule.error_records(selected, session.sources.source_of(name))
-    if model is None:
+    selected = session.suites.selected_by(item)
+    if selected is None:
         return []
-    return [record for _, attempt in model.attempts for record in schedule.records(attempt)]
+    return session.schedule(name).error_records(selected, session.sources.source_of(name))

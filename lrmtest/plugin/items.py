@@ -25,12 +25,22 @@ class ModelItems:
     own_prompts: list[pytest.Item] = field(default_factory=list)
 
 
+_MODEL_OF = pytest.StashKey[str | None]()
+
+
 def model_of(item: pytest.Item) -> str | None:
     """The name of the model that a test runs against; None for a test without one.
 
     Raises:
         UsageError: the test wants a model and none was named.
     """
+    stash = item.stash
+    if _MODEL_OF not in stash:  # every hook asks for it
+        stash[_MODEL_OF] = _model_of(item)
+    return stash[_MODEL_OF]
+
+
+def _model_of(item: pytest.Item) -> str | None:
     if "model" not in getattr(item, "fixturenames", ()):
         return None
     names = session_of(item.config).models.names

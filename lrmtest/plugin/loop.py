@@ -7,6 +7,7 @@ its successor is known: results show one completion late. In exchange fixtures o
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 
@@ -84,6 +85,15 @@ class RunLoop:
             pytest.Session.Failed, pytest.Session.Interrupted: -x, --maxfail and the like.
         """
         of_models = items_by_model(self._pytest_session.items)
+        # What was collected stays to the end. The garbage collector need not look at it again and
+        # again while thousands of tests run.
+        gc.freeze()
+        try:
+            self._run_all(of_models)
+        finally:
+            gc.unfreeze()
+
+    def _run_all(self, of_models: dict[str, ModelItems]) -> None:
         for item in self._pytest_session.items:
             if model_of(item) is None:
                 self._lookahead.add(item)
@@ -114,7 +124,7 @@ class RunLoop:
             # that only the next model's engine will bring.
             self._lookahead.flush()
             if name not in self._session.generations.failures:
-                generation.finish()
+                generation.finish(schedule.seen)
         finally:
             generation.close()
 
@@ -123,7 +133,8 @@ class RunLoop:
     ) -> bool:
         """Start generating; False when this model cannot be tested but others can."""
         try:
-            generation.begin(schedule.plan(selected), self._session.comparisons.prepare)
+            plan = schedule.plan(selected)
+            generation.begin(plan, self._session.comparisons.prepare, keep=True)
         except UsageError:
             raise
         except LrmtestError as error:
@@ -165,7 +176,8 @@ class RunLoop:
             for question in pending.arrived(key) if key is not None else ():
                 for item in waiting[question]:
                     self._lookahead.add(item)
-            if generation.samples_fresh or generation.awaits_others:
+            generating = generation.samples_fresh or generation.awaits_others
+            if generating and self._progress_line.due:
                 self._progress_line.update(snapshot())
         if generation.samples_fresh:
             self._progress_line.finish(snapshot())

@@ -15,6 +15,7 @@ from lrmtest.plugin.generation.protocol import CompletionSource
 from lrmtest.plugin.generation.schedule import Schedule
 from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.questions import Question
+from lrmtest.runs.records import SampleRecord
 
 
 class Model:
@@ -46,6 +47,10 @@ class Model:
         """The model's name, as in reports."""
         return self._schedule.spec.name
 
+    def records(self) -> list[SampleRecord]:
+        """One record per sample of all its attempts."""
+        return [one for _, attempt in self.attempts for one in self._schedule.records(attempt)]
+
     def solve(self, question: Question, *, prompt: str | None = None) -> Attempt:
         """The model's graded samples of a question.
 
@@ -64,7 +69,9 @@ class Model:
                 f"{self._item.nodeid}: model.solve() needs a suite to know prompt and grader",
                 hint='put @lrmtest.suite("NAME") on the test, or use model.generate(prompt)',
             )
-        selected = SelectedQuestion(question, self._selected.suite, self._selected.loaded)
+        selected = self._selected
+        if question is not selected.question:
+            selected = SelectedQuestion(question, selected.suite, selected.loaded)
         attempt = self._schedule.solve(selected, self._source, prompt)
         self.attempts.append((selected, attempt))
         return attempt

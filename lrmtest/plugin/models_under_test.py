@@ -9,7 +9,7 @@ from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import load_cards
 from lrmtest.models.engines.kinds import kind_of
-from lrmtest.models.engines.recorded.recording import Recording
+from lrmtest.models.engines.recorded.recording import Recording, open_recording
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
@@ -107,7 +107,7 @@ class ModelsUnderTest:
         """
         if self._recordings is None:
             self._recordings = {
-                name: Recording(spec.location, self._settings.engine_options.finish_column)
+                name: open_recording(spec.location, self._settings.engine_options.finish_column)
                 for name, spec in self._specs.items()
                 if kind_of(spec).source == "recording"
             }

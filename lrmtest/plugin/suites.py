@@ -85,6 +85,9 @@ class Searched:
     space: Space
 
 
+_SELECTED = pytest.StashKey[SelectedQuestion | None]()
+
+
 class Suites:
     """The suites of a session: each is loaded once, and parametrizes the tests that ask it.
 
@@ -97,6 +100,7 @@ class Suites:
         self._data = data
         self._search = search
         self._loaded: dict[int | str, QuestionSet] = {}
+        self._of_marks: dict[int, tuple[pytest.Mark, Suite]] = {}
 
     def parametrize(self, metafunc: pytest.Metafunc) -> None:
         """Give a marked test function its questions, named by their ids.
@@ -114,7 +118,7 @@ class Suites:
                     f"{name} has @lrmtest.suite but takes no `question`",
                     hint=f"write: def {name}(question, model)",
                 )
-            suite = _suite_of(marker)
+            suite = self._suite_of(marker)
             if self._search:
                 metafunc.parametrize("question", [self._searched(suite)])
                 return
@@ -128,12 +132,24 @@ class Suites:
 
     def selected_by(self, item: pytest.Item) -> SelectedQuestion | None:
         """The question of a collected test; None for a test without a suite's question."""
+        stash = item.stash
+        if _SELECTED not in stash:  # every hook asks for it
+            stash[_SELECTED] = self._selected_by(item)
+        return stash[_SELECTED]
+
+    def _selected_by(self, item: pytest.Item) -> SelectedQuestion | None:
         marker = item.get_closest_marker(MARK)
         question = getattr(item, "callspec", None) and _params(item).get("question")
         if marker is None or not isinstance(question, Question):
             return None
-        suite = _suite_of(marker)
+        suite = self._suite_of(marker)
         return SelectedQuestion(question, suite, self._load(suite), item.nodeid.partition("[")[0])
+
+    def _suite_of(self, marker: pytest.Mark) -> Suite:
+        """The suite as a test function wants it, made once for all its questions."""
+        if id(marker) not in self._of_marks:
+            self._of_marks[id(marker)] = marker, _suite_of(marker)
+        return self._of_marks[id(marker)][1]
 
     def searched_by(self, item: pytest.Item) -> Searched | None:
         """What a test in property mode is about; None for any other test."""

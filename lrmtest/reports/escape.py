@@ -9,10 +9,12 @@ string; `safe` gives the `Text` that keeps it literal.
 from __future__ import annotations
 
 import re
-
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from lrmtest.reports.numbers import size
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 # Each alternative is possessive or ends at an excluded character: scanning takes linear time.
 _UNSAFE = re.compile(
@@ -103,6 +105,8 @@ def one_line(text: str, limit: int) -> str:
 
 def safe(text: str, limit: int, style: str = "") -> Text:
     """`plain` as a rich `Text`: what looks like markup stays as it is."""
+    from rich.text import Text  # most of what is made safe is no Text
+
     return Text(plain(text, limit), style=style)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TextIO
-
-from rich.text import Text
+from typing import TYPE_CHECKING, TextIO
 
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import count, counted, duration
-from lrmtest.reports.terminal import render
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _SECONDS_BETWEEN_DRAWINGS = 0.25
 _SECONDS_BETWEEN_LINES = 30.0
@@ -71,6 +71,8 @@ def progress_line(snapshot: ProgressSnapshot, *, bar: bool = True, unicode: bool
         bar: begin with a bar.
         unicode: the bar may have characters beyond ASCII.
     """
+    from rich.text import Text  # a run of recorded outputs has begun before it is needed
+
     if snapshot.starting:
         name = one_line(snapshot.starting, 40)
         return Text(f"starting the engine for {name}: {duration(snapshot.seconds)}", style="dim")
@@ -139,13 +141,17 @@ class StatusLine:
         self._back = ""
         """What takes the drawn line away; empty when none is drawn."""
 
+    @property
+    def due(self) -> bool:
+        """Whether the last one was shown longer ago than a moment."""
+        wait = _SECONDS_BETWEEN_DRAWINGS if self._terminal else _SECONDS_BETWEEN_LINES
+        return self._drawn_at is None or self._clock() - self._drawn_at >= wait
+
     def update(self, snapshot: ProgressSnapshot) -> None:
         """Show `snapshot`, unless the last one was shown a moment ago."""
-        now = self._clock()
-        wait = _SECONDS_BETWEEN_DRAWINGS if self._terminal else _SECONDS_BETWEEN_LINES
-        if self._drawn_at is not None and now - self._drawn_at < wait:
+        if not self.due:
             return
-        self._drawn_at = now
+        self._drawn_at = self._clock()
         if self._terminal:
             self._draw(snapshot)
         else:
@@ -170,6 +176,8 @@ class StatusLine:
             self._write_line(progress_line(snapshot, bar=False).plain)
 
     def _draw(self, snapshot: ProgressSnapshot) -> None:
+        from lrmtest.reports.terminal import render
+
         width = self._width()
         line = progress_line(snapshot, unicode=self._unicode)
         # A character in the last column would leave some terminals in the next line.

@@ -26,8 +26,8 @@ from lrmtest.runs.records import RunHead, StoredCompletion, StoredError, StoredQ
 from lrmtest.runs.rows import (
     COMPLETION_ROW,
     ERROR_ROW,
+    arrived_values,
     completion_from_row,
-    completion_to_row,
     error_from_row,
     error_to_row,
     question_from_json,
@@ -45,7 +45,7 @@ ARRIVED = COMPLETION_ROW[:-1]
 COMPLETION_COLUMNS = (*COMPLETION_ROW, "checksum", "verdict_checksum")
 ERROR_COLUMNS = (*ERROR_ROW, "created", "checksum")
 
-_TEXT = ARRIVED.index("text")
+_TEXT, _ESTIMATED, _SECONDS = map(ARRIVED.index, ("text", "tokens_estimated", "seconds"))
 
 
 def checksum(values: Sequence[object]) -> int:
@@ -86,11 +86,10 @@ def question_row(
 
 def arrived_row(stored: StoredCompletion) -> tuple[Any, ...]:
     """A row of `ARRIVED` and its checksum."""
-    row = completion_to_row(stored)
-    row["text"] = zlib.compress(row["text"].encode("utf-8", "surrogatepass"), level=3)
-    row["tokens_estimated"] = int(row["tokens_estimated"])
-    row["seconds"] = float(row["seconds"])
-    values = [row[name] for name in ARRIVED]
+    values = arrived_values(stored)
+    values[_TEXT] = zlib.compress(stored.completion.text.encode("utf-8", "surrogatepass"), level=3)
+    values[_ESTIMATED] = int(stored.completion.tokens_estimated)
+    values[_SECONDS] = float(stored.completion.seconds)
     return (*values, _checksum_without_text(values))
 
 
@@ -236,7 +235,7 @@ def read_verdict(raw: Any) -> Verdict:
 
 
 def _checksum_without_text(arrived: Sequence[Any]) -> int:
-    return checksum([value for n, value in enumerate(arrived) if n != _TEXT])
+    return checksum((*arrived[:_TEXT], *arrived[_TEXT + 1 :]))
 
 
 def _compare(written: object, values: Sequence[Any]) -> None:

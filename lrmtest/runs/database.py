@@ -184,9 +184,13 @@ class Database:
         with self.errors("read"):
             return self.execute(query, values).fetchone()
 
-    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """Run one statement for each row; inside `errors`, and in a transaction."""
-        self.connection.executemany(sql, rows)
+    def many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Run one statement for each row; inside `errors`, and in a transaction.
+
+        Returns:
+            How many rows it has written or changed.
+        """
+        return self.connection.executemany(sql, rows).rowcount
 
     @contextmanager
     def transaction(self, patience: float | None = None) -> Iterator[None]:

@@ -41,15 +41,15 @@ def place_from_row(row: Mapping[str, Any]) -> Place:
     return Place(*_place_of(row))
 
 
+def arrived_values(stored: StoredCompletion) -> list[Any]:
+    """The values of a completion's row of `COMPLETION_ROW`, but for its verdict."""
+    return [*_of_place(stored.place), *_of_completion(stored.completion), stored.created]
+
+
 def completion_to_row(stored: StoredCompletion) -> dict[str, Any]:
     """A completion as a row of `COMPLETION_ROW`."""
-    values = (
-        *_of_place(stored.place),
-        *_of_completion(stored.completion),
-        stored.created,
-        None if stored.verdict is None else verdict_to_json(stored.verdict),
-    )
-    return dict(zip(COMPLETION_ROW, values, strict=True))
+    verdict = None if stored.verdict is None else verdict_to_json(stored.verdict)
+    return dict(zip(COMPLETION_ROW, (*arrived_values(stored), verdict), strict=True))
 
 
 def completion_from_row(row: Mapping[str, Any]) -> StoredCompletion:

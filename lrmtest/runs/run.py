@@ -16,12 +16,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from lrmtest.errors import EngineError
-from lrmtest.grading.completion import Completion
-from lrmtest.questions.place import Place
+from lrmtest.models.engines.base import Delivery
 from lrmtest.questions.question import Question
 from lrmtest.runs.manifest import Manifest, SuiteSection
-from lrmtest.runs.records import RunHead
-from lrmtest.runs.store import Store
+from lrmtest.runs.records import RunHead, StoredCompletion, StoredError
+from lrmtest.runs.store import Store, utc_now
 
 
 class Run:
@@ -49,31 +48,31 @@ class Run:
         """The run's manifest."""
         return self.head.manifest
 
-    def completion_arrived(
-        self, place: Place, completion: Completion, *, patience: float | None = None
-    ) -> None:
-        """Write a completion; it is safe when this returns.
+    def arrived(self, deliveries: Sequence[Delivery], *, patience: float | None = None) -> bool:
+        """Write completions and engine errors; they are safe when this returns.
 
         Args:
-            place: which sample it is.
-            completion: what was generated.
+            deliveries: what an engine has delivered.
             patience: seconds to wait for a locked store, if not as long as usual.
+
+        Returns:
+            Whether the run had none of the completions yet.
 
         Raises:
             LockedStoreError: another program had it locked for all that time.
-            StoreError: it could not be written.
+            StoreError: one could not be written. None of them is there.
         """
-        self._store.add_completion(self.run_id, place, completion, patience=patience)
-
-    def error_arrived(
-        self, place: Place, error: EngineError, *, patience: float | None = None
-    ) -> None:
-        """Remember that the engine failed to produce a completion.
-
-        Raises:
-            StoreError: as `completion_arrived`.
-        """
-        self._store.add_error(self.run_id, place, str(error), error.attempts, patience=patience)
+        now = utc_now()
+        return self._store.add_arrived(
+            self.run_id,
+            [
+                StoredCompletion(one.request.place, one.completion, now, None)
+                if one.completion is not None
+                else StoredError(one.request.place, str(one.error), _attempts(one.error))
+                for one in deliveries
+            ],
+            patience=patience,
+        )
 
     def missing(
         self, keys: Sequence[str], *, adopt: bool, of: Collection[str] | None = None
@@ -117,6 +116,10 @@ class Run:
     def finish(self) -> None:
         """Note that everything planned is there."""
         self.head = replace(self.head, finished=self._store.finish_run(self.run_id))
+
+
+def _attempts(error: EngineError | None) -> int:
+    return 1 if error is None else error.attempts
 
 
 def open_run(store: Store, model: str, manifest: Manifest, *, fresh: bool = False) -> Run:

@@ -1,9 +1,9 @@
 """The store: one SQLite file per reports folder, one row per completion.
 
-Write-ahead logging lets many processes read and write at once; every completion is its own
-transaction, committed before anything else happens to it, so that a run killed at any point
-loses nothing that had arrived. Texts are zlib-compressed: looping outputs shrink a
-hundredfold.
+Write-ahead logging lets many processes read and write at once; completions are committed before
+anything else happens to them, those that came together in one transaction, so that a run killed at
+any point loses no more than what arrived within one. Texts are zlib-compressed: looping outputs
+shrink a hundredfold.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from lrmtest.errors import DamagedStoreError, StoreError, UsageError
 from lrmtest.grading.completion import Completion, count_fault
@@ -52,12 +53,40 @@ _INSERT_COMPLETION = (
     f"INSERT INTO completion (run_id, {', '.join(ARRIVED)}, checksum) "
     f"VALUES (?{', ?' * len(ARRIVED)}, ?) ON CONFLICT (run_id, key) DO NOTHING"
 )
+_INSERT_ERROR = (
+    f"INSERT OR REPLACE INTO engine_error (run_id, {', '.join(ERROR_COLUMNS)}) "
+    f"VALUES (?{', ?' * len(ERROR_COLUMNS)})"
+)
+_DELETE_ERROR = "DELETE FROM engine_error WHERE run_id = ? AND key = ?"
 _COMPLETIONS = f"SELECT {', '.join(COMPLETION_COLUMNS)} FROM completion"
 
 
 def utc_now() -> str:
     """The time now, UTC, ISO 8601 with seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _rows(run_id: str, arrived: Iterable[StoredCompletion | StoredError]) -> list[tuple[Any, ...]]:
+    """The rows of completions, or of engine errors.
+
+    Raises:
+        StoreError: a completion is none that can be stored.
+    """
+    rows = []
+    for one in arrived:
+        if isinstance(one, StoredError):
+            rows.append((run_id, *error_row(one, utc_now())))
+            continue
+        fault, place = one.completion.fault, one.place
+        if fault is None and (wrong := count_fault(place.sample)) is not None:
+            fault = f"sample {wrong}"
+        if fault is not None:
+            raise StoreError(
+                f"the completion of {' '.join(place.question)} sample {place.sample!r:.40} "
+                f"cannot be stored: {fault}"
+            )
+        rows.append((run_id, *arrived_row(one)))
+    return rows
 
 
 class Store:
@@ -270,21 +299,8 @@ class Store:
         Raises:
             StoreError: it could not be written: the disk is full, or a value cannot be stored.
         """
-        fault = completion.fault
-        if fault is None and (wrong := count_fault(place.sample)) is not None:
-            fault = f"sample {wrong}"
-        if fault is not None:
-            raise StoreError(
-                f"the completion of {' '.join(place.question)} sample {place.sample!r:.40} "
-                f"cannot be stored: {fault}"
-            )
-        row = arrived_row(StoredCompletion(place, completion, created or utc_now(), None))
-        with self._db.transaction(patience), self._db.errors("write"):
-            added = self._db.execute(_INSERT_COMPLETION, (run_id, *row)).rowcount > 0
-            self._db.execute(
-                "DELETE FROM engine_error WHERE run_id = ? AND key = ?", (run_id, place.key)
-            )
-        return added
+        arrived = StoredCompletion(place, completion, created or utc_now(), None)
+        return self.add_arrived(run_id, [arrived], patience=patience)
 
     def add_error(
         self,
@@ -296,21 +312,50 @@ class Store:
         patience: float | None = None,
     ) -> None:
         """Remember that the engine failed to produce a completion."""
-        row = error_row(StoredError(place, message, attempts), utc_now())
+        self.add_arrived(run_id, [StoredError(place, message, attempts)], patience=patience)
+
+    def add_arrived(
+        self,
+        run_id: str,
+        arrived: Sequence[StoredCompletion | StoredError],
+        *,
+        patience: float | None = None,
+    ) -> bool:
+        """Write completions and engine errors in one transaction, committed on return.
+
+        What holds of each is in `add_completion` and `add_error`; all of them are written or none.
+
+        Args:
+            run_id: the run.
+            arrived: in their order. Verdicts are not written.
+            patience: seconds to wait for a locked store, if not as long as usual.
+
+        Returns:
+            Whether the run had none of the completions yet.
+
+        Raises:
+            StoreError: one could not be written.
+        """
+        # What takes long is done before others are kept out of the store.
+        groups = [(kind, _rows(run_id, group)) for kind, group in groupby(arrived, type)]
+        every = True
         with self._db.transaction(patience), self._db.errors("write"):
-            self._db.execute(
-                f"INSERT OR REPLACE INTO engine_error (run_id, {', '.join(ERROR_COLUMNS)}) "
-                f"VALUES (?{', ?' * len(ERROR_COLUMNS)})",
-                (run_id, *row),
-            )
+            for kind, rows in groups:
+                if kind is StoredError:
+                    self._db.many(_INSERT_ERROR, rows)
+                    continue
+                every = self._db.many(_INSERT_COMPLETION, rows) == len(rows) and every
+                self._db.many(_DELETE_ERROR, ((run_id, row[1]) for row in rows))
+        return every
 
     def keys(self, run_id: str) -> set[str]:
         """The keys of the completions a run has."""
         return self.keys_since(run_id, 0)[0]
 
-    def completion_count(self) -> int:
-        """How many completions all runs have together."""
-        (count,) = self._db.one("SELECT COUNT(*) FROM completion")
+    def completion_count(self, run_id: str | None = None) -> int:
+        """How many completions a run has; without one, all runs together."""
+        where, values = ("", ()) if run_id is None else (" WHERE run_id = ?", (run_id,))
+        (count,) = self._db.one(f"SELECT COUNT(*) FROM completion{where}", values)
         return int(count)
 
     def keys_since(self, run_id: str, last: int) -> tuple[set[str], int]:

@@ -15,22 +15,27 @@ def delivery(n):
     return Delivery(request, Completion("text", "stop"))
 
 
+def keys(group):
+    return [one.request.key for one in group]
+
+
 class Disk:
     """Locked until `unlock`."""
 
     def __init__(self):
         self.unlocked = threading.Event()
-        self.rows, self.told, self.failures = [], [], []
+        self.rows, self.told, self.failures, self.groups = [], [], [], []
 
-    def write(self, one, patience):
+    def write(self, group, patience):
         if not self.unlocked.wait(0.01):
             raise LockedStoreError("the store has been locked by another program for 0 s")
-        self.rows.append(one.request.key)
+        self.rows += keys(group)
+        self.groups.append(len(group))
 
     def backlog(self, **settings):
         return Backlog(
             self.write,
-            lambda one: self.told.append(one.request.key),
+            lambda group: self.told.extend(keys(group)),
             self.failures.append,
             **settings,
         )
@@ -55,7 +60,7 @@ def test_a_lock_that_stays_is_told_once():
     failed = threading.Event()
     backlog = Backlog(
         disk.write,
-        lambda one: None,
+        lambda group: None,
         lambda error: (disk.failures.append(error), failed.set()),
         patience=0.05,
     )
@@ -69,16 +74,79 @@ def test_a_lock_that_stays_is_told_once():
 
 def test_whatever_goes_wrong_is_told_and_never_raised():
     disk = Disk()
-    disk.write = lambda one, patience: 1 / 0
+    disk.write = lambda group, patience: 1 / 0
     backlog = disk.backlog()
     backlog.add(delivery(0))
+    backlog.settle(120.0)
     (failure,) = disk.failures
     assert "ZeroDivisionError" in str(failure)
     disk = Disk()
 
-    def full(one, patience):
+    def full(group, patience):
         raise StoreError("the disk is full")
 
     disk.write = full
-    disk.backlog().add(delivery(0))
+    backlog = disk.backlog()
+    backlog.add(delivery(0))
+    backlog.settle(120.0)
     assert "the disk is full" in str(disk.failures[0])
+
+
+def test_what_comes_while_a_transaction_is_committed_shares_the_next():
+    disk, writing = Disk(), threading.Event()
+
+    def write(group, patience):
+        writing.set()
+        disk.unlocked.wait(120.0)
+        Disk.write(disk, group, patience)
+
+    backlog = Backlog(write, lambda group: disk.told.extend(keys(group)), disk.failures.append)
+    backlog.add(delivery(0))
+    assert writing.wait(120.0)
+    for n in range(1, 150):
+        backlog.add(delivery(n))
+    disk.unlocked.set()
+    assert backlog.settle(120.0) == 0
+    assert disk.rows == disk.told == [str(n) for n in range(150)]
+    assert disk.groups == [1, 64, 64, 21]
+
+
+def test_one_that_cannot_be_written_costs_none_of_those_before_it():
+    disk, first = Disk(), threading.Event()
+    disk.unlocked.set()
+
+    def write(group, patience):
+        first.wait(120.0)
+        if "5" in keys(group):
+            raise StoreError("a value cannot be stored")
+        Disk.write(disk, group, patience)
+
+    backlog = Backlog(write, lambda group: disk.told.extend(keys(group)), disk.failures.append)
+    for n in range(8):
+        backlog.add(delivery(n))
+    first.set()
+    backlog.settle(120.0)
+    assert disk.rows == disk.told == [str(n) for n in range(5)]
+    assert [str(failure) for failure in disk.failures] == ["a value cannot be stored"]
+
+
+def test_an_engine_waits_when_too_much_is_ahead_of_the_store():
+    disk = Disk()
+    large = Delivery(delivery(0).request, Completion("x" * (3 << 20), "stop"))
+    backlog = Backlog(
+        lambda group, patience: disk.unlocked.wait(120.0), lambda group: None, disk.failures.append
+    )
+    added = []
+
+    def engine():
+        for n in range(6):
+            backlog.add(large)
+            added.append(n)
+
+    thread = threading.Thread(target=engine)
+    thread.start()
+    thread.join(0.5)
+    assert len(added) <= 2
+    disk.unlocked.set()
+    thread.join(120.0)
+    assert (len(added), backlog.settle(120.0)) == (6, 0)

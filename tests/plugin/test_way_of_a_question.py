@@ -286,6 +286,30 @@ def test_a_store_that_cannot_be_written_stops_the_run_with_a_message(pytester, s
     assert "Traceback" not in text
 
 
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_fixtures_may_build_on_the_model_and_stand_in_its_place(pytester, run, workers):
+    pytester.makeconftest(
+        """
+        import pytest
+
+        @pytest.fixture
+        def model(model, request):
+            assert request.node.name.startswith("test_")
+            yield model
+
+        @pytest.fixture
+        def solve(model):
+            return model.solve
+        """
+    )
+    text = suite()
+    again = text[text.index("@lrmtest") :].replace("test_sums(", "test_request(request, ")
+    text = text.replace("(question, model)", "(question, solve)").replace("model.solve", "solve")
+    pytester.makepyfile(test_sums=text + again)
+    run(*workers, "--junitxml=junit.xml").assert_outcomes(passed=12, failed=12)
+    assert (pytester.path / "junit.xml").read_text().count('name="passes"') == 24
+
+
 def test_other_users_of_pytest_notice_nothing(pytester):
     pytester.makepyfile("def test_plain(): pass")
     result = pytester.runpytest_inprocess()

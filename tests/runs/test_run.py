@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrmtest.grading.completion import Completion
+from lrmtest.models.engines.base import Delivery, Request, Sampling
 from lrmtest.questions import Source
 from lrmtest.questions.place import Place
 from lrmtest.runs.keys import completion_key, sample_seed
@@ -85,7 +86,8 @@ def test_fresh_begins_another_run_and_is_continued_later(store):
 
 def test_only_missing_completions_are_wanted(store):
     run = begin(store)
-    run.completion_arrived(Place("k1", "aime", "q1", 0), Completion("t", "stop"))
+    request = Request(Place("k1", "aime", "q1", 0), (), Sampling(9, 0.0, 1.0), 1)
+    assert run.arrived([Delivery(request, Completion("t", "stop"))])
     assert run.missing(["k1", "k2"], adopt=True) == {"k2"}
     fresh = begin(store, fresh=True)
     assert fresh.missing(["k1", "k2"], adopt=False) == {"k1", "k2"}

@@ -14,6 +14,7 @@ from typing import Any
 
 from lrmtest.errors import LrmtestError, in_words
 from lrmtest.models.engines.base import Request
+from lrmtest.plugin.generation.generation import Generation
 from lrmtest.plugin.generation.generations import Generations
 from lrmtest.plugin.generation.protocol import GenerationPlan, PromptedQuestion, SampleStatus
 
@@ -119,7 +120,7 @@ class Broker:
         return self._generations.failures.get(model)
 
     def _on_status_of(self, _: Connection, model: str, keys: Sequence[str]) -> SampleStatus:
-        return self._generations.of(model).status_of(keys)
+        return self._well(model).status_of(keys)
 
     def _on_generate_now(
         self,
@@ -128,4 +129,9 @@ class Broker:
         requests: Sequence[Request],
         questions: Sequence[PromptedQuestion],
     ) -> SampleStatus:
-        return self._generations.of(model).generate_now(requests, questions)
+        return self._well(model).generate_now(requests, questions)
+
+    def _well(self, model: str) -> Generation:
+        if (failure := self._generations.failures.get(model)) is not None:
+            raise failure
+        return self._generations.of(model)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lrmtest.errors import LrmtestError
+from lrmtest.grading.completion import Completion
 from lrmtest.models.engines.base import Request
 from lrmtest.plugin.distributed.broker import ModelPlan
 from lrmtest.plugin.generation.protocol import GenerationPlan, PromptedQuestion, SampleStatus
@@ -50,8 +51,12 @@ class BrokerClient:
         self.call("plans", plans)
 
     def source_of(self, model: str) -> RemoteCompletionSource:
-        """Where the tests of a model under test ask; raises what kept it from being started."""
-        self.call("failure", model)
+        """Where the tests of a model under test ask; raises what kept it from being started.
+
+        Later failures are raised by what is asked there.
+        """
+        if model not in self._sources:
+            self.call("failure", model)
         return self._source(model)
 
     def opened(
@@ -91,6 +96,10 @@ class RemoteCompletionSource:
         """What is known of `keys`."""
         status: SampleStatus = self._client.call("status_of", self._model, keys)
         return status
+
+    def taken(self, key: str) -> Completion | None:
+        """Always None: texts are read from the store, which all processes share."""
+        return None
 
     def generate_now(
         self, requests: Sequence[Request], questions: Sequence[PromptedQuestion]

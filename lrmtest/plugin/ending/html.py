@@ -11,7 +11,6 @@ from lrmtest.errors import UsageError
 from lrmtest.plugin.ending.finish import session_runs
 from lrmtest.plugin.ending.summary import complaining
 from lrmtest.plugin.session import LrmtestSession, session_of
-from lrmtest.reports.html import write_report
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.store import Store
 
@@ -27,6 +26,8 @@ def write_html(pytest_session: pytest.Session) -> None:
         runs = _runs(session)
         compared = {each.candidate.run_id: each for each in session.comparisons.results}
         if runs:
+            from lrmtest.reports.html import write_report
+
             write_report(path, runs, compared, threshold=session.settings.pass_threshold)
 
 

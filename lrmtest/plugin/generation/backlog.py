@@ -1,11 +1,16 @@
-"""The backlog: what an engine delivers while another program has the store locked."""
+"""The backlog: what an engine has delivered and the store has not yet, written in groups.
+
+Whatever has arrived while one transaction was committed goes into the next. So a completion that
+comes alone is written at once, many that come together share a commit, and a kill costs no more
+than what arrived within such a moment, or while another program has the store locked.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lrmtest.errors import LockedStoreError, LrmtestError, in_words
 from lrmtest.models.engines.base import Delivery
@@ -13,21 +18,28 @@ from lrmtest.progress import Tell, silent
 from lrmtest.runs.database import PATIENCE
 
 _AT_ONCE = 0.5
-_MOST_CHARS = 64 << 20
-"""Characters of completions that are kept in memory; after that the engine waits."""
+_IDLE_SECONDS = 2.0
+"""The thread ends when nothing has come for so long."""
+_MOST_TOGETHER = 64
+_MOST_CHARS_TOGETHER = 1 << 20
+"""In one transaction, so that it takes some milliseconds."""
+_MOST_CHARS_AHEAD = 4 << 20
+"""Characters of completions that may wait for the transaction before; then the engine waits."""
+_MOST_CHARS_LOCKED = 64 << 20
+"""The same while another program has the store locked."""
 
-Write = Callable[[Delivery, float], None]
+Write = Callable[[Sequence[Delivery], float], None]
 
 
 class Backlog:
-    """Writes each delivery at once where it can, and otherwise as soon as it can.
+    """Writes deliveries in their order, on a thread of its own.
 
-    An engine's thread serves many requests. It must not wait for a locked store, for meanwhile
-    the servers behind it would take it for dead.
+    An engine's thread serves many requests. It must not wait for a store, least of all for a
+    locked one, for meanwhile the servers behind it would take it for dead.
 
     Args:
-        write: writes a delivery to the store; waits so many seconds for a locked one.
-        written: told of each delivery that is in the store, in their order.
+        write: writes deliveries to the store, all or none; waits so many seconds for a locked one.
+        written: told of deliveries that are in the store, in their order.
         failed: told, once, why no more can be written.
         patience: seconds that a locked store is waited for.
         tell: told when that begins.
@@ -36,7 +48,7 @@ class Backlog:
     def __init__(
         self,
         write: Write,
-        written: Callable[[Delivery], None],
+        written: Callable[[Sequence[Delivery]], None],
         failed: Callable[[LrmtestError], None],
         *,
         patience: float = PATIENCE,
@@ -50,6 +62,7 @@ class Backlog:
         self._changed = threading.Condition()  # guards the following
         self._waiting: deque[Delivery] = deque()
         self._chars = 0
+        self._locked_since: float | None = None
         self._given_up = False
         self._thread: threading.Thread | None = None
 
@@ -58,27 +71,21 @@ class Backlog:
             return len(self._waiting)
 
     def add(self, delivery: Delivery) -> None:
-        """Write a delivery, or keep it until it can be written. Never raises."""
+        """Have a delivery written. Never raises."""
         with self._changed:
+            while self._chars > self._most_chars and not self._given_up:
+                self._changed.wait(1.0)
             if self._given_up:
                 return
-            if self._thread is not None:
-                self._keep(delivery)
-                return
-        try:
-            self._write(delivery, _AT_ONCE)
-        except LockedStoreError:
-            with self._changed:
-                self._keep(delivery)
-                if self._thread is None:
-                    self._thread = threading.Thread(
-                        target=self._work, name="lrmtest-backlog", daemon=True
-                    )
-                    self._thread.start()
-        except Exception as error:  # the engine's thread is no place for it
-            self._give_up(in_words(error, "a completion cannot be taken in"))
-        else:
-            self._written(delivery)
+            self._waiting.append(delivery)
+            self._chars += _size(delivery)
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._work, name="lrmtest-backlog", daemon=True
+                )
+                self._thread.start()
+            elif len(self._waiting) == 1:
+                self._changed.notify_all()
 
     def settle(self, seconds: float) -> int:
         """Wait for so long at most; how many deliveries still are not in the store."""
@@ -86,44 +93,72 @@ class Backlog:
             self._changed.wait_for(lambda: not self._waiting, seconds)
             return len(self._waiting)
 
-    def _keep(self, delivery: Delivery) -> None:
-        """Under the lock."""
-        while self._chars > _MOST_CHARS and not self._given_up:
-            self._changed.wait(1.0)
-        self._waiting.append(delivery)
-        self._chars += _size(delivery)
+    @property
+    def _most_chars(self) -> int:
+        return _MOST_CHARS_AHEAD if self._locked_since is None else _MOST_CHARS_LOCKED
 
     def _work(self) -> None:
-        """On a thread of its own: write what waits, then end."""
-        began = time.monotonic()
-        self._tell(
-            "the store is locked by another program; what arrives is kept in memory, for up to "
-            f"{self._patience:.0f} s"
-        )
-        while True:
-            with self._changed:
-                if not self._waiting:
-                    self._thread = None
-                    self._changed.notify_all()
-                    return
-                delivery = self._waiting[0]
+        """On a thread of its own: write what waits, until nothing comes any more."""
+        while group := self._next_group():
             try:
-                # In short rounds, between which others can read the store.
-                self._write(delivery, _AT_ONCE)
+                self._write_together(group)
             except LockedStoreError as error:
-                if time.monotonic() - began >= self._patience:
-                    self._give_up(self._told_late(error))
-                    return
-                continue
-            except Exception as error:
+                if self._still_locked():
+                    continue
+                self._give_up(self._told_late(error))
+            except Exception as error:  # whoever waits must hear of it
                 self._give_up(in_words(error, "a completion cannot be taken in"))
-                return
-            began = time.monotonic()
-            self._written(delivery)
-            with self._changed:
+
+    def _next_group(self) -> list[Delivery]:
+        """What is to be written next; nothing when the thread is to end."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._waiting, _IDLE_SECONDS):
+                self._thread = None
+                return []
+            group: list[Delivery] = []
+            chars = 0
+            for delivery in self._waiting:
+                chars += _size(delivery)
+                if group and (chars > _MOST_CHARS_TOGETHER or len(group) == _MOST_TOGETHER):
+                    break
+                group.append(delivery)
+            return group
+
+    def _write_together(self, group: Sequence[Delivery]) -> None:
+        """Write a group; one by one where something in it cannot be written, to save the others."""
+        try:
+            # In short rounds, between which others can read the store.
+            self._write(group, _AT_ONCE)
+        except LockedStoreError:
+            raise
+        except Exception:
+            if len(group) == 1:
+                raise
+            for delivery in group:
+                self._write_together([delivery])
+            return
+        self._written(group)
+        with self._changed:
+            self._locked_since = None
+            for delivery in group:
                 self._waiting.popleft()
                 self._chars -= _size(delivery)
-                self._changed.notify_all()
+            self._changed.notify_all()
+
+    def _still_locked(self) -> bool:
+        """Whether a locked store is to be waited for; tells when that begins."""
+        now = time.monotonic()
+        with self._changed:
+            first, self._locked_since = self._locked_since is None, self._locked_since or now
+            if now - self._locked_since >= self._patience:
+                return False
+            self._changed.notify_all()  # more may wait now
+        if first:
+            self._tell(
+                "the store is locked by another program; what arrives is kept in memory, for up "
+                f"to {self._patience:.0f} s"
+            )
+        return True
 
     def _told_late(self, error: LockedStoreError) -> LockedStoreError:
         words = error.message.rpartition(" for ")[0]
@@ -137,6 +172,7 @@ class Backlog:
         with self._changed:
             first, self._given_up = not self._given_up, True
             self._waiting.clear()
+            self._chars = 0
             self._changed.notify_all()
         if first:
             self._failed(error)

@@ -1,7 +1,7 @@
 """One model's generation: its run, its engine, and what has arrived.
 
-The engine's thread writes each completion to the store and then puts its key on a queue, so
-whoever hears of a completion can read it.
+What the engine delivers is written to the store, and then its key is put on a queue, so whoever
+hears of a completion can read it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,13 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 
 from lrmtest.errors import EngineError, LrmtestError, StoreError
+from lrmtest.grading.completion import Completion
 from lrmtest.models.description import describe_chat
 from lrmtest.models.engines.base import Delivery, Engine, Progress, Request
 from lrmtest.models.engines.kinds import kind_of
@@ -32,12 +33,13 @@ from lrmtest.plugin.generation.protocol import (
 )
 from lrmtest.plugin.generation.run_engine import RunEngine
 from lrmtest.plugin.generation.same_model import verified
+from lrmtest.plugin.generation.sharing import Sharing
 from lrmtest.progress import Tell, silent
-from lrmtest.runs.claims import Claimant, Claims, beginning
+from lrmtest.runs.claims import beginning
 from lrmtest.runs.environment import environment
-from lrmtest.runs.manifest import ChatSection, SizeSection
+from lrmtest.runs.manifest import ChatSection, Manifest, SizeSection
 from lrmtest.runs.noise import known_noise
-from lrmtest.runs.reasoning import FIRST_TEXTS, section_of
+from lrmtest.runs.reasoning import FIRST_TEXTS, ReasoningSeen, section_of, with_seen
 from lrmtest.runs.records import RunHead, RunTiming
 from lrmtest.runs.run import Run, open_run
 from lrmtest.runs.store import Store
@@ -45,8 +47,10 @@ from lrmtest.runs.store import Store
 Prepare = Callable[[GenerationPlan], StoppingRule | None]
 """Looks at a plan before anything is generated; may give a rule that ends it early."""
 
-_LOOK_SECONDS = 1.0
-"""Between two looks at what other sessions have generated."""
+_MOST_CHARS_KEPT = 16 << 20
+"""Characters of completions that are kept, once they are stored, for the tests that wait for them.
+What is beyond them is read from the store."""
+_SOON_SECONDS = 0.5
 _SETTLE_SECONDS = 10.0
 """So long a session that ends waits for a locked store with what had arrived."""
 
@@ -69,8 +73,6 @@ class Generation:
         self._store = store
         self._say = say
         self._notice = notice
-        self._claims: Claims | None = None
-        self._next_look = 0.0
         self._backlog = Backlog(
             self._write,
             self._written,
@@ -79,7 +81,7 @@ class Generation:
             tell=notice,
         )
         self._spec: ModelSpec | None = None
-        self._reusable: frozenset[str] | None = None
+        self._sharing: Sharing | None = None
         self.notes: list[str] = []
         self._run: Run | None = None
         self._stopping_rule: StoppingRule | None = None
@@ -94,16 +96,19 @@ class Generation:
         self._planned: set[str] = set()
         self._outstanding: dict[str, Request] = {}
         self._dropped: set[str] = set()
-        # What another session generates now, and what came from one.
-        self._awaited: dict[str, Request] = {}
         self._from_others: set[str] = set()
+        self._keeps = False
+        self._kept: dict[str, Completion] = {}
+        self._kept_chars = 0
         self._planned_out = 0
         self._arrivals: queue.SimpleQueue[str | LrmtestError] = queue.SimpleQueue()
         self._submitted_at = 0.0
         self._last_arrival_at = 0.0
         self._generated_tokens = 0
 
-    def begin(self, plan: GenerationPlan, prepare: Prepare | None = None) -> None:
+    def begin(
+        self, plan: GenerationPlan, prepare: Prepare | None = None, *, keep: bool = False
+    ) -> None:
         """Open the run and submit what the store lacks; the engine starts only if it must.
 
         An endpoint is asked for its model first: another one makes another run.
@@ -112,6 +117,7 @@ class Generation:
             plan: what to generate.
             prepare: is given the plan, its manifest complete, before anything is generated, and
                 gives what orders the requests and may end their generation early.
+            keep: tests of this process wait for the completions, which need not be read again.
 
         Raises:
             UsageError: a setting that the model cannot meet.
@@ -119,12 +125,12 @@ class Generation:
             StoreError: the store cannot be written.
         """
         self._spec = plan.spec
+        self._keeps = keep
         keys = [request.key for request in plan.requests]
         with beginning(self._store.path, plan.spec.location):
             model = verified(
                 plan.spec, self._settings, self._store, plan.manifest, keys, self._note
             )
-            self._reusable = model.reusable
             plan = replace(plan, manifest=model.manifest)
             self._stopping_rule = prepare(plan) if prepare is not None else None
             self._run = open_run(
@@ -134,28 +140,25 @@ class Generation:
                 fresh=self._settings.fresh_run,
             )
         self._engine = RunEngine(plan.spec, self._settings, self._run, self._deliver, self._say)
-        if kind_of(plan.spec).generates:
-            self._claims = Claims(self._store.path, self._run.run_id)
-        if sizes := known_sizes(plan.spec.card, plan.spec.engine):
-            self._run.describe(replace(self._run.manifest, size=SizeSection.from_json(sizes)))
-        if chat := describe_chat(plan.spec, self._settings.engine_options):
-            self._run.describe(replace(self._run.manifest, chat=ChatSection.from_json(chat)))
-        if plan.manifest.greedy and (
-            noise := known_noise(self._store.path.parent, plan.manifest.model)
-        ):
-            self._run.describe(replace(self._run.manifest, noise=noise))
-        reasoning = section_of(plan.spec.reasoning or KnownTags())
-        if self._run.manifest.reasoning.known_by != reasoning.known_by:
-            self._run.describe(replace(self._run.manifest, reasoning=reasoning))
+        self._run.describe(self._described(plan, self._run.manifest))
         self._planned = set(keys)
         self._add_questions(plan.questions)
-        own, others = self._claimed(plan.requests)
+        self._sharing = sharing = Sharing(
+            self._store,
+            self._run,
+            generates=kind_of(plan.spec).generates,
+            adopt=not self._settings.fresh_run,
+            of=model.reusable,
+            changed=self._changed,
+            notice=self._notice,
+        )
+        own, others = sharing.claimed(plan.requests)
         missing = {request.key for request in own} | others.keys()
         stored = self._planned - missing
         if any(self._not_needed_after(key) for key in stored):
             self._drop(missing)
         else:
-            self._await(plan.requests, others)
+            sharing.wait_for(plan.requests, others)
             self._submit(own)
         for key in stored:
             self._arrivals.put(key)
@@ -165,62 +168,35 @@ class Generation:
             (one.suite, one.question_id, one.question, one.messages) for one in questions
         )
 
-    def _claimed(self, requests: Sequence[Request]) -> tuple[list[Request], Mapping[str, Claimant]]:
-        """Take on those requests that the store lacks and no other session generates.
-
-        Returns:
-            These, and the keys of those that others generate.
-        """
-        with self._store.transaction():
-            missing = self._the_run.missing(
-                [request.key for request in requests],
-                adopt=not self._settings.fresh_run,
-                of=self._reusable,
-            )
-            others = {} if self._claims is None else self._claims.others()
-            own = [one for one in requests if one.key in missing and one.key not in others]
-            if self._claims is not None:
-                self._claims.claim({request.key for request in own})
-        return own, {key: others[key] for key in missing if key in others}
-
-    def _await(self, requests: Sequence[Request], others: Mapping[str, Claimant]) -> None:
-        """Wait for what other sessions generate."""
-        if not others:
-            return
-        with self._changed:
-            self._awaited |= {one.key: one for one in requests if one.key in others}
-        who = ", ".join(sorted({str(claimant) for claimant in others.values()}))
-        self._notice(
-            f"{self.head.model}: another session ({who}) is generating {len(others)} of the "
-            "samples asked for here; waiting for its completions"
-        )
+    def _described(self, plan: GenerationPlan, manifest: Manifest) -> Manifest:
+        """The run's manifest with what is known of its model before it is started."""
+        spec = plan.spec
+        if sizes := known_sizes(spec.card, spec.engine):
+            manifest = replace(manifest, size=SizeSection.from_json(sizes))
+        if chat := describe_chat(spec, self._settings.engine_options):
+            manifest = replace(manifest, chat=ChatSection.from_json(chat))
+        if plan.manifest.greedy and (
+            noise := known_noise(self._store.path.parent, plan.manifest.model)
+        ):
+            manifest = replace(manifest, noise=noise)
+        reasoning = section_of(spec.reasoning or KnownTags())
+        if manifest.reasoning.known_by != reasoning.known_by:
+            manifest = replace(manifest, reasoning=reasoning)
+        return manifest
 
     def _look_at_others(self) -> None:
         """Take what other sessions have generated, and take over what they have left."""
-        if not self._awaited or time.monotonic() < self._next_look:
+        if self._sharing is None or not self._sharing.due:
             return
         if not self._submitting.acquire(blocking=False):
             return  # another thread is at it
         try:
-            self._next_look = time.monotonic() + _LOOK_SECONDS
+            arrived, left = self._sharing.look()
             with self._changed:
-                waiting = dict(self._awaited)
-            own, others = self._claimed(list(waiting.values()))
-            left = {request.key for request in own}
-            arrived = waiting.keys() - left - others.keys()
-            with self._changed:
-                for key in arrived | left:
-                    self._awaited.pop(key, None)
                 self._from_others |= arrived
-                self._changed.notify_all()
             for key in arrived & self._planned:
                 self._arrivals.put(key)
-            if own:
-                self._notice(
-                    f"{self.head.model}: the other session has ended; generating the {len(own)} "
-                    "samples that it left"
-                )
-                self._submit(own)
+            self._submit(left)
         finally:
             self._submitting.release()
 
@@ -253,18 +229,22 @@ class Generation:
         """Tell the stopping rule of a sample; whether no more are needed."""
         if self._stopping_rule is None:
             return False
-        stored = self._store.completion(self.run_id, key)
-        return self._stopping_rule.arrived(key, None if stored is None else stored.completion)
+        with self._changed:
+            completion = self._kept.get(key)
+        if completion is None and (stored := self._store.completion(self.run_id, key)) is not None:
+            completion = stored.completion
+        return self._stopping_rule.arrived(key, completion)
 
     def _stop(self) -> None:
         """Stop generating what was planned; a test may wait for what was not."""
         with self._submitting:
             self._close_engine()
+            sharing = self._the_sharing
             with self._changed:
-                planned = self._planned.intersection({*self._outstanding, *self._awaited})
+                planned = self._planned.intersection({*self._outstanding, *sharing.awaited})
                 for key in planned:
                     self._outstanding.pop(key, None)
-                    self._awaited.pop(key, None)
+                sharing.forget(planned)
                 others = list(self._outstanding.values())
             self._drop(planned)
             if others:
@@ -274,15 +254,10 @@ class Generation:
         """Let nobody wait for planned samples that are not generated any more."""
         with self._changed:
             self._dropped |= keys
-        self._release(keys)
+        with self._submitting:
+            self._the_sharing.release(keys)
         for key in keys:
             self._arrivals.put(key)
-
-    def _release(self, keys: Collection[str]) -> None:
-        """Leave samples to other sessions."""
-        if self._claims is not None:
-            with self._submitting:
-                self._claims.release(keys)
 
     def _started_engine(self, planned: Sequence[Request]) -> Engine:
         """The engine, started on first use; a start that failed fails again at once."""
@@ -300,12 +275,18 @@ class Generation:
         """On the engine's thread: store first, then tell."""
         self._backlog.add(delivery)
 
-    def _write(self, delivery: Delivery, patience: float) -> None:
-        request, completion, error = delivery.request, delivery.completion, delivery.error
-        if completion is not None:
-            self._the_run.completion_arrived(request.place, completion, patience=patience)
-        elif error is not None:
-            self._the_run.error_arrived(request.place, error, patience=patience)
+    def _write(self, deliveries: Sequence[Delivery], patience: float) -> None:
+        if not self._the_run.arrived(deliveries, patience=patience) or not self._keeps:
+            return  # what another session has written before is what counts
+        with self._changed:
+            for delivery in deliveries:
+                if (completion := delivery.completion) is None:
+                    continue
+                self._kept_chars += len(completion.text)
+                if self._kept_chars > _MOST_CHARS_KEPT:
+                    self._kept_chars -= len(completion.text)
+                else:
+                    self._kept[delivery.request.key] = completion
 
     def _cannot_be_written(self, failure: LrmtestError) -> None:
         """Whoever waits must know, for nothing is safe any more."""
@@ -314,22 +295,26 @@ class Generation:
             self._unsafe = failure
             self._changed.notify_all()
 
-    def _written(self, delivery: Delivery) -> None:
-        """A delivery is in the store."""
-        request, completion, error = delivery.request, delivery.completion, delivery.error
+    def _written(self, deliveries: Sequence[Delivery]) -> None:
+        """Deliveries are in the store."""
+        told = []
         with self._changed:
-            if completion is not None:
-                self._generated_tokens += completion.completion_tokens
-                self._last_arrival_at = time.monotonic()
-            elif error is not None:
-                self._errors[request.key] = error
-            if request.key in self._dropped:
-                return
-            self._outstanding.pop(request.key, None)
-            self._planned_out -= request.key in self._planned
+            for delivery in deliveries:
+                key, completion = delivery.request.key, delivery.completion
+                if completion is not None:
+                    self._generated_tokens += completion.completion_tokens
+                    self._last_arrival_at = time.monotonic()
+                elif delivery.error is not None:
+                    self._errors[key] = delivery.error
+                if key in self._dropped:
+                    continue
+                self._outstanding.pop(key, None)
+                if key in self._planned:
+                    self._planned_out -= 1
+                    told.append(key)
             self._changed.notify_all()
-        if request.key in self._planned:
-            self._arrivals.put(request.key)
+        for key in told:
+            self._arrivals.put(key)
 
     def next_arrival(self, timeout: float) -> str | None:
         """The key of the next planned sample that is there or failed; None after `timeout` s.
@@ -339,14 +324,17 @@ class Generation:
         Raises:
             StoreError: a completion could not be stored.
         """
-        if self._engine is not None:
-            self._engine.say_what_was_told()
-            self._engine.look()
         self._look_at_others()
         try:
-            arrival = self._arrivals.get(timeout=timeout)
+            arrival = self._arrivals.get_nowait()
         except queue.Empty:
-            return None
+            if self._engine is not None:
+                self._engine.say_what_was_told()
+                self._engine.look()
+            try:
+                arrival = self._arrivals.get(timeout=timeout)
+            except queue.Empty:
+                return None
         if isinstance(arrival, LrmtestError):
             raise arrival
         # What was stored before has been told before anything was submitted.
@@ -375,6 +363,14 @@ class Generation:
                 verdicts={key: verdict for key, verdict in graded.items() if verdict},
             )
 
+    def taken(self, key: str) -> Completion | None:
+        """A stored completion that is still in memory, where it is not kept any longer."""
+        with self._changed:
+            completion = self._kept.pop(key, None)
+            if completion is not None:
+                self._kept_chars -= len(completion.text)
+            return completion
+
     def generate_now(
         self, requests: Sequence[Request], questions: Sequence[PromptedQuestion]
     ) -> SampleStatus:
@@ -385,14 +381,15 @@ class Generation:
             StoreError: a completion could not be stored.
         """
         self._add_questions(questions)
+        sharing = self._the_sharing
         with self._submitting:
-            own, others = self._claimed(requests)
-            self._await(requests, others)
+            own, others = sharing.claimed(requests)
+            sharing.wait_for(requests, others)
             self._submit(own)
         out = {request.key for request in own} | others.keys()
         while self._failure is None:
             with self._changed:
-                if out.isdisjoint(self._outstanding) and out.isdisjoint(self._awaited):
+                if out.isdisjoint(self._outstanding) and not sharing.awaits(out):
                     break
                 # Woken at times without need, so that Ctrl-C is heard.
                 self._changed.wait(1.0)
@@ -424,13 +421,13 @@ class Generation:
     def samples_done(self) -> int:
         """Planned samples that have a completion or an engine error."""
         with self._changed:
-            awaited = len(self._planned.intersection(self._awaited))
+            awaited = len(self._planned.intersection(self._the_sharing.awaited))
         return len(self._planned) - self._planned_out - awaited
 
     @property
     def awaits_others(self) -> bool:
         """Whether another session generates what is asked for here."""
-        return bool(self._awaited)
+        return self._sharing is not None and bool(self._sharing.awaited)
 
     @property
     def samples_fresh(self) -> int:
@@ -441,7 +438,7 @@ class Generation:
     def complete(self) -> bool:
         """Whether every planned sample has its completion."""
         with self._changed:
-            left = self._outstanding or self._awaited
+            left = self._outstanding or self.awaits_others
             return not left and not self._errors and not self._dropped
 
     @property
@@ -463,46 +460,57 @@ class Generation:
         """Whether its run is open."""
         return self._run is not None
 
-    def finish(self) -> None:
+    def finish(self, seen: ReasoningSeen | None = None) -> None:
         """Note in the store that everything planned is there, if it is.
 
         Another session that still generates for the run will do so.
+
+        Args:
+            seen: what the texts show that were graded here.
         """
         if self._engine is not None:
             self._engine.say_what_was_told()  # it may belong into the manifest of what is finished
         # A store that has failed is told of by what failed.
         if not len(self._backlog):
             with suppress(StoreError):
-                self._look_at_texts()
-        if self.complete and not (self._claims is not None and self._claims.others()):
+                self._look_at_texts(seen)
+        if self.complete and not self._the_sharing.others_generate:
             self._the_run.finish()
 
-    def _look_at_texts(self) -> None:
+    def _look_at_texts(self, seen: ReasoningSeen | None) -> None:
         """Put into the manifest what the run's texts show of its reasoning's form."""
         run, spec = self._the_run, self._spec
         if spec is None:
             return
-        most = FIRST_TEXTS if kind_of(spec).generates else None
-        stored = islice(self._store.completions(run.run_id), most)
-        texts = (one.completion.text for one in stored)
-        reasoning = section_of(spec.reasoning or KnownTags(), texts)
+        known = spec.reasoning or KnownTags()
+        if seen is not None and seen.texts == self._store.completion_count(run.run_id):
+            reasoning = with_seen(section_of(known), seen)
+        else:
+            most = FIRST_TEXTS if kind_of(spec).generates else None
+            stored = islice(self._store.completions(run.run_id), most)
+            reasoning = section_of(known, (one.completion.text for one in stored))
         if reasoning.to_json() != run.manifest.reasoning.to_json():
             run.describe(replace(run.manifest, reasoning=reasoning))
 
     def close(self) -> None:
         """Stop the engine, and leave to other sessions what has not arrived."""
         self._close_engine()
-        if self._claims is not None:
-            self._claims.close()
+        if self._sharing is not None:
+            self._sharing.close()
 
     def _close_engine(self) -> None:
         """Stop the engine. What had arrived is in the store."""
         if self._engine is not None:
             self._engine.close()
-        if len(self._backlog):
+        if self._backlog.settle(_SOON_SECONDS):
             self._notice("waiting for the locked store, to write what had arrived")
             if lost := self._backlog.settle(_SETTLE_SECONDS):
                 self._notice(f"{lost} completions could not be written and are lost")
+
+    @property
+    def _the_sharing(self) -> Sharing:
+        assert self._sharing is not None, "begin() comes first"
+        return self._sharing
 
     @property
     def _the_run(self) -> Run:

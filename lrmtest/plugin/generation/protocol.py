@@ -82,6 +82,10 @@ class CompletionSource(Protocol):
         """What is known of `keys`, none of which is still being generated."""
         ...
 
+    def taken(self, key: str) -> Completion | None:
+        """A completion as it is in the store; None if it must be read there."""
+        ...
+
     def generate_now(
         self, requests: Sequence[Request], questions: Sequence[PromptedQuestion]
     ) -> SampleStatus:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from lrmtest.bounded import SETTINGS, read_text
 from lrmtest.errors import DataError, UsageError
@@ -49,6 +50,7 @@ class Requests:
             seed=settings.seed,
         )
         self._model_identity = self._manifest.model.identity
+        self._templates: dict[Path, str] = {}
 
     def for_question(self, selected: SelectedQuestion, *, first: int = 0) -> tuple[Request, ...]:
         """One request per sample of a question.
@@ -148,6 +150,12 @@ class Requests:
         path = self._settings.prompts.get(suite.name) or self._settings.prompts.get("")
         if path is None:
             return suite.prompt
+        if path not in self._templates:
+            self._templates[path] = self._read(path)
+        return self._templates[path]
+
+    @staticmethod
+    def _read(path: Path) -> str:
         try:
             return read_text(path, SETTINGS)
         except DataError as error:

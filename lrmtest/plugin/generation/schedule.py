@@ -14,7 +14,6 @@ from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
 from lrmtest.models.engines.base import Message, Request
 from lrmtest.models.engines.kinds import kind_of
-from lrmtest.models.fetch.files import fetch
 from lrmtest.models.known_tags import known_tags
 from lrmtest.models.spec import KnownTags, ModelSpec
 from lrmtest.options.settings import Settings
@@ -31,12 +30,13 @@ from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.progress import Tell
 from lrmtest.questions import Question
 from lrmtest.runs.outcomes import QuestionKey
-from lrmtest.runs.reasoning import known_of
+from lrmtest.runs.reasoning import ReasoningSeen, known_of
 from lrmtest.runs.records import SampleRecord
 from lrmtest.runs.store import Store
 from lrmtest.suites import Suite
 
-_VERDICTS_AT_ONCE = 64
+_VERDICTS_AT_ONCE = 256
+"""In one transaction. They could be had again by grading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,14 @@ class Schedule:
         self._verdicts: list[tuple[str, Verdict]] = []
         self._graded_here: dict[str, tuple[Grader, Verdict]] = {}
         self._run_id = ""
+        # What the test that runs now was told of its question before it ran.
+        self._checked: tuple[QuestionKey, SampleStatus] | None = None
+        self._seen: ReasoningSeen | None = None
+
+    @property
+    def seen(self) -> ReasoningSeen | None:
+        """What the texts of a recording show that were graded here, of all of which it is told."""
+        return self._seen
 
     def plan(self, selected: Sequence[SelectedQuestion]) -> GenerationPlan:
         """Fix the requests of every selected question.
@@ -137,6 +145,7 @@ class Schedule:
         if selected.key not in self._planned:
             self.add(selected)  # It was planned by another of xdist's workers.
         status = source.status_of(self.keys_of(selected.key))
+        self._checked = selected.key, status
         _raise_first(status)
         return not status.dropped
 
@@ -157,6 +166,8 @@ class Schedule:
                 selected = replace(selected, suite=replace(selected.suite, prompt=prompt))
             planned = QuestionRequests(selected, self._the_requests.for_question(selected))
             status = source.generate_now(planned.requests, [_prompted(planned)])
+        elif self._checked is not None and self._checked[0] == selected.key:
+            status = self._checked[1]
         else:
             status = source.status_of(planned.keys)
         _raise_first(status)
@@ -254,10 +265,15 @@ class Schedule:
                 grader,
                 opened=self.spec.opened_by_prompt,
             )
+            if before is None and not kind_of(self.spec).generates:
+                self._seen = self._seen or ReasoningSeen((self.spec.reasoning or KnownTags()).tags)
+                self._seen.look_at(completion.text)
             before = self._graded_here[request.key] = (grader, verdict)
         return completion, before[1]
 
     def _stored(self, request: Request, source: CompletionSource) -> Completion:
+        if (taken := source.taken(request.key)) is not None:
+            return taken
         stored = self._store.completion(source.run_id, request.key)
         if stored is None:
             raise StoreError(
@@ -325,6 +341,8 @@ class Schedule:
         """What makes requests; the model's files are fetched on first use."""
         if self._requests is None:
             if kind_of(self.spec).has_files:
+                from lrmtest.models.fetch.files import fetch  # and with it what asks a hub
+
                 self.spec = replace(self.spec, location=str(fetch(self.spec, tell=self._say)))
             self.spec = replace(self.spec, reasoning=self._known_tags())
             self._requests = Requests(self.spec, self._settings)

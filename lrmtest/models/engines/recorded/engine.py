@@ -11,7 +11,7 @@ from lrmtest.models.engines.base import Deliver, Delivery, EngineInfo, Progress,
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.recorded.completion import recorded_completion
 from lrmtest.models.engines.recorded.finish_reason import Ends
-from lrmtest.models.engines.recorded.recording import Recording
+from lrmtest.models.engines.recorded.recording import Recording, open_recording
 from lrmtest.models.spec import ModelSpec
 
 _JOIN_SECONDS = 30.0
@@ -53,7 +53,9 @@ class RecordedEngine:
             DataError: it is missing or malformed.
         """
         if self._recording is None:
-            self._recording = Recording(self._spec.location, self._options.finish_column)
+            self._recording = open_recording(
+                self._spec.location, self._options.finish_column
+            )
         return self._recording
 
     def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
@@ -99,10 +101,11 @@ class RecordedEngine:
             self._thread.join(_JOIN_SECONDS)
 
     def _run(self, deliver: Deliver) -> None:
-        while (request := self._queue.get()) is not None and not self._closed.is_set():
-            delivery = self._delivery(request)
-            if not self._closed.is_set():
-                deliver(delivery)
+        with self.recording.kept_open():
+            while (request := self._queue.get()) is not None and not self._closed.is_set():
+                delivery = self._delivery(request)
+                if not self._closed.is_set():
+                    deliver(delivery)
 
     def _delivery(self, request: Request) -> Delivery:
         place = request.place

@@ -14,10 +14,13 @@ things of the run and are passed over.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lrmtest.bounded import LINE, parse_json, read_lines
 from lrmtest.errors import DataError
@@ -46,6 +49,9 @@ _OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "seed": (int,),
     "seconds": (int, float),
 }
+
+
+_BESIDE = frozenset(REASONING_FIELDS)
 
 
 @dataclass(slots=True)
@@ -91,6 +97,7 @@ class Recording:
         first: dict[str, Any] = {}
         self._places: dict[tuple[str | None, str], list[_Place]] = {}
         self._files = [_File(path) for path in _files(Path(location))]
+        self._kept = threading.local()
         for file in self._files:
             suite_of_file = _suite_in(file.path.name)
             for place, record in _records(file):
@@ -133,6 +140,19 @@ class Recording:
         """How many outputs there are for a question."""
         return len(self._samples(suite, question_id))
 
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Let this thread open each file once and not for each output."""
+        with ExitStack() as files:
+            self._kept.files = {}
+            for path in self.files:
+                with suppress(OSError):  # whoever reads a file that is gone by now is told so
+                    self._kept.files[path] = files.enter_context(path.open("rb"))
+            try:
+                yield
+            finally:
+                del self._kept.files
+
     def read(self, suite: str, question_id: str, sample: int) -> RecordedOutput | None:
         """The output for a question's `sample`-th sample, from 0; None when there is none.
 
@@ -143,19 +163,15 @@ class Recording:
         if not 0 <= sample < len(places):
             return None
         place = places[sample]
-        changed = DataError(
-            f"{place.file.path}:{place.number}: the file changed while it was in use",
-            hint="start again",
-        )
         try:
-            with place.file.path.open("rb") as file:
-                file.seek(place.offset)
-                line = file.readline(LINE)
-            record = _checked(line, "")
+            record = _checked(self._line(place), "")
         except (DataError, OSError):
-            raise changed from None
+            record = None
         if record is None or str(record["question"]) != question_id:
-            raise changed
+            raise DataError(
+                f"{place.file.path}:{place.number}: the file changed while it was in use",
+                hint="start again",
+            )
         seconds = record.get("seconds")
         reason, word = told_reason(record.get("finish_reason"))
         word = quote(record.get("finish_word") or "", WORD_CHARS) or word
@@ -175,9 +191,44 @@ class Recording:
             limit=place.file.limit,
         )
 
+    def _line(self, place: _Place) -> bytes:
+        kept: Mapping[Path, IO[bytes]] = getattr(self._kept, "files", {})
+        if (file := kept.get(place.file.path)) is not None:
+            file.seek(place.offset)
+            return file.readline(LINE)
+        with place.file.path.open("rb") as file:
+            file.seek(place.offset)
+            return file.readline(LINE)
+
     def _samples(self, suite: str, question_id: str) -> list[_Place]:
         own = self._places.get((suite, question_id))
         return own if own is not None else self._places.get((None, question_id), [])
+
+
+def open_recording(location: str | Path, finish_column: str | None = None) -> Recording:
+    """The recording at a place, read and checked once in a process as long as its files stay as
+    they are: which questions it has is asked before an engine answers from it.
+
+    Raises:
+        DataError: as `Recording`.
+    """
+    state = tuple(map(_state, _files(Path(location))))
+    return _opened(str(location), finish_column, state)
+
+
+@lru_cache(maxsize=4)
+def _opened(
+    location: str, finish_column: str | None, _: tuple[tuple[Path, int, int, int], ...]
+) -> Recording:
+    return Recording(location, finish_column)
+
+
+def _state(path: Path) -> tuple[Path, int, int, int]:
+    try:
+        found = path.stat()
+    except OSError:  # whoever reads it is told so
+        return path, 0, 0, 0
+    return path, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _files(location: Path) -> list[Path]:
@@ -260,6 +311,8 @@ def _apart(record: Mapping[str, Any], where: str) -> tuple[str, str]:
         DataError: it is in no form that a text has.
     """
     output = record["output"]
+    if isinstance(output, str) and _BESIDE.isdisjoint(record):
+        return "", output
     message = dict(output) if isinstance(output, dict) else {"content": output}
     if isinstance(message.get("message"), dict):  # a choice, as a server sends it
         message = message["message"]
