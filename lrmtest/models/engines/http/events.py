@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
+from itertools import pairwise
 
 from lrmtest.models.engines.http.plain import PlainPieces, plain_pieces
 from lrmtest.models.engines.http.sse import EventParser, ServerEvent
 
 _MOST_WAITING = 64 << 10
 _FEWEST_TRIED = 2
-# Comments, and fields that say nothing of an event's data, with the blank lines behind them.
-_BESIDE = re.compile(rb"^(?::[^\r\n]*|(?:id|retry):[^\r\n]*|event: ?message)(?:\r?\n)+", re.M)
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class ChatEvents:
@@ -59,6 +58,9 @@ class ChatEvents:
             if not self._parser.between_events:
                 self._parse(data)
                 return
+        if data.endswith((b"\n\n", b"\n\r\n")):
+            self._cut(data)
+            return
         end = max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3)
         if end >= 3:
             self._cut(data[:end])
@@ -81,12 +83,15 @@ class ChatEvents:
 
     def _cut(self, events: bytes) -> None:
         """Take whole events."""
-        found = _data_of(events) or _data_of(_BESIDE.sub(b"", events))
+        found = _bare_data(events)
+        if found is not None:
+            self._parser.lines += 2 * len(found)
+        elif (found := _data_beside_others(events)) is not None:
+            self._parser.lines += events.count(b"\n")
         if found is None:
             self._parse(events)
-            return
-        self._parser.lines += events.count(b"\n")
-        self._take(found)
+        elif found:
+            self._take(found)
 
     def _take(self, events: list[bytes]) -> None:
         run = plain_pieces(events, self._reasoning) or plain_pieces(events, not self._reasoning)
@@ -102,8 +107,8 @@ class ChatEvents:
             self._take(events[half:])
 
 
-def _data_of(events: bytes) -> list[bytes] | None:
-    """The data of each event; None unless each is a line of data and a blank one."""
+def _bare_data(events: bytes) -> list[bytes] | None:
+    """The data of events each of which is a line of data and a blank one; None if any is not."""
     field = b"data: " if events.startswith(b"data: ") else b"data:"
     line = b"\r\n" if events.endswith(b"\r\n") else b"\n"
     end = line + line
@@ -114,3 +119,21 @@ def _data_of(events: bytes) -> list[bytes] | None:
     returns = lines if line == b"\r\n" else 0
     whole = events.count(b"\n") == lines and events.count(b"\r") == returns
     return found if whole else None
+
+
+def _data_beside_others(events: bytes) -> list[bytes] | None:
+    """The same where comments and other fields stand before the data."""
+    events = events.replace(b"\r\n", b"\n")
+    if b"\r" in events or events.startswith(_BYTE_ORDER_MARK):
+        return None
+    lines = events.split(b"\n")
+    found = [line for line in lines if line.startswith(b"data:")]
+    others = [line for line in lines if line and not line.startswith(b"data:")]
+    if any(line == b"data" or _is_error(line) for line in others):
+        return None
+    behind = [after for line, after in pairwise(lines) if line.startswith(b"data:")]
+    return None if any(behind) else [line[5:] for line in found]
+
+
+def _is_error(line: bytes) -> bool:
+    return line.startswith(b"event") and b"error" in line.lower()

@@ -141,6 +141,7 @@ class ChatStream:
         self._meaning: FinishMeaning = "unknown"
         self._loop_end: int | None = None
         self._usage: dict[str, Any] = {}
+        self._usage_event = b""  # has a later one
         self._closings: dict[int, Closing] = {}
 
     @property
@@ -210,7 +211,7 @@ class ChatStream:
             RefusedError: the server never stops answering.
         """
         if run.usage:
-            self._note_usage(json.loads(run.usage)["usage"])
+            self._usage_event = run.usage
         if not run.texts:
             return
         before = self.pieces
@@ -244,7 +245,7 @@ class ChatStream:
 
     def _note_usage(self, usage: object) -> None:
         if isinstance(usage, dict) and usage:
-            self._usage = usage
+            self._usage, self._usage_event = usage, b""
 
     def _note_end(self, word: str) -> None:
         """Keep the first word whose meaning is known; one of trouble counts before any other."""
@@ -262,6 +263,8 @@ class ChatStream:
             RefusedError: the server ended it for a reason that says nothing of the model.
         """
         text = well_formed(self._text())
+        if self._usage_event:
+            self._note_usage(json.loads(self._usage_event)["usage"])
         completion_tokens = _count(self._usage, _COMPLETION_TOKENS)
         details = self._usage.get("completion_tokens_details")
         return ChatReply(

@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
 from lrmtest.models.engines.http.endpoint import KEY_VARIABLE
 from lrmtest.models.engines.http.failures import BrokenAnswerError
 
@@ -20,6 +22,10 @@ def parse(data: str | bytes) -> Any:
     Raises:
         BrokenAnswerError: it is none.
     """
+    try:
+        return msgspec.json.decode(data)
+    except (ValueError, RecursionError):
+        pass  # what it refuses may be JSON to others: NaN, half a surrogate pair
     try:
         return json.loads(data)
     except (ValueError, RecursionError):
