@@ -73,8 +73,15 @@ class ScriptedWire:
             self._waiting += self._parts.pop()[1]
         else:
             self._next()
+        self._tell()
+
+    def _tell(self):
         if self._action is not None and self._waiting:
-            self._loop.call_soon(self._action)
+            self._loop.call_soon(self._call, self._action)
+
+    def _call(self, action):
+        if self._action is action and self._waiting:
+            action()
 
     def receive(self):
         data, self._waiting = self._waiting[: 256 << 10], self._waiting[256 << 10 :]
@@ -88,8 +95,7 @@ class ScriptedWire:
 
     def listen(self, action):
         self._action = action
-        if self._waiting:
-            self._loop.call_soon(action)
+        self._tell()
 
     def ignore(self):
         self._action = None

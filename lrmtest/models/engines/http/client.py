@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -287,10 +286,11 @@ class _StreamReader:
         self._stream = stream
         self.events = ChatEvents(self._take_run, self._take_event)
         self.beginning = b""
-        self._life = life.Life(client._timeout)
+        self._clock = asyncio.get_running_loop().time
+        self._life = life.Life(client._timeout, self._clock)
         self._received = 0
         self._first_text: float | None = None
-        self._last_read = time.monotonic()
+        self._last_read = self._clock()
 
     def take(self, data: bytes) -> Pause | None:
         """Take what has come; when to read again, as `transport.Take`.
@@ -316,7 +316,7 @@ class _StreamReader:
         return self._pause(len(data)) if stream.pieces else AT_ONCE
 
     def _pause(self, size: int) -> Pause:
-        now = time.monotonic()
+        now = self._clock()
         waited, self._last_read = now - self._last_read, now
         if self._first_text is None:
             self._first_text = now

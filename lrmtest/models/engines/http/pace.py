@@ -67,14 +67,15 @@ def pause_after(
         size: bytes that the last read brought.
         waited: seconds in which they came.
         left: seconds until the completion's budget is spent, as it seems.
-        end_shows: whether its end can be seen without reading it.
+        end_shows: whether its end can be seen without reading it; under TLS it cannot, and waits
+            half of a pause on average.
     """
     pause = min(LONGEST_PAUSE, _GROWTH * age, streams / _READS_PER_SECOND, max(left, TICK))
     if size * pause > _ROOM * waited:  # the kernel might have no room for as much
         pause = 0.0 if size >= _PLENTY else _ROOM * waited / size
     look = min(LONGEST_WAIT, SHARE_OF_AGE * age)
     if not end_shows:
-        pause = min(pause, look)
+        pause = min(pause, 2 * SHARE_OF_AGE * age)
     return Pause(pause, max(look, TICK)) if pause >= TICK else AT_ONCE
 
 
