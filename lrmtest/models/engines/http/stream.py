@@ -89,6 +89,9 @@ class ChatStream:
     """Collects one completion; `add` takes each object in the order in which it came, `add_run`
     a run of pieces.
 
+    A loop is seen once the run that completes it is added, so it is stopped late by the tokens of
+    one pause at most: `pace.LONGEST_PAUSE` times the stream's rate, 15 at 60 tokens a second.
+
     Servers with a reasoning parser send the reasoning apart and drop the tags; they are put back,
     so that every engine's text reads the same: opening tag, reasoning, closing tag, answer. Where
     reasoning or answer have tags in them, others are put around, see `put_together`.

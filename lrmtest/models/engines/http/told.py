@@ -1,4 +1,4 @@
-"""What a server tells of trouble: in the place of an answer, in it, or as a status."""
+"""Trouble as a server tells it: in the place of an answer, in the middle of it, or as a status."""
 
 from __future__ import annotations
 
