@@ -111,6 +111,13 @@ def closings_of(tags: Tags) -> re.Pattern[str]:
     return joined((f"c{i}", closing) for i, closing in enumerate(named))
 
 
+@cache
+def closing_marks(tags: Tags) -> re.Pattern[str] | None:
+    """Characters one of which is in whatever `closings_of` finds; None where that is not known."""
+    begins = closings_of(tags).pattern.partition("]")[0]
+    return re.compile(f"{begins}]") if begins.startswith("[") else None
+
+
 def unknown_mark(text: str) -> str:
     """What a text begins with that looks like an opening tag, but is none that is known.
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrmtest.errors import ModelError
-from lrmtest.models.engines.http import client
+from lrmtest.models.engines.http import life
 from lrmtest.models.engines.http.failures import BrokenAnswerError
 from lrmtest.models.engines.http.finish_reasons import (
     FINISH_REASONS,
@@ -22,6 +22,7 @@ from lrmtest.models.engines.http.finish_reasons import (
     finish_word,
     meaning_of,
 )
+from lrmtest.models.engines.http.life import Life
 
 QUESTIONS = [request(index) for index in range(9)]
 
@@ -71,7 +72,7 @@ def test_all_of_them_at_once_change_nothing(calm):
 
 @pytest.mark.parametrize("shape", sorted(LIVELY))
 def test_signs_of_life_are_no_progress(shape, calm, monkeypatch):
-    monkeypatch.setattr(client, "QUEUE_SILENCES", 1)
+    monkeypatch.setattr(life, "QUEUE_SILENCES", 1)
     with FaultServer(faults=[shape]) as server:
         # Long enough for an answer on any machine: only what is injected lasts longer.
         stormy = generate(server.url, QUESTIONS, concurrency=9, request_timeout=4.0)
@@ -81,25 +82,25 @@ def test_signs_of_life_are_no_progress(shape, calm, monkeypatch):
 
 def test_a_queue_is_waited_for_longer_than_a_silence():
     now = [0.0]
-    life = client._Life(10.0, lambda: now[0])
+    lifetime = Life(10.0, lambda: now[0])
     for lines in range(1, 5):
         now[0] += 9.9
-        assert not life.seen(0, lines)
+        assert not lifetime.seen(0, lines)
     now[0] += 9.9
     with pytest.raises(BrokenAnswerError, match="no text within 40 s"):
-        life.seen(0, 6)
-    life = client._Life(10.0, lambda: now[0])
+        lifetime.seen(0, 6)
+    lifetime = Life(10.0, lambda: now[0])
     now[0] += 9.9
-    assert life.seen(1, 1)
+    assert lifetime.seen(1, 1)
     now[0] += 9.9
-    assert not life.seen(1, 2)
+    assert not lifetime.seen(1, 2)
     now[0] += 9.9
     with pytest.raises(BrokenAnswerError, match="no text within 10 s"):
-        life.seen(1, 3)
-    life = client._Life(10.0, lambda: now[0])
+        lifetime.seen(1, 3)
+    lifetime = Life(10.0, lambda: now[0])
     now[0] += 10.1
     with pytest.raises(BrokenAnswerError, match="not a line within 10 s"):
-        life.seen(0, 0)
+        lifetime.seen(0, 0)
 
 
 @pytest.mark.parametrize("shape", sorted(LIVELY))

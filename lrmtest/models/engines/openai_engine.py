@@ -26,12 +26,14 @@ from lrmtest.models.engines.base import (
     fits_context,
 )
 from lrmtest.models.engines.http.background import BackgroundLoop
-from lrmtest.models.engines.http.client import QUEUE_SILENCES, ChatClient
+from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.identity import ModelWatch
 from lrmtest.models.engines.http.keys import FoundKey, find_key
+from lrmtest.models.engines.http.life import QUEUE_SILENCES
 from lrmtest.models.engines.http.manners import UNTOLD_ENDS_NEEDED, Manners
+from lrmtest.models.engines.http.pace import Pace
 from lrmtest.models.engines.http.reply_counts import completion_of
 from lrmtest.models.engines.http.retry import (
     MAX_RETRY_AFTER,
@@ -98,6 +100,7 @@ class OpenAIEngine:
         self._backoff = backoff or Backoff()
         self._detector = detector or (LoopDetector if options.stop_loops else None)
         self._progress = Progress()
+        self._pace = Pace()
         self._count: Callable[[str], int] | None = None
         self._background = BackgroundLoop(f"lrmtest-openai-{spec.name}")
         self._queue: asyncio.Queue[Request] = asyncio.Queue()
@@ -220,7 +223,10 @@ class OpenAIEngine:
 
     def _client(self, breaker: CircuitBreaker) -> ChatClient:
         return ChatClient(
-            self._endpoint, timeout=self._options.request_timeout, on_data=breaker.alive
+            self._endpoint,
+            timeout=self._options.request_timeout,
+            on_data=breaker.alive,
+            pace=self._pace,
         )
 
     async def _work(self, worker: _Worker, deliver: Deliver) -> None:

@@ -87,7 +87,9 @@ class BackgroundLoop:
             self._thread.join(_JOIN_SECONDS)
 
     def _run(self) -> None:
-        asyncio.run(self._main())
+        # Windows' own loop cannot watch a socket, which the client does.
+        with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+            runner.run(self._main())
 
     async def _main(self) -> None:
         self._stop = asyncio.Event()

@@ -43,6 +43,11 @@ class EventParser:
         self._name = ""
         self._after_cr = False
 
+    @property
+    def between_events(self) -> bool:
+        """Whether nothing of an event, not even a line, is waiting for its end."""
+        return not (self._line or self._data or self._name or self._after_cr)
+
     def feed(self, chunk: bytes) -> list[ServerEvent]:
         """Every event that `chunk` completes.
 

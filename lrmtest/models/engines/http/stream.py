@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lrmtest.grading.completion import FinishReason
-from lrmtest.grading.form_in_text import closings_of
+from lrmtest.grading.form_in_text import closing_marks, closings_of
 from lrmtest.grading.forms import Tags, pair_of
 from lrmtest.grading.sentences import ends_a_sentence
 from lrmtest.grading.split import put_together
 from lrmtest.models.engines.http.content import texts_of
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.finish_reasons import FinishMeaning, finish_word, meaning_of
+from lrmtest.models.engines.http.plain import MAX_COUNT, PlainPieces
 from lrmtest.unicode import well_formed
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ DetectorMaker = Callable[[], "LoopDetector"]
 _MAX_CHARS_PER_TOKEN = 256  # no vocabulary in use has a longer token
 _MAX_PIECES_PER_TOKEN = 8  # gateways cut a token's text into a few pieces, never into many
 _MAX_BYTES_PER_TOKEN = 8192
-_MAX_COUNT = 1 << 40
 _LONGEST_CLOSING = 64  # characters of a closing tag that pieces of text may cut in two
 _MOST_CLOSINGS = 1024  # a model that repeats the tag to its budget needs no more of them
 
@@ -85,7 +86,11 @@ class ChatReply:
 
 
 class ChatStream:
-    """Collects one completion; `add` takes each object in the order in which it came.
+    """Collects one completion; `add` takes each object in the order in which it came, `add_run`
+    a run of pieces.
+
+    A loop is seen once the run that completes it is added, so it is stopped late by the tokens of
+    one pause at most: `pace.LONGEST_PAUSE` times the stream's rate, 15 at 60 tokens a second.
 
     Servers with a reasoning parser send the reasoning apart and drop the tags; they are put back,
     so that every engine's text reads the same: opening tag, reasoning, closing tag, answer. Where
@@ -95,6 +100,7 @@ class ChatStream:
         pieces: pieces of text so far.
         tokens: tokens so far, as far as they are known.
         ended: the server said that nothing more comes; set by whoever reads the wire.
+        max_tokens: the budget.
         max_bytes: what an answer within the budget can take on the wire at most.
 
     Args:
@@ -116,11 +122,12 @@ class ChatStream:
         self.tokens = 0
         self.ended = False
         self.max_bytes = (32 << 20) + max_tokens * _MAX_BYTES_PER_TOKEN
-        self._max_tokens = max_tokens
+        self.max_tokens = max_tokens
         self._tags = tags
         self._opening, self._closing = pair_of(tags)
         # Where reasoning may end: by the tag that is put in here, or by one of the model's own.
         self._ends = closings_of(tags)
+        self._marks = closing_marks(tags)
         self._noted = 0
         self._max_chars = 65536 + _MAX_CHARS_PER_TOKEN * max_tokens
         self._max_pieces = 64 + _MAX_PIECES_PER_TOKEN * max_tokens
@@ -137,6 +144,7 @@ class ChatStream:
         self._meaning: FinishMeaning = "unknown"
         self._loop_end: int | None = None
         self._usage: dict[str, Any] = {}
+        self._usage_event = b""  # has a later one
         self._closings: dict[int, Closing] = {}
 
     @property
@@ -182,7 +190,8 @@ class ChatStream:
             raise _malformed("a message is not an object")
         reasoning, content = texts_of(message)
         if reasoning or content:
-            self._count_piece(running)
+            self.pieces += 1
+            self._count_tokens(running or 0)
         if reasoning:
             self._reordered = self._reordered or self._begun
             self._apart[0].append(reasoning)
@@ -198,9 +207,48 @@ class ChatStream:
             if word := finish_word(choice.get(field)):
                 self._note_end(word)
 
+    def add_run(self, run: PlainPieces) -> None:
+        """Take many pieces at once; all is as if `add` had been given each event.
+
+        Raises:
+            RefusedError: the server never stops answering.
+        """
+        if run.usage:
+            self._usage_event = run.usage
+        if not run.texts:
+            return
+        before = self.pieces
+        self.pieces += len(run.texts)
+        self._count_tokens(run.most_tokens)
+        text = "".join(run.texts)
+        tag = ""
+        if run.reasoning:
+            self._reordered = self._reordered or self._begun
+            self._apart[0].append(text)
+            if not self._in_reasoning:
+                tag = self._opening
+        else:
+            self._begun = self._begun or not text.isspace()
+            self._apart[1].append(text)
+            if self._in_reasoning:
+                tag = self._closing
+        self._in_reasoning = run.reasoning
+        text = tag + text
+        self._grow(text)
+        if self._marks is not None and self._marks.search(self._tail + text) is None:
+            self._tail = (self._tail + text)[-_LONGEST_CLOSING:]
+        else:
+            length = self._length - len(text)
+            for number, piece in enumerate(run.texts):
+                piece, tag = tag + piece, ""
+                length += len(piece)
+                tokens = run.counts[number] if run.counts else None
+                self._note_closings(piece, Closing(before + number + 1, tokens, "", 0), length)
+        self._watch(text)
+
     def _note_usage(self, usage: object) -> None:
         if isinstance(usage, dict) and usage:
-            self._usage = usage
+            self._usage, self._usage_event = usage, b""
 
     def _note_end(self, word: str) -> None:
         """Keep the first word whose meaning is known; one of trouble counts before any other."""
@@ -218,6 +266,8 @@ class ChatStream:
             RefusedError: the server ended it for a reason that says nothing of the model.
         """
         text = well_formed(self._text())
+        if self._usage_event:
+            self._note_usage(json.loads(self._usage_event)["usage"])
         completion_tokens = _count(self._usage, _COMPLETION_TOKENS)
         details = self._usage.get("completion_tokens_details")
         return ChatReply(
@@ -274,7 +324,7 @@ class ChatStream:
             )
         if meaning == "stop" or meaning == "length" or meaning == "loop":
             return meaning
-        spent = completion_tokens is not None and completion_tokens >= self._max_tokens
+        spent = completion_tokens is not None and completion_tokens >= self.max_tokens
         return "length" if spent else "unknown"
 
     def _answer_stands(self, text: str) -> bool:
@@ -286,39 +336,53 @@ class ChatStream:
         behind = text.rpartition(self._closing)[2] if self._closings else ""
         return bool(behind.strip()) and ends_a_sentence(behind)
 
-    def _count_piece(self, running: int | None) -> None:
-        self.pieces += 1
-        new = max(self.pieces, running or 0) - self.tokens
+    def _count_tokens(self, running: int) -> None:
+        """Note how many tokens there are now, by the pieces and by the server's own count."""
+        new = max(self.pieces, running) - self.tokens
         if new > 0:
             self.tokens += new
             self._on_tokens(new)
 
     def _append(self, piece: str, tokens: int | None) -> None:
-        self._parts.append(piece)
-        self._length += len(piece)
+        self._grow(piece)
+        self._note_closings(piece, Closing(self.pieces, tokens, "", 0), self._length)
+        self._watch(piece)
+
+    def _grow(self, text: str) -> None:
+        self._parts.append(text)
+        self._length += len(text)
         if self._length > self._max_chars or self.pieces > self._max_pieces:
             raise RefusedError(
                 "the server went on far beyond the tokens it was asked for",
                 hint="does it know the parameter max_tokens?",
             )
-        self._note_closings(piece, tokens)
+
+    def _watch(self, text: str) -> None:
         if self._detector is not None and not self.looped:
-            loop = self._detector.feed(piece)
+            loop = self._detector.feed(text)
             self._loop_end = loop.end if loop else None
 
-    def _note_closings(self, piece: str, tokens: int | None) -> None:
-        """Remember what had been generated when a closing tag was complete."""
+    def _note_closings(self, piece: str, so_far: Closing, length: int) -> None:
+        """Remember what had been generated when a closing tag was complete.
+
+        Args:
+            piece: of text.
+            so_far: pieces and tokens, this one included.
+            length: characters, this piece included.
+        """
         window = self._tail + piece
+        self._tail = window[-_LONGEST_CLOSING:]
+        if self._marks is not None and self._marks.search(window) is None:
+            return
         for found in self._ends.finditer(window):
             end = found.end()
-            place = self._length - len(window) + end
+            place = length - len(window) + end
             if place <= self._noted:
                 continue
             self._noted = place
-            self._closings[place] = Closing(self.pieces, tokens, window, end)
+            self._closings[place] = replace(so_far, text=window, end=end)
             if len(self._closings) > 2 * _MOST_CLOSINGS:
                 self._closings = dict(list(self._closings.items())[-_MOST_CLOSINGS:])
-        self._tail = window[-_LONGEST_CLOSING:]
 
 
 def _count(usage: object, fields: tuple[str, ...]) -> int | None:
@@ -329,7 +393,7 @@ def _count(usage: object, fields: tuple[str, ...]) -> int | None:
         value = usage.get(field)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < _MAX_COUNT:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 < value < MAX_COUNT:
             return value
     return None
 

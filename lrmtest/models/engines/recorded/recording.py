@@ -205,7 +205,7 @@ class Recording:
         return own if own is not None else self._places.get((None, question_id), [])
 
 
-def open_recording(location: str | Path, finish_column: str | None = None) -> Recording:
+def open_recording(location: str | Path, finish_column: str = "") -> Recording:
     """The recording at a place, read and checked once in a process as long as its files stay as
     they are: which questions it has is asked before an engine answers from it.
 
@@ -218,7 +218,7 @@ def open_recording(location: str | Path, finish_column: str | None = None) -> Re
 
 @lru_cache(maxsize=4)
 def _opened(
-    location: str, finish_column: str | None, _: tuple[tuple[Path, int, int, int], ...]
+    location: str, finish_column: str, _: tuple[tuple[Path, int, int, int], ...]
 ) -> Recording:
     return Recording(location, finish_column)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import threading
 import time
 from collections.abc import Sequence
-
-import httpx
+from contextlib import closing
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
 
 from lrmtest.errors import ModelError
 from lrmtest.models.programs.process import GuardedProcess
@@ -17,6 +19,7 @@ _LOG_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 _SLOWEST_POLL_SECONDS = 1.0
 _PROBE_SECONDS = 5.0
+_MAX_LISTING_BYTES = 1 << 20
 
 
 def free_port() -> int:
@@ -60,30 +63,43 @@ def wait_until_ready(
     """
     deadline = time.monotonic() + seconds
     delay = _POLL_SECONDS
-    headers = {"Authorization": f"Bearer {key}"}
-    with httpx.Client(trust_env=False, timeout=_PROBE_SECONDS, headers=headers) as client:
-        while True:
-            if given_up.is_set():
-                raise ModelError("the engine was closed while it started")
-            if not server.running:
-                server.wait(_LOG_SECONDS)
-                return False
-            if _serves(client, root, model):
-                return True
-            if time.monotonic() > deadline:
-                raise ModelError(
-                    f"the server was not ready after {seconds:.0f} s",
-                    hint="are the model's files slow to read? Copy them to a disk of this machine",
-                )
-            given_up.wait(delay)
-            delay = min(delay * 1.2, _SLOWEST_POLL_SECONDS)
-
-
-def _serves(client: httpx.Client, root: str, model: str) -> bool:
-    try:
-        if client.get(f"{root}/health").status_code != 200:
+    while True:
+        if given_up.is_set():
+            raise ModelError("the engine was closed while it started")
+        if not server.running:
+            server.wait(_LOG_SECONDS)
             return False
-        listing = client.get(f"{root}/v1/models").json()
+        if _serves(root, key, model):
+            return True
+        if time.monotonic() > deadline:
+            raise ModelError(
+                f"the server was not ready after {seconds:.0f} s",
+                hint="are the model's files slow to read? Copy them to a disk of this machine",
+            )
+        given_up.wait(delay)
+        delay = min(delay * 1.2, _SLOWEST_POLL_SECONDS)
+
+
+def _serves(root: str, key: str, model: str) -> bool:
+    try:
+        _read(f"{root}/health", key)
+        listing = json.loads(_read(f"{root}/v1/models", key))
         return any(entry["id"] == model for entry in listing["data"])
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+    except (OSError, HTTPException, ValueError, KeyError, TypeError, RecursionError):
         return False
+
+
+def _read(url: str, key: str) -> bytes:
+    """What is at `url`, on this machine and therefore through no proxy; redirects are refused.
+
+    Raises:
+        OSError, HTTPException: nobody answers there, or with another status than 200.
+    """
+    parts = urlsplit(url)
+    connection = HTTPConnection(parts.netloc, timeout=_PROBE_SECONDS)
+    with closing(connection):
+        connection.request("GET", parts.path, headers={"Authorization": f"Bearer {key}"})
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise OSError(f"HTTP {answer.status}")
+        return answer.read(_MAX_LISTING_BYTES)
