@@ -10,6 +10,7 @@ import pytest
 import lrmtest
 from lrmtest.cli.main import _parser
 from lrmtest.models.card import Checkpoint, ModelCard
+from lrmtest.options.settings import plugin_options
 
 PACKAGE = Path(lrmtest.__file__).parent
 
@@ -65,7 +66,8 @@ def options_of(parser):
 def known(request):
     """The options of pytest with its plugins, of `lrmtest`, and of the programs that it runs."""
     of_pytest = options_of(request.config._parser.optparser)
-    return {*of_pytest, *options_of(_parser()), *FOREIGN}
+    short = {option.short for option in plugin_options()}
+    return {*of_pytest, *short, *options_of(_parser()), *FOREIGN}
 
 
 def named():

@@ -234,8 +234,8 @@ def read_gate(option: argparse.Namespace, *, allow_missing: bool = False) -> Gat
         mde=option.mde,
         alpha=option.alpha,
         power=option.power,
-        rate_margin=option.rate_margin,
-        token_margin=option.token_margin,
+        rate_margin=_margin(option.rate_margin),
+        token_margin=_margin(option.token_margin),
         token_mde=option.token_mde,
         allow_missing=allow_missing,
         # Where nothing is compared yet, as in planning, there is no such option.
@@ -275,9 +275,10 @@ def read_comparison_options(option: argparse.Namespace) -> ComparisonOptions:
     )
 
 
-def _share_or_off(text: str) -> float | None:
+def _share_or_off(text: str) -> float | str:
+    """A margin as it is written; `_margin` has its meaning."""
     if text == _OFF:
-        return None
+        return text
     try:
         share = float(text)
     except ValueError:
@@ -285,3 +286,7 @@ def _share_or_off(text: str) -> float | None:
     if not 0 <= share < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is neither a share of at least 0 nor {_OFF!r}")
     return share
+
+
+def _margin(given: float | str | None) -> float | None:
+    return None if given is None or isinstance(given, str) else given

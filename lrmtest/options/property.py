@@ -16,7 +16,7 @@ _OF_RATES = (
     ("save_baseline", "--save-baseline"),
     ("triage", "--triage"),
     ("summary_json", "--summary-json"),
-    ("lrmtest_html", "--html"),
+    ("html", "--html"),
     ("markdown", "--markdown"),
 )
 """Options that work with pass rates, which questions that were searched for do not have."""

@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Collection
-from typing import Any
 
 from lrmtest.options.common import AddOption
-
-
-class _Recorder:
-    """Takes options as argparse would, and remembers them."""
-
-    def __init__(self) -> None:
-        self.options: list[tuple[str, dict[str, Any]]] = []
-
-    def __call__(self, *names: str, **settings: Any) -> None:
-        self.options.append((names[-1], settings))
+from lrmtest.options.pytest_names import declared
 
 
 def repeat_arguments(
@@ -32,18 +22,15 @@ def repeat_arguments(
         add_options: adds the options that count.
         but: names of options to leave out, such as ``--limit``.
     """
-    recorder = _Recorder()
-    add_options(recorder)
     arguments: list[str] = []
-    for name, settings in recorder.options:
-        value = getattr(option, settings.get("dest", name.lstrip("-").replace("-", "_")))
-        switch = settings.get("action") == "store_true"
-        if name in but or value == settings.get("default", False if switch else None):
+    for each in declared([add_options]):
+        value = getattr(option, each.dest)
+        if each.short in but or value == each.default:
             continue
-        if switch:
-            arguments.append(name)
+        if each.is_switch:
+            arguments.append(each.short)
             continue
-        values = value if settings.get("action") == "append" else [value]
+        values = value if each.repeats else [value]
         # One word each: a value may begin with a dash.
-        arguments += [f"{name}={each}" for each in values]
+        arguments += [f"{each.short}={one}" for one in values]
     return tuple(arguments)

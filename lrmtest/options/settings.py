@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,7 @@ from lrmtest.options.property import (
     add_property_options,
     read_property_options,
 )
+from lrmtest.options.pytest_names import DeclaredOption, declared, given_options
 from lrmtest.options.repeat import repeat_arguments
 from lrmtest.questions import DataOptions
 
@@ -104,22 +106,10 @@ _NOT_GIVEN_AGAIN = (
 """Options that only choose or report, or are one model's own."""
 
 
-def add_options(parser: pytest.Parser) -> None:
-    """Register the options in a group of their own."""
-    group = parser.getgroup("lrmtest", "lrmtest: does a compressed reasoning model still reason?")
-    add_run_options(group.addoption)
-    add_baseline_options(group.addoption)
-    add_comparison_options(group.addoption)
-    add_triage_option(group.addoption)
-    add_property_options(group.addoption)
-    add_html_option(group.addoption)
-    group.addoption(
-        "--markdown",
-        type=Path,
-        metavar="FILE",
-        help="write the summary, comparison and failed questions as Markdown; in GitHub Actions "
-        "they are on the job's page in any case",
-    )
+@cache
+def plugin_options() -> tuple[DeclaredOption, ...]:
+    """Every option of the plugin."""
+    return declared(_ADDED_BY)
 
 
 def add_run_options(add: AddOption) -> None:
@@ -215,19 +205,20 @@ def add_run_options(add: AddOption) -> None:
     )
 
 
-def add_html_option(add: AddOption) -> None:
-    """Add what writes the HTML report.
-
-    pytest-html has an option of the same name and its own report: where it is installed, only the
-    longer name is ours.
-    """
-    names = ["--html", "--lrmtest-html"]
+def add_report_options(add: AddOption) -> None:
+    """Add what writes the session's reports."""
     add(
-        *(names[1:] if find_spec("pytest_html") else names),
-        dest="lrmtest_html",
+        "--html",
         type=Path,
         metavar="FILE",
         help="write this session's runs as one HTML file: figures, plots, every question and trace",
+    )
+    add(
+        "--markdown",
+        type=Path,
+        metavar="FILE",
+        help="write the summary, comparison and failed questions as Markdown; in GitHub Actions "
+        "they are on the job's page in any case",
     )
 
 
@@ -237,7 +228,7 @@ def read_settings(config: pytest.Config) -> Settings:
     Raises:
         UsageError: a combination that cannot be meant, or a file that is not there.
     """
-    option = config.option
+    option = given_options(config, plugin_options())
     reports_dir = option.reports_dir or config.rootpath / "reports"
     search = read_property_options(option)
     # Verdicts that chance decides are no ground to compare two questions on.
@@ -261,10 +252,10 @@ def read_settings(config: pytest.Config) -> Settings:
         reports_dir=reports_dir,
         lock_timeout=option.lock_timeout,
         summary_json=option.summary_json,
-        html=option.lrmtest_html,
+        html=option.html,
         markdown=option.markdown,
         engine_options=read_engine_options(option),
-        engines=max(1, len(getattr(option, "tx", []))) if option.engine_per_worker else 1,
+        engines=max(1, len(config.getoption("tx", []))) if option.engine_per_worker else 1,
         comparison=read_comparison_options(option),
         triage=tuple(dict.fromkeys(option.triage)),
         search=search,
@@ -304,3 +295,13 @@ def add_triage_option(add: AddOption) -> None:
         help="only questions that were of this kind in the model's newest run, compared with "
         "--baseline or else the newest other run; repeat it. One of: " + ", ".join(TRIAGE_KINDS),
     )
+
+
+_ADDED_BY: tuple[Callable[[AddOption], None], ...] = (
+    add_run_options,
+    add_baseline_options,
+    add_comparison_options,
+    add_triage_option,
+    add_property_options,
+    add_report_options,
+)

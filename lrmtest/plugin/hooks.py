@@ -13,13 +13,15 @@ from typing import Any
 
 import pytest
 
-from lrmtest.errors import LrmtestError, StoreError, UsageError
+from lrmtest.errors import LrmtestError, ModelError, StoreError, UsageError
 from lrmtest.options.exit_codes import INFRASTRUCTURE
-from lrmtest.options.settings import add_options
+from lrmtest.options.pytest_names import add_long_names, add_short_names, parse_early
+from lrmtest.options.settings import plugin_options
 from lrmtest.plugin.collector import serializable
 from lrmtest.plugin.distributed import distribute
 from lrmtest.plugin.ending.gate_statuses import NOT_NEEDED, register_gate_reporter
 from lrmtest.plugin.ending.guard import guarded, told
+from lrmtest.plugin.fixture_owner import MODEL, OUR_MODEL, takes_our_model
 from lrmtest.plugin.item_report import give, given_model, rewrite
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.model import Model
@@ -29,8 +31,18 @@ from lrmtest.plugin.suites import MARK
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add lrmtest's options."""
-    add_options(parser)
+    """Add lrmtest's options, by names that clash with nobody's."""
+    add_long_names(parser, plugin_options())
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_load_initial_conftests(
+    early_config: pytest.Config, parser: pytest.Parser, args: list[str]
+) -> Generator[None]:
+    """Add the options' short names, but for those that a conftest has by then."""
+    parse_early(early_config, parser, plugin_options(), args)
+    yield
+    add_short_names(parser, plugin_options(), args)
 
 
 @pytest.hookimpl(trylast=True)
@@ -39,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARK}(which): run once per question of a suite")
     try:
         session = LrmtestSession(config)
-    except UsageError as error:
+    except (UsageError, ModelError) as error:  # nothing has been asked of any engine yet
         raise pytest.UsageError(told(error)) from None
     except LrmtestError as error:
         pytest.exit(told(error), returncode=INFRASTRUCTURE)
@@ -69,11 +81,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize over a suite's questions, and over the models when there are several."""
     session = session_of(metafunc.config)
     session.suites.parametrize(metafunc)
-    if "model" in metafunc.fixturenames and len(session.models.names) > 1:
-        metafunc.parametrize("model", session.models.names, indirect=True)
+    if takes_our_model(metafunc.definition) and len(session.models.names) > 1:
+        name = OUR_MODEL if OUR_MODEL in metafunc.fixturenames else MODEL
+        metafunc.parametrize(name, session.models.names, indirect=True)
 
 
-@pytest.fixture
+@pytest.fixture(name=OUR_MODEL)
+def lrmtest_model(request: pytest.FixtureRequest) -> Model:
+    """The model under test, in a project whose own `model` is another."""
+    return given_model(request.node)
+
+
+@pytest.fixture(name=MODEL)
 def model(request: pytest.FixtureRequest) -> Model:
     """The model under test, `lrmtest.plugin.model.Model`."""
     return given_model(request.node)

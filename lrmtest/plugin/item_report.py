@@ -12,6 +12,7 @@ from _pytest._io import TerminalWriter
 from lrmtest.errors import EngineError, LrmtestError, UsageError
 from lrmtest.plugin.collector import attach, attach_search, mark_infrastructure
 from lrmtest.plugin.ending.junit import properties
+from lrmtest.plugin.fixture_owner import MODEL
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.model import Model
 from lrmtest.plugin.property.result import SEARCHED, SmallestFailure
@@ -36,10 +37,10 @@ def give(item: pytest.Item, model: Model, fixture: object) -> None:
     item.stash[_MODEL] = model
     if not isinstance(item, pytest.Function) or item.config.getoption("setupshow", False):
         return
-    definitions = item._fixtureinfo.name2fixturedefs.get("model", ())
+    definitions = item._fixtureinfo.name2fixturedefs.get(MODEL, ())
     own = getattr(fixture, "_get_wrapped_function", None)
     if definitions and own is not None and definitions[-1].func is own():
-        item.funcargs["model"] = model
+        item.funcargs[MODEL] = model
         # Only the fixture that is not made would have asked for it, or its value is the same.
         item.funcargs.setdefault("request", item._request)
 

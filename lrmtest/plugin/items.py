@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from lrmtest.errors import UsageError
+from lrmtest.plugin.fixture_owner import MODEL, OUR_MODEL, takes_our_model
 from lrmtest.plugin.session import session_of
 from lrmtest.plugin.suites import SelectedQuestion
 
@@ -41,7 +42,7 @@ def model_of(item: pytest.Item) -> str | None:
 
 
 def _model_of(item: pytest.Item) -> str | None:
-    if "model" not in getattr(item, "fixturenames", ()):
+    if not takes_our_model(item):
         return None
     names = session_of(item.config).models.names
     if not names:
@@ -50,7 +51,8 @@ def _model_of(item: pytest.Item) -> str | None:
             hint="name one: --model smollm2-135m (`lrmtest models` lists them)",
         )
     callspec = getattr(item, "callspec", None)
-    chosen: str = callspec.params.get("model", names[0]) if callspec else names[0]
+    params = callspec.params if callspec else {}
+    chosen: str = params.get(OUR_MODEL, params.get(MODEL, names[0]))
     return chosen
 
 

@@ -90,8 +90,7 @@ class Selection:
         def wanted(item: pytest.Item) -> bool:
             if self._session.suites.selected_by(item) is None:
                 return True
-            model = item.callspec.params.get("model")  # type: ignore[attr-defined]
-            test = (item.nodeid.partition("[")[0], model)
+            test = (item.nodeid.partition("[")[0], model_of(item))
             seen[test] += 1
             return seen[test] <= limit
 

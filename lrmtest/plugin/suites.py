@@ -10,6 +10,7 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from lrmtest.errors import LrmtestError, UsageError
+from lrmtest.plugin.fixture_owner import claim_model
 from lrmtest.questions import DataOptions, Question, QuestionSet
 from lrmtest.questions.fresh.space import Space
 from lrmtest.runs.outcomes import QuestionKey
@@ -111,6 +112,7 @@ class Suites:
         marker = metafunc.definition.get_closest_marker(MARK)
         if marker is None:
             return
+        claim_model(metafunc.definition)
         try:
             if "question" not in metafunc.fixturenames:
                 name = metafunc.definition.name

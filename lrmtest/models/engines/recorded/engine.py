@@ -53,9 +53,7 @@ class RecordedEngine:
             DataError: it is missing or malformed.
         """
         if self._recording is None:
-            self._recording = open_recording(
-                self._spec.location, self._options.finish_column
-            )
+            self._recording = open_recording(self._spec.location, self._options.finish_column)
         return self._recording
 
     def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
