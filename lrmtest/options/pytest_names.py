@@ -112,21 +112,25 @@ def parse_early(
     options: Sequence[DeclaredOption],
     args: Sequence[str],
 ) -> None:
-    """Let pytest's first look at `args` know the short names before conftests are loaded.
+    """Let pytest's first look at `args` pass over the short names, before conftests are loaded.
 
     Else the value behind one would be taken for a path of tests: the conftest.py of a model's
     folder, which is a stranger's, would be run for ``--model FOLDER``.
     """
-    long = {option.short: option.long for option in _used(parser, options, args)}
-    if not long:
+    used = {option.short: option for option in _used(parser, options, args)}
+    if not used:
         return
     words: list[str] = []
-    for place, word in enumerate(args):
+    waiting = iter(args)
+    for word in waiting:
         if word == "--":
-            words += args[place:]
+            words += [word, *waiting]
             break
-        name, equals, value = word.partition("=")
-        words.append(long.get(name, name) + equals + value)
+        name, equals, _ = word.partition("=")
+        if name not in used:
+            words.append(word)
+        elif not (equals or used[name].is_switch):
+            next(waiting, None)  # its value
     before = config.known_args_namespace
     config.known_args_namespace = parser.parse_known_args(words, namespace=copy.copy(config.option))
     # What pytest has worked out for itself, between parsing and this.

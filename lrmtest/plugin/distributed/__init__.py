@@ -34,8 +34,8 @@ def distribute(config: pytest.Config, session: LrmtestSession) -> None:
 def _is_controller(config: pytest.Config) -> bool:
     """Whether xdist is to run the tests in workers; its own plugin may not be registered yet."""
     return (
-        config.pluginmanager.hasplugin("xdist")
-        and config.getoption("dist") != "no"
-        and bool(config.getoption("tx"))
+        # Its options tell that it is there: it may have been loaded by any name.
+        config.getoption("dist", "no") != "no"
+        and bool(config.getoption("tx", None))
         and not config.getoption("collectonly")
     )
