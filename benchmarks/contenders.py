@@ -170,7 +170,14 @@ def contenders(folder: Path, asking: Asking, peers: Sequence[Path]) -> dict[str,
         *("questions.jsonl", f"--tokens={asking.budget}", f"--in-flight={asking.in_flight}"),
         f"--temperature={asking.temperature}",
     )
-    pytest = (python, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    # Hypothesis, which is here for lrmtest's own tests, imports itself whole at a session's end.
+    pytest = (
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        *("-p", "no:cacheprovider", "-p", "no:hypothesispytest"),
+    )
     lrmtest = (
         *(*pytest, "test_lrmtest.py", f"--model={asking.model}={asking.url}"),
         *(f"--temperature={asking.temperature}", f"--max-tokens={asking.budget}"),
