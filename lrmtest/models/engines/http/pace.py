@@ -24,7 +24,7 @@ SHARE_OF_AGE = 0.02
 """The same, as a share of the time that the completion has taken: it waits half of it on average,
 for 1 % of its own time."""
 
-TICK = 0.01
+TICK = 0.02
 EARLY = TICK / 10
 """Seconds by which a pause may end before its time."""
 

@@ -329,11 +329,12 @@ class Answer:
 
     def _awake(self) -> None:
         """Read if the pause is over, or its end has come."""
-        now = self._loop.time() + EARLY
-        if now < self._due or self._waiting is None:
+        now = self._loop.time()
+        if now + EARLY < self._due or self._waiting is None:
             return  # the pause was cut short
-        if now < self._read_due and not self._wire.shows_end():
-            self._due = self._pace.wake(min(self._look, self._read_due - now), self._awake)
+        left = self._read_due - now
+        if left > EARLY and not self._wire.shows_end():
+            self._due = self._pace.wake(min(self._look, left), self._awake)
         else:
             self._read()
 
