@@ -16,7 +16,7 @@ a random time, or after a random number of completions, and given once more. The
     served     pytest with a llama-server that lrmtest starts
 
 What is counted: completions that had been handed to lrmtest by an engine and are not in the store
-after the kill (at most those that arrived within one commit); completions that were in the
+after the kill (at most one for each process: the one in its commit); completions that were in the
 store and were asked for again; completions that are missing after the second command; integrity
 errors of the store, by SQLite and by `lrmtest check`; processes that are still there a minute
 after the kill.

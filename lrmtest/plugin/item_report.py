@@ -46,7 +46,16 @@ def give(item: pytest.Item, model: Model, fixture: object) -> None:
 
 
 def given_model(item: pytest.Item) -> Model:
-    """The model that a test was given."""
+    """The model that a test was given.
+
+    Raises:
+        UsageError: it was not known before the test ran that it would ask for one.
+    """
+    if _MODEL not in item.stash:
+        raise UsageError(
+            f"{item.nodeid} asks for a model while it runs",
+            hint="let the test, or one of its fixtures, take `model` as an argument",
+        )
     return item.stash[_MODEL]
 
 

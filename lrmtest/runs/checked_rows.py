@@ -47,6 +47,9 @@ ERROR_COLUMNS = (*ERROR_ROW, "created", "checksum")
 
 _TEXT, _ESTIMATED, _SECONDS = map(ARRIVED.index, ("text", "tokens_estimated", "seconds"))
 
+# ASCII escapes keep lone surrogates, which a model may emit, valid in a TEXT column.
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 
 def checksum(values: Sequence[object]) -> int:
     """CRC-32 of a row's values, as SQLite gives them back."""
@@ -55,8 +58,7 @@ def checksum(values: Sequence[object]) -> int:
 
 def dump(content: Any) -> str:
     """JSON for a column."""
-    # ASCII escapes keep lone surrogates, which a model may emit, valid in a TEXT column.
-    return json.dumps(content, separators=(",", ":"))
+    return _ENCODER.encode(content)
 
 
 # Writing

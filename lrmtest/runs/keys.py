@@ -11,11 +11,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+# Made once, for every sample has a key.
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
 
 def fingerprint(content: Mapping[str, Any]) -> str:
     """SHA-256 (hex) of JSON content, independent of the order of its keys."""
-    text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_ENCODER.encode(content).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def sample_seed(base_seed: int, suite: str, question_id: str, sample: int) -> int:

@@ -1,9 +1,8 @@
 """The store: one SQLite file per reports folder, one row per completion.
 
-Write-ahead logging lets many processes read and write at once; completions are committed before
-anything else happens to them, those that came together in one transaction, so that a run killed at
-any point loses no more than what arrived within one. Texts are zlib-compressed: looping outputs
-shrink a hundredfold.
+Write-ahead logging lets many processes read and write at once; a completion is committed before
+anything else happens to it, so that a run killed at any point loses nothing that had arrived.
+Texts are zlib-compressed: looping outputs shrink a hundredfold.
 """
 
 from __future__ import annotations

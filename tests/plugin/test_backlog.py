@@ -100,7 +100,9 @@ def test_what_comes_while_a_transaction_is_committed_shares_the_next():
         disk.unlocked.wait(120.0)
         Disk.write(disk, group, patience)
 
-    backlog = Backlog(write, lambda group: disk.told.extend(keys(group)), disk.failures.append)
+    backlog = Backlog(
+        write, lambda group: disk.told.extend(keys(group)), disk.failures.append, together=True
+    )
     backlog.add(delivery(0))
     assert writing.wait(120.0)
     for n in range(1, 150):
@@ -121,7 +123,9 @@ def test_one_that_cannot_be_written_costs_none_of_those_before_it():
             raise StoreError("a value cannot be stored")
         Disk.write(disk, group, patience)
 
-    backlog = Backlog(write, lambda group: disk.told.extend(keys(group)), disk.failures.append)
+    backlog = Backlog(
+        write, lambda group: disk.told.extend(keys(group)), disk.failures.append, together=True
+    )
     for n in range(8):
         backlog.add(delivery(n))
     first.set()
@@ -134,7 +138,10 @@ def test_an_engine_waits_when_too_much_is_ahead_of_the_store():
     disk = Disk()
     large = Delivery(delivery(0).request, Completion("x" * (3 << 20), "stop"))
     backlog = Backlog(
-        lambda group, patience: disk.unlocked.wait(120.0), lambda group: None, disk.failures.append
+        lambda group, patience: disk.unlocked.wait(120.0),
+        lambda group: None,
+        disk.failures.append,
+        together=True,
     )
     added = []
 
@@ -150,3 +157,13 @@ def test_an_engine_waits_when_too_much_is_ahead_of_the_store():
     disk.unlocked.set()
     thread.join(120.0)
     assert (len(added), backlog.settle(120.0)) == (6, 0)
+
+
+def test_what_was_generated_is_written_before_the_engine_goes_on():
+    disk = Disk()
+    disk.unlocked.set()
+    backlog = disk.backlog()
+    for n in range(20):
+        backlog.add(delivery(n))
+        assert disk.rows == disk.told == [str(m) for m in range(n + 1)]
+    assert disk.groups == [1] * 20

@@ -1,8 +1,9 @@
-"""The backlog: what an engine has delivered and the store has not yet, written in groups.
+"""The backlog: what an engine has delivered and the store has not yet.
 
-Whatever has arrived while one transaction was committed goes into the next. So a completion that
-comes alone is written at once, many that come together share a commit, and a kill costs no more
-than what arrived within such a moment, or while another program has the store locked.
+A completion that was generated is written before the engine goes on, so that a kill costs no more
+than the one that is being written. Recorded outputs come as fast as they are read and cost
+nothing to read again: those that arrive while one transaction is committed share the next. And
+while another program has the store locked, what arrives is kept in memory.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ _MOST_TOGETHER = 64
 _MOST_CHARS_TOGETHER = 1 << 20
 """In one transaction, so that it takes some milliseconds."""
 _MOST_CHARS_AHEAD = 4 << 20
-"""Characters of completions that may wait for the transaction before; then the engine waits."""
+"""Characters of outputs that may wait for the transaction before; then the engine waits."""
 _MOST_CHARS_LOCKED = 64 << 20
 """The same while another program has the store locked."""
 
@@ -32,10 +33,10 @@ Write = Callable[[Sequence[Delivery], float], None]
 
 
 class Backlog:
-    """Writes deliveries in their order, on a thread of its own.
+    """Writes each delivery at once where it can, and otherwise as soon as it can, in their order.
 
-    An engine's thread serves many requests. It must not wait for a store, least of all for a
-    locked one, for meanwhile the servers behind it would take it for dead.
+    An engine's thread serves many requests. It must not wait for a locked store, for meanwhile
+    the servers behind it would take it for dead.
 
     Args:
         write: writes deliveries to the store, all or none; waits so many seconds for a locked one.
@@ -43,6 +44,8 @@ class Backlog:
         failed: told, once, why no more can be written.
         patience: seconds that a locked store is waited for.
         tell: told when that begins.
+        together: deliveries come in masses and are there still if they are lost here: they share
+            transactions, on a thread of its own.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Backlog:
         written: Callable[[Sequence[Delivery]], None],
         failed: Callable[[LrmtestError], None],
         *,
+        together: bool = False,
         patience: float = PATIENCE,
         tell: Tell = silent,
     ) -> None:
@@ -59,6 +63,7 @@ class Backlog:
         self._failed = failed
         self._patience = patience
         self._tell = tell
+        self.together = together
         self._changed = threading.Condition()  # guards the following
         self._waiting: deque[Delivery] = deque()
         self._chars = 0
@@ -71,21 +76,34 @@ class Backlog:
             return len(self._waiting)
 
     def add(self, delivery: Delivery) -> None:
-        """Have a delivery written. Never raises."""
+        """Write a delivery, or keep it until it can be written. Never raises."""
         with self._changed:
-            while self._chars > self._most_chars and not self._given_up:
-                self._changed.wait(1.0)
-            if self._given_up:
+            if self.together or self._thread is not None or self._given_up:
+                self._keep(delivery)
                 return
-            self._waiting.append(delivery)
-            self._chars += _size(delivery)
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._work, name="lrmtest-backlog", daemon=True
-                )
-                self._thread.start()
-            elif len(self._waiting) == 1:
-                self._changed.notify_all()
+        try:
+            self._write([delivery], _AT_ONCE)
+        except LockedStoreError:
+            with self._changed:
+                self._keep(delivery)
+        except Exception as error:  # the engine's thread is no place for it
+            self._give_up(in_words(error, "a completion cannot be taken in"))
+        else:
+            self._written([delivery])
+
+    def _keep(self, delivery: Delivery) -> None:
+        """Under the lock."""
+        while self._chars > self._most_chars and not self._given_up:
+            self._changed.wait(1.0)
+        if self._given_up:
+            return
+        self._waiting.append(delivery)
+        self._chars += _size(delivery)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="lrmtest-backlog", daemon=True)
+            self._thread.start()
+        elif len(self._waiting) == 1:
+            self._changed.notify_all()
 
     def settle(self, seconds: float) -> int:
         """Wait for so long at most; how many deliveries still are not in the store."""
@@ -112,7 +130,8 @@ class Backlog:
     def _next_group(self) -> list[Delivery]:
         """What is to be written next; nothing when the thread is to end."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._waiting, _IDLE_SECONDS):
+            idle = _IDLE_SECONDS if self.together else 0.0
+            if not self._changed.wait_for(lambda: self._waiting, idle):
                 self._thread = None
                 return []
             group: list[Delivery] = []

@@ -126,6 +126,7 @@ class Generation:
         """
         self._spec = plan.spec
         self._keeps = keep
+        self._backlog.together = not kind_of(plan.spec).generates
         keys = [request.key for request in plan.requests]
         with beginning(self._store.path, plan.spec.location):
             model = verified(
