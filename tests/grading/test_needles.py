@@ -21,8 +21,8 @@ def test_every_language_s_cues_have_needles(cues, entry):
 
 
 SAID = """the final answer is wait actually no, that wrong correct right I made a mistake ans.
-Answer: die Antwort ist nicht richtig doch, la réponse c'est respuesta espera ответ нет, 答案 是 不对,
-答え いや 정답 이 아니, İ ı ſ my our 7 . , ( ) n't isn't let me correct ANSWER <answer>"""
+Answer: die Antwort ist nicht richtig doch, la réponse c'est respuesta espera ответ нет, 答案 是
+不对, 答え いや 정답 이 아니, İ ı ſ my our 7 . , ( ) n't isn't let me correct ANSWER <answer>"""
 WORDS = st.sampled_from(SAID.split())
 TEXTS = st.lists(st.tuples(WORDS, st.sampled_from([" ", "", "\n"])), max_size=40).map(
     lambda parts: "".join(word + gap for word, gap in parts)
