@@ -11,6 +11,7 @@ from typing import Any
 
 from lrmtest.bounded import DOCUMENT, MOST_VALUES, parse_json
 from lrmtest.errors import DataError
+from lrmtest.questions.parquet_trial import try_parquet
 
 _BATCH = 64
 
@@ -126,6 +127,7 @@ def _parquet_rows(data: bytes, name: str, hint: str) -> Iterator[Row]:
             f"{name}: pyarrow is needed to read a Parquet file",
             hint="pip install pyarrow, or use --data-dir with the JSON file (docs/data.md)",
         ) from error
+    try_parquet(data, name, hint=hint)
     size = 0
     rows: list[Any] = []
     try:

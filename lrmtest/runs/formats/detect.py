@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from lrmtest.errors import DataError
+from lrmtest.questions.parquet_trial import try_parquet
 from lrmtest.runs.formats.evalscope import is_evalscope_row
 from lrmtest.runs.formats.harness import is_harness_line, is_harness_results
 from lrmtest.runs.formats.json_rows import first_byte, first_row
@@ -64,6 +65,7 @@ def _of_parquet(path: Path) -> LogFormat:
     except ImportError:
         # Its reader says what is missing.
         return "lighteval"
+    try_parquet(path, path, hint=_HINT)
     try:
         names = parquet.read_schema(path).names
     # pyarrow's errors for a damaged file derive from ValueError, OSError, RuntimeError and others.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from lrmtest.bounded import MOST_VALUES
 from lrmtest.errors import DataError, UsageError
 from lrmtest.grading.split import Tags
 from lrmtest.models.engines.recorded.completion import RecordedOutput
+from lrmtest.questions.parquet_trial import try_parquet
 from lrmtest.runs.formats.chat_output import section, with_tags
 from lrmtest.runs.formats.json_rows import json_document
 from lrmtest.runs.formats.literals import list_or_dict
@@ -68,6 +70,8 @@ def read_lighteval_log(path: Path, tags: Tags, column: str = "") -> Log:
     name = _FILE_NAME.fullmatch(path.name)
     date = name["date"] if name else ""
     full_task = name["task"] if name else path.stem.removeprefix("details_")
+    if find_spec("pyarrow") is not None:  # what asks for it says that it is missing
+        try_parquet(path, path, hint=_HINT)
     first: LogSample | None = None
     refused: LogSample | None = None
     budget = None

@@ -1,5 +1,7 @@
 """Details of lighteval, as the tool wrote them, in the layouts of earlier releases, and damaged."""
 
+from unittest.mock import patch
+
 import pytest
 from exported_run import LOGS, refused
 from hypothesis import HealthCheck, given, settings
@@ -7,6 +9,8 @@ from hypothesis import strategies as st
 
 from lrmtest.errors import DataError, UsageError
 from lrmtest.models.engines.recorded.end_column import value_in
+from lrmtest.questions.rows import parse_rows
+from lrmtest.runs.formats.detect import detect_format
 from lrmtest.runs.formats.lighteval import read_lighteval_log
 
 arrow = pytest.importorskip("pyarrow")
@@ -150,6 +154,25 @@ def test_a_small_file_with_very_many_texts_is_refused(tmp_path):
         read_lighteval_log(path, TAGS)
 
 
+def test_a_file_that_ends_its_reader_does_not_end_this_process(tmp_path):
+    """One histogram of a column is longer than it can be; pyarrow's C++ code ends the process."""
+    (path,) = DETAILS.rglob("details_sums|0_*.parquet")
+    content, at = path.read_bytes(), 5747
+    assert content[at] == 0x36, "the length (3) and the type (6) of a list, in the footer"
+    footer = int.from_bytes(content[-8:-4], "little")
+    longer = content[:at] + b"\x46\0" + content[at + 1 : -8]
+    damaged = longer + (footer + 1).to_bytes(4, "little") + content[-4:]
+    file = tmp_path / "details.parquet"
+    file.write_bytes(damaged)
+    for read in (
+        lambda: read_lighteval_log(file, ()),
+        lambda: detect_format(file),
+        lambda: parse_rows(damaged, "q.parquet", hint="take another"),
+    ):
+        with pytest.raises(DataError, match="reads it dies of it: Definition level histogram"):
+            read()
+
+
 def test_without_pyarrow_its_package_is_named(monkeypatch):
     def missing(name):
         raise ImportError(name)
@@ -161,7 +184,7 @@ def test_without_pyarrow_its_package_is_named(monkeypatch):
 
 @given(st.data())
 @settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+    max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 def test_a_damaged_file_is_an_error_for_people_or_read(tmp_path, data):
     content = bytearray(real("sums").read_bytes())
@@ -184,7 +207,8 @@ columns = st.sampled_from(sorted(OLDER))
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_columns_of_other_types_are_an_error_for_people_or_read(tmp_path, changes):
     path = written(tmp_path, [OLDER | changes])
-    error = refused(lambda: read(path))
+    with patch("lrmtest.runs.formats.lighteval.try_parquet"):  # the file itself is sound
+        error = refused(lambda: read(path))
     assert error is None or path.name in error
 
 
