@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lrmtest.grading.answer_text import clean
 from lrmtest.grading.boxes import boxes
 from lrmtest.grading.commitments import _noun_pattern
 from lrmtest.grading.cues import LANGUAGES, CuePattern, bounded, cue
@@ -21,8 +22,8 @@ def test_every_language_s_cues_have_needles(cues, entry):
 
 
 SAID = """the final answer is wait actually no, that wrong correct right I made a mistake ans.
-Answer: die Antwort ist nicht richtig doch, la réponse c'est respuesta espera ответ нет, 答案 是 不对,
-答え いや 정답 이 아니, İ ı ſ my our 7 . , ( ) n't isn't let me correct ANSWER <answer>"""
+Answer: die Antwort ist nicht richtig doch, la réponse c'est respuesta espera ответ нет, 答案 是
+不对, 答え いや 정답 이 아니, İ ı ſ my our 7 . , ( ) n't isn't let me correct ANSWER <answer>"""
 WORDS = st.sampled_from(SAID.split())
 TEXTS = st.lists(st.tuples(WORDS, st.sampled_from([" ", "", "\n"])), max_size=40).map(
     lambda parts: "".join(word + gap for word, gap in parts)
@@ -48,14 +49,15 @@ def test_the_same_matches_as_without_them(text, languages):
 def test_what_a_pattern_matches_has_one_of_its_needles(data):
     cues = data.draw(st.sampled_from(LANGUAGES))
     pattern = bounded(cues, data.draw(st.sampled_from(ENTRIES)))
-    text = data.draw(st.from_regex(re.compile(pattern, re.I)))
+    text = clean(data.draw(st.from_regex(re.compile(pattern, re.I))))
     match = re.search(pattern, text, re.I)
     needles = needles_of(pattern)
+    assert needles is not None
     assert match is None or any(needle in folded(match[0]) for needle in needles)
 
 
 @pytest.mark.parametrize(
-    "pattern", [r"\d+", "a?", "(?:answer|)", r"(?P<x>a)(?P=x)", "(?s:a)b", "["]
+    "pattern", [r"\d+", "a?", "(?:answer|)", r"(?P<x>a)(?P=x)", "(?s:a)b", "(a"]
 )
 def test_a_pattern_without_needles_is_searched_for_everywhere(pattern):
     assert needles_of(pattern) is None
