@@ -1,4 +1,4 @@
-"""Whether a few words could be read as the right answer: what a grader need not be asked.
+"""A filter before the graders: could a few words be read as the right answer?
 
 A necessary condition for each of the built-in graders, found by looking for the reference in the
 words. Where it does not hold, the grader would say "not correct"; where it does, only the grader

@@ -26,6 +26,7 @@ _IT_IS = re.compile(
     re.I,
 )
 _MAYBE, _NOT = CuePattern(cue("maybe")), CuePattern(cue("not_"))
+_ONE_OR = CuePattern(r"\d[\s$,]{0,4}" + cue("or_"))
 _JOINED = CuePattern(f"{cue('or_')}|{cue('and_')}|[,;]")
 _STEP = re.compile(
     r"[\W_]{0,8}(?:step|case|part|check|note|hint|example|verification|first|next|now|schritt|fall"
@@ -125,7 +126,7 @@ def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str
         return None
     if _NOT.of(languages).search(lead[-24:]) or _guessed(lead, languages):
         return None
-    if _BOUND.of(languages).search(lead):
+    if _BOUND.of(languages).search(lead) or _ONE_OR.of(languages).search(lead):
         return None
     for other in before:
         gives_up = REFUSAL.of(languages).search(other) or _UNFINISHED.search(other)

@@ -1,4 +1,4 @@
-"""What was last worked out of a text: asked for by the grader, then again by the failure class."""
+"""A short memory of what was worked out of a text: the grader asks, then the failure class."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lrmtest.grading.answer_text import clean
 from lrmtest.grading.boxes import boxes
 from lrmtest.grading.commitments import _noun_pattern
 from lrmtest.grading.cues import LANGUAGES, CuePattern, bounded, cue
@@ -48,14 +49,15 @@ def test_the_same_matches_as_without_them(text, languages):
 def test_what_a_pattern_matches_has_one_of_its_needles(data):
     cues = data.draw(st.sampled_from(LANGUAGES))
     pattern = bounded(cues, data.draw(st.sampled_from(ENTRIES)))
-    text = data.draw(st.from_regex(re.compile(pattern, re.I)))
+    text = clean(data.draw(st.from_regex(re.compile(pattern, re.I))))
     match = re.search(pattern, text, re.I)
     needles = needles_of(pattern)
+    assert needles is not None
     assert match is None or any(needle in folded(match[0]) for needle in needles)
 
 
 @pytest.mark.parametrize(
-    "pattern", [r"\d+", "a?", "(?:answer|)", r"(?P<x>a)(?P=x)", "(?s:a)b", "["]
+    "pattern", [r"\d+", "a?", "(?:answer|)", r"(?P<x>a)(?P=x)", "(?s:a)b", "(a"]
 )
 def test_a_pattern_without_needles_is_searched_for_everywhere(pattern):
     assert needles_of(pattern) is None
