@@ -45,16 +45,14 @@ class ScriptedWire:
     Args:
         parts: seconds after the request, and the bytes that come then.
         room: bytes that wait to be read at most; what has none comes later.
-        shows: whether an end can be seen.
     """
 
-    def __init__(self, parts, room=1 << 30, shows=True):
+    def __init__(self, parts, room=1 << 30):
         self._parts = list(parts)[::-1]
         self._loop = asyncio.get_running_loop()
         self._room = room
         self._waiting = b""
         self._action = None
-        self.shows = shows
         self.closed = False
         self.read_at = []
 
@@ -89,9 +87,6 @@ class ScriptedWire:
             self.read_at.append(self._loop.time())
             self._come()
         return data or None
-
-    def shows_end(self):
-        return self.shows and (self._waiting.endswith(LAST) or b"[DONE]" in self._waiting[-64:])
 
     def listen(self, action):
         self._action = action

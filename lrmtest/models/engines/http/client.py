@@ -16,7 +16,7 @@ from lrmtest.models.engines.http import life
 from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.http.events import ChatEvents
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
-from lrmtest.models.engines.http.pace import AT_ONCE, Pace, Pause, pause_after
+from lrmtest.models.engines.http.pace import Pace, pause_after
 from lrmtest.models.engines.http.plain import PlainPieces
 from lrmtest.models.engines.http.retry import retry_after_seconds
 from lrmtest.models.engines.http.route import RouteError
@@ -250,13 +250,13 @@ class ChatClient:
         parts: list[bytes] = []
         size = 0
 
-        def take(data: bytes) -> Pause | None:
+        def take(data: bytes) -> float | None:
             nonlocal size
             parts.append(data)
             size += len(data)
             if size > limit and not cut:
                 raise BrokenAnswerError(f"malformed answer: more than {limit} bytes")
-            return None if size > limit else AT_ONCE
+            return None if size > limit else 0.0
 
         await answer.deliver(take)
         return b"".join(parts)[:limit]
@@ -292,7 +292,7 @@ class _StreamReader:
         self._first_text: float | None = None
         self._last_read = self._clock()
 
-    def take(self, data: bytes) -> Pause | None:
+    def take(self, data: bytes) -> float | None:
         """Take what has come; when to read again, as `transport.Take`.
 
         Raises:
@@ -312,10 +312,10 @@ class _StreamReader:
             raise RefusedError("the server's answer does not end")
         if stream.end_told:
             self._answer.soon_ends(min(_AFTER_END_SECONDS, self._client._timeout / 2))
-            return AT_ONCE
-        return self._pause(len(data)) if stream.pieces else AT_ONCE
+            return 0.0
+        return self._pause(len(data)) if stream.pieces else 0.0
 
-    def _pause(self, size: int) -> Pause:
+    def _pause(self, size: int) -> float:
         now = self._clock()
         waited, self._last_read = now - self._last_read, now
         if self._first_text is None:
@@ -329,7 +329,6 @@ class _StreamReader:
             size=size,
             waited=waited,
             left=left,
-            end_shows=self._answer.end_shows,
         )
 
     def _take_run(self, run: PlainPieces) -> None:

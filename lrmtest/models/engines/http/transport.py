@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 
 import httptools
 
-from lrmtest.models.engines.http.pace import AT_ONCE, EARLY, Pace, Pause
+from lrmtest.models.engines.http.pace import EARLY, Pace
 from lrmtest.models.engines.http.route import Route, RouteError, route_to, target_of
 from lrmtest.models.engines.http.wire import Wire, WireError
 
@@ -23,9 +23,9 @@ KEEPALIVE_SECONDS = 4.0
 _CONNECT_SECONDS = 15.0
 _MAX_BESIDE_BODY = 128 << 10
 
-Take = Callable[[bytes], Pause | None]
-"""Takes a part of a body as it comes; how long it may be until the next one, or None when no more
-is wanted. What it raises is raised where the body is waited for."""
+Take = Callable[[bytes], float | None]
+"""Takes a part of a body as it comes; how many seconds it may be until the next one, or None when
+no more is wanted. What it raises is raised where the body is waited for."""
 
 
 class SilenceError(TimeoutError):
@@ -150,8 +150,7 @@ class Answer:
         self._head_is_there = False
         self._whole = False
         self._keepable = False
-        self._due = self._read_due = math.inf  # the next look, the next read
-        self._look = 0.0
+        self._due = math.inf  # the end of a pause
         self._beside = 0
         self._take: Take | None = None
         self._waiting: asyncio.Future[None] | None = None
@@ -211,11 +210,6 @@ class Answer:
             self._pace.streams -= 1
             self._take = None
 
-    @property
-    def end_shows(self) -> bool:
-        """Whether the end of the body can be seen in a pause."""
-        return self._wire.shows
-
     def soon_ends(self, seconds: float) -> None:
         """From here on silence of so many seconds is an end like any other."""
         self._end_if_silent = True
@@ -229,7 +223,7 @@ class Answer:
             return
         with contextlib.suppress(OSError):
             async with asyncio.timeout(seconds):
-                await self.deliver(lambda data: AT_ONCE)
+                await self.deliver(lambda data: 0.0)
 
     def leave(self) -> bool:
         """Read no more; whether the connection can be used for another request."""
@@ -303,7 +297,7 @@ class Answer:
     def _hand_on(self) -> bool:
         """Give on what has come; whether that was the last of it."""
         assert self._take is not None
-        pause: Pause | None = AT_ONCE
+        pause: float | None = 0.0
         if self._parts:
             data = b"".join(self._parts)
             self._parts.clear()
@@ -317,25 +311,16 @@ class Answer:
         if self._whole or pause is None:
             self._done()
             return True
-        if pause is AT_ONCE:
+        if pause:
+            self._wire.ignore()
+            self._due = self._pace.wake(pause, self._awake)
+        else:
             self._due = math.inf
             self._wire.listen(self._read)
-        else:
-            self._wire.ignore()
-            self._look = pause.look
-            self._read_due = self._loop.time() + pause.seconds
-            self._due = self._pace.wake(min(pause), self._awake)
         return False
 
     def _awake(self) -> None:
-        """Read if the pause is over, or its end has come."""
-        now = self._loop.time()
-        if now + EARLY < self._due or self._waiting is None:
-            return  # the pause was cut short
-        left = self._read_due - now
-        if left > EARLY and not self._wire.shows_end():
-            self._due = self._pace.wake(min(self._look, left), self._awake)
-        else:
+        if self._loop.time() + EARLY >= self._due:  # else it was cut short, and there is another
             self._read()
 
     def _ends_with_the_connection(self) -> bool:

@@ -16,10 +16,6 @@ from lrmtest.models.engines.http.route import Hop, Route, connected_socket, tls_
 
 _READ_BYTES = 256 << 10
 _MAX_TUNNEL_BYTES = 64 << 10
-_LAST_EVENT = b"[DONE]"
-_LAST_CHUNK = b"\r\n0\r\n\r\n"
-_TAIL = 64
-_seen = bytearray(64 << 10)  # what was looked at last, of any wire: nobody keeps it
 
 
 class WireError(OSError):
@@ -124,24 +120,6 @@ class Wire:
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             pass  # of an end that was not told the body's own framing knows
         return b"".join(parts)
-
-    @property
-    def shows(self) -> bool:
-        """Whether `shows_end` can tell anything."""
-        return self._tls is None
-
-    def shows_end(self) -> bool:
-        """Whether the end of a stream has come, or the connection's; takes nothing of it."""
-        if self._tls is not None:
-            return False
-        try:
-            size = self._socket.recv_into(_seen, 0, socket.MSG_PEEK)
-        except OSError as error:
-            return not isinstance(error, BlockingIOError | InterruptedError)
-        if size in (0, len(_seen)):
-            return True
-        last = _seen.find(_LAST_EVENT, max(0, size - _TAIL), size) >= 0
-        return last or _seen.startswith(_LAST_CHUNK, max(0, size - len(_LAST_CHUNK)))
 
     def listen(self, action: Callable[[], None]) -> None:
         """Have `action` called whenever something has come, until `ignore`."""
