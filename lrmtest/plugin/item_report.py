@@ -87,7 +87,10 @@ def rewrite(
     if call.when == "call" and SEARCHED in item.stash:
         attach_search(report, item.stash[SEARCHED])
         item.user_properties.append(("search", item.stash[SEARCHED]))
-    if call.when != "teardown" and (records := _records(item, model, error)):
+    if call.when == "teardown":
+        if model is not None:
+            del item.stash[_MODEL]  # pytest keeps its items to the end; this would keep all texts
+    elif records := _records(item, model, error):
         attach(report, records)
         # JUnit files take a test's properties from the report of its teardown.
         item.user_properties += [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lrmtest.options.exit_codes import INFRASTRUCTURE
-from lrmtest.plugin import hooks
+from lrmtest.plugin.ending import finish, html, summary
 
 
 @pytest.fixture
@@ -13,12 +13,15 @@ def passing(pytester):
     pytester.makepyfile("def test_passes():\n    assert True\n")
 
 
-@pytest.mark.parametrize("name", ["finish", "write_summary_json", "write_html"])
-def test_a_bug_at_the_end_is_no_failed_test(pytester, passing, monkeypatch, name):
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [(finish, "finish"), (summary, "write_summary_json"), (html, "write_html")],
+)
+def test_a_bug_at_the_end_is_no_failed_test(pytester, passing, monkeypatch, module, name):
     def broken(session):
         raise OverflowError("::error ::int too large")
 
-    monkeypatch.setattr(hooks, name, broken)
+    monkeypatch.setattr(module, name, broken)
     result = pytester.runpytest_inprocess()
     assert result.ret == INFRASTRUCTURE
     text = result.stdout.str()
@@ -31,7 +34,7 @@ def test_a_bug_in_the_summary_is_no_failed_test(pytester, passing, monkeypatch):
     def broken(reporter, session):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(hooks, "print_summary", broken)
+    monkeypatch.setattr(summary, "print_summary", broken)
     result = pytester.runpytest_inprocess()
     assert result.ret == INFRASTRUCTURE
     result.stdout.fnmatch_lines(["*1 passed*"])

@@ -310,6 +310,23 @@ def test_fixtures_may_build_on_the_model_and_stand_in_its_place(pytester, run, w
     assert (pytester.path / "junit.xml").read_text().count('name="passes"') == 24
 
 
+def test_what_a_test_was_given_goes_with_it(pytester):
+    pytester.makeconftest(
+        """
+        import gc
+
+        def pytest_sessionfinish():
+            alive = [one for one in gc.get_objects() if type(one).__name__ == "Attempt"]
+            print(f"attempts alive: {len(alive)}")
+        """
+    )
+    pytester.makepyfile(test_sums=suite())
+    with FaultServer(answer=right) as server:
+        result = pytester.runpytest_subprocess("-s", "--model", f"m={server.url}")
+    result.assert_outcomes(passed=12)
+    result.stdout.fnmatch_lines(["*attempts alive: 0"])
+
+
 def test_other_users_of_pytest_notice_nothing(pytester):
     pytester.makepyfile("def test_plain(): pass")
     result = pytester.runpytest_inprocess()
