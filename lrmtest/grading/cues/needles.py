@@ -15,6 +15,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from heapq import merge
 
 _MOST_VARIANTS = 8
 """Strings that a part of a pattern is written out to; where there are more, the string ends."""
@@ -246,21 +247,24 @@ def found(
                 end = match.end()
 
 
+def _hits(needle: str, before: int, haystack: str) -> Iterator[tuple[int, int]]:
+    """Where a needle is, each with the first place at which a match may start."""
+    place = haystack.find(needle)
+    while place != -1:
+        yield max(0, place - before), place
+        place = haystack.find(needle, place + 1)
+
+
 def _regions(needles: Needles, haystack: str) -> Iterator[tuple[int, int]]:
     """First and last place at which a match may start, region by region."""
-    hits: list[tuple[int, int]] = []
-    for needle, before in needles.items():
-        place = haystack.find(needle)
-        while place != -1:
-            hits.append((max(0, place - before), place))
-            place = haystack.find(needle, place + 1)
-    hits.sort()
-    if not hits:
-        return
-    first, last = hits[0]
-    for start, place in hits:
-        if start > last + 1:
+    first, last = 0, -1
+    # Merged as they are found: a text may be nothing but needles.
+    for start, place in merge(*(_hits(*needle, haystack) for needle in needles.items())):
+        if last < 0:
+            first = start
+        elif start > last + 1:
             yield first, last
             first = start
         last = max(last, place)
-    yield first, last
+    if last >= 0:
+        yield first, last
