@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 import sys
 from contextlib import suppress
+from importlib import import_module
 from io import BytesIO
 from typing import Any
 
@@ -31,8 +32,7 @@ def _limit(seconds: float) -> None:
 
 def main() -> int:
     """Read all that is told of the columns, and every row; keep nothing."""
-    from pyarrow import parquet
-
+    parquet = import_module("pyarrow.parquet")
     seconds, name = sys.argv[1:]
     source: Any = BytesIO(sys.stdin.buffer.read()) if name == "-" else name
     _limit(float(seconds))
