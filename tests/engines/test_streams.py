@@ -191,6 +191,19 @@ def test_counts_and_usage_of_a_run_are_those_of_its_events():
     assert plain_pieces(datas, True) is None
 
 
+def test_events_with_log_probabilities_are_seen_one_by_one():
+    events = []
+    for number in range(5):
+        (served,) = [json.loads(PLAIN["vllm"]("a", number).removeprefix(b"data: "))]
+        served["choices"][0]["logprobs"] = {"content": [{"token": "a", "logprob": -0.1}]}
+        events.append(json.dumps(served).encode())
+    assert plain_pieces(events, False) is None
+    seen = []
+    reader = ChatEvents(lambda run: seen.append("run"), lambda event: seen.append("event"))
+    reader.feed(b"".join(b"data: " + event + b"\n\n" for event in events))
+    assert seen == ["event"] * 5
+
+
 @settings(max_examples=60)
 @given(st.lists(st.integers(1, 4000), max_size=12))
 @example([])

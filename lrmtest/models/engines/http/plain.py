@@ -1,9 +1,9 @@
 """Plain events: many pieces of a completion at once, decoded in C.
 
 A stream is, but for its beginning and its end, a run of events of one form: one choice, in it
-text or reasoning, and no end. What servers put beside (names, times, `logprobs`, `timings`) is
-passed over. `plain_pieces` takes such a run or nothing: whatever differs in a point that could
-matter is for `ChatStream.add`, which takes any event.
+text or reasoning, and no end. What servers put beside (names, times, `timings`) is passed over.
+`plain_pieces` takes such a run or nothing: whatever differs in a point that could matter, and
+log-probabilities, is for `ChatStream.add`, which takes any event.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class _Choice(msgspec.Struct, Generic[_Delta], gc=False):
     native_finish_reason: _Empty = None
     error: _Empty = None
     usage: None = None
+    logprobs: None = None  # whoever asks for them looks at each event
 
 
 class _Event(msgspec.Struct, Generic[_Delta], gc=False):
