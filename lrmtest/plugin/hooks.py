@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from lrmtest.errors import LrmtestError, ModelError, StoreError, UsageError
+from lrmtest.errors import LrmtestError, StoreError, UsageError
 from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.options.pytest_names import add_long_names, add_short_names, parse_early
 from lrmtest.options.settings import plugin_options
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARK}(which): run once per question of a suite")
     try:
         session = LrmtestSession(config)
-    except (UsageError, ModelError) as error:  # nothing has been asked of any engine yet
+    except UsageError as error:
         raise pytest.UsageError(told(error)) from None
     except LrmtestError as error:
         pytest.exit(told(error), returncode=INFRASTRUCTURE)

@@ -135,7 +135,8 @@ def test_an_engine_for_each_worker_changes_no_result(run, server):
     result = run("-n", "2", "--engine-per-worker")
     result.assert_outcomes(passed=6, failed=6)
     assert server.chats == 12
-    assert server.paths["/v1/models"] == 3  # once before them, for what it serves
+    # Once before them, for what it serves; and by each for its model and for its chat template.
+    assert server.paths["/v1/models"] == 5
 
 
 def test_sessions_without_a_model_keep_their_distribution(pytester):

@@ -2,7 +2,7 @@
 
 import pytest
 
-import lrmtest  # noqa: F401 (what is tried is that it is installed)
+from lrmtest.options.exit_codes import INFRASTRUCTURE
 
 RIGHT = "recorded:outputs.jsonl"
 SUITE = """
@@ -171,9 +171,10 @@ def test_the_conftest_in_a_models_folder_is_not_run(pytester, sums):
     folder = pytester.mkdir("weights")
     (folder / "conftest.py").write_text("raise SystemExit('a stranger was here')")
     result = pytester.runpytest_subprocess("--model", "weights", "test_sums.py")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    assert "stranger" not in result.stdout.str() + result.stderr.str()
-    result.stderr.fnmatch_lines(["*weights holds no model*"])
+    assert result.ret == INFRASTRUCTURE
+    said = result.stdout.str() + result.stderr.str()
+    assert "weights holds no model" in said
+    assert "stranger" not in said
 
 
 def test_xdist_by_another_name(pytester, sums, monkeypatch):
