@@ -249,7 +249,7 @@ def grade_short_text(question: Question, answer: str) -> Grade:
     references = [clean(reference) for reference in question.references]
     em = max(exact_match(prediction, reference) for reference in references) if text else 0.0
     score = max(f1(prediction, reference) for reference in references) if text else 0.0
-    if em == 1.0 and short is None:
+    if em == 1.0:  # whatever a part of it would say
         short = prediction
     metrics = {"em": em, "f1": score, "em_short": 0.0, "f1_short": 0.0}
     if short is not None:
