@@ -140,7 +140,7 @@ def test_an_endpoints_template_tells_its_tags(served, owner, workers):
         "chat template",
         True,
     )
-    assert "(by its chat template)" in " ".join(done.outlines[-20:])
+    assert "(by its chat template)" in " ".join(" ".join(done.outlines).split())
 
 
 def test_an_endpoints_template_is_known_before_anything_is_graded(served):
