@@ -12,8 +12,9 @@ from __future__ import annotations
 import argparse
 import json
 import random
-from dataclasses import dataclass
 from pathlib import Path
+
+from llama_shapes import LLAMA_8B, Shape
 
 _TEMPLATE = (
     "{% for turn in messages %}<|{{ turn.role }}|>{{ turn.content }}\n{% endfor %}"
@@ -23,20 +24,8 @@ _CONTEXT = 8192
 _EOS = "<|end|>"
 
 
-@dataclass(frozen=True)
-class Shape:
-    """A Llama's sizes, under config.json's names."""
-
-    vocab_size: int
-    hidden_size: int
-    intermediate_size: int
-    num_hidden_layers: int
-    num_attention_heads: int
-    num_key_value_heads: int
-
-
 SHAPES = {
-    "8b": Shape(128_256, 4096, 14_336, 32, 32, 8),  # Llama-3.1-8B's
+    "8b": LLAMA_8B,
     "tiny": Shape(2048, 256, 512, 2, 8, 4),  # to try the way on a CPU
 }
 

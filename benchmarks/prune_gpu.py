@@ -28,33 +28,10 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
+from llama_shapes import LLAMA_8B, SMOLLM2_135M, Shape
+
 WAYS = ("lrmtest", "llmcompressor")
-SHAPES = {
-    "tiny": {
-        "vocab_size": 2000,
-        "hidden_size": 256,
-        "intermediate_size": 704,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 8,
-        "num_key_value_heads": 4,
-    },
-    "135m": {
-        "vocab_size": 49_152,
-        "hidden_size": 576,
-        "intermediate_size": 1536,
-        "num_hidden_layers": 30,
-        "num_attention_heads": 9,
-        "num_key_value_heads": 3,
-    },
-    "8b": {
-        "vocab_size": 128_256,
-        "hidden_size": 4096,
-        "intermediate_size": 14_336,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-    },
-}
+SHAPES = {"tiny": Shape(2000, 256, 704, 3, 8, 4), "135m": SMOLLM2_135M, "8b": LLAMA_8B}
 
 
 def write_shape(name, folder):
@@ -63,7 +40,7 @@ def write_shape(name, folder):
 
     torch.manual_seed(0)
     torch.set_default_dtype(torch.bfloat16)
-    config = LlamaConfig(max_position_embeddings=8192, **SHAPES[name])
+    config = LlamaConfig(max_position_embeddings=8192, **vars(SHAPES[name]))
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         model = LlamaForCausalLM(config)
     model.to("cpu").save_pretrained(folder)

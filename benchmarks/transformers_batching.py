@@ -28,6 +28,7 @@ import time
 from dataclasses import dataclass
 
 import torch
+from llama_shapes import LLAMA_8B, SMOLLM2_135M, Shape
 from transformers import AutoModelForCausalLM, GenerationConfig, LlamaConfig, LlamaForCausalLM
 
 from lrmtest.models.cards import load_cards
@@ -46,33 +47,8 @@ from lrmtest.questions.place import Place
 
 WAYS = ("eager", "graphs", "dynamic", "manager")
 STALLED = 120.0  # seconds without a result from the library's manager
-SHAPES = {
-    "tiny": {
-        "vocab_size": 2000,
-        "hidden_size": 64,
-        "intermediate_size": 128,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-    },
-    "135m": {
-        "vocab_size": 49_152,
-        "hidden_size": 576,
-        "intermediate_size": 1536,
-        "num_hidden_layers": 30,
-        "num_attention_heads": 9,
-        "num_key_value_heads": 3,
-        "tie_word_embeddings": True,
-    },
-    "8b": {
-        "vocab_size": 128_256,
-        "hidden_size": 4096,
-        "intermediate_size": 14_336,
-        "num_hidden_layers": 32,
-        "num_attention_heads": 32,
-        "num_key_value_heads": 8,
-    },
-}
+SHAPES = {"tiny": Shape(2000, 64, 128, 2, 4, 2), "135m": SMOLLM2_135M, "8b": LLAMA_8B}
+TIED = ("135m",)
 
 
 @dataclass
@@ -191,7 +167,10 @@ def padded(model, load):
 def loaded(name, device, dtype):
     if name in SHAPES:
         config = LlamaConfig(
-            max_position_embeddings=32_768, attn_implementation="sdpa", **SHAPES[name]
+            max_position_embeddings=32_768,
+            attn_implementation="sdpa",
+            tie_word_embeddings=name in TIED,
+            **vars(SHAPES[name]),
         )
         torch.manual_seed(0)
         before = torch.get_default_dtype()
