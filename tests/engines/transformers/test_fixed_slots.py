@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
+from greedy_texts import greedy_texts  # noqa: E402
+
 from lrmtest.models.engines.base import Request, Sampling  # noqa: E402
 from lrmtest.models.engines.transformers import fixed_slots, gumbel  # noqa: E402
 from lrmtest.models.engines.transformers.batcher import WATCHED_TOKENS, Batcher, Running  # noqa: E402
@@ -289,23 +291,6 @@ def test_which_models_have_fixed_steps(llama):
         del llama.hf_quantizer
 
 
-def generate(model, prompts, budget, eos):
-    """Greedy token ids from transformers' own generate, each prompt alone."""
-    texts = []
-    for prompt in prompts:
-        ids = torch.tensor([prompt])
-        output = model.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=budget,
-            do_sample=False,
-            pad_token_id=0,
-            eos_token_id=sorted(eos),
-        )
-        texts.append(output[0, len(prompt) :].tolist())
-    return texts
-
-
 def compare_with_generate(location, budget):
     from lrmtest.models.engines.base import Message
     from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
@@ -320,7 +305,7 @@ def compare_with_generate(location, budget):
     recorder, told = Recorder(), []
     slots = FixedSlots(model, RecordedSteps(recorder.record, told.append))
     generated = [g for g, _, _ in texts(slots, [(p, budget) for p in prompts], eos=eos)]
-    assert generated == generate(model, prompts, budget, eos)
+    assert generated == greedy_texts(model, prompts, budget, eos_token_id=sorted(eos))
     sampled = [(p, budget, seed, 0.6, 0.95) for seed, p in enumerate(prompts)]
     assert texts(slots, sampled, eos=eos) == texts(Slots(model), sampled, eos=eos)
     assert recorder.made

@@ -14,6 +14,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from asking import Session, ask  # noqa: E402
+from greedy_texts import greedy_texts  # noqa: E402
 from processes import wait_for  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 from torch import zeros  # noqa: E402
@@ -64,18 +65,7 @@ def plain_generate(location, prompts, budget):
     folder, arguments = pretrained_arguments(str(location))
     with quiet():
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **arguments)
-    generated = []
-    for prompt in prompts:
-        ids = torch.tensor([prompt])
-        output = model.generate(
-            ids,
-            attention_mask=torch.ones_like(ids),
-            max_new_tokens=budget,
-            do_sample=False,
-            pad_token_id=0,
-        )
-        generated.append(output[0, len(prompt) :].tolist())
-    return generated
+    return greedy_texts(model, prompts, budget)
 
 
 def compare_with_generate(session, location, texts, budget):
