@@ -24,6 +24,12 @@ def takes_our_model(item: pytest.Item) -> bool:
     return MODEL in names and _reaches_ours(_definitions(item).get(MODEL, ()))
 
 
+def holds_ours(item: pytest.Item) -> bool:
+    """Whether a test's `model` is lrmtest's own fixture, and none that is made of it."""
+    definitions = _definitions(item).get(MODEL, ())
+    return bool(definitions) and _is_ours(definitions[-1])
+
+
 def claim_model(function: pytest.Item) -> None:
     """Give a suite's test lrmtest's `model`, though a fixture of its project has that name.
 

@@ -134,7 +134,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     schedule = session.schedule(name)
     if selected is not None and not schedule.check(selected, source):
         pytest.skip(NOT_NEEDED)
-    give(item, Model(schedule, source, item, selected), model)
+    give(item, Model(schedule, source, item, selected))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -12,7 +12,7 @@ from _pytest._io import TerminalWriter
 from lrmtest.errors import EngineError, LrmtestError, UsageError
 from lrmtest.plugin.collector import attach, attach_search, mark_infrastructure
 from lrmtest.plugin.ending.junit import properties
-from lrmtest.plugin.fixture_owner import MODEL
+from lrmtest.plugin.fixture_owner import MODEL, holds_ours
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.model import Model
 from lrmtest.plugin.property.result import SEARCHED, SmallestFailure
@@ -23,23 +23,16 @@ _MODEL = pytest.StashKey[Model]()
 _PACKAGE = Path(__file__).parents[1]
 
 
-def give(item: pytest.Item, model: Model, fixture: object) -> None:
+def give(item: pytest.Item, model: Model) -> None:
     """Keep a test's model, for its fixtures and its report.
 
     A test that asks for lrmtest's own fixture gets it at once, for pytest takes a tenth of a
     millisecond to make a fixture; one for which somebody else made a fixture of that name does not.
-
-    Args:
-        item: the test.
-        model: its model.
-        fixture: lrmtest's own.
     """
     item.stash[_MODEL] = model
     if not isinstance(item, pytest.Function) or item.config.getoption("setupshow", False):
         return
-    definitions = item._fixtureinfo.name2fixturedefs.get(MODEL, ())
-    own = getattr(fixture, "_get_wrapped_function", None)
-    if definitions and own is not None and definitions[-1].func is own():
+    if holds_ours(item):
         item.funcargs[MODEL] = model
         # Only the fixture that is not made would have asked for it, or its value is the same.
         item.funcargs.setdefault("request", item._request)
