@@ -83,6 +83,16 @@ def target_of(url: str) -> tuple[SplitResult, Hop]:
     return parts, Hop(host, port or _PORTS[parts.scheme], parts.scheme == "https")
 
 
+def origin_of(url: str) -> str:
+    """Scheme, host and port of a URL.
+
+    Raises:
+        RouteError: it is no http(s) URL.
+    """
+    parts, server = target_of(url)
+    return f"{parts.scheme}://{server.name}"
+
+
 def route_to(url: str, trust_env: bool) -> Route:
     """The way to a URL's server, through the proxy that the environment names for it.
 
@@ -93,18 +103,14 @@ def route_to(url: str, trust_env: bool) -> Route:
         RouteError: it is no http(s) URL, or the proxy is none that HTTP goes through.
     """
     parts, server = target_of(url)
-    origin = f"{parts.scheme}://{server.name}"
+    origin = origin_of(url)
     if not trust_env:
         return Route(server, None, origin)
     proxies = urllib.request.getproxies()
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if not proxy or urllib.request.proxy_bypass(server.name) or _excepted(server.host):
+    if not proxy or any(map(urllib.request.proxy_bypass, (server.name, server.host))):
         return Route(server, None, origin)
     return Route(server, _proxy(proxy), origin)
-
-
-def _excepted(host: str) -> bool:
-    return bool(urllib.request.proxy_bypass(host))
 
 
 @functools.lru_cache(maxsize=64)

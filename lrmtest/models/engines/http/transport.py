@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import httptools
 
 from lrmtest.models.engines.http.pace import EARLY, Pace
-from lrmtest.models.engines.http.route import Route, RouteError, route_to, target_of
+from lrmtest.models.engines.http.route import Route, RouteError, origin_of, route_to, target_of
 from lrmtest.models.engines.http.wire import Wire, WireError
 
 # llama-server hangs up on idle connections after 5 s; leave them before it does.
@@ -93,8 +93,7 @@ class Transport:
             self._kept = None
 
     def _route(self, url: str) -> Route:
-        _, server = target_of(url)
-        origin = f"{url.partition(':')[0]}://{server.name}"
+        origin = origin_of(url)
         if origin not in self._routes:
             self._routes[origin] = route_to(url, self._trust_env)
         return self._routes[origin]
