@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from lrmtest.grading.answer_text import clean
 from lrmtest.grading.commitments import Commitment, commitments
@@ -28,10 +29,21 @@ from lrmtest.grading.split import Parts
 from lrmtest.grading.verdict import FailureClass, Grade
 from lrmtest.questions.question import Question
 
-Read = Callable[[str], Grade]
-"""The suite's grader on the question in hand."""
-Could = Callable[[str], bool]
-"""Whether that grader may call a few words correct."""
+
+@dataclass(frozen=True, slots=True)
+class QuestionReader:
+    """The suite's grader on the question in hand.
+
+    Attributes:
+        question: what was asked.
+        read: grades a text.
+        could: whether it may call a few words correct, so that it is worth to read them.
+    """
+
+    question: Question
+    read: Callable[[str], Grade]
+    could: Callable[[str], bool]
+
 
 _LONGEST = 500_000
 """Characters of a text that are searched for an answer that was lost, from the end: four times what
@@ -51,43 +63,26 @@ _REMARK = re.compile(
 
 
 def of_ended(
-    question: Question,
-    said: str,
-    parts: Parts,
-    result: Grade,
-    read: Read,
-    could: Could,
-    *,
-    opened: bool,
+    reader: QuestionReader, said: str, parts: Parts, result: Grade, *, opened: bool
 ) -> FailureClass:
     """The class of a completion that ended by itself and is not correct.
 
     Args:
-        question: what was asked.
+        reader: grades further texts.
         said: what of its text was graded.
         parts: the whole text, split.
         result: the grade of what was said.
-        read: grades a text.
-        could: whether it is worth to grade a few words.
         opened: the prompt had opened the reasoning.
     """
-    if had_right_answer(question, said, parts, read, could):
+    if had_right_answer(reader, said, parts):
         return "lost-answer"
-    if not parts.closed and (parts.opened or opened):
+    if _is_unclosed(parts, opened):
         return "unclosed"
     return "no-answer" if result.extracted is None else "wrong"
 
 
 def of_unfinished(
-    question: Question,
-    text: str,
-    said: str,
-    parts: Parts,
-    result: Grade,
-    read: Read,
-    could: Could,
-    *,
-    opened: bool,
+    reader: QuestionReader, text: str, said: str, parts: Parts, result: Grade, *, opened: bool
 ) -> FailureClass:
     """The class of a completion that did not end by itself and whose tail is not periodic.
 
@@ -96,12 +91,16 @@ def of_unfinished(
     """
     if is_near_loop(text):
         return "looped"
-    if result.correct or had_right_answer(question, said, parts, read, could):
+    if result.correct or had_right_answer(reader, said, parts):
         return "lost-answer"
-    return "unclosed" if not parts.closed and (parts.opened or opened) else "truncated"
+    return "unclosed" if _is_unclosed(parts, opened) else "truncated"
 
 
-def had_right_answer(question: Question, said: str, parts: Parts, read: Read, could: Could) -> bool:
+def _is_unclosed(parts: Parts, opened: bool) -> bool:
+    return not parts.closed and (parts.opened or opened)
+
+
+def had_right_answer(reader: QuestionReader, said: str, parts: Parts) -> bool:
     """Whether a text had committed to the right answer somewhere, by the suite's own grader.
 
     That is: closed reasoning ends with it, or a box, an answer line or a sentence such as "the
@@ -111,7 +110,7 @@ def had_right_answer(question: Question, said: str, parts: Parts, read: Read, co
     The arguments are those of `of_ended`.
     """
     reasoning = parts.reasoning[-_LONGEST:]
-    if parts.closed and read(reasoning).correct:
+    if parts.closed and reader.read(reasoning).correct:
         return True
     # What was read before is found again before other texts are read.
     if parts.closed:
@@ -124,14 +123,14 @@ def had_right_answer(question: Question, said: str, parts: Parts, read: Read, co
         key = commitment.form, commitment.text
         if commitment.alternative or commitment.form == "retraction" or key in tried:
             continue
-        if not could(commitment.text):
+        if not reader.could(commitment.text):
             continue
         if _COSTLY.search(commitment.text):
-            if costly == _MOST_COSTLY or not _says(question, commitment):
+            if costly == _MOST_COSTLY or not _says(reader.question, commitment):
                 continue
             costly += 1
         tried.add(key)
-        if any(read(saying).correct for saying in _sayings(commitment)):
+        if any(reader.read(saying).correct for saying in _sayings(commitment)):
             return True
         if len(tried) == _MOST_READ:
             break

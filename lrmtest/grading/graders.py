@@ -9,7 +9,7 @@ from functools import partial
 from lrmtest.errors import UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.could_say import could_say
-from lrmtest.grading.failure_class import Could, of_ended, of_unfinished
+from lrmtest.grading.failure_class import QuestionReader, of_ended, of_unfinished
 from lrmtest.grading.integer import grade_integer
 from lrmtest.grading.label import grade_label
 from lrmtest.grading.loops import find_loop
@@ -136,8 +136,7 @@ def grade(
         return _unfinished(question, completion, grader, tags, opened=opened)
     failure: FailureClass | None = None
     if not result.correct:
-        read, could = _asked(question, grader)
-        failure = of_ended(question, said, parts, result, read, could, opened=opened)
+        failure = of_ended(_reader(question, grader), said, parts, result, opened=opened)
     return Verdict(
         correct=result.correct,
         score=result.score,
@@ -148,11 +147,10 @@ def grade(
     )
 
 
-def _asked(question: Question, grader: Grader) -> tuple[Callable[[str], Grade], Could]:
-    """The grader on a question, and whether it is worth to ask it."""
+def _reader(question: Question, grader: Grader) -> QuestionReader:
     if grader is grade_by_kind:
         grader = grader_for(question.kind)
-    return partial(grader, question), partial(could_say, grader, question)
+    return QuestionReader(question, partial(grader, question), partial(could_say, grader, question))
 
 
 def _said(text: str, parts: Parts) -> str:
@@ -194,8 +192,8 @@ def _unfinished(
     end: End = "loop"
     if loop is None and completion.finish_reason != "loop":
         end = "ran-out"
-        read, could = _asked(question, grader)
-        failure = of_unfinished(question, whole, said, parts, result, read, could, opened=opened)
+        reader = _reader(question, grader)
+        failure = of_unfinished(reader, whole, said, parts, result, opened=opened)
     return Verdict(
         correct=False,
         score=0.0,

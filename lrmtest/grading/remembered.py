@@ -1,4 +1,4 @@
-"""A short memory of what was worked out of a text: the grader asks, then the failure class."""
+"""A short memory of what was worked out of a text, which several ask for one after the other."""
 
 from __future__ import annotations
 
