@@ -10,6 +10,7 @@ import pytest
 import lrmtest
 from lrmtest.cli.main import _parser
 from lrmtest.models.card import Checkpoint, ModelCard
+from lrmtest.options.names import NAMES
 from lrmtest.options.settings import plugin_options
 
 PACKAGE = Path(lrmtest.__file__).parent
@@ -76,6 +77,12 @@ def named():
         for line, text in strings(file):
             for option in re.findall(r"(?<![\w-])--[a-z][\w-]*\w(?![\w-])", text):
                 yield f"{file.relative_to(PACKAGE)}:{line}", option
+
+
+def test_the_table_of_names_is_that_of_the_declared_options():
+    declared = {(option.short, option.shape) for option in plugin_options()}
+    assert {(name.short, name.shape) for name in NAMES} == declared
+    assert len(NAMES) == len(declared)
 
 
 def test_every_option_that_is_named_exists(known):

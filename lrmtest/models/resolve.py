@@ -28,6 +28,8 @@ _LOCATIONS: dict[ModelSource, str] = {
     "endpoint": "http://host:port/v1",
 }
 _PART = re.compile(r"-\d{5}-of-\d{5}$")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:(?:/{1,2})?")
+"""What looks like another way to say where something is: ``ftp://``, ``hf:``."""
 _NAMED = re.compile(rf"({SAFE_NAME.pattern})=(.+)", re.DOTALL)
 
 
@@ -72,6 +74,8 @@ def sampling_defaults(spec: ModelSpec) -> tuple[float, float]:
 
 
 def _resolved(model: str, cards: Mapping[str, ModelCard], engine: EngineKind | None) -> ModelSpec:
+    if not model.strip():
+        raise UsageError("--model is given without a name", hint="'lrmtest models' lists them")
     by_name = _by_every_name(cards)
     if model in by_name:
         return _from_card(by_name[model], engine)
@@ -164,6 +168,8 @@ def _from_recording(
     card: ModelCard | None,
     engine: EngineKind | None,
 ) -> ModelSpec:
+    if location == _RECORDED:
+        raise UsageError("--model recorded: names no file", hint="write recorded:PATH")
     path = user_path(location.removeprefix(_RECORDED))
     if not is_there(path):
         raise UsageError(f"there is no recording at {path}")
@@ -239,6 +245,16 @@ def _must_be_made(card: ModelCard) -> UsageError:
 
 
 def _unknown(model: str, known: Mapping[str, ModelCard]) -> UsageError:
+    if scheme := _SCHEME.match(model):
+        return UsageError(
+            f"--model {model}: a location cannot begin with {scheme.group()}",
+            hint="give a path, recorded:PATH, http://... or https://..., or a card's name",
+        )
+    if named := _NAMED.fullmatch(model):
+        return UsageError(
+            f"--model {model}: there is no file or folder {named.group(2)!r}",
+            hint="behind NAME= stands a path, recorded:PATH or a URL",
+        )
     hint = "'lrmtest models' lists them"
     close = get_close_matches(model, list(known), n=3)
     if close:

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Collection
 
 from lrmtest.options.common import AddOption
-from lrmtest.options.pytest_names import declared
+from lrmtest.options.declared import declared
 
 
 def repeat_arguments(
@@ -27,10 +27,10 @@ def repeat_arguments(
         value = getattr(option, each.dest)
         if each.short in but or value == each.default:
             continue
-        if each.is_switch:
+        if each.shape == "switch":
             arguments.append(each.short)
             continue
-        values = value if each.repeats else [value]
+        values = value if each.shape == "list" else [value]
         # One word each: a value may begin with a dash.
         arguments += [f"{each.short}={one}" for one in values]
     return tuple(arguments)

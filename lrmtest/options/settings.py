@@ -22,6 +22,7 @@ from lrmtest.options.common import (
     read_data_options,
     share_above_0,
 )
+from lrmtest.options.declared import DeclaredOption, declared, read_options
 from lrmtest.options.engine import add_engine_options, read_engine_options
 from lrmtest.options.gate import (
     ComparisonOptions,
@@ -34,7 +35,6 @@ from lrmtest.options.property import (
     add_property_options,
     read_property_options,
 )
-from lrmtest.options.pytest_names import DeclaredOption, declared, given_options
 from lrmtest.options.repeat import repeat_arguments
 from lrmtest.questions import DataOptions
 
@@ -228,7 +228,7 @@ def read_settings(config: pytest.Config) -> Settings:
     Raises:
         UsageError: a combination that cannot be meant, or a file that is not there.
     """
-    option = given_options(config, plugin_options())
+    option = read_options(config, plugin_options())
     reports_dir = option.reports_dir or config.rootpath / "reports"
     search = read_property_options(option)
     # Verdicts that chance decides are no ground to compare two questions on.

@@ -14,6 +14,13 @@ import pytest
 MODEL = "model"
 OUR_MODEL = "lrmtest_model"
 """The fixture's other name, for projects that have a `model`."""
+MARK = "lrmtest_suite"
+"""The mark of a suite's tests."""
+
+
+def is_ours(item: pytest.Item) -> bool:
+    """Whether a test is lrmtest's: a suite's, or one that takes lrmtest's `model`."""
+    return item.get_closest_marker(MARK) is not None or takes_our_model(item)
 
 
 def takes_our_model(item: pytest.Item) -> bool:

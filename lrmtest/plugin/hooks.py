@@ -1,38 +1,43 @@
-"""The pytest plugin: each hook hands over to the module that does its job.
+"""The pytest plugin's door, which is loaded in every session of its environment.
 
-What only some sessions need, or only their end, is imported there: a session's first result comes
-a third of a second sooner so.
+It knows lrmtest's options by name, its two fixtures, and its tests when it sees them. The rest,
+`session_hooks` and all that they import, is loaded once a session asks for it: by an option or a
+setting, or by a test that is lrmtest's. Until then nothing is changed.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
-from contextlib import suppress
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 
-from lrmtest.errors import LrmtestError, StoreError, UsageError
-from lrmtest.options.exit_codes import INFRASTRUCTURE
-from lrmtest.options.pytest_names import add_long_names, add_short_names, parse_early
-from lrmtest.options.settings import plugin_options
-from lrmtest.plugin.collector import serializable
-from lrmtest.plugin.distributed import distribute
-from lrmtest.plugin.ending.gate_statuses import NOT_NEEDED, register_gate_reporter
-from lrmtest.plugin.ending.guard import guarded, told
-from lrmtest.plugin.fixture_owner import MODEL, OUR_MODEL, takes_our_model
-from lrmtest.plugin.item_report import give, given_model, rewrite
-from lrmtest.plugin.items import model_of
-from lrmtest.plugin.model import Model
-from lrmtest.plugin.selection import Selection
-from lrmtest.plugin.session import SESSION, LrmtestSession, session_of
-from lrmtest.plugin.suites import MARK
+from lrmtest.options.pytest_names import (
+    add_long_names,
+    add_short_names,
+    any_given,
+    asks_for_help,
+    parse_early,
+)
+from lrmtest.plugin.fixture_owner import MARK, MODEL, OUR_MODEL, is_ours
+from lrmtest.plugin.refusal import raise_refusal
+
+if TYPE_CHECKING:
+    from lrmtest.plugin.model import Model
+
+_AT_WORK = "lrmtest-session"
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
     """Add lrmtest's options, by names that clash with nobody's."""
-    add_long_names(parser, plugin_options())
+    config = pluginmanager.get_plugin("pytestconfig")
+    shown = {}
+    if config is not None and asks_for_help(config):
+        from lrmtest.options.settings import plugin_options
+
+        shown = {option.short: option.shown for option in plugin_options()}
+    add_long_names(parser, shown)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -40,174 +45,65 @@ def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None]:
     """Add the options' short names, but for those that a conftest has by then."""
-    parse_early(early_config, parser, plugin_options(), args)
+    parse_early(early_config, parser, args)
     yield
-    add_short_names(parser, plugin_options(), args)
+    add_short_names(parser, args)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Read the options. Last, so that `Selection` wraps pytest's own selections."""
+    """Begin at once where an option says so. Last, to wrap the selections of pytest's plugins."""
     config.addinivalue_line("markers", f"{MARK}(which): run once per question of a suite")
-    try:
-        session = LrmtestSession(config)
-    except UsageError as error:
-        raise pytest.UsageError(told(error)) from None
-    except LrmtestError as error:
-        pytest.exit(told(error), returncode=INFRASTRUCTURE)
-    config.stash[SESSION] = session
-    register_gate_reporter(config, session)
-    if session.models.names:
-        distribute(config, session)
-    config.pluginmanager.register(session.collector, "lrmtest-collector")
-    config.pluginmanager.register(Selection(session), "lrmtest-selection")
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Before anything of a model's is printed; what its card asked for and did not get."""
-    if not hasattr(session.config, "workerinput"):
-        if os.environ.get("GITHUB_ACTIONS"):
-            from lrmtest.plugin.ending.ci import shield_log
-
-            shield_log(session.config)
-        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-        if reporter is not None:
-            for notice in session_of(session.config).models.notices:
-                reporter.write_line(notice, yellow=True)  # also with -q
+    if any_given(config):
+        _at_work(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize over a suite's questions, and over the models when there are several."""
-    session = session_of(metafunc.config)
-    session.suites.parametrize(metafunc)
-    if takes_our_model(metafunc.definition) and len(session.models.names) > 1:
-        name = OUR_MODEL if OUR_MODEL in metafunc.fixturenames else MODEL
-        metafunc.parametrize(name, session.models.names, indirect=True)
+    """Parametrize lrmtest's tests over their questions and models."""
+    if not is_ours(metafunc.definition):
+        return
+    try:
+        _at_work(metafunc.config).parametrize(metafunc)
+    except pytest.UsageError as error:
+        # A collection error of this kind prints its message alone, without a traceback.
+        raise pytest.Collector.CollectError(str(error)) from None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Begin for tests that are lrmtest's though nothing parametrizes them, as a TestCase's."""
+    if any(map(is_ours, session.items)):
+        _at_work(session.config).check_items(session)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Refuse, in xdist's controller, what one of its workers could not run."""
+    raise_refusal(node)
 
 
 @pytest.fixture(name=OUR_MODEL)
 def lrmtest_model(request: pytest.FixtureRequest) -> Model:
     """The model under test, in a project whose own `model` is another."""
-    return given_model(request.node)
+    return _model(request)
 
 
 @pytest.fixture(name=MODEL)
 def model(request: pytest.FixtureRequest) -> Model:
     """The model under test, `lrmtest.plugin.model.Model`."""
-    return given_model(request.node)
+    return _model(request)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> bool | None:
-    """Run tests in order of completion; leave sessions that need no model to pytest."""
-    config = session.config
-    distributed = config.pluginmanager.hasplugin("dsession") or hasattr(config, "workerinput")
-    if config.option.collectonly or session.testsfailed or distributed:
-        return None
-    lrmtest_session = session_of(config)
-    try:
-        if not any(model_of(item) for item in session.items):
-            return None
-        from lrmtest.plugin.loop import RunLoop
-        from lrmtest.plugin.progress_line import progress_line
-
-        RunLoop(session, lrmtest_session, progress_line(config)).run()
-    except UsageError as error:
-        raise pytest.UsageError(told(error)) from None
-    except LrmtestError as error:
-        pytest.exit(told(error), returncode=INFRASTRUCTURE)
-    return True
+def _model(request: pytest.FixtureRequest) -> Model:
+    found: Model = _at_work(request.config).given_model(request.node)
+    return found
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Give a test its model. An engine error surfaces before it runs, so that it is no failure.
+def _at_work(config: pytest.Config) -> ModuleType:
+    """The hooks of a session that asks for lrmtest, at work from now on."""
+    from lrmtest.plugin import session_hooks
 
-    Between pytest's own: after a test's marks have been heard, before its fixtures are made.
-    """
-    session = session_of(item.config)
-    name = model_of(item)
-    if name is None:
-        return
-    source = session.sources.source_of(name)
-    selected = session.suites.selected_by(item)
-    schedule = session.schedule(name)
-    if selected is not None and not schedule.check(selected, source):
-        pytest.skip(NOT_NEEDED)
-    give(item, Model(schedule, source, item, selected))
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """In property mode, search for a question that fails; leave other tests to pytest."""
-    searched = session_of(pyfuncitem.config).suites.searched_by(pyfuncitem)
-    if searched is None:
-        return None
-    from lrmtest.plugin.property.item import search
-
-    search(pyfuncitem, searched)
-    return True
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Say what the model did instead of where Python was."""
-    report = yield
-    return rewrite(report, item, call)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_report_to_serializable() -> Generator[
-    None, dict[str, Any] | None, dict[str, Any] | None
-]:
-    """What a report carries survives the way between processes as JSON values."""
-    data = yield
-    return None if data is None else serializable(data)
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the table of pass rates and tokens, and the comparisons."""
-    session = session_of(terminalreporter.config)
-    with guarded(terminalreporter.config):
-        from lrmtest.plugin.ending.finish import print_comparisons
-        from lrmtest.plugin.ending.summary import print_searches, print_summary
-
-        print_searches(terminalreporter)
-        print_summary(terminalreporter, session)
-        print_comparisons(terminalreporter, session)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Compare, decide, and write the files that were asked for."""
-    if hasattr(session.config, "workerinput"):
-        # The controller reads the store as soon as its workers have finished.
-        with suppress(StoreError):  # What a full disk loses here, grading brings back.
-            session_of(session.config).flush()
-        return
-    with guarded(session.config):
-        from lrmtest.plugin.ending.finish import finish
-
-        finish(session)
-    with guarded(session.config):
-        from lrmtest.plugin.ending.summary import write_summary_json
-
-        write_summary_json(session)
-    with guarded(session.config):
-        from lrmtest.plugin.ending.html import write_html
-
-        write_html(session)
-    with guarded(session.config):
-        from lrmtest.plugin.ending.ci import write_job_summary
-
-        write_job_summary(session)
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop what still runs."""
-    session = config.stash.get(SESSION, None)
-    if session is not None:
-        with guarded(config):
-            session.close()
+    if not config.pluginmanager.hasplugin(_AT_WORK):
+        session_hooks.begin(config)
+        config.pluginmanager.register(session_hooks, _AT_WORK)
+    return session_hooks

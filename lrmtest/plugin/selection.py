@@ -8,7 +8,9 @@ from collections.abc import Callable, Generator
 import pytest
 
 from lrmtest.errors import LrmtestError
+from lrmtest.plugin.ending.guard import told
 from lrmtest.plugin.items import model_of
+from lrmtest.plugin.refusal import refuse
 from lrmtest.plugin.session import LrmtestSession
 from lrmtest.plugin.triage import Triage
 from lrmtest.runs.store import STORE_NAME
@@ -42,7 +44,7 @@ class Selection:
         yield
         if not self._session.models.names:
             if self._session.settings.triage:
-                raise pytest.UsageError("--triage needs --model: whose newest run is meant?")
+                refuse(config, items, "--triage needs --model: whose newest run is meant?")
             return
         try:
             dropped = [
@@ -51,7 +53,8 @@ class Selection:
                 *self._drop_beyond_limit(items),
             ]
         except LrmtestError as error:
-            raise pytest.UsageError(str(error)) from None
+            refuse(config, items, told(error))
+            return
         if dropped:
             config.hook.pytest_deselected(items=dropped)
 

@@ -10,7 +10,7 @@ import pytest
 from _pytest.mark.structures import ParameterSet
 
 from lrmtest.errors import LrmtestError, UsageError
-from lrmtest.plugin.fixture_owner import claim_model
+from lrmtest.plugin.fixture_owner import MARK, claim_model
 from lrmtest.questions import DataOptions, Question, QuestionSet
 from lrmtest.questions.fresh.space import Space
 from lrmtest.runs.outcomes import QuestionKey
@@ -18,7 +18,6 @@ from lrmtest.suites import Suite, suite_named
 
 TestFunction = TypeVar("TestFunction", bound=Callable[..., object])
 
-MARK = "lrmtest_suite"
 PROPERTY = "property"
 """In the ids of tests in property mode."""
 

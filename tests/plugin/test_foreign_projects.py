@@ -2,8 +2,6 @@
 
 import pytest
 
-from lrmtest.options.exit_codes import INFRASTRUCTURE
-
 RIGHT = "recorded:outputs.jsonl"
 SUITE = """
 import lrmtest
@@ -171,7 +169,7 @@ def test_the_conftest_in_a_models_folder_is_not_run(pytester, sums):
     folder = pytester.mkdir("weights")
     (folder / "conftest.py").write_text("raise SystemExit('a stranger was here')")
     result = pytester.runpytest_subprocess("--model", "weights", "test_sums.py")
-    assert result.ret == INFRASTRUCTURE
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
     said = result.stdout.str() + result.stderr.str()
     assert "weights holds no model" in said
     assert "stranger" not in said

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import lrmtest.models
-from lrmtest.options.exit_codes import INFRASTRUCTURE
 
 TINY = Path(lrmtest.models.__file__).parent / "tiny_lrm"
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 5\n"
@@ -59,7 +58,7 @@ def test_a_folder_that_is_no_model_is_told_without_a_traceback(pytester, make, w
     make(pytester.path / "folder")
     result = pytester.runpytest_inprocess("--model=./folder", *workers)
     said = result.stdout.str() + result.stderr.str()
-    assert result.ret == INFRASTRUCTURE
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
     assert words in said
     assert "INTERNALERROR" not in said
     assert "Traceback" not in said

@@ -1,0 +1,202 @@
+"""The hooks of a session that asks for lrmtest: each hands over to the module that does its job.
+
+What only some sessions need, or only their end, is imported there: a session's first result comes
+a third of a second sooner so. They join when the session is configured, or while it collects, so
+wrappers of pytest's own and others' are put around them with `trylast`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from lrmtest.errors import DataError, LrmtestError, ModelError, StoreError, UsageError
+from lrmtest.options.exit_codes import INFRASTRUCTURE
+from lrmtest.plugin.collector import serializable
+from lrmtest.plugin.distributed import distribute
+from lrmtest.plugin.ending.gate_statuses import NOT_NEEDED, register_gate_reporter
+from lrmtest.plugin.ending.guard import guarded, told
+from lrmtest.plugin.fixture_owner import MODEL, OUR_MODEL, takes_our_model
+from lrmtest.plugin.item_report import give, given_model, rewrite
+from lrmtest.plugin.items import model_of
+from lrmtest.plugin.model import Model
+from lrmtest.plugin.refusal import refuse
+from lrmtest.plugin.selection import Selection
+from lrmtest.plugin.session import SESSION, LrmtestSession, session_of
+
+__all__ = ["begin", "check_items", "given_model", "parametrize"]
+"""What the door calls; the rest is pytest's to call."""
+
+
+def begin(config: pytest.Config) -> None:
+    """Read the options, and set up what the session needs.
+
+    Raises:
+        pytest.UsageError: a mistake that is known before anything is generated.
+        pytest.Exit: the store cannot be read.
+    """
+    try:
+        session = LrmtestSession(config)
+    except (UsageError, ModelError, DataError) as error:
+        raise pytest.UsageError(told(error)) from None
+    except LrmtestError as error:
+        pytest.exit(told(error), returncode=INFRASTRUCTURE)
+    config.stash[SESSION] = session
+    register_gate_reporter(config, session)
+    if session.models.names:
+        distribute(config, session)
+    config.pluginmanager.register(session.collector, "lrmtest-collector")
+    config.pluginmanager.register(Selection(session), "lrmtest-selection")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before anything of a model's is printed; what its card asked for and did not get."""
+    if not hasattr(session.config, "workerinput"):
+        if os.environ.get("GITHUB_ACTIONS"):
+            from lrmtest.plugin.ending.ci import shield_log
+
+            shield_log(session.config)
+        reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+        if reporter is not None:
+            for notice in session_of(session.config).models.notices:
+                reporter.write_line(notice, yellow=True)  # also with -q
+
+
+def parametrize(metafunc: pytest.Metafunc) -> None:
+    """Parametrize over a suite's questions, and over the models when there are several."""
+    session = session_of(metafunc.config)
+    session.suites.parametrize(metafunc)
+    if takes_our_model(metafunc.definition) and len(session.models.names) > 1:
+        name = OUR_MODEL if OUR_MODEL in metafunc.fixturenames else MODEL
+        metafunc.parametrize(name, session.models.names, indirect=True)
+
+
+def check_items(session: pytest.Session) -> None:
+    """Refuse, in a worker of xdist, what `pytest_runtestloop` refuses elsewhere."""
+    if hasattr(session.config, "workerinput"):
+        try:
+            for item in session.items:
+                model_of(item)
+        except UsageError as error:
+            refuse(session.config, session.items, told(error))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Run tests in order of completion; leave sessions that need no model to pytest."""
+    config = session.config
+    distributed = config.pluginmanager.hasplugin("dsession") or hasattr(config, "workerinput")
+    if config.option.collectonly or session.testsfailed or distributed:
+        return None
+    lrmtest_session = session_of(config)
+    try:
+        if not any(model_of(item) for item in session.items):
+            return None
+        from lrmtest.plugin.loop import RunLoop
+        from lrmtest.plugin.progress_line import progress_line
+
+        RunLoop(session, lrmtest_session, progress_line(config)).run()
+    except UsageError as error:
+        raise pytest.UsageError(told(error)) from None
+    except LrmtestError as error:
+        pytest.exit(told(error), returncode=INFRASTRUCTURE)
+    return True
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Give a test its model. An engine error surfaces before it runs, so that it is no failure.
+
+    Between pytest's own: after a test's marks have been heard, before its fixtures are made.
+    """
+    session = session_of(item.config)
+    name = model_of(item)
+    if name is None:
+        return
+    source = session.sources.source_of(name)
+    selected = session.suites.selected_by(item)
+    schedule = session.schedule(name)
+    if selected is not None and not schedule.check(selected, source):
+        pytest.skip(NOT_NEEDED)
+    give(item, Model(schedule, source, item, selected))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """In property mode, search for a question that fails; leave other tests to pytest."""
+    searched = session_of(pyfuncitem.config).suites.searched_by(pyfuncitem)
+    if searched is None:
+        return None
+    from lrmtest.plugin.property.item import search
+
+    search(pyfuncitem, searched)
+    return True
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Say what the model did instead of where Python was."""
+    report = yield
+    return rewrite(report, item, call)
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_report_to_serializable() -> Generator[
+    None, dict[str, Any] | None, dict[str, Any] | None
+]:
+    """What a report carries survives the way between processes as JSON values."""
+    data = yield
+    return None if data is None else serializable(data)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table of pass rates and tokens, and the comparisons."""
+    session = session_of(terminalreporter.config)
+    with guarded(terminalreporter.config):
+        from lrmtest.plugin.ending.finish import print_comparisons
+        from lrmtest.plugin.ending.summary import print_searches, print_summary
+
+        print_searches(terminalreporter)
+        print_summary(terminalreporter, session)
+        print_comparisons(terminalreporter, session)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Compare, decide, and write the files that were asked for."""
+    if hasattr(session.config, "workerinput"):
+        # The controller reads the store as soon as its workers have finished.
+        with suppress(StoreError):  # What a full disk loses here, grading brings back.
+            session_of(session.config).flush()
+        return
+    with guarded(session.config):
+        from lrmtest.plugin.ending.finish import finish
+
+        finish(session)
+    with guarded(session.config):
+        from lrmtest.plugin.ending.summary import write_summary_json
+
+        write_summary_json(session)
+    with guarded(session.config):
+        from lrmtest.plugin.ending.html import write_html
+
+        write_html(session)
+    with guarded(session.config):
+        from lrmtest.plugin.ending.ci import write_job_summary
+
+        write_job_summary(session)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what still runs."""
+    session = config.stash.get(SESSION, None)
+    if session is not None:
+        with guarded(config):
+            session.close()
