@@ -77,13 +77,26 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
 
 
 def check_items(session: pytest.Session) -> None:
-    """Refuse, in a worker of xdist, what `pytest_runtestloop` refuses elsewhere."""
-    if hasattr(session.config, "workerinput"):
-        try:
-            for item in session.items:
-                model_of(item)
-        except UsageError as error:
-            refuse(session.config, session.items, told(error))
+    """Refuse, before anything is generated, what the collected tests cannot be run with.
+
+    Raises:
+        pytest.UsageError: no model is named, or another plugin is to run tests elsewhere.
+    """
+    config = session.config
+    if config.option.collectonly or session.testsfailed:
+        return  # nothing will be run
+    try:
+        needs_model = [item for item in session.items if model_of(item)]
+    except UsageError as error:
+        refuse(config, session.items, told(error))
+        return
+    if needs_model and config.getoption("forked", False):
+        refuse(
+            config,
+            session.items,
+            "--forked runs each test in a process that is gone with its results, and with what "
+            "the model answered\n  -> leave it out for lrmtest's tests; it may stand in addopts",
+        )
 
 
 @pytest.hookimpl(tryfirst=True)
