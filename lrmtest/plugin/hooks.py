@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +26,7 @@ from lrmtest.plugin.fixture_owner import MODEL, OUR_MODEL, takes_our_model
 from lrmtest.plugin.item_report import give, given_model, rewrite
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.model import Model
+from lrmtest.plugin.packaged_modules import packaged_module
 from lrmtest.plugin.selection import Selection
 from lrmtest.plugin.session import SESSION, LrmtestSession, session_of
 from lrmtest.plugin.suites import MARK
@@ -75,6 +77,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         if reporter is not None:
             for notice in session_of(session.config).models.notices:
                 reporter.write_line(notice, yellow=True)  # also with -q
+
+
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Module | None:
+    """Name the package's own test files alike in every folder."""
+    return packaged_module(module_path, parent)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
