@@ -15,6 +15,7 @@ from lrmtest.cli import (
     comparison,
     compress,
     compute,
+    init,
     knowledge,
     models,
     noise,
@@ -22,6 +23,7 @@ from lrmtest.cli import (
     report,
     runs,
     serve,
+    suites,
     sweep,
     transfer,
     triage,
@@ -76,6 +78,8 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of the run store (default: reports)",
     )
     models.add_commands(commands)
+    suites.add_commands(commands)
+    init.add_commands(commands)
     serve.add_commands(commands)
     compress.add_commands(commands, store)
     sweep.add_commands(commands, store)

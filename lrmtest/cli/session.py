@@ -13,6 +13,8 @@ from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.programs.foreground import run_in_foreground
 from lrmtest.models.resolve import resolve
+from lrmtest.runs.command import is_packaged
+from lrmtest.suites.packaged import packaged_name
 
 _TESTED = (0, 1)
 """Exit statuses with which pytest says that all tests ran."""
@@ -31,15 +33,19 @@ def split_words(text: str) -> list[str]:
 
 
 def suite_path(name: str) -> str:
-    """What pytest is given for a suite's name or path."""
+    """What pytest is given for a suite's name or path: the package's tests if none are here."""
     path = Path(name.partition("::")[0])
     known = Path("suites") / name
     if path.exists():
         return name
     if known.exists():
         return str(known)
+    packaged = packaged_name(name)
+    if packaged is not None:
+        return packaged
     raise UsageError(
-        f"there is no suite {name!r} here", hint="give a file or folder of tests: suites/aime"
+        f"there is no suite {name!r} here",
+        hint="give a file or folder of tests, or what `lrmtest suites` lists",
     )
 
 
@@ -60,7 +66,8 @@ def run_session(
     Raises:
         LrmtestError: not all tests ran.
     """
-    command = [sys.executable, "-m", "pytest", *suites, "--model", model]
+    found_by = ["--pyargs"] * any(map(is_packaged, suites))
+    command = [sys.executable, "-m", "pytest", *found_by, *suites, "--model", model]
     command += ["--reports-dir", str(reports_dir)]
     command += [word for path in card_files for word in ("--cards", str(path))]
     command += ["-q", "--tb=no", "-rN", *more]

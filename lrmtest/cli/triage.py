@@ -24,7 +24,7 @@ from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
 from lrmtest.reports.side_by_side import side_by_side
 from lrmtest.reports.triage import triage_view
-from lrmtest.runs.command import can_be_rerun, pytest_ids, rerun_arguments
+from lrmtest.runs.command import can_be_rerun, is_packaged, pytest_ids, rerun_arguments
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import RunHead, RunRecord
 from lrmtest.runs.reference import load_run
@@ -249,7 +249,11 @@ def _rerun(run: RunHead, keys: list[QuestionKey], options: argparse.Namespace) -
     if options.reports_dir != _REPORTS:
         extra = [f"--reports-dir={options.reports_dir}", *extra]
     for arguments in rerun_arguments(run.run_id, run.manifest, keys, extra):
-        files = dict.fromkeys(argument.split("::")[0] for argument in arguments if "::" in argument)
+        files = dict.fromkeys(
+            argument.split("::")[0]
+            for argument in arguments
+            if "::" in argument and not is_packaged(argument)
+        )
         gone = [file for file in files if not Path(file).is_file()]
         if gone:
             raise UsageError(

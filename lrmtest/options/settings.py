@@ -222,6 +222,18 @@ def add_report_options(add: AddOption) -> None:
     )
 
 
+def project_folder(config: pytest.Config) -> Path:
+    """The folder that a session is about: pytest's root directory, mostly.
+
+    Where tests are named as modules (``--pyargs``) and no configuration file is found, pytest takes
+    the folder behind an option (``--data-dir /srv/data``) for one of tests, and its root directory
+    is somewhere above that; what is meant is the folder it was started in.
+    """
+    if config.option.pyargs and config.inipath is None:
+        return config.invocation_params.dir
+    return config.rootpath
+
+
 def read_settings(config: pytest.Config) -> Settings:
     """The settings of this invocation.
 
@@ -229,7 +241,7 @@ def read_settings(config: pytest.Config) -> Settings:
         UsageError: a combination that cannot be meant, or a file that is not there.
     """
     option = read_options(config, plugin_options())
-    reports_dir = option.reports_dir or config.rootpath / "reports"
+    reports_dir = option.reports_dir or project_folder(config) / "reports"
     search = read_property_options(option)
     # Verdicts that chance decides are no ground to compare two questions on.
     greedy = search is not None and option.temperature is None

@@ -8,6 +8,7 @@ setting, or by a test that is lrmtest's. Until then nothing is changed.
 from __future__ import annotations
 
 from collections.abc import Generator
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lrmtest.plugin.model import Model
 
 _AT_WORK = "lrmtest-session"
+_PACKAGED = Path(__file__).parents[1] / "suites"
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -56,6 +58,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", f"{MARK}(which): run once per question of a suite")
     if any_given(config):
         _at_work(config)
+
+
+def pytest_pycollect_makemodule(
+    module_path: Path, parent: pytest.Collector
+) -> pytest.Module | None:
+    """Name the package's own test files alike in every folder."""
+    if _PACKAGED not in module_path.parents:
+        return None
+    from lrmtest.plugin.packaged_modules import packaged_module
+
+    return packaged_module(module_path, parent)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

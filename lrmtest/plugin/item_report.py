@@ -123,7 +123,9 @@ def _make_error(report: pytest.TestReport) -> None:
 def _through_lrmtest(raised: pytest.ExceptionInfo[BaseException], item: pytest.Item) -> bool:
     """Whether an exception came out of lrmtest into the test, and is none of pytest's own."""
     frames = raised.traceback.cut(path=item.path)
-    from_lrmtest = any(_PACKAGE in Path(frame.path).parents for frame in frames)
+    # The test itself may be one of the package's.
+    called = (Path(frame.path) for frame in frames if Path(frame.path) != item.path)
+    from_lrmtest = any(_PACKAGE in path.parents for path in called)
     return isinstance(raised.value, Exception) and frames != raised.traceback and from_lrmtest
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from lrmtest.errors import StoreError
-from lrmtest.options.settings import Settings, read_settings
+from lrmtest.options.settings import Settings, project_folder, read_settings
 from lrmtest.plugin.collector import RecordCollector
 from lrmtest.plugin.gating.comparisons import Comparisons
 from lrmtest.plugin.generation.generations import Generations
@@ -40,7 +40,7 @@ class LrmtestSession:
     def __init__(self, config: pytest.Config) -> None:
         self.settings: Settings = read_settings(config)
         self.suites = Suites(self.settings.data, search=self.settings.search is not None)
-        self.models = ModelsUnderTest(self.settings, config.rootpath)
+        self.models = ModelsUnderTest(self.settings, project_folder(config))
         options = replace(self.settings.engine_options, endpoints=self.models.endpoints)
         self.settings = replace(self.settings, engine_options=options)
         self.collector = RecordCollector()

@@ -17,12 +17,14 @@ class DataOptions:
         fresh_count: how many questions a generated suite has.
         fresh_seed: seed of the generated questions.
         fresh_difficulty: from 1 to 5.
+        is_offline: nothing is fetched; what the hub's cache has is read.
     """
 
     data_dir: Path | None = None
     fresh_count: int = 20
     fresh_seed: int = 0
     fresh_difficulty: int = 1
+    is_offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,20 +19,25 @@ class HubFile:
         repo: the dataset's repository, ``owner/name``.
         path: the file in it.
         revision: the commit; ``main`` only where no commit could be verified.
+        is_gated: whether its owners let nobody have it who has not asked them.
     """
 
     repo: str
     path: str
     revision: str
+    is_gated: bool = False
 
 
-def download(file: HubFile, *, title: str, otherwise: str) -> tuple[Path, str]:
+def download(
+    file: HubFile, *, title: str, otherwise: str, is_offline: bool = False
+) -> tuple[Path, str]:
     """The file in the hub's cache, fetched if need be, and the commit it belongs to.
 
     Args:
         file: what to fetch.
         title: what it is, for messages.
         otherwise: what a reader without access to the hub can do, for hints.
+        is_offline: look in the cache only.
 
     Raises:
         DataError: offline, no access, or no such file; the hint says what to do.
@@ -48,16 +53,26 @@ def download(file: HubFile, *, title: str, otherwise: str) -> tuple[Path, str]:
                 repo_type="dataset",
                 revision=file.revision,
                 library_name="lrmtest",
+                local_files_only=is_offline,
             )
         )
     # What a broken transfer raises depends on the HTTP library that this release of
     # huggingface_hub is built on, so that no list of classes would be complete.
     except Exception as error:
-        raise _explained(error, file, title, otherwise) from error
+        raise _explained(error, file, title, otherwise, is_offline=is_offline) from error
     return path, _commit(path) or file.revision
 
 
-def _explained(error: Exception, file: HubFile, title: str, otherwise: str) -> DataError:
+def cache_folder() -> Path:
+    """Where the hub's library keeps what it has fetched."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def _explained(
+    error: Exception, file: HubFile, title: str, otherwise: str, *, is_offline: bool
+) -> DataError:
     from huggingface_hub import constants
     from huggingface_hub.errors import (
         EntryNotFoundError,
@@ -83,8 +98,11 @@ def _explained(error: Exception, file: HubFile, title: str, otherwise: str) -> D
         # The hub answers alike for a repository that is not there and one that is not shown.
         return DataError(f"{what}: not found, or not without a token", hint=access)
     if isinstance(error, LocalEntryNotFoundError):
+        missing = f"{what} is not in the hub's cache"
+        if is_offline and not constants.HF_HUB_OFFLINE:
+            return DataError(missing, hint=otherwise)
         state = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the hub cannot be reached"
-        return DataError(f"{what} is not in the hub's cache and {state}", hint=otherwise)
+        return DataError(f"{missing} and {state}", hint=otherwise)
     if isinstance(error, RevisionNotFoundError | EntryNotFoundError):
         problem = f"no file {file.path} at revision {file.revision}"
         return DataError(f"{what}: {problem}", hint=otherwise)

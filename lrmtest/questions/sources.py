@@ -30,6 +30,7 @@ class Release:
         title: the benchmark, for people.
         names: what the file may be called in a local folder; the first one there is read.
         rows: how many questions it has.
+        licence: what its questions may be used under.
         hub: the file on the hub; None when the hub does not have it.
         obtain: where the file comes from, for somebody without it.
         fingerprinted: whether its questions are listed in ``released/`` and must match.
@@ -40,6 +41,7 @@ class Release:
     title: str
     names: tuple[str, ...]
     rows: int
+    licence: str
     hub: HubFile | None
     obtain: str
     fingerprinted: bool = True
@@ -118,7 +120,7 @@ def find_file(release: Release, options: DataOptions) -> tuple[Path, Source]:
         DataError: it is not in the local folder, or the hub does not give it.
     """
     if options.data_dir is None:
-        return _from_hub(release)
+        return _from_hub(release, is_offline=options.is_offline)
     if not options.data_dir.is_dir():
         raise DataError(
             f"the data folder {options.data_dir} does not exist",
@@ -133,13 +135,15 @@ def find_file(release: Release, options: DataOptions) -> tuple[Path, Source]:
     return path, Source("local", path.name, release.name)
 
 
-def _from_hub(release: Release) -> tuple[Path, Source]:
+def _from_hub(release: Release, *, is_offline: bool) -> tuple[Path, Source]:
     if release.hub is None:
         raise DataError(
             f"{release.title} is not on the hub",
             hint=f"{release.obtain}; then {_use_local(release)}",
         )
-    path, commit = download(release.hub, title=release.title, otherwise=_use_local(release))
+    path, commit = download(
+        release.hub, title=release.title, otherwise=_use_local(release), is_offline=is_offline
+    )
     return path, Source("hub", release.hub.repo, commit)
 
 

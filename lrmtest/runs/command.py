@@ -74,4 +74,17 @@ def rerun_arguments(
             )
         samples = ("--samples", str(1 if suite.samples is None else suite.samples))
         by_options.setdefault((*options, *samples), []).extend(tests)
-    return [[*tests, *options, "--fresh-run", *extra] for options, tests in by_options.items()]
+    return [
+        [*_found_by(tests), *options, "--fresh-run", *extra]
+        for options, tests in by_options.items()
+    ]
+
+
+def is_packaged(test: str) -> bool:
+    """Whether a test is one of the package's own, whose id names a module and no file."""
+    return test.startswith("lrmtest.suites.")
+
+
+def _found_by(tests: list[str]) -> list[str]:
+    """The tests, with what pytest needs to find the package's among them; files it finds too."""
+    return ["--pyargs", *tests] if any(map(is_packaged, tests)) else tests

@@ -15,7 +15,7 @@ from lrmtest.questions.lettered_options import OPTION_LETTERS, lettered
 from lrmtest.questions.question import INTEGER, LABEL, LABELS, OPTION, Question
 from lrmtest.questions.rows import Row, parse_rows
 from lrmtest.questions.sources import build_all
-from lrmtest.suites.suite import PASS, Suite
+from lrmtest.suites.suite import PASS, Suite, SuiteDescription
 
 _HINT = "correct that line; docs/data.md has the format"
 
@@ -48,7 +48,15 @@ def suite_from_jsonl(
     def load(_options: DataOptions) -> QuestionSet:
         return questions_from_jsonl(path, suite=name, kind=kind)
 
-    return Suite(name, load, prompt, max_tokens, grader or grade_by_kind, primary=primary)
+    return Suite(
+        name,
+        load,
+        prompt,
+        max_tokens,
+        grader or grade_by_kind,
+        primary=primary,
+        described=SuiteDescription(f"Questions of {Path(path).name}", (kind,) if kind else ()),
+    )
 
 
 def questions_from_jsonl(path: str | Path, *, suite: str, kind: str = "") -> QuestionSet:

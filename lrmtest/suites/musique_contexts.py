@@ -61,6 +61,13 @@ PROMPTS: dict[Context, str] = {
     "hops-gold": _HOP_WITH_PARAGRAPH,
 }
 
+TITLES: dict[Context, str] = {
+    "open": "MuSiQue's questions with all their paragraphs, most of them distractors",
+    "gold": "MuSiQue's questions with the paragraphs that hold the facts",
+    "hops": "Each single fact of MuSiQue's questions, from the model's own knowledge",
+    "hops-gold": "Each single fact of MuSiQue's questions, with its paragraph",
+}
+
 _EARLIER_HOP = re.compile(r"#(\d+)")
 _HOPS = re.compile(r"(\d)hop")
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable
 
 from lrmtest.errors import UsageError
 from lrmtest.grading import Grader, grader_for
-from lrmtest.suites.registry import SUITES
+from lrmtest.suites.registry import known_suite
 from lrmtest.suites.suite import Suite
 
 _OWN = "own:"
@@ -34,7 +34,7 @@ def stored_grader(suite: str, kind: str, answer_kinds: Collection[str] = ()) -> 
             f"suite {suite!r} has a grader of its own, {own[0]}, which only its tests know",
             hint="run its tests again: they grade what is stored, and generate nothing that is",
         )
-    known = SUITES.get(suite)
+    known = known_suite(suite)
     return grader_for(kind) if known is None else known.grader_for(kind)
 
 

@@ -1,4 +1,4 @@
-"""A suite: a named set of questions with its prompt, budget, grader and primary metric."""
+"""A suite: a named set of questions with its prompt, budget, grader, metric and description."""
 
 from __future__ import annotations
 
@@ -8,9 +8,35 @@ from dataclasses import dataclass, field
 from lrmtest.grading import Grader, grade_by_kind, grader_for
 from lrmtest.questions import DataOptions, QuestionSet
 from lrmtest.questions.fresh.draft import Family
+from lrmtest.questions.sources import Release
 
 PASS = "pass"
 """The primary metric of a suite whose answers are right or wrong: whether a completion passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteDescription:
+    """A suite in words, for whoever has not read its questions; nothing that changes an outcome.
+
+    Attributes:
+        title: what is asked, in one line without a full stop.
+        kinds: the questions' answer kinds; none where only the questions tell.
+        questions: how many there are; None for as many as asked for, and where only the data say.
+        releases: the data that it can be read from, the first one that is there; none for
+            generated questions.
+        extra: what must be installed, as in ``pip install 'lrmtest[EXTRA]'``; mostly nothing.
+        module: what that installs, by the name under which it is imported.
+        base: the same questions as they are released, for a suite that asks them otherwise:
+            loading them tells whether the suite's can be read.
+    """
+
+    title: str
+    kinds: tuple[str, ...] = ()
+    questions: int | None = None
+    releases: tuple[Release, ...] = ()
+    extra: str = ""
+    module: str = ""
+    base: Callable[[DataOptions], QuestionSet] | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +57,7 @@ class Suite:
             the share of completions that passed, or the name of a figure in [0, 1] that the
             grader gives each answer, ``score`` or one of its grade's metrics (``f1``, ...). A
             completion that ran out of its budget has 0 of it.
+        described: the suite in words, for `lrmtest suites`; None: only its questions tell.
     """
 
     name: str
@@ -40,6 +67,7 @@ class Suite:
     grader: Grader = field(default=grade_by_kind, repr=False)
     family: Family | None = field(default=None, repr=False)
     primary: str = PASS
+    described: SuiteDescription | None = field(default=None, repr=False)
 
     def grader_for(self, kind: str) -> Grader:
         """What grades the suite's questions of an answer kind.

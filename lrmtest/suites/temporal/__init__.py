@@ -14,13 +14,14 @@ from lrmtest.questions.lettered_options import OPTION_LETTERS, story_with_option
 from lrmtest.questions.question import OPTION, Question
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
-from lrmtest.suites.suite import Suite
+from lrmtest.suites.suite import Suite, SuiteDescription
 
 TEMPORAL_SEQUENCES = Release(
     name="temporal-sequences",
     title="BIG-Bench Hard, temporal sequences",
     names=("bbh_temporal_sequences.json", "temporal_sequences.json"),
     rows=250,
+    licence="MIT",
     hub=HubFile(
         repo="lukaemon/bbh",
         path="temporal_sequences/test-00000-of-00001.parquet",
@@ -80,4 +81,10 @@ TEMPORAL = Suite(
     # Far above what answers take that do end; what reaches it is looping.
     max_tokens=16384,
     grader=grade_option,
+    described=SuiteDescription(
+        title="When could somebody have gone somewhere? One of four time spans is free",
+        kinds=(OPTION,),
+        questions=250,
+        releases=(TEMPORAL_SEQUENCES,),
+    ),
 )

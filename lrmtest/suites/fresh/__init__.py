@@ -10,8 +10,9 @@ from lrmtest.grading import Grader
 from lrmtest.grading.integer import grade_integer
 from lrmtest.grading.short_text import grade_short_text
 from lrmtest.questions.fresh import FAMILIES, load_fresh
+from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT
 from lrmtest.suites.folio import FOLIO
-from lrmtest.suites.suite import Suite
+from lrmtest.suites.suite import Suite, SuiteDescription
 from lrmtest.suites.temporal import TEMPORAL
 
 ARITHMETIC_PROMPT = r"""{problem}
@@ -26,7 +27,7 @@ Use these facts only. Think first. Then end with one line that holds only the an
 Answer: <short answer>"""
 
 
-def _suite(family: str, prompt: str, grader: Grader) -> Suite:
+def _suite(family: str, title: str, kind: str, prompt: str, grader: Grader) -> Suite:
     return Suite(
         name=f"fresh-{family}",
         load=load_fresh(family),
@@ -34,12 +35,37 @@ def _suite(family: str, prompt: str, grader: Grader) -> Suite:
         max_tokens=16384,
         grader=grader,
         family=FAMILIES[family],
+        described=SuiteDescription(title, (kind,)),
     )
 
 
 FRESH_SUITES = (
-    _suite("temporal", TEMPORAL.prompt, TEMPORAL.grader),
-    _suite("arithmetic", ARITHMETIC_PROMPT, grade_integer),
-    _suite("logic", FOLIO.prompt, FOLIO.grader),
-    _suite("hops", HOPS_PROMPT, grade_short_text),
+    _suite(
+        "temporal",
+        "Generated: when could somebody have gone somewhere?",
+        OPTION,
+        TEMPORAL.prompt,
+        TEMPORAL.grader,
+    ),
+    _suite(
+        "arithmetic",
+        "Generated: how many of something somebody has in the end",
+        INTEGER,
+        ARITHMETIC_PROMPT,
+        grade_integer,
+    ),
+    _suite(
+        "logic",
+        "Generated: whether premises prove a conclusion, refute it or leave it open",
+        LABEL,
+        FOLIO.prompt,
+        FOLIO.grader,
+    ),
+    _suite(
+        "hops",
+        "Generated: a question that needs several of the facts given with it",
+        SHORT_TEXT,
+        HOPS_PROMPT,
+        grade_short_text,
+    ),
 )

@@ -8,13 +8,14 @@ from lrmtest.questions.hub import HubFile
 from lrmtest.questions.question import INTEGER, Question
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
-from lrmtest.suites.suite import Suite
+from lrmtest.suites.suite import Suite, SuiteDescription
 
 AIME_2024 = Release(
     name="aime-2024",
     title="AIME 2024",
     names=("aime_2024.jsonl", "aime_2024_problems.parquet"),
     rows=30,
+    licence="the MAA's",
     hub=HubFile(
         repo="Maxwell-Jia/AIME_2024",
         path="aime_2024_problems.parquet",
@@ -52,4 +53,10 @@ AIME = Suite(
     # The paper's limit of new tokens, and DeepSeek's for R1. Hard problems need it.
     max_tokens=32768,
     grader=grade_integer,
+    described=SuiteDescription(
+        title="Competition problems of both American Invitational Mathematics Examinations of 2024",
+        kinds=(INTEGER,),
+        questions=30,
+        releases=(AIME_2024,),
+    ),
 )

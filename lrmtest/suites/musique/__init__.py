@@ -24,14 +24,22 @@ from lrmtest.questions.question import SHORT_TEXT, Question
 from lrmtest.questions.released import in_released_order, released_fingerprints
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
-from lrmtest.suites.musique_contexts import CONTEXTS, PROMPTS, load_in_context
-from lrmtest.suites.suite import Suite
+from lrmtest.suites.musique_contexts import (
+    CONTEXTS,
+    PROMPTS,
+    TITLES,
+    Context,
+    hop_ids,
+    load_in_context,
+)
+from lrmtest.suites.suite import Suite, SuiteDescription
 
 MUSIQUE_DEV = Release(
     name="musique-dev",
     title="MuSiQue-Ans v1.0, development split",
     names=("musique_ans_v1.0_dev.jsonl",),
     rows=2417,
+    licence="CC BY 4.0",
     hub=HubFile(
         repo="dgslibisey/MuSiQue",
         path="musique_ans_v1.0_dev.jsonl",
@@ -46,6 +54,7 @@ MUSIQUE_100 = Release(
     title="MuSiQue, the 100 questions of arXiv 2504.02010",
     names=("musique_100.jsonl",),
     rows=100,
+    licence="CC BY 4.0",
     hub=None,
     obtain="musique_100.jsonl, or the whole split: " + MUSIQUE_DEV.obtain,
 )
@@ -113,25 +122,65 @@ def grade_musique(question: Question, text: str) -> Grade:
 reads_like(grade_musique, grade_short_text)
 
 
-def _suite(name: str, load: Callable[[DataOptions], QuestionSet], prompt: str) -> Suite:
+def _suite(
+    name: str,
+    load: Callable[[DataOptions], QuestionSet],
+    prompt: str,
+    described: SuiteDescription,
+) -> Suite:
     # A fact is known or read, or it is not: little to think about.
     budget = 8192
-    return Suite(name, load, prompt, budget, grader=grade_musique, primary="f1_short")
+    return Suite(
+        name,
+        load,
+        prompt,
+        budget,
+        grader=grade_musique,
+        primary="f1_short",
+        described=described,
+    )
 
 
-def _in_all_contexts(name: str, load: Callable[[DataOptions], QuestionSet]) -> tuple[Suite, ...]:
+def _in_all_contexts(
+    name: str, load: Callable[[DataOptions], QuestionSet], *releases: Release
+) -> tuple[Suite, ...]:
     """The suites of one set of questions: closed-book, then every other context."""
-    names = {context: f"{name}-{context}" for context in CONTEXTS}
+    closed_book = SuiteDescription(
+        title="Questions that need two to four facts, from the model's own knowledge",
+        kinds=(SHORT_TEXT,),
+        questions=releases[0].rows,
+        releases=releases,
+        base=load,
+    )
     return (
-        _suite(name, load, PROMPT),
+        _suite(name, load, PROMPT, closed_book),
         *(
-            _suite(own, load_in_context(load, own, context), PROMPTS[context])
-            for context, own in names.items()
+            _suite(
+                own,
+                load_in_context(load, own, context),
+                PROMPTS[context],
+                replace(
+                    closed_book,
+                    title=TITLES[context],
+                    questions=_number(context, releases[0]),
+                ),
+            )
+            for context in CONTEXTS
+            for own in (f"{name}-{context}",)
         ),
     )
 
 
+def _number(context: Context, release: Release) -> int | None:
+    """How many questions there are in a context; of hops the ids tell, where they are listed."""
+    if context not in ("hops", "hops-gold"):
+        return release.rows
+    if not release.fingerprinted:
+        return None
+    return sum(len(hop_ids(id_)) for id_ in released_fingerprints(release.name))
+
+
 MUSIQUE_SUITES = (
-    *_in_all_contexts("musique", load_musique),
-    *_in_all_contexts("musique-dev", load_musique_dev),
+    *_in_all_contexts("musique", load_musique, MUSIQUE_100, MUSIQUE_DEV),
+    *_in_all_contexts("musique-dev", load_musique_dev, MUSIQUE_DEV),
 )

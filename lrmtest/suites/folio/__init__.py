@@ -16,13 +16,14 @@ from lrmtest.questions.hub import HubFile
 from lrmtest.questions.question import LABEL, LABELS, Question
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
-from lrmtest.suites.suite import Suite
+from lrmtest.suites.suite import Suite, SuiteDescription
 
 FOLIO_V0 = Release(
     name="folio-v0.0",
     title="FOLIO v0.0, validation split",
     names=("folio_validation.jsonl", "folio-validation.jsonl"),
     rows=204,
+    licence="CC BY-SA 4.0",
     hub=None,
     obtain="folio-validation.jsonl is in data/v0.0 of github.com/Yale-LILY/FOLIO",
 )
@@ -31,8 +32,14 @@ FOLIO_V2 = Release(
     title="FOLIO v2, validation split",
     names=("folio_v2_validation.jsonl",),
     rows=203,
+    licence="CC BY-SA 4.0",
     # Gated, so that neither a commit nor a hash could be verified when this was written.
-    hub=HubFile(repo="yale-nlp/FOLIO", path="folio_v2_validation.jsonl", revision="main"),
+    hub=HubFile(
+        repo="yale-nlp/FOLIO",
+        path="folio_v2_validation.jsonl",
+        revision="main",
+        is_gated=True,
+    ),
     obtain="folio_v2_validation.jsonl is in yale-nlp/FOLIO on the hub, after signing in",
     fingerprinted=False,
 )
@@ -104,10 +111,27 @@ def _question(id_: str, suite: str, premises: tuple[str, ...], row: Row) -> Ques
     )
 
 
-def _suite(name: str, load: Callable[[DataOptions], QuestionSet]) -> Suite:
-    # The budget is far above what answers take that do end; what reaches it is looping.
-    return Suite(name, load, PROMPT, max_tokens=16384, grader=grade_label)
+def _suite(
+    name: str, load: Callable[[DataOptions], QuestionSet], *releases: Release, which: str = ""
+) -> Suite:
+    return Suite(
+        name,
+        load,
+        PROMPT,
+        # Far above what answers take that do end; what reaches it is looping.
+        max_tokens=16384,
+        grader=grade_label,
+        described=SuiteDescription(
+            title=f"Does a conclusion follow from premises in plain English?{which}",
+            kinds=(LABEL,),
+            questions=releases[0].rows if len(releases) == 1 else None,
+            releases=releases,
+        ),
+    )
 
 
-FOLIO = _suite("folio", load_folio)
-FOLIO_BY_RELEASE = (_suite("folio-v0.0", load_folio_v0), _suite("folio-v2", load_folio_v2))
+FOLIO = _suite("folio", load_folio, FOLIO_V0, FOLIO_V2, which=" v0.0 if its file is there, else v2")
+FOLIO_BY_RELEASE = (
+    _suite("folio-v0.0", load_folio_v0, FOLIO_V0),
+    _suite("folio-v2", load_folio_v2, FOLIO_V2),
+)
