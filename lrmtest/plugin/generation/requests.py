@@ -19,7 +19,7 @@ from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.questions import render_prompt
 from lrmtest.questions.place import Place
 from lrmtest.runs.keys import completion_key, sample_seed
-from lrmtest.runs.manifest import Manifest, ModelSection, SuiteSection
+from lrmtest.runs.manifest import Manifest, ModelSection, SelectionSection, SuiteSection
 from lrmtest.suites import Suite
 from lrmtest.suites.stored_graders import answer_kinds_of
 
@@ -117,7 +117,13 @@ class Requests:
             )
             for name, part in by_suite.items()
         }
-        return replace(self._manifest, suites=suites)
+        selection = {
+            name: SelectionSection(
+                samples=suites[name].samples, questions=tuple(one.question.id for one in part)
+            )
+            for name, part in by_suite.items()
+        }
+        return replace(self._manifest, suites=suites, selection=selection)
 
     def _request(
         self,
