@@ -13,7 +13,6 @@ not ask is missing there, and is not made up for by leaving it out.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -31,29 +30,28 @@ _MOST_NAMED = 5
 
 def selected(manifest: Manifest) -> Extent:
     """What a run's last session selected; everything where the manifest does not say it."""
-    return {
-        (suite, question): section.samples or 1
-        for suite, section in manifest.selection.items()
-        for question in section.questions or ()
-    }
+    found: dict[QuestionKey, int] = {}
+    for suite, section in manifest.selection.items():
+        most, fewer = section.samples or 1, section.fewer or {}
+        for question in section.questions or ():
+            count = fewer.get(question)
+            found[suite, question] = count if isinstance(count, int) and count > 0 else most
+    return found
 
 
-def selection_of(places: Iterable[Place]) -> dict[str, SelectionSection]:
-    """The selection that asks for these samples, as a manifest has it.
-
-    Args:
-        places: of samples; those of a test's own prompt, which has no suite, do not count.
-    """
-    questions: dict[str, dict[str, None]] = {}
-    samples: Counter[str] = Counter()
-    for place in places:
-        if place.suite:
-            questions.setdefault(place.suite, {})[place.question_id] = None
-            samples[place.suite] = max(samples[place.suite], place.sample + 1)
-    return {
-        suite: SelectionSection(samples=samples[suite], questions=tuple(ids))
-        for suite, ids in questions.items()
-    }
+def selection_of(extent: Extent) -> dict[str, SelectionSection]:
+    """The selection that has an extent, as a manifest says it; the inverse of `selected`."""
+    by_suite: dict[str, dict[str, int]] = {}
+    for (suite, question), samples in extent.items():
+        by_suite.setdefault(suite, {})[question] = samples
+    selection = {}
+    for suite, samples_of in by_suite.items():
+        most = max(samples_of.values())
+        fewer = {question: count for question, count in samples_of.items() if count < most}
+        selection[suite] = SelectionSection(
+            samples=most, questions=tuple(samples_of), fewer=fewer or None
+        )
+    return selection
 
 
 def extent_of(places: Iterable[Place]) -> Extent:
@@ -90,9 +88,7 @@ def narrowed_manifest(manifest: Manifest, extent: Extent) -> Manifest:
     """A manifest that speaks of an extent alone: its suites, and the counts in them."""
     if not extent:
         return manifest
-    selection = selection_of(
-        Place("", suite, question, samples - 1) for (suite, question), samples in extent.items()
-    )
+    selection = selection_of({key: count for key, count in extent.items() if key[0]})
     suites = {
         name: replace(
             section,

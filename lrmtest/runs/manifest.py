@@ -245,10 +245,12 @@ class SelectionSection(Section):
     Attributes:
         samples: of each question, the first so many.
         questions: their ids.
+        fewer: of some questions fewer samples, by their ids.
     """
 
     samples: int | None = None
     questions: tuple[str, ...] | None = None
+    fewer: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

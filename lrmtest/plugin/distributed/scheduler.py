@@ -46,7 +46,7 @@ class CompletionScheduling:
     def __init__(self, config: pytest.Config, session: LrmtestSession) -> None:
         self._session = session
         self._expected = len(config.getvalue("tx"))
-        self.broker = Broker(session.generations, self._planned)
+        self.broker = Broker(session.generations, self._planned, self._refused, session.notice)
         # xdist calls from its loop, arrivals come on threads: all state is behind this lock.
         self._lock = threading.RLock()
         self._collection: list[str] | None = None
@@ -60,6 +60,7 @@ class CompletionScheduling:
         self._left: list[ModelPlan] = []
         self._generation: Generation | None = None
         self._begun = False
+        self._why_refused = ""
 
     # What xdist asks
 
@@ -77,8 +78,16 @@ class CompletionScheduling:
 
     @property
     def tests_finished(self) -> bool:
-        """Whether every test was handed out and at most one per worker has not run."""
+        """Whether every test was handed out and at most one per worker has not run.
+
+        xdist asks it after every event, on the thread where a session can be ended.
+
+        Raises:
+            pytest.UsageError: a worker found the command wrong.
+        """
         with self._lock:
+            if self._why_refused:
+                raise pytest.UsageError(self._why_refused)
             if not self._begun or self._left or not self._phase.over:
                 return False
             return all(len(pending) < _AHEAD for pending in self._pending.values())
@@ -162,6 +171,10 @@ class CompletionScheduling:
         with self._lock:
             self._plans = plans
             self._advance()
+
+    def _refused(self, why: str) -> None:
+        with self._lock:
+            self._why_refused = why
 
     def _begin_when_possible(self) -> None:
         """Tests without a model are ready at once; the models follow."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from lrmtest.options.settings import Settings
 from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.questions import render_prompt
 from lrmtest.questions.place import Place
+from lrmtest.runs.extent import selection_of
 from lrmtest.runs.keys import completion_key, sample_seed
-from lrmtest.runs.manifest import Manifest, ModelSection, SelectionSection, SuiteSection
+from lrmtest.runs.manifest import Manifest, ModelSection, SuiteSection
 from lrmtest.suites import Suite
 from lrmtest.suites.stored_graders import answer_kinds_of
 
@@ -51,6 +53,7 @@ class Requests:
         )
         self._model_identity = self._manifest.model.identity
         self._templates: dict[Path, str] = {}
+        self._recorded = spec.placing.samples() if spec.placing is not None else Counter()
 
     def for_question(self, selected: SelectedQuestion, *, first: int = 0) -> tuple[Request, ...]:
         """One request per sample of a question.
@@ -76,8 +79,14 @@ class Requests:
                 sample=sample,
                 max_tokens=self._budget(selected.suite.max_tokens),
             )
-            for sample in range(first, first + self._settings.samples)
+            for sample in range(first, first + self.samples_of(selected))
         )
+
+    def samples_of(self, selected: SelectedQuestion) -> int:
+        """How many samples of a question are asked for."""
+        if self._settings.all_recorded:
+            return self._recorded.get(selected.key, 0) or 1
+        return self._settings.samples
 
     def for_prompt(
         self, messages: Sequence[Message], test_id: str, max_tokens: int, sample: int
@@ -101,7 +110,7 @@ class Requests:
             name: SuiteSection(
                 prompt_sha256=hashlib.sha256(self._template(part[0].suite).encode()).hexdigest(),
                 max_tokens=self._budget(part[0].suite.max_tokens),
-                samples=self._settings.samples,
+                samples=max(map(self.samples_of, part)),
                 source=part[0].loaded.source,
                 questions=len(part),
                 answer_kinds=tuple(
@@ -117,13 +126,8 @@ class Requests:
             )
             for name, part in by_suite.items()
         }
-        selection = {
-            name: SelectionSection(
-                samples=suites[name].samples, questions=tuple(one.question.id for one in part)
-            )
-            for name, part in by_suite.items()
-        }
-        return replace(self._manifest, suites=suites, selection=selection)
+        extent = {one.key: self.samples_of(one) for one in selected}
+        return replace(self._manifest, suites=suites, selection=selection_of(extent))
 
     def _request(
         self,
