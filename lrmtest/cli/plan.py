@@ -57,5 +57,6 @@ def _plan(arguments: argparse.Namespace) -> int:
         metrics=metrics,
     )
     suites = list(dict.fromkeys(suite for suite, _ in baseline.outcomes))
-    show(plan_view(needed, baseline.run_id, suites[0] if len(suites) == 1 else ALL_SUITES))
+    name = suites[0] if len(suites) == 1 else ALL_SUITES
+    show(plan_view(needed, baseline.run_id, name, greedy=baseline.manifest.greedy))
     return 0

@@ -8,7 +8,7 @@ from lrmtest.questions.hub import HubFile
 from lrmtest.questions.question import INTEGER, Question
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
-from lrmtest.suites.suite import Suite
+from lrmtest.suites.suite import DefaultBudget, Suite
 
 AIME_2024 = Release(
     name="aime-2024",
@@ -50,6 +50,6 @@ AIME = Suite(
     load=load_aime,
     prompt=PROMPT,
     # The paper's limit of new tokens, and DeepSeek's for R1. Hard problems need it.
-    max_tokens=32768,
+    max_tokens=DefaultBudget(32768),
     grader=grade_integer,
 )

@@ -16,7 +16,7 @@ from lrmtest.questions.hub import HubFile
 from lrmtest.questions.question import LABEL, LABELS, Question
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
-from lrmtest.suites.suite import Suite
+from lrmtest.suites.suite import DefaultBudget, Suite
 
 FOLIO_V0 = Release(
     name="folio-v0.0",
@@ -106,7 +106,7 @@ def _question(id_: str, suite: str, premises: tuple[str, ...], row: Row) -> Ques
 
 def _suite(name: str, load: Callable[[DataOptions], QuestionSet]) -> Suite:
     # The budget is far above what answers take that do end; what reaches it is looping.
-    return Suite(name, load, PROMPT, max_tokens=16384, grader=grade_label)
+    return Suite(name, load, PROMPT, max_tokens=DefaultBudget(16384), grader=grade_label)
 
 
 FOLIO = _suite("folio", load_folio)

@@ -11,7 +11,7 @@ from lrmtest.grading.integer import grade_integer
 from lrmtest.grading.short_text import grade_short_text
 from lrmtest.questions.fresh import FAMILIES, load_fresh
 from lrmtest.suites.folio import FOLIO
-from lrmtest.suites.suite import Suite
+from lrmtest.suites.suite import DefaultBudget, Suite
 from lrmtest.suites.temporal import TEMPORAL
 
 ARITHMETIC_PROMPT = r"""{problem}
@@ -31,7 +31,7 @@ def _suite(family: str, prompt: str, grader: Grader) -> Suite:
         name=f"fresh-{family}",
         load=load_fresh(family),
         prompt=prompt,
-        max_tokens=16384,
+        max_tokens=DefaultBudget(16384),
         grader=grader,
         family=FAMILIES[family],
     )

@@ -17,7 +17,7 @@ from importlib.metadata import version
 from lrmtest.errors import DataError, UsageError
 from lrmtest.questions.data import DataOptions, QuestionSet, Source
 from lrmtest.questions.question import INTEGER, SHORT_TEXT, Question
-from lrmtest.suites.suite import Suite
+from lrmtest.suites.suite import DefaultBudget, Suite
 
 # fmt: off
 _FITTING = (
@@ -101,9 +101,16 @@ def _maker(dataset: str, difficulty: int) -> Callable[[int, int, int], tuple[str
     return make
 
 
+_BUDGET = DefaultBudget(16384)
+
 GYM_SUITES = tuple(
     # A question's answer says its kind, and the kind how it is graded.
-    Suite(f"gym-{dataset.replace('_', '-')}", partial(_load, dataset), _PROMPT, max_tokens=16384)
+    Suite(
+        f"gym-{dataset.replace('_', '-')}",
+        partial(_load, dataset),
+        _PROMPT,
+        max_tokens=DefaultBudget(16384),
+    )
     for dataset in _FITTING
 )
 """Nothing is imported before one is loaded."""

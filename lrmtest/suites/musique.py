@@ -25,7 +25,7 @@ from lrmtest.questions.released import in_released_order, released_fingerprints
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
 from lrmtest.suites.musique_contexts import CONTEXTS, PROMPTS, load_in_context
-from lrmtest.suites.suite import Suite
+from lrmtest.suites.suite import DefaultBudget, Suite
 
 MUSIQUE_DEV = Release(
     name="musique-dev",
@@ -115,7 +115,7 @@ reads_like(grade_musique, grade_short_text)
 
 def _suite(name: str, load: Callable[[DataOptions], QuestionSet], prompt: str) -> Suite:
     # A fact is known or read, or it is not: little to think about.
-    budget = 8192
+    budget = DefaultBudget(8192)
     return Suite(name, load, prompt, budget, grader=grade_musique, primary="f1_short")
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lrmtest.errors import UsageError
 from lrmtest.grading import Grader, grade_by_kind, grader_for
 from lrmtest.questions import DataOptions, QuestionSet
 from lrmtest.questions.fresh.draft import Family
 
 PASS = "pass"
 """The primary metric of a suite whose answers are right or wrong: whether a completion passed."""
+
+
+class DefaultBudget(int):
+    """A token budget that nobody chose for a test of their own: a model card's goes before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,9 @@ class Suite:
         load: reads or makes the questions; raises DataError.
         prompt: template of the user message. ``{field}`` is replaced by the question's
             material; any other brace stays as it is, so LaTeX needs no escaping.
-        max_tokens: the budget: the most tokens one completion may have, reasoning included.
+        max_tokens: the budget: the most tokens one completion may have, reasoning included. It
+            goes before a model card's, unless it is a `DefaultBudget`; ``--max-tokens`` goes
+            before both.
         grader: grades one answer, see `lrmtest.Grader`; unless it is given, each question's
             answer kind says how.
         family: makes further questions of draws and a difficulty; None for a suite whose
@@ -31,6 +38,9 @@ class Suite:
             the share of completions that passed, or the name of a figure in [0, 1] that the
             grader gives each answer, ``score`` or one of its grade's metrics (``f1``, ...). A
             completion that ran out of its budget has 0 of it.
+
+    Raises:
+        UsageError: `max_tokens` is no integer of at least 1.
     """
 
     name: str
@@ -40,6 +50,19 @@ class Suite:
     grader: Grader = field(default=grade_by_kind, repr=False)
     family: Family | None = field(default=None, repr=False)
     primary: str = PASS
+
+    def __post_init__(self) -> None:
+        budget: object = self.max_tokens
+        if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
+            raise UsageError(
+                f"suite {self.name!r}: max_tokens={budget!r:.40} is no number of tokens",
+                hint="give an integer of at least 1, or leave it out",
+            )
+
+    @property
+    def has_own_budget(self) -> bool:
+        """Whether its budget was chosen for it, and not left to the default."""
+        return not isinstance(self.max_tokens, DefaultBudget)
 
     def grader_for(self, kind: str) -> Grader:
         """What grades the suite's questions of an answer kind.

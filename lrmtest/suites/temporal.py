@@ -14,7 +14,7 @@ from lrmtest.questions.lettered_options import OPTION_LETTERS, story_with_option
 from lrmtest.questions.question import OPTION, Question
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
-from lrmtest.suites.suite import Suite
+from lrmtest.suites.suite import DefaultBudget, Suite
 
 TEMPORAL_SEQUENCES = Release(
     name="temporal-sequences",
@@ -78,6 +78,6 @@ TEMPORAL = Suite(
     load=load_temporal,
     prompt=PROMPT,
     # Far above what answers take that do end; what reaches it is looping.
-    max_tokens=16384,
+    max_tokens=DefaultBudget(16384),
     grader=grade_option,
 )

@@ -128,6 +128,8 @@ class Generation:
         """
         self._spec = plan.spec
         self._keeps = keep
+        for line in plan.notices:
+            self._notice(line)
         self._backlog.together = not kind_of(plan.spec).generates
         keys = [request.key for request in plan.requests]
         with beginning(self._store.path, plan.spec.location):

@@ -13,6 +13,7 @@ from lrmtest.errors import DataError, UsageError
 from lrmtest.masking import masked_arguments
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.base import Message, Request, Sampling
+from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.resolve import sampling_defaults
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
@@ -23,7 +24,11 @@ from lrmtest.runs.extent import selection_of
 from lrmtest.runs.keys import completion_key, sample_seed
 from lrmtest.runs.manifest import Manifest, ModelSection, SuiteSection
 from lrmtest.suites import Suite
+from lrmtest.suites.registry import SUITES
 from lrmtest.suites.stored_graders import answer_kinds_of
+
+_OWN_PROMPT_BUDGET = 1024
+"""Tokens of a completion to a test's own prompt, where nobody says how many."""
 
 
 class Requests:
@@ -77,7 +82,7 @@ class Requests:
                 digest=selected.question.digest,
                 messages=messages,
                 sample=sample,
-                max_tokens=self._budget(selected.suite.max_tokens),
+                max_tokens=self._budget(selected.suite),
             )
             for sample in range(first, first + self.samples_of(selected))
         )
@@ -89,16 +94,29 @@ class Requests:
         return self._settings.samples
 
     def for_prompt(
-        self, messages: Sequence[Message], test_id: str, max_tokens: int, sample: int
+        self, messages: Sequence[Message], test_id: str, max_tokens: int | None, sample: int
     ) -> Request:
-        """The request of a test's own conversation."""
+        """The request of a test's own conversation.
+
+        Raises:
+            UsageError: `max_tokens` is no integer of at least 1.
+        """
+        wanted: object = max_tokens
+        if wanted is not None and (type(wanted) is not int or wanted < 1):
+            raise UsageError(
+                f"{test_id}: max_tokens={wanted!r:.40} is no number of tokens",
+                hint="give an integer of at least 1, or leave it out",
+            )
         return self._request(
             suite="",
             question_id=test_id,
             digest="",
             messages=tuple(messages),
             sample=sample,
-            max_tokens=self._budget(max_tokens),
+            max_tokens=self._settings.max_tokens
+            or max_tokens
+            or self._spec.card.max_tokens
+            or _OWN_PROMPT_BUDGET,
         )
 
     def manifest(self, selected: Sequence[SelectedQuestion]) -> Manifest:
@@ -109,7 +127,7 @@ class Requests:
         suites = {
             name: SuiteSection(
                 prompt_sha256=hashlib.sha256(self._template(part[0].suite).encode()).hexdigest(),
-                max_tokens=self._budget(part[0].suite.max_tokens),
+                max_tokens=self._budget(part[0].suite),
                 samples=max(map(self.samples_of, part)),
                 source=part[0].loaded.source,
                 questions=len(part),
@@ -153,8 +171,37 @@ class Requests:
         sampling = Sampling(max_tokens, *self._sampling)
         return Request(Place(key, suite, question_id, sample), messages, sampling, seed)
 
-    def _budget(self, suite_budget: int) -> int:
-        return self._settings.max_tokens or self._spec.card.max_tokens or suite_budget
+    def notices(self, selected: Sequence[SelectedQuestion]) -> tuple[str, ...]:
+        """What the user should know before these questions are asked, one line each."""
+        suites = {one.suite.name: one.suite for one in selected}
+        lines = []
+        if (given := self._settings.max_tokens) is not None:
+            lines += [
+                f"--max-tokens {given} goes before the {suite.max_tokens} of suite {name}'s own"
+                for name, suite in suites.items()
+                if suite.has_own_budget and suite.max_tokens != given
+            ]
+        if (path := self._settings.prompts.get("")) is not None:
+            lines += [
+                f"--prompt-file {path} goes before the prompt of suite {name}'s own"
+                for name, suite in suites.items()
+                if name not in self._settings.prompts
+                and (name not in SUITES or suite.prompt != SUITES[name].prompt)
+            ]
+        samples = self._settings.samples
+        if selected and samples > 1 and self._manifest.greedy and kind_of(self._spec).generates:
+            more = len({one.key for one in selected}) * (samples - 1)
+            lines.append(
+                f"{self._spec.name}: at temperature 0 the {samples} samples of a question are "
+                f"copies of one another, but for the engine's noise: {samples} times the tokens, "
+                f"and {more:,} completions that say nothing new; --samples 1 tells as much"
+            )
+        return tuple(lines)
+
+    def _budget(self, suite: Suite) -> int:
+        """The user's for this session, the suite's own, the card's, the suite's default."""
+        own = suite.max_tokens if suite.has_own_budget else None
+        return self._settings.max_tokens or own or self._spec.card.max_tokens or suite.max_tokens
 
     def _template(self, suite: Suite) -> str:
         path = self._settings.prompts.get(suite.name) or self._settings.prompts.get("")
