@@ -8,6 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.analysis.compare import compare
+from lrmtest.cli.named_run import (
+    add_whole_run_option,
+    chosen_extent,
+    named_baseline,
+    named_run,
+)
 from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
@@ -17,9 +23,7 @@ from lrmtest.options.gate import add_comparison_options, read_gate, read_look
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.runs.formats.baseline import refuse_incomplete, write_baseline
 from lrmtest.runs.looks import take_look
-from lrmtest.runs.reference import load_run
 from lrmtest.runs.series import join_series
-from lrmtest.runs.store import STORE_NAME
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -36,6 +40,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write it although completions are missing; comparisons will name their questions",
     )
+    add_whole_run_option(parser.add_argument)
     parser.set_defaults(run=_baseline)
 
     parser = commands.add_parser(
@@ -47,12 +52,14 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     parser.add_argument("baseline", metavar="BASELINE", help="a run, or a baseline's file")
     add_threshold_option(parser.add_argument)
     add_comparison_options(parser.add_argument)
+    add_whole_run_option(parser.add_argument)
     parser.set_defaults(run=_compare)
 
 
 def _baseline(arguments: argparse.Namespace) -> int:
     with open_store(arguments) as store:
-        run = store.record(store.run(arguments.run_name))
+        head = store.run(arguments.run_name)
+        run = store.record(head, chosen_extent(store, head, arguments))
     if not arguments.allow_incomplete:
         refuse_incomplete(run)
     write_baseline(arguments.output, run)
@@ -67,9 +74,8 @@ def _compare(arguments: argparse.Namespace) -> int:
     options = read_look(arguments)
     if arguments.given_baseline and not arguments.gate:
         raise UsageError("--given-baseline needs --gate", hint="it is the gate's rate")
-    store = arguments.reports_dir / STORE_NAME
-    candidate = load_run(arguments.run_name, store)
-    baseline = load_run(arguments.baseline, store)
+    candidate = named_run(arguments.run_name, arguments)
+    baseline = named_baseline(arguments.baseline, arguments, candidate)
     if candidate.run_id == baseline.run_id:
         raise UsageError(
             f"{arguments.run_name} and {arguments.baseline} are the same run",

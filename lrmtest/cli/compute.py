@@ -13,12 +13,11 @@ from lrmtest.analysis.compute import (
     compute,
     compute_outcomes,
 )
+from lrmtest.cli.named_run import add_whole_run_option, named_baseline, named_run
 from lrmtest.cli.output import show
 from lrmtest.errors import UsageError
 from lrmtest.reports.compute import compute_change_report, compute_report
 from lrmtest.runs.records import RunRecord
-from lrmtest.runs.reference import load_run
-from lrmtest.runs.store import STORE_NAME
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -42,6 +41,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         metavar="N",
         help="a token budget to look at; repeat it (default: powers of 2)",
     )
+    add_whole_run_option(parser.add_argument)
     parser.set_defaults(run=_compute)
 
 
@@ -52,8 +52,7 @@ def _positive(text: str) -> int:
 
 
 def _compute(arguments: argparse.Namespace) -> int:
-    path = arguments.reports_dir / STORE_NAME
-    run = load_run(arguments.run_name, path)
+    run = named_run(arguments.run_name, arguments)
     suites = _suites(run, arguments.suite)
     budgets = sorted(set(arguments.budget)) if arguments.budget else None
     results = _results(suites, budgets)
@@ -65,7 +64,8 @@ def _compute(arguments: argparse.Namespace) -> int:
     title = f"{run.model} ({run.run_id})"
     show(compute_report(results, title, estimated=run.tokens_estimated))
     if arguments.baseline is not None:
-        _compare(run, suites, load_run(arguments.baseline, path), arguments.suite, budgets)
+        baseline = named_baseline(arguments.baseline, arguments, run)
+        _compare(run, suites, baseline, arguments.suite, budgets)
     return 0
 
 

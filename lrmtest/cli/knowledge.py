@@ -13,12 +13,11 @@ from lrmtest.analysis.knowledge import (
     missing_contexts,
     sets_in,
 )
+from lrmtest.cli.named_run import add_whole_run_option, named_baseline, named_run
 from lrmtest.cli.output import show
 from lrmtest.errors import UsageError
 from lrmtest.reports.knowledge import knowledge_change_report, knowledge_report
 from lrmtest.runs.records import RunRecord
-from lrmtest.runs.reference import load_run
-from lrmtest.runs.store import STORE_NAME
 
 _ASK = "ask in every context: pytest suites/musique/*.py --model NAME (docs/suites.md)"
 
@@ -35,12 +34,12 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--baseline", metavar="RUN|FILE", help="another model's, to compare with")
     parser.add_argument("--ids", action="store_true", help="list the questions of every kind")
+    add_whole_run_option(parser.add_argument)
     parser.set_defaults(run=_knowledge)
 
 
 def _knowledge(arguments: argparse.Namespace) -> int:
-    store = arguments.reports_dir / STORE_NAME
-    run = load_run(arguments.run_name, store)
+    run = named_run(arguments.run_name, arguments)
     sets = _complete_sets(run)
     for questions in sets:
         result = knowledge(run.outcomes, questions)
@@ -48,7 +47,7 @@ def _knowledge(arguments: argparse.Namespace) -> int:
             raise _no_question(run, questions)
         show(knowledge_report(result, run.model, ids=arguments.ids))
     if arguments.baseline is not None:
-        baseline = load_run(arguments.baseline, store)
+        baseline = named_baseline(arguments.baseline, arguments, run)
         shared = [questions for questions in sets if questions in _complete_sets(baseline)]
         if not shared:
             raise UsageError(f"run {baseline.run_id} asked none of {', '.join(sets)}", hint=_ASK)
@@ -88,7 +87,7 @@ def _complete_sets(run: RunRecord) -> list[str]:
     raise UsageError(
         f"run {run.run_id} did not ask its questions in every context"
         + (f": {lacks}" if lacks else ""),
-        hint=_ASK,
+        hint=f"{_ASK}; --whole-run takes in what earlier sessions asked" if run.left_out else _ASK,
     )
 
 

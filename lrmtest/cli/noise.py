@@ -101,7 +101,7 @@ def _noise(arguments: argparse.Namespace) -> int:
             run_session(arguments.model, suites, [*more, *greedy], folder, arguments.cards, cards)
         )
     with Store(folder / STORE_NAME, create=False) as store:
-        records = [store.record(store.run(run)) for run in runs]
+        records = [store.record(store.run(run.run_id), run.extent) for run in runs]
         noise, left_out = _measured(store, records)
     manifest = records[0].manifest
     noise = replace(

@@ -9,13 +9,12 @@ from typing import Any
 from lrmtest.analysis.compare import compared_metrics
 from lrmtest.analysis.plan import plan
 from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.cli.named_run import add_whole_run_option, named_run
 from lrmtest.cli.output import show
 from lrmtest.options.common import number
 from lrmtest.options.gate import add_margin_options, add_one_look_option, read_gate
 from lrmtest.reports.plan import plan_view
 from lrmtest.runs.looks import LookOptions, first_look
-from lrmtest.runs.reference import load_run
-from lrmtest.runs.store import STORE_NAME
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -39,13 +38,14 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     )
     add_margin_options(parser.add_argument)
     add_one_look_option(parser.add_argument)
+    add_whole_run_option(parser.add_argument)
     parser.set_defaults(run=_plan)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
     look = first_look(LookOptions(only=arguments.one_look))
     settings = replace(read_gate(arguments), look=look)
-    baseline = load_run(arguments.baseline, arguments.reports_dir / STORE_NAME)
+    baseline = named_run(arguments.baseline, arguments)
     if arguments.suite is not None:
         baseline = baseline.only_suite(arguments.suite)
     metrics, _ = compared_metrics(baseline)
@@ -57,5 +57,6 @@ def _plan(arguments: argparse.Namespace) -> int:
         metrics=metrics,
     )
     suites = list(dict.fromkeys(suite for suite, _ in baseline.outcomes))
-    show(plan_view(needed, baseline.run_id, suites[0] if len(suites) == 1 else ALL_SUITES))
+    name = suites[0] if len(suites) == 1 else ALL_SUITES
+    show(plan_view(needed, baseline.run_id, name, greedy=baseline.manifest.greedy))
     return 0

@@ -6,6 +6,7 @@ from lrmtest.errors import UsageError
 from lrmtest.grading.split import told_apart
 from lrmtest.grading.unknown_end import all_reasoning
 from lrmtest.reports.runs_table import SampleView
+from lrmtest.runs.extent import selected
 from lrmtest.runs.records import RunHead, StoredQuestion
 from lrmtest.runs.store import Store
 
@@ -31,6 +32,11 @@ def find_question(
             f"run {run.run_id} has no question {question_id!r}",
             hint=f"`lrmtest show {run.run_id}` lists its questions",
         )
+    if len(found) > 1:
+        # What else has joined the run is meant only where it is named.
+        chosen = selected(run.manifest)
+        own = [each for each in found if (each[0], question_id) in chosen]
+        found = own if len(own) == 1 else found
     if len(found) > 1:
         raise UsageError(
             f"{len(found)} suites of run {run.run_id} have a question {question_id!r}",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lrmtest.analysis.compare import ComparedRuns, compare
+from lrmtest.cli.named_run import add_whole_run_option, named_baseline, named_run
 from lrmtest.cli.output import say
 from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
@@ -16,9 +18,7 @@ from lrmtest.reports.html import write_report
 from lrmtest.reports.numbers import counted, size
 from lrmtest.runs.looks import LookOptions, take_look
 from lrmtest.runs.records import RunRecord
-from lrmtest.runs.reference import load_run
 from lrmtest.runs.series import join_series
-from lrmtest.runs.store import STORE_NAME
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -39,6 +39,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     add_threshold_option(parser.add_argument)
+    add_whole_run_option(parser.add_argument)
     add_difference_options(parser.add_argument)
     add_margin_options(parser.add_argument)
     parser.set_defaults(run=_report)
@@ -46,9 +47,9 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
 
 def _report(arguments: argparse.Namespace) -> int:
     gate = read_gate(arguments, allow_missing=arguments.allow_missing)
-    store = arguments.reports_dir / STORE_NAME
-    baseline = load_run(arguments.baseline, store) if arguments.baseline else None
-    candidates = _candidates([load_run(name, store) for name in arguments.runs], baseline)
+    runs = [named_run(name, arguments) for name in arguments.runs]
+    baseline = _baseline(arguments, runs) if arguments.baseline else None
+    candidates = _candidates(runs, baseline)
     compared: dict[str, ComparedRuns] = {}
     if baseline is not None:
         for run in candidates:
@@ -65,6 +66,12 @@ def _report(arguments: argparse.Namespace) -> int:
     written = write_report(arguments.output, shown, compared, threshold=arguments.pass_threshold)
     say(f"{counted(len(shown), 'run')} written to {arguments.output}, {size(written)}")
     return 0
+
+
+def _baseline(arguments: argparse.Namespace, runs: Sequence[RunRecord]) -> RunRecord:
+    """The baseline, as far as it goes with any of the runs."""
+    asked = replace(runs[0], samples=tuple(sample for run in runs for sample in run.samples))
+    return named_baseline(arguments.baseline, arguments, asked)
 
 
 def _candidates(runs: list[RunRecord], baseline: RunRecord | None) -> list[RunRecord]:

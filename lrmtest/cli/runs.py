@@ -10,6 +10,7 @@ from rich.console import Group
 from rich.text import Text
 
 from lrmtest.analysis.summary import summarize
+from lrmtest.cli.named_run import add_whole_run_option, chosen_extent
 from lrmtest.cli.output import show
 from lrmtest.cli.question import MOST_SHOWN, find_question, sample_views
 from lrmtest.grading import Verdict, grade
@@ -42,6 +43,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     parser.add_argument("question", metavar="QUESTION", nargs="?", help="a question's id")
     parser.add_argument("--suite", help="the question's suite, when several have that id")
     parser.add_argument("--full", action="store_true", help="do not shorten long texts")
+    add_whole_run_option(parser.add_argument)
     parser.set_defaults(run=_show)
 
     parser = commands.add_parser(
@@ -68,12 +70,14 @@ def _runs(arguments: argparse.Namespace) -> int:
 
 
 def _run_row(store: Store, run: RunHead) -> RunRow:
-    total = summarize(store.record(run)).total
+    record = store.record(run)
+    total = summarize(record).total
     return RunRow(
         run_id=run.run_id,
         model=run.model,
         created=run.created,
-        suites=tuple(run.manifest.suites),
+        suites=tuple(record.manifest.suites),
+        others=bool(record.left_out),
         questions=total.questions,
         samples=total.samples,
         errors=total.errors,
@@ -86,7 +90,7 @@ def _show(arguments: argparse.Namespace) -> int:
     with open_store(arguments) as store:
         run = store.run(arguments.run_name)
         if arguments.question is None:
-            record = store.record(run)
+            record = store.record(run, chosen_extent(store, run, arguments))
             expected = {
                 (suite, question_id): asked.question.expected
                 for suite, question_id, asked in store.questions(run.run_id)

@@ -7,6 +7,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lrmtest.errors import LrmtestError, UsageError
@@ -14,10 +15,25 @@ from lrmtest.models.card import ModelCard
 from lrmtest.models.programs.foreground import run_in_foreground
 from lrmtest.models.resolve import resolve
 from lrmtest.runs.command import is_packaged
+from lrmtest.runs.extent import Extent, selected
+from lrmtest.runs.manifest import Manifest
 from lrmtest.suites.packaged import packaged_name
 
 _TESTED = (0, 1)
 """Exit statuses with which pytest says that all tests ran."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRun:
+    """The run of a session, as the session itself tells it.
+
+    Attributes:
+        run_id: its id. Another session may have made a newer one of a model with this name.
+        extent: what the session asked of it, whatever others have asked since.
+    """
+
+    run_id: str
+    extent: Extent
 
 
 def split_words(text: str) -> list[str]:
@@ -56,12 +72,8 @@ def run_session(
     reports_dir: Path,
     card_files: Sequence[Path],
     cards: Mapping[str, ModelCard],
-) -> str:
+) -> SessionRun:
     """Run the suites in a pytest of their own, so that one model is in memory at a time.
-
-    Returns:
-        The id of the run, as that pytest tells it: another session may have made a newer one of
-        a model with this name.
 
     Raises:
         LrmtestError: not all tests ran.
@@ -79,15 +91,15 @@ def run_session(
             command += ["--summary-json", str(summary)]
         summary.unlink(missing_ok=True)
         status = run_in_foreground(command)
-        run_ids = _run_ids(summary)
+        runs = _runs(summary)
     name = resolve(model, cards).name
-    if status not in _TESTED or name not in run_ids:
+    if status not in _TESTED or name not in runs:
         raise LrmtestError(
             f"testing {model} ended with exit status {status}",
             hint="see above; the same command goes on from here, nothing generated is lost. "
             f"Alone: {alone}",
         )
-    return run_ids[name]
+    return runs[name]
 
 
 def _summary_asked_for(more: Sequence[str]) -> Path | None:
@@ -100,10 +112,13 @@ def _summary_asked_for(more: Sequence[str]) -> Path | None:
     return found
 
 
-def _run_ids(summary: Path) -> dict[str, str]:
+def _runs(summary: Path) -> dict[str, SessionRun]:
     """The runs of a pytest, by their models' names; none if it did not come to its end."""
     try:
         runs = json.loads(summary.read_text(encoding="utf-8"))["runs"]
-        return {run["model"]: run["run_id"] for run in runs}
+        return {
+            run["model"]: SessionRun(run["run_id"], selected(Manifest.from_json(run["manifest"])))
+            for run in runs
+        }
     except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from lrmtest.cli.named_run import add_whole_run_option, chosen_extent
 from lrmtest.cli.output import complain, say
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
@@ -43,6 +44,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         "for each sample; inspect is inspect_ai's log, .json or .eval, or a folder of .eval "
         "files for a run of several suites (default: by the file's ending, else jsonl)",
     )
+    add_whole_run_option(parser.add_argument)
     parser.set_defaults(run=_export)
 
     parser = commands.add_parser(
@@ -91,12 +93,13 @@ def _export(arguments: argparse.Namespace) -> int:
     files = [file]
     with open_store(arguments) as store:
         run = store.run(arguments.run_name)
+        extent = chosen_extent(store, run, arguments)
         if chosen == "parquet":
-            count = export_parquet(store, run, file)
+            count = export_parquet(store, run, file, extent)
         elif chosen == "inspect":
-            count, files = export_inspect(store, run, file)
+            count, files = export_inspect(store, run, file, extent)
         else:
-            count = export_run(store, run, file)
+            count = export_run(store, run, file, extent)
     say(f"{count} completions of {run.run_id} written to {', '.join(map(str, files))}")
     return 0
 

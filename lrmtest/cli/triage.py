@@ -17,6 +17,7 @@ from lrmtest.analysis.triage import (
     of_kinds,
     triage,
 )
+from lrmtest.cli.named_run import add_whole_run_option, chosen_extent, named_baseline
 from lrmtest.cli.output import say, show
 from lrmtest.cli.question import MOST_SHOWN, find_question, sample_views
 from lrmtest.cli.runs import open_store
@@ -27,8 +28,7 @@ from lrmtest.reports.triage import triage_view
 from lrmtest.runs.command import can_be_rerun, is_packaged, pytest_ids, rerun_arguments
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import RunHead, RunRecord
-from lrmtest.runs.reference import load_run
-from lrmtest.runs.store import STORE_NAME, Store
+from lrmtest.runs.store import Store
 
 _REPORTS = Path("reports")
 
@@ -55,6 +55,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         help="only questions of this kind; repeat it. One of: " + ", ".join(TRIAGE_KINDS),
     )
     add_threshold_option(parser.add_argument)
+    add_whole_run_option(parser.add_argument)
     parser.add_argument(
         "--ids", action="store_true", help="print test ids alone, one a line, for pytest"
     )
@@ -84,14 +85,15 @@ def _triage(arguments: argparse.Namespace) -> int:
         )
     with open_store(arguments) as store:
         run = store.run(arguments.run_name)
-        baseline = _baseline(arguments, run)
+        record = store.record(run, chosen_extent(store, run, arguments))
+        baseline = _baseline(arguments, record)
         if arguments.question is not None:
             suite, _ = find_question(store, run, arguments.question, arguments.suite)
             if arguments.rerun:
                 return _rerun(run, [(suite, arguments.question)], arguments)
             _show_question(store, run, suite, baseline, arguments)
             return 0
-        questions = _questions(store.record(run), baseline, arguments)
+        questions = _questions(record, baseline, arguments)
     kinds: list[TriageKind] = arguments.kind
     if arguments.rerun:
         chosen = of_kinds(questions, kinds or (["broken"] if baseline else ["failed"]))
@@ -112,11 +114,10 @@ def _triage(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _baseline(arguments: argparse.Namespace, run: RunHead) -> RunRecord | None:
+def _baseline(arguments: argparse.Namespace, run: RunRecord) -> RunRecord | None:
     if arguments.baseline is None:
         return None
-    path = arguments.reports_dir / STORE_NAME
-    baseline = load_run(arguments.baseline, path)
+    baseline = named_baseline(arguments.baseline, arguments, run)
     if baseline.run_id == run.run_id:
         raise UsageError(
             f"{arguments.run_name} and {arguments.baseline} are the same run",
@@ -169,6 +170,8 @@ def _next_steps(
     if not found:
         return []
     options = [] if arguments.baseline is None else ["--baseline", arguments.baseline]
+    if arguments.whole_run:
+        options.append("--whole-run")
     if arguments.reports_dir != _REPORTS:
         options += ["--reports-dir", str(arguments.reports_dir)]
     command = ["lrmtest", "triage", arguments.run_name]

@@ -28,6 +28,7 @@ from lrmtest.models.paths import is_there, user_path
 from lrmtest.models.spec import ModelSpec
 from lrmtest.questions.fresh import DIFFICULTIES, FAMILIES, fresh_question
 from lrmtest.questions.prompt import render_prompt
+from lrmtest.runs.extent import left_out, reaches, selected
 from lrmtest.runs.formats.jsonl import import_run
 from lrmtest.runs.records import RunHead
 from lrmtest.runs.reference import is_file
@@ -253,7 +254,9 @@ def _traces(
             texts[text] = None
             if len(texts) == samples:
                 break
-        errors = len(store.errors(run.run_id))
+        extent = selected(run.manifest)
+        errors = len(store.errors(run.run_id, extent=extent))
+        others = left_out(store.places(run.run_id), extent)
     if not texts:
         raise UsageError(
             f"--calibration {_TRACES}{name}: run {run.run_id} has no completion to calibrate on",
@@ -262,6 +265,8 @@ def _traces(
     if run.model != spec.name:
         notes.append(f"the traces are those of {run.model}, not of {spec.name}")
     notes += used.notes()
+    if others:
+        notes.append(f"not calibrated on, since its last session did not ask it: {others}")
     if errors:
         notes.append(f"{_counted(errors, 'engine error')} left out")
     source = f"traces of run {run.run_id} ({', '.join(sorted(used.suites))})"
@@ -315,7 +320,8 @@ def _conversations(
     chat: ChatTokenizer, spec: ModelSpec, store: Store, run: RunHead, used: _Used
 ) -> Iterator[str]:
     """Prompts with their completions, in an order that is random and always the same."""
-    keys = sorted(store.keys(run.run_id))
+    extent = selected(run.manifest)
+    keys = sorted(place.key for place in store.places(run.run_id) if reaches(extent, place))
     coins = Random(0)
     marks = [coins.random() for _ in keys]
     for index in sorted(range(len(keys)), key=marks.__getitem__):

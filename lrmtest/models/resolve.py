@@ -38,7 +38,8 @@ def resolve(model: str, cards: Mapping[str, ModelCard], *, engine: str | None = 
 
     Args:
         model: a card's name or alias or its hub repository; a path to a ``.gguf`` file or a
-            model's folder; ``recorded:PATH``; ``http(s)://host:port[/v1]``. Written
+            model's folder; ``recorded:PATH`` or ``recorded:PATH#SUITE``;
+            ``http(s)://host:port[/v1]``. Written
             ``NAME=...``, the last three get the card, or only the name, NAME.
         cards: the cards there are, by name.
         engine: the user's choice; the card's own when None.
@@ -170,14 +171,17 @@ def _from_recording(
 ) -> ModelSpec:
     if location == _RECORDED:
         raise UsageError("--model recorded: names no file", hint="write recorded:PATH")
-    path = user_path(location.removeprefix(_RECORDED))
+    text, suite = location.removeprefix(_RECORDED), ""
+    if not is_there(user_path(text)) and "#" in text:
+        text, _, suite = text.rpartition("#")
+    path = user_path(text)
     if not is_there(path):
         raise UsageError(f"there is no recording at {path}")
     if card is None:
         name = _safe_name(path.resolve().name.partition(".jsonl")[0], location)
         card = cards.get(name, ModelCard(name=name))
     only = _only(RECORDING, engine, location)
-    return ModelSpec(card.name, replace(card, engine=only), only, str(path))
+    return ModelSpec(card.name, replace(card, engine=only), only, str(path), recorded_suite=suite)
 
 
 def _from_path(path: Path, card: ModelCard, engine: EngineKind | None) -> ModelSpec:

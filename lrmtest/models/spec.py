@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,26 @@ class KnownTags:
 
 
 @dataclass(frozen=True, slots=True)
+class Placing:
+    """Which question of which suite each output of a recording answers.
+
+    Attributes:
+        keys: suite and question id of every output, in the recording's order; None for one that
+            answers nothing that is asked.
+        notes: what the user should know of it, one line each.
+        moved: some question's outputs are others than its id alone would give.
+    """
+
+    keys: tuple[tuple[str, str] | None, ...]
+    notes: tuple[str, ...] = ()
+    moved: bool = False
+
+    def samples(self) -> Counter[tuple[str, str]]:
+        """How many outputs each question has."""
+        return Counter(key for key in self.keys if key is not None)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A model that was chosen: its card, the engine it runs on and where it is.
 
@@ -41,6 +62,8 @@ class ModelSpec:
         given: what the user called it.
         notices: what the user should know of how it was understood, one line each.
         reasoning: what is known of its reasoning tags, once its files are on disk.
+        recorded_suite: the suite of a recording's outputs, by the user's word; empty for none.
+        placing: of a recording's outputs, once it is known what is asked.
     """
 
     name: str
@@ -50,6 +73,8 @@ class ModelSpec:
     given: str = field(default="", compare=False)
     notices: tuple[str, ...] = field(default=(), compare=False)
     reasoning: KnownTags | None = field(default=None, compare=False)
+    recorded_suite: str = ""
+    placing: Placing | None = field(default=None, compare=False, repr=False)
 
     @property
     def reasoning_tags(self) -> Tags:

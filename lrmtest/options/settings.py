@@ -49,7 +49,8 @@ class Settings:
         cards: further card files.
         data: where questions come from.
         prompts: prompt files by suite; the key ``""`` is for every suite.
-        samples: samples per question.
+        samples: samples per question; of recordings with `all_recorded` at least one.
+        all_recorded: of each question as many samples as its recording has.
         limit: most questions per test function; None for all.
         seed: base seed.
         max_tokens, temperature, top_p: override the card's and the suite's; None keeps them.
@@ -77,6 +78,7 @@ class Settings:
     data: DataOptions
     prompts: dict[str, Path]
     samples: int
+    all_recorded: bool
     limit: int | None
     seed: int
     max_tokens: int | None
@@ -112,6 +114,14 @@ def plugin_options() -> tuple[DeclaredOption, ...]:
     return declared(_ADDED_BY)
 
 
+_RECORDED = "recorded"
+"""In place of a number of samples."""
+
+
+def _samples(text: str) -> int | str:
+    return text if text == _RECORDED else at_least_1(text)
+
+
 def add_run_options(add: AddOption) -> None:
     """Add the options that say what is asked, of whom, and how."""
     add(
@@ -133,10 +143,10 @@ def add_run_options(add: AddOption) -> None:
     )
     add(
         "--samples",
-        type=at_least_1,
+        type=_samples,
         default=1,
         metavar="K",
-        help="samples per question (default: 1)",
+        help="samples per question (default: 1); `recorded` for as many of each as a recording has",
     )
     add(
         "--limit",
@@ -251,7 +261,8 @@ def read_settings(config: pytest.Config) -> Settings:
         cards=tuple(option.cards),
         data=read_data_options(option),
         prompts=_prompt_files(option.prompt_file),
-        samples=option.samples,
+        samples=1 if option.samples == _RECORDED else option.samples,
+        all_recorded=option.samples == _RECORDED,
         limit=option.limit,
         seed=option.seed,
         max_tokens=option.max_tokens,

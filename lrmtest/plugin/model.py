@@ -77,16 +77,18 @@ class Model:
         return attempt
 
     def generate(
-        self, prompt: str | Sequence[tuple[str, str]], *, max_tokens: int = 1024
+        self, prompt: str | Sequence[tuple[str, str]], *, max_tokens: int | None = None
     ) -> Completion:
         """One completion of the test's own prompt, generated now and stored like any other.
 
         Args:
             prompt: a user message, or a conversation of (role, content).
-            max_tokens: the budget, unless ``--max-tokens`` or the model card sets one.
+            max_tokens: the budget, unless ``--max-tokens`` sets one; without it the model card's,
+                else 1024.
 
         Raises:
             EngineError: the engine failed to produce it.
+            UsageError: `max_tokens` is no integer of at least 1.
         """
         conversation = [("user", prompt)] if isinstance(prompt, str) else prompt
         messages = tuple(Message(role, content) for role, content in conversation)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import load_cards
 from lrmtest.models.engines.kinds import kind_of
+from lrmtest.models.engines.recorded.placing import AskedSuite, place
 from lrmtest.models.engines.recorded.recording import Recording, open_recording
 from lrmtest.models.resolve import resolve
-from lrmtest.models.spec import ModelSpec
+from lrmtest.models.spec import ModelSpec, Placing
 from lrmtest.options.settings import Settings
 
 
@@ -43,7 +45,10 @@ class ModelsUnderTest:
             if spec.name in self._specs:
                 raise UsageError(
                     f"--model {name}: another model is called {spec.name!r} already",
-                    hint="give one of them a card with a name of its own",
+                    hint="give one of them a card with a name of its own"
+                    if kind_of(spec).generates
+                    else f"several files of one model go into a folder: {spec.name}=recorded:"
+                    "FOLDER; or give one of them a name of its own: NAME=recorded:FILE",
                 )
             self._specs[spec.name] = spec
         told = self._settings.engine_options.told_ends
@@ -51,6 +56,13 @@ class ModelsUnderTest:
             raise UsageError(
                 f"--finish-reason {told}: none of the models is a recording",
                 hint="it says how recorded texts ended; engines know it of theirs",
+            )
+        recorded = [spec.name for spec in self._specs.values() if not kind_of(spec).generates]
+        if self._settings.all_recorded and len(recorded) < len(self._specs):
+            others = ", ".join(name for name in self._specs if name not in recorded)
+            raise UsageError(
+                f"--samples recorded: {others} is not a recording",
+                hint="say how many samples are to be generated: --samples K",
             )
         if search is None:
             return
@@ -97,6 +109,20 @@ class ModelsUnderTest:
         return tuple(
             (spec.name, spec.location) for spec in specs if kind_of(spec).source == "endpoint"
         )
+
+    def place(self, name: str, asked: Sequence[AskedSuite]) -> Placing:
+        """Place the outputs of a recording among the suites that are asked.
+
+        Raises:
+            UsageError: nothing says which of several suites an output belongs to.
+            DataError: the recording has changed.
+        """
+        spec = self._specs[name]
+        recording = self.recordings[name]
+        placing = place(name, recording, asked, told=spec.recorded_suite)
+        self._specs[name] = replace(spec, placing=placing)
+        self.recordings[name] = recording.placed(placing)
+        return placing
 
     @property
     def recordings(self) -> dict[str, Recording]:

@@ -10,6 +10,7 @@ import pytest
 from lrmtest.errors import LrmtestError
 from lrmtest.plugin.ending.guard import told
 from lrmtest.plugin.items import model_of
+from lrmtest.plugin.recorded import RecordedQuestions
 from lrmtest.plugin.refusal import refuse
 from lrmtest.plugin.session import LrmtestSession
 from lrmtest.plugin.triage import Triage
@@ -28,6 +29,7 @@ class Selection:
 
     def __init__(self, session: LrmtestSession) -> None:
         self._session = session
+        self._recorded = RecordedQuestions(session)
         settings = session.settings
         self._triage = Triage(
             settings.triage,
@@ -52,15 +54,18 @@ class Selection:
                 *self._drop_unrecorded(items),
                 *self._drop_beyond_limit(items),
             ]
+            self._recorded.refuse_too_few(items)
         except LrmtestError as error:
             refuse(config, items, told(error))
             return
+        finally:
+            self._session.told[:] = [*self._triage.lines, *self._recorded.lines]
         if dropped:
             config.hook.pytest_deselected(items=dropped)
 
     def pytest_report_collectionfinish(self) -> list[str]:
-        """Say which runs triage looked at."""
-        return self._triage.lines
+        """Say which runs triage looked at, and what recordings have."""
+        return self._session.told
 
     def _drop_by_triage(self, items: list[pytest.Item]) -> list[pytest.Item]:
         if not self._session.settings.triage:
@@ -73,16 +78,12 @@ class Selection:
         return _drop_unless(wanted, items)
 
     def _drop_unrecorded(self, items: list[pytest.Item]) -> list[pytest.Item]:
-        recordings = self._session.models.recordings
-        if not recordings:
+        if not self._session.models.recordings:
             return []
-
-        def wanted(item: pytest.Item) -> bool:
-            recording = recordings.get(model_of(item) or "")
-            selected = self._session.suites.selected_by(item)
-            return recording is None or selected is None or recording.has(*selected.key)
-
-        return _drop_unless(wanted, items)
+        self._recorded.place(items)
+        dropped = _drop_unless(self._recorded.has, items)
+        self._recorded.tell_missing(dropped)
+        return dropped
 
     def _drop_beyond_limit(self, items: list[pytest.Item]) -> list[pytest.Item]:
         limit = self._session.settings.limit

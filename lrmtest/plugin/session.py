@@ -31,6 +31,8 @@ class LrmtestSession:
         generations: what is generated in this process.
         sources: where this process's tests get completions: `generations`, or the way to those
             of another process.
+        notice: prints one line that must be seen, even with -q.
+        told: what the selection of tests has to say, one line each.
 
     Raises:
         UsageError: an option that cannot be meant, or an unknown model.
@@ -44,8 +46,9 @@ class LrmtestSession:
         options = replace(self.settings.engine_options, endpoints=self.models.endpoints)
         self.settings = replace(self.settings, engine_options=options)
         self.collector = RecordCollector()
-        self._notice = notice_writer(config)
-        self.generations = Generations(self.settings, lambda: self.store, self._notice)
+        self.notice = notice_writer(config)
+        self.told: list[str] = []
+        self.generations = Generations(self.settings, lambda: self.store, self.notice)
         self.sources: CompletionSources = self.generations
         self._schedules: dict[str, Schedule] = {}
         self._store: Store | None = None
@@ -56,7 +59,7 @@ class LrmtestSession:
             self.settings.pass_threshold,
             fresh=self.settings.fresh_run,
             check=not hasattr(config, "workerinput"),
-            notice=self._notice,
+            notice=self.notice,
         )
 
     @property
@@ -70,7 +73,7 @@ class LrmtestSession:
             self._store = Store(
                 self.settings.reports_dir / STORE_NAME,
                 patience=self.settings.lock_timeout,
-                tell=self._notice,
+                tell=self.notice,
             )
         return self._store
 

@@ -39,7 +39,7 @@ def suite(
             ``fresh-temporal``, ...) or one's own `Suite`, for example from
             `lrmtest.suite_from_jsonl`.
         prompt: template in place of the suite's own.
-        max_tokens: budget in place of the suite's own.
+        max_tokens: budget in place of the suite's own; it goes before a model card's.
     """
 
     def mark(function: TestFunction) -> TestFunction:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from lrmtest.analysis.triage import NEED_BASELINE, TriageKind, of_kinds, triage
 from lrmtest.errors import UsageError
+from lrmtest.runs.extent import EVERYTHING, extent_of
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import RunRecord
-from lrmtest.runs.reference import load_run
+from lrmtest.runs.reference import baseline_for, load_baseline
 from lrmtest.runs.store import Store
 
 
@@ -48,7 +49,8 @@ class Triage:
     def _select(self, model: str) -> frozenset[QuestionKey]:
         with Store(self._store, create=False) as store:
             run = store.run(f"last:{model}")
-            candidate = store.record(run)
+            # All that is known of it: what is asked now is selected from that.
+            candidate = store.record(run, EVERYTHING)
             baseline = self._compared_with(store, candidate)
         if baseline is not None and not baseline.outcomes.keys() & candidate.outcomes.keys():
             raise UsageError(
@@ -64,7 +66,7 @@ class Triage:
 
     def _compared_with(self, store: Store, candidate: RunRecord) -> RunRecord | None:
         if self._baseline is not None:
-            baseline = load_run(self._baseline, self._store)
+            baseline = load_baseline(self._baseline, self._store, candidate)
             if baseline.run_id == candidate.run_id:
                 raise UsageError(
                     f"--triage: --baseline {self._baseline} is itself the newest run of "
@@ -74,4 +76,5 @@ class Triage:
             return baseline
         if NEED_BASELINE.isdisjoint(self._kinds):
             return None
-        return store.record(store.run("last", other_than=[candidate.run_id]))
+        other = store.record(store.run("last", other_than=[candidate.run_id]), EVERYTHING)
+        return baseline_for(other, extent_of(sample.place for sample in candidate.samples))

@@ -41,6 +41,11 @@ class QuestionFinder:
 
     def in_text(self, text: str) -> Question | None:
         """The question that `text` contains; None without one, or if two are as good."""
+        found = self.match(text)
+        return None if found is None else found[0]
+
+    def match(self, text: str) -> tuple[Question, int] | None:
+        """As `in_text`, with how much of the text is the question's: in characters of its words."""
         words = _words(text)
         haystack = _joined(words)
         found: dict[str, int] = {}
@@ -52,7 +57,7 @@ class QuestionFinder:
                         found[question.id] = sum(map(len, needles))
         best = max(found.values(), default=0)
         winners = [id_ for id_, size in found.items() if size == best]
-        return self._by_id[winners[0]] if len(winners) == 1 else None
+        return (self._by_id[winners[0]], best) if len(winners) == 1 else None
 
     def named(self, name: str) -> Question | None:
         """The question of this id, if the id says something: ``2024-I-4``, not ``17``."""

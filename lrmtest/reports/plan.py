@@ -14,13 +14,14 @@ from lrmtest.reports.numbers import UNKNOWN, count, counted, duration
 from lrmtest.reports.tables import open_table
 
 
-def plan_view(plan: SamplePlan, name: str, suite: str) -> RenderableType:
+def plan_view(plan: SamplePlan, name: str, suite: str, *, greedy: bool = False) -> RenderableType:
     """A plan as a rich renderable.
 
     Args:
         plan: samples and costs.
         name: the baseline's.
         suite: the suite's, or what stands for all of them.
+        greedy: the baseline is of temperature 0.
     """
     settings = plan.settings
     drop = 100 * (settings.margin + settings.mde)
@@ -30,7 +31,18 @@ def plan_view(plan: SamplePlan, name: str, suite: str) -> RenderableType:
         f"{100 * settings.power:g} %, and to raise a false alarm in at most "
         f"{100 * settings.alpha:g} % of comparisons"
     )
-    return Group(heading, "", _table(plan), "", *_notes(plan))
+    copies = [Text(_copies(plan), style="yellow")] if greedy and plan.samples > 1 else []
+    return Group(heading, "", _table(plan), "", *copies, *_notes(plan))
+
+
+def _copies(plan: SamplePlan) -> str:
+    """What more samples are worth where nothing is drawn."""
+    return (
+        "The baseline is of temperature 0, where the samples of a question are copies of one "
+        f"another, but for the engine's noise: --samples {plan.samples} there costs "
+        f"{plan.samples} times the tokens of one sample and says nothing more. What tells more: "
+        "more questions, or both runs at a temperature above 0."
+    )
 
 
 def _table(plan: SamplePlan) -> Table:

@@ -30,7 +30,8 @@ class RunRow:
     Attributes:
         run_id, model: its names.
         created: UTC, ISO 8601.
-        suites: names of the suites it asked.
+        suites: names of the suites that its last session asked.
+        others: it has more than that, of other sessions.
         questions: questions with at least one verdict.
         samples: samples with a verdict.
         errors: samples that ended in an engine error.
@@ -47,6 +48,7 @@ class RunRow:
     errors: int
     pass_rate: Rate
     complete: bool
+    others: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,8 @@ def _runs(rows: Sequence[RunRow], *, narrow: bool) -> Table:
         table.add_column("", no_wrap=True)
     for row in rows:
         run = Text(one_line(row.run_id, 2 * _NAME_LIMIT), style="bold")
-        suites = Text(one_line(", ".join(row.suites) or UNKNOWN, 2 * _NAME_LIMIT))
+        names = [*row.suites, *(["and others"] if row.others else [])]
+        suites = Text(one_line(", ".join(names) or UNKNOWN, 2 * _NAME_LIMIT))
         state = Text("complete", "green") if row.complete else Text("interrupted", "yellow")
         rate = percent(row.pass_rate.value)
         if row.pass_rate.value is not None:

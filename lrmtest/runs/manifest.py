@@ -239,6 +239,21 @@ class SuiteSection(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class SelectionSection(Section):
+    """What the run's last session selected of one suite, as in `lrmtest.runs.extent`.
+
+    Attributes:
+        samples: of each question, the first so many.
+        questions: their ids.
+        fewer: of some questions fewer samples, by their ids.
+    """
+
+    samples: int | None = None
+    questions: tuple[str, ...] | None = None
+    fewer: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentSection(Section):
     """Interpreter, platform, package versions and hardware."""
 
@@ -427,6 +442,8 @@ class Manifest(Section):
         top_p: nucleus mass.
         seed: base seed, from which every sample's own is derived.
         suites: per suite, what its completions share.
+        selection: by suite, what the last session asked for of all that the run has; empty where
+            that is not known.
         environment: on what the run was made.
         size: how large the model is.
         engine: what the engine said of itself; empty until it runs.
@@ -448,6 +465,7 @@ class Manifest(Section):
     top_p: float | None = None
     seed: int | None = None
     suites: Mapping[str, SuiteSection] = field(default_factory=dict)
+    selection: Mapping[str, SelectionSection] = field(default_factory=dict)
     environment: EnvironmentSection = field(default_factory=EnvironmentSection)
     size: SizeSection = field(default_factory=SizeSection)
     engine: EngineSection = field(default_factory=EngineSection)

@@ -16,6 +16,7 @@ from lrmtest.grading.completion import Completion, FinishReason
 from lrmtest.grading.verdict import Verdict
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
+from lrmtest.runs.extent import EVERYTHING, Extent, left_out, narrowed_manifest, reaches
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.outcomes import (
     Outcomes,
@@ -164,12 +165,16 @@ class RunRecord(RunHead):
         timing: of this session; zeros when read back.
         store: the store that has its texts; None for a baseline's file, which has none.
         lacking: what it lacks to be a baseline, in words.
+        extent: what of the stored run this is; everything where it is empty.
+        left_out: what of the stored run this is not, in words; empty for nothing.
     """
 
     samples: tuple[SampleRecord, ...] = ()
     timing: RunTiming = field(default_factory=RunTiming)
     store: Path | None = None
     lacking: tuple[str, ...] = ()
+    extent: Extent = field(default_factory=lambda: EVERYTHING)
+    left_out: str = ""
 
     @cached_property
     def outcomes(self) -> Outcomes:
@@ -187,6 +192,16 @@ class RunRecord(RunHead):
     def tokens_estimated(self) -> bool:
         """Whether at least one token count comes from text length."""
         return any(sample.tokens_estimated for sample in self.samples)
+
+    def within(self, extent: Extent) -> RunRecord:
+        """The part of the run that an extent has; its manifest speaks of nothing else."""
+        return replace(
+            self,
+            manifest=narrowed_manifest(self.manifest, extent),
+            samples=tuple(sample for sample in self.samples if reaches(extent, sample.place)),
+            extent=extent,
+            left_out=left_out((sample.place for sample in self.samples), extent),
+        )
 
     def only_suite(self, suite: str) -> RunRecord:
         """The part of the run that is one suite's.

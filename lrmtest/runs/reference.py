@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from lrmtest.runs.extent import EVERYTHING, Extent, beside, extent_of, selected
 from lrmtest.runs.formats.baseline import read_baseline
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.store import Store
@@ -16,13 +17,16 @@ def is_file(reference: str) -> bool:
     return looks_so or Path(reference).is_file()
 
 
-def load_run(reference: str, store: Path) -> RunRecord:
+def load_run(reference: str, store: Path, *, whole: bool = False) -> RunRecord:
     """A run by its name, or a baseline by its file.
+
+    Of a run in the store it is what its last session selected, see `lrmtest.runs.extent`.
 
     Args:
         reference: a baseline's file, or a run as in `Store.run`: an id, its beginning, ``last``
             or ``last:MODEL``.
         store: the SQLite file that runs are looked up in.
+        whole: everything that the run has stored instead.
 
     Raises:
         DataError: the file is missing or malformed.
@@ -32,4 +36,23 @@ def load_run(reference: str, store: Path) -> RunRecord:
     if is_file(reference):
         return read_baseline(Path(reference))
     with Store(store, create=False) as opened:
-        return opened.record(opened.run(reference))
+        return opened.record(opened.run(reference), EVERYTHING if whole else None)
+
+
+def load_baseline(
+    reference: str, store: Path, candidate: RunRecord, *, whole: bool = False
+) -> RunRecord:
+    """What a run is compared with, by its name or file; see `load_run`.
+
+    A run in the store is narrowed for the candidate, by `beside`; a file has what it has.
+    """
+    found = load_run(reference, store, whole=True)
+    if whole or is_file(reference):
+        return found
+    return baseline_for(found, extent_of(sample.place for sample in candidate.samples))
+
+
+def baseline_for(run: RunRecord, asked: Extent) -> RunRecord:
+    """A whole run of the store as the baseline of a candidate that asks so much."""
+    own = selected(run.manifest) or extent_of(sample.place for sample in run.samples)
+    return run.within(beside(own, asked))

@@ -5,7 +5,7 @@ share (model files or what an endpoint serves, engine, sampling, base seed). Wha
 suite (prompt, budget, dataset) is compared suite by suite: the same command continues an
 interrupted run, a further suite joins it, and a changed prompt begins another run. Which questions
 are selected, and how many samples, is no part of it: `--limit 3` and then all of a suite are one
-run.
+run, which remembers what its last session selected (`lrmtest.runs.extent`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from datetime import UTC, datetime
 
 from lrmtest.errors import EngineError
 from lrmtest.models.engines.base import Delivery
+from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
+from lrmtest.runs.extent import extent_of, narrowed_manifest, reaches, selected
 from lrmtest.runs.manifest import Manifest, SuiteSection
 from lrmtest.runs.records import RunHead, StoredCompletion, StoredError
 from lrmtest.runs.store import Store, utc_now
@@ -95,10 +97,14 @@ class Run:
         """Remember what is asked: (suite, question id, question or None, messages)."""
         self._store.add_questions(self.run_id, questions)
 
-    def describe(self, manifest: Manifest) -> None:
+    def describe(self, manifest: Manifest, *, selects: bool = False) -> None:
         """Replace the manifest, if it says anything new; the run is not finished then.
 
         Suites that another session has added meanwhile stay in it, and so do the looks.
+
+        Args:
+            manifest: the new one.
+            selects: its selection is a new one, too; that of the store stays otherwise.
         """
         with self._store.transaction():
             now = self._store.head(self.run_id) or self.head
@@ -106,12 +112,22 @@ class Run:
                 manifest,
                 suites={**now.manifest.suites, **manifest.suites},
                 looks=now.manifest.looks,
+                selection=manifest.selection if selects else now.manifest.selection,
             )
             if manifest.to_json() == now.manifest.to_json():
                 self.head = now
                 return
             self._store.update_manifest(self.run_id, manifest)
             self.head = replace(now, manifest=manifest, finished=None)
+
+    def select_also(self, places: Iterable[Place]) -> None:
+        """Add samples to the selection that were not planned: a test has asked for them."""
+        extent = selected(self.manifest)
+        more = [place for place in places if place.suite and not reaches(extent, place)]
+        if extent and more:
+            wider = {**extent, **extent_of(more)}
+            selection = narrowed_manifest(self.manifest, wider).selection
+            self.describe(replace(self.manifest, selection=selection), selects=True)
 
     def finish(self) -> None:
         """Note that everything planned is there."""
@@ -155,7 +171,10 @@ def _open_run(store: Store, model: str, manifest: Manifest, fresh: bool) -> Run:
         before = head.manifest.suites
         run = Run(store, head)
         merged = {name: _merged(before.get(name), suite) for name, suite in manifest.suites.items()}
-        run.describe(replace(head.manifest, suites={**before, **merged}))
+        # A session that selects none, of tests' own prompts alone, leaves it as it is.
+        selection = manifest.selection or head.manifest.selection
+        asked = replace(head.manifest, suites={**before, **merged}, selection=selection)
+        run.describe(asked, selects=True)
         return run
     run_id = f"{model}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     return Run(store, store.add_run(run_id, model, manifest.identity, manifest))

@@ -8,6 +8,7 @@ Texts are zlib-compressed: looping outputs shrink a hundredfold.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -36,6 +37,7 @@ from lrmtest.runs.checked_rows import (
     verdict_values,
 )
 from lrmtest.runs.database import PATIENCE, Database, check_hint
+from lrmtest.runs.extent import EVERYTHING, Extent, reaches, selected
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.records import (
     RunHead,
@@ -261,14 +263,17 @@ class Store:
         )
         return None if row is None else self._read.question(run_id, row)
 
-    def questions(self, run_id: str) -> Iterator[tuple[str, str, StoredQuestion]]:
-        """All of a run's questions as (suite, question id, question), one at a time."""
+    def questions(
+        self, run_id: str, *, extent: Extent = EVERYTHING
+    ) -> Iterator[tuple[str, str, StoredQuestion]]:
+        """A run's questions, or an extent's, as (suite, question id, question), one at a time."""
         query = (
             f"SELECT {', '.join(QUESTION_COLUMNS)} FROM question "
             "WHERE run_id = ? ORDER BY suite, question_id"
         )
         for row in self._db.rows(query, (run_id,)):
-            yield row[0], row[1], self._read.question(run_id, row)
+            if reaches(extent, Place("", row[0], row[1], 0)):
+                yield row[0], row[1], self._read.question(run_id, row)
 
     # Completions
 
@@ -404,9 +409,11 @@ class Store:
         return None if row is None else self._read.completion(run_id, row)
 
     def completions(
-        self, run_id: str, *, question_id: str | None = None
+        self, run_id: str, *, question_id: str | None = None, extent: Extent = EVERYTHING
     ) -> Iterator[StoredCompletion]:
         """A run's completions, or one question's, in order of suite, question and sample.
+
+        Those beyond `extent` are passed over.
 
         They are read one at a time: a run's texts together may not fit in memory.
         """
@@ -416,7 +423,9 @@ class Store:
             query += " AND question_id = ?"
             values.append(question_id)
         for row in self._db.rows(query + " ORDER BY suite, question_id, sample", values):
-            yield self._read.completion(run_id, row)
+            stored = self._read.completion(run_id, row)
+            if reaches(extent, stored.place):
+                yield stored
 
     def _refuse_lost_rows(self, run_id: str) -> None:
         """Compare a run's rows in the table with those in its index: damage can hide some.
@@ -449,11 +458,18 @@ class Store:
                 return {(suite, question_id): mean for suite, question_id, mean in rows}
         return {}
 
-    def record(self, run: RunHead) -> RunRecord:
-        """A run with its samples, and what it lacks to be a baseline."""
-        return run.with_samples(
-            self.sample_records(run), store=self.path, lacking=self.lacking(run)
+    def record(self, run: RunHead, extent: Extent | None = None) -> RunRecord:
+        """A run with its samples, and what it lacks to be a baseline.
+
+        Args:
+            run: the run.
+            extent: what of it; None for what its last session selected.
+        """
+        extent = selected(run.manifest) if extent is None else extent
+        record = run.with_samples(
+            self.sample_records(run), store=self.path, lacking=self.lacking(run, extent)
         )
+        return record.within(extent)
 
     def sample_records(self, run: RunHead) -> list[SampleRecord]:
         """A record of every sample of a run, engine errors included, without reading texts.
@@ -481,14 +497,20 @@ class Store:
             for error in self.errors(run.run_id)
         ]
 
-    def lacking(self, run: RunHead) -> list[str]:
-        """What a run lacks to be a baseline, in words; empty when it lacks nothing."""
+    def lacking(self, run: RunHead, extent: Extent = EVERYTHING) -> list[str]:
+        """What of an extent of a run is lacking to make it a baseline, in words."""
         lacking = []
-        if run.finished is None:
+        failed = [one.place for one in self.errors(run.run_id, extent=extent)]
+        there = dict(self._places(run.run_id))
+        if not self._has_all(run, extent, {*there, *failed}):
             lacking.append("not everything that was planned has been generated")
-        if errors := len(self.errors(run.run_id)):
+        if errors := len(failed):
             lacking.append(f"{errors} sample{'s' * (errors > 1)} ended in an engine error")
-        if ungraded := self._ungraded(run.run_id):
+        ungraded = sum(
+            not graded and place.suite != "" and reaches(extent, place)
+            for place, graded in there.items()
+        )
+        if ungraded:
             tests = "its test" if ungraded == 1 else "their tests"
             lacking.append(
                 f"{ungraded} completion{'s' * (ungraded > 1)} without a verdict, because {tests} "
@@ -496,22 +518,43 @@ class Store:
             )
         return lacking
 
-    def _ungraded(self, run_id: str) -> int:
-        """How many completions of suites' questions have no verdict: their tests did not run."""
-        (count,) = self._db.one(
-            "SELECT COUNT(*) FROM completion WHERE run_id = ? AND suite != '' AND verdict IS NULL",
-            (run_id,),
+    def _has_all(self, run: RunHead, extent: Extent, there: Collection[Place]) -> bool:
+        """Whether a run has all of an extent; of everything, a sample of each question at least."""
+        if extent:
+            samples = Counter(place.question for place in there if reaches(extent, place))
+            return all(samples[question] >= count for question, count in extent.items())
+        rows = self._db.all(
+            "SELECT suite, question_id FROM question WHERE run_id = ? AND suite != ''",
+            (run.run_id,),
         )
-        return int(count)
+        return run.finished is not None and {place.question for place in there}.issuperset(rows)
 
-    def errors(self, run_id: str) -> list[StoredError]:
-        """The engine errors of a run that no completion has repaired."""
+    def places(self, run_id: str) -> list[Place]:
+        """The places of a run's completions, in the order in which they came."""
+        return [place for place, _ in self._places(run_id)]
+
+    def _places(self, run_id: str) -> list[tuple[Place, bool]]:
+        """The places of a run's completions, and whether each has a verdict."""
+        query = (
+            "SELECT key, suite, question_id, sample, verdict IS NOT NULL FROM completion "
+            "WHERE run_id = ? ORDER BY id"
+        )
+        rows = self._db.all(query, (run_id,))
+        # What damage has made of another type counts as no sample of a question.
+        return [
+            (Place(key, suite, id_, sample if isinstance(sample, int) else -1), bool(graded))
+            for key, suite, id_, sample, graded in rows
+        ]
+
+    def errors(self, run_id: str, *, extent: Extent = EVERYTHING) -> list[StoredError]:
+        """The engine errors of a run, or of an extent, that no completion has repaired."""
         rows = self._db.all(
             f"SELECT {', '.join(ERROR_COLUMNS)} FROM engine_error "
             "WHERE run_id = ? ORDER BY suite, question_id, sample",
             (run_id,),
         )
-        return [self._read.error(run_id, row) for row in rows]
+        errors = [self._read.error(run_id, row) for row in rows]
+        return [error for error in errors if reaches(extent, error.place)]
 
     def set_verdicts(self, run_id: str, verdicts: Iterable[tuple[str, Verdict]]) -> None:
         """Write verdicts by completion key, replacing earlier ones, in one transaction."""

@@ -15,8 +15,9 @@ from lrmtest.questions.lettered_options import OPTION_LETTERS, lettered
 from lrmtest.questions.question import INTEGER, LABEL, LABELS, OPTION, Question
 from lrmtest.questions.rows import Row, parse_rows
 from lrmtest.questions.sources import build_all
-from lrmtest.suites.suite import PASS, Suite, SuiteDescription
+from lrmtest.suites.suite import PASS, DefaultBudget, Suite, SuiteDescription
 
+_BUDGET = DefaultBudget(16384)
 _HINT = "correct that line; docs/data.md has the format"
 
 
@@ -26,7 +27,7 @@ def suite_from_jsonl(
     name: str,
     prompt: str,
     kind: str = "",
-    max_tokens: int = 16384,
+    max_tokens: int | None = None,
     grader: Grader | None = None,
     primary: str = PASS,
 ) -> Suite:
@@ -37,11 +38,15 @@ def suite_from_jsonl(
         name: the suite's name, as in reports.
         prompt: template of the user message, with the file's fields in braces.
         kind: how answers are graded, for rows that do not say it themselves.
-        max_tokens: the most tokens that one completion may have, reasoning included.
+        max_tokens: the most tokens that one completion may have, reasoning included. It goes
+            before a model card's budget; without it the card's counts, else 16384.
         grader: grades the answers, whatever their kinds; the suite's name is the kind then of
             rows that have none.
         primary: what runs are compared by: ``pass``, or a figure that the grader gives, see
             `lrmtest.Suite`.
+
+    Raises:
+        UsageError: `max_tokens` is no integer of at least 1.
     """
     kind = kind or ("" if grader is None else name)
 
@@ -52,7 +57,7 @@ def suite_from_jsonl(
         name,
         load,
         prompt,
-        max_tokens,
+        _BUDGET if max_tokens is None else max_tokens,
         grader or grade_by_kind,
         primary=primary,
         described=SuiteDescription(f"Questions of {Path(path).name}", (kind,) if kind else ()),

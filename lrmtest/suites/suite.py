@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lrmtest.errors import UsageError
 from lrmtest.grading import Grader, grade_by_kind, grader_for
 from lrmtest.questions import DataOptions, QuestionSet
 from lrmtest.questions.fresh.draft import Family
@@ -12,6 +13,10 @@ from lrmtest.questions.sources import Release
 
 PASS = "pass"
 """The primary metric of a suite whose answers are right or wrong: whether a completion passed."""
+
+
+class DefaultBudget(int):
+    """A token budget that nobody chose for a test of their own: a model card's goes before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,9 @@ class Suite:
         load: reads or makes the questions; raises DataError.
         prompt: template of the user message. ``{field}`` is replaced by the question's
             material; any other brace stays as it is, so LaTeX needs no escaping.
-        max_tokens: the budget: the most tokens one completion may have, reasoning included.
+        max_tokens: the budget: the most tokens one completion may have, reasoning included. It
+            goes before a model card's, unless it is a `DefaultBudget`; ``--max-tokens`` goes
+            before both.
         grader: grades one answer, see `lrmtest.Grader`; unless it is given, each question's
             answer kind says how.
         family: makes further questions of draws and a difficulty; None for a suite whose
@@ -58,6 +65,9 @@ class Suite:
             grader gives each answer, ``score`` or one of its grade's metrics (``f1``, ...). A
             completion that ran out of its budget has 0 of it.
         described: the suite in words, for `lrmtest suites`; None: only its questions tell.
+
+    Raises:
+        UsageError: `max_tokens` is no integer of at least 1.
     """
 
     name: str
@@ -68,6 +78,19 @@ class Suite:
     family: Family | None = field(default=None, repr=False)
     primary: str = PASS
     described: SuiteDescription | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        budget: object = self.max_tokens
+        if not isinstance(budget, int) or isinstance(budget, bool) or budget < 1:
+            raise UsageError(
+                f"suite {self.name!r}: max_tokens={budget!r:.40} is no number of tokens",
+                hint="give an integer of at least 1, or leave it out",
+            )
+
+    @property
+    def has_own_budget(self) -> bool:
+        """Whether its budget was chosen for it, and not left to the default."""
+        return not isinstance(self.max_tokens, DefaultBudget)
 
     def grader_for(self, kind: str) -> Grader:
         """What grades the suite's questions of an answer kind.

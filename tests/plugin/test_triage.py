@@ -111,8 +111,15 @@ def test_the_overview_and_its_ids(pytester, broken, capsys):
     assert ids == [f"test_sums.py::test_sums[q{n}]" for n in (1, 11, 3, 5, 7, 9)]
     ask(pytester, broken.url, *ids).assert_outcomes(failed=6)
 
+    # The last session has asked six of them; the run has all twelve.
     assert main(["triage", "last", "--kind", "looped"]) == 0
-    assert "12 questions, 6 failed" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "6 questions, 6 failed" in told.out
+    assert "left out here: 6 other questions of sums (--whole-run: all of it)" in told.err
+    assert main(["triage", "last", "--kind", "looped", "--whole-run"]) == 0
+    told = capsys.readouterr()
+    assert "12 questions, 6 failed" in told.out
+    assert "left out" not in told.err
     assert main(["triage", "last", "--kind", "broken"]) == 2
     assert "--kind broken needs --baseline" in capsys.readouterr().err
     assert main(["triage", "last", "--suite", "aime"]) == 2

@@ -106,7 +106,9 @@ class EngineKind:
                 "told": options.told_ends,
                 "tokenizer": options.tokenizer,
             }
-            return {"ends": ends}
+            placed = spec.placing is not None and spec.placing.moved
+            # Without it completions keep the keys that they had before prompts were looked at.
+            return {"ends": ends} | ({"placed": "by prompt"} if placed else {})
         settings: dict[str, Any] = {"stop_loops": options.stop_loops}
         if self.source == "endpoint":
             url = masked_url(spec.location)

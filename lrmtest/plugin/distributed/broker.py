@@ -17,6 +17,7 @@ from lrmtest.models.engines.base import Request
 from lrmtest.plugin.generation.generation import Generation
 from lrmtest.plugin.generation.generations import Generations
 from lrmtest.plugin.generation.protocol import GenerationPlan, PromptedQuestion, SampleStatus
+from lrmtest.progress import Tell, silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,18 @@ class Broker:
     Args:
         generations: what is generated in the controller's process.
         planned: called with the plans of all models, once, on a thread of the broker's.
+        notice: prints one line that must be seen.
     """
 
     def __init__(
-        self, generations: Generations, planned: Callable[[Sequence[ModelPlan]], None]
+        self,
+        generations: Generations,
+        planned: Callable[[Sequence[ModelPlan]], None],
+        notice: Tell = silent,
     ) -> None:
         self._generations = generations
         self._planned = planned
+        self._notice = notice
         self._folder = Path(tempfile.mkdtemp(prefix="lrmtest-"))
         self.authkey = secrets.token_bytes(32)
         self._listener = Listener(
@@ -107,6 +113,10 @@ class Broker:
         with self._lock:
             self._have_plans = True
         self._planned(plans)
+
+    def _on_tell(self, _: Connection, line: str) -> None:
+        """Print what the planning worker has to say; it has no terminal."""
+        self._notice(line)
 
     def _on_begin(self, _: Connection, model: str, plan: GenerationPlan) -> None:
         """Open the run of a model that is not under test, unless another worker had it opened."""

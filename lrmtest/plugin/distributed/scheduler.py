@@ -46,7 +46,7 @@ class CompletionScheduling:
     def __init__(self, config: pytest.Config, session: LrmtestSession) -> None:
         self._session = session
         self._expected = len(config.getvalue("tx"))
-        self.broker = Broker(session.generations, self._planned)
+        self.broker = Broker(session.generations, self._planned, session.notice)
         # xdist calls from its loop, arrivals come on threads: all state is behind this lock.
         self._lock = threading.RLock()
         self._collection: list[str] | None = None

@@ -128,6 +128,8 @@ class WorkerPart:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Plan for all workers, if no other has."""
         if self._client.wants_plans():
+            for line in self._session.told:
+                self._client.call("tell", line)
             self._client.send_plans(
                 [self._plan(name, items) for name, items in items_by_model(session.items).items()]
             )

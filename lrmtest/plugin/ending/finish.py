@@ -62,9 +62,11 @@ def session_runs(session: LrmtestSession) -> Iterator[RunRecord]:
     """The runs of this session, as far as their tests have run."""
     for name, samples in session.collector.by_model().items():
         generation = session.generations.of(name)
-        yield generation.head.with_samples(
+        run = generation.head.with_samples(
             samples, timing=generation.timing(), store=session.store.path
         )
+        # The run may have more: other suites, other questions, further samples.
+        yield run.within(generation.extent)
 
 
 def _save_baseline(session: LrmtestSession, run: RunRecord, unfair: str | None) -> None:

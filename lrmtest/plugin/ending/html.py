@@ -11,6 +11,7 @@ from lrmtest.errors import UsageError
 from lrmtest.plugin.ending.finish import session_runs
 from lrmtest.plugin.ending.summary import complaining
 from lrmtest.plugin.session import LrmtestSession, session_of
+from lrmtest.runs.extent import extent_of
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.store import Store
 
@@ -33,7 +34,10 @@ def write_html(pytest_session: pytest.Session) -> None:
 
 def _runs(session: LrmtestSession) -> list[RunRecord]:
     """The baselines first, then what this session has made."""
-    own = [replace(run, lacking=tuple(session.store.lacking(run))) for run in session_runs(session)]
+    own = [
+        replace(run, lacking=tuple(session.store.lacking(run, run.extent)))
+        for run in session_runs(session)
+    ]
     compared_with = {each.baseline.run_id: each.baseline for each in session.comparisons.results}
     baselines = [_with_texts(session.store, baseline) for baseline in compared_with.values()]
     return [*baselines, *own]
@@ -45,5 +49,5 @@ def _with_texts(store: Store, baseline: RunRecord) -> RunRecord:
         with suppress(UsageError):
             found = store.run(baseline.run_id)
             if found.run_id == baseline.run_id:
-                return store.record(found)
+                return store.record(found, extent_of(sample.place for sample in baseline.samples))
     return baseline

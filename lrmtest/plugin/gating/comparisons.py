@@ -16,7 +16,9 @@ from lrmtest.options.gate import ComparisonOptions
 from lrmtest.plugin.gating.early_stop import EarlyStopping
 from lrmtest.plugin.generation.protocol import GenerationPlan
 from lrmtest.progress import Tell, silent
+from lrmtest.reports.escape import one_line
 from lrmtest.runs.differences import differences, refuse_differences
+from lrmtest.runs.extent import EVERYTHING, extent_of
 from lrmtest.runs.looks import (
     Look,
     look_of,
@@ -28,10 +30,13 @@ from lrmtest.runs.looks import (
 from lrmtest.runs.manifest import LooksSection, Manifest
 from lrmtest.runs.outcomes import only_scores_of
 from lrmtest.runs.records import RunRecord
-from lrmtest.runs.reference import is_file, load_run
+from lrmtest.runs.reference import baseline_for, is_file, load_run
 from lrmtest.runs.run import continued_run
 from lrmtest.runs.series import join_series, place_in_series
 from lrmtest.runs.store import Store
+
+_MOST_SHOWN = 300
+"""Characters of what a baseline has beside."""
 
 
 def cannot_tell_of(baseline: RunRecord, candidate: Manifest, gate: GateSettings) -> list[str]:
@@ -134,6 +139,11 @@ class Comparisons:
         if options.baseline is None:
             return None
         baseline = self._file or self._run_other_than(plan, options.baseline)
+        if baseline.left_out:
+            self._notice(
+                f"{name}: of {baseline.run_id} not compared, since it was not asked for: "
+                f"{one_line(baseline.left_out, _MOST_SHOWN)}"
+            )
         found = differences(baseline.manifest, plan.manifest)
         refuse_differences(found, options.allowed, baseline.run_id)
         self._baselines[name] = baseline
@@ -240,7 +250,7 @@ class Comparisons:
         with Store(self._store, create=False) as store:
             own = {run.run_id for run in store.runs(identity=plan.manifest.identity)}
             try:
-                return store.record(store.run(reference, other_than=own))
+                found = store.record(store.run(reference, other_than=own), EVERYTHING)
             except UsageError as error:
                 if not own:
                     raise
@@ -248,3 +258,4 @@ class Comparisons:
                     f"{error.message}: a run with the very settings of this one does not count",
                     hint="another --seed makes another run of the same model",
                 ) from error
+        return baseline_for(found, extent_of(request.place for request in plan.requests))

@@ -37,6 +37,7 @@ from lrmtest.plugin.generation.sharing import Sharing
 from lrmtest.progress import Tell, silent
 from lrmtest.runs.claims import beginning
 from lrmtest.runs.environment import environment
+from lrmtest.runs.extent import EVERYTHING, Extent, extent_of, reaches, selected
 from lrmtest.runs.manifest import ChatSection, Manifest, SizeSection
 from lrmtest.runs.noise import known_noise
 from lrmtest.runs.reasoning import FIRST_TEXTS, ReasoningSeen, section_of, with_seen
@@ -84,6 +85,7 @@ class Generation:
         self._sharing: Sharing | None = None
         self.notes: list[str] = []
         self._run: Run | None = None
+        self._extent: Extent = EVERYTHING
         self._stopping_rule: StoppingRule | None = None
         self._engine: RunEngine | None = None
         self._unsafe: LrmtestError | None = None
@@ -126,6 +128,8 @@ class Generation:
         """
         self._spec = plan.spec
         self._keeps = keep
+        for line in plan.notices:
+            self._notice(line)
         self._backlog.together = not kind_of(plan.spec).generates
         keys = [request.key for request in plan.requests]
         with beginning(self._store.path, plan.spec.location):
@@ -133,6 +137,7 @@ class Generation:
                 plan.spec, self._settings, self._store, plan.manifest, keys, self._note
             )
             plan = replace(plan, manifest=model.manifest)
+            self._extent = selected(plan.manifest)
             self._stopping_rule = prepare(plan) if prepare is not None else None
             self._run = open_run(
                 self._store,
@@ -168,6 +173,14 @@ class Generation:
         self._the_run.add_questions(
             (one.suite, one.question_id, one.question, one.messages) for one in questions
         )
+
+    def _select_also(self, requests: Sequence[Request]) -> None:
+        """What a test asks for that was not planned belongs to what this session selects."""
+        with self._changed:
+            more = [one.place for one in requests if not reaches(self._extent, one.place)]
+            self._extent = {**self._extent, **extent_of(more)} if more else self._extent
+        if more:
+            self._the_run.select_also(more)
 
     def _described(self, plan: GenerationPlan, manifest: Manifest) -> Manifest:
         """The run's manifest with what is known of its model before it is started."""
@@ -382,6 +395,7 @@ class Generation:
             StoreError: a completion could not be stored.
         """
         self._add_questions(questions)
+        self._select_also(requests)
         sharing = self._the_sharing
         with self._submitting:
             own, others = sharing.claimed(requests)
@@ -407,6 +421,12 @@ class Generation:
     def head(self) -> RunHead:
         """The run, as it is in the store."""
         return self._the_run.head
+
+    @property
+    def extent(self) -> Extent:
+        """What this session selects of the run."""
+        with self._changed:
+            return self._extent
 
     @property
     def progress(self) -> Progress:

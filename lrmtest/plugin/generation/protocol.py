@@ -44,6 +44,7 @@ class GenerationPlan:
         questions: what is asked, for the store.
         requests: one per sample.
         graders: by suite and answer kind.
+        notices: what the user should know of it before it is generated, one line each.
     """
 
     spec: ModelSpec
@@ -51,6 +52,7 @@ class GenerationPlan:
     questions: Sequence[PromptedQuestion]
     requests: Sequence[Request]
     graders: Mapping[tuple[str, str], PlannedGrader]
+    notices: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +13,22 @@ from lrmtest.errors import DataError, UsageError
 from lrmtest.masking import masked_arguments
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.base import Message, Request, Sampling
+from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.resolve import sampling_defaults
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.questions import render_prompt
 from lrmtest.questions.place import Place
+from lrmtest.runs.extent import selection_of
 from lrmtest.runs.keys import completion_key, sample_seed
 from lrmtest.runs.manifest import Manifest, ModelSection, SuiteSection
 from lrmtest.suites import Suite
+from lrmtest.suites.registry import SUITES
 from lrmtest.suites.stored_graders import answer_kinds_of
+
+_OWN_PROMPT_BUDGET = 1024
+"""Tokens of a completion to a test's own prompt, where nobody says how many."""
 
 
 class Requests:
@@ -51,6 +58,7 @@ class Requests:
         )
         self._model_identity = self._manifest.model.identity
         self._templates: dict[Path, str] = {}
+        self._recorded = spec.placing.samples() if spec.placing is not None else Counter()
 
     def for_question(self, selected: SelectedQuestion, *, first: int = 0) -> tuple[Request, ...]:
         """One request per sample of a question.
@@ -74,22 +82,41 @@ class Requests:
                 digest=selected.question.digest,
                 messages=messages,
                 sample=sample,
-                max_tokens=self._budget(selected.suite.max_tokens),
+                max_tokens=self._budget(selected.suite),
             )
-            for sample in range(first, first + self._settings.samples)
+            for sample in range(first, first + self.samples_of(selected))
         )
 
+    def samples_of(self, selected: SelectedQuestion) -> int:
+        """How many samples of a question are asked for."""
+        if self._settings.all_recorded:
+            return self._recorded.get(selected.key, 0) or 1
+        return self._settings.samples
+
     def for_prompt(
-        self, messages: Sequence[Message], test_id: str, max_tokens: int, sample: int
+        self, messages: Sequence[Message], test_id: str, max_tokens: int | None, sample: int
     ) -> Request:
-        """The request of a test's own conversation."""
+        """The request of a test's own conversation.
+
+        Raises:
+            UsageError: `max_tokens` is no integer of at least 1.
+        """
+        wanted: object = max_tokens
+        if wanted is not None and (type(wanted) is not int or wanted < 1):
+            raise UsageError(
+                f"{test_id}: max_tokens={wanted!r:.40} is no number of tokens",
+                hint="give an integer of at least 1, or leave it out",
+            )
         return self._request(
             suite="",
             question_id=test_id,
             digest="",
             messages=tuple(messages),
             sample=sample,
-            max_tokens=self._budget(max_tokens),
+            max_tokens=self._settings.max_tokens
+            or max_tokens
+            or self._spec.card.max_tokens
+            or _OWN_PROMPT_BUDGET,
         )
 
     def manifest(self, selected: Sequence[SelectedQuestion]) -> Manifest:
@@ -100,8 +127,8 @@ class Requests:
         suites = {
             name: SuiteSection(
                 prompt_sha256=hashlib.sha256(self._template(part[0].suite).encode()).hexdigest(),
-                max_tokens=self._budget(part[0].suite.max_tokens),
-                samples=self._settings.samples,
+                max_tokens=self._budget(part[0].suite),
+                samples=max(map(self.samples_of, part)),
                 source=part[0].loaded.source,
                 questions=len(part),
                 answer_kinds=tuple(
@@ -117,7 +144,8 @@ class Requests:
             )
             for name, part in by_suite.items()
         }
-        return replace(self._manifest, suites=suites)
+        extent = {one.key: self.samples_of(one) for one in selected}
+        return replace(self._manifest, suites=suites, selection=selection_of(extent))
 
     def _request(
         self,
@@ -143,8 +171,37 @@ class Requests:
         sampling = Sampling(max_tokens, *self._sampling)
         return Request(Place(key, suite, question_id, sample), messages, sampling, seed)
 
-    def _budget(self, suite_budget: int) -> int:
-        return self._settings.max_tokens or self._spec.card.max_tokens or suite_budget
+    def notices(self, selected: Sequence[SelectedQuestion]) -> tuple[str, ...]:
+        """What the user should know before these questions are asked, one line each."""
+        suites = {one.suite.name: one.suite for one in selected}
+        lines = []
+        if (given := self._settings.max_tokens) is not None:
+            lines += [
+                f"--max-tokens {given} goes before the {suite.max_tokens} of suite {name}'s own"
+                for name, suite in suites.items()
+                if suite.has_own_budget and suite.max_tokens != given
+            ]
+        if (path := self._settings.prompts.get("")) is not None:
+            lines += [
+                f"--prompt-file {path} goes before the prompt of suite {name}'s own"
+                for name, suite in suites.items()
+                if name not in self._settings.prompts
+                and (name not in SUITES or suite.prompt != SUITES[name].prompt)
+            ]
+        samples = self._settings.samples
+        if selected and samples > 1 and self._manifest.greedy and kind_of(self._spec).generates:
+            more = len({one.key for one in selected}) * (samples - 1)
+            lines.append(
+                f"{self._spec.name}: at temperature 0 the {samples} samples of a question are "
+                f"copies of one another, but for the engine's noise: {samples} times the tokens, "
+                f"and {more:,} completions that say nothing new; --samples 1 tells as much"
+            )
+        return tuple(lines)
+
+    def _budget(self, suite: Suite) -> int:
+        """The user's for this session, the suite's own, the card's, the suite's default."""
+        own = suite.max_tokens if suite.has_own_budget else None
+        return self._settings.max_tokens or own or self._spec.card.max_tokens or suite.max_tokens
 
     def _template(self, suite: Suite) -> str:
         path = self._settings.prompts.get(suite.name) or self._settings.prompts.get("")

@@ -97,6 +97,7 @@ class Schedule:
             questions=[_prompted(planned) for planned in self._planned.values()],
             requests=[request for one in self._planned.values() for request in one.requests],
             graders=self._planned_graders(),
+            notices=requests.notices([one.selected for one in self._planned.values()]),
         )
 
     def _planned_graders(self) -> dict[tuple[str, str], PlannedGrader]:
@@ -288,7 +289,7 @@ class Schedule:
         source: CompletionSource,
         *,
         test_id: str,
-        max_tokens: int,
+        max_tokens: int | None = None,
         sample: int = 0,
     ) -> Completion:
         """One completion of a test's own conversation.
@@ -297,7 +298,7 @@ class Schedule:
             messages: the conversation.
             source: what generates.
             test_id: names the completion in the store.
-            max_tokens: the budget, unless the user or the card sets one.
+            max_tokens: the budget, unless the user sets one; None for the card's, or the usual one.
             sample: index among equal conversations of one test; each has its own seed.
 
         Raises:

@@ -71,10 +71,8 @@ def question_texts(runs: Sequence[RunRecord]) -> Iterator[QuestionTexts]:
             path: stack.enter_context(Store(path, create=False))
             for path in {run.store for run in runs if run.store is not None}
         }
-        walks = [
-            _Walk(stores[run.store], run.run_id) if run.store is not None else None for run in runs
-        ]
-        errors = [_errors(stores[run.store], run.run_id) if run.store else {} for run in runs]
+        walks = [_Walk(stores[run.store], run) if run.store is not None else None for run in runs]
+        errors = [_errors(stores[run.store], run) if run.store else {} for run in runs]
         while True:
             waiting = [walk.key for walk in walks if walk is not None and walk.key is not None]
             if not waiting:
@@ -85,17 +83,17 @@ def question_texts(runs: Sequence[RunRecord]) -> Iterator[QuestionTexts]:
 
 
 class _Walk:
-    """Goes through a run's questions in order, with their completions."""
+    """Goes through a run's questions in order, with their completions, within its extent."""
 
-    def __init__(self, store: Store, run_id: str) -> None:
+    def __init__(self, store: Store, run: RunRecord) -> None:
         asked = (
             (suite, question_id, question)
-            for suite, question_id, question in store.questions(run_id)
+            for suite, question_id, question in store.questions(run.run_id, extent=run.extent)
             if suite
         )
         self._questions = asked
         self._completions = groupby(
-            (one for one in store.completions(run_id) if one.place.suite),
+            (one for one in store.completions(run.run_id, extent=run.extent) if one.place.suite),
             key=lambda one: one.place.question,
         )
         self._next_completions = next(self._completions, None)
@@ -120,9 +118,9 @@ class _Walk:
         return found
 
 
-def _errors(store: Store, run_id: str) -> dict[QuestionKey, list[dict[str, Any]]]:
+def _errors(store: Store, run: RunRecord) -> dict[QuestionKey, list[dict[str, Any]]]:
     found: dict[QuestionKey, list[dict[str, Any]]] = {}
-    for error in store.errors(run_id):
+    for error in store.errors(run.run_id, extent=run.extent):
         entry = {"sample": error.place.sample, "error": plain(error.message, _ERROR)}
         found.setdefault(error.place.question, []).append(entry)
     return found

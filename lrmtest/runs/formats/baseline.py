@@ -92,8 +92,9 @@ def baseline_text(run: RunRecord) -> str:
     }
     lines = [f"{json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
     # The probe's answers would be most of the file, and serve the store alone, as do the looks.
+    # The selection is the file's questions.
     told = run.manifest.to_json().items()
-    kept = {name: value for name, value in told if name not in ("probe", "looks")}
+    kept = {name: value for name, value in told if name not in ("probe", "looks", "selection")}
     manifest = json.dumps(kept, indent=1, sort_keys=True, allow_nan=False)
     lines.append(f'"manifest": {manifest},')
     questions = ",\n".join(_question_line(run.outcomes[key]) for key in sorted(run.outcomes))

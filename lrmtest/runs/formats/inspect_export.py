@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +20,7 @@ from typing import Any, TextIO
 from lrmtest.errors import StoreError, UsageError
 from lrmtest.grading import Completion, Verdict, split
 from lrmtest.grading.split import Tags
+from lrmtest.runs.extent import EVERYTHING, Extent, narrowed_manifest, reaches
 from lrmtest.runs.files import replacing
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.records import RunHead, StoredCompletion, StoredError, StoredQuestion
@@ -34,7 +35,9 @@ _SUMMARY_TEXT = 1000
 _STOP_REASONS = {"stop": "stop", "length": "max_tokens", "loop": "max_tokens", "unknown": "unknown"}
 
 
-def export_inspect(store: Store, run: RunHead, path: Path) -> tuple[int, list[Path]]:
+def export_inspect(
+    store: Store, run: RunHead, path: Path, extent: Extent = EVERYTHING
+) -> tuple[int, list[Path]]:
     """Write a run as logs of inspect_ai.
 
     Args:
@@ -42,6 +45,7 @@ def export_inspect(store: Store, run: RunHead, path: Path) -> tuple[int, list[Pa
         run: the run.
         path: a file that ends in ``.json`` or ``.eval``, for a run of one suite; any other path
             is a folder, which gets an ``.eval`` file for each suite.
+        extent: what of the run.
 
     Returns:
         The number of completions, and the files written.
@@ -50,7 +54,8 @@ def export_inspect(store: Store, run: RunHead, path: Path) -> tuple[int, list[Pa
         UsageError: one file was named, and the run has several suites.
         StoreError: a file cannot be written.
     """
-    logs = [_SuiteLog(store, run, suite) for suite in run.manifest.suites]
+    run = replace(run, manifest=narrowed_manifest(run.manifest, extent))
+    logs = [_SuiteLog(store, run, suite, extent) for suite in run.manifest.suites]
     if path.suffix in (".json", ".eval"):
         if len(logs) != 1:
             raise UsageError(
@@ -75,6 +80,7 @@ class _SuiteLog:
     store: Store
     run: RunHead
     suite: str
+    extent: Extent
 
     @property
     def file_name(self) -> str:
@@ -123,7 +129,7 @@ class _SuiteLog:
         records = [
             record
             for record in self.store.sample_records(self.run)
-            if record.place.suite == self.suite
+            if record.place.suite == self.suite and reaches(self.extent, record.place)
         ]
         passes: dict[str, list[bool]] = {}
         for record in records:
@@ -199,16 +205,18 @@ class _SuiteLog:
     def _samples(self) -> Iterator[dict[str, Any]]:
         asked = {
             question_id: stored
-            for suite, question_id, stored in self.store.questions(self.run.run_id)
+            for suite, question_id, stored in self.store.questions(
+                self.run.run_id, extent=self.extent
+            )
             if suite == self.suite
         }
-        for stored in self.store.completions(self.run.run_id):
+        for stored in self.store.completions(self.run.run_id, extent=self.extent):
             if stored.place.suite == self.suite:
                 sample = self._question(stored, asked)
                 sample |= _answered(stored, self.run.model, self.run.manifest.reasoning_tags)
                 reply = sample["output"]["choices"][0]["message"]
                 yield {**sample, "messages": [*sample["messages"], reply]}
-        for error in self.store.errors(self.run.run_id):
+        for error in self.store.errors(self.run.run_id, extent=self.extent):
             if error.place.suite == self.suite:
                 yield {**self._question(error, asked), "error": _error(error.message)}
 

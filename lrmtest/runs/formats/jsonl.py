@@ -19,6 +19,7 @@ from lrmtest.bounded import parse_json, read_lines
 from lrmtest.errors import DataError
 from lrmtest.grading.completion import count_fault
 from lrmtest.runs.checked_rows import expect_place, read_verdict
+from lrmtest.runs.extent import EVERYTHING, Extent, narrowed_manifest
 from lrmtest.runs.files import replacing
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.records import RunHead, StoredCompletion, StoredError, StoredQuestion
@@ -40,8 +41,8 @@ _NAMES = {"question_id": "question", "text": "output"}
 """What rows' fields are called in the file, where it is something else."""
 
 
-def export_run(store: Store, run: RunHead, path: Path) -> int:
-    """Write a run to a JSON Lines file, replacing it only when all is written.
+def export_run(store: Store, run: RunHead, path: Path, extent: Extent = EVERYTHING) -> int:
+    """Write a run, or an extent of it, to a JSON Lines file, replaced only when all is written.
 
     Returns:
         The number of completions written.
@@ -51,13 +52,13 @@ def export_run(store: Store, run: RunHead, path: Path) -> int:
     """
     count = 0
     with replacing(path) as unfinished, unfinished.open("w", encoding="ascii") as file:
-        for line in _lines(store, run):
+        for line in _lines(store, run, extent):
             count += "output" in line
             file.write(json.dumps(line) + "\n")
     return count
 
 
-def _lines(store: Store, run: RunHead) -> Iterator[dict[str, Any]]:
+def _lines(store: Store, run: RunHead, extent: Extent) -> Iterator[dict[str, Any]]:
     yield {
         "lrmtest": RUN_FORMAT,
         "run_id": run.run_id,
@@ -65,9 +66,9 @@ def _lines(store: Store, run: RunHead) -> Iterator[dict[str, Any]]:
         "identity": run.identity,
         "created": run.created,
         "finished": run.finished,
-        "manifest": run.manifest.to_json(),
+        "manifest": narrowed_manifest(run.manifest, extent).to_json(),
     }
-    for suite, question_id, asked in store.questions(run.run_id):
+    for suite, question_id, asked in store.questions(run.run_id, extent=extent):
         yield {
             "lrmtest": "question/1",
             "suite": suite,
@@ -75,9 +76,9 @@ def _lines(store: Store, run: RunHead) -> Iterator[dict[str, Any]]:
             "content": None if asked.question is None else question_to_json(asked.question),
             "prompt": [list(message) for message in asked.prompt],
         }
-    for error in store.errors(run.run_id):
+    for error in store.errors(run.run_id, extent=extent):
         yield {"lrmtest": "error/1", **_named(error_to_row(error))}
-    for stored in store.completions(run.run_id):
+    for stored in store.completions(run.run_id, extent=extent):
         yield _named(completion_to_row(stored))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from lrmtest.grading import split
 from lrmtest.grading.split import Tags
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
+from lrmtest.runs.extent import EVERYTHING, Extent, narrowed_manifest
 from lrmtest.runs.files import replacing
 from lrmtest.runs.records import RunHead, StoredCompletion
 from lrmtest.runs.rows import PLACE_ROW, completion_to_row
@@ -26,8 +28,8 @@ _GROUP_CHARACTERS = 16_000_000
 """Texts are gathered up to about this many characters before a row group is written."""
 
 
-def export_parquet(store: Store, run: RunHead, path: Path) -> int:
-    """Write a run to a Parquet file.
+def export_parquet(store: Store, run: RunHead, path: Path, extent: Extent = EVERYTHING) -> int:
+    """Write a run, or an extent of it, to a Parquet file.
 
     Columns: ``run_id``, ``model``, ``suite``, ``question``, ``sample``, ``kind``, ``references``,
     ``prompt`` (role and text), ``output``, ``reasoning``, ``answer``, ``finish_reason``,
@@ -50,6 +52,7 @@ def export_parquet(store: Store, run: RunHead, path: Path) -> int:
         raise UsageError(
             "pyarrow is needed to write Parquet", hint="pip install 'lrmtest[hub]'"
         ) from None
+    run = replace(run, manifest=narrowed_manifest(run.manifest, extent))
     header = {"run_id": run.run_id, "created": run.created, "manifest": run.manifest.to_json()}
     schema = _schema(arrow).with_metadata({"lrmtest": json.dumps(header)})
     count = 0
@@ -57,7 +60,7 @@ def export_parquet(store: Store, run: RunHead, path: Path) -> int:
         replacing(path) as unfinished,
         parquet.ParquetWriter(unfinished, schema, compression="zstd") as writer,
     ):
-        for rows in _groups(_rows(store, run)):
+        for rows in _groups(_rows(store, run, extent)):
             count += sum(row.get("output") is not None for row in rows)
             writer.write_table(arrow.Table.from_pylist(rows, schema=schema))
     return count
@@ -100,20 +103,20 @@ def _schema(arrow: Any) -> Any:
     )
 
 
-def _rows(store: Store, run: RunHead) -> Iterator[dict[str, Any]]:
+def _rows(store: Store, run: RunHead, extent: Extent) -> Iterator[dict[str, Any]]:
     asked = {}
-    for suite, question_id, stored in store.questions(run.run_id):
+    for suite, question_id, stored in store.questions(run.run_id, extent=extent):
         asked[suite, question_id] = {
             **_question(stored.question),
             "prompt": [{"role": role, "text": well_formed(text)} for role, text in stored.prompt],
         }
-    for completion in store.completions(run.run_id):
+    for completion in store.completions(run.run_id, extent=extent):
         yield {
             **_place(run, completion.place),
             **asked.get(completion.place.question, {}),
             **_completion(completion, run.manifest.reasoning_tags),
         }
-    for error in store.errors(run.run_id):
+    for error in store.errors(run.run_id, extent=extent):
         yield {
             **_place(run, error.place),
             **asked.get(error.place.question, {}),

@@ -8,7 +8,7 @@ from lrmtest.questions.hub import HubFile
 from lrmtest.questions.question import INTEGER, Question
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
-from lrmtest.suites.suite import Suite, SuiteDescription
+from lrmtest.suites.suite import DefaultBudget, Suite, SuiteDescription
 
 AIME_2024 = Release(
     name="aime-2024",
@@ -51,7 +51,7 @@ AIME = Suite(
     load=load_aime,
     prompt=PROMPT,
     # The paper's limit of new tokens, and DeepSeek's for R1. Hard problems need it.
-    max_tokens=32768,
+    max_tokens=DefaultBudget(32768),
     grader=grade_integer,
     described=SuiteDescription(
         title="Competition problems of both American Invitational Mathematics Examinations of 2024",

@@ -16,7 +16,7 @@ from lrmtest.questions.hub import HubFile
 from lrmtest.questions.question import LABEL, LABELS, Question
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
-from lrmtest.suites.suite import Suite, SuiteDescription
+from lrmtest.suites.suite import DefaultBudget, Suite, SuiteDescription
 
 FOLIO_V0 = Release(
     name="folio-v0.0",
@@ -119,7 +119,7 @@ def _suite(
         load,
         PROMPT,
         # Far above what answers take that do end; what reaches it is looping.
-        max_tokens=16384,
+        max_tokens=DefaultBudget(16384),
         grader=grade_label,
         described=SuiteDescription(
             title=f"Does a conclusion follow from premises in plain English?{which}",

@@ -12,7 +12,7 @@ from lrmtest.grading.short_text import grade_short_text
 from lrmtest.questions.fresh import FAMILIES, load_fresh
 from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT
 from lrmtest.suites.folio import FOLIO
-from lrmtest.suites.suite import Suite, SuiteDescription
+from lrmtest.suites.suite import DefaultBudget, Suite, SuiteDescription
 from lrmtest.suites.temporal import TEMPORAL
 
 ARITHMETIC_PROMPT = r"""{problem}
@@ -32,7 +32,7 @@ def _suite(family: str, title: str, kind: str, prompt: str, grader: Grader) -> S
         name=f"fresh-{family}",
         load=load_fresh(family),
         prompt=prompt,
-        max_tokens=16384,
+        max_tokens=DefaultBudget(16384),
         grader=grader,
         family=FAMILIES[family],
         described=SuiteDescription(title, (kind,)),

@@ -32,7 +32,7 @@ from lrmtest.suites.musique_contexts import (
     hop_ids,
     load_in_context,
 )
-from lrmtest.suites.suite import Suite, SuiteDescription
+from lrmtest.suites.suite import DefaultBudget, Suite, SuiteDescription
 
 MUSIQUE_DEV = Release(
     name="musique-dev",
@@ -129,7 +129,7 @@ def _suite(
     described: SuiteDescription,
 ) -> Suite:
     # A fact is known or read, or it is not: little to think about.
-    budget = 8192
+    budget = DefaultBudget(8192)
     return Suite(
         name,
         load,

@@ -14,7 +14,7 @@ from lrmtest.questions.lettered_options import OPTION_LETTERS, story_with_option
 from lrmtest.questions.question import OPTION, Question
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
-from lrmtest.suites.suite import Suite, SuiteDescription
+from lrmtest.suites.suite import DefaultBudget, Suite, SuiteDescription
 
 TEMPORAL_SEQUENCES = Release(
     name="temporal-sequences",
@@ -79,7 +79,7 @@ TEMPORAL = Suite(
     load=load_temporal,
     prompt=PROMPT,
     # Far above what answers take that do end; what reaches it is looping.
-    max_tokens=16384,
+    max_tokens=DefaultBudget(16384),
     grader=grade_option,
     described=SuiteDescription(
         title="When could somebody have gone somewhere? One of four time spans is free",

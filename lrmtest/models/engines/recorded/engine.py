@@ -53,7 +53,9 @@ class RecordedEngine:
             DataError: it is missing or malformed.
         """
         if self._recording is None:
-            self._recording = open_recording(self._spec.location, self._options.finish_column)
+            found = open_recording(self._spec.location, self._options.finish_column)
+            placing = self._spec.placing
+            self._recording = found if placing is None else found.placed(placing)
         return self._recording
 
     def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:

@@ -7,12 +7,15 @@ has for an end; see `finish_reason_of` for what is known without one. Several li
 question are its samples. Reasoning may be apart from the output, as servers send it: in a field of
 its own (``reasoning_content``, ``reasoning``, ``thinking``), or in an output that is a message, or
 a list of parts.
+A line ``{"suite": name}`` names the suite of the lines after it that name none, and ``prompt``,
+``messages`` or ``input`` may say what was asked.
 Files that `lrmtest export` wrote are of this form; their lines with a field ``lrmtest`` say other
 things of the run and are passed over.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -32,10 +35,14 @@ from lrmtest.models.engines.http.finish_reasons import WORD_CHARS
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.models.engines.recorded.end_column import EndColumn, value_in
 from lrmtest.models.engines.recorded.finish_reason import shared_limit, told_reason
+from lrmtest.models.spec import Placing
 from lrmtest.suites.registry import ALIASES, SUITES
 from lrmtest.unicode import quote, well_formed
 
-_FORMAT = 'each line is a JSON object with "question" and "output"'
+_FORMAT = (
+    'each line is a JSON object with "question" and "output"; logs of other tools are read by '
+    "`lrmtest import`"
+)
 
 _OPTIONAL: Mapping[str, tuple[type, ...]] = {
     "suite": (str,),
@@ -53,8 +60,11 @@ _OPTIONAL: Mapping[str, tuple[type, ...]] = {
 
 _BESIDE = frozenset(REASONING_FIELDS)
 
+PROMPT_FIELDS = ("prompt", "messages", "input")
+"""Fields of a line that may hold what was asked."""
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class _File:
     path: Path
     counts: list[int] = field(default_factory=list)
@@ -62,22 +72,41 @@ class _File:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a line is, so that texts stay on disk until they are wanted."""
+class RecordedLine:
+    """Where an output is, so that texts stay on disk until they are wanted.
 
-    file: _File
+    Attributes:
+        of_file: its file.
+        number: the line's, from 1.
+        offset: where it begins, in bytes.
+        sample: which sample it says it is; 0 where it says nothing.
+        question: the question's id, as it stands there.
+        suite: the suite that it, or a line before it, says it belongs to; empty for none.
+        prompted: it says what was asked.
+    """
+
+    of_file: _File = field(repr=False)
     number: int
     offset: int
     sample: int
+    question: str
+    suite: str
+    prompted: bool
+
+    @property
+    def file(self) -> str:
+        """The file's name."""
+        return self.of_file.path.name
 
 
 class Recording:
     """All outputs in a file, or in the ``*.jsonl`` files of a folder.
 
     Every line is checked when the recording is opened; its text is read again when it is wanted.
-    Which suite a line belongs to: its own ``suite`` field decides; else a suite's name in the
-    file's name, as in ``r1-awq.folio.jsonl`` (two suites may number their questions alike); else
-    it belongs to any suite that has such a question.
+    Which suite a line belongs to is decided by `lrmtest.models.engines.recorded.placing`, once it
+    is known which suites are asked. Without that: its own ``suite`` field decides, or a line
+    before it with nothing but that field; else a suite's name in the file's name, as in
+    ``r1-awq.folio.jsonl``; else it belongs to any suite that has such a question.
 
     Args:
         location: the file or folder.
@@ -86,6 +115,8 @@ class Recording:
 
     Attributes:
         ends: what that field holds; None without one.
+        location: where it is.
+        lines: its outputs, in their order.
 
     Raises:
         DataError: there is none, a line is malformed (names file, line and field), or no line has
@@ -95,15 +126,18 @@ class Recording:
     def __init__(self, location: str | Path, column: str = "") -> None:
         self.ends = EndColumn(column) if column else None
         first: dict[str, Any] = {}
-        self._places: dict[tuple[str | None, str], list[_Place]] = {}
+        self.location = str(location)
+        self.lines: tuple[RecordedLine, ...] = ()
+        self._places: dict[tuple[str | None, str], list[RecordedLine]] = {}
+        lines: list[RecordedLine] = []
         self._files = [_File(path) for path in _files(Path(location))]
         self._kept = threading.local()
         for file in self._files:
             suite_of_file = _suite_in(file.path.name)
-            for place, record in _records(file):
-                suite = record.get("suite")
-                name = (suite_of_file if suite is None else suite, str(record["question"]))
-                self._places.setdefault(name, []).append(place)
+            for line, record in _records(file):
+                lines.append(line)
+                suite = line.suite or suite_of_file
+                self._places.setdefault((suite, line.question), []).append(line)
                 count = record.get("completion_tokens")
                 if count is not None and not record.get("tokens_estimated"):
                     file.counts.append(count)
@@ -112,8 +146,9 @@ class Recording:
                     self.ends.end_of(record)
             file.limit = shared_limit(file.counts)
             file.counts.clear()
+        self.lines = tuple(lines)
         for places in self._places.values():
-            places.sort(key=lambda place: place.sample)
+            places.sort(key=lambda line: line.sample)
         if not self._places:
             raise DataError(f"{location}: no recorded output in it", hint=_FORMAT)
         if self.ends is not None:
@@ -121,7 +156,7 @@ class Recording:
 
     def __len__(self) -> int:
         """Number of outputs."""
-        return sum(map(len, self._places.values()))
+        return len(self.lines)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -131,6 +166,25 @@ class Recording:
     def questions(self) -> frozenset[tuple[str | None, str]]:
         """Suite and question id of everything recorded; the suite is None where any may be."""
         return frozenset(self._places)
+
+    def placed(self, placing: Placing) -> Recording:
+        """The same outputs, each at the question that it was found to answer.
+
+        Raises:
+            DataError: the recording has changed since.
+        """
+        if len(placing.keys) != len(self.lines):
+            raise DataError(
+                f"{self.location}: the recording changed while it was in use", hint="start again"
+            )
+        placed = copy.copy(self)
+        placed._places = {}
+        for line, key in zip(self.lines, placing.keys, strict=True):
+            if key is not None:
+                placed._places.setdefault(key, []).append(line)
+        for lines in placed._places.values():
+            lines.sort(key=lambda line: line.sample)
+        return placed
 
     def has(self, suite: str, question_id: str) -> bool:
         """Whether there is an output for a question."""
@@ -159,19 +213,11 @@ class Recording:
         Raises:
             DataError: the file has changed since it was opened.
         """
-        places = self._samples(suite, question_id)
-        if not 0 <= sample < len(places):
+        lines = self._samples(suite, question_id)
+        if not 0 <= sample < len(lines):
             return None
-        place = places[sample]
-        try:
-            record = _checked(self._line(place), "")
-        except (DataError, OSError):
-            record = None
-        if record is None or str(record["question"]) != question_id:
-            raise DataError(
-                f"{place.file.path}:{place.number}: the file changed while it was in use",
-                hint="start again",
-            )
+        line = lines[sample]
+        record = self.record(line)
         seconds = record.get("seconds")
         reason, word = told_reason(record.get("finish_reason"))
         word = quote(record.get("finish_word") or "", WORD_CHARS) or word
@@ -188,19 +234,41 @@ class Recording:
             tokens_estimated=bool(record.get("tokens_estimated")),
             seed=record.get("seed"),
             seconds=None if seconds is None else float(seconds),
-            limit=place.file.limit,
+            limit=line.of_file.limit,
         )
 
-    def _line(self, place: _Place) -> bytes:
+    def record(self, line: RecordedLine) -> dict[str, Any]:
+        """All that an output's line says.
+
+        Raises:
+            DataError: the file has changed since it was opened.
+        """
+        try:
+            record = _checked(self._bytes(line), "")
+        except (DataError, OSError):
+            record = None
+        if record is None or str(record["question"]) != line.question:
+            raise DataError(
+                f"{line.of_file.path}:{line.number}: the file changed while it was in use",
+                hint="start again",
+            )
+        return record
+
+    def lines_of(self, suite: str, question_id: str) -> list[RecordedLine]:
+        """The outputs for a question, in the order of its samples."""
+        return list(self._samples(suite, question_id))
+
+    def _bytes(self, line: RecordedLine) -> bytes:
+        path = line.of_file.path
         kept: Mapping[Path, IO[bytes]] = getattr(self._kept, "files", {})
-        if (file := kept.get(place.file.path)) is not None:
-            file.seek(place.offset)
+        if (file := kept.get(path)) is not None:
+            file.seek(line.offset)
             return file.readline(LINE)
-        with place.file.path.open("rb") as file:
-            file.seek(place.offset)
+        with path.open("rb") as file:
+            file.seek(line.offset)
             return file.readline(LINE)
 
-    def _samples(self, suite: str, question_id: str) -> list[_Place]:
+    def _samples(self, suite: str, question_id: str) -> list[RecordedLine]:
         own = self._places.get((suite, question_id))
         return own if own is not None else self._places.get((None, question_id), [])
 
@@ -255,13 +323,34 @@ def _suite_in(file_name: str) -> str | None:
     return None
 
 
-def _records(file: _File) -> Iterator[tuple[_Place, dict[str, Any]]]:
-    """Every output in a file, with its place."""
+def _records(file: _File) -> Iterator[tuple[RecordedLine, dict[str, Any]]]:
+    """Every output in a file, with where it is."""
+    suite = ""
     for number, begin, line in read_lines(file.path):
         record = _checked(line, f"{file.path}:{number}")
-        if record is not None:
-            # Equal indices, or none, leave the samples in the order of their lines.
-            yield _Place(file, number, begin, record.get("sample") or 0), record
+        if record is None:
+            continue
+        if _is_heading(record):
+            suite = record["suite"]
+            continue
+        yield (
+            RecordedLine(
+                of_file=file,
+                number=number,
+                offset=begin,
+                # Equal indices, or none, leave the samples in the order of their lines.
+                sample=record.get("sample") or 0,
+                question=str(record["question"]),
+                suite=record.get("suite") or suite,
+                prompted=any(isinstance(record.get(name), str | list) for name in PROMPT_FIELDS),
+            ),
+            record,
+        )
+
+
+def _is_heading(record: Mapping[str, Any]) -> bool:
+    """Whether a line names the suite of those that follow, and says nothing else."""
+    return record.keys() == {"suite"}
 
 
 def _checked(line: bytes, where: str) -> dict[str, Any] | None:
@@ -277,6 +366,8 @@ def _checked(line: bytes, where: str) -> dict[str, Any] | None:
         raise DataError(f"{where}: not a JSON object", hint=_FORMAT)
     if "lrmtest" in record:
         return None
+    if _is_heading(record) and isinstance(record["suite"], str):
+        return record
     question = record.get("question")
     if not isinstance(question, str | int) or isinstance(question, bool):
         raise _wrong(where, record, "question", "a string or an integer")
