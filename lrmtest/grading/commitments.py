@@ -36,7 +36,7 @@ class Commitment:
 
     Attributes:
         form: ``box`` for ``\boxed{...}``; ``line`` for a line that begins with ``Answer:`` or a
-            heading ``Final Answer``, or an ``<answer>`` tag; ``prose`` for "the answer is ...";
+            heading ``Final Answer``, an ``<answer>`` tag, or a first line with its reasons behind it; ``prose`` for "the answer is ...";
             ``behind`` for "... is the answer"; ``restated`` for "actually, it is ...", which
             counts only when an answer follows; ``retraction`` for "I made a mistake", which takes
             back all before it.
@@ -122,9 +122,16 @@ _IS_THE_ANSWER = CuePattern(cue("is_the_answer"))
 _THEREFORE = CuePattern(cue("therefore"))
 _RETRACTION = CuePattern(cue("retraction"))
 _RESTATED = CuePattern(cue("restated"))
+_NOT = CuePattern(rf"{cue('not_')}|n't\b")
 _CLAUSE_START = re.compile(r"(?:^|[,;:(-])[\W_]{0,6}$")
 _INVERTED = CuePattern(rf"{cue('inverted')}\s(?:{cue('therefore')}\s)?$")
 _HASHES = re.compile(r"(?:^|\n)\s{0,3}\#{4}[ \t]{0,4}([^\s#][^\n]{0,60})$")
+_REASONS = (
+    r"explanation|reasoning|rationale|justification|solution|why|begründung|erklärung|explication"
+    r"|justificación|explicación|justificativa|explicação|spiegazione|пояснение|объяснение|решение"
+    r"|解析|解释|解釋|理由|説明|解説|설명|풀이|해설"
+)
+_ANSWER_FIRST = re.compile(rf"([^\n]{{1,60}})\n\s{{0,8}}[^\w\n]{{0,8}}(?:{_REASONS})(?!\w)", re.I)
 _REST = re.compile(
     rf"\s{{0,64}}(?:(?:\$\$|\\\[|```\w{{0,12}})\s{{0,8}}\n\s{{0,8}})?([^\n<]{{1,{_LONGEST_LINE}}})"
 )
@@ -218,7 +225,7 @@ def _sentences(text: str, last: Last, languages: Languages) -> Iterator[Commitme
         clause = re.split(r"[,;:]\s", before)[-1]
         openings = [mark.end() for mark in _THEREFORE.of(languages).finditer(clause)]
         clause = clause[openings[-1] if openings else 0 :].strip()
-        if clause:
+        if clause and not _NOT.of(languages).search(clause):
             alternative = bool(MAYBE.of(languages).search(before))
             yield Commitment("behind", clause, mark.start(), alternative=alternative)
     for form, pattern in (("restated", _RESTATED), ("retraction", _RETRACTION)):
@@ -266,9 +273,21 @@ def commitments(text: str, languages: Languages) -> tuple[Commitment, ...]:
     stripped = text.rstrip()
     if hashes := _HASHES.search(stripped, max(0, len(stripped) - 80)):
         places.append(Commitment("line", hashes[1], len(stripped)))
+    if first := _ANSWER_FIRST.match(text):
+        places.append(Commitment("line", first[1].strip(), 0))
     # What ends at the same place was found in another's text, and the box comes first.
     places.sort(key=lambda place: place.end, reverse=True)
     return tuple(places)
+
+
+def _listed(text: str, earlier: Commitment, later: Commitment) -> bool:
+    """Whether two lines, one behind the other, begin with the same words for the answer."""
+    if not earlier.form == later.form == "line":
+        return False
+    starts = [text.rfind("\n", max(0, line.end - 80), line.end) + 1 for line in (earlier, later)]
+    heads = [text[start : line.end] for start, line in zip(starts, (earlier, later), strict=True)]
+    between = text[earlier.end : starts[1]]
+    return heads[0] == heads[1] and between.count("\n") == 1 and between.strip() == earlier.text
 
 
 def last_reading(
@@ -289,11 +308,12 @@ def last_reading(
 
     Returns:
         The reading; `NOTHING` or None when there is none among the last 200 commitments, or when
-        the last one stands beside an alternative that differs.
+        the last one stands beside an alternative that differs, or is the last line of a list.
     """
     alternatives: set[str] = set()
     languages = spoken(text)
-    for commitment in commitments(text, languages)[:_MOST_READ]:
+    found = commitments(text, languages)[:_MOST_READ]
+    for place, commitment in enumerate(found):
         reading = read(commitment, languages)
         if commitment.form == "retraction":
             return reading or conclude(text[commitment.end :], languages) or NOTHING
@@ -301,8 +321,10 @@ def last_reading(
             continue
         if commitment.alternative:
             alternatives.add(reading)
-        elif alternatives <= {reading}:
-            return reading
-        else:
+        elif not alternatives <= {reading}:
             return NOTHING
+        else:
+            listed = place + 1 < len(found) and _listed(text, found[place + 1], commitment)
+            before = read(found[place + 1], languages) if listed else None
+            return reading if before in (None, reading) else NOTHING
     return conclude(text, languages)

@@ -95,9 +95,14 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
     if value is None and "$" in sentence and text.endswith("!"):
         value = _value_of(text)
     if value is None:
-        leading = _LEADING.of(languages).match(text) or _LEADING.of(languages).match(
-            text.rpartition("=")[2].strip()
-        )
+        starts = [text, text.rpartition("=")[2].strip()]
+        if commitment.form == "line":
+            starts.append(_PREFIX.sub("", text))
+        leading = None
+        for start in starts:
+            if leading := _LEADING.of(languages).match(start):
+                text = start
+                break
         if leading is None:
             word = re.match(r"[a-z]+(?:-[a-z]+|\s(?:hundred|thousand)(?:\sand)?)*", text.lower())
             return _text_of(integer_of(word[0])) if word else None

@@ -118,6 +118,17 @@ _NOT_THAT = CuePattern(
 _ASKS = CuePattern(cue("asks") + r"[\s?.]{0,3}$")
 _SEPARATE = re.compile(r"[,;]|\b(?:so|but|therefore|thus|hence|making|makes)\b", re.I)
 _QUOTATION = re.compile(r'"[^"\n]{12,}"')
+_QUOTED_ASIDE = re.compile(r'\s?\(\s?"[^"\n]{1,300}"\s?\)')
+_HEADING = re.compile(r"[\W_]{0,12}(?:final\s)?(?:conclusion|verdict|answer)[\s*_]{0,4}:[\s*_]{0,4}", re.I)
+# "The premises entail the conclusion": the label stands before what it is said of.
+_OF_PREMISES = re.compile(
+    r"\b(?:premises?|facts?|statements?|information|rules?)\b(?:\s[^\s.;:?!]{1,20}){0,4}?\s"
+    r"(?:(?P<uncertain>(?:(?:do|does|did)(?:\snot|n't)|neither|fail\sto)\s[^.;:?!]{0,80}?)"
+    r"|(?P<true>(?:entail|impl(?:y|ies)|support|prove|guarantee|establish|confirm|force)s?)"
+    r"|(?P<false>(?:contradict|refute|disprove|negate|exclude|rule)(?:s?\sout|s)?))"
+    r"\s(?:the|this|our)\s(?:given\s|stated\s)?(?:conclusion|statement|claim|hypothesis)\W*$",
+    re.I,
+)
 _OPENING_LABEL = re.compile(
     r"(?:(?![!¬~≠])[\W_]){0,12}(?:option|label|it is|it's|this is)?[\s:]{0,3}"
     r"(?P<label>true|false|uncertain|unknown)(?![A-Za-z0-9_])",
@@ -173,8 +184,13 @@ def _predicate(text: str, languages: Languages) -> str | None:
     return _label_of(labels[-1])
 
 
+def _unquoted(text: str) -> str:
+    """`text` without its markup, and without what it quotes."""
+    return _QUOTATION.sub('""', _QUOTED_ASIDE.sub("", bare(text)))
+
+
 def _read(commitment: Commitment, languages: Languages) -> str | None:
-    text = _QUOTATION.sub('""', bare(commitment.text))
+    text = _unquoted(commitment.text)
     if commitment.form == "retraction" or text.rstrip().endswith("?"):
         return None
     reading = _opening(text, languages)
@@ -193,7 +209,10 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
 
 def _read_sentence(sentence: str, languages: Languages) -> str | None:
     """The label that a sentence gives to the conclusion, or that stands alone on its line."""
-    text = _QUOTATION.sub('""', bare(sentence))
+    text = _unquoted(sentence)
+    head = _HEADING.match(text)
+    if head and _SUBJECT.of(languages).search(text, head.end()):
+        text = text[head.end() :]
     alone = _OPENING_LABEL.match(text)
     if alone and not re.search(r"\w", text[alone.end() :]):
         return _opening(text, languages)
@@ -237,6 +256,8 @@ def _conclude(text: str, languages: Languages) -> str | None:
             plain = bare(sentence)
             if _WHETHER.search(plain) or _NEITHER.search(plain):
                 return UNCERTAIN
+            if (said := _OF_PREMISES.search(plain)) and not _IN_DOUBT.of(languages).search(plain):
+                return _label_of(said)
         if reading is not None:
             return reading
     return None

@@ -87,8 +87,12 @@ _MORE = CuePattern(
     rf"[\s\"')\].]{{0,4}}(?:/|\||,?\s?{_OR_AND}|,|&|(?=\())\s{{0,4}}(?:{_OPTION}\s?)?"
 )
 _DENIED = CuePattern(
-    r"\b(?:not|cannot|never|neither|none|no|closed|wrong|incorrect|excluded|eliminated|if|may\s?be"
-    r"|perhaps|might|whether|unless)\b|n't\b|\?\s*$"
+    # That nobody saw him speaks for a time.
+    r"\b(?:(?:not|never)(?!\s(?:\w{2,12}ly\s)?(?:seen|observed|spotted|accounted|sighted|busy|occupied|covered))"
+    r"|no(?!\s(?:sightings?|one|activit|conflict|commitment|record|overlap|report|witness|account|observ"
+    r"|mention|event|alibi|appointment|other|known))|cannot|neither|none|closed|wrong|incorrect|excluded|eliminated|if|may\s?be"
+    r"|perhaps|might|whether|unless)\b"
+    r"|n't\b(?!\s(?:seen|observed|spotted|accounted|busy|occupied|covered))|\?\s*$"
     rf"|{cue('not_', but_english=True)}|{cue('false', but_english=True)}"
     rf"|{cue('not_after')}|{cue('doubted')}|^\W{{0,8}}{cue('if_', but_english=True)}"
     r"|scheide[nt]\b[^.;]{0,30}\baus\b|entf[aä]ll(?:t|en)\b|écart|exclure|élimin|à\sexclure|elimin"
@@ -120,7 +124,12 @@ _OUT = re.compile(
 _LEAVES = re.compile(
     r"(?:\bleav(?:es|ing)|\bleft\swith|\bremains)\s(?:us\s|only\s|just\s|with\s|option\s|choice\s){0,4}"
     r"\(?([A-Z])\)?\s?(?:as\s(?:the|our)\s[^.;,]{1,40})?[\s.!*]*$"
+    r"|\b([A-Z]),?\sis\s(?:therefore\s|thus\s)?the\sonly\s(?:one|option|choice|possibility|time\sslot|slot"
+    r"|possible|remaining|available|viable|valid)\b[^.;,]{0,40}[\s.!*]*$"
     r"|\b(?:only|just)\s(?:option\s|choice\s)?\(?([A-Z])\)?\s(?:is\sleft|remains|survives)[\s.!*]*$"
+)
+_SO_IT_IS = CuePattern(
+    rf"\W*{cue('therefore')},?\s(?:it(?:'s|\sis|\smust\sbe)\s|we\s(?:choose|pick|select)\s)?([A-Z])[\s.!]*",
 )
 _ELIMINATED = re.compile(
     r"\W*(?:so|thus|therefore|hence|this\smeans|which\smeans)?,?\s?(?:that\s)?"
@@ -236,8 +245,10 @@ class _Options:
         if len(letter := sentence.strip(" .()\"'")) == 1 and letter in self._letters:
             return letter
         if not reported(sentence, self._languages) and (left := _LEAVES.search(sentence)):
-            letter = left[1] or left[2]
+            letter = next(filter(None, left.groups()))
             return letter if letter in self._letters else NOTHING
+        if so := _SO_IT_IS.of(self._languages).fullmatch(sentence):
+            return so[1].upper() if so[1].upper() in self._letters else NOTHING
         named = self.by_letter(sentence) | self.by_text(sentence)
         if not named:
             return None

@@ -10,8 +10,8 @@ ENGLISH = Cues(
         r"(?:(?:the|my|our|final|correct|right|best|most\slikely)[\s_]){0,3}"
         r"answer(?!\s(?:choices|options)\b|\swith\b|\sthe\b)"
         r"|ans\.?(?=\s?:)|(?:final|tl;?dr)(?=\s?:)"
-        r"|(?:the\s)?(?:final\s(?:result|value|count|total|tally)|(?:correct|right"
-        r"|best)\s(?:option|choice|label|one))"
+        r"|(?:the\s)?(?:final\s(?:result|value|count|total|tally)|(?:correct|right|true"
+        r"|best|corrected)\s(?:option|choice|label|one|(?:value|count|number|total|result|sum)(?!\sof\b)))"
     ),
     about=(
         r"(?:to|for|of|in|here|must|should|would|will|then|therefore|thus|choice|option|we|I)"
@@ -26,6 +26,7 @@ ENGLISH = Cues(
     is_the_answer=(
         r"(?:is|are|must\sbe|should\sbe)\s(?:thus\s|therefore\s|indeed\s)?(?:the|our|my)\s"
         r"(?:(?:final|correct|right)\s){0,2}answer"
+        r"|as\s(?:the|our|my)\s(?:final\s)?(?:answer|result)"
     ),
     therefore=(
         r"therefore|thus|hence|∴|so(?!\sfar\b)|consequently|accordingly|finally|in\s(?:total|all|conclusion"
@@ -55,7 +56,7 @@ ENGLISH = Cues(
         r"(?:and|now|then),?|(?:this|which|that)\s(?:means|implies)(?:\sthat)?|it\sfollows\sthat"
         r"|we\s(?:conclude|find|see|get|obtain)\sthat"
     ),
-    gets=r"(?:we|i)\s(?:get|obtain|have|find|see)(?:\sthat)?",
+    gets=r"(?:we|i)\s(?:get|obtain|have|find|see|arrive\sat|end\sup\swith|are\sleft\swith)(?:\sthat)?",
     adjective=(
         r"total|final|resulting|maximum|minimum|maximal|minimal|largest|smallest|greatest|least"
         r"|possible|exact|overall|combined|only|required|requested|desired|expected|shortest"
@@ -120,7 +121,7 @@ ENGLISH = Cues(
         r"|small|high|low))"
     ),
     retraction=(
-        r"scratch\sthat|correction:?|my\smistake|on\ssecond\sthought|let\sme\s(?:correct|fix)"
+        r"scratch\sthat|correction:?|edit(?:ed)?:|erratum:?|typo(?:\sabove)?:|my\smistake|on\ssecond\sthought|let\sme\s(?:correct|fix)"
         r"|i\s(?:must|have\sto|should|need\sto)\scorrect|i\s(?:made|was\smaking)\s(?:a|an)\s"
         r"(?:\w{1,15}\s)?(?:mistake|error)|i\s(?:misread|miscounted|miscalculated|misspoke)"
         r"|(?:wait|actually|hold\son|hmm|oh|sorry|oops)(?:,|\.{1,3}|\s-|!)?\s"
@@ -138,7 +139,7 @@ ENGLISH = Cues(
         r"(?:\w{1,12},?\s)?(?:it|that|this|the\s(?:correct|right|real|true)\s"
         r"(?:answer|value|number|result|total|option|choice|conclusion))"
         r"(?:'s|\sis|\sshould(?:\sinstead)?\sbe|\sequals|\smust\sbe)(?:\sactually)?"
-        r"|it\sshould\s(?:actually\s|instead\s)?be|(?:i|let\sme)\schange\s(?:my|the)\sanswer\sto"
+        r"|it\sshould\s(?:actually\s|instead\s)?(?:be|read|say)|(?:i|let\sme)\schange\s(?:my|the)\sanswer\sto"
     ),
     refusal=(
         r"(?:cannot|can't|unable\sto|could\snot|couldn't|impossible\sto|not\spossible\sto"
@@ -157,7 +158,10 @@ ENGLISH = Cues(
         r"|conjecture|deduction|evaluation|assessment|verdict|determination|judge?ment"
         r"|truth\svalue|label|classification)"
     ),
-    true=r"true|correct|valid|supported|implied|entailed|proven|confirmed|holds|follows",
+    true=(
+        r"true|correct|valid|supported|implied|entailed|proven|confirmed|holds|follows"
+        r"|(?:must|does)\s(?:indeed\s|therefore\s|also\s)?(?:hold|follow)"
+    ),
     false=(
         r"false|untrue|incorrect|wrong|refuted|disproved|disproven|contradicted|invalid"
         r"|(?:contradicts|inconsistent\swith)\s(?:the\s)?(?:given\s)?premises?"

@@ -122,6 +122,6 @@ GERMAN = Cues(
     because=r"weil|da|denn|obwohl|während|aber|sondern|aufgrund|wegen",
     option=r"option|antwort|auswahl|buchstabe|möglichkeit|variante",
     chosen=(
-        r"daher|also|somit|folglich|nur|richtig\w{0,2}|korrekt\w{0,2}|wähle|konnte|könnte|kann"
+        r"daher|also|somit|folglich|nur|einzige[nrs]?|bleibt|richtig\w{0,2}|korrekt\w{0,2}|wähle|konnte|könnte|kann"
     ),
 )

@@ -20,7 +20,10 @@ ITALIAN = Cues(
         r"non\sè\s[^\n.:]{1,40}?,?\s(?:ma|bensì)|(?:è|sono|sarebbe|essere|vale)"
         r"(?:\s(?:quindi|dunque|allora|pari\sa))?"
     ),
-    is_the_answer=r"è\s(?:quindi\s)?la\s(?:nostra\s)?risposta(?:\s(?:finale|corretta))?",
+    is_the_answer=(
+        r"è\s(?:quindi\s)?la\s(?:nostra\s)?risposta(?:\s(?:finale|corretta))?"
+        r"|come\s(?:risposta|risultato)(?:\sfinale)?"
+    ),
     therefore=r"quindi|dunque|perciò|pertanto|così|infine|in\sconclusione|in\stotale|allora",
     sought=r"\w{1,20}\s(?:cercat[oa]|richiest[oa])",
     counted=(
@@ -32,7 +35,7 @@ ITALIAN = Cues(
         r"|quasi|fino\sa|tra"
     ),
     opening=r"[^\s,]{2,20}(?:ando|endo)\b[^,.;]{0,60}",
-    gets=r"otteniamo|abbiamo|si\sottiene",
+    gets=r"otteniamo|abbiamo|si\sottiene|arriviamo\sa",
     adjective=r"totale",
     quantity=(
         r"numero|valore|somma|resto|prodotto|area|volume|lunghezza|perimetro|differenza|minimo"
@@ -93,5 +96,5 @@ ITALIAN = Cues(
     necessarily=r"necessariamente|sempre|per\sforza",
     because=r"perché|poiché|dato\sche|siccome|sebbene|mentre|ma|in\squanto",
     option=r"opzione|risposta|lettera|alternativa",
-    chosen=r"quindi|dunque|solo|soltanto|corrett[oa]|scelgo|potrebbe|avrebbe",
+    chosen=r"quindi|dunque|solo|soltanto|unic[oa]|rimast[oa]|resta|corrett[oa]|scelgo|potrebbe|avrebbe",
 )

@@ -21,7 +21,10 @@ SPANISH = Cues(
         r"no\ses\s[^\n.:]{1,40}?,?\ssino|(?:es|son|sería|ser|vale)"
         r"(?:\s(?:entonces|por\s(?:lo\s)?tanto|igual\sa|que))?"
     ),
-    is_the_answer=r"es\s(?:por\stanto\s)?(?:la|nuestra|mi)\srespuesta(?:\s(?:final|correcta))?",
+    is_the_answer=(
+        r"es\s(?:por\stanto\s)?(?:la|nuestra|mi)\srespuesta(?:\s(?:final|correcta))?"
+        r"|como\s(?:respuesta|resultado)(?:\sfinal)?"
+    ),
     therefore=(
         r"por\s(?:lo\s)?tanto|así(?:\sque|\spues)?|entonces|en\sconclusión|finalmente|luego"
         r"|por\sconsiguiente|en\stotal|de\smodo\sque|concluimos\sque"
@@ -37,7 +40,7 @@ SPANISH = Cues(
         r"|hasta|entre"
     ),
     opening=r"[^\s,]{2,20}(?:ando|endo)\b[^,.;]{0,60}",
-    gets=r"(?:se\sobtiene|obtenemos|tenemos)(?:\sque)?",
+    gets=r"(?:se\s(?:obtiene|llega\sa)|obtenemos|tenemos|llegamos\sa)(?:\sque)?",
     adjective=r"total|mayor|menor",
     quantity=(
         r"número|valor|suma|resto|residuo|producto|área|volumen|longitud|perímetro|diferencia"
@@ -109,5 +112,5 @@ SPANISH = Cues(
     necessarily=r"necesariamente|seguramente|siempre",
     because=r"porque|ya\sque|puesto\sque|dado\sque|aunque|mientras|pero|debido",
     option=r"opción|respuesta|letra|alternativa|inciso",
-    chosen=r"por\s(?:lo\s)?tanto|así|sol[oa]|únic[oa]|correct[oa]|elijo|pudo|podría|entonces",
+    chosen=r"por\s(?:lo\s)?tanto|así|sol[oa]|únic[oa]|queda|correct[oa]|elijo|pudo|podría|entonces",
 )
