@@ -47,6 +47,11 @@ _GETS = CuePattern(
     rf"\W{{0,8}}(?:{cue('therefore')}[,:]?\s)?(?=[^=]{{0,160}}$)(?:{cue('opening')},?\s)"
     rf"(?:there\sare|{cue('gets')})\s(?:(?:exactly|a\stotal\sof)\s)?"
 )
+_THE_ONLY = CuePattern(
+    rf"\W{{0,8}}{_OPENINGS}(?:the\sonly|d(?:ie|er|as)\seinzige|l[ea']\s?(?:seule?|unique)|el\súnico"
+    r"|la\súnica|[oa]\súnic[oa]|l'unic[oa]|唯一的?|единственн\w{2})(?!\w)[^.;:?!,()=\d]{1,100}?"
+    rf"(?:{cue('verb')}|=)\s?(?:[a-z]\s?=)?\s{{0,3}}"
+)
 _SO = CuePattern(rf"(?:^\W{{0,8}}|[,;:-]\s(?:and\s)?){cue('therefore')},?\s{{1,2}}$")
 _ADDS = re.compile(r"\W{0,8}(?:adding|summing)\b[^,.;=]{0,40}:\s[^A-Za-z;:?!]{1,60}=\s{0,3}", re.I)
 _NOT_SURE = re.compile(
@@ -77,6 +82,7 @@ def declares(lead: str, languages: Languages) -> bool:
         or _SUBJECT.of(languages).fullmatch(lead)
         or _TOTALS.of(languages).fullmatch(lead)
         or _GETS.of(languages).fullmatch(lead)
+        or _THE_ONLY.of(languages).fullmatch(lead)
         or _SO.of(languages).search(lead)
         or _ADDS.fullmatch(lead)
         or (len(languages) > 1 and _UNSPACED_SUBJECT.of(languages).fullmatch(lead))

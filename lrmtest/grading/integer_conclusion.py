@@ -21,7 +21,13 @@ _THEREFORE_FIRST = CuePattern(r"[\W_]{0,12}" + cue("therefore"))
 _THEREFORE = CuePattern(cue("therefore"))
 _SOUGHT = CuePattern(cue("sought"))
 _COUNTED = CuePattern(cue("counted"))
-_COUNTED_LAST = CuePattern(cue("counted") + r"有?[\s\"'*_$\\(]{0,8}$")
+_COUNTED_LAST = CuePattern(
+    cue("counted") + r"有?[\s\"'*_$\\(]{0,8}(?:(?:\\[a-z]{2,6}|[^A-Za-z.;:?,\\]){1,60}=\s?)?$"
+)
+_EXACTLY = CuePattern(
+    rf"\W{{0,8}}{cue('therefore')},?\s(?:there\s(?:are|is)\s|we\shave\s|we\sget\s)?(?:exactly|precisely|genau"
+    rf"|exactement|exactamente|exatamente|esattamente|ровно)\s(?P<number>{NUMBER})(?P<unit>\s[a-zа-яà-ÿ]{{2}}[^\n]{{0,200}})$"
+)
 _BOUND = CuePattern(cue("bound") + r"有?[\s\"'*_$\\(]{0,8}$")
 _IT_IS = re.compile(
     r"(?:(?:so|thus|also|donc|entonces|então|quindi),?\s)?(?:it(?:'s|\sis)|that(?:'s|\sis)|es\sist"
@@ -37,7 +43,7 @@ _STEP = re.compile(
     re.I,
 )
 _CLAUSE = CuePattern(
-    rf"[,;]\s(?:and\s)?(?={cue('therefore')}|(?:adding|summing|combining|subtracting|removing)\b)"
+    rf"[,;]\s(?:but|aber|mais|pero|ma|mas|но)\s|[,;]\s(?:and\s)?(?={cue('therefore')}|(?:adding|summing|combining|subtracting|removing)\b)"
 )
 # A check behind the answer, which finds nothing against it.
 _VERIFIES = re.compile(
@@ -149,20 +155,22 @@ def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str
     it neither gives up nor states the same of a second quantity.
     """
     text = squeeze(_NOT_THAT.of(languages).sub("", sentence.rstrip("!* ")))
-    found = _TRAILING.search(text)
+    exactly = _EXACTLY.of(languages).match(text)
+    found = exactly or _TRAILING.search(text)
     if (
         found is None
         or (value := integer_of(found["number"].strip(), _language(sentence))) is None
-        or not _plain_unit(found["unit"])
+        or not (exactly or _plain_unit(found["unit"]))
         or not re.search(r"[.!$*)\]}]\s*$", sentence)
         or _unfit(sentence, text, languages)
         or denied(text[found.start() :], languages)
     ):
         return None
-    lead = text[: found.start()]
+    lead = text[: found.start("number")]
     clause = _CLAUSE.of(languages).split(lead)[-1]
     if not (
-        declares(lead, languages)
+        exactly
+        or declares(lead, languages)
         or declares(clause, languages)
         or _counts(lead, text, languages)
     ):

@@ -103,7 +103,7 @@ _OPPOSITE = CuePattern(
 )
 _IN_DOUBT = CuePattern(rf"\b(?:if|may|might|could|would)\b|{cue('if_')}|{cue('maybe')}")
 _SO_IT_IS = CuePattern(
-    rf"[,;:-]\s(?:and\s|but\s)?{cue('therefore')},?\s(?:it|this|that|sie|es|er|elle|il|cela|ella|esta|ela"
+    rf"(?:^\W{{0,8}}|[,;:-]\s(?:and\s|but\s)?){cue('therefore')},?\s(?:it|this|that|sie|es|er|elle|il|cela|ella|esta|ela"
     rf"|он[оа]?|это)?\s?(?={cue('verb')})",
 )
 _WHETHER = re.compile(
@@ -116,6 +116,11 @@ _NOT_THAT = CuePattern(
     cue("not_") + r"[^.,;]{0,30}(?:\b(?:that|dass|que|che)\b|что|说|說)\s?\w{0,5}\s?$"
 )
 _ASKS = CuePattern(cue("asks") + r"[\s?.]{0,3}$")
+_SO_FIRST = CuePattern(rf"\W{{0,8}}{cue('therefore')}[,:]?\s")
+# What a label means, and not which one it is.
+_DEFINES = re.compile(
+    r"\b(?:true|false|uncertain|unknown)\W{0,3}\s(?:would\s)?(?:means?|stands\sfor|applies|requires)\b", re.I
+)
 _SEPARATE = re.compile(r"[,;]|\b(?:so|but|therefore|thus|hence|making|makes)\b", re.I)
 _QUOTATION = re.compile(r'"[^"\n]{12,}"')
 _QUOTED_ASIDE = re.compile(r'\s?\(\s?"[^"\n]{1,300}"\s?\)')
@@ -130,7 +135,7 @@ _OF_PREMISES = re.compile(
     re.I,
 )
 _OPENING_LABEL = re.compile(
-    r"(?:(?![!¬~≠])[\W_]){0,12}(?:option|label|it is|it's|this is)?[\s:]{0,3}"
+    r"(?:(?![!¬~≠])[\W_]){0,12}(?:[A-Z](?:[).:]\s?|\s\())?(?:option|label|it is|it's|this is)?[\s:]{0,3}"
     r"(?P<label>true|false|uncertain|unknown)(?![A-Za-z0-9_])",
     re.I,
 )
@@ -207,19 +212,35 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
     return _predicate(text, languages) if reading is None else reading
 
 
+def _whole_predicate(text: str, languages: Languages) -> str | None:
+    """The label that is all that "it is" or "it must be" leaves to say."""
+    label = _label(languages).search(text)
+    short = label is not None and len(text) <= 40 and not re.search(r"\w", text[label.end() :])
+    return _predicate(text, languages) if short else None
+
+
 def _read_sentence(sentence: str, languages: Languages) -> str | None:
     """The label that a sentence gives to the conclusion, or that stands alone on its line."""
     text = _unquoted(sentence)
     head = _HEADING.match(text)
     if head and _SUBJECT.of(languages).search(text, head.end()):
         text = text[head.end() :]
-    alone = _OPENING_LABEL.match(text)
-    if alone and not re.search(r"\w", text[alone.end() :]):
-        return _opening(text, languages)
+    if so := _SO_FIRST.of(languages).match(text):
+        said = text[so.end() :]
+    else:
+        said = text
+    alone = _OPENING_LABEL.match(said)
+    if alone and not re.search(r"\w", said[alone.end() :]):
+        return _opening(said, languages)
     plain = text.strip(" .!\"'*_#")
     if (whole := _label(languages).fullmatch(plain)) and len(plain) <= 20:
         return _label_of(whole)
     subject = _SUBJECT.of(languages).search(text)
+    if subject is None and so and (it := _SO_IT_IS.of(languages).match(text)):
+        rest = text[it.end() :]
+        return None if _IN_DOUBT.of(languages).search(rest) else _whole_predicate(rest, languages)
+    if _DEFINES.search(text):
+        return None
     if subject is None or text.endswith("?") or _ASKS.of(languages).search(text):
         return None
     # "cannot determine whether the conclusion is true", "it is unclear if the claim is true"

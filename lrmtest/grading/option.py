@@ -126,6 +126,8 @@ _LEAVES = re.compile(
     r"\(?([A-Z])\)?\s?(?:as\s(?:the|our)\s[^.;,]{1,40})?[\s.!*]*$"
     r"|\b([A-Z]),?\sis\s(?:therefore\s|thus\s)?the\sonly\s(?:one|option|choice|possibility|time\sslot|slot"
     r"|possible|remaining|available|viable|valid)\b[^.;,]{0,40}[\s.!*]*$"
+    r"|(?:只剩下?|剩下的?(?:只有|是)|残るのは|남은\s?것은|оста[её]тся\s(?:только\s)?(?:вариант\s)?|bleibt\s(?:nur\s)?(?:option\s)?"
+    r"|reste\s(?:que\s)?(?:la\s|l'option\s)?|queda\s(?:solo\s)?(?:la\s)?(?:opción\s)?)\s?\(?([A-Z])\)?[\s.!*]*$"
     r"|\b(?:only|just)\s(?:option\s|choice\s)?\(?([A-Z])\)?\s(?:is\sleft|remains|survives)[\s.!*]*$"
 )
 _SO_IT_IS = CuePattern(

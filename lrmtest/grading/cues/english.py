@@ -20,7 +20,7 @@ ENGLISH = Cues(
     ),
     is_=(
         r"(?:is\snot|isn't)\s[^\n.,:]{1,40},?\s(?:but|rather)(?:\srather|\sit\sis)?"
-        r"|(?:is|are|equals|be|becomes|comes\sout\s(?:to\sbe|as|to)|turns\sout\sto\sbe)"
+        r"|(?:is|are|equals|be|(?:has|have|needs)\sto\sbe|becomes|(?:comes|works)\sout\s(?:to\sbe|as|to)|turns\sout\sto\sbe)"
         r"(?:\s(?:therefore|thus|then|hence|simply|just|indeed|clearly|actually|now|equal\sto))?"
     ),
     is_the_answer=(
@@ -29,7 +29,7 @@ ENGLISH = Cues(
         r"|as\s(?:the|our|my)\s(?:final\s)?(?:answer|result)"
     ),
     therefore=(
-        r"therefore|thus|hence|∴|so(?!\sfar\b)|consequently|accordingly|finally|in\s(?:total|all|conclusion"
+        r"conclusion(?=\W{0,4}:)|therefore|thus|hence|∴|so(?!\sfar\b)|consequently|accordingly|finally|in\s(?:total|all|conclusion"
         r"|summary)|altogether|as\sa\sresult|we\s(?:conclude|find)\sthat|it\sfollows\sthat"
     ),
     sought=(
@@ -37,8 +37,8 @@ ENGLISH = Cues(
         r"|seek)(?!\sto\b)"
     ),
     counted=(
-        r"(?:in\stotal|altogether|in\sall)|there\s(?:are|is)(?:\s(?:therefore|thus|hence|indeed))?"
-        r"\s(?:exactly|precisely)|(?:we|i)\s(?:therefore|thus|hence)\s(?:have|get|obtain|find)"
+        r"(?:in\stotal|altogether|in\sall)|there\s(?:are|is)\s(?:(?:therefore|thus|hence|indeed)"
+        r"(?:\s(?:exactly|precisely))?|exactly|precisely)|(?:we|i)\s(?:therefore|thus|hence)\s(?:have|get|obtain|find)"
         r"|(?:therefore|thus|hence|so),?\sthere\s(?:are|is)"
     ),
     bound=(
@@ -121,7 +121,13 @@ ENGLISH = Cues(
         r"|small|high|low))"
     ),
     retraction=(
-        r"scratch\sthat|correction:?|edit(?:ed)?:|erratum:?|typo(?:\sabove)?:|my\smistake|on\ssecond\sthought|let\sme\s(?:correct|fix)"
+        r"(?:scratch|disregard|ignore|strike|forget)\s(?:that|the\s(?:above|previous))|i\s(?:retract|withdraw)"
+        r"|(?:i|we)\s(?:no\slonger|do\snot|don't)\s(?:believe|trust)\s(?:this|that|it|the|my)"
+        r"|(?:i|we)\s(?:would\s)?take\s(?:that|it|this)\sback|(?:this|that|it)\s(?:can't|cannot)\sbe\sright"
+        r"|there\s(?:must|has\sto|seems\sto|appears\sto)\s(?:be|have\sbeen)\s(?:a|an|some)\s"
+        r"(?:\w{1,15}\s)?(?:mistake|error|slip)|needs\sto\sbe\s(?:redone|recomputed|corrected|revised)"
+        r"|(?:doesn't|does\snot)\s(?:add\sup|check\sout)"
+        r"|correction:?|edit(?:ed)?:|erratum:?|typo(?:\sabove)?:|my\smistake|on\ssecond\sthought|let\sme\s(?:correct|fix)"
         r"|i\s(?:must|have\sto|should|need\sto)\scorrect|i\s(?:made|was\smaking)\s(?:a|an)\s"
         r"(?:\w{1,15}\s)?(?:mistake|error)|i\s(?:misread|miscounted|miscalculated|misspoke)"
         r"|(?:wait|actually|hold\son|hmm|oh|sorry|oops)(?:,|\.{1,3}|\s-|!)?\s"
@@ -170,7 +176,7 @@ ENGLISH = Cues(
         r"|n't\s(?:(?:actually|logically|in\sfact|really)\s)?(?:true|correct|hold)"
     ),
     uncertain=(
-        r"uncertain(?:ty)?|unknown|undetermined|indeterminate|inconclusive|undecid(?:ed|able)"
+        r"uncertain(?:ty)?|(?:left|remains?|stays)\sopen|unknown|undetermined|indeterminate|inconclusive|undecid(?:ed|able)"
         r"|unclear|unsupported|unprovable|unverifiable"
         r"|neither\s(?:be\s)?(?:\w{1,20}ly\s)?"
         r"(?:true|false|proven?|proved|confirmed|supported|implied|entailed|established|affirmed)"
@@ -203,7 +209,7 @@ ENGLISH = Cues(
     ),
     option=r"option|choice|letter|index|answer",
     chosen=(
-        r"could|must|therefore|thus|hence|so|only|correct|conclusion|available|possible|free"
+        r"could|must|remaining\s(?:slot|window|interval|option|period|time\s\w{4,8})\sis|therefore|thus|hence|so|only|correct|conclusion|available|possible|free"
         r"|option|choice|answer|choose|select|pick|go\swith"
     ),
 )

@@ -45,7 +45,7 @@ FRENCH = Cues(
     gets=r"(?:on\s(?:obtient|trouve|a|arrive\sà)|nous\s(?:obtenons|trouvons|arrivons\sà))(?:\sque)?",
     adjective=r"total|maximal|minimal|plus\s(?:grande?|petite?)",
     quantity=(
-        r"nombre|valeur|somme|reste|produit|aire|volume|longueur|périmètre|différence|minimum"
+        r"nombre|entier|valeur|somme|reste|produit|aire|volume|longueur|périmètre|différence|minimum"
         r"|maximum|total|résultat|(?:plus\s(?:grand|petit)e?)\s\w{1,20}"
         r""
     ),
@@ -82,7 +82,7 @@ FRENCH = Cues(
         r"|mais\sc'(?:est|était)\s(?:faux|incorrect|une\serreur)"
     ),
     retraction=(
-        r"correction:?|rectification:?|erreur\sde\sma\spart|attendez?,\snon|non,\sattend\w{1,3}|erratum"
+        r"correction:?|rectification:?|il\sy\sa\sune\serreur|je\sretire|erreur\sde\sma\spart|attendez?,\snon|non,\sattend\w{1,3}|erratum"
         r"|(?:attendez?|en\sfait|pardon|désolée?)[,.!]\s(?:non|c'(?:est|était)\sfaux)"
         r"|je\sme\ssuis\strompée?|j'ai\s(?:fait|commis)\sune\serreur|c'était\sune\serreur"
         r"|je\s(?:corrige|dois\scorriger|rectifie)"
@@ -98,6 +98,7 @@ FRENCH = Cues(
         r"|disponible|établ\w*"
         r"|donner|savoir|indiquée?)"
         r"|(?:on\s)?(?:ne\s)?(?:peut|peux|sais)\spas|(?:je\s)?ne\ssais\spas|inconnue?"
+        r"|je\s(?:ne\sdispose|n'ai)\spas|désolée?"
         r"|indéterminée?"
         r"|impossible\s(?:de|à)|difficile\sde|(?:aucune|pas\sd')\s?(?:information|donnée)"
         r"|incertaine?"

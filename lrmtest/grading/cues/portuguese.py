@@ -41,7 +41,7 @@ PORTUGUESE = Cues(
     gets=r"(?:obtemos|temos|chegamos\sa)(?:\sque)?",
     adjective=r"total|maior|menor",
     quantity=(
-        r"número|valor|soma|resto|produto|área|volume|comprimento|perímetro|diferença|mínimo"
+        r"número|inteiro|valor|soma|resto|produto|área|volume|comprimento|perímetro|diferença|mínimo"
         r"|máximo|total|quantidade|resultado|(?:maior|menor)\s\w{1,20}"
     ),
     step=(
@@ -68,7 +68,7 @@ PORTUGUESE = Cues(
         r"|(?:é|era|está|seria)\s(?:incorret[oa]|fals[oa]|errad[oa]|um\serro|impossível))"
     ),
     retraction=(
-        r"correção:?|(?:espere|espera|desculpe|na\sverdade)[,.!]\s(?:não|isso\sestá\serrado)"
+        r"correção:?|há\sum\serro|(?:espere|espera|desculpe|na\sverdade)[,.!]\s(?:não|isso\sestá\serrado)"
         r"|não,\sesper[ae]|eu\sme\senganei|me\senganei|cometi\sum\serro|foi\sum\serro"
         r"|preciso\scorrigir"
     ),
@@ -78,7 +78,7 @@ PORTUGUESE = Cues(
     ),
     refusal=(
         r"não\s(?:se\s)?(?:pode|posso|podemos|sei|sabe|há|é\spossível)\b(?:\s\w{1,20}){0,3}"
-        r"|desconhecid[oa]|indeterminad[oa]|incert[oa]|impossível\s\w{1,20}|difícil\s\w{1,20}"
+        r"|não\s(?:disponho|tenho)|lamento|desconhecid[oa]|indeterminad[oa]|incert[oa]|impossível\s\w{1,20}|difícil\s\w{1,20}"
         r"|informação\sinsuficiente|insuficiente"
     ),
     statement=r"(?:conclusão|afirmação|proposição|enunciado|hipótese|resposta|declaração)",
