@@ -18,7 +18,15 @@ from lrmtest.grading.cues import CuePattern, Languages, bounded, cue, spoken
 from lrmtest.grading.cues.form import Cues
 from lrmtest.grading.cues.needles import folded, found
 from lrmtest.grading.remembered import remembered
-from lrmtest.grading.surroundings import IF, MAYBE, NEARLY, anothers, refuted, reported
+from lrmtest.grading.surroundings import (
+    IF,
+    MAYBE,
+    NEARLY,
+    anothers,
+    first_sentence,
+    refuted,
+    reported,
+)
 
 _LONGEST_BOX = 1000
 _LONGEST_LINE = 300
@@ -63,6 +71,14 @@ _BREAK = re.compile(r"[!?\n]|\.(?=\s|$)")
 _BUT = re.compile(
     r"(?<!\w)(?:but|however|aber|jedoch|mais|cependant|pero|porém|però|но|однако)(?!\w)"
     r"|但是?|不过|然而|しかし|하지만|그러나",
+    re.I,
+)
+
+# A sentence that turns away from what was said.
+_TURN = re.compile(
+    r"[.!?$*)\n]\s{1,4}[^\w\s]{0,4}(?:but|however|actually|wait|hmm+|hold\son|let\sme\s(?:re|double)|on\s(?:second|reflection)"
+    r"|oops|no,|aber|jedoch|moment|mais|attend|pero|espera|porém|però|aspetta|но(?!\w)|однако|подожд|但|不过|等等"
+    r"|しかし|ただし|待って|하지만|그러나|잠깐)(?:[^.:,;!?\n]{0,24}[:,])?",
     re.I,
 )
 
@@ -280,6 +296,12 @@ def commitments(text: str, languages: Languages) -> tuple[Commitment, ...]:
     return tuple(places)
 
 
+def _behind(commitment: Commitment) -> int:
+    """Where what follows a commitment begins: behind its box, or its first sentence."""
+    sentence = "" if commitment.form == "box" else first_sentence(commitment.text)
+    return commitment.end + len(sentence)
+
+
 def _listed(text: str, earlier: Commitment, later: Commitment) -> bool:
     """Whether two lines, one behind the other, begin with the same words for the answer."""
     if not earlier.form == later.form == "line":
@@ -294,6 +316,7 @@ def last_reading(
     text: str,
     read: Callable[[Commitment, Languages], str | None],
     conclude: Callable[[str, Languages], str | None],
+    turned: Callable[[str, Languages], str | None] = lambda _text, _languages: None,
 ) -> str | None:
     """What the last commitment that can be read says.
 
@@ -305,6 +328,7 @@ def last_reading(
             answer cannot read, which is passed over;
             `NOTHING` for one that ends the search without an answer.
         conclude: reads a text without a readable commitment, by its last sentences.
+        turned: reads what stands behind the last commitment, from a "but" or "wait" on.
 
     Returns:
         The reading; `NOTHING` or None when there is none among the last 200 commitments, or when
@@ -326,5 +350,8 @@ def last_reading(
         else:
             listed = place + 1 < len(found) and _listed(text, found[place + 1], commitment)
             before = read(found[place + 1], languages) if listed else None
-            return reading if before in (None, reading) else NOTHING
+            if before not in (None, reading):
+                return NOTHING
+            turn = _TURN.search(text, _behind(commitment))
+            return (turned(text[turn.end() :], languages) if turn else None) or reading
     return conclude(text, languages)

@@ -49,7 +49,10 @@ _GETS = CuePattern(
 )
 _THE_ONLY = CuePattern(
     rf"\W{{0,8}}{_OPENINGS}(?:the\sonly|d(?:ie|er|as)\seinzige|l[ea']\s?(?:seule?|unique)|el\súnico"
-    r"|la\súnica|[oa]\súnic[oa]|l'unic[oa]|唯一的?|единственн\w{2})(?!\w)[^.;:?!,()=\d]{1,100}?"
+    r"|la\súnica|[oa]\súnic[oa]|l'unic[oa]|唯一的?|единственн\w{2})(?!\w)[^.;:?!,()=\d]{0,60}?"
+    r"(?:\b(?:works?|satisf\w+|meet\w*|fulfil\w*|surviv\w*|qualif\w*|fits?|possible|valid|admissible|solutions?"
+    r"|possibilit\w+|erfüll\w+|funktioniert|möglich\w*|lösung|convient|posible|solución|cumple|possível"
+    r"|solução|possibile|soluzione|подход\w+|решени\w+)\b|[满滿]足|解)[^.;:?!,()=\d]{0,60}?"
     rf"(?:{cue('verb')}|=)\s?(?:[a-z]\s?=)?\s{{0,3}}"
 )
 _SO = CuePattern(rf"(?:^\W{{0,8}}|[,;:-]\s(?:and\s)?){cue('therefore')},?\s{{1,2}}$")

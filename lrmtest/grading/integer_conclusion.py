@@ -28,6 +28,11 @@ _EXACTLY = CuePattern(
     rf"\W{{0,8}}{cue('therefore')},?\s(?:there\s(?:are|is)\s|we\shave\s|we\sget\s)?(?:exactly|precisely|genau"
     rf"|exactement|exactamente|exatamente|esattamente|ровно)\s(?P<number>{NUMBER})(?P<unit>\s[a-zа-яà-ÿ]{{2}}[^\n]{{0,200}})$"
 )
+_LEFT_OUT = re.compile(
+    r"\b(?:remain\w*|left|leav\w+|fail\w*|exclud\w*|remov\w*|invalid|not|violat\w*|eliminat\w*|discard\w*"
+    r"|undecided|unresolved|unchecked|cases?|candidates?)\b|n't\b",
+    re.I,
+)
 _BOUND = CuePattern(cue("bound") + r"有?[\s\"'*_$\\(]{0,8}$")
 _IT_IS = re.compile(
     r"(?:(?:so|thus|also|donc|entonces|então|quindi),?\s)?(?:it(?:'s|\sis)|that(?:'s|\sis)|es\sist"
@@ -86,7 +91,7 @@ _UNFINISHED = re.compile(
     re.I,
 )
 _NO_UNIT = re.compile(
-    r"\b(?:minus|plus|times|less|fewer|more|cases?|left|remaining|to\s(?:check|consider|go)|before|after|without|if|unless|when|only|so\sfar|at|or|not|is"
+    r"\b(?:undecided|unresolved|unchecked|candidates?|minus|plus|times|less|fewer|more|cases?|left|remaining|to\s(?:check|consider|go)|before|after|without|if|unless|when|only|so\sfar|at|or|not|is"
     r"|moins|menos|meno|weniger|минус)\b",
     re.I,
 )
@@ -156,6 +161,8 @@ def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str
     """
     text = squeeze(_NOT_THAT.of(languages).sub("", sentence.rstrip("!* ")))
     exactly = _EXACTLY.of(languages).match(text)
+    if exactly and _LEFT_OUT.search(exactly["unit"]):
+        return None
     found = exactly or _TRAILING.search(text)
     if (
         found is None

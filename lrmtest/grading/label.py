@@ -8,7 +8,7 @@ from functools import lru_cache
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
 from lrmtest.grading.cues import CuePattern, Languages, bounded, cue
-from lrmtest.grading.surroundings import claimed, first_sentence
+from lrmtest.grading.surroundings import claimed, conditional, first_sentence
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -81,9 +81,13 @@ _CONDITION = CuePattern(
 )
 _MAYBE = CuePattern(cue("maybe", but_english=True))
 _HEDGED = CuePattern(
-    r"(?:\b(?:probabl[ey]|likely|mostly|partially|partly|supposed|rather|eher|plutôt|más\sbien|скорее|presumably|possibly|perhaps|maybe|seems|seemingly|apparently|leans?"
+    r"(?:\b(?:far\sfrom|anything\sbut|hardly|barely|scarcely|probabl[ey]|likely|mostly|partially|partly|supposed|rather|eher|plutôt|más\sbien|скорее|presumably|possibly|perhaps|maybe|seems|seemingly|apparently|leans?"
     rf"|leaning|(?:may|might|could)\sbe)\b|(?<!不){cue('maybe', but_english=True)})"
     rf"\W{{0,4}}(?:(?:to|be|is|towards?)\s){{0,3}}(?:\w{{1,12}}\W{{1,3}}|{cue('verb')})?$",
+)
+_DEPENDS = re.compile(r"\W{0,4}(?:or\s(?:fail|not|false)|depend)", re.I)
+_DENIED_BEFORE = re.compile(
+    r"(?:\b(?:not|never|cannot|hardly|nothing|no\slonger)|n't)\s(?:be\s)?$", re.I
 )
 _SEEMS = re.compile(
     r"\b(?:seems?|appears?|likely|probable|suspect|guess)\s(?:to\sme\s)?(?:that\s)?(?:\w{1,8}\s){0,2}$",
@@ -113,9 +117,10 @@ _WHETHER = re.compile(
 )
 # "It is not the case that the conclusion is true."
 _NOT_THAT = CuePattern(
-    cue("not_") + r"[^.,;]{0,30}(?:\b(?:that|dass|que|che)\b|что|说|說)\s?\w{0,5}\s?$"
+    rf"(?:{cue('not_')}|\b(?:false|untrue|wrong|incorrect)\b)" + r"[^.,;]{0,30}(?:\b(?:that|dass|que|che)\b|что|说|說)\s?\w{0,5}\s?$"
 )
 _ASKS = CuePattern(cue("asks") + r"[\s?.]{0,3}$")
+_FEW = re.compile(r"\b(?:no|none|only|hardly|barely|scarcely|never|one|some)\b", re.I)
 _SO_FIRST = CuePattern(rf"\W{{0,8}}{cue('therefore')}[,:]?\s")
 # What a label means, and not which one it is.
 _DEFINES = re.compile(
@@ -180,6 +185,11 @@ def _predicate(text: str, languages: Languages) -> str | None:
         _HEDGED.of(languages).search(before) or _DOUBTED.of(languages).match(text, labels[-1].end())
     ):
         return NOTHING
+    behind = text[labels[-1].end() :]
+    if conditional(behind) or _DEPENDS.match(behind):
+        return NOTHING
+    if _label_of(labels[-1]) == FALSE and _DENIED_BEFORE.search(before):
+        return NOTHING
     if len(labels) > 1 and _label_of(labels[-2]) != _label_of(labels[-1]):
         between = text[labels[-2].end() : labels[-1].start()]
         if _LISTED.of(languages).fullmatch(between):
@@ -208,7 +218,10 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
         return None
     if reading in (TRUE, FALSE):
         label = _OPENING_LABEL.match(text)
-        return NOTHING if label and _UNSURE.match(text, label.end()) else reading
+        unsure = label and (
+            _UNSURE.match(text, label.end()) or conditional(text[label.end() :])
+        )
+        return NOTHING if unsure else reading
     return _predicate(text, languages) if reading is None else reading
 
 
@@ -247,6 +260,8 @@ def _read_sentence(sentence: str, languages: Languages) -> str | None:
     unsure = _label(languages).search(text)
     if unsure and unsure.lastgroup == "uncertain" and unsure.start() < subject.start():
         between = text[unsure.end() : subject.start()]
+        if _DENIED_BEFORE.search(text[: unsure.start()]):
+            return None
         if len(between) <= 40 and not _SEPARATE.search(between):
             return UNCERTAIN
     before = text[: subject.start()]
@@ -277,7 +292,10 @@ def _conclude(text: str, languages: Languages) -> str | None:
             plain = bare(sentence)
             if _WHETHER.search(plain) or _NEITHER.search(plain):
                 return UNCERTAIN
-            if (said := _OF_PREMISES.search(plain)) and not _IN_DOUBT.of(languages).search(plain):
+            said = _OF_PREMISES.search(plain)
+            if said and not (
+                _IN_DOUBT.of(languages).search(plain) or _FEW.search(plain, 0, said.end())
+            ):
                 return _label_of(said)
         if reading is not None:
             return reading

@@ -9,7 +9,7 @@ from itertools import pairwise
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
 from lrmtest.grading.cues import CJK, CuePattern, Languages, cue, spoken
-from lrmtest.grading.surroundings import denied, first_sentence, refuted, reported
+from lrmtest.grading.surroundings import conditional, denied, first_sentence, refuted, reported
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -97,6 +97,9 @@ _DENIED = CuePattern(
     rf"|{cue('not_after')}|{cue('doubted')}|^\W{{0,8}}{cue('if_', but_english=True)}"
     r"|scheide[nt]\b[^.;]{0,30}\baus\b|entf[aä]ll(?:t|en)\b|écart|exclure|élimin|à\sexclure|elimin"
     r"|исключ|отпада|될\s수\s없|できない|あり得ない|ありえない|不可能|ruled\sout"
+    r"|\b(?:during\swhich|when)\s\w{1,12}\s(?:was|were)\s(?:at|in|seen|busy)\b"
+    r"|\b(?:as|since|because|where)\s\w{1,12}\ssaw\b|overlaps?\b|\b(?:is|are)\sout\b|\b(?:except|besides)\b|\b(?:other\sthan|apart\sfrom)\b"
+    r"|\b(?:nobody|no\sone)\s(?:could|can|was\sable|may|might)\b"
     r"|conflicts?\b|contradicts?\b|fails?\b|cross(?:ed)?\sout|矛盾|不適"
     r"|排除|被占|占用|ausgeschlossen|exclue?s?|descartad|исключ|除外|제외",
 )
@@ -104,7 +107,7 @@ _CONCLUDES = CuePattern(_CHOSEN)
 _ALONE = CuePattern(rf"\W*{_OPTION}\W{{0,4}}[A-Z]\W*")
 _NAMED = CuePattern(
     rf"\(([A-Za-z])\)|(?i:{_OPTION})\s?(?:is\s)?([A-Z])(?![A-Za-z0-9'])"
-    r"|\b([A-Z])\sis\s(?:the\s)?(?:correct|right|best)\b",
+    r"|\b([A-Z])\sis\s(?:the\s|also\s)?(?:correct|right|best|out|ruled\sout|excluded|impossible|wrong|incorrect)\b",
     flags=0,
 )
 _REFUSED = CuePattern(
@@ -130,6 +133,14 @@ _LEAVES = re.compile(
     r"|reste\s(?:que\s)?(?:la\s|l'option\s)?|queda\s(?:solo\s)?(?:la\s)?(?:opción\s)?)\s?\(?([A-Z])\)?[\s.!*]*$"
     r"|\b(?:only|just)\s(?:option\s|choice\s)?\(?([A-Z])\)?\s(?:is\sleft|remains|survives)[\s.!*]*$"
 )
+# In the clause that names an option: that somebody was elsewhere at that time.
+_ELSEWHERE = re.compile(
+    r"\b(?:was|were|been)\s(?:(?:already|also|still)\s)?(?:at|in)\s(?!the\s(?:only|one|remaining))"
+    r"|\b(?:was|were)\s(?:seen|spotted|observed|busy|occupied|working|sleeping|asleep)\b"
+    r"|(?<!nobody\s)(?<!no\sone\s)\bsaw\b",
+    re.I,
+)
+_CLAUSE = CuePattern(rf"[,;]|{cue('therefore')}")
 _SO_IT_IS = CuePattern(
     rf"\W*{cue('therefore')},?\s(?:it(?:'s|\sis|\smust\sbe)\s|we\s(?:choose|pick|select)\s)?([A-Z])[\s.!]*",
 )
@@ -212,6 +223,8 @@ class _Options:
             text[end : end + 80], self._languages
         ):
             return None
+        if conditional(text[end : end + 80]):
+            return NOTHING
         letters = {letter}
         while more := _MORE.of(self._languages).match(text, end):
             following = self.letter_at(text, more.end())
@@ -256,6 +269,9 @@ class _Options:
             return None
         if _DENIED.of(self._languages).search(sentence) or reported(sentence, self._languages):
             return NOTHING
+        for clause in _CLAUSE.of(self._languages).split(sentence):
+            if _ELSEWHERE.search(clause) and (self.by_letter(clause) | self.by_text(clause)):
+                return NOTHING
         rest = _canonical(sentence)
         for option in self._texts:
             rest = _without(rest, option)
