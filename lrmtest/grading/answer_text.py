@@ -14,6 +14,8 @@ _HTML = re.compile(
     r"</?(?:b|i|u|p|em|br|li|ul|ol|div|span|code|pre|strong|h[1-6])(?:\s[^<>]{0,100})?/?>", re.I
 )
 
+_QUOTE_MARKS = re.compile(r"^ {0,3}> (?=\S)", re.M)
+
 
 class _Plain(dict[int, str | None]):
     """What becomes of each character, worked out the first time it is met."""
@@ -32,6 +34,8 @@ class _Plain(dict[int, str | None]):
             plain = "\n"
         elif category == "Pd":
             plain = "-"
+        elif category == "Nd":
+            plain = str(unicodedata.digit(character))
         self[code] = plain
         return plain
 
@@ -43,6 +47,7 @@ _PLAIN = _Plain(
     # Where no spaces are written, a full stop or comma ends its word by itself.
     | dict.fromkeys(map(ord, "。｡．"), ". ")
     | dict.fromkeys(map(ord, "，、､"), ", ")
+    | {ord("،"): ",", ord("؟"): "?", ord("؛"): ";", ord("।"): ".", ord("٬"): ",", ord("٫"): "."}
     | {ord("！"): "! ", ord("？"): "? ", ord("；"): "; ", ord("："): ": "}
     | {ord("【"): "[", ord("】"): "]", ord("〔"): "[", ord("〕"): "]", ord("∶"): ":"}
 )
@@ -54,13 +59,14 @@ _WIDE_NUMBER = re.compile(r"[，．](?<=[0-9０-９].)(?=[0-9０-９])")
 def clean(text: str) -> str:
     """`text` without terminal escapes, control characters, bidi marks, HTML and blank ends.
 
-    Line ends, spaces, dashes and quotation marks get their ASCII forms. Nothing that carries
+    Line ends, spaces, dashes, quotation marks and digits get their ASCII forms, and a quoted line
+    loses its mark. Nothing that carries
     meaning is changed: no Unicode normalization, which would make ``7²`` a 72.
     """
     text = _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
     text = _WIDE_NUMBER.sub(lambda mark: "," if mark[0] == "，" else ".", text)
     text = _NOT_PLAIN.sub(lambda run: run[0].translate(_PLAIN), text)
-    return _HTML.sub(" ", text).strip()
+    return _QUOTE_MARKS.sub("", _HTML.sub(" ", text)).strip()
 
 
 _WRAPPER = re.compile(

@@ -18,7 +18,15 @@ from lrmtest.grading.cues import CuePattern, Languages, bounded, cue, spoken
 from lrmtest.grading.cues.form import Cues
 from lrmtest.grading.cues.needles import folded, found
 from lrmtest.grading.remembered import remembered
-from lrmtest.grading.surroundings import IF, MAYBE, NEARLY, anothers, refuted, reported
+from lrmtest.grading.surroundings import (
+    IF,
+    MAYBE,
+    NEARLY,
+    anothers,
+    first_sentence,
+    refuted,
+    reported,
+)
 
 _LONGEST_BOX = 1000
 _LONGEST_LINE = 300
@@ -36,7 +44,7 @@ class Commitment:
 
     Attributes:
         form: ``box`` for ``\boxed{...}``; ``line`` for a line that begins with ``Answer:`` or a
-            heading ``Final Answer``, or an ``<answer>`` tag; ``prose`` for "the answer is ...";
+            heading ``Final Answer``, an ``<answer>`` tag, or a first line with its reasons behind it; ``prose`` for "the answer is ...";
             ``behind`` for "... is the answer"; ``restated`` for "actually, it is ...", which
             counts only when an answer follows; ``retraction`` for "I made a mistake", which takes
             back all before it.
@@ -63,6 +71,14 @@ _BREAK = re.compile(r"[!?\n]|\.(?=\s|$)")
 _BUT = re.compile(
     r"(?<!\w)(?:but|however|aber|jedoch|mais|cependant|pero|porém|però|но|однако)(?!\w)"
     r"|但是?|不过|然而|しかし|하지만|그러나",
+    re.I,
+)
+
+# A sentence that turns away from what was said.
+_TURN = re.compile(
+    r"[.!?$*)\n]\s{1,4}[^\w\s]{0,4}(?:but|however|actually|wait|hmm+|hold\son|let\sme\s(?:re|double)|on\s(?:second|reflection)"
+    r"|oops|no,|aber|jedoch|moment|mais|attend|pero|espera|porém|però|aspetta|но(?!\w)|однако|подожд|但|不过|等等"
+    r"|しかし|ただし|待って|하지만|그러나|잠깐)(?:[^.:,;!?\n]{0,24}[:,])?",
     re.I,
 )
 
@@ -122,9 +138,16 @@ _IS_THE_ANSWER = CuePattern(cue("is_the_answer"))
 _THEREFORE = CuePattern(cue("therefore"))
 _RETRACTION = CuePattern(cue("retraction"))
 _RESTATED = CuePattern(cue("restated"))
+_NOT = CuePattern(rf"{cue('not_')}|n't\b")
 _CLAUSE_START = re.compile(r"(?:^|[,;:(-])[\W_]{0,6}$")
 _INVERTED = CuePattern(rf"{cue('inverted')}\s(?:{cue('therefore')}\s)?$")
 _HASHES = re.compile(r"(?:^|\n)\s{0,3}\#{4}[ \t]{0,4}([^\s#][^\n]{0,60})$")
+_REASONS = (
+    r"explanation|reasoning|rationale|justification|solution|why|begründung|erklärung|explication"
+    r"|justificación|explicación|justificativa|explicação|spiegazione|пояснение|объяснение|решение"
+    r"|解析|解释|解釋|理由|説明|解説|설명|풀이|해설"
+)
+_ANSWER_FIRST = re.compile(rf"([^\n]{{1,60}})\n\s{{0,8}}[^\w\n]{{0,8}}(?:{_REASONS})(?!\w)", re.I)
 _REST = re.compile(
     rf"\s{{0,64}}(?:(?:\$\$|\\\[|```\w{{0,12}})\s{{0,8}}\n\s{{0,8}})?([^\n<]{{1,{_LONGEST_LINE}}})"
 )
@@ -218,7 +241,7 @@ def _sentences(text: str, last: Last, languages: Languages) -> Iterator[Commitme
         clause = re.split(r"[,;:]\s", before)[-1]
         openings = [mark.end() for mark in _THEREFORE.of(languages).finditer(clause)]
         clause = clause[openings[-1] if openings else 0 :].strip()
-        if clause:
+        if clause and not _NOT.of(languages).search(clause):
             alternative = bool(MAYBE.of(languages).search(before))
             yield Commitment("behind", clause, mark.start(), alternative=alternative)
     for form, pattern in (("restated", _RESTATED), ("retraction", _RETRACTION)):
@@ -266,15 +289,34 @@ def commitments(text: str, languages: Languages) -> tuple[Commitment, ...]:
     stripped = text.rstrip()
     if hashes := _HASHES.search(stripped, max(0, len(stripped) - 80)):
         places.append(Commitment("line", hashes[1], len(stripped)))
+    if first := _ANSWER_FIRST.match(text):
+        places.append(Commitment("line", first[1].strip(), 0))
     # What ends at the same place was found in another's text, and the box comes first.
     places.sort(key=lambda place: place.end, reverse=True)
     return tuple(places)
+
+
+def _behind(commitment: Commitment) -> int:
+    """Where what follows a commitment begins: behind its box, or its first sentence."""
+    sentence = "" if commitment.form == "box" else first_sentence(commitment.text)
+    return commitment.end + len(sentence)
+
+
+def _listed(text: str, earlier: Commitment, later: Commitment) -> bool:
+    """Whether two lines, one behind the other, begin with the same words for the answer."""
+    if not earlier.form == later.form == "line":
+        return False
+    starts = [text.rfind("\n", max(0, line.end - 80), line.end) + 1 for line in (earlier, later)]
+    heads = [text[start : line.end] for start, line in zip(starts, (earlier, later), strict=True)]
+    between = text[earlier.end : starts[1]]
+    return heads[0] == heads[1] and between.count("\n") == 1 and between.strip() == earlier.text
 
 
 def last_reading(
     text: str,
     read: Callable[[Commitment, Languages], str | None],
     conclude: Callable[[str, Languages], str | None],
+    turned: Callable[[str, Languages], str | None] = lambda _text, _languages: None,
 ) -> str | None:
     """What the last commitment that can be read says.
 
@@ -286,14 +328,16 @@ def last_reading(
             answer cannot read, which is passed over;
             `NOTHING` for one that ends the search without an answer.
         conclude: reads a text without a readable commitment, by its last sentences.
+        turned: reads what stands behind the last commitment, from a "but" or "wait" on.
 
     Returns:
         The reading; `NOTHING` or None when there is none among the last 200 commitments, or when
-        the last one stands beside an alternative that differs.
+        the last one stands beside an alternative that differs, or is the last line of a list.
     """
     alternatives: set[str] = set()
     languages = spoken(text)
-    for commitment in commitments(text, languages)[:_MOST_READ]:
+    found = commitments(text, languages)[:_MOST_READ]
+    for place, commitment in enumerate(found):
         reading = read(commitment, languages)
         if commitment.form == "retraction":
             return reading or conclude(text[commitment.end :], languages) or NOTHING
@@ -301,8 +345,13 @@ def last_reading(
             continue
         if commitment.alternative:
             alternatives.add(reading)
-        elif alternatives <= {reading}:
-            return reading
-        else:
+        elif not alternatives <= {reading}:
             return NOTHING
+        else:
+            listed = place + 1 < len(found) and _listed(text, found[place + 1], commitment)
+            before = read(found[place + 1], languages) if listed else None
+            if before not in (None, reading):
+                return NOTHING
+            turn = _TURN.search(text, _behind(commitment))
+            return (turned(text[turn.end() :], languages) if turn else None) or reading
     return conclude(text, languages)

@@ -38,19 +38,30 @@ _FORMULA = CuePattern(
 _CHAIN = re.compile(r"[A-Za-z)}\]|][^=\n]{0,40}=[^=\n]{0,60}\d[^=\n]{0,60}$")
 _SUM = re.compile(r"[A-Za-z](?:_?\d)?(?:\s?\+\s?[A-Za-z](?:_?\d)?){1,5}\s?$")
 _TOTALS = CuePattern(
-    rf"\W{{0,8}}{_OPENINGS}(?:(?:this|that|which)\s(?:gives|yields|makes)\s(?:us\s)?"
-    r"(?:a\s(?:grand\s)?total\sof\s)?|(?:adding|summing|combining)\b[^.;:?!]{0,80}\s(?:gives|yields)\s"
-    r"(?:us\s)?(?:[^A-Za-z;:?!]{1,40}=\s?)?)"
+    rf"\W{{0,8}}{_OPENINGS}(?:(?:this|that|which)\s(?:gives|yields|makes|leaves)\s(?:us\s(?:with\s)?)?"
+    r"(?:a\s(?:grand\s)?total\sof\s|exactly\s)?|(?:adding|summing|combining|subtracting|removing|excluding"
+    r"|discarding|multiplying|doubling|halving)\b[^.;:?!]{0,80}\s"
+    r"(?:gives|yields|leaves|makes)\s(?:us\s(?:with\s)?)?(?:[^A-Za-z;:?!]{1,40}=\s?)?)"
 )
-_THERE_ARE = CuePattern(
-    r"\W{0,8}(?:adding|summing|combining){1}\b[^,.;=]{0,80},\s(?:there\sare|we\shave|we\sget)\s"
+_GETS = CuePattern(
+    rf"\W{{0,8}}(?:{cue('therefore')}[,:]?\s)?(?=[^=]{{0,160}}$)(?:{cue('opening')},?\s)"
+    rf"(?:there\sare|{cue('gets')})\s(?:(?:exactly|a\stotal\sof)\s)?"
 )
+_THE_ONLY = CuePattern(
+    rf"\W{{0,8}}{_OPENINGS}(?:the\sonly|d(?:ie|er|as)\seinzige|l[ea']\s?(?:seule?|unique)|el\súnico"
+    r"|la\súnica|[oa]\súnic[oa]|l'unic[oa]|唯一的?|единственн\w{2})(?!\w)[^.;:?!,()=\d]{0,60}?"
+    r"(?:\b(?:works?|satisf\w+|meet\w*|fulfil\w*|surviv\w*|qualif\w*|fits?|possible|valid|admissible|solutions?"
+    r"|possibilit\w+|erfüll\w+|funktioniert|möglich\w*|lösung|convient|posible|solución|cumple|possível"
+    r"|solução|possibile|soluzione|подход\w+|решени\w+)\b|[满滿]足|解)[^.;:?!,()=\d]{0,60}?"
+    rf"(?:{cue('verb')}|=)\s?(?:[a-z]\s?=)?\s{{0,3}}"
+)
+_SO = CuePattern(rf"(?:^\W{{0,8}}|[,;:-]\s(?:and\s)?){cue('therefore')},?\s{{1,2}}$")
 _ADDS = re.compile(r"\W{0,8}(?:adding|summing)\b[^,.;=]{0,40}:\s[^A-Za-z;:?!]{1,60}=\s{0,3}", re.I)
 _NOT_SURE = re.compile(
     r"\b(?:can|may|might|could|should|would|to|not|never)\s(?:be|equal|total)\s{0,3}$", re.I
 )
 _SINCE = re.compile(r"\W{0,8}(?:since|because|using|with)\b[^;.]{0,120},\s", re.I)
-_GIVES_VALUE = CuePattern(rf"(?:=|{cue('verb')})\s?{NUMBER}(?![\d.]?\d|[A-Za-z]|\s?[-+*/^!=(\\])")
+_GIVES_VALUE = CuePattern(rf"(?:=|{cue('verb')})\s?{NUMBER}(?![\d.]?\d|[A-Za-z²³]|\s?[-+*/^!=(\\])")
 
 
 def declares(lead: str, languages: Languages) -> bool:
@@ -73,7 +84,9 @@ def declares(lead: str, languages: Languages) -> bool:
         (formula and formula["get"])
         or _SUBJECT.of(languages).fullmatch(lead)
         or _TOTALS.of(languages).fullmatch(lead)
-        or _THERE_ARE.of(languages).fullmatch(lead)
+        or _GETS.of(languages).fullmatch(lead)
+        or _THE_ONLY.of(languages).fullmatch(lead)
+        or _SO.of(languages).search(lead)
         or _ADDS.fullmatch(lead)
         or (len(languages) > 1 and _UNSPACED_SUBJECT.of(languages).fullmatch(lead))
     )

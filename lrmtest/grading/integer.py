@@ -11,7 +11,7 @@ from lrmtest.grading.evaluate import integer_value
 from lrmtest.grading.integer_conclusion import ASKS, REFUSAL, conclude
 from lrmtest.grading.integer_spelling import MULTIPLIER, OTHER_BASE, UNITS, squeeze
 from lrmtest.grading.numerals import NUMBER, integer_of
-from lrmtest.grading.surroundings import denied, first_sentence, refuted
+from lrmtest.grading.surroundings import conditional, denied, first_sentence, refuted
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -31,6 +31,9 @@ _CHOICE = CuePattern(
     r"[-+]?\d"
 )
 _SEVERAL = CuePattern(rf"=\s?[-+]?\d[^=\n]{{0,40}}?(?:{cue('or_')}|{cue('and_')}|,)[^=\n]{{0,20}}=")
+_BY_CASE = re.compile(
+    r"\d\s(?:for|if|when|in)\s[^\n.]{1,40}[,;]\s(?:and\s|or\s)?[-+]?\d{1,12}\s(?:for|if|when|in|otherwise)\b", re.I
+)
 _EITHER = CuePattern(r"\W{0,4}" + cue("either"))
 _FORMULA = re.compile(r"[-+*/^!\\|]")
 _HUGE = re.compile(
@@ -67,7 +70,9 @@ def _read_box(content: str, languages: Languages) -> str:
 def _read(commitment: Commitment, languages: Languages) -> str | None:
     said = commitment.text
     if commitment.form == "box":
-        return None if refuted(commitment.behind, languages) else _read_box(said, languages)
+        if refuted(commitment.behind, languages):
+            return None
+        return NOTHING if conditional(commitment.behind) else _read_box(said, languages)
     if "boxed" in said or "fbox" in said:
         return None  # the box itself is read
     sentence = first_sentence(said)
@@ -95,12 +100,19 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
     if value is None and "$" in sentence and text.endswith("!"):
         value = _value_of(text)
     if value is None:
-        leading = _LEADING.of(languages).match(text) or _LEADING.of(languages).match(
-            text.rpartition("=")[2].strip()
-        )
+        starts = [text, text.rpartition("=")[2].strip()]
+        if commitment.form == "line":
+            starts.append(_PREFIX.sub("", text))
+        leading = None
+        for start in starts:
+            if leading := _LEADING.of(languages).match(start):
+                text = start
+                break
         if leading is None:
             word = re.match(r"[a-z]+(?:-[a-z]+|\s(?:hundred|thousand)(?:\sand)?)*", text.lower())
             return _text_of(integer_of(word[0])) if word else None
+        if conditional(text[leading.end() :]) or _BY_CASE.search(text):
+            return NOTHING
         if commitment.form == "retraction" and re.search(r"\d", said[leading.end() :]):
             return None  # it tells what was wrong, and then the answer
         if commitment.form == "restated" and not _ENDS.match(text, leading.end()):
@@ -130,7 +142,7 @@ def grade_integer(question: Question, answer: str) -> Grade:
         question: its reference is an integer, with or without leading zeros.
         answer: the answer text.
     """
-    reading = last_reading(clean(answer), _read, conclude)
+    reading = last_reading(clean(answer), _read, conclude, turned=conclude)
     if not reading:
         return Grade(extracted=None, correct=False, score=0.0)
     correct = reading == str(int(question.expected))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from lrmtest.grading.answer_text import sentences_backwards
-from lrmtest.grading.cues import CuePattern, Languages, cue
+from lrmtest.grading.cues import CuePattern, Languages, cue, spoken
 from lrmtest.grading.declaration import declares
 from lrmtest.grading.integer_spelling import UNITS, squeeze
 from lrmtest.grading.numerals import NUMBER, integer_of
@@ -15,10 +15,24 @@ from lrmtest.grading.surroundings import denied, refuted, reported
 ASKS = CuePattern(cue("asks") + r"[\s?]{0,3}$")
 REFUSAL = CuePattern(cue("refusal"))
 _LAST_SENTENCES = 4
+_LONGEST = 4000
+"""Characters of a text's end that are looked at: more than its last sentences are."""
 _THEREFORE_FIRST = CuePattern(r"[\W_]{0,12}" + cue("therefore"))
 _THEREFORE = CuePattern(cue("therefore"))
 _SOUGHT = CuePattern(cue("sought"))
 _COUNTED = CuePattern(cue("counted"))
+_COUNTED_LAST = CuePattern(
+    cue("counted") + r"有?[\s\"'*_$\\(]{0,8}(?:(?:\\[a-z]{2,6}|[^A-Za-z.;:?,\\]){1,60}=\s?)?$"
+)
+_EXACTLY = CuePattern(
+    rf"\W{{0,8}}{cue('therefore')},?\s(?:there\s(?:are|is)\s|we\shave\s|we\sget\s)?(?:exactly|precisely|genau"
+    rf"|exactement|exactamente|exatamente|esattamente|ровно)\s(?P<number>{NUMBER})(?P<unit>\s[a-zа-яà-ÿ]{{2}}[^\n]{{0,200}})$"
+)
+_LEFT_OUT = re.compile(
+    r"\b(?:remain\w*|left|leav\w+|fail\w*|exclud\w*|remov\w*|invalid|not|violat\w*|eliminat\w*|discard\w*"
+    r"|undecided|unresolved|unchecked|cases?|candidates?)\b|n't\b",
+    re.I,
+)
 _BOUND = CuePattern(cue("bound") + r"有?[\s\"'*_$\\(]{0,8}$")
 _IT_IS = re.compile(
     r"(?:(?:so|thus|also|donc|entonces|então|quindi),?\s)?(?:it(?:'s|\sis)|that(?:'s|\sis)|es\sist"
@@ -33,6 +47,23 @@ _STEP = re.compile(
     r"|zuerst|étape|d'abord|paso|primero|шаг|сначала|第.步|步骤|情况|首先|接着|まず|次に|먼저|다음)(?!\w)",
     re.I,
 )
+_CLAUSE = CuePattern(
+    rf"[,;]\s(?:but|aber|mais|pero|ma|mas|но)\s|[,;]\s(?:and\s)?(?={cue('therefore')}|(?:adding|summing|combining|subtracting|removing)\b)"
+)
+# A check behind the answer, which finds nothing against it.
+_VERIFIES = re.compile(
+    r"\W*(?:as\sa\s(?:quick\s|sanity\s|final\s)*check|(?:quick\s|sanity\s)*check(?:ing|s)?\b(?!\s(?:the"
+    r"|that|all|each|whether)\b)|verif(?:y|ies|ying|ication)\b|to\s(?:double-)?(?:check|verify)|indeed\b"
+    r"|probe\b|kontrolle|vérification|comprobación|verificación|verificação|verifica\b|проверка|验证|验算"
+    r"|驗證|驗算|検算|確認|검산|확인)",
+    re.I,
+)
+_OBJECTS = re.compile(
+    r"≠|\\neq?(?![a-z])|\b(?:wrong|incorrect|mistake|error|contradict\w*|however|but|instead|fehler|falsch"
+    r"|erreur|faux|error|mal|erro|errado|errore|sbagliato)\b|[错錯误誤]|неверн|ошибк|間違|誤り|틀렸|틀린|잘못",
+    re.I,
+)
+_NOT_THAT = CuePattern(rf"\s?\([^()\d]{{0,12}}?{cue('not_')}[^()]{{0,60}}\)(?=[.!\s]{{0,4}}$)")
 _AS_DESIRED = re.compile(r",?\sas\s(?:desired|claimed|required|expected|needed|wanted)\b.*", re.I)
 _EMPHASIS = re.compile(
     r"(?:\*\*|__|<strong>|\\math(?:bf|rm)\s?\{|\\textbf\s?\{|\\boldsymbol\s?\{|\\underline\s?\{)"
@@ -60,7 +91,7 @@ _UNFINISHED = re.compile(
     re.I,
 )
 _NO_UNIT = re.compile(
-    r"\b(?:minus|plus|times|less|fewer|more|cases?|left|remaining|to\s(?:check|consider|go)|before|after|without|if|unless|when|only|so\sfar|at|or|not|is"
+    r"\b(?:undecided|unresolved|unchecked|candidates?|minus|plus|times|less|fewer|more|cases?|left|remaining|to\s(?:check|consider|go)|before|after|without|if|unless|when|only|so\sfar|at|or|not|is"
     r"|moins|menos|meno|weniger|минус)\b",
     re.I,
 )
@@ -79,12 +110,28 @@ _TRAILING = re.compile(
 )
 
 
+_PROVED = re.compile(r"\$?\\(?:blacksquare|square|Box|qed)(?![A-Za-z])\$?|[∎■□]")
+# The next line of a formula in lines goes on with the one before.
+_GOES_ON = re.compile(r"(?:\\\\\s{0,8})?\n?\s{0,8}&\s?(?==)")
+_END_OF_FORMULA = re.compile(r"\s{0,8}\\end\s?\{[a-z]{1,12}\*?\}")
+
+_LAST_ROW = re.compile(r"\n\s{0,4}\|([^|\n]{1,80})\|\s{0,4}([^|\n]{1,80})\|?\Z")
+
+
+def _plain(text: str) -> str:
+    """The end of `text` without marks of a proof's end, formulas in lines on one line, and a
+    table that it ends with by its last row."""
+    text = _END_OF_FORMULA.sub("", _GOES_ON.sub(" ", _PROVED.sub("", text[-_LONGEST:]))).strip()
+    return _LAST_ROW.sub(r"\n\1 = \2.", text)
+
+
 def conclude(text: str, languages: Languages) -> str | None:
     """The integer that the last sentence with a number concludes with, if it does.
 
     It concludes when it begins with "therefore", names what was asked for, or sets its last
     number apart by emphasis. A number that merely stands last is none: it is as likely a step.
     """
+    text = _plain(text)
     if len(text) <= 40 and (value := integer_of(squeeze(_IT_IS.sub("", text, 1)))) is not None:
         return str(value)
     spoken_last = True
@@ -92,6 +139,8 @@ def conclude(text: str, languages: Languages) -> str | None:
     for place, sentence in enumerate(sentences[:_LAST_SENTENCES]):
         if refuted(sentence, languages):
             return None
+        if _VERIFIES.match(sentence) and not _OBJECTS.search(sentence):
+            continue
         if re.search(r"\d", sentence) and not _POLITE.match(sentence):
             concluded = _concluded(sentence, languages, last=spoken_last)
             if concluded is None and spoken_last:
@@ -110,19 +159,28 @@ def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str
     says that it is a case, a step, given, hypothetical or another's, and when the sentence before
     it neither gives up nor states the same of a second quantity.
     """
-    text = squeeze(sentence.rstrip("!* "))
-    found = _TRAILING.search(text)
+    text = squeeze(_NOT_THAT.of(languages).sub("", sentence.rstrip("!* ")))
+    exactly = _EXACTLY.of(languages).match(text)
+    if exactly and _LEFT_OUT.search(exactly["unit"]):
+        return None
+    found = exactly or _TRAILING.search(text)
     if (
         found is None
-        or (value := integer_of(found["number"].strip())) is None
-        or not _plain_unit(found["unit"])
+        or (value := integer_of(found["number"].strip(), _language(sentence))) is None
+        or not (exactly or _plain_unit(found["unit"]))
         or not re.search(r"[.!$*)\]}]\s*$", sentence)
         or _unfit(sentence, text, languages)
         or denied(text[found.start() :], languages)
     ):
         return None
-    lead = text[: found.start()]
-    if not (declares(lead, languages) or _counts(lead, text, languages)):
+    lead = text[: found.start("number")]
+    clause = _CLAUSE.of(languages).split(lead)[-1]
+    if not (
+        exactly
+        or declares(lead, languages)
+        or declares(clause, languages)
+        or _counts(lead, text, languages)
+    ):
         return None
     if _NOT.of(languages).search(lead[-24:]) or _guessed(lead, languages):
         return None
@@ -135,9 +193,16 @@ def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str
     return None if before and _competes(before[0], text, languages) else str(value)
 
 
+def _language(sentence: str) -> str:
+    """A language of a sentence, another than English if it speaks one: what its marks mean."""
+    return spoken(sentence)[-1].language
+
+
 def _counts(lead: str, sentence: str, languages: Languages) -> bool:
-    """Whether a sentence says how many there are, and nothing of any other number."""
-    return bool(_COUNTED.of(languages).search(sentence)) and not re.search(r"[\d=<>≤≥]", lead)
+    """Whether a sentence says how many there are, right before a number or of no other one."""
+    counted = _COUNTED.of(languages)
+    alone = counted.search(sentence) and not re.search(r"[\d=<>≤≥]", lead)
+    return bool(alone or _COUNTED_LAST.of(languages).search(lead))
 
 
 def _competes(sentence: str, last: str, languages: Languages) -> bool:
@@ -181,7 +246,9 @@ def _concluded(sentence: str, languages: Languages, *, last: bool) -> str | None
     if emphasised and (value := integer_of(UNITS.sub("", text))) is not None:
         return str(value)
     found = _TRAILING.search(text)
-    if found is None or (value := integer_of(found["number"].strip())) is None:
+    if found is None:
+        return None
+    if (value := integer_of(found["number"].strip(), _language(sentence))) is None:
         return None
     lead = text[: found.start()]
     states = _STATES.of(languages).search(lead)

@@ -8,7 +8,7 @@ from functools import lru_cache
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
 from lrmtest.grading.cues import CuePattern, Languages, bounded, cue
-from lrmtest.grading.surroundings import claimed, first_sentence
+from lrmtest.grading.surroundings import claimed, conditional, first_sentence
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -81,9 +81,13 @@ _CONDITION = CuePattern(
 )
 _MAYBE = CuePattern(cue("maybe", but_english=True))
 _HEDGED = CuePattern(
-    r"(?:\b(?:probabl[ey]|likely|mostly|partially|partly|supposed|rather|eher|plutôt|más\sbien|скорее|presumably|possibly|perhaps|maybe|seems|seemingly|apparently|leans?"
+    r"(?:\b(?:far\sfrom|anything\sbut|hardly|barely|scarcely|probabl[ey]|likely|mostly|partially|partly|supposed|rather|eher|plutôt|más\sbien|скорее|presumably|possibly|perhaps|maybe|seems|seemingly|apparently|leans?"
     rf"|leaning|(?:may|might|could)\sbe)\b|(?<!不){cue('maybe', but_english=True)})"
     rf"\W{{0,4}}(?:(?:to|be|is|towards?)\s){{0,3}}(?:\w{{1,12}}\W{{1,3}}|{cue('verb')})?$",
+)
+_DEPENDS = re.compile(r"\W{0,4}(?:or\s(?:fail|not|false)|depend)", re.I)
+_DENIED_BEFORE = re.compile(
+    r"(?:\b(?:not|never|cannot|hardly|nothing|no\slonger)|n't)\s(?:be\s)?$", re.I
 )
 _SEEMS = re.compile(
     r"\b(?:seems?|appears?|likely|probable|suspect|guess)\s(?:to\sme\s)?(?:that\s)?(?:\w{1,8}\s){0,2}$",
@@ -103,7 +107,7 @@ _OPPOSITE = CuePattern(
 )
 _IN_DOUBT = CuePattern(rf"\b(?:if|may|might|could|would)\b|{cue('if_')}|{cue('maybe')}")
 _SO_IT_IS = CuePattern(
-    rf"[,;:-]\s(?:and\s|but\s)?{cue('therefore')},?\s(?:it|this|that|sie|es|er|elle|il|cela|ella|esta|ela"
+    rf"(?:^\W{{0,8}}|[,;:-]\s(?:and\s|but\s)?){cue('therefore')},?\s(?:it|this|that|sie|es|er|elle|il|cela|ella|esta|ela"
     rf"|он[оа]?|это)?\s?(?={cue('verb')})",
 )
 _WHETHER = re.compile(
@@ -113,13 +117,30 @@ _WHETHER = re.compile(
 )
 # "It is not the case that the conclusion is true."
 _NOT_THAT = CuePattern(
-    cue("not_") + r"[^.,;]{0,30}(?:\b(?:that|dass|que|che)\b|что|说|說)\s?\w{0,5}\s?$"
+    rf"(?:{cue('not_')}|\b(?:false|untrue|wrong|incorrect)\b)" + r"[^.,;]{0,30}(?:\b(?:that|dass|que|che)\b|что|说|說)\s?\w{0,5}\s?$"
 )
 _ASKS = CuePattern(cue("asks") + r"[\s?.]{0,3}$")
+_FEW = re.compile(r"\b(?:no|none|only|hardly|barely|scarcely|never|one|some)\b", re.I)
+_SO_FIRST = CuePattern(rf"\W{{0,8}}{cue('therefore')}[,:]?\s")
+# What a label means, and not which one it is.
+_DEFINES = re.compile(
+    r"\b(?:true|false|uncertain|unknown)\W{0,3}\s(?:would\s)?(?:means?|stands\sfor|applies|requires)\b", re.I
+)
 _SEPARATE = re.compile(r"[,;]|\b(?:so|but|therefore|thus|hence|making|makes)\b", re.I)
 _QUOTATION = re.compile(r'"[^"\n]{12,}"')
+_QUOTED_ASIDE = re.compile(r'\s?\(\s?"[^"\n]{1,300}"\s?\)')
+_HEADING = re.compile(r"[\W_]{0,12}(?:final\s)?(?:conclusion|verdict|answer)[\s*_]{0,4}:[\s*_]{0,4}", re.I)
+# "The premises entail the conclusion": the label stands before what it is said of.
+_OF_PREMISES = re.compile(
+    r"\b(?:premises?|facts?|statements?|information|rules?)\b(?:\s[^\s.;:?!]{1,20}){0,4}?\s"
+    r"(?:(?P<uncertain>(?:(?:do|does|did)(?:\snot|n't)|neither|fail\sto)\s[^.;:?!]{0,80}?)"
+    r"|(?P<true>(?:entail|impl(?:y|ies)|support|prove|guarantee|establish|confirm|force)s?)"
+    r"|(?P<false>(?:contradict|refute|disprove|negate|exclude|rule)(?:s?\sout|s)?))"
+    r"\s(?:the|this|our)\s(?:given\s|stated\s)?(?:conclusion|statement|claim|hypothesis)\W*$",
+    re.I,
+)
 _OPENING_LABEL = re.compile(
-    r"(?:(?![!¬~≠])[\W_]){0,12}(?:option|label|it is|it's|this is)?[\s:]{0,3}"
+    r"(?:(?![!¬~≠])[\W_]){0,12}(?:[A-Z](?:[).:]\s?|\s\())?(?:option|label|it is|it's|this is)?[\s:]{0,3}"
     r"(?P<label>true|false|uncertain|unknown)(?![A-Za-z0-9_])",
     re.I,
 )
@@ -164,6 +185,11 @@ def _predicate(text: str, languages: Languages) -> str | None:
         _HEDGED.of(languages).search(before) or _DOUBTED.of(languages).match(text, labels[-1].end())
     ):
         return NOTHING
+    behind = text[labels[-1].end() :]
+    if conditional(behind) or _DEPENDS.match(behind):
+        return NOTHING
+    if _label_of(labels[-1]) == FALSE and _DENIED_BEFORE.search(before):
+        return NOTHING
     if len(labels) > 1 and _label_of(labels[-2]) != _label_of(labels[-1]):
         between = text[labels[-2].end() : labels[-1].start()]
         if _LISTED.of(languages).fullmatch(between):
@@ -173,8 +199,13 @@ def _predicate(text: str, languages: Languages) -> str | None:
     return _label_of(labels[-1])
 
 
+def _unquoted(text: str) -> str:
+    """`text` without its markup, and without what it quotes."""
+    return _QUOTATION.sub('""', _QUOTED_ASIDE.sub("", bare(text)))
+
+
 def _read(commitment: Commitment, languages: Languages) -> str | None:
-    text = _QUOTATION.sub('""', bare(commitment.text))
+    text = _unquoted(commitment.text)
     if commitment.form == "retraction" or text.rstrip().endswith("?"):
         return None
     reading = _opening(text, languages)
@@ -187,26 +218,50 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
         return None
     if reading in (TRUE, FALSE):
         label = _OPENING_LABEL.match(text)
-        return NOTHING if label and _UNSURE.match(text, label.end()) else reading
+        unsure = label and (
+            _UNSURE.match(text, label.end()) or conditional(text[label.end() :])
+        )
+        return NOTHING if unsure else reading
     return _predicate(text, languages) if reading is None else reading
+
+
+def _whole_predicate(text: str, languages: Languages) -> str | None:
+    """The label that is all that "it is" or "it must be" leaves to say."""
+    label = _label(languages).search(text)
+    short = label is not None and len(text) <= 40 and not re.search(r"\w", text[label.end() :])
+    return _predicate(text, languages) if short else None
 
 
 def _read_sentence(sentence: str, languages: Languages) -> str | None:
     """The label that a sentence gives to the conclusion, or that stands alone on its line."""
-    text = _QUOTATION.sub('""', bare(sentence))
-    alone = _OPENING_LABEL.match(text)
-    if alone and not re.search(r"\w", text[alone.end() :]):
-        return _opening(text, languages)
+    text = _unquoted(sentence)
+    head = _HEADING.match(text)
+    if head and _SUBJECT.of(languages).search(text, head.end()):
+        text = text[head.end() :]
+    if so := _SO_FIRST.of(languages).match(text):
+        said = text[so.end() :]
+    else:
+        said = text
+    alone = _OPENING_LABEL.match(said)
+    if alone and not re.search(r"\w", said[alone.end() :]):
+        return _opening(said, languages)
     plain = text.strip(" .!\"'*_#")
     if (whole := _label(languages).fullmatch(plain)) and len(plain) <= 20:
         return _label_of(whole)
     subject = _SUBJECT.of(languages).search(text)
+    if subject is None and so and (it := _SO_IT_IS.of(languages).match(text)):
+        rest = text[it.end() :]
+        return None if _IN_DOUBT.of(languages).search(rest) else _whole_predicate(rest, languages)
+    if _DEFINES.search(text):
+        return None
     if subject is None or text.endswith("?") or _ASKS.of(languages).search(text):
         return None
     # "cannot determine whether the conclusion is true", "it is unclear if the claim is true"
     unsure = _label(languages).search(text)
     if unsure and unsure.lastgroup == "uncertain" and unsure.start() < subject.start():
         between = text[unsure.end() : subject.start()]
+        if _DENIED_BEFORE.search(text[: unsure.start()]):
+            return None
         if len(between) <= 40 and not _SEPARATE.search(between):
             return UNCERTAIN
     before = text[: subject.start()]
@@ -237,6 +292,11 @@ def _conclude(text: str, languages: Languages) -> str | None:
             plain = bare(sentence)
             if _WHETHER.search(plain) or _NEITHER.search(plain):
                 return UNCERTAIN
+            said = _OF_PREMISES.search(plain)
+            if said and not (
+                _IN_DOUBT.of(languages).search(plain) or _FEW.search(plain, 0, said.end())
+            ):
+                return _label_of(said)
         if reading is not None:
             return reading
     return None

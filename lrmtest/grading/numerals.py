@@ -89,7 +89,7 @@ def _of_words(text: str) -> int | None:
         else:
             return None
         last = word
-    return thousands + current
+    return thousands + current if last else None
 
 
 def _of_han(text: str) -> int | None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
 from lrmtest.grading.cues import CJK, CuePattern, Languages, cue, spoken
-from lrmtest.grading.surroundings import denied, first_sentence, refuted, reported
+from lrmtest.grading.surroundings import conditional, denied, first_sentence, refuted, reported
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -87,12 +87,19 @@ _MORE = CuePattern(
     rf"[\s\"')\].]{{0,4}}(?:/|\||,?\s?{_OR_AND}|,|&|(?=\())\s{{0,4}}(?:{_OPTION}\s?)?"
 )
 _DENIED = CuePattern(
-    r"\b(?:not|cannot|never|neither|none|no|closed|wrong|incorrect|excluded|eliminated|if|may\s?be"
-    r"|perhaps|might|whether|unless)\b|n't\b|\?\s*$"
+    # That nobody saw him speaks for a time.
+    r"\b(?:(?:not|never)(?!\s(?:\w{2,12}ly\s)?(?:seen|observed|spotted|accounted|sighted|busy|occupied|covered))"
+    r"|no(?!\s(?:sightings?|one|activit|conflict|commitment|record|overlap|report|witness|account|observ"
+    r"|mention|event|alibi|appointment|other|known))|cannot|neither|none|closed|wrong|incorrect|excluded|eliminated|if|may\s?be"
+    r"|perhaps|might|whether|unless)\b"
+    r"|n't\b(?!\s(?:seen|observed|spotted|accounted|busy|occupied|covered))|\?\s*$"
     rf"|{cue('not_', but_english=True)}|{cue('false', but_english=True)}"
     rf"|{cue('not_after')}|{cue('doubted')}|^\W{{0,8}}{cue('if_', but_english=True)}"
     r"|scheide[nt]\b[^.;]{0,30}\baus\b|entf[aä]ll(?:t|en)\b|écart|exclure|élimin|à\sexclure|elimin"
     r"|исключ|отпада|될\s수\s없|できない|あり得ない|ありえない|不可能|ruled\sout"
+    r"|\b(?:during\swhich|when)\s\w{1,12}\s(?:was|were)\s(?:at|in|seen|busy)\b"
+    r"|\b(?:as|since|because|where)\s\w{1,12}\ssaw\b|overlaps?\b|\b(?:is|are)\sout\b|\b(?:except|besides)\b|\b(?:other\sthan|apart\sfrom)\b"
+    r"|\b(?:nobody|no\sone)\s(?:could|can|was\sable|may|might)\b"
     r"|conflicts?\b|contradicts?\b|fails?\b|cross(?:ed)?\sout|矛盾|不適"
     r"|排除|被占|占用|ausgeschlossen|exclue?s?|descartad|исключ|除外|제외",
 )
@@ -100,7 +107,7 @@ _CONCLUDES = CuePattern(_CHOSEN)
 _ALONE = CuePattern(rf"\W*{_OPTION}\W{{0,4}}[A-Z]\W*")
 _NAMED = CuePattern(
     rf"\(([A-Za-z])\)|(?i:{_OPTION})\s?(?:is\s)?([A-Z])(?![A-Za-z0-9'])"
-    r"|\b([A-Z])\sis\s(?:the\s)?(?:correct|right|best)\b",
+    r"|\b([A-Z])\sis\s(?:the\s|also\s)?(?:correct|right|best|out|ruled\sout|excluded|impossible|wrong|incorrect)\b",
     flags=0,
 )
 _REFUSED = CuePattern(
@@ -120,7 +127,22 @@ _OUT = re.compile(
 _LEAVES = re.compile(
     r"(?:\bleav(?:es|ing)|\bleft\swith|\bremains)\s(?:us\s|only\s|just\s|with\s|option\s|choice\s){0,4}"
     r"\(?([A-Z])\)?\s?(?:as\s(?:the|our)\s[^.;,]{1,40})?[\s.!*]*$"
+    r"|\b([A-Z]),?\sis\s(?:therefore\s|thus\s)?the\sonly\s(?:one|option|choice|possibility|time\sslot|slot"
+    r"|possible|remaining|available|viable|valid)\b[^.;,]{0,40}[\s.!*]*$"
+    r"|(?:只剩下?|剩下的?(?:只有|是)|残るのは|남은\s?것은|оста[её]тся\s(?:только\s)?(?:вариант\s)?|bleibt\s(?:nur\s)?(?:option\s)?"
+    r"|reste\s(?:que\s)?(?:la\s|l'option\s)?|queda\s(?:solo\s)?(?:la\s)?(?:opción\s)?)\s?\(?([A-Z])\)?[\s.!*]*$"
     r"|\b(?:only|just)\s(?:option\s|choice\s)?\(?([A-Z])\)?\s(?:is\sleft|remains|survives)[\s.!*]*$"
+)
+# In the clause that names an option: that somebody was elsewhere at that time.
+_ELSEWHERE = re.compile(
+    r"\b(?:was|were|been)\s(?:(?:already|also|still)\s)?(?:at|in)\s(?!the\s(?:only|one|remaining))"
+    r"|\b(?:was|were)\s(?:seen|spotted|observed|busy|occupied|working|sleeping|asleep)\b"
+    r"|(?<!nobody\s)(?<!no\sone\s)\bsaw\b",
+    re.I,
+)
+_CLAUSE = CuePattern(rf"[,;]|{cue('therefore')}")
+_SO_IT_IS = CuePattern(
+    rf"\W*{cue('therefore')},?\s(?:it(?:'s|\sis|\smust\sbe)\s|we\s(?:choose|pick|select)\s)?([A-Z])[\s.!]*",
 )
 _ELIMINATED = re.compile(
     r"\W*(?:so|thus|therefore|hence|this\smeans|which\smeans)?,?\s?(?:that\s)?"
@@ -201,6 +223,8 @@ class _Options:
             text[end : end + 80], self._languages
         ):
             return None
+        if conditional(text[end : end + 80]):
+            return NOTHING
         letters = {letter}
         while more := _MORE.of(self._languages).match(text, end):
             following = self.letter_at(text, more.end())
@@ -236,13 +260,18 @@ class _Options:
         if len(letter := sentence.strip(" .()\"'")) == 1 and letter in self._letters:
             return letter
         if not reported(sentence, self._languages) and (left := _LEAVES.search(sentence)):
-            letter = left[1] or left[2]
+            letter = next(filter(None, left.groups()))
             return letter if letter in self._letters else NOTHING
+        if so := _SO_IT_IS.of(self._languages).fullmatch(sentence):
+            return so[1].upper() if so[1].upper() in self._letters else NOTHING
         named = self.by_letter(sentence) | self.by_text(sentence)
         if not named:
             return None
         if _DENIED.of(self._languages).search(sentence) or reported(sentence, self._languages):
             return NOTHING
+        for clause in _CLAUSE.of(self._languages).split(sentence):
+            if _ELSEWHERE.search(clause) and (self.by_letter(clause) | self.by_text(clause)):
+                return NOTHING
         rest = _canonical(sentence)
         for option in self._texts:
             rest = _without(rest, option)

@@ -20,6 +20,12 @@ _SAYS_THAT = CuePattern(cue("says") + "[,:]?" + _NEAR)
 _REFUTED = CuePattern(r"[\s.,;:$*)}\]\\\"'-]{0,8}" + cue("refuted"))
 _NOT_AFTER = CuePattern(f"{cue('not_after')}|{cue('doubted')}")
 _NOT_BEFORE = CuePattern(r"[\s\"'*_$\\(]{0,4}" + cue("not_"))
+_CONDITIONAL = re.compile(
+    r"[\s,$*)}\]\\\"'-]{0,8}(?:(?:only|nur|seulement|solo|só|apenas|только)\s)?"
+    r"(?:(?:if|unless|provided|assuming|wenn|falls|sofern|si|s'il|se|если)\s|only\swhen\b|depending\b)"
+    r"|[,\s]{0,3}(?:如果|若)(?!干)",
+    re.I,
+)
 _SENTENCE_END = re.compile(r"[.!?][\"'*)\]$]{0,4}(?=\s|$)|\n")
 
 
@@ -40,6 +46,11 @@ def denied(text: str, languages: Languages) -> bool:
 def refuted(behind: str, languages: Languages) -> bool:
     """Whether what follows an answer takes it back at once ("73, which is wrong")."""
     return bool(_REFUTED.of(languages).match(behind))
+
+
+def conditional(behind: str) -> bool:
+    """Whether what follows an answer makes it hold in some cases only ("73 if n is even")."""
+    return _CONDITIONAL.match(behind) is not None
 
 
 def anothers(before: str, languages: Languages) -> bool:

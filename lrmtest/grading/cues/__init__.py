@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 
+from lrmtest.grading.cues.arabic import ARABIC
 from lrmtest.grading.cues.chinese import CHINESE
 from lrmtest.grading.cues.english import ENGLISH
 from lrmtest.grading.cues.form import Cues
 from lrmtest.grading.cues.french import FRENCH
 from lrmtest.grading.cues.german import GERMAN
+from lrmtest.grading.cues.hindi import HINDI
 from lrmtest.grading.cues.italian import ITALIAN
 from lrmtest.grading.cues.japanese import JAPANESE
 from lrmtest.grading.cues.korean import KOREAN
@@ -25,6 +27,7 @@ _EMPTY = "(?!)"  # a pattern that never matches
 
 LANGUAGES = (
     ENGLISH, GERMAN, FRENCH, SPANISH, PORTUGUESE, ITALIAN, RUSSIAN, CHINESE, JAPANESE, KOREAN,
+    ARABIC, HINDI,
 )  # fmt: skip
 CJK = r"\u3000-\u303f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 """Characters of Chinese, Japanese and Korean, for a character class."""

@@ -10,8 +10,8 @@ ENGLISH = Cues(
         r"(?:(?:the|my|our|final|correct|right|best|most\slikely)[\s_]){0,3}"
         r"answer(?!\s(?:choices|options)\b|\swith\b|\sthe\b)"
         r"|ans\.?(?=\s?:)|(?:final|tl;?dr)(?=\s?:)"
-        r"|(?:the\s)?(?:final\s(?:result|value|count|total|tally)|(?:correct|right"
-        r"|best)\s(?:option|choice|label|one))"
+        r"|(?:the\s)?(?:final\s(?:result|value|count|total|tally)|(?:correct|right|true"
+        r"|best|corrected)\s(?:option|choice|label|one|(?:value|count|number|total|result|sum)(?!\sof\b)))"
     ),
     about=(
         r"(?:to|for|of|in|here|must|should|would|will|then|therefore|thus|choice|option|we|I)"
@@ -20,15 +20,16 @@ ENGLISH = Cues(
     ),
     is_=(
         r"(?:is\snot|isn't)\s[^\n.,:]{1,40},?\s(?:but|rather)(?:\srather|\sit\sis)?"
-        r"|(?:is|are|equals|be|becomes|comes\sout\s(?:to\sbe|as|to)|turns\sout\sto\sbe)"
+        r"|(?:is|are|equals|be|(?:has|have|needs)\sto\sbe|becomes|(?:comes|works)\sout\s(?:to\sbe|as|to)|turns\sout\sto\sbe)"
         r"(?:\s(?:therefore|thus|then|hence|simply|just|indeed|clearly|actually|now|equal\sto))?"
     ),
     is_the_answer=(
         r"(?:is|are|must\sbe|should\sbe)\s(?:thus\s|therefore\s|indeed\s)?(?:the|our|my)\s"
         r"(?:(?:final|correct|right)\s){0,2}answer"
+        r"|as\s(?:the|our|my)\s(?:final\s)?(?:answer|result)"
     ),
     therefore=(
-        r"therefore|thus|hence|∴|so(?!\sfar\b)|consequently|accordingly|finally|in\s(?:total|all|conclusion"
+        r"conclusion(?=\W{0,4}:)|therefore|thus|hence|∴|so(?!\sfar\b)|consequently|accordingly|finally|in\s(?:total|all|conclusion"
         r"|summary)|altogether|as\sa\sresult|we\s(?:conclude|find)\sthat|it\sfollows\sthat"
     ),
     sought=(
@@ -36,8 +37,8 @@ ENGLISH = Cues(
         r"|seek)(?!\sto\b)"
     ),
     counted=(
-        r"(?:in\stotal|altogether|in\sall)|there\s(?:are|is)(?:\s(?:therefore|thus|hence|indeed))?"
-        r"\s(?:exactly|precisely)|(?:we|i)\s(?:therefore|thus|hence)\s(?:have|get|obtain|find)"
+        r"(?:in\stotal|altogether|in\sall)|there\s(?:are|is)\s(?:(?:therefore|thus|hence|indeed)"
+        r"(?:\s(?:exactly|precisely))?|exactly|precisely)|(?:we|i)\s(?:therefore|thus|hence)\s(?:have|get|obtain|find)"
         r"|(?:therefore|thus|hence|so),?\sthere\s(?:are|is)"
     ),
     bound=(
@@ -55,7 +56,7 @@ ENGLISH = Cues(
         r"(?:and|now|then),?|(?:this|which|that)\s(?:means|implies)(?:\sthat)?|it\sfollows\sthat"
         r"|we\s(?:conclude|find|see|get|obtain)\sthat"
     ),
-    gets=r"(?:we|i)\s(?:get|obtain|have|find|see)(?:\sthat)?",
+    gets=r"(?:we|i)\s(?:get|obtain|have|find|see|arrive\sat|end\sup\swith|are\sleft\swith)(?:\sthat)?",
     adjective=(
         r"total|final|resulting|maximum|minimum|maximal|minimal|largest|smallest|greatest|least"
         r"|possible|exact|overall|combined|only|required|requested|desired|expected|shortest"
@@ -70,7 +71,7 @@ ENGLISH = Cues(
         r"(?:this|that|each|first|second|third|fourth|last|other|odd|even|former|latter)\scases?"
         r"|upper|lower|bounds?|overlaps?|exercise|book|example|e\.g|so\sthat|double|twice|average"
         r"|let|recall|remains|want|need|shows?|prove[ns]?|asks?|question|claim\w*|where|wrong"
-        r"|false|incorrect|unless|whether|doubt|suspect|hope|expect\w*|ignore|case\s(?:\w|i{1,3})|so\sfar|next"
+        r"|false|incorrect|fails|excluded|rejected|discarded|unless|whether|doubt|suspect|hope|expect\w*|ignore|case\s(?:\w|i{1,3})|so\sfar|next"
         r"|remaining|subtotal|intermediate|partial|step|part|(?:we\s(?:are|were)\s"
         r"|is\s)?(?:given|told)|known\sthat|problem\s(?:says|states)|would(?:n't)?|(?:student"
         r"|someone|somebody|book|textbook|key|hint|friend|teacher|solution"
@@ -117,10 +118,19 @@ ENGLISH = Cues(
         r"(?:wrong|incorrect|false|mistaken|impossible|right\?|not\s(?:right|correct|true"
         r"|possible"
         r"|valid|the\s(?:final\s|correct\s)?answer)|a\s(?:mistake|typo|trap)|too\s(?:big"
-        r"|small|high|low))"
+        r"|small|high|low)|was\s(?:my|our)\s(?:first|initial|original))|❌|✗|✘"
     ),
     retraction=(
-        r"scratch\sthat|correction:?|my\smistake|on\ssecond\sthought|let\sme\s(?:correct|fix)"
+        r"(?:scratch|disregard|ignore|strike|forget)\s(?:that|the\s(?:above|previous))|i\s(?:retract|withdraw)"
+        r"|(?:i|we)\s(?:no\slonger|do\snot|don't)\s(?:believe|trust)\s(?:this|that|it|the|my)"
+        r"|(?:i|we)\s(?:would\s)?take\s(?:that|it|this)\sback|(?:this|that|it)\s(?:can't|cannot)\sbe\sright"
+        r"|there\s(?:must|has\sto|seems\sto|appears\sto)\s(?:be|have\sbeen)\s(?:a|an|some)\s"
+        r"(?:\w{1,15}\s)?(?:mistake|error|slip)|needs\sto\sbe\s(?:redone|recomputed|corrected|revised)"
+        r"|(?:doesn't|does\snot)\s(?:add\sup|check\sout)|something\s(?:went|is|must\sbe)\swrong"
+        r"|which\sis\s(?:absurd|impossible|nonsense|a\scontradiction)"
+        r"|(?:but|however),?\s(?:this|that|it)\s(?:contradicts|violates|fails|gives\sa\s(?:negative|contradiction))"
+        r"|(?:check|verification)\b[^\n]{0,80}?(?:≠|\\neq|✗|❌|\b(?:does\snot|doesn't|fails)\b)"
+        r"|correction:?|edit(?:ed)?:|erratum:?|typo(?:\sabove)?:|my\smistake|on\ssecond\sthought|let\sme\s(?:correct|fix)"
         r"|i\s(?:must|have\sto|should|need\sto)\scorrect|i\s(?:made|was\smaking)\s(?:a|an)\s"
         r"(?:\w{1,15}\s)?(?:mistake|error)|i\s(?:misread|miscounted|miscalculated|misspoke)"
         r"|(?:wait|actually|hold\son|hmm|oh|sorry|oops)(?:,|\.{1,3}|\s-|!)?\s"
@@ -138,7 +148,7 @@ ENGLISH = Cues(
         r"(?:\w{1,12},?\s)?(?:it|that|this|the\s(?:correct|right|real|true)\s"
         r"(?:answer|value|number|result|total|option|choice|conclusion))"
         r"(?:'s|\sis|\sshould(?:\sinstead)?\sbe|\sequals|\smust\sbe)(?:\sactually)?"
-        r"|it\sshould\s(?:actually\s|instead\s)?be|(?:i|let\sme)\schange\s(?:my|the)\sanswer\sto"
+        r"|it\sshould\s(?:actually\s|instead\s)?(?:be|read|say)|(?:i|let\sme)\schange\s(?:my|the)\sanswer\sto"
     ),
     refusal=(
         r"(?:cannot|can't|unable\sto|could\snot|couldn't|impossible\sto|not\spossible\sto"
@@ -157,7 +167,10 @@ ENGLISH = Cues(
         r"|conjecture|deduction|evaluation|assessment|verdict|determination|judge?ment"
         r"|truth\svalue|label|classification)"
     ),
-    true=r"true|correct|valid|supported|implied|entailed|proven|confirmed|holds|follows",
+    true=(
+        r"true|correct|valid|supported|implied|entailed|proven|confirmed|holds|follows"
+        r"|(?:must|does)\s(?:indeed\s|therefore\s|also\s)?(?:hold|follow)"
+    ),
     false=(
         r"false|untrue|incorrect|wrong|refuted|disproved|disproven|contradicted|invalid"
         r"|(?:contradicts|inconsistent\swith)\s(?:the\s)?(?:given\s)?premises?"
@@ -166,7 +179,7 @@ ENGLISH = Cues(
         r"|n't\s(?:(?:actually|logically|in\sfact|really)\s)?(?:true|correct|hold)"
     ),
     uncertain=(
-        r"uncertain(?:ty)?|unknown|undetermined|indeterminate|inconclusive|undecid(?:ed|able)"
+        r"uncertain(?:ty)?|(?:left|remains?|stays)\sopen|unknown|undetermined|indeterminate|inconclusive|undecid(?:ed|able)"
         r"|unclear|unsupported|unprovable|unverifiable"
         r"|neither\s(?:be\s)?(?:\w{1,20}ly\s)?"
         r"(?:true|false|proven?|proved|confirmed|supported|implied|entailed|established|affirmed)"
@@ -185,7 +198,7 @@ ENGLISH = Cues(
         r"(?:\w{1,20}ly\s){0,2}(?:be\s)?(?:\w{1,20}ly\s){0,2}"
         r"(?:determin|conclud|confirm|infer|establish|deduc|deriv|verif|prove|ascertain|decid"
         r"|know"
-        r"|said|say|tell|assert|guarantee|assess|evaluat|answer)\w{0,8}\b[^.;]{0,400}"
+        r"|said|say|tell|show|rul|assert|guarantee|assess|evaluat|answer)\w{0,8}\b[^.;]{0,400}"
         r"|(?:insufficient|not\s(?:enough|sufficient)|lacks?\s(?:enough|sufficient)"
         r"|no(?:t\s\w{1,12})?\s(?:direct\s|specific\s|explicit\s|enough\s|sufficient\s"
         r"|any\s){1,2}"
@@ -199,7 +212,7 @@ ENGLISH = Cues(
     ),
     option=r"option|choice|letter|index|answer",
     chosen=(
-        r"could|must|therefore|thus|hence|so|only|correct|conclusion|available|possible|free"
+        r"could|must|remaining\s(?:slot|window|interval|option|period|time\s\w{4,8})\sis|therefore|thus|hence|so|only|correct|conclusion|available|possible|free"
         r"|option|choice|answer|choose|select|pick|go\swith"
     ),
 )

@@ -26,6 +26,7 @@ FRENCH = Cues(
     ),
     is_the_answer=(
         r"est\s(?:donc\s|bien\s)?(?:la|notre|ma)\s(?:bonne\s)?réponse(?:\s(?:finale|correcte))?"
+        r"|comme\s(?:réponse|résultat)(?:\sfinale?)?"
     ),
     therefore=(
         r"donc|ainsi|par\sconséquent|finalement|en\sconclusion|d'où|on\sen\sdéduit\sque|au\stotal"
@@ -41,10 +42,10 @@ FRENCH = Cues(
         r"|entre|à\speu\sprès"
     ),
     opening=r"(?:en\s)?[^\s,]{2,20}ant\b[^,.;]{0,60}",
-    gets=r"(?:on\s(?:obtient|trouve|a)|nous\s(?:obtenons|trouvons))(?:\sque)?",
+    gets=r"(?:on\s(?:obtient|trouve|a|arrive\sà)|nous\s(?:obtenons|trouvons|arrivons\sà))(?:\sque)?",
     adjective=r"total|maximal|minimal|plus\s(?:grande?|petite?)",
     quantity=(
-        r"nombre|valeur|somme|reste|produit|aire|volume|longueur|périmètre|différence|minimum"
+        r"nombre|entier|valeur|somme|reste|produit|aire|volume|longueur|périmètre|différence|minimum"
         r"|maximum|total|résultat|(?:plus\s(?:grand|petit)e?)\s\w{1,20}"
         r""
     ),
@@ -81,7 +82,7 @@ FRENCH = Cues(
         r"|mais\sc'(?:est|était)\s(?:faux|incorrect|une\serreur)"
     ),
     retraction=(
-        r"correction:?|rectification:?|attendez?,\snon|non,\sattend\w{1,3}|erratum"
+        r"correction:?|rectification:?|il\sy\sa\sune\serreur|je\sretire|erreur\sde\sma\spart|attendez?,\snon|non,\sattend\w{1,3}|erratum"
         r"|(?:attendez?|en\sfait|pardon|désolée?)[,.!]\s(?:non|c'(?:est|était)\sfaux)"
         r"|je\sme\ssuis\strompée?|j'ai\s(?:fait|commis)\sune\serreur|c'était\sune\serreur"
         r"|je\s(?:corrige|dois\scorriger|rectifie)"
@@ -97,6 +98,7 @@ FRENCH = Cues(
         r"|disponible|établ\w*"
         r"|donner|savoir|indiquée?)"
         r"|(?:on\s)?(?:ne\s)?(?:peut|peux|sais)\spas|(?:je\s)?ne\ssais\spas|inconnue?"
+        r"|je\s(?:ne\sdispose|n'ai)\spas|désolée?"
         r"|indéterminée?"
         r"|impossible\s(?:de|à)|difficile\sde|(?:aucune|pas\sd')\s?(?:information|donnée)"
         r"|incertaine?"
@@ -118,5 +120,5 @@ FRENCH = Cues(
         r"car|parce\sque|puisque|bien\sque|tandis\sque|mais|alors\sque|étant\sdonné|en\sraison"
     ),
     option=r"option|réponse|choix|lettre|proposition",
-    chosen=r"donc|ainsi|seule?|seulement|correcte?|bonne?|choisis|aurait|a\spu|possible",
+    chosen=r"donc|ainsi|seule?|seulement|reste|correcte?|bonne?|choisis|aurait|a\spu|possible",
 )

@@ -10,7 +10,7 @@ GERMAN = Cues(
         "antwort endantwort lösung ergebnis endergebnis ist nicht der das oder aussage wahr "
         "falsch ungewiss unsicher unbekannt unklar schlussfolgerung daher somit insgesamt gibt "
         "korrektur richtig richtige"
-        " ich nein habe moment warte und damit sich ergibt erhält beträgt lautet summe zahl anzahl"
+        " ich nein habe moment warte und damit sich ergibt erhält beträgt lautet summe zahl anzahl leider mir leid"
     ),
     answer=(
         r"(?:(?:die|meine|unsere|das|end(?:gültige|ültige)|finale|richtige|korrekte|abschließende"
@@ -28,11 +28,11 @@ GERMAN = Cues(
         r"(?:(?:endgültige|richtige|korrekte|gesuchte)\s){0,2}(?:antwort|lösung)"
     ),
     therefore=(
-        r"daher|also|somit|folglich|demnach|deshalb|damit|insgesamt|schließlich|deswegen|mithin"
+        r"(?:fazit|ergebnis)(?=\W{0,4}:)|daher|also|somit|folglich|demnach|deshalb|damit|insgesamt|schließlich|deswegen|mithin"
     ),
     sought=r"gesuchte[nrs]?\s\w{1,20}(?:\sder\swert)?|gesucht",
     counted=(
-        r"(?:gibt|sind)\s(?:es\s)?(?:also\s|daher\s|somit\s|damit\s)?genau|insgesamt|alles\sin\sallem"
+        r"(?:gibt|sind)\s(?:es\s)?(?:(?:also|daher|somit|damit)(?:\sgenau)?|genau)|insgesamt|alles\sin\sallem"
         r"|(?:somit|daher|also|folglich|damit)\s(?:gibt|sind)\ses"
     ),
     bound=(
@@ -80,7 +80,7 @@ GERMAN = Cues(
         r"|war|wäre)"
     ),
     retraction=(
-        r"korrektur:?|halt,\snein|nein,\s(?:warte|moment|halt)|(?:moment|warte|stopp|halt)[,.!]\s"
+        r"korrektur:?|da\sstimmt\setwas\snicht|(?:das|dies)\sstimmt\s(?:so\s)?nicht|halt,\snein|nein,\s(?:warte|moment|halt)|(?:moment|warte|stopp|halt)[,.!]\s"
         r"(?:nein|das\s(?:ist|war)\s(?:falsch|nicht\s(?:richtig|korrekt)))"
         r"|ich\shabe\smich\s(?:geirrt|verrechnet|vertan)|(?:das|dies)\swar\s(?:ein\sfehler"
         r"|falsch)"
@@ -101,7 +101,7 @@ GERMAN = Cues(
         r"|(?:weiß|kenne)\s(?:ich\s|es\s|die\s\w{1,20}\s){0,2}nicht|nicht\s(?:bekannt"
         r"|bestimmbar|ermittelbar"
         r"|eindeutig|bestimmt|angegeben|verfügbar)|unbekannt|unklar|unbestimmt|ungewiss"
-        r"|keine\s(?:\w{1,20}\s)?(?:angaben|informationen|antwort)|schwierig|schwer\szu"
+        r"|tut\smir\sleid|keine\s(?:\w{1,20}\s)?(?:angaben|informationen|antwort)|schwierig|schwer\szu"
     ),
     statement=(
         r"(?:schlussfolgerung|aussage|behauptung|konklusion|hypothese|antwort|these|wahrheitswert"
@@ -122,6 +122,6 @@ GERMAN = Cues(
     because=r"weil|da|denn|obwohl|während|aber|sondern|aufgrund|wegen",
     option=r"option|antwort|auswahl|buchstabe|möglichkeit|variante",
     chosen=(
-        r"daher|also|somit|folglich|nur|richtig\w{0,2}|korrekt\w{0,2}|wähle|konnte|könnte|kann"
+        r"daher|also|somit|folglich|nur|einzige[nrs]?|bleibt|richtig\w{0,2}|korrekt\w{0,2}|wähle|konnte|könnte|kann"
     ),
 )

@@ -9,7 +9,7 @@ ITALIAN = Cues(
     marks=(
         "risposta risultato è il la o oppure vero vera falso falsa quindi affermazione "
         "conclusione opzione dunque pertanto incerto incerta"
-        " aspetta sbagliato somma numero otteniamo una"
+        " aspetta sbagliato somma numero otteniamo una dispiace non"
     ),
     answer=(
         r"(?:(?:la|mia|nostra)\s){0,2}risposta(?:\s(?:finale|corretta|esatta|giusta))?"
@@ -20,7 +20,10 @@ ITALIAN = Cues(
         r"non\sè\s[^\n.:]{1,40}?,?\s(?:ma|bensì)|(?:è|sono|sarebbe|essere|vale)"
         r"(?:\s(?:quindi|dunque|allora|pari\sa))?"
     ),
-    is_the_answer=r"è\s(?:quindi\s)?la\s(?:nostra\s)?risposta(?:\s(?:finale|corretta))?",
+    is_the_answer=(
+        r"è\s(?:quindi\s)?la\s(?:nostra\s)?risposta(?:\s(?:finale|corretta))?"
+        r"|come\s(?:risposta|risultato)(?:\sfinale)?"
+    ),
     therefore=r"quindi|dunque|perciò|pertanto|così|infine|in\sconclusione|in\stotale|allora",
     sought=r"\w{1,20}\s(?:cercat[oa]|richiest[oa])",
     counted=(
@@ -32,10 +35,10 @@ ITALIAN = Cues(
         r"|quasi|fino\sa|tra"
     ),
     opening=r"[^\s,]{2,20}(?:ando|endo)\b[^,.;]{0,60}",
-    gets=r"otteniamo|abbiamo|si\sottiene",
+    gets=r"otteniamo|abbiamo|si\sottiene|arriviamo\sa",
     adjective=r"totale",
     quantity=(
-        r"numero|valore|somma|resto|prodotto|area|volume|lunghezza|perimetro|differenza|minimo"
+        r"numero|intero|valore|somma|resto|prodotto|area|volume|lunghezza|perimetro|differenza|minimo"
         r"|massimo|totale|risultato|(?:più\s(?:grande|piccol[oa]))\s\w{1,20}|otteniamo|abbiamo"
         r"|si\sottiene"
     ),
@@ -65,7 +68,7 @@ ITALIAN = Cues(
         r"|(?:è|era|sarebbe)\s(?:errat[oa]|sbagliat[oa]|fals[oa]|un\serrore|impossibile))"
     ),
     retraction=(
-        r"correzione:?|(?:aspetta|scusa|in\srealtà)[,.!]\s(?:no|è\ssbagliato)|no,\saspetta"
+        r"correzione:?|c'è\sun\serrore|(?:aspetta|scusa|in\srealtà)[,.!]\s(?:no|è\ssbagliato)|no,\saspetta"
         r"|mi\ssono\ssbagliat[oa]|ho\s(?:fatto|commesso)\sun\serrore|era\sun\serrore"
         r"|devo\scorreggere"
     ),
@@ -75,7 +78,7 @@ ITALIAN = Cues(
     ),
     refusal=(
         r"non\s(?:si\s)?(?:può|posso|possiamo|so|sa|è\spossibile)\b(?:\s\w{1,20}){0,3}"
-        r"|sconosciut[oa]|indeterminat[oa]|incert[oa]|ignot[oa]|impossibile\s\w{1,20}"
+        r"|non\s(?:dispongo|ho)|mi\sdispiace|sconosciut[oa]|indeterminat[oa]|incert[oa]|ignot[oa]|impossibile\s\w{1,20}"
         r"|difficile\s\w{1,20}"
         r"|insufficient[ei]"
     ),
@@ -93,5 +96,5 @@ ITALIAN = Cues(
     necessarily=r"necessariamente|sempre|per\sforza",
     because=r"perché|poiché|dato\sche|siccome|sebbene|mentre|ma|in\squanto",
     option=r"opzione|risposta|lettera|alternativa",
-    chosen=r"quindi|dunque|solo|soltanto|corrett[oa]|scelgo|potrebbe|avrebbe",
+    chosen=r"quindi|dunque|solo|soltanto|unic[oa]|rimast[oa]|resta|corrett[oa]|scelgo|potrebbe|avrebbe",
 )

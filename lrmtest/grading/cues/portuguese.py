@@ -9,7 +9,7 @@ PORTUGUESE = Cues(
     marks=(
         "resposta resultado é o não ou verdadeiro verdadeira falso falsa portanto logo "
         "afirmação conclusão opção alternativa incerto incerta"
-        " ao há são espere cometi erro número soma obtemos uma"
+        " ao há são espere cometi erro número soma obtemos uma os pelo pela chegamos"
     ),
     answer=(
         r"(?:(?:a|minha|nossa)\s){0,2}resposta(?:\s(?:final|correta|certa))?"
@@ -21,7 +21,10 @@ PORTUGUESE = Cues(
         r"não\sé\s[^\n.:]{1,40}?,?\smas(?:\ssim)?|(?:é|são|seria|ser|vale)"
         r"(?:\s(?:então|portanto|igual\sa))?"
     ),
-    is_the_answer=r"é\s(?:portanto\s)?a\s(?:nossa\s)?resposta(?:\s(?:final|correta))?",
+    is_the_answer=(
+        r"é\s(?:portanto\s)?a\s(?:nossa\s)?resposta(?:\s(?:final|correta))?"
+        r"|como\s(?:resposta|resultado)(?:\sfinal)?"
+    ),
     therefore=(
         r"portanto|logo|assim|então|em\sconclusão|finalmente|por\sisso|no\stotal|concluímos\sque"
     ),
@@ -35,10 +38,10 @@ PORTUGUESE = Cues(
         r"|até|entre"
     ),
     opening=r"[^\s,]{2,20}(?:ando|endo|indo)\b[^,.;]{0,60}",
-    gets=r"(?:obtemos|temos)(?:\sque)?",
+    gets=r"(?:obtemos|temos|chegamos\sa)(?:\sque)?",
     adjective=r"total|maior|menor",
     quantity=(
-        r"número|valor|soma|resto|produto|área|volume|comprimento|perímetro|diferença|mínimo"
+        r"número|inteiro|valor|soma|resto|produto|área|volume|comprimento|perímetro|diferença|mínimo"
         r"|máximo|total|quantidade|resultado|(?:maior|menor)\s\w{1,20}"
     ),
     step=(
@@ -65,7 +68,7 @@ PORTUGUESE = Cues(
         r"|(?:é|era|está|seria)\s(?:incorret[oa]|fals[oa]|errad[oa]|um\serro|impossível))"
     ),
     retraction=(
-        r"correção:?|(?:espere|espera|desculpe|na\sverdade)[,.!]\s(?:não|isso\sestá\serrado)"
+        r"correção:?|há\sum\serro|(?:espere|espera|desculpe|na\sverdade)[,.!]\s(?:não|isso\sestá\serrado)"
         r"|não,\sesper[ae]|eu\sme\senganei|me\senganei|cometi\sum\serro|foi\sum\serro"
         r"|preciso\scorrigir"
     ),
@@ -75,7 +78,7 @@ PORTUGUESE = Cues(
     ),
     refusal=(
         r"não\s(?:se\s)?(?:pode|posso|podemos|sei|sabe|há|é\spossível)\b(?:\s\w{1,20}){0,3}"
-        r"|desconhecid[oa]|indeterminad[oa]|incert[oa]|impossível\s\w{1,20}|difícil\s\w{1,20}"
+        r"|não\s(?:disponho|tenho)|lamento|desconhecid[oa]|indeterminad[oa]|incert[oa]|impossível\s\w{1,20}|difícil\s\w{1,20}"
         r"|informação\sinsuficiente|insuficiente"
     ),
     statement=r"(?:conclusão|afirmação|proposição|enunciado|hipótese|resposta|declaração)",
@@ -90,5 +93,5 @@ PORTUGUESE = Cues(
     necessarily=r"necessariamente|sempre",
     because=r"porque|pois|já\sque|uma\svez\sque|embora|enquanto|mas|devido",
     option=r"opção|alternativa|resposta|letra",
-    chosen=r"portanto|logo|só|somente|apenas|corret[oa]|escolho|poderia|então",
+    chosen=r"portanto|logo|só|somente|apenas|únic[oa]|resta|corret[oa]|escolho|poderia|então",
 )

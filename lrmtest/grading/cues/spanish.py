@@ -9,7 +9,7 @@ SPANISH = Cues(
     marks=(
         "respuesta resultado es la el o verdadero verdadera falso falsa entonces afirmación "
         "conclusión solución opción tanto incierto incierta indeterminado desconocido"
-        " así los las del espera equivoqué sé número suma obtenemos por una hay"
+        " así los las del espera equivoqué sé número suma obtenemos por una hay siento esa dispongo"
     ),
     answer=(
         r"(?:(?:la|mi|nuestra)\s){0,2}respuesta(?:\s(?:final|correcta|definitiva"
@@ -21,7 +21,10 @@ SPANISH = Cues(
         r"no\ses\s[^\n.:]{1,40}?,?\ssino|(?:es|son|sería|ser|vale)"
         r"(?:\s(?:entonces|por\s(?:lo\s)?tanto|igual\sa|que))?"
     ),
-    is_the_answer=r"es\s(?:por\stanto\s)?(?:la|nuestra|mi)\srespuesta(?:\s(?:final|correcta))?",
+    is_the_answer=(
+        r"es\s(?:por\stanto\s)?(?:la|nuestra|mi)\srespuesta(?:\s(?:final|correcta))?"
+        r"|como\s(?:respuesta|resultado)(?:\sfinal)?"
+    ),
     therefore=(
         r"por\s(?:lo\s)?tanto|así(?:\sque|\spues)?|entonces|en\sconclusión|finalmente|luego"
         r"|por\sconsiguiente|en\stotal|de\smodo\sque|concluimos\sque"
@@ -37,10 +40,10 @@ SPANISH = Cues(
         r"|hasta|entre"
     ),
     opening=r"[^\s,]{2,20}(?:ando|endo)\b[^,.;]{0,60}",
-    gets=r"(?:se\sobtiene|obtenemos|tenemos)(?:\sque)?",
+    gets=r"(?:se\s(?:obtiene|llega\sa)|obtenemos|tenemos|llegamos\sa)(?:\sque)?",
     adjective=r"total|mayor|menor",
     quantity=(
-        r"número|valor|suma|resto|residuo|producto|área|volumen|longitud|perímetro|diferencia"
+        r"número|entero|valor|suma|resto|residuo|producto|área|volumen|longitud|perímetro|diferencia"
         r"|mínimo|máximo|total|cantidad|resultado|(?:mayor|menor)\s\w{1,20}|(?:se\s(?:obtiene"
         r"|tiene)|obtenemos|tenemos)"
     ),
@@ -76,7 +79,7 @@ SPANISH = Cues(
         r"|un\serror|imposible))"
     ),
     retraction=(
-        r"corrección:?|rectifico:?|(?:espera|perdón|en\srealidad|un\smomento)[,.!]\s"
+        r"corrección:?|rectifico:?|me\sretracto|hay\sun\serror|eso\sno\spuede\sser|(?:espera|perdón|en\srealidad|un\smomento)[,.!]\s"
         r"(?:no|eso\s(?:está\smal|es\sincorrecto|no\ses\scorrecto))|no,\sespera"
         r"|me\s(?:equivoqué|he\sequivocado)|cometí\sun\serror|he\scometido\sun\serror"
         r"|(?:debo|tengo\sque)\scorregir|fue\sun\serror"
@@ -88,7 +91,7 @@ SPANISH = Cues(
     ),
     refusal=(
         r"no\s(?:(?:se|lo|la)\s)?(?:puede|puedo|podemos|sé|sabe|conoce|conozco|hay)\b(?:\s\w{1,20}){0,3}"
-        r"|desconocid[oa]|indeterminad[oa]|inciert[oa]|imposible\s(?:de\s)?\w{1,20}"
+        r"|no\s(?:dispongo|tengo)|lo\ssiento|desconocid[oa]|indeterminad[oa]|inciert[oa]|imposible\s(?:de\s)?\w{1,20}"
         r"|difícil\s\w{1,20}"
         r"|no\s(?:está|es)\s(?:\w{1,20}\s)?(?:especificad|disponible|clar|conocid|posible)\w*"
         r"|información\sinsuficiente|insuficiente"
@@ -109,5 +112,5 @@ SPANISH = Cues(
     necessarily=r"necesariamente|seguramente|siempre",
     because=r"porque|ya\sque|puesto\sque|dado\sque|aunque|mientras|pero|debido",
     option=r"opción|respuesta|letra|alternativa|inciso",
-    chosen=r"por\s(?:lo\s)?tanto|así|sol[oa]|únic[oa]|correct[oa]|elijo|pudo|podría|entonces",
+    chosen=r"por\s(?:lo\s)?tanto|así|sol[oa]|únic[oa]|queda|correct[oa]|elijo|pudo|podría|entonces",
 )
