@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from lrmtest.analysis.flips import FlipKind, flips
-from lrmtest.plugin.collector import is_infrastructure, records_of
+from lrmtest.plugin.collector import is_infrastructure, is_own_failure, records_of
 from lrmtest.plugin.session import LrmtestSession
 from lrmtest.runs.records import outcomes_of
 
@@ -72,6 +72,8 @@ class GateReporter:
     def _status(self, report: pytest.TestReport) -> TestStatus | None:
         """None for a test that is not about a question's verdict, or where nothing changed."""
         if report.when != "call" or not (report.passed or report.failed):
+            return None
+        if is_own_failure(report):
             return None
         records = records_of(report)
         baseline = self._session.comparisons.baseline_of(records[0].model) if records else None
