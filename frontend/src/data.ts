@@ -21,7 +21,7 @@ export async function readReport(): Promise<Report> {
   const report = await unpack<Report>("index");
   bare(report.fronts);
   for (const run of report.runs) bare(run.suites);
-  for (const one of report.comparisons) bare(one.flip_counts);
+  for (const one of report.comparisons) bare(one.change_counts);
   return report;
 }
 

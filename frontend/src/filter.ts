@@ -56,7 +56,13 @@ function matcher(report: Report, filter: Filter): (row: number) => boolean {
   const suite = filter.suite ? table.suites.indexOf(filter.suite) : -1;
   const runs = runsOf(report, filter);
   const result = filter.result ? report.results.indexOf(filter.result) : -1;
-  const flip = filter.flip ? report.flip_kinds.indexOf(filter.flip) : -1;
+  const change = report.change_kinds.indexOf(filter.flip);
+  const changed = (run: number, row: number): boolean => {
+    const points = table.changes[run]?.points[row] ?? 0;
+    if (filter.flip === "fell") return points < 0;
+    if (filter.flip === "rose") return points > 0;
+    return table.changes[run]?.kind[row] === change;
+  };
   const words = filter.text.toLowerCase().split(/\s+/).filter(Boolean);
   return (row) => {
     if (suite >= 0 && table.suite[row] !== suite) return false;
@@ -69,7 +75,7 @@ function matcher(report: Report, filter: Filter): (row: number) => boolean {
       });
       if (!found) return false;
     }
-    if (flip >= 0 && !runs.some((run) => table.flips[run]?.[row] === flip)) return false;
+    if (filter.flip && !runs.some((run) => changed(run, row))) return false;
     if (!words.length) return true;
     const text = `${table.suites[table.suite[row] ?? 0]} ${table.id[row]} ${table.brief[row]} ${table.expected[row]}`.toLowerCase();
     return words.every((word) => text.includes(word));
@@ -96,7 +102,9 @@ function sortValue(report: Report, sort: string): (row: number) => number | stri
         return result + 1 - share;
       };
     case "flip":
-      return (row) => table.flips[run]?.[row] ?? 99;
+      return (row) => table.changes[run]?.kind[row] ?? 99;
+    case "size":
+      return (row) => table.changes[run]?.points[row] ?? 999;
     default:
       return (row) => row;
   }

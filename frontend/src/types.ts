@@ -101,6 +101,9 @@ export interface Gate {
 
 // The same sentences as on the terminal; empty where there is nothing to say.
 export interface GateWords {
+  badge: string;
+  meaning: string;
+  warnings: string[];
   needs: string;
   helps: string;
   look: string;
@@ -127,7 +130,15 @@ export interface Comparison {
     gate: Gate | null;
     early_stop: EarlyStop | null;
   };
-  flip_counts: Record<string, Record<string, number>>;
+  directions: string;
+  change_counts: Record<string, Record<string, number>>;
+}
+
+// Of every question: its kind's place in change_kinds, its size in points, and both rates in words.
+export interface QuestionChanges {
+  kind: (number | null)[];
+  points: (number | null)[];
+  said: (string | null)[];
 }
 
 export interface Table {
@@ -144,7 +155,7 @@ export interface Table {
     samples: (number | null)[];
     tokens: (number | null)[];
   }[];
-  flips: Record<string, (number | null)[]>;
+  changes: Record<string, QuestionChanges>;
 }
 
 export interface Report {
@@ -153,7 +164,7 @@ export interface Report {
   level: number;
   threshold: number;
   results: string[];
-  flip_kinds: string[];
+  change_kinds: string[];
   suites: string[];
   runs: Run[];
   comparisons: Comparison[];

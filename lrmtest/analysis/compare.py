@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from lrmtest.analysis.baseline_chance import GivenBaseline, given_baseline
+from lrmtest.analysis.changed import Changed, changed
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.ends import NO_ENDS, UnknownEnds, refused, unknown_ends
 from lrmtest.analysis.flips import Flip, flips
@@ -47,7 +49,7 @@ class EarlyStop:
     candidate_rate: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ComparedRuns:
     """A candidate run and its baseline.
 
@@ -92,6 +94,11 @@ class ComparedRuns:
         return self.baseline.manifest.greedy and self.candidate.manifest.greedy
 
     by_passes: tuple[str, ...] = ()
+
+    @cached_property
+    def changed(self) -> Changed:
+        """How many questions changed, in which direction, and how many of them are no chance."""
+        return changed(self.flips)
 
 
 def compare(

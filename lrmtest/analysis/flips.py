@@ -1,15 +1,24 @@
-"""Triage: which questions broke, which were fixed, which are merely unsteady."""
+"""Flips: what became of each question in two runs, by its direction and its size."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import comb
 from typing import Literal
 
+from lrmtest.analysis.two_rates import p_higher
 from lrmtest.grading.verdict import FailureClass, classes_of
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome
 
+ChangeKind = Literal["broken", "worse", "unstable", "unchanged", "better", "fixed"]
+"""Where a question's pass rate went: down, so that it fails now (broken) or not (worse); up, so
+that it passes now (fixed) or not (better); nowhere (unchanged); or up or down by no more than
+chance does, so that neither can be told (unstable)."""
+
+CHANGES: tuple[ChangeKind, ...] = ("broken", "worse", "unstable", "unchanged", "better", "fixed")
+
 FlipKind = Literal["broken", "fixed", "flaky", "both fail", "both pass"]
+"""Whether a question passes, in either run; flaky: in one, where the change cannot be told from
+chance. Stored and committed files know these words."""
 
 FLIP_KINDS: tuple[FlipKind, ...] = ("broken", "fixed", "flaky", "both fail", "both pass")
 
@@ -21,35 +30,52 @@ class Flip:
     """One question in two runs.
 
     Attributes:
-        kind: what became of it.
+        kind: whether it passes, before and now.
+        change: where its pass rate went.
+        p: one-sided p-value of no change, in the direction that was seen; 1 where there is none.
         baseline, candidate: how it went in each.
         failure: the candidate's most frequent failure class on it; None when it never failed.
     """
 
     kind: FlipKind
+    change: ChangeKind
+    p: float
     baseline: QuestionOutcome
     candidate: QuestionOutcome
     failure: FailureClass | None
+
+    @property
+    def difference(self) -> float:
+        """The candidate's pass rate less the baseline's, in [-1, 1]."""
+        before, after = self.baseline, self.candidate
+        # As whole numbers, so that equal rates differ by nothing.
+        shared = after.passes * before.count - before.passes * after.count
+        return shared / (before.count * after.count)
 
 
 def flips(baseline: Outcomes, candidate: Outcomes, threshold: float = 0.5) -> list[Flip]:
     """What became of every question that both runs have a verdict on, in the baseline's order.
 
-    A question passes in a run when at least `threshold` of its samples pass. One that passes in
-    the baseline only is broken, in the candidate only fixed, if both runs are unanimous (as they
-    are with one sample) or the change is more than chance does (Fisher's test at 5 %); else it
-    is flaky.
+    A question passes in a run when at least `threshold` of its samples pass. Its change can be told
+    if both runs are unanimous (as they are with one sample), or it is more than chance does:
+    Boschloo's exact test, one-sided, at 5 % for each question by itself. How many of many such
+    changes are real is for `lrmtest.analysis.changed` to say.
     """
     return [
-        Flip(
-            _kind(before, candidate[key], threshold),
-            before,
-            candidate[key],
-            usual_failure(candidate[key]),
-        )
+        _flip(before, candidate[key], threshold)
         for key, before in baseline.items()
         if before.count and key in candidate and candidate[key].count
     ]
+
+
+def by_size(flips: list[Flip]) -> list[Flip]:
+    """The largest change first, a fall before a rise of the same size, the surer one of equals."""
+    return sorted(flips, key=size_key)
+
+
+def size_key(flip: Flip) -> tuple[float, bool, float]:
+    """By which changes are ordered by size."""
+    return -abs(flip.difference), flip.difference > 0, flip.p
 
 
 def is_flaky(question: QuestionOutcome) -> bool:
@@ -66,29 +92,29 @@ def usual_failure(question: QuestionOutcome) -> FailureClass | None:
 
 
 def p_by_chance(better: QuestionOutcome, worse: QuestionOutcome) -> float:
-    """One-sided p-value of Fisher's exact test that `better` passes a question more often.
-
-    Reference: Fisher (1935), The Logic of Inductive Inference. Journal of the Royal Statistical
-    Society 98.
-    """
-    passes = better.passes + worse.passes
-    samples = better.count + worse.count
-    most = min(passes, better.count)
-    ways = sum(
-        comb(better.count, n) * comb(worse.count, passes - n)
-        for n in range(better.passes, most + 1)
-    )
-    return ways / comb(samples, passes)
+    """One-sided p-value of Boschloo's exact test that `better` passes a question more often."""
+    return p_higher(better.passes, better.count, worse.passes, worse.count)
 
 
-def _kind(before: QuestionOutcome, after: QuestionOutcome, threshold: float) -> FlipKind:
+def _flip(before: QuestionOutcome, after: QuestionOutcome, threshold: float) -> Flip:
     passed, passes = before.passed(threshold), after.passed(threshold)
-    if passed and passes:
-        return "both pass"
-    if not passed and not passes:
-        return "both fail"
-    better, worse = (before, after) if passed else (after, before)
-    unanimous = better.passes == better.count and worse.passes == 0
-    if unanimous or p_by_chance(better, worse) <= _CHANCE:
-        return "broken" if passed else "fixed"
-    return "flaky"
+    fell = before.passes * after.count - after.passes * before.count
+    change: ChangeKind = "unchanged"
+    p = 1.0
+    if fell:
+        higher, lower = (before, after) if fell > 0 else (after, before)
+        p = p_by_chance(higher, lower)
+        unanimous = higher.passes == higher.count and lower.passes == 0
+        if not unanimous and p > _CHANCE:
+            change = "unstable"
+        elif fell > 0:
+            change = "broken" if passed and not passes else "worse"
+        else:
+            change = "fixed" if passes and not passed else "better"
+    return Flip(_kind(change, passed, passes), change, p, before, after, usual_failure(after))
+
+
+def _kind(change: ChangeKind, passed: bool, passes: bool) -> FlipKind:
+    if passed == passes:
+        return "both pass" if passed else "both fail"
+    return "broken" if change == "broken" else "fixed" if change == "fixed" else "flaky"

@@ -285,38 +285,39 @@ def _gaps(missing: Sequence[MissingQuestion]) -> list[str]:
 
 def _regressed(check: Check) -> str:
     return (
-        f"{_name(check.claim)}: {_change(check)}; {_beyond_margin(check.claim)} is established "
+        f"{named(check.claim)}: {_change(check)}; {_beyond_margin(check.claim)} is established "
         f"(p = {check.p_regressed:.2g})"
     )
 
 
 def _ok(check: Check) -> str:
     return (
-        f"{_name(check.claim)}: {_change(check)}; a change for the worse by "
-        f"{_amount(check.claim, check.claim.limit)} is excluded (p = {check.p_ok:.2g})"
+        f"{named(check.claim)}: {_change(check)}; a change for the worse by "
+        f"{amount(check.claim, check.claim.limit)} is excluded (p = {check.p_ok:.2g})"
     )
 
 
 def _cannot_tell(check: Check) -> str:
     assert check.obstacle is not None
-    return f"{_name(check.claim)}: {check.obstacle.words()}"
+    return f"{named(check.claim)}: {check.obstacle.words()}"
 
 
 def _undecided(check: Check) -> str:
     return (
-        f"{_name(check.claim)}: {_change(check)}; neither is {_beyond_margin(check.claim)} "
+        f"{named(check.claim)}: {_change(check)}; neither is {_beyond_margin(check.claim)} "
         f"established (p = {check.p_regressed:.2g}) nor a change for the worse by "
-        f"{_amount(check.claim, check.claim.limit)} excluded (p = {check.p_ok:.2g})"
+        f"{amount(check.claim, check.claim.limit)} excluded (p = {check.p_ok:.2g})"
     )
 
 
 def _beyond_margin(claim: Claim) -> str:
     if not claim.margin:
         return "a change for the worse"
-    return f"a change for the worse by more than {_amount(claim, claim.margin)}"
+    return f"a change for the worse by more than {amount(claim, claim.margin)}"
 
 
-def _name(claim: Claim) -> str:
+def named(claim: Claim) -> str:
+    """What a claim is about: ``pass rate``, ``pass rate of folio``."""
     figure = claim.metric if claim.what == "score" else claim.what
     return figure if claim.suite == ALL_SUITES else f"{figure} of {claim.suite}"
 
@@ -326,8 +327,9 @@ def _change(check: Check) -> str:
         return "unchanged"
     worse, better = ("fell", "rose") if check.claim.primary else ("rose", "fell")
     verb = worse if check.worsening > 0 else better
-    return f"{verb} by {_amount(check.claim, abs(check.worsening))}"
+    return f"{verb} by {amount(check.claim, abs(check.worsening))}"
 
 
-def _amount(claim: Claim, worsening: float) -> str:
+def amount(claim: Claim, worsening: float) -> str:
+    """A worsening in the unit of its claim: ``10 points``, ``35 %``."""
     return f"{100 * worsening:.3g} {'%' if claim.what == 'tokens' else 'points'}"

@@ -6,22 +6,27 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from lrmtest.analysis.flips import Flip, FlipKind, flips, is_flaky, usual_failure
+from lrmtest.analysis.flips import Flip, FlipKind, flips, is_flaky, size_key, usual_failure
 from lrmtest.grading.verdict import FailureClass
 from lrmtest.runs.outcomes import QuestionOutcome
 from lrmtest.runs.records import RunRecord
 
 TriageKind = Literal[
-    "broken", "fixed", "flaky", "both-fail", "both-pass",
+    "broken", "worse", "unstable", "unchanged", "better", "fixed", "fell", "rose",
+    "flaky", "both-fail", "both-pass",
     "failed", "wrong", "no-answer", "lost-answer", "unclosed", "truncated", "looped", "error",
 ]  # fmt: skip
-"""What a question can be. The first five say what became of it since the baseline; flaky is also,
-in one run alone, that some samples passed and some failed. Then: it failed, in whatever way; its
-usual failure class; or it has nothing but engine errors."""
+"""What a question can be. The first six are where its pass rate went since the baseline; fell and
+rose, that it went there at all, however little; flaky and both-..., whether it passes in either
+run. Flaky is also, in one run alone, that some samples passed and some failed. Then: it failed, in
+whatever way; its usual failure class; or it has nothing but engine errors."""
 
 TRIAGE_KINDS: tuple[TriageKind, ...] = get_args(TriageKind)
 
-NEED_BASELINE: frozenset[TriageKind] = frozenset({"broken", "fixed", "both-fail", "both-pass"})
+CHANGE_KINDS: tuple[TriageKind, ...] = TRIAGE_KINDS[: TRIAGE_KINDS.index("flaky")]
+"""Kinds that say where a pass rate went."""
+
+NEED_BASELINE: frozenset[TriageKind] = frozenset({*CHANGE_KINDS, "both-fail", "both-pass"})
 """Kinds that only a comparison can tell."""
 
 _FLIPS: dict[FlipKind, TriageKind] = {
@@ -39,15 +44,20 @@ class TriagedQuestion:
 
     Attributes:
         outcome: how it went.
-        baseline: how it went in the baseline; None when it has no verdict there.
+        flip: what became of it since the baseline; None when it has no verdict there.
         kinds: all that it is.
         failure: its usual failure class; None when no sample failed.
     """
 
     outcome: QuestionOutcome
-    baseline: QuestionOutcome | None
+    flip: Flip | None
     kinds: frozenset[TriageKind]
     failure: FailureClass | None
+
+    @property
+    def baseline(self) -> QuestionOutcome | None:
+        """How it went in the baseline; None when it has no verdict there."""
+        return None if self.flip is None else self.flip.baseline
 
 
 def triage(
@@ -75,12 +85,21 @@ def of_kinds(
     return [question for question in questions if not question.kinds.isdisjoint(kinds)]
 
 
+def by_size_of_change(questions: Sequence[TriagedQuestion]) -> list[TriagedQuestion]:
+    """The largest change first; those that were not compared last, in their order."""
+    return sorted(
+        questions, key=lambda one: (0.5, True, 1.0) if one.flip is None else size_key(one.flip)
+    )
+
+
 def _triaged(
     question: QuestionOutcome, flip: Flip | None, threshold: float, *, compared: bool
 ) -> TriagedQuestion:
     kinds: set[TriageKind] = set()
     if flip is not None:
-        kinds.add(_FLIPS[flip.kind])
+        kinds |= {_FLIPS[flip.kind], flip.change}
+        if flip.difference:
+            kinds.add("fell" if flip.difference < 0 else "rose")
     elif not compared and is_flaky(question):
         kinds.add("flaky")
     if not question.count:
@@ -89,6 +108,4 @@ def _triaged(
     if failure is not None and not question.passed(threshold):
         kinds.add("failed")
         kinds.update(kind for kind in TRIAGE_KINDS if kind == failure)
-    return TriagedQuestion(
-        question, flip.baseline if flip is not None else None, frozenset(kinds), failure
-    )
+    return TriagedQuestion(question, flip, frozenset(kinds), failure)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import subprocess
 import sys
@@ -10,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.analysis.triage import (
+    CHANGE_KINDS,
     NEED_BASELINE,
     TRIAGE_KINDS,
     TriagedQuestion,
     TriageKind,
+    by_size_of_change,
     of_kinds,
     triage,
 )
@@ -24,7 +27,7 @@ from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
 from lrmtest.reports.side_by_side import side_by_side
-from lrmtest.reports.triage import triage_view
+from lrmtest.reports.triage import triage_document, triage_view
 from lrmtest.runs.command import can_be_rerun, is_packaged, pytest_ids, rerun_arguments
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import RunHead, RunRecord
@@ -54,8 +57,27 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help="only questions of this kind; repeat it. One of: " + ", ".join(TRIAGE_KINDS),
     )
+    parser.add_argument(
+        "--change",
+        action="append",
+        default=[],
+        choices=CHANGE_KINDS,
+        metavar="CHANGE",
+        help="only questions that changed like this since the baseline; repeat it. One of: "
+        + ", ".join(CHANGE_KINDS),
+    )
+    parser.add_argument(
+        "--sort",
+        choices=("run", "size"),
+        default="run",
+        metavar="ORDER",
+        help="run: as the run asked them; size: the largest change first (default: run)",
+    )
     add_threshold_option(parser.add_argument)
     add_whole_run_option(parser.add_argument)
+    parser.add_argument(
+        "--json", action="store_true", help="print the questions as JSON, with their changes"
+    )
     parser.add_argument(
         "--ids", action="store_true", help="print test ids alone, one a line, for pytest"
     )
@@ -77,12 +99,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
 
 
 def _triage(arguments: argparse.Namespace) -> int:
-    needed = sorted(NEED_BASELINE.intersection(arguments.kind))
-    if needed and arguments.baseline is None:
-        raise UsageError(
-            f"--kind {needed[0]} needs --baseline",
-            hint="compare with another run: --baseline RUN (`lrmtest runs` lists them)",
-        )
+    _refuse_without_baseline(arguments)
     with open_store(arguments) as store:
         run = store.run(arguments.run_name)
         record = store.record(run, chosen_extent(store, run, arguments))
@@ -94,24 +111,63 @@ def _triage(arguments: argparse.Namespace) -> int:
             _show_question(store, run, suite, baseline, arguments)
             return 0
         questions = _questions(record, baseline, arguments)
-    kinds: list[TriageKind] = arguments.kind
+    chosen = _chosen(questions, arguments)
     if arguments.rerun:
-        chosen = of_kinds(questions, kinds or (["broken"] if baseline else ["failed"]))
+        if not (arguments.kind or arguments.change):
+            chosen = of_kinds(chosen, [_most_wanted(chosen, compared=baseline is not None)])
         return _rerun(run, _keys(chosen), arguments)
     if arguments.ids:
-        return _print_ids(run, _keys(of_kinds(questions, kinds) if kinds else questions))
+        return _print_ids(run, _keys(chosen))
+    if arguments.json:
+        document = triage_document(run.run_id, baseline and baseline.run_id, questions, chosen)
+        say(json.dumps(document, indent=2, ensure_ascii=True))
+        return 0
     against = f" against {_called(baseline)}" if baseline is not None else ""
     show(
         triage_view(
             questions,
             title=f"{run.model} ({run.run_id}){against}",
             compared=baseline is not None,
-            kinds=kinds,
+            kinds=arguments.kind or arguments.change,
+            chosen=chosen,
             next_steps=_next_steps(run, questions, arguments),
         ),
         crop=False,
     )
     return 0
+
+
+def _refuse_without_baseline(arguments: argparse.Namespace) -> None:
+    """Refuse what only a comparison can tell.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if arguments.baseline is not None:
+        return
+    asked = [f"--change {change}" for change in arguments.change]
+    asked += [f"--kind {kind}" for kind in sorted(NEED_BASELINE.intersection(arguments.kind))]
+    asked += ["--sort size"] if arguments.sort == "size" else []
+    if asked:
+        raise UsageError(
+            f"{asked[0]} needs --baseline",
+            hint="compare with another run: --baseline RUN (`lrmtest runs` lists them)",
+        )
+
+
+def _chosen(
+    questions: list[TriagedQuestion], arguments: argparse.Namespace
+) -> list[TriagedQuestion]:
+    """Those of the kinds and of the changes that were asked for, in the order asked for."""
+    for asked in (arguments.kind, arguments.change):
+        questions = of_kinds(questions, asked) if asked else questions
+    return by_size_of_change(questions) if arguments.sort == "size" else questions
+
+
+def _most_wanted(questions: list[TriagedQuestion], *, compared: bool) -> TriageKind:
+    """The kind that most wants looking at, of those that there are."""
+    wanted: tuple[TriageKind, ...] = ("broken", "worse", "fell") if compared else ("failed",)
+    return next((kind for kind in wanted if of_kinds(questions, [kind])), wanted[0])
 
 
 def _baseline(arguments: argparse.Namespace, run: RunRecord) -> RunRecord | None:
@@ -165,7 +221,7 @@ def _next_steps(
     run: RunHead, questions: list[TriagedQuestion], arguments: argparse.Namespace
 ) -> list[str]:
     """Commands to go on with, for the kind that most wants looking at."""
-    kind: TriageKind = "broken" if arguments.baseline is not None else "failed"
+    kind = _most_wanted(questions, compared=arguments.baseline is not None)
     found = of_kinds(questions, [kind])
     if not found:
         return []
@@ -175,11 +231,12 @@ def _next_steps(
     if arguments.reports_dir != _REPORTS:
         options += ["--reports-dir", str(arguments.reports_dir)]
     command = ["lrmtest", "triage", arguments.run_name]
+    option = "--change" if kind in CHANGE_KINDS else "--kind"
     one = [*command, found[0].outcome.question_id, *options]
-    ids = [*command, *options, "--kind", kind, "--ids"]
+    ids = [*command, *options, option, kind, "--ids"]
     steps = [f"one question:     {shlex.join(one)}"]
     if can_be_rerun(run.manifest):
-        again = [*command, *options, "--kind", kind, "--rerun"]
+        again = [*command, *options, option, kind, "--rerun"]
         steps.append(f"ask these again:  {shlex.join(again)}")
     return [*steps, f"their test ids:   {shlex.join(ids)}"]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lrmtest.grading.completion import Completion
+from lrmtest.grading.split import Tags, told_apart
+from lrmtest.grading.unknown_end import all_reasoning
 from lrmtest.grading.verdict import Verdict
 from lrmtest.questions import Question
 from lrmtest.questions.place import Place
@@ -22,6 +24,7 @@ class Attempt:
         pass_threshold: share of samples that must be correct.
         reused: per sample, whether it was in the store and not generated this time.
         places: per sample, where it is in the store.
+        tags: what is known of the tags around the model's reasoning.
     """
 
     question: Question
@@ -30,6 +33,7 @@ class Attempt:
     pass_threshold: float
     reused: tuple[bool, ...]
     places: tuple[Place, ...]
+    tags: Tags = ()
 
     @property
     def pass_rate(self) -> float:
@@ -56,6 +60,16 @@ class Attempt:
         """The first sample's verdict."""
         return self.verdicts[0]
 
+    @property
+    def answer(self) -> str:
+        """The first sample's text behind its reasoning; empty when it ran out in that."""
+        return self._told_apart[1].strip()
+
+    @property
+    def reasoning(self) -> str:
+        """The first sample's reasoning, without its tags."""
+        return self._told_apart[0].strip()
+
     def explain(self) -> str:
         """Question, expected, extracted and the last lines of each answer, safe to print."""
         return explain(self.question, self._samples())
@@ -63,6 +77,13 @@ class Attempt:
     def headline(self) -> str:
         """One line: why the attempt failed."""
         return headline(self.question, self._samples())
+
+    @property
+    def _told_apart(self) -> tuple[str, str]:
+        first = self.completion
+        return told_apart(
+            first.text, self.tags, ran_out=all_reasoning(first.text, first.finish_reason)
+        )
 
     def _samples(self) -> list[Sample]:
         return [

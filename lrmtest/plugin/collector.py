@@ -13,6 +13,7 @@ from lrmtest.runs.rows import record_from_json, record_to_json
 
 _ATTRIBUTE = "lrmtest_records"
 _INFRASTRUCTURE = "lrmtest_infrastructure"
+_OWN_FAILURE = "lrmtest_own_failure"
 _SEARCH = "lrmtest_search"
 
 
@@ -46,6 +47,16 @@ def mark_infrastructure(report: pytest.TestReport) -> None:
 def is_infrastructure(report: pytest.TestReport) -> bool:
     """Whether a test failed for a reason that is not the model's."""
     return hasattr(report, _INFRASTRUCTURE)
+
+
+def mark_own_failure(report: pytest.TestReport) -> None:
+    """Say that a test failed for a reason of its own, which its answer's verdict is not."""
+    setattr(report, _OWN_FAILURE, True)
+
+
+def is_own_failure(report: pytest.TestReport) -> bool:
+    """Whether a test failed for a reason of its own, whatever its answer's verdict."""
+    return hasattr(report, _OWN_FAILURE)
 
 
 def attach_search(report: pytest.TestReport, result: str) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from _pytest._code.code import ReprFileLocation, TerminalRepr
-from _pytest._io import TerminalWriter
+from _pytest._code.code import ReprExceptionInfo, ReprFileLocation, ReprTracebackNative
 
 from lrmtest.errors import EngineError, LrmtestError, UsageError
-from lrmtest.plugin.collector import attach, attach_search, mark_infrastructure
+from lrmtest.plugin.collector import (
+    attach,
+    attach_search,
+    mark_infrastructure,
+    mark_own_failure,
+)
 from lrmtest.plugin.ending.junit import properties
 from lrmtest.plugin.fixture_owner import MODEL, holds_ours
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.model import Model
+from lrmtest.plugin.own_failure import own_failure, show_beside
 from lrmtest.plugin.property.result import SEARCHED, SmallestFailure
 from lrmtest.plugin.session import session_of
 from lrmtest.runs.records import SampleRecord
@@ -50,23 +54,6 @@ def given_model(item: pytest.Item) -> Model:
             hint="let the test, or one of its fixtures, take `model` as an argument",
         )
     return item.stash[_MODEL]
-
-
-@dataclass(eq=False)
-class Explanation(TerminalRepr):
-    """A failure's representation: text for the terminal, one line for the short summary."""
-
-    text: str
-    reprcrash: ReprFileLocation
-
-    def toterminal(self, tw: TerminalWriter) -> None:
-        """Print it; pytest calls this."""
-        for line in self.text.splitlines():
-            tw.line(line)
-        tw.line(f"{self.reprcrash.path}:{self.reprcrash.lineno}")
-
-    def __str__(self) -> str:
-        return self.text
 
 
 def rewrite(
@@ -107,11 +94,22 @@ def _explain(
         report.longrepr = _explanation(report, str(error))
     elif _through_lrmtest(raised, item):
         _make_error(report)  # a bug there, or in a grader: it says nothing of the model
-    elif isinstance(error, AssertionError) and model is not None:
+    elif model is not None and report.when != "teardown" and not _is_skipped(report):
         failed = [attempt for _, attempt in model.attempts if not attempt.passed]
         if failed:
-            text = "\n".join(attempt.explain() for attempt in failed)
-            report.longrepr = _explanation(report, text)
+            own = own_failure(raised, failed)
+            if not own.words:
+                text = "\n".join(attempt.explain() for attempt in failed)
+                report.longrepr = _explanation(report, text)
+                return
+            if not own.about_verdict:
+                mark_own_failure(report)
+            show_beside(report, own, failed)
+
+
+def _is_skipped(report: pytest.TestReport) -> bool:
+    """Whether a test was skipped, and not expected to fail."""
+    return report.skipped and not hasattr(report, "wasxfail")
 
 
 def _make_error(report: pytest.TestReport) -> None:
@@ -129,13 +127,21 @@ def _through_lrmtest(raised: pytest.ExceptionInfo[BaseException], item: pytest.I
     return isinstance(raised.value, Exception) and frames != raised.traceback and from_lrmtest
 
 
-def _explanation(report: pytest.TestReport, text: str) -> Explanation:
+def _explanation(report: pytest.TestReport, text: str) -> ReprExceptionInfo:
+    """A failure's representation: text for the terminal, one line for the short summary.
+
+    Of pytest's own type, so that under pytest-xdist it is the same after its way.
+    """
     path, line, _ = report.location
     crash = getattr(report.longrepr, "reprcrash", None)
     if crash is not None and path in crash.path:
         line = crash.lineno
+    lines = [f"{each}\n" for each in [*text.splitlines(), f"{path}:{line or 0}"]]
     headline = text.partition("\n")[0]
-    return Explanation(text, ReprFileLocation(path, line or 0, headline))
+    return ReprExceptionInfo(
+        reprtraceback=ReprTracebackNative(lines),
+        reprcrash=ReprFileLocation(path, line or 0, headline),
+    )
 
 
 def _records(

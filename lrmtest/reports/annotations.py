@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from lrmtest.analysis.gate import Decision, GateResult
+from lrmtest.analysis.gate_said import GateSaid
 from lrmtest.reports.comparison_words import in_words
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.failed import FailedQuestion
@@ -82,17 +83,20 @@ def question_annotations(
     return lines
 
 
-def decision_annotation(model: str, decision: Decision) -> str:
-    """What a gate decided, and why."""
+def decision_annotation(model: str, decision: Decision, said: GateSaid) -> str:
+    """What a gate decided, what that means, and why; an ok with warnings is one."""
     levels: Mapping[GateResult, Level] = {
         "regressed": "error",
         "undecided": "warning",
         "cannot-tell": "warning",
         "ok": "notice",
     }
-    reasons = "\n".join(one_line(reason, 400) for reason in decision.reasons)
+    _, _, meaning = said.headline.partition(": ")
+    lines = [meaning, *(f"warning: {each}" for each in said.texts), *decision.reasons]
     return annotation(
-        levels[decision.result], reasons, title=f"{model}: gate {in_words(decision.result)}"
+        "warning" if said.warnings else levels[decision.result],
+        "\n".join(one_line(line, 500) for line in lines),
+        title=f"{model}: gate {in_words(decision.result)}",
     )
 
 

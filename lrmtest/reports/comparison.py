@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from math import isinf
 
@@ -10,10 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from lrmtest.analysis.compare import ComparedRuns, EarlyStop
-from lrmtest.analysis.flips import FLIP_KINDS, FlipKind
+from lrmtest.analysis.flips import CHANGES, ChangeKind, Flip, by_size
 from lrmtest.analysis.gate import Decision, GateResult
+from lrmtest.analysis.gate_said import GateSaid, gate_said
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
+from lrmtest.reports.changes import counts_said, directions_said, size_said
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
     change_said,
@@ -43,6 +46,12 @@ from lrmtest.runs.outcomes import QuestionKey
 
 _NAME_LIMIT = 60
 _MOST_IDS = 20
+_CHANGE_STYLES: Mapping[ChangeKind, str] = {
+    "broken": "bold red",
+    "worse": "bold red",
+    "better": "bold green",
+    "fixed": "bold green",
+}
 _STYLES: Mapping[GateResult, str] = {
     "ok": "bold green",
     "regressed": "bold red",
@@ -82,11 +91,13 @@ def comparison_view(
         parts += ["", _early_view(compared.early)]
     else:
         if compared.comparison.total.questions:
+            parts += ["", *_changes_view(compared)]
             parts += ["", *_tables(compared.comparison)]
         parts += _missing_view(compared.comparison)
-        parts += ["", *_flips_view(compared, test_ids or {})]
-    if compared.decision is not None:
-        parts += ["", *_decision_view(compared.decision)]
+        parts += _changed_questions(compared, test_ids or {})
+    said = gate_said(compared)
+    if compared.decision is not None and said is not None:
+        parts += ["", *_decision_view(compared.decision, said)]
     if compared.given is not None:
         parts.append(Text(given_said(compared.given), style="dim"))
     return Group(*parts)
@@ -227,26 +238,46 @@ def _missing_view(comparison: Comparison) -> list[RenderableType]:
     return parts
 
 
-def _flips_view(
+def _changes_view(compared: ComparedRuns) -> list[RenderableType]:
+    """How many questions changed, before any mean: a mean says nothing of which."""
+    parts: list[RenderableType] = [
+        Text(f"questions: {directions_said(compared.changed)}"),
+        Text(f"by change: {counts_said(compared.changed)}"),
+    ]
+    suites = list(dict.fromkeys(flip.candidate.suite for flip in compared.flips))
+    if len(suites) > 1:
+        table = _table(CHANGES)
+        for suite in suites:
+            kinds = Counter(flip.change for flip in compared.flips if flip.candidate.suite == suite)
+            numbers = [f"{kinds[kind]:,}" for kind in CHANGES]
+            table.add_row(one_line(suite, _NAME_LIMIT), *numbers)
+        parts += ["", table]
+    return parts
+
+
+def _changed_questions(
     compared: ComparedRuns, test_ids: Mapping[QuestionKey, str]
 ) -> list[RenderableType]:
-    found: dict[FlipKind, list[RenderableType]] = {kind: [] for kind in FLIP_KINDS}
-    for flip in compared.flips:
-        key = flip.candidate.key
-        name = test_ids.get(key, f"{key[0]} {key[1]}")
-        why = f"  ({flip.failure})" if flip.kind == "broken" else ""
-        # A name that is wrapped could not be pasted.
-        line = Text(f"  {one_line(name, 300)}{why}", no_wrap=True, overflow="ignore")
-        found[flip.kind].append(line)
-    summary = ", ".join(f"{len(lines):,} {kind}" for kind, lines in found.items())
-    parts: list[RenderableType] = [Text(f"questions: {summary}")]
-    styles: dict[FlipKind, str] = {"broken": "bold red", "fixed": "bold green"}
-    for kind, style in styles.items():
-        lines = found[kind]
-        if lines:
-            parts += [Text(f"{kind}:", style=style), *lines[:_MOST_IDS]]
-            if len(lines) > _MOST_IDS:
-                parts.append(Text(f"  ... and {len(lines) - _MOST_IDS:,} more"))
+    """The questions whose change can be told, the largest first, with ids to paste."""
+    parts: list[RenderableType] = []
+    sampled = any(max(flip.baseline.count, flip.candidate.count) > 1 for flip in compared.flips)
+    found: dict[ChangeKind, list[Flip]] = {kind: [] for kind in CHANGES}
+    for flip in by_size(list(compared.flips)):
+        found[flip.change].append(flip)
+    for kind, style in _CHANGE_STYLES.items():
+        if not found[kind]:
+            continue
+        parts += ["", Text(f"{kind}:", style=style)]
+        for flip in found[kind][:_MOST_IDS]:
+            key = flip.candidate.key
+            told = [size_said(flip)] if sampled else []
+            told += [str(flip.failure)] if kind in ("broken", "worse") and flip.failure else []
+            why = f"  ({', '.join(told)})" if told else ""
+            name = one_line(test_ids.get(key, f"{key[0]} {key[1]}"), 300)
+            # A name that is wrapped could not be pasted.
+            parts.append(Text(f"  {name}{why}", no_wrap=True, overflow="ignore"))
+        if len(found[kind]) > _MOST_IDS:
+            parts.append(Text(f"  ... and {len(found[kind]) - _MOST_IDS:,} more"))
     return parts
 
 
@@ -271,16 +302,20 @@ def _early_view(early: EarlyStop) -> Text:
     )
 
 
-def _decision_view(decision: Decision) -> list[RenderableType]:
-    settings = decision.settings
+def _decision_view(decision: Decision, said: GateSaid) -> list[RenderableType]:
+    style = "bold yellow" if said.warnings else _STYLES[decision.result]
+    meaning = said.badge.partition(": ")[2]
     parts: list[RenderableType] = [
-        Text.assemble("gate: ", (in_words(decision.result).upper(), _STYLES[decision.result]))
+        Text.assemble("gate: ", (in_words(decision.result).upper(), style)),
+        Text(f"  {one_line(meaning, 400)}", style=style),
     ]
+    parts += [Text(f"  warning: {one_line(each, 500)}", style="yellow") for each in said.texts]
     parts += [Text(f"  {one_line(reason, 400)}") for reason in decision.reasons]
     if needed := would_decide(decision):
         parts.append(Text(f"  {needed}"))
     if decision.result == "cannot-tell":
         parts.append(Text(f"  {could_tell(decision)}"))
-    said = " ".join(filter(None, (look_said(settings), gate_promise(settings))))
-    parts.append(Text(said, style="dim"))
+    settings = decision.settings
+    told_below = (one_line(said.meaning, 1000), look_said(settings), gate_promise(settings))
+    parts.append(Text(" ".join(filter(None, told_below)), style="dim"))
     return parts

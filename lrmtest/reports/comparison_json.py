@@ -9,8 +9,10 @@ from typing import Any
 from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.ends import UnknownEnds
 from lrmtest.analysis.gate import Check, Decision
+from lrmtest.analysis.gate_said import gate_said
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import RateChange, SuiteComparison, TokenChange
+from lrmtest.reports.changes import change_document, changed_document
 from lrmtest.runs.differences import Difference
 
 
@@ -37,11 +39,13 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
             for flip in compared.flips
             if flip.kind != "both pass"
         ],
+        "changed": changed_document(compared.changed),
+        "changes": [change_document(flip) for flip in compared.flips if flip.change != "unchanged"],
         "unknown_ends": {
             "baseline": _ends(compared.baseline_ends),
             "candidate": _ends(compared.candidate_ends),
         },
-        "gate": None if compared.decision is None else _gate(compared.decision),
+        "gate": None if compared.decision is None else _gate(compared, compared.decision),
         "noise": [None if noise is None else noise.to_json() for noise in compared.noise]
         if compared.greedy
         else None,
@@ -127,10 +131,15 @@ def _tokens(tokens: TokenChange) -> dict[str, Any]:
     }
 
 
-def _gate(decision: Decision) -> dict[str, Any]:
+def _gate(compared: ComparedRuns, decision: Decision) -> dict[str, Any]:
     settings = decision.settings
+    said = gate_said(compared)
+    assert said is not None
     return {
         "outcome": decision.result,
+        "badge": said.badge,
+        "meaning": said.meaning,
+        "warnings": [{"kind": each.kind, "text": each.text} for each in said.warnings],
         "reasons": list(decision.reasons),
         "samples_needed": decision.samples_needed,
         "settings": {

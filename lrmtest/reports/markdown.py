@@ -8,14 +8,16 @@ markup is written as an HTML entity.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from lrmtest.analysis.compare import ComparedRuns
+from lrmtest.analysis.flips import by_size
 from lrmtest.analysis.gate import GateResult
+from lrmtest.analysis.gate_said import gate_said
 from lrmtest.analysis.paired_comparison import RateChange, SuiteComparison
 from lrmtest.analysis.summary import RunSummary, SuiteSummary
 from lrmtest.grading.verdict import FailureClass
+from lrmtest.reports.changes import counts_said, directions_said
 from lrmtest.reports.classes import shown_classes
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
@@ -112,13 +114,18 @@ def _decision(compared: ComparedRuns) -> str:
     decision = compared.decision
     assert decision is not None
     name = literal(compared.candidate.model, _NAME_LIMIT)
-    lines = [f"**{_MARKS[decision.result]} gate: {in_words(decision.result)}** ({name})", ""]
+    words = gate_said(compared)
+    assert words is not None
+    mark = "⚠️" if words.warnings else _MARKS[decision.result]
+    _, _, what = words.headline.partition(": ")
+    lines = [f"**{mark} gate: {in_words(decision.result)}: {literal(what, 300)}** ({name})", ""]
+    lines += [f"- ⚠️ {literal(each, 500)}" for each in words.texts]
     lines += [f"- {literal(reason, 400)}" for reason in decision.reasons]
     said = [would_decide(decision)]
     if decision.result == "cannot-tell":
         said.append(could_tell(decision))
-    said += [look_said(decision.settings), *greedy_said(compared)]
-    lines += [f"- {literal(each, 400)}" for each in said if each]
+    said += [look_said(decision.settings), *greedy_said(compared), words.meaning]
+    lines += [f"- {literal(each, 1000)}" for each in said if each]
     return "\n".join(lines)
 
 
@@ -178,6 +185,11 @@ def _comparison(compared: ComparedRuns) -> str:
         f"({literal(compared.baseline.run_id, _NAME_LIMIT)})"
     )
     parts = [title]
+    if compared.early is None and compared.comparison.total.questions:
+        parts.append(
+            f"Questions: {directions_said(compared.changed)}. "
+            f"By change: {counts_said(compared.changed)}."
+        )
     notes = [f"- {literal(told(each), 300)}" for each in compared.told]
     notes += [f"- {literal(each, 500)}" for each in reasoning_warnings(compared)]
     notes += [f"- allowed to differ: {literal(str(each), 200)}" for each in compared.differences]
@@ -195,14 +207,37 @@ def _comparison(compared: ComparedRuns) -> str:
         if scored:
             headers = ["suite", "primary metric", *headers[2:6]]
             parts.append(markdown_table(headers, scored, left=2))
-        kinds = Counter(flip.kind for flip in compared.flips)
-        flips = ", ".join(f"{number:,} {kind}" for kind, number in kinds.items())
         parts.append(
             "Change: candidate minus baseline "
-            f"{interval_said(comparison.total.failed.interval)}, paired by question. "
-            f"Questions: {flips}."
+            f"{interval_said(comparison.total.failed.interval)}, paired by question."
         )
+        parts += _fallen(compared)
     return "\n\n".join(parts)
+
+
+def _fallen(compared: ComparedRuns) -> list[str]:
+    """The questions that fell, the furthest first."""
+    fallen = [flip for flip in by_size(list(compared.flips)) if flip.difference < 0]
+    if not fallen:
+        return []
+    headers = ["suite", "question", "change", "passed", "points", "p"]
+    rows = [
+        [
+            literal(flip.candidate.suite, _NAME_LIMIT),
+            literal(flip.candidate.question_id, _NAME_LIMIT),
+            flip.change,
+            f"{flip.baseline.passes}/{flip.baseline.count} → "
+            f"{flip.candidate.passes}/{flip.candidate.count}",
+            f"{100 * flip.difference:+.0f}",
+            p_value(flip.p),
+        ]
+        for flip in fallen[:MOST_QUESTIONS]
+    ]
+    lines = ["<details>", f"<summary>{counted(len(fallen), 'question')} fell</summary>", ""]
+    lines += [markdown_table(headers, rows, left=3), ""]
+    if len(fallen) > MOST_QUESTIONS:
+        lines += [f"... and {len(fallen) - MOST_QUESTIONS:,} more", ""]
+    return ["\n".join([*lines, "</details>"])]
 
 
 def _notes(compared: ComparedRuns) -> list[str]:

@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from lrmtest.analysis.triage import TriagedQuestion, TriageKind, of_kinds
+from lrmtest.analysis.changed import changed
+from lrmtest.analysis.flips import Flip
+from lrmtest.analysis.triage import (
+    CHANGE_KINDS,
+    TRIAGE_KINDS,
+    TriagedQuestion,
+    TriageKind,
+    of_kinds,
+)
 from lrmtest.grading.verdict import FAILURE_CLASSES, classes_of
+from lrmtest.reports.changes import (
+    change_document,
+    changed_document,
+    counts_said,
+    directions_said,
+)
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import UNKNOWN, count, counted
+from lrmtest.reports.numbers import UNKNOWN, count, counted, p_value
 from lrmtest.reports.tables import open_table
 from lrmtest.runs.outcomes import QuestionOutcome
 
 _NAME_LIMIT = 60
 _MOST_ROWS = 20
 
-_SINCE: tuple[TriageKind, ...] = ("broken", "fixed", "flaky", "both-fail", "both-pass")
 _MEANINGS: Mapping[TriageKind, str] = {
     "broken": "passed in the baseline, fails now",
+    "worse": "passes less often than in the baseline",
+    "unstable": "up or down, no more than by chance",
+    "unchanged": "passes as often as in the baseline",
+    "better": "passes more often than in the baseline",
     "fixed": "failed in the baseline, passes now",
+    "fell": "passes less often, by chance or not",
+    "rose": "passes more often, by chance or not",
     "flaky": "some samples pass, some fail, no more than by chance",
     "both-fail": "failed in the baseline too",
     "both-pass": "passed in the baseline too",
@@ -33,7 +53,14 @@ _MEANINGS: Mapping[TriageKind, str] = {
     "looped": "ended in a loop",
     "error": "the engine gave nothing",
 }
-_STYLES: Mapping[TriageKind, str] = {"broken": "bold red", "fixed": "bold green"}
+_STYLES: Mapping[TriageKind, str] = {
+    "broken": "bold red",
+    "worse": "bold red",
+    "fell": "bold red",
+    "rose": "bold green",
+    "better": "bold green",
+    "fixed": "bold green",
+}
 
 
 def triage_view(
@@ -42,6 +69,7 @@ def triage_view(
     title: str,
     compared: bool,
     kinds: Sequence[TriageKind] = (),
+    chosen: Sequence[TriagedQuestion] | None = None,
     next_steps: Sequence[str] = (),
 ) -> RenderableType:
     """The questions of a run by kind, as a rich renderable.
@@ -52,19 +80,24 @@ def triage_view(
         compared: whether there is a baseline.
         kinds: which to list, all of each; by default those that want looking at, the first
             few of each.
+        chosen: the questions that are listed, in order; by default all. Those above are counted.
         next_steps: commands to go on with.
     """
+    flips = [question.flip for question in questions if question.flip is not None]
     parts: list[RenderableType] = [Text(one_line(title, 400), style="bold"), _tally(questions)]
     if compared:
-        parts.append(_tally_since(questions))
-    chosen: Sequence[TriageKind] = kinds or (
-        ("broken", "fixed", "flaky", "both-fail", "error")
+        parts += _tally_since(questions, flips)
+    listed = questions if chosen is None else chosen
+    sections: Sequence[TriageKind] = kinds or (
+        ("broken", "worse", "unstable", "better", "fixed", "both-fail", "error")
         if compared
         else (*FAILURE_CLASSES, "flaky", "error")
     )
     several = len({question.outcome.suite for question in questions}) > 1
-    for kind in chosen:
-        part = of_kinds(questions, [kind])
+    for kind in sections:
+        part = of_kinds(listed, [kind])
+        if kind == "both-fail" and not kinds:  # the others have a section above
+            part = of_kinds(part, ["unchanged"])
         if part:
             most = len(part) if kinds else _MOST_ROWS
             parts += ["", *_section(kind, part, most, several=several)]
@@ -73,6 +106,40 @@ def triage_view(
         lines = [Text(step, no_wrap=True, overflow="ignore") for step in next_steps]
         parts += ["", *lines]
     return Group(*parts)
+
+
+def triage_document(
+    run_id: str,
+    baseline_id: str | None,
+    questions: Sequence[TriagedQuestion],
+    chosen: Sequence[TriagedQuestion],
+) -> dict[str, Any]:
+    """The questions as JSON values; docs/triage.md describes every field.
+
+    Args:
+        run_id, baseline_id: the two runs; None for one alone.
+        questions: all, which are counted.
+        chosen: those that are listed, in order.
+    """
+    flips = [question.flip for question in questions if question.flip is not None]
+    return {
+        "schema": "lrmtest-triage/1",
+        "run_id": run_id,
+        "baseline": baseline_id,
+        "changed": None if baseline_id is None else changed_document(changed(flips)),
+        "questions": [
+            {
+                "suite": question.outcome.suite,
+                "question": question.outcome.question_id,
+                "kinds": [kind for kind in TRIAGE_KINDS if kind in question.kinds],
+                "passes": question.outcome.passes,
+                "samples": question.outcome.count,
+                "failure": question.failure,
+                "change": None if question.flip is None else change_document(question.flip),
+            }
+            for question in chosen
+        ],
+    }
 
 
 def _tally(questions: Sequence[TriagedQuestion]) -> Text:
@@ -87,14 +154,13 @@ def _tally(questions: Sequence[TriagedQuestion]) -> Text:
     return text
 
 
-def _tally_since(questions: Sequence[TriagedQuestion]) -> Text:
-    counts = {kind: len(of_kinds(questions, [kind])) for kind in _SINCE}
-    text = Text("since the baseline: ")
-    text.append(", ".join(f"{number:,} {kind}" for kind, number in counts.items()))
+def _tally_since(questions: Sequence[TriagedQuestion], flips: Sequence[Flip]) -> list[Text]:
+    found = changed(flips)
+    text = Text(f"since the baseline: {counts_said(found)}")
     alone = sum(question.baseline is None for question in questions)
     if alone:
         text.append(f"; {counted(alone, 'question')} not compared", style="yellow")
-    return text
+    return [text, Text(directions_said(found))]
 
 
 def _section(
@@ -105,6 +171,10 @@ def _section(
         table.add_column(Text("suite"), no_wrap=True)
     table.add_column(Text("question"), overflow="fold", min_width=8)
     table.add_column(Text("passed"), justify="right", no_wrap=True)
+    compared = any(question.flip is not None for question in questions)
+    if compared:
+        table.add_column(Text("points"), justify="right", no_wrap=True)
+        table.add_column(Text("p"), justify="right", no_wrap=True)
     table.add_column(Text("failures"), overflow="fold")
     table.add_column(Text("tokens"), justify="right", no_wrap=True)
     for question in questions[:most]:
@@ -113,6 +183,7 @@ def _section(
             *suite,
             Text(one_line(question.outcome.question_id, 2 * _NAME_LIMIT)),
             _change(question, _passed),
+            *(_size(question.flip) if compared else ()),
             Text(_failures(question.outcome), style="yellow"),
             _change(question, _tokens),
         )
@@ -122,7 +193,9 @@ def _section(
     )
     parts: list[RenderableType] = [heading, table]
     if len(questions) > most:
-        parts.append(Text(f"... and {len(questions) - most:,} more: --kind {kind}", style="dim"))
+        option = "--change" if kind in CHANGE_KINDS else "--kind"
+        more = f"... and {len(questions) - most:,} more: {option} {kind}"
+        parts.append(Text(more, style="dim"))
     return parts
 
 
@@ -131,6 +204,12 @@ def _change(question: TriagedQuestion, figure: Callable[[QuestionOutcome], str])
     if question.baseline is None:
         return Text(after)
     return Text(f"{figure(question.baseline)} → {after}")
+
+
+def _size(flip: Flip | None) -> tuple[Text, Text]:
+    if flip is None:
+        return Text(UNKNOWN), Text(UNKNOWN)
+    return Text(f"{100 * flip.difference + 0.0:+.0f}"), Text(p_value(flip.p))
 
 
 def _passed(outcome: QuestionOutcome) -> str:

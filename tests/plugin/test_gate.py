@@ -104,9 +104,58 @@ def test_a_test_says_what_became_of_its_question(pytester, gated, workers):
     assert outcomes["fixed"] == 2
     assert "failed" not in outcomes
     assert "4 expected failure" in result.stdout.str()
-    result.stdout.fnmatch_lines(["*1 broken, 2 fixed, 0 flaky, 4 both fail, 5 both pass*"])
+    result.stdout.fnmatch_lines(
+        ["by change: 1 broken, 0 worse, 0 unstable, 9 unchanged, 0 better, 2 fixed"]
+    )
     # What the model did stays what it was for machines.
     assert 'failures="5"' in (pytester.path / "j.xml").read_text()
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_the_size_of_a_fall_is_told(pytester, gated, workers):
+    """Of four samples each one passes now: no question is called flaky, none unchanged."""
+
+    def first_only(prompt, seed):
+        first = asked.setdefault(prompt, seed)
+        return right(prompt, seed) if seed == first else wrong(prompt, seed)
+
+    asked = {}
+    result = gated(
+        "-v", "--samples", "4", *workers, baseline=right, candidate=first_only,
+        subprocess=bool(workers),
+    )  # fmt: skip
+    assert result.ret == REGRESSED
+    shown = result.stdout.str()
+    assert "flaky" not in shown.lower()
+    # The baseline has one sample of each.
+    assert "12 fell, at least" in shown
+    assert "(1/1 → 1/4, -75, wrong)" in shown or "12 unstable" in shown
+    assert "12 unstable" in shown.replace("UNSTABLE", "unstable")
+
+
+def test_what_ok_means_and_what_stands_against_it(pytester, gated, monkeypatch):
+    def long_winded(prompt, seed):
+        return "Hm. " * 2 + right(prompt, seed)
+
+    summary = pytester.path / "job.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    files = ("--junitxml", "j.xml", "--summary-json", "s.json", "--markdown", "m.md")
+    generous = ("--token-margin", "2", "--token-mde", "9")
+    result = gated(*WIDE, *generous, *files, candidate=long_winded)
+    assert result.ret == OK
+    badge = "a drop of 30 points is excluded"
+    result.stdout.fnmatch_lines(["gate: OK", f"  {badge}", "  warning: tokens rose by * %*"])
+    gate = json.loads((pytester.path / "s.json").read_text())["runs"][0]["comparison"]["gate"]
+    assert gate["badge"] == f"OK: {badge}"
+    assert "drop of the pass rate by 30 points in sums" in gate["meaning"]
+    assert [warning["kind"] for warning in gate["warnings"]] == ["costs"]
+    for file in ("m.md", "job.md"):
+        text = (pytester.path / file).read_text()
+        assert f"**⚠️ gate: ok: {badge}, with 1 warning** (n)" in text
+    xml = (pytester.path / "j.xml").read_text()
+    assert f'<property name="gate of n" value="OK: {badge}, with 1 warning" />' in xml
+    assert '<property name="gate of n, warning" value="tokens rose by' in xml
+    assert xml.count("<testcase ") == 12
 
 
 def test_single_flips_do_not_decide(gated):

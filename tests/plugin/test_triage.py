@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from fault_server import FaultServer
 from sums import add, right, suite
@@ -102,7 +104,10 @@ def test_the_overview_and_its_ids(pytester, broken, capsys):
     assert main(["triage", "last", "--baseline", first]) == 0
     shown = capsys.readouterr().out
     assert "12 questions, 6 failed: 6 wrong" in shown
-    assert "since the baseline: 6 broken, 0 fixed, 0 flaky, 0 both-fail, 6 both-pass" in shown
+    assert "since the baseline: 6 broken, 0 worse, 0 unstable, 6 unchanged, 0 better, 0 fixed" in (
+        " ".join(shown.split())
+    )
+    assert "6 fell, at least 1 of them really worse with 95 % confidence; 0 rose" in shown
     assert "1/1 → 0/1" in shown
     assert f"lrmtest triage last q1 --baseline {first}" in shown
 
@@ -126,6 +131,60 @@ def test_the_overview_and_its_ids(pytester, broken, capsys):
     assert "did not ask suite 'aime'" in capsys.readouterr().err
     assert main(["triage", "last", "--baseline", "last"]) == 2
     assert "are the same run" in capsys.readouterr().err
+
+
+def test_by_change_and_by_size(pytester, capsys):
+    """Sums fall by 25, 50 and 75 points in turn; the last three rise."""
+
+    def some(prompt, seed):
+        number = int(prompt.split()[2])
+        again[number] = again.get(number, -1) + 1
+        passing = (3, 2, 1)[number % 3] if number < 9 else 4
+        return right(prompt, seed) if again[number] < passing else "\\boxed{999}"
+
+    def high(prompt, seed):
+        return right(prompt, seed) if int(prompt.split()[2]) < 9 else "\\boxed{999}"
+
+    again = {}
+    pytester.makepyfile(test_sums=suite())
+    for answer in (high, some):
+        with FaultServer(answer=answer) as server:
+            ask(pytester, server.url, "--samples", "4")
+    first = runs(pytester)[-1].run_id
+    compared = ["triage", "last", "--baseline", first]
+    assert main(compared) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "3 broken, 0 worse, 6 unstable, 0 unchanged, 0 better, 3 fixed" in shown
+    assert "9 fell, at least 8 of them really worse with 95 % confidence" in shown
+
+    assert main([*compared, "--change", "fell", "--sort", "size", "--ids"]) == 0
+    ids = [each.partition("[")[2][:-1] for each in capsys.readouterr().out.split()]
+    assert sorted(ids[:3]) == ["q2", "q5", "q8"]
+    assert sorted(ids[3:6]) == ["q1", "q4", "q7"]
+    assert sorted(ids[6:]) == ["q0", "q3", "q6"]
+
+    assert main([*compared, "--change", "broken", "--kind", "wrong", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["schema"] == "lrmtest-triage/1"
+    assert document["changed"]["fell"] == 9
+    assert [one["question"] for one in document["questions"]] == ["q2", "q5", "q8"]
+    change = document["questions"][0]["change"]
+    assert change["baseline"] == {"passes": 4, "samples": 4}
+    assert (change["candidate"]["passes"], change["difference"]) == (1, -0.75)
+    assert change["p"] == pytest.approx(0.035, abs=0.001)
+
+    assert main([*compared, "--change", "worse"]) == 0
+    assert "worse (" not in capsys.readouterr().out
+    assert main([*compared, "--change", "unstable", "--sort", "size"]) == 0
+    shown = capsys.readouterr().out
+    assert "unstable (6 questions): up or down, no more than by chance" in shown
+    assert shown.index("4/4 → 2/4") < shown.index("4/4 → 3/4")
+    for lonely in (["--change", "worse"], ["--sort", "size"]):
+        assert main(["triage", "last", *lonely]) == 2
+        assert f"{' '.join(lonely)} needs --baseline" in capsys.readouterr().err
+    with FaultServer(answer=some) as server:
+        result = ask(pytester, server.url, "--samples", "4", "--triage", "broken", "--co", "-q")
+    assert result.ret in (0, 1)
 
 
 def test_one_question_in_both_runs(pytester, broken, capsys):

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.gate import Decision
+from lrmtest.analysis.gate_said import GateSaid, GateWarning
 from lrmtest.reports.annotations import (
     MOST_ANNOTATIONS,
     annotation,
@@ -54,7 +55,17 @@ def test_their_number_is_bounded():
 )
 def test_what_the_gate_decided(outcome, level):
     decision = Decision(outcome, ("one", "two"), (), None, GateSettings())
-    assert decision_annotation("m", decision) == f"::{level} title=m%3A gate {outcome}::one%0Atwo"
+    said = GateSaid(outcome, f"{outcome}: it is so", "", ())
+    shown = decision_annotation("m", decision, said)
+    assert shown == f"::{level} title=m%3A gate {outcome}::it is so%0Aone%0Atwo"
+
+
+def test_an_ok_with_warnings_is_one():
+    decision = Decision("ok", ("one",), (), None, GateSettings())
+    said = GateSaid("ok", "OK: it is so", "", (GateWarning("costs", "tokens rose"),))
+    shown = decision_annotation("m", decision, said)
+    message = "it is so, with 1 warning%0Awarning: tokens rose%0Aone"
+    assert shown == f"::warning title=m%3A gate ok::{message}"
 
 
 @given(st.text(), st.text(min_size=1), st.text())

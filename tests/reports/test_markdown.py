@@ -113,7 +113,7 @@ def test_a_comparison_and_its_gate():
 
     compared = compare(run("a<b>", 90), run("c|d", 10), gate=GateSettings())
     text = markdown_report([], [compared])
-    assert "**❌ gate: regressed** (c&#124;d)" in text
+    assert "**❌ gate: regressed: a drop is established** (c&#124;d)" in text
     assert "a&#60;b&#62;" in text
     cells = read(text).cells
     assert cells[7:11] == ["s", "100", "90.0 %", "10.0 %"]

@@ -46,8 +46,10 @@ def test_the_overview_of_two_runs(width):
     text = render(triage_view(questions, title="m against n", compared=True), width, False)
     for part in (
         "5 questions, 2 failed: 1 wrong, 1 looped; 1 with nothing but engine errors",
-        "since the baseline: 1 broken, 1 fixed, 0 flaky, 0 both-fail, 1 both-pass; "
+        "since the baseline: 1 broken, 0 worse, 0 unstable, 1 unchanged, 0 better, 1 fixed; "
         "2 questions not compared",
+        "1 fell, which may all be chance; 1 rose, which may all be chance",
+        "1/1 → 0/1 -100 0.250",
         "broken (1 question): passed in the baseline, fails now",
         "100 → 32.8k",
     ):

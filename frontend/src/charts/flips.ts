@@ -6,28 +6,28 @@ import { whole } from "../format";
 import { ALL, type Report } from "../types";
 import { figure, legend } from "./frame";
 
-const ORDER = ["broken", "flaky", "fixed", "both fail", "both pass"];
+const ORDER = ["broken", "worse", "unstable", "better", "fixed", "unchanged"];
 const MOST = 2000;
 
-export const flipClass = (kind: string) => `f-${kind.replaceAll(" ", "-")}`;
+export const flipClass = (kind: string) => `f-${kind}`;
 
 export function flipsChart(report: Report, suite: string): HTMLElement | null {
   if (!report.comparisons.length) return null;
   const table = report.questions;
   const wanted = suite === ALL ? -1 : table.suites.indexOf(suite);
   const rows: string[][] = [];
-  const parts = report.comparisons.map(({ run, flip_counts }) => {
-    const counts = flip_counts[suite] ?? {};
+  const parts = report.comparisons.map(({ run, change_counts, directions }) => {
+    const counts = change_counts[suite] ?? {};
     const label = report.runs[run]?.label ?? "";
     rows.push([label, ...ORDER.map((kind) => whole(counts[kind] ?? 0))]);
     const tiles = h("div", { class: "tiles" });
     let shown = 0;
     for (const kind of ORDER) {
-      const number = report.flip_kinds.indexOf(kind);
+      const number = report.change_kinds.indexOf(kind);
       table.id.forEach((id, row) => {
-        if (table.flips[run]?.[row] !== number || (wanted >= 0 && table.suite[row] !== wanted)) return;
+        if (table.changes[run]?.kind[row] !== number || (wanted >= 0 && table.suite[row] !== wanted)) return;
         if (++shown > MOST) return;
-        const title = `${table.suites[table.suite[row] ?? 0]} ${id}: ${kind}`;
+        const title = `${table.suites[table.suite[row] ?? 0]} ${id}: ${kind}, ${table.changes[run]?.said[row] ?? ""}`;
         // Reached by keyboard through the lists that the counts lead to, not one by one.
         tiles.append(h("a", { class: `tile ${flipClass(kind)}`, href: questionAddress(report, row), title, tabindex: -1, "aria-hidden": "true" }));
       });
@@ -37,6 +37,7 @@ export function flipsChart(report: Report, suite: string): HTMLElement | null {
       "div",
       { class: "flips" },
       h("h3", {}, label),
+      suite === ALL && h("p", { class: "small quiet" }, directions),
       h(
         "p",
         { class: "flip-counts" },

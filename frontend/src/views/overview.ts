@@ -8,7 +8,7 @@ import { outcomeBar, outcomeLegend, rateStrip } from "./outcomes";
 
 const WORDS = { ok: "OK", regressed: "Regressed", undecided: "Undecided", "cannot-tell": "Cannot tell" };
 const FEW = 2;
-const FLIPS = ["broken", "fixed", "flaky"];
+const CHANGES = ["broken", "worse", "unstable", "better", "fixed", "unchanged"];
 
 export function overview(report: Report): HTMLElement {
   return h(
@@ -35,7 +35,9 @@ function headline(report: Report): string {
   const blind = decided.filter((one) => one.figures.gate?.outcome === "cannot-tell");
   if (blind.length) return `A drop could not have been seen for ${names(blind)}`;
   if (undecided.length) return `Not decided for ${names(undecided)}`;
-  if (decided.length) return `${names(decided)}: no worse than ${baseline}`;
+  const warned = decided.filter((one) => one.words?.warnings.length);
+  if (warned.length) return `${names(decided)}: ok against ${baseline}, with warnings`;
+  if (decided.length) return `${names(decided)}: ok against ${baseline}`;
   const [only] = report.runs;
   if (report.runs.length === 1 && only) {
     const total = only.suites[ALL];
@@ -85,13 +87,14 @@ function decision(report: Report, one: Comparison): HTMLElement {
   const { gate, total, early_stop: early } = one.figures;
   const run = report.runs[one.run];
   const change = total.failed;
-  const flips = one.flip_counts[ALL] ?? {};
+  const changes = one.change_counts[ALL] ?? {};
+  const warnings = one.words?.warnings ?? [];
   const body: (Node | false)[] = [
     h(
       "header",
       {},
       h("h2", {}, run?.label ?? "", h("span", { class: "quiet" }, ` against ${one.baseline_label}`)),
-      gate ? h("span", { class: `badge ${gate.outcome}` }, WORDS[gate.outcome]) : false,
+      gate ? h("span", { class: `badge ${warnings.length ? "warned" : gate.outcome}` }, WORDS[gate.outcome]) : false,
     ),
   ];
   if (early) {
@@ -108,6 +111,8 @@ function decision(report: Report, one: Comparison): HTMLElement {
       total.score !== null && h("p", {}, `${total.metric}: ${percent(total.score.baseline)} \u2192 ${percent(total.score.candidate)}, ${points(-total.score.worsening)} points ${pointsInterval(-(total.score.interval.high ?? 1), -(total.score.interval.low ?? -1))}`),
     );
   }
+  if (one.words) body.push(h("p", { class: "meaning" }, h("strong", {}, one.words.badge)));
+  if (warnings.length) body.push(h("ul", { class: "troubles", role: "note" }, ...warnings.map((line) => h("li", {}, line))));
   if (gate) {
     const list = (reasons: string[]) => h("ul", { class: "reasons" }, ...reasons.map((reason) => h("li", {}, reason)));
     body.push(list(gate.reasons.slice(0, FEW)));
@@ -117,24 +122,25 @@ function decision(report: Report, one: Comparison): HTMLElement {
     const words = one.words;
     if (words) {
       body.push(...[words.needs, words.helps].filter(Boolean).map((line) => h("p", {}, line)));
-      body.push(...[words.look, words.given].filter(Boolean).map((line) => h("p", { class: "small quiet look" }, line)));
+      body.push(...[words.meaning, words.look, words.given].filter(Boolean).map((line) => h("p", { class: "small quiet look" }, line)));
     }
   }
   body.push(
+    h("p", { class: "small" }, `Questions: ${one.directions}`),
     h(
       "p",
       { class: "flip-counts" },
-      ...FLIPS.map((kind) =>
+      ...CHANGES.map((kind) =>
         h(
           "a",
           { href: addressOf({ ...NO_FILTER, run: run?.id ?? "", flip: kind }) },
           h("span", { class: `swatch f-${kind}`, "aria-hidden": "true" }),
-          `${whole(flips[kind] ?? 0)} ${kind}`,
+          `${whole(changes[kind] ?? 0)} ${kind}`,
         ),
       ),
     ),
   );
-  return h("article", { class: `card decision ${gate?.outcome ?? ""}` }, ...body);
+  return h("article", { class: `card decision ${warnings.length ? "warned" : gate?.outcome ?? ""}` }, ...body);
 }
 
 // What the gate promises; the same for all comparisons of a report.

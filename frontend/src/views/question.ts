@@ -59,8 +59,8 @@ export function question(report: Report, row: number, filter: Filter, go: (addre
   );
 
   const chips = report.runs.map((run, index) => {
-    const kind = report.flip_kinds[table.flips[index]?.[row] ?? -1];
-    return h("li", {}, h("span", { class: "quiet" }, run.label), ...resultCell(report, index, row).filter((one) => one !== false), kind ? h("span", { class: `flip ${flipClass(kind)}` }, kind) : "");
+    const kind = report.change_kinds[table.changes[index]?.kind[row] ?? -1];
+    return h("li", {}, h("span", { class: "quiet" }, run.label), ...resultCell(report, index, row).filter((one) => one !== false), kind ? h("span", { class: `flip ${flipClass(kind)}` }, `${kind}, ${table.changes[index]?.said[row] ?? ""} points`) : "");
   });
   const element = h(
     "div",

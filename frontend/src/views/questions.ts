@@ -3,7 +3,7 @@
 import { h, select } from "../dom";
 import { addressOf, type Filter, NO_FILTER, questionAddress, visibleRows } from "../filter";
 import { flipClass } from "../charts/flips";
-import { count, counted, whole } from "../format";
+import { count, counted, signed, whole } from "../format";
 import type { Report } from "../types";
 import { outcomeLegend } from "./outcomes";
 
@@ -43,10 +43,11 @@ function shortCell(report: Report, run: number, row: number): (Node | string | f
   if (!column || result === null || result === undefined) return [h("span", { class: "quiet" }, "\u2013")];
   const name = report.results[result] ?? "";
   const samples = column.samples[row] ?? 0;
-  const kind = report.flip_kinds[report.questions.flips[run]?.[row] ?? -1] ?? "";
+  const changes = report.questions.changes[run];
+  const kind = report.change_kinds[changes?.kind[row] ?? -1] ?? "";
   return [
     h("span", { class: `chip c-${name}`, title: name }, samples > 1 && h("span", { class: "unseen" }, `${name} `), samples > 1 ? `${column.passes[row]}/${samples}` : name),
-    ["broken", "fixed", "flaky"].includes(kind) && h("span", { class: `flip ${flipClass(kind)}` }, ` ${kind}`),
+    kind !== "" && kind !== "unchanged" && h("span", { class: `flip ${flipClass(kind)}`, title: changes?.said[row] ?? "" }, ` ${kind}`),
   ];
 }
 
@@ -74,14 +75,24 @@ function columns(report: Report, filter: Filter): Column[] {
       { sort: `result:${index}`, name: run.label, kind: "result", cell: (row) => resultCell(report, index, row) },
       { sort: `tokens:${index}`, name: "tokens", kind: "tokens", cell: (row) => [count(table.runs[index]?.tokens[row])] },
     );
-    if (table.flips[index]) {
+    const changes = table.changes[index];
+    if (changes) {
       found.push({
         sort: `flip:${index}`,
         name: "since",
         kind: "flip",
         cell: (row) => {
-          const kind = report.flip_kinds[table.flips[index]?.[row] ?? -1];
+          const kind = report.change_kinds[changes.kind[row] ?? -1];
           return [kind ? h("span", { class: `flip ${flipClass(kind)}` }, kind) : ""];
+        },
+      });
+      found.push({
+        sort: `size:${index}`,
+        name: "points",
+        kind: "tokens",
+        cell: (row) => {
+          const points = changes.points[row];
+          return [points ? h("span", { title: changes.said[row] ?? "" }, signed(points, 0)) : ""];
         },
       });
     }
@@ -125,7 +136,7 @@ export function questions(
     report.suites.length > 1 && select("Suite", [["", "all"], ...report.suites.map((name): [string, string] => [name, name])], filter.suite, (suite) => change({ suite })),
     report.runs.length > 1 && select("Model", [["", "any"], ...report.runs.map((run): [string, string] => [run.id, run.label])], filter.run, (run) => change({ run })),
     select("Result", results, filter.result, (result) => change({ result })),
-    report.comparisons.length > 0 && select("Since the baseline", [["", "any"], ...report.flip_kinds.map((kind): [string, string] => [kind, kind])], filter.flip, (flip) => change({ flip })),
+    report.comparisons.length > 0 && select("Since the baseline", [["", "any"], ...report.change_kinds.map((kind): [string, string] => [kind, kind]), ["fell", "fell, by chance or not"], ["rose", "rose, by chance or not"]], filter.flip, (flip) => change({ flip })),
     clear,
   );
 
@@ -141,7 +152,7 @@ export function questions(
         { scope: "col", class: column.kind, "aria-sort": direction },
         h(
           "button",
-          { type: "button", title: `sort by ${column.name}`, click: () => change({ sort: column.sort, down: sorted ? !filter.down : column.kind === "tokens" }) },
+          { type: "button", title: `sort by ${column.name}`, click: () => change({ sort: column.sort, down: sorted ? !filter.down : column.sort.startsWith("tokens") }) },
           column.name + arrow,
         ),
       ),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lrmtest.analysis.gate_said import gate_said
 from lrmtest.errors import StoreError
 from lrmtest.plugin.ending.summary import complaining, summaries
 from lrmtest.plugin.session import LrmtestSession, session_of
@@ -78,7 +79,7 @@ def write_job_summary(pytest_session: pytest.Session) -> None:
 def _failed(session: LrmtestSession) -> Mapping[str, list[FailedQuestion]]:
     broken = {
         compared.candidate.model: [
-            flip.candidate.key for flip in compared.flips if flip.kind == "broken"
+            flip.candidate.key for flip in compared.flips if flip.change == "broken"
         ]
         for compared in session.comparisons.results
     }
@@ -103,8 +104,9 @@ def _annotations(
     ]
     compared = {each.candidate.model: each for each in session.comparisons.results}
     for model, each in compared.items():
-        if each.decision is not None:
-            lines.append(decision_annotation(model, each.decision))
+        said = gate_said(each)
+        if each.decision is not None and said is not None:
+            lines.append(decision_annotation(model, each.decision, said))
     shown: dict[Level, list[tuple[FailedQuestion, str]]] = {"error": [], "warning": []}
     for model, questions in failed.items():
         decision = compared[model].decision if model in compared else None

@@ -9,6 +9,7 @@ import pytest
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.options.exit_codes import CANNOT_TELL, INFRASTRUCTURE, REGRESSED, exit_code
 from lrmtest.plugin.ending.gate_statuses import GateReporter, gate_reporter
+from lrmtest.plugin.ending.junit_gate import write_decisions
 from lrmtest.plugin.session import LrmtestSession, session_of
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.reports.terminal import render
@@ -34,6 +35,10 @@ def finish(pytest_session: pytest.Session) -> None:
             _save_baseline(session, run, unfair)
         except LrmtestError as error:
             session.comparisons.complaints.append(str(error))
+    try:
+        write_decisions(pytest_session.config, session.comparisons.results)
+    except LrmtestError as error:
+        session.comparisons.complaints.append(str(error))
     if (reporter := gate_reporter(pytest_session.config)) is not None:
         pytest_session.exitstatus = _gate_status(session, reporter)
     elif session.collector.infrastructure or session.generations.failures:

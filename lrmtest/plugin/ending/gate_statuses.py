@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import pytest
 
-from lrmtest.analysis.flips import FlipKind, flips
-from lrmtest.plugin.collector import is_infrastructure, records_of
+from lrmtest.analysis.flips import Flip, flips
+from lrmtest.plugin.collector import is_infrastructure, is_own_failure, records_of
 from lrmtest.plugin.session import LrmtestSession
 from lrmtest.runs.records import outcomes_of
 
 NOT_NEEDED = "not needed: decided"
 """Why a test was skipped whose completions were not generated any more."""
 
-PASSED_UNDER_GATE = ("fixed",)
-FAILED_UNDER_GATE = ("broken", "flaky", "expected failure", "not in baseline")
+PASSED_UNDER_GATE = ("fixed", "better", "worse but passes")
+FAILED_UNDER_GATE = ("broken", "worse", "unstable", "expected failure", "not in baseline")
 
 TestStatus = tuple[str, str, tuple[str, dict[str, bool]]]
 
-_FIXED: TestStatus = ("fixed", "+", ("FIXED", {"green": True}))
-_FAILED: dict[FlipKind, TestStatus] = {
+_PASSED: dict[str, TestStatus] = {
+    "worse": ("worse but passes", "w", ("WORSE BUT PASSES", {"yellow": True})),
+    "fixed": ("fixed", "+", ("FIXED", {"green": True})),
+    "better": ("better", "^", ("BETTER", {"green": True})),
+}
+_FAILED: dict[str, TestStatus] = {
     "broken": ("broken", "B", ("BROKEN", {"red": True})),
-    "flaky": ("flaky", "~", ("FLAKY", {"yellow": True})),
+    "worse": ("worse", "W", ("WORSE", {"red": True})),
+    "unstable": ("unstable", "~", ("UNSTABLE", {"yellow": True})),
     "both fail": ("expected failure", "-", ("EXPECTED FAILURE", {"yellow": True})),
 }
 _UNKNOWN: TestStatus = ("not in baseline", "?", ("NOT IN BASELINE", {"yellow": True}))
@@ -73,6 +78,8 @@ class GateReporter:
         """None for a test that is not about a question's verdict, or where nothing changed."""
         if report.when != "call" or not (report.passed or report.failed):
             return None
+        if is_own_failure(report):
+            return None
         records = records_of(report)
         baseline = self._session.comparisons.baseline_of(records[0].model) if records else None
         if baseline is None:
@@ -82,11 +89,19 @@ class GateReporter:
         if all(one.passed(threshold) for one in after.values()) != report.passed:
             return None  # The test has reasons of its own.
         before = {key: baseline.outcomes[key] for key in after if key in baseline.outcomes}
-        found = [flip.kind for flip in flips(before, after, threshold)]
+        found = flips(before, after, threshold)
         if report.passed:
-            return _FIXED if "fixed" in found else None
-        failed = [_FAILED[kind] for kind in _FAILED if kind in found]
-        return failed[0] if failed else _UNKNOWN
+            named = {flip.change for flip in found}
+            return next((_PASSED[name] for name in _PASSED if name in named), None)
+        named_failed = {_failed_as(flip) for flip in found}
+        return next((_FAILED[name] for name in _FAILED if name in named_failed), _UNKNOWN)
+
+
+def _failed_as(flip: Flip) -> str:
+    """What became of a question whose test fails; one that failed before, too, can be worse."""
+    if flip.change in ("broken", "worse"):
+        return flip.change
+    return "unstable" if flip.kind == "flaky" else flip.kind
 
 
 _REPORTER = pytest.StashKey[GateReporter]()

@@ -239,6 +239,7 @@ class Schedule:
             pass_threshold=self._settings.pass_threshold,
             reused=tuple(key not in status.fresh for key in planned.keys),
             places=tuple(request.place for request in planned.requests),
+            tags=self.spec.reasoning_tags,
         )
 
     def _graded(

@@ -12,10 +12,12 @@ from typing import Any
 
 from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.compute import compute
-from lrmtest.analysis.flips import FLIP_KINDS
+from lrmtest.analysis.flips import CHANGES
 from lrmtest.analysis.front import pareto_front
+from lrmtest.analysis.gate_said import gate_said
 from lrmtest.analysis.lengths import lengths
 from lrmtest.analysis.summary import ALL_SUITES, Rate, RunSummary, SuiteSummary, summarize
+from lrmtest.reports.changes import directions_said
 from lrmtest.reports.comparison_json import comparison_document
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
@@ -31,7 +33,7 @@ from lrmtest.reports.comparison_words import (
 )
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
-from lrmtest.reports.html.table import NAME, flip_counts, results_of, table
+from lrmtest.reports.html.table import NAME, change_counts, results_of, table
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.reasoning import warnings_of
 from lrmtest.runs.records import RunRecord
@@ -74,7 +76,7 @@ def document(
         "level": summaries[0].level if summaries else 0.95,
         "threshold": threshold,
         "results": results_of(runs),
-        "flip_kinds": FLIP_KINDS,
+        "change_kinds": CHANGES,
         "suites": suites,
         "runs": described,
         "comparisons": [
@@ -170,10 +172,11 @@ def _suite(run: RunRecord, part: SuiteSummary) -> dict[str, Any]:
 
 def _comparison(index: int, compared: ComparedRuns) -> dict[str, Any]:
     figures = comparison_document(compared)
-    # The questions' flips are in the table, the differences are told in words.
-    del figures["flips"], figures["differences"], figures["told_differences"]
-    counts = {one_line(suite, NAME): part for suite, part in flip_counts(compared).items()}
-    total = {kind: sum(part[kind] for part in counts.values()) for kind in FLIP_KINDS}
+    # The questions' changes are in the table, the differences are told in words.
+    for told_elsewhere in ("flips", "changes", "differences", "told_differences"):
+        del figures[told_elsewhere]
+    counts = {one_line(suite, NAME): part for suite, part in change_counts(compared).items()}
+    total = {kind: sum(part[kind] for part in counts.values()) for kind in CHANGES}
     return {
         "run": index,
         "baseline_label": one_line(compared.baseline.model, NAME),
@@ -186,16 +189,20 @@ def _comparison(index: int, compared: ComparedRuns) -> dict[str, Any]:
         ],
         "words": _words(compared),
         "figures": _shown(figures),
-        "flip_counts": {**counts, ALL_SUITES: total},
+        "directions": directions_said(compared.changed),
+        "change_counts": {**counts, ALL_SUITES: total},
     }
 
 
-def _words(compared: ComparedRuns) -> dict[str, str] | None:
+def _words(compared: ComparedRuns) -> dict[str, str | list[str]] | None:
     """What the terminal says beside a gate's decision; None without a gate."""
-    decision = compared.decision
-    if decision is None:
+    decision, said = compared.decision, gate_said(compared)
+    if decision is None or said is None:
         return None
     return {
+        "badge": one_line(said.badge, 300),
+        "meaning": one_line(said.meaning, 1000),
+        "warnings": [one_line(each, 500) for each in said.texts],
         "needs": would_decide(decision),
         "helps": could_tell(decision) if decision.result == "cannot-tell" else "",
         "look": look_said(decision.settings),

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lrmtest.analysis.compare import ComparedRuns
-from lrmtest.analysis.flips import FLIP_KINDS, usual_failure
+from lrmtest.analysis.flips import CHANGES, usual_failure
 from lrmtest.grading.verdict import FAILURE_CLASSES, classes_of
+from lrmtest.reports.changes import size_said
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
 from lrmtest.runs.outcomes import QuestionKey, QuestionOutcome
@@ -69,20 +70,20 @@ def table(
         "brief": [brief.get(key, ("", ""))[0] for key in keys],
         "expected": [brief.get(key, ("", ""))[1] for key in keys],
         "runs": [_column(run, keys, results, threshold) for run in runs],
-        "flips": {
-            str(index): _flips(compared[run.run_id], keys)
+        "changes": {
+            str(index): _changes(compared[run.run_id], keys)
             for index, run in enumerate(runs)
             if run.run_id in compared
         },
     }
 
 
-def flip_counts(compared: ComparedRuns) -> dict[str, dict[str, int]]:
-    """How many questions of each suite are of each kind; all kinds present."""
+def change_counts(compared: ComparedRuns) -> dict[str, dict[str, int]]:
+    """How many questions of each suite changed in each way; all kinds present."""
     found: dict[str, Counter[str]] = {}
     for flip in compared.flips:
-        found.setdefault(flip.candidate.suite, Counter())[flip.kind] += 1
-    return {suite: {kind: counts[kind] for kind in FLIP_KINDS} for suite, counts in found.items()}
+        found.setdefault(flip.candidate.suite, Counter())[flip.change] += 1
+    return {suite: {kind: counts[kind] for kind in CHANGES} for suite, counts in found.items()}
 
 
 def _column(
@@ -116,6 +117,14 @@ def _mean_tokens(outcome: QuestionOutcome | None) -> int | None:
     return round(outcome.tokens / outcome.count)
 
 
-def _flips(compared: ComparedRuns, keys: Sequence[QuestionKey]) -> list[int | None]:
-    kinds = {flip.candidate.key: FLIP_KINDS.index(flip.kind) for flip in compared.flips}
-    return [kinds.get(key) for key in keys]
+def _changes(
+    compared: ComparedRuns, keys: Sequence[QuestionKey]
+) -> dict[str, list[int | str | None]]:
+    """Of every question its change's place in `CHANGES`, its size in points, and both in words."""
+    found = {flip.candidate.key: flip for flip in compared.flips}
+    flips = [found.get(key) for key in keys]
+    return {
+        "kind": [None if flip is None else CHANGES.index(flip.change) for flip in flips],
+        "points": [None if flip is None else round(100 * flip.difference) for flip in flips],
+        "said": [None if flip is None else size_said(flip) for flip in flips],
+    }

@@ -49,7 +49,7 @@ def test_figures_are_those_of_analysis(html, runs):
     total = compare_outcomes(runs[0].outcomes, runs[1].outcomes).total
     [comparison] = report["comparisons"]
     assert comparison["figures"]["total"]["failed"]["worsening"] == total.failed.worsening
-    assert comparison["flip_counts"][ALL_SUITES]["broken"] == BROKEN["small"] - BROKEN["full"]
+    assert comparison["change_counts"][ALL_SUITES]["broken"] == BROKEN["small"] - BROKEN["full"]
     assert comparison["figures"]["gate"] is None
 
 
