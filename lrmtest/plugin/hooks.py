@@ -77,6 +77,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
                 reporter.write_line(notice, yellow=True)  # also with -q
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Where a path is mistyped, say what is there instead; only in sessions with a model."""
+    if not session_of(session.config).models.names:
+        return (yield)
+    from lrmtest.plugin.near_paths import advising
+
+    with advising(session.config):
+        return (yield)
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize over a suite's questions, and over the models when there are several."""
     session = session_of(metafunc.config)
