@@ -190,6 +190,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         print_comparisons(terminalreporter, session)
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_terminal_summary")
+def pytest_last_lines(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """Behind all else, say how to go on."""
+    yield
+    session = session_of(terminalreporter.config)
+    if session.models.names:
+        with guarded(terminalreporter.config):
+            from lrmtest.plugin.ending.next_steps import print_next_steps
+
+            print_next_steps(terminalreporter, session)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Compare, decide, and write the files that were asked for."""
