@@ -3,37 +3,65 @@
 import os
 import signal
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
 
 import pytest
-from hypothesis import HealthCheck, settings
-from scheduling import Together
 
 import lrmtest
 
-# A session that pytester runs in this process leaves no module behind that it was the first to
-# import. Imported a second time, a library raises other exceptions than those that are caught.
-_MODULES = [module.name for module in walk_packages(lrmtest.__path__, "lrmtest.")]
-_IMPORTED_WHEN_USED = ["httpcore", "anyio", "anyio._backends._asyncio"]
-for _name in _MODULES + _IMPORTED_WHEN_USED:
-    if not _name.endswith(("__main__", "_worker", "watchdog")):
-        with suppress(ImportError):  # what an extra would install
-            import_module(_name)
-
-# Jobs in the background ignore Ctrl-C, those under nohup that the terminal is closed, and whatever
-# they start inherits that.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
-
-# How long an example takes says more of the machine than of the code.
-settings.register_profile("lrmtest", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("lrmtest")
-
-
 # Packages of somebody else's, which tests copy and run.
 collect_ignore = ["outside/own_suite"]
+
+_IMPORTED_WHEN_USED = ["httpcore", "anyio", "anyio._backends._asyncio"]
+
+
+# pytest loads this file for `pytest suites/typo` and `pytest --markers` too, where it must neither
+# take time nor need what only the tests do: so it imports that before the first test, not sooner.
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection():
+    """As in a shell.
+
+    Jobs in the background ignore Ctrl-C, those under nohup that the terminal is closed, and
+    whatever they start inherits that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makemodule():
+    """Before the first test is imported."""
+    _prepare()
+
+
+@cache
+def _prepare():
+    from hypothesis import HealthCheck, settings
+
+    # A session that pytester runs in this process leaves no module behind that it was the first to
+    # import. Imported a second time, a library raises other exceptions than those that are caught.
+    modules = [module.name for module in walk_packages(lrmtest.__path__, "lrmtest.")]
+    for name in modules + _IMPORTED_WHEN_USED:
+        if not name.endswith(("__main__", "_worker", "watchdog")):
+            with suppress(ImportError):  # what an extra would install
+                import_module(name)
+
+    # How long an example takes says more of the machine than of the code.
+    quiet = [HealthCheck.too_slow]
+    settings.register_profile("lrmtest", deadline=None, suppress_health_check=quiet)
+    settings.load_profile("lrmtest")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_ignore_collect(config):
+    """`pytest --fixtures` lists what a suite can use, and imports none of these tests for it."""
+    listing = config.option.showfixtures and config.args_source != config.ArgsSource.ARGS
+    return True if listing else None
 
 
 def pytest_collection_modifyitems(items):
@@ -48,6 +76,8 @@ def pytest_collection_modifyitems(items):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """In several processes: what shares something slow to start is not taken apart."""
+    from scheduling import Together
+
     return Together(config, log)
 
 

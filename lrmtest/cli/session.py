@@ -82,7 +82,7 @@ def run_session(
     command = [sys.executable, "-m", "pytest", *found_by, *suites, "--model", model]
     command += ["--reports-dir", str(reports_dir)]
     command += [word for path in card_files for word in ("--cards", str(path))]
-    command += ["-q", "--tb=no", "-rN", *more]
+    command += ["-q", "--tb=no", "-rN", "--lrmtest-no-next-steps", *more]
     alone = shlex.join(command[1:])
     with tempfile.TemporaryDirectory(prefix="lrmtest-") as folder:
         summary = _summary_asked_for(more)

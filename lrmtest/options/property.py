@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 from lrmtest.errors import UsageError
 from lrmtest.options.common import AddOption, at_least_1
@@ -62,7 +61,7 @@ def read_property_options(option: argparse.Namespace) -> PropertyOptions | None:
     """What is to be searched; None without ``--property``.
 
     Raises:
-        UsageError: a combination that cannot be meant, or hypothesis is not installed.
+        UsageError: a combination that cannot be meant.
     """
     if not option.property:
         for name in ("generations", "against"):
@@ -79,8 +78,6 @@ def read_property_options(option: argparse.Namespace) -> PropertyOptions | None:
                 hint="questions that were searched for say nothing of a pass rate; run the suite "
                 "without --property for that",
             )
-    if find_spec("hypothesis") is None:
-        raise UsageError("--property needs hypothesis", hint="pip install 'lrmtest[property]'")
     found = PropertyOptions(option.generations or DEFAULT_GENERATIONS, option.against)
     least = 2 * option.samples * (1 if found.against is None else 2)
     if found.generations < least:

@@ -63,6 +63,7 @@ class Settings:
         summary_json: file for the summary's figures.
         html: file for the HTML report.
         markdown: file for the summary as Markdown.
+        next_steps: end by saying where the run is, and how to go on.
         engine_options: what engines take.
         engines: how many engines share a model's work.
         comparison: what the run is compared with, and the gate.
@@ -93,6 +94,7 @@ class Settings:
     summary_json: Path | None
     html: Path | None
     markdown: Path | None
+    next_steps: bool
     engine_options: EngineOptions
     engines: int
     comparison: ComparisonOptions
@@ -230,6 +232,11 @@ def add_report_options(add: AddOption) -> None:
         help="write the summary, comparison and failed questions as Markdown; in GitHub Actions "
         "they are on the job's page in any case",
     )
+    add(
+        "--no-next-steps",
+        action="store_true",
+        help="do not end with the two lines that say where the run is and what to do next",
+    )
 
 
 def project_folder(config: pytest.Config) -> Path:
@@ -277,6 +284,7 @@ def read_settings(config: pytest.Config) -> Settings:
         summary_json=option.summary_json,
         html=option.html,
         markdown=option.markdown,
+        next_steps=not option.no_next_steps,
         engine_options=read_engine_options(option),
         engines=max(1, len(config.getoption("tx", []))) if option.engine_per_worker else 1,
         comparison=read_comparison_options(option),

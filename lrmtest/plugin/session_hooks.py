@@ -67,6 +67,17 @@ def pytest_sessionstart(session: pytest.Session) -> None:
                 reporter.write_line(notice, yellow=True)  # also with -q
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Where a path is mistyped, say what is there instead; only in sessions with a model."""
+    if not session_of(session.config).models.names:
+        return (yield)
+    from lrmtest.plugin.near_paths import advising
+
+    with advising(session.config):
+        return (yield)
+
+
 def parametrize(metafunc: pytest.Metafunc) -> None:
     """Parametrize over a suite's questions, and over the models when there are several."""
     session = session_of(metafunc.config)
@@ -179,6 +190,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         print_searches(terminalreporter)
         print_summary(terminalreporter, session)
         print_comparisons(terminalreporter, session)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True, specname="pytest_terminal_summary")
+def pytest_last_lines(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """Behind all else, say how to go on."""
+    yield
+    session = session_of(terminalreporter.config)
+    if session.models.names:
+        with guarded(terminalreporter.config):
+            from lrmtest.plugin.ending.next_steps import print_next_steps
+
+            print_next_steps(terminalreporter, session)
 
 
 @pytest.hookimpl(trylast=True)

@@ -432,13 +432,6 @@ def test_what_cannot_be_meant_is_refused(pytester, args, message):
     assert message in result.stderr.str()
 
 
-def test_without_hypothesis_it_says_what_to_install(pytester, monkeypatch):
-    monkeypatch.setattr("lrmtest.options.property.find_spec", lambda name: None)
-    result = pytester.runpytest_inprocess("--property", "--model", "m=http://127.0.0.1:9/v1")
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--property needs hypothesis*", "*lrmtest[[]property[]]*"])
-
-
 def test_a_damaged_example_is_named(search, pytester):
     folder = pytester.path / "reports" / "failing"
     folder.mkdir(parents=True)

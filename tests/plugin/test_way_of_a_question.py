@@ -17,7 +17,7 @@ def test_passes_failures_and_the_table(run):
     result = run()
     result.assert_outcomes(passed=6, failed=6)
     result.stdout.fnmatch_lines(
-        ["*expected 2, wrong: 3*", "*50.0 %*", "*sums*", "run m-* in *lrmtest.sqlite"]
+        ["*expected 2, wrong: 3*", "*50.0 %*", "*sums*", "run m-* in *lrmtest.sqlite*"]
     )
     assert "Traceback" not in result.stdout.str()
     assert result.ret == pytest.ExitCode.TESTS_FAILED

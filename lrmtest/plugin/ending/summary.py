@@ -14,8 +14,11 @@ from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.plugin.collector import search_of
 from lrmtest.plugin.ending.finish import session_runs
 from lrmtest.plugin.session import LrmtestSession, session_of
+from lrmtest.reports.escape import one_line
 from lrmtest.reports.summary_json import summary_document, write_summary
 from lrmtest.reports.terminal import render, summary_table
+
+_NAME_LIMIT = 60
 
 
 def summaries(session: LrmtestSession) -> list[RunSummary]:
@@ -24,7 +27,7 @@ def summaries(session: LrmtestSession) -> list[RunSummary]:
 
 
 def print_summary(reporter: pytest.TerminalReporter, session: LrmtestSession) -> None:
-    """Print the table of pass rates and tokens, and where the run is kept."""
+    """Print the table of pass rates and tokens, and what is to be known of each run."""
     found = summaries(session)
     if not found:
         return
@@ -33,13 +36,14 @@ def print_summary(reporter: pytest.TerminalReporter, session: LrmtestSession) ->
     text = render(summary_table(found), width=screen.fullwidth, color=screen.hasmarkup)
     reporter.write_line(text)
     for summary in found:
-        line = f"run {summary.run_id} in {session.store.path}"
         generation = session.generations.of(summary.model)
+        stopped = ""
         if generation.dropped:
-            line += "; stopped when decided: the same command without --early-stop continues it"
+            stopped = "stopped when decided: the same command without --early-stop continues it"
         elif not generation.complete:
-            line += "; interrupted: the same command continues it"
-        reporter.write_line(line)
+            stopped = "interrupted: the same command continues it"
+        if stopped:
+            reporter.write_line(f"{one_line(summary.model, _NAME_LIMIT)}: {stopped}")
         for note in generation.notes:
             reporter.write_line(note, yellow=True)
 

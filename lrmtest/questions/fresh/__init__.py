@@ -67,7 +67,7 @@ def strategy(family: str, difficulty: int = 1) -> SearchStrategy[Question]:
     their content: ``temporal-1f2e3d4c5b6a``.
 
     Raises:
-        UsageError: there is no such family or difficulty, or hypothesis is not installed.
+        UsageError: there is no such family or difficulty.
     """
     if family not in FAMILIES or difficulty not in DIFFICULTIES:
         raise UsageError(
@@ -75,13 +75,9 @@ def strategy(family: str, difficulty: int = 1) -> SearchStrategy[Question]:
             hint=f"families: {', '.join(FAMILIES)}; difficulties: "
             f"{DIFFICULTIES[0]} to {DIFFICULTIES[-1]}",
         )
-    try:
-        from lrmtest.questions.fresh.strategies import questions
-    except ImportError as error:
-        raise UsageError(
-            f"strategies for questions need hypothesis: {error}",
-            hint="pip install 'lrmtest[property]'",
-        ) from error
+    # Hypothesis takes longer to import than all of lrmtest: only what searches loads it.
+    from lrmtest.questions.fresh.strategies import questions
+
     return questions(Space(f"fresh-{family}", FAMILIES[family], difficulty))
 
 

@@ -19,9 +19,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
-from types import ModuleType
 
-from lrmtest.errors import UsageError
+from lrmtest.questions.fresh import proposals
 from lrmtest.questions.fresh.draws import Draws
 from lrmtest.questions.fresh.simplify import combined, lowered, zeroed
 from lrmtest.questions.fresh.space import DrawnQuestion, Space
@@ -95,11 +94,7 @@ class Search:
         self.findings = Findings()
 
     def run(self) -> Findings:
-        """Search until the smallest is found, or there is no room for more questions.
-
-        Raises:
-            UsageError: hypothesis is not installed.
-        """
+        """Search until the smallest is found, or there is no room for more questions."""
         findings = self.findings
         candidates = self._candidates()
         while findings.smallest is None and self._limit > 0 and self._look(candidates):
@@ -154,7 +149,7 @@ class Search:
         rest = limit - len(wanted)
         wanted |= {
             drawn.question.id: drawn
-            for drawn in _proposals().to_shrink(self._space, smallest, seen, rest)
+            for drawn in proposals.to_shrink(self._space, smallest, seen, rest)
         }
         known = [drawn for name, drawn in wanted.items() if name in self._verdicts]
         failing = known or self._round(list(wanted.values()))
@@ -184,20 +179,8 @@ class Search:
         for draws in self._examples:
             yield self._space.played(draws), False
         allowed = max(1, self._room() // 2)
-        proposed = _proposals().to_search(self._space, allowed, at_once=self._at_once)
+        proposed = proposals.to_search(self._space, allowed, at_once=self._at_once)
         for index in count():
             if (simple := next(proposed, None)) is not None:
                 yield simple, False
             yield self._space.seeded(self._seed, index), True
-
-
-def _proposals() -> ModuleType:
-    """What asks hypothesis, which not everybody has."""
-    try:
-        from lrmtest.questions.fresh import proposals
-    except ImportError as error:
-        raise UsageError(
-            f"the search for a failing question needs hypothesis: {error}",
-            hint="pip install 'lrmtest[property]'",
-        ) from error
-    return proposals
