@@ -46,7 +46,7 @@ class OptionName:
 _SWITCHES = (
     *("--fresh-run", "--reuse-unverified", "--refuse-other-model", "--trust-remote-code"),
     *("--no-loop-stop", "--engine-per-worker", "--early-stop", "--allow-missing", "--gate"),
-    *("--one-look", "--given-baseline", "--property"),
+    *("--one-look", "--given-baseline", "--property", "--no-next-steps"),
 )
 _LISTS = (
     *("--model", "--cards", "--prompt-file", "--engine-arg", "--engine-env", "--allow-different"),
