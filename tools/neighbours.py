@@ -13,6 +13,7 @@ minutes. Exit status 1: something differs, or a suite came out otherwise than wi
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import os
 import re
@@ -39,7 +40,7 @@ PLUGINS: Mapping[str, tuple[str, ...]] = {
     "pytest-repeat": ("--count=2",),
     "pytest-sugar": ("-p", "sugar"),
     "pytest-instafail": ("--instafail",),
-    "pytest-benchmark": ("--benchmark-disable",),
+    "pytest-benchmark": ("--benchmark-min-rounds=2",),
     "pytest-env": ("-o", "env=A=b"),
     "pytest-order": ("--order-scope=module",),
     "pytest-bdd": ("--gherkin-terminal-reporter", "-v"),
@@ -109,7 +110,7 @@ class TestOld(unittest.TestCase):
         self.assertEqual(1, 1)
 """,
     "module.py": '"""Doubles.\n\n>>> 1 + 1\n2\n"""\n',
-    "pytest.ini": "[pytest]\naddopts = --doctest-modules --seed=3\n",
+    "pytest.ini": "[pytest]\naddopts = --doctest-modules --seed=3 --benchmark-disable\n",
 }
 
 SUITE = {
@@ -158,9 +159,10 @@ def session(python: Path, files: Mapping[str, str], *args: str) -> tuple[int, st
 
 
 def without_chance(text: str) -> str:
-    """A session's output without times, addresses, and pytest's own list of its plugins."""
+    """A session's output without times, addresses, and pytest's own lists of what is installed."""
     text = re.sub(r"\d+\.\d+ ?m?s\b|\d+ (?:micro)?seconds?|0x[0-9a-f]+|\d\d:\d\d:\d\d", "N", text)
-    text = re.sub(r"^(plugins|metadata): .*$", "", text, flags=re.MULTILINE)
+    listed = r"^(plugins|metadata): .*$|^> +available fixtures: .*$"
+    text = re.sub(listed, "", text, flags=re.MULTILINE)
     text = re.sub(r"^\[gw\d\].*$|/tmp/\S+", "", text, flags=re.MULTILINE)
     return re.sub(r"=+|-{3,}", "=", text)
 
@@ -188,7 +190,8 @@ def foreign(python: Path) -> Iterator[str]:
         verdict = "unchanged" if same else "CHANGED"
         print(f"{plugin:22} {verdict}  exit status {status} and {with_status}", flush=True)
         if not same:
-            print(said, "=" * 30, with_said, sep="\n")
+            sides = (without_chance(each).splitlines() for each in (said, with_said))
+            print(*difflib.unified_diff(*sides, "without", "with", lineterm=""), sep="\n")
             yield plugin
 
 
