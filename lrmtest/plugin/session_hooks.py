@@ -14,7 +14,14 @@ from typing import Any
 
 import pytest
 
-from lrmtest.errors import DataError, LrmtestError, ModelError, StoreError, UsageError
+from lrmtest.errors import (
+    DataError,
+    LrmtestError,
+    MissingStoreError,
+    ModelError,
+    StoreError,
+    UsageError,
+)
 from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.plugin.collector import serializable
 from lrmtest.plugin.distributed import distribute
@@ -41,7 +48,7 @@ def begin(config: pytest.Config) -> None:
     """
     try:
         session = LrmtestSession(config)
-    except (UsageError, ModelError, DataError) as error:
+    except (UsageError, ModelError, DataError, MissingStoreError) as error:
         raise pytest.UsageError(told(error)) from None
     except LrmtestError as error:
         pytest.exit(told(error), returncode=INFRASTRUCTURE)

@@ -97,6 +97,8 @@ def test_a_model_that_there_is_not(project, model):
         ([f"--model={RIGHT}", "--fresh-difficulty=9"], "invalid choice: '9'"),
         ([f"--model={RIGHT}", "--baseline=nosuch.json"], "cannot read the baseline nosuch.json"),
         ([f"--model={RIGHT}", "--baseline=baseline.json"], "baseline.json: not valid JSON"),
+        ([f"--model={RIGHT}", "--baseline=last"], "there is no store"),
+        ([f"--model={RIGHT}", "--reports-dir=text.txt"], "this is a file"),
         ([f"--model={RIGHT}", "--gate"], "--gate needs --baseline"),
         ([f"--model={RIGHT}", "--cards=cards.toml"], "not valid TOML"),
         ([f"--model={RIGHT}", "--prompt-file=nosuch"], "there is no file nosuch"),
