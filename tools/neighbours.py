@@ -190,8 +190,8 @@ def foreign(python: Path) -> Iterator[str]:
         verdict = "unchanged" if same else "CHANGED"
         print(f"{plugin:22} {verdict}  exit status {status} and {with_status}", flush=True)
         if not same:
-            sides = (without_chance(each).splitlines() for each in (said, with_said))
-            print(*difflib.unified_diff(*sides, "without", "with", lineterm=""), sep="\n")
+            before, after = (without_chance(each).splitlines() for each in (said, with_said))
+            print(*difflib.unified_diff(before, after, "without", "with", lineterm=""), sep="\n")
             yield plugin
 
 
