@@ -44,6 +44,10 @@ class StoreError(LrmtestError):
     """A run's store that cannot be opened, read or written."""
 
 
+class MissingStoreError(StoreError):
+    """A store that is to be read, and is not there."""
+
+
 class LockedStoreError(StoreError):
     """A store that another program has kept locked for longer than it was to be waited for."""
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 import argparse
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,7 +47,7 @@ def add_long_names(parser: pytest.Parser, helps: Mapping[str, Mapping[str, Any]]
 
 def add_short_names(parser: pytest.Parser, args: Sequence[str]) -> None:
     """Add the short names that `args` use and nobody else has."""
-    for name in _used(parser, args):
+    for name in _used(parser, _expanded(args)):
         _add(parser, name, name.short, help=argparse.SUPPRESS)
 
 
@@ -55,11 +57,12 @@ def parse_early(config: pytest.Config, parser: pytest.Parser, args: Sequence[str
     Else the value behind one would be taken for a path of tests: the conftest.py of a model's
     folder, which is a stranger's, would be run for ``--model FOLDER``.
     """
-    used = {name.short: name for name in _used(parser, args)}
+    expanded = _expanded(args)
+    used = {name.short: name for name in _used(parser, expanded)}
     if not used:
         return
     words: list[str] = []
-    waiting = iter(args)
+    waiting = iter(expanded)
     for word in waiting:
         if word == "--":
             words += [word, *waiting]
@@ -88,8 +91,9 @@ def given(config: pytest.Config, name: OptionName) -> tuple[str, object]:
         return name.short, value
     try:
         value = config.getini(name.key)
-    except (TypeError, ValueError) as error:
-        raise pytest.UsageError(f"{name.key} in {config.inipath}: {error}") from None
+    except (TypeError, ValueError, pytest.UsageError) as error:
+        where = "" if name.key in str(error) else f"{name.key} in the configuration: "
+        raise pytest.UsageError(f"{where}{error}") from None
     return name.key, None if value in ("", []) else value
 
 
@@ -115,6 +119,18 @@ def _used(parser: pytest.Parser, args: Sequence[str]) -> Iterator[OptionName]:
     for name in NAMES:
         if name.short in names and not _is_known(parser, name.short):
             yield name
+
+
+def _expanded(args: Sequence[str]) -> list[str]:
+    """The words with those that a file holds, one a line, in place of its ``@FILE``."""
+    words: list[str] = []
+    for word in args:
+        if word.startswith("@"):
+            with suppress(OSError, UnicodeError):  # pytest says it better
+                words += _expanded(Path(word[1:]).read_text().splitlines())
+                continue
+        words.append(word)
+    return words
 
 
 def _is_known(parser: pytest.Parser, name: str) -> bool:

@@ -259,6 +259,10 @@ def read_settings(config: pytest.Config) -> Settings:
     """
     option = read_options(config, plugin_options())
     reports_dir = option.reports_dir or project_folder(config) / "reports"
+    if reports_dir.is_file():
+        raise UsageError(
+            f"--reports-dir {reports_dir}: this is a file", hint="name a folder, or a new one"
+        )
     search = read_property_options(option)
     # Verdicts that chance decides are no ground to compare two questions on.
     greedy = search is not None and option.temperature is None

@@ -20,15 +20,16 @@ MARK = "lrmtest_suite"
 
 def is_ours(item: pytest.Item) -> bool:
     """Whether a test is lrmtest's: a suite's, or one that takes lrmtest's `model`."""
-    return item.get_closest_marker(MARK) is not None or takes_our_model(item)
+    return item.get_closest_marker(MARK) is not None or our_name(item) is not None
 
 
-def takes_our_model(item: pytest.Item) -> bool:
-    """Whether a test takes lrmtest's `model`, by itself or through another fixture."""
+def our_name(item: pytest.Item) -> str | None:
+    """The name by which a test takes lrmtest's model, by itself or through another fixture."""
     names = getattr(item, "fixturenames", ())
-    if OUR_MODEL in names:
-        return True
-    return MODEL in names and _reaches_ours(_definitions(item).get(MODEL, ()))
+    for name in (OUR_MODEL, MODEL):
+        if name in names and _reaches_ours(_definitions(item).get(name, ()), name):
+            return name
+    return None
 
 
 def holds_ours(item: pytest.Item) -> bool:
@@ -46,7 +47,7 @@ def claim_model(function: pytest.Item) -> None:
     definitions = _definitions(function)
     found = definitions.get(MODEL, ())
     ours = [each for each in found if _is_ours(each)]
-    if ours and not _reaches_ours(found):
+    if ours and not _reaches_ours(found, MODEL):
         definitions[MODEL] = ours
         # Without what the other one would have needed.
         function._fixtureinfo.prune_dependency_tree()  # type: ignore[attr-defined]
@@ -61,12 +62,12 @@ def _definitions(item: pytest.Item) -> MutableMapping[str, Sequence[pytest.Fixtu
     return found
 
 
-def _reaches_ours(definitions: Sequence[pytest.FixtureDef[Any]]) -> bool:
-    """Whether the fixture that holds is lrmtest's, or is made of it."""
+def _reaches_ours(definitions: Sequence[pytest.FixtureDef[Any]], name: str) -> bool:
+    """Whether the fixture that holds by this name is lrmtest's, or is made of it."""
     for definition in reversed(definitions):
         if _is_ours(definition):
             return True
-        if MODEL not in definition.argnames:
+        if name not in definition.argnames:
             return False
     return False
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from lrmtest.errors import UsageError
-from lrmtest.plugin.fixture_owner import MODEL, OUR_MODEL, takes_our_model
+from lrmtest.plugin.fixture_owner import our_name
 from lrmtest.plugin.session import session_of
 from lrmtest.plugin.suites import SelectedQuestion
 
@@ -42,7 +42,8 @@ def model_of(item: pytest.Item) -> str | None:
 
 
 def _model_of(item: pytest.Item) -> str | None:
-    if not takes_our_model(item):
+    taken_as = our_name(item)
+    if taken_as is None:
         return None
     names = session_of(item.config).models.names
     if not names:
@@ -52,7 +53,7 @@ def _model_of(item: pytest.Item) -> str | None:
         )
     callspec = getattr(item, "callspec", None)
     params = callspec.params if callspec else {}
-    chosen: str = params.get(OUR_MODEL, params.get(MODEL, names[0]))
+    chosen: str = params.get(taken_as, names[0])
     return chosen
 
 

@@ -16,10 +16,10 @@ def refuse(config: pytest.Config, items: list[pytest.Item], message: str) -> Non
     Raises:
         pytest.UsageError: with `message`; not in a worker.
     """
+    items.clear()
     if not hasattr(config, "workerinput"):
         raise pytest.UsageError(message)
     config.workeroutput[_KEY] = message  # type: ignore[attr-defined]
-    items.clear()
 
 
 def raise_refusal(node: object) -> None:

@@ -14,13 +14,20 @@ from typing import Any
 
 import pytest
 
-from lrmtest.errors import DataError, LrmtestError, ModelError, StoreError, UsageError
+from lrmtest.errors import (
+    DataError,
+    LrmtestError,
+    MissingStoreError,
+    ModelError,
+    StoreError,
+    UsageError,
+)
 from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.plugin.collector import serializable
 from lrmtest.plugin.distributed import distribute
 from lrmtest.plugin.ending.gate_statuses import NOT_NEEDED, register_gate_reporter
 from lrmtest.plugin.ending.guard import guarded, told
-from lrmtest.plugin.fixture_owner import MODEL, OUR_MODEL, takes_our_model
+from lrmtest.plugin.fixture_owner import our_name
 from lrmtest.plugin.item_report import give, given_model, rewrite
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.model import Model
@@ -41,7 +48,7 @@ def begin(config: pytest.Config) -> None:
     """
     try:
         session = LrmtestSession(config)
-    except (UsageError, ModelError, DataError) as error:
+    except (UsageError, ModelError, DataError, MissingStoreError) as error:
         raise pytest.UsageError(told(error)) from None
     except LrmtestError as error:
         pytest.exit(told(error), returncode=INFRASTRUCTURE)
@@ -82,9 +89,9 @@ def parametrize(metafunc: pytest.Metafunc) -> None:
     """Parametrize over a suite's questions, and over the models when there are several."""
     session = session_of(metafunc.config)
     session.suites.parametrize(metafunc)
-    if takes_our_model(metafunc.definition) and len(session.models.names) > 1:
-        name = OUR_MODEL if OUR_MODEL in metafunc.fixturenames else MODEL
-        metafunc.parametrize(name, session.models.names, indirect=True)
+    taken_as = our_name(metafunc.definition)
+    if taken_as is not None and len(session.models.names) > 1:
+        metafunc.parametrize(taken_as, session.models.names, indirect=True)
 
 
 def check_items(session: pytest.Session) -> None:

@@ -17,7 +17,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from lrmtest.errors import DamagedStoreError, LockedStoreError, StoreError
+from lrmtest.errors import DamagedStoreError, LockedStoreError, MissingStoreError, StoreError
 from lrmtest.progress import Tell, silent
 from lrmtest.runs.files import create_private
 from lrmtest.runs.schema import SCHEMA, SCHEMA_VERSION, TABLES, UPGRADES
@@ -71,7 +71,7 @@ class Database:
         with self.errors("open"):
             missing = not create and not path.exists()
         if missing:
-            raise StoreError(
+            raise MissingStoreError(
                 f"there is no store at {path}",
                 hint="run a suite first, or name the folder it wrote to with --reports-dir",
             )

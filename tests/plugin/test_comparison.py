@@ -6,7 +6,6 @@ import pytest
 from fault_server import FaultServer
 from sums import right, suite
 
-from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.runs.formats.baseline import read_baseline
 
 
@@ -86,7 +85,7 @@ def test_settings_that_differ_are_refused_before_anything_is_generated(run, serv
 def test_a_baseline_that_cannot_be_read_is_told(pytester, run, server, reference, said):
     (pytester.path / "base.json").write_text('{\n"format": "lrmtest-base')
     result = run("--baseline", reference)
-    assert result.ret == INFRASTRUCTURE
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
     text = result.stderr.str() + result.stdout.str()
     assert said in text
     assert "Traceback" not in text

@@ -52,7 +52,7 @@ def test_a_baseline_that_cannot_be_read_is_no_regression(pytester, passing, toke
     result = pytester.runpytest_subprocess(
         "-p", "no:hypothesispytest", "--model", "tiny-lrm", "--baseline", "base.json", *options
     )
-    assert result.ret == INFRASTRUCTURE
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
     said = result.stderr.str() + result.stdout.str()
     assert "base.json" in said
     assert "Traceback" not in said
