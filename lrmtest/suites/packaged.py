@@ -67,13 +67,6 @@ def packaged_tests() -> tuple[PackagedTest, ...]:
     return tuple(found)
 
 
-def module_of(path: Path) -> str | None:
-    """The import name of a test file in the package, ``lrmtest.suites.aime.test_aime``."""
-    if path.suffix != ".py" or path.parent.parent != FOLDER:
-        return None
-    return f"lrmtest.suites.{path.parent.name}.{path.stem}"
-
-
 def test_text(name: str, title: str) -> str:
     """A test file for a suite that has none in the package.
 
