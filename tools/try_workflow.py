@@ -41,7 +41,7 @@ VERSIONS = {
     "pypa/gh-action-pypi-publish": range(1, 2),
 }
 """The major versions of each action that have been released and are not withdrawn."""
-_TAG = "v" + (re.findall(r'__version__ = "(.+)"', (ROOT / "lrmtest/__init__.py").read_text())[0])
+_VERSION = re.findall(r'__version__ = "(.+)"', (ROOT / "lrmtest/__init__.py").read_text())[0]
 _EXPRESSION = re.compile(r"\$\{\{\s*([\w.]+)\s*\}\}")
 
 
@@ -220,6 +220,15 @@ def build_wheel(folder: Path, *, isolated: bool) -> Path:
     return wheel
 
 
+def _and_mine(setting: str, path: Path) -> str:
+    """What pip is set to already, for a setting that takes several, and `path`."""
+    named = os.environ.get(f"PIP_{setting.upper().replace('-', '_')}")
+    if named is None:
+        command = [sys.executable, "-m", "pip", "config", "get", f"global.{setting}"]
+        named = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    return f"{named} {path}".strip()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the workflow; the exit status is that of its last attempt."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -244,7 +253,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="workflow-") as temporary:
         folder = Path(temporary)
         wheel = (arguments.wheel or build_wheel(folder / "build", isolated=True)).resolve()
-        (folder / "constraint.txt").write_text(f"lrmtest @ {wheel.as_uri()}\n")
+        (folder / "constraint.txt").write_text(f"lrmtest=={_VERSION}\n")
         (folder / "cache").mkdir()
         for number in range(1, arguments.attempts + 1):
             print(f"\nattempt {number}", flush=True)
@@ -255,12 +264,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             repository = folder / f"repository{number}"
             environment = clean_environment()
-            environment |= {"RUNNER_TEMP": str(folder / f"temp{number}"), "GITHUB_REF_NAME": _TAG}
+            environment |= {
+                "RUNNER_TEMP": str(folder / f"temp{number}"),
+                "GITHUB_REF_NAME": f"v{_VERSION}",
+            }
             Path(environment["RUNNER_TEMP"]).mkdir()
             if arguments.clone:
                 subprocess.run(["git", "clone", "-q", str(ROOT), str(repository)], check=True)
             else:
-                environment["PIP_CONSTRAINT"] = str(folder / "constraint.txt")
+                environment["PIP_CONSTRAINT"] = _and_mine("constraint", folder / "constraint.txt")
+                environment["PIP_FIND_LINKS"] = _and_mine("find-links", wheel.parent)
                 repository_with(repository, text)
             attempt = Attempt(
                 repository,
@@ -273,7 +286,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if arguments.job in (None, name):
                     status = attempt.job(job)
             for step, code in attempt.ran:
-                print(f"  {code}  {step}")
+                print(f"  {code}  {step}", flush=True)
     return status
 
 

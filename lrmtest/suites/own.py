@@ -7,8 +7,8 @@ what stands in them; so their text is read, for calls whose arguments can be tol
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def _makes(call: ast.Call) -> bool:
     return name == "suite_from_jsonl"
 
 
-def _suite_of(call: ast.Call, texts: dict[str, object], file: Path) -> OwnSuite | None:
+def _suite_of(call: ast.Call, texts: Mapping[str, object], file: Path) -> OwnSuite | None:
     """The suite that a call makes; None where its name or its file cannot be told."""
 
     def value(node: ast.expr | None) -> object:
@@ -100,7 +100,6 @@ def _suite_of(call: ast.Call, texts: dict[str, object], file: Path) -> OwnSuite 
     if not isinstance(name, str) or path is None:
         return None
     kind = kind if isinstance(kind, str) else name if "grader" in given else ""
-    more = {"max_tokens": budget} if isinstance(budget, int) else {}
     try:
         suite = suite_from_jsonl(
             path,
@@ -108,10 +107,10 @@ def _suite_of(call: ast.Call, texts: dict[str, object], file: Path) -> OwnSuite 
             kind=kind,
             prompt=prompt if isinstance(prompt, str) else "",
             primary=primary if isinstance(primary, str) else PASS,
-            **more,
         )
     except LrmtestError:
         return None
+    suite = replace(suite, max_tokens=budget) if isinstance(budget, int) else suite
     return OwnSuite(suite, file, call.lineno)
 
 

@@ -148,19 +148,19 @@ def test_how_a_suite_is_asked(tmp_path):
         "pytest --pyargs lrmtest.suites.fresh.test_fresh_hops --model NAME"
     ]
     assert ask("musique-gold") == [
-        "pytest --pyargs lrmtest.suites.musique.contexts -k test_gold --model NAME"
+        "pytest --pyargs lrmtest.suites.musique.contexts::test_gold --model NAME"
     ]
     assert ask("gym-lcm") == [
         "lrmtest init --suite gym-lcm",
         "pytest suites/gym-lcm --model NAME",
     ]
     assert how_to_ask("aime", ROOT) == ["pytest suites/aime --model NAME"]
-    assert how_to_ask("musique-gold", ROOT)[0].startswith("pytest suites/musique/contexts.py -k")
+    assert how_to_ask("musique-gold", ROOT)[0].startswith("pytest suites/musique/contexts.py::test")
 
 
 def test_names_for_commands_that_run_suites():
     assert packaged_name("fresh") == "lrmtest.suites.fresh"
     assert packaged_name("fresh-hops") == "lrmtest.suites.fresh.test_fresh_hops"
-    assert packaged_name("musique-gold") is None
+    assert packaged_name("musique-gold") == "lrmtest.suites.musique.contexts::test_gold"
     assert packaged_name("gym-lcm") is None
     assert hasattr(lrmtest, "suite")
