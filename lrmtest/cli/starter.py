@@ -18,7 +18,7 @@ from pathlib import Path
 from lrmtest.bounded import DOCUMENT, read_bytes
 from lrmtest.errors import UsageError
 from lrmtest.runs.files import write_whole
-from lrmtest.suites.packaged import FOLDER, packaged_tests, test_text
+from lrmtest.suites.packaged import FOLDER, packaged_tests, written_test
 from lrmtest.suites.registry import suite_named
 
 RECORD = "suites/.lrmtest-init.json"
@@ -73,7 +73,7 @@ def suite_files(names: Iterable[str]) -> dict[str, str]:
             if not found:
                 title = suite.described.title if suite.described else f"Suite {suite.name}"
                 file = f"test_{suite.name.replace('-', '_')}.py"
-                paths[f"suites/{suite.name}/{file}"] = test_text(suite.name, title)
+                paths[f"suites/{suite.name}/{file}"] = written_test(suite.name, title)
         for path in found:
             paths[f"suites/{path}"] = (FOLDER / path).read_text(encoding="utf-8")
     return paths

@@ -16,6 +16,7 @@ from lrmtest.questions.hub import cache_folder
 from lrmtest.reports.numbers import counted
 from lrmtest.reports.suites import missing_lines, sources_table, suite_lines, suites_table
 from lrmtest.suites.listing import SuiteRow, suite_rows
+from lrmtest.suites.own import own_suites
 from lrmtest.suites.packaged import how_to_ask
 from lrmtest.suites.registry import suite_named
 from lrmtest.suites.suite import Suite
@@ -26,7 +27,8 @@ def add_commands(commands: Any) -> None:
     parser = commands.add_parser(
         "suites",
         help="list the suites, or explain one",
-        description="Lists all suites: lrmtest's own and those of installed packages. Nothing is "
+        description="Lists all suites: lrmtest's own, those of installed packages, and those that "
+        "test files in suites/, tests/ and this folder make with `suite_from_jsonl`. Nothing is "
         "fetched to find out which questions are here.",
     )
     parser.add_argument("names", nargs="*", metavar="SUITE", help="explain these")
@@ -37,7 +39,7 @@ def add_commands(commands: Any) -> None:
 
 def _suites(arguments: argparse.Namespace) -> int:
     data = read_data_options(arguments)
-    rows = suite_rows(data, arguments.names)
+    rows = suite_rows(data, arguments.names, Path())
     if arguments.json:
         say(json.dumps([_as_json(row) for row in rows], indent=2))
     elif arguments.names:
@@ -55,16 +57,23 @@ def _suites(arguments: argparse.Namespace) -> int:
 
 def _as_json(row: SuiteRow) -> dict[str, Any]:
     """The row's fields, with what is computed of them."""
-    return {**asdict(row), "answer": row.answer, "run": how_to_ask(row.name)}
+    return {**asdict(row), "answer": row.answer, "run": _commands(row)}
 
 
 def _explain(row: SuiteRow, data: DataOptions, *, first: bool) -> None:
-    suite = suite_named(row.name)
+    own = {each.suite.name: each.suite for each in own_suites(Path())}
+    suite = own[row.name] if row.place else suite_named(row.name)
     if not first:
         say("")
     lines = suite_lines(row, suite, _example(suite, data), asks_hub=data.data_dir is None)
-    for line in (*lines, "", "to ask it:", "", *(f"  {each}" for each in how_to_ask(row.name))):
+    for line in (*lines, "", "to ask it:", "", *(f"  {each}" for each in _commands(row))):
         say(line)
+
+
+def _commands(row: SuiteRow) -> list[str]:
+    if row.place:
+        return [f"pytest {row.place.rpartition(':')[0]} --model NAME"]
+    return how_to_ask(row.name)
 
 
 def _example(suite: Suite, data: DataOptions) -> Question | None:

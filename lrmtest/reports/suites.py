@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePath
 from typing import Literal, TypeVar
 
 from rich.console import RenderableType
@@ -70,9 +71,11 @@ def questions_of(row: SuiteRow) -> str:
 
 
 def data_of(row: SuiteRow) -> str:
-    """The releases that a suite can be read from, ``generated``, or the package that has it."""
+    """The releases that a suite can be read from, ``generated``, or the package or file of it."""
     if row.access == ("package",):
         return one_line(row.package, 40) or UNKNOWN
+    if row.place:
+        return one_line(PurePath(row.place).name, 40)
     return " or ".join(source.name for source in row.sources) or ", ".join(row.access)
 
 
@@ -115,6 +118,7 @@ def suite_lines(
     facts = {
         "also called": ", ".join(row.aliases),
         "offered by": row.package,
+        "made in": row.place,
         "questions": f"{questions_of(row)}; {row.readable or 'none'} can be had here now",
         "answer": row.answer or UNKNOWN,
         "budget": f"{row.max_tokens} tokens for one completion, reasoning included",

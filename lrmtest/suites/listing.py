@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 from lrmtest.entry_points import offers_of
@@ -12,12 +13,13 @@ from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.questions.data import DataOptions, QuestionSet
 from lrmtest.questions.question import INTEGER, LABEL, LABELS, OPTION, SHORT_TEXT
 from lrmtest.questions.sources import Release
+from lrmtest.suites.own import OwnSuite, own_suites
 from lrmtest.suites.registry import ALIASES, SUITE_GROUP, SUITES, offered_suite, suite_named
 from lrmtest.suites.suite import Suite, SuiteDescription
 
-Access = Literal["hub", "gated hub", "folder", "generated", "package"]
+Access = Literal["hub", "gated hub", "folder", "generated", "package", "project"]
 """How questions are had: fetched from the hub, after its owners were asked or without; read from
-a folder of one's own; made on the spot; or as a package brings them."""
+a folder of one's own; made on the spot; as a package brings them; or beside a project's tests."""
 
 ANSWERS = {
     INTEGER: "integer from 0 to 999",
@@ -70,6 +72,7 @@ class SuiteRow:
         access: the ways to its questions, the first one that is tried first.
         sources: the releases; none for generated and own questions.
         package: the package that offers it; empty for lrmtest's own.
+        place: the test file that makes it, and the line; empty for suites that have a name.
     """
 
     name: str
@@ -85,6 +88,7 @@ class SuiteRow:
     max_tokens: int
     primary: str
     package: str = ""
+    place: str = ""
 
     @property
     def answer(self) -> str:
@@ -92,7 +96,9 @@ class SuiteRow:
         return " or ".join(ANSWERS.get(kind, kind) for kind in self.kinds)
 
 
-def suite_rows(data: DataOptions, names: Iterable[str] = ()) -> tuple[SuiteRow, ...]:
+def suite_rows(
+    data: DataOptions, names: Iterable[str] = (), project: Path | None = None
+) -> tuple[SuiteRow, ...]:
     """The rows of the suites called `names`; without any, of all, other packages' among them.
 
     Nothing is fetched. What a package offers and cannot be used has a row that says so.
@@ -100,14 +106,20 @@ def suite_rows(data: DataOptions, names: Iterable[str] = ()) -> tuple[SuiteRow, 
     Args:
         data: where questions are looked for.
         names: suites or aliases.
+        project: a folder whose test files may make further suites.
 
     Raises:
         UsageError: there is no suite of a name, or it cannot be used.
     """
     reader = _Reader(replace(data, is_offline=True))
-    if chosen := [suite_named(name) for name in names]:
-        return tuple(_row(suite, reader) for suite in chosen)
+    own = {} if project is None else {each.suite.name: each for each in own_suites(project)}
+    if chosen := tuple(
+        _own_row(own[name], reader) if name in own else _row(suite_named(name), reader)
+        for name in names
+    ):
+        return chosen
     rows = [_row(suite, reader) for suite in SUITES.values()]
+    rows += [_own_row(each, reader) for each in own.values()]
     for name in sorted(offers_of(SUITE_GROUP)):
         try:
             offered = offered_suite(name)
@@ -188,6 +200,12 @@ def _row(suite: Suite, reader: _Reader) -> SuiteRow:
         primary=suite.primary,
         package=package,
     )
+
+
+def _own_row(own: OwnSuite, reader: _Reader) -> SuiteRow:
+    row = _row(own.suite, reader)
+    place = f"{own.file.as_posix()}:{own.line}"
+    return replace(row, access=("project",), place=place, package="")
 
 
 def _unusable(name: str, readable: _Readable) -> SuiteRow:

@@ -67,14 +67,7 @@ def packaged_tests() -> tuple[PackagedTest, ...]:
     return tuple(found)
 
 
-def module_of(path: Path) -> str | None:
-    """The import name of a test file in the package, ``lrmtest.suites.aime.test_aime``."""
-    if path.suffix != ".py" or path.parent.parent != FOLDER:
-        return None
-    return f"lrmtest.suites.{path.parent.name}.{path.stem}"
-
-
-def test_text(name: str, title: str) -> str:
+def written_test(name: str, title: str) -> str:
     """A test file for a suite that has none in the package.
 
     Args:
@@ -101,19 +94,19 @@ def how_to_ask(suite: str, project: Path = Path()) -> list[str]:
 
 
 def packaged_name(given: str) -> str | None:
-    """The import name of the package's tests of a benchmark or a suite; None where it has none.
+    """What ``--pyargs`` takes for the package's tests of a suite; None where it has none.
 
     Args:
-        given: a folder's name, such as ``fresh``, or a suite's that has a file to itself.
+        given: a suite's name, or a folder's, such as ``fresh``.
     """
     if any(test.folder == given for test in packaged_tests()):
         return f"lrmtest.suites.{given}"
     words = pytest_words(given, None)
-    return words[1] if words is not None and len(words) == 2 else None
+    return None if words is None else words[1]
 
 
 def pytest_words(suite: str, project: Path | None) -> list[str] | None:
-    """What pytest is given to ask a suite: a folder, a file, or a file and a ``-k``.
+    """What pytest is given to ask a suite: a folder, a file, or one test function of a file.
 
     The package's test file is meant unless there is a project that has a copy.
 
@@ -125,8 +118,9 @@ def pytest_words(suite: str, project: Path | None) -> list[str] | None:
     if test is None:
         return None
     beside = [each for each in tests if each.folder == test.folder and each.is_collected]
-    chosen = [] if test.is_only else ["-k", test.function]
+    function = "" if test.is_only else f"::{test.function}"
     shown = test.folder if beside == [test] else test.path
     if project is not None and (project / "suites" / test.path).is_file():
-        return [f"suites/{shown}", *chosen]
-    return ["--pyargs", f"lrmtest.suites.{shown.removesuffix('.py').replace('/', '.')}", *chosen]
+        return [f"suites/{shown}{function}"]
+    module = shown.removesuffix(".py").replace("/", ".")
+    return ["--pyargs", f"lrmtest.suites.{module}{function}"]

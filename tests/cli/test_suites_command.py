@@ -22,8 +22,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def nothing_fetched(monkeypatch, tmp_path):
-    """An empty cache, no data folder, and a hub that must not be asked."""
+    """An empty folder and cache, no data folder, and a hub that must not be asked."""
     monkeypatch.delenv("LRMTEST_DATA_DIR", raising=False)
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("socket.socket.connect", lambda *_: pytest.fail("a network was asked"))
 
@@ -227,3 +228,62 @@ def test_they_are_asked_by_name(offered, pytester, tmp_path):
     result = pytester.runpytest_subprocess("suites", "--model", f"m=recorded:{tmp_path}/x.jsonl")
     result.assert_outcomes(passed=1)
     assert main(["regrade", "last"]) == 0
+
+
+PROJECT = """
+from pathlib import Path
+import lrmtest
+from lrmtest import suite_from_jsonl
+
+PROMPT = "{question} In a box."
+SUMS = lrmtest.suite_from_jsonl(
+    Path(__file__).with_name("sums.jsonl"), name="my-sums", kind="integer", prompt=PROMPT,
+    max_tokens=100,
+)
+OTHER = suite_from_jsonl("gone.jsonl", name="my-gone", prompt="{question}", grader=print)
+UNTOLD = suite_from_jsonl("x" + "y", name=str(1), prompt="{question}")
+raise RuntimeError("this file was run")
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project whose test file makes suites."""
+    folder = tmp_path / "project" / "suites" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "test_mine.py").write_text(PROJECT)
+    (folder / "sums.jsonl").write_text('{"id": 1, "question": "1 + 1?", "answer": 2}\n')
+    monkeypatch.chdir(tmp_path / "project")
+    return folder
+
+
+def test_suites_of_a_projects_own(project, capsys):
+    assert main(["suites", "--json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    assert {*rows} - {*SUITES} == {"my-sums", "my-gone"}
+    sums = rows["my-sums"]
+    assert (sums["readable"], sums["kinds"], sums["max_tokens"]) == (1, ["integer"], 100)
+    assert sums["place"] == "suites/mine/test_mine.py:7"
+    assert sums["run"] == ["pytest suites/mine/test_mine.py --model NAME"]
+    assert "gone.jsonl" in rows["my-gone"]["missing"]
+    assert main(["suites", "my-sums"]) == 0
+    assert "{question} In a box." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "suite_from_jsonl(",
+        "suite_from_jsonl()",
+        "suite_from_jsonl(name='a')",
+        "suite_from_jsonl('a.jsonl', name=3)",
+        "x.y.suite_from_jsonl(*a, **b)",
+        "suite_from_jsonl" + "(" * 5000,
+        "\udcff suite_from_jsonl",
+        "suite_from_jsonl('a' 'b', name='c')" + "\x00",
+    ],
+)
+def test_whatever_stands_in_a_test_file(project, text, capsys):
+    (project / "test_mine.py").write_bytes(text.encode("utf-8", "surrogateescape"))
+    assert main(["suites"]) == 0
+    assert "my-sums" not in capsys.readouterr().out

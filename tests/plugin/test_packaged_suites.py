@@ -12,7 +12,7 @@ import lrmtest
 from lrmtest.cli import main
 from lrmtest.questions import DataOptions
 from lrmtest.suites import SUITES
-from lrmtest.suites.packaged import FOLDER, how_to_ask, module_of, packaged_name, packaged_tests
+from lrmtest.suites.packaged import FOLDER, how_to_ask, packaged_name, packaged_tests
 
 ROOT = Path(__file__).parents[2]
 FEW = ("--fresh-count", "3")
@@ -56,10 +56,11 @@ def test_every_packaged_test_asks_a_suite():
     }
 
 
-def test_only_test_files_of_the_package_have_its_names(tmp_path):
-    assert module_of(FOLDER / "aime" / "test_aime.py") == "lrmtest.suites.aime.test_aime"
-    assert module_of(FOLDER / "gym.py") is None
-    assert module_of(tmp_path / "suites" / "aime" / "test_aime.py") is None
+def test_a_projects_own_files_keep_their_names(pytester):
+    shutil.copytree(FOLDER / "fresh", pytester.path / "lrmtest" / "suites" / "fresh")
+    options = ("--collect-only", "-q", "--fresh-count", "1", "--import-mode=importlib")
+    found = ids(pytester.runpytest_subprocess("lrmtest/suites/fresh/test_fresh_hops.py", *options))
+    assert found == ["lrmtest/suites/fresh/test_fresh_hops.py::test_fresh_hops[hops-0-0]"]
 
 
 @pytest.mark.parametrize("mode", ["prepend", "append", "importlib"])
@@ -147,19 +148,19 @@ def test_how_a_suite_is_asked(tmp_path):
         "pytest --pyargs lrmtest.suites.fresh.test_fresh_hops --model NAME"
     ]
     assert ask("musique-gold") == [
-        "pytest --pyargs lrmtest.suites.musique.contexts -k test_gold --model NAME"
+        "pytest --pyargs lrmtest.suites.musique.contexts::test_gold --model NAME"
     ]
     assert ask("gym-lcm") == [
         "lrmtest init --suite gym-lcm",
         "pytest suites/gym-lcm --model NAME",
     ]
     assert how_to_ask("aime", ROOT) == ["pytest suites/aime --model NAME"]
-    assert how_to_ask("musique-gold", ROOT)[0].startswith("pytest suites/musique/contexts.py -k")
+    assert how_to_ask("musique-gold", ROOT)[0].startswith("pytest suites/musique/contexts.py::test")
 
 
 def test_names_for_commands_that_run_suites():
     assert packaged_name("fresh") == "lrmtest.suites.fresh"
     assert packaged_name("fresh-hops") == "lrmtest.suites.fresh.test_fresh_hops"
-    assert packaged_name("musique-gold") is None
+    assert packaged_name("musique-gold") == "lrmtest.suites.musique.contexts::test_gold"
     assert packaged_name("gym-lcm") is None
     assert hasattr(lrmtest, "suite")

@@ -15,8 +15,9 @@ TOGETHER = (
     "tests/engines/transformers/test_transformers_engine.py",
     "tests/reports/html/test_injection.py",
     "tests/reports/html/test_report_content.py",
+    "tests/test_wheel.py",
 )
-"""Files whose tests share something slow to start: a server, a loaded model, a page."""
+"""Files whose tests share something slow to start: a server, a loaded model, a page, a wheel."""
 
 
 class Together(LoadScopeScheduling):
