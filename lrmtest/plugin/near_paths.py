@@ -52,10 +52,9 @@ def advice(arguments: Iterable[str], folder: Path) -> Iterator[str]:
             beside = [one_line(found, _LONGEST) for found in _beside(Path(name), folder)]
             if beside:
                 yield f"there is no {one_line(name, _LONGEST)}; there are {', '.join(beside)}"
-        elif colons and path.is_dir():
-            if files := sorted(path.glob("test_*.py")):
-                told = shlex.quote(f"{name.rstrip('/')}/{files[0].name}::{test}")
-                yield f"a test is named by its file: {one_line(told, _LONGEST)}"
+        elif colons and path.is_dir() and (files := sorted(path.glob("test_*.py"))):
+            told = shlex.quote(f"{name.rstrip('/')}/{files[0].name}::{test}")
+            yield f"a test is named by its file: {one_line(told, _LONGEST)}"
 
 
 def _beside(path: Path, folder: Path) -> list[str]:

@@ -6,6 +6,9 @@ other tools. tiny-lrm and what is made of it are asked themselves, with few gene
 where a command names a model that cannot be had here, a server on this machine answers in its
 place, under its name and with its card. Commands that cannot run on a machine
 without a GPU and a network are listed below with the reason: nothing is passed over in silence.
+
+A page that shows outputs is run by `test_shown_outputs` as it stands; of it only those commands are
+run here that are marked as being with the reader's own models and files.
 """
 
 import contextlib
@@ -23,9 +26,10 @@ from pathlib import Path
 import made_benchmarks
 import pytest
 import tiny_checkpoint
-from doc_commands import commands_in, program_of
+from doc_commands import ELSEWHERE, Command, blocks_in, commands_in, commands_of, program_of
 from fault_server import FaultServer
 from outside import OUTSIDE, install
+from shown_outputs import story_of
 
 from lrmtest.cli import main
 from lrmtest.options.exit_codes import CANNOT_TELL, REGRESSED, UNDECIDED
@@ -60,9 +64,6 @@ FEW = "2"
 CALIBRATED = {"sparsegpt", "wanda", "magnitude", "gguf"}
 FEW_TEXTS = "16"
 """Calibration texts of a variant by these methods, where a command does not say how many."""
-
-STORIES = ("tutorial.md",)
-"""Files whose commands build on one another. In others each may be the first one given."""
 
 HAD_HERE = r"(out/)?tiny-[\w.-]+"
 """Models that are asked themselves: the one in the package, and what commands make of it."""
@@ -410,7 +411,7 @@ def _installable(arguments):
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_runs(path, pytester, monkeypatch, template, servers):
-    commands = [command for command in commands_in(path) if not _cannot(command.bare)]
+    commands = [command for command in _replaced(path) if not _cannot(command.bare)]
     if not commands:
         return
     shell = Shell(pytester, monkeypatch, template, servers[1].url, path.read_text())
@@ -418,11 +419,20 @@ def test_every_command_runs(path, pytester, monkeypatch, template, servers):
     for command in commands:
         problem = shell.run(command.text)
         makes_runs = command.program == "pytest" or re.search("import|rerun", command.text)
-        if makes_runs and path.name not in STORIES:
+        if makes_runs:
             shell.add_runs()
         if problem:
             problems.append(f"{command.place}: {command.text}\n{problem}")
     assert not problems, "\n\n".join(problems)
+
+
+def _replaced(path) -> list[Command]:
+    """The commands that are run here: all, or those of a story that are the reader's own."""
+    told = [block for block in blocks_in(path) if block.mark == ELSEWHERE]
+    assert not told or story_of(path), f"{path.name} shows no output: all of it is run here"
+    if not story_of(path):
+        return commands_in(path)
+    return [command for block in told for command in commands_of(block)]
 
 
 def _cannot(command):

@@ -1,4 +1,15 @@
-"""The commands in the documentation: every line of a shell block, and every step of a workflow."""
+"""The commands in the documentation: every line of a shell block, and every step of a workflow.
+
+A comment on the line before a block says what the block is, where its language does not:
+
+    <!-- elsewhere -->   commands with models and files that are the reader's own
+    <!-- output -->      what the last command before it prints
+    <!-- measured -->    the output of something that cannot run everywhere; the text before it
+                         says when it was measured, and that it is not run
+    <!-- example -->     the form of an output, with figures of no run; the text before it says
+                         "for instance"
+    <!-- no output -->   no command's output: a file, a picture
+"""
 
 from __future__ import annotations
 
@@ -12,10 +23,16 @@ from typing import Any
 import yaml
 
 OURS = ("pytest", "lrmtest")
-PROGRAMS = (*OURS, "python", "python3", "pip", "export", "inspect", "lm_eval", "mkdocs", "./check")
+ELSEWHERE, OUTPUT = "elsewhere", "output"
+MEASURED, EXAMPLE, NO_OUTPUT = "measured", "example", "no output"
+PROGRAMS = (
+    *OURS,
+    *("python", "python3", "pip", "export", "inspect", "lm_eval", "mkdocs", "./check", "."),
+)
 SHELLS = ("", "console", "bash", "sh", "shell")
 
 _FENCE = re.compile(r"^\s*```+\s*(\w*)")
+_MARK = re.compile(r"^\s*<!-- (.*) -->$")
 _PROGRAM = re.compile(r"^(?:[A-Z_]+=\S+ |nice )*(?:\S*/bin/)?(\S+)")
 
 
@@ -48,31 +65,70 @@ def program_of(line: str) -> str:
     return match[1] if match else ""
 
 
+@dataclass(frozen=True)
+class Block:
+    """A fenced block.
+
+    Attributes:
+        name: its file's.
+        begin: the number of its first line, from 1.
+        language: as the fence says.
+        lines: without the fences, and without what all are indented by.
+        mark: what the comment before it says; empty without one.
+        before: the paragraph before it, and its mark.
+    """
+
+    name: str
+    begin: int
+    language: str
+    lines: list[str]
+    mark: str
+    before: str
+
+    @property
+    def place(self) -> str:
+        """File and line, for messages."""
+        return f"{self.name}:{self.begin}"
+
+
 def commands_in(path: Path) -> list[Command]:
     """The commands of a Markdown file, in order.
 
     Raises:
         AssertionError: a line that might be a command, where it would be passed over in silence.
     """
-    return [command for block in _blocks(path) for command in _commands_of(*block)]
+    return [command for block in blocks_in(path) for command in commands_of(block)]
 
 
-def _blocks(path: Path) -> Iterator[tuple[str, int, str, list[str]]]:
-    """Every fenced block: file, number of its first line, language, lines."""
-    language, begin, lines = None, 0, []
+def blocks_in(path: Path) -> Iterator[Block]:
+    """Every fenced block of a Markdown file."""
+    language, begin, mark = None, 0, ""
+    lines: list[str] = []
+    text = [""]
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
         fence = _FENCE.match(line)
-        if fence is None:
+        if fence is None and language is None:
+            marked = _MARK.match(line)
+            mark = marked[1] if marked else ""
+            text += [line] if line.strip() and not marked else []
+        elif fence is None:
             lines.append(line)
         elif language is None:
             language, begin, lines = fence[1], number + 1, []
         else:
-            yield path.name, begin, language, textwrap.dedent("\n".join(lines)).splitlines()
-            language = None
+            dedented = textwrap.dedent("\n".join(lines)).splitlines()
+            yield Block(path.name, begin, language, dedented, mark, text[-1])
+            language, mark = None, ""
     assert language is None, f"{path.name}: a block is not closed"
 
 
-def _commands_of(name: str, begin: int, language: str, lines: list[str]) -> list[Command]:
+def commands_of(block: Block) -> list[Command]:
+    """The commands of one block.
+
+    Raises:
+        AssertionError: as `commands_in`.
+    """
+    name, begin, language, lines = block.name, block.begin, block.language, block.lines
     if language in ("yaml", "yml"):
         steps = _run_steps(yaml.safe_load("\n".join(lines)))
         place = f"{name}:{begin}"
