@@ -135,12 +135,15 @@ def test_a_sweep_takes_the_run_that_its_pytest_tells_and_not_the_newest(
     def pytest_run(command):
         path = Path(command[command.index("--summary-json") + 1])
         model = Path(command[command.index("--model") + 1]).name
-        path.write_text(json.dumps({"runs": [{"model": model, "run_id": f"{model}-its-own"}]}))
+        selection = {"hops": {"questions": ["q1", "q2"], "samples": 3}}
+        run = {"model": model, "run_id": f"{model}-its-own", "manifest": {"selection": selection}}
+        path.write_text(json.dumps({"runs": [run]}))
         return 0
 
     asked = []
 
-    def loaded(reference, store):
+    def loaded(reference, store, extent):
+        assert extent == {("hops", "q1"): 3, ("hops", "q2"): 3}, "what it has asked itself"
         asked.append(reference)
         raise UsageError("enough")
 
