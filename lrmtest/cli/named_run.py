@@ -34,7 +34,7 @@ def named_run(reference: str, arguments: argparse.Namespace) -> RunRecord:
         DataError, UsageError, StoreError: as `load_run`.
     """
     store = arguments.reports_dir / STORE_NAME
-    return _told(load_run(reference, store, whole=arguments.whole_run))
+    return _told(load_run(reference, store, EVERYTHING if arguments.whole_run else None))
 
 
 def named_baseline(

@@ -37,7 +37,8 @@ from lrmtest.reports.html import write_report
 from lrmtest.reports.sweep import sweep_markdown, sweep_view
 from lrmtest.runs.files import write_whole
 from lrmtest.runs.records import RunRecord
-from lrmtest.runs.store import STORE_NAME, Store
+from lrmtest.runs.reference import load_run
+from lrmtest.runs.store import STORE_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         tested = run_session(
             level.model, suites, more, arguments.reports_dir, arguments.cards, cards
         )
-        with Store(store, create=False) as opened:
-            run = opened.record(opened.run(tested.run_id), tested.extent)
+        run = load_run(tested.run_id, store, tested.extent)
         shown[run.run_id] = run
         runs.append(SweepRun(*_degree(level, axis, cards), run))
     runs = [runs[0], *sorted(runs[1:], key=lambda run: run.degree)]

@@ -17,16 +17,15 @@ def is_file(reference: str) -> bool:
     return looks_so or Path(reference).is_file()
 
 
-def load_run(reference: str, store: Path, *, whole: bool = False) -> RunRecord:
+def load_run(reference: str, store: Path, extent: Extent | None = None) -> RunRecord:
     """A run by its name, or a baseline by its file.
-
-    Of a run in the store it is what its last session selected, see `lrmtest.runs.extent`.
 
     Args:
         reference: a baseline's file, or a run as in `Store.run`: an id, its beginning, ``last``
             or ``last:MODEL``.
         store: the SQLite file that runs are looked up in.
-        whole: everything that the run has stored instead.
+        extent: what of a run in the store; None for what its last session selected. A file has
+            what it has.
 
     Raises:
         DataError: the file is missing or malformed.
@@ -36,7 +35,7 @@ def load_run(reference: str, store: Path, *, whole: bool = False) -> RunRecord:
     if is_file(reference):
         return read_baseline(Path(reference))
     with Store(store, create=False) as opened:
-        return opened.record(opened.run(reference), EVERYTHING if whole else None)
+        return opened.record(opened.run(reference), extent)
 
 
 def load_baseline(
@@ -46,7 +45,7 @@ def load_baseline(
 
     A run in the store is narrowed for the candidate, by `beside`; a file has what it has.
     """
-    found = load_run(reference, store, whole=True)
+    found = load_run(reference, store, EVERYTHING)
     if whole or is_file(reference):
         return found
     return baseline_for(found, extent_of(sample.place for sample in candidate.samples))
@@ -54,5 +53,7 @@ def load_baseline(
 
 def baseline_for(run: RunRecord, asked: Extent) -> RunRecord:
     """A whole run of the store as the baseline of a candidate that asks so much."""
-    own = selected(run.manifest) or extent_of(sample.place for sample in run.samples)
-    return run.within(beside(own, asked))
+    has = extent_of(sample.place for sample in run.samples)
+    found = beside(selected(run.manifest) or has, asked)
+    # Of what the candidate asks it says nothing that it does not have.
+    return run.within({key: min(count, has[key]) for key, count in found.items() if key in has})

@@ -77,3 +77,13 @@ def test_mistakes_are_messages(base, capsys, options, said):
 def test_mde_of_zero_is_a_message(base, capsys):
     assert main(["plan", "--baseline", "base.json", "--mde", "0"]) == 2
     assert "leaves nothing to decide" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("temperature", [0, 0.6])
+def test_samples_at_temperature_0_are_said_to_buy_nothing(base, tmp_path, capsys, temperature):
+    text = (tmp_path / "base.json").read_text()
+    text = text.replace('"manifest": {', f'"manifest": {{"temperature": {temperature},', 1)
+    (tmp_path / "base.json").write_text(text)
+    assert main(["plan", "--baseline", "base.json", "--suite", "aime", "--mde", "0.2"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert ("copies of one another" in told) == (temperature == 0)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import sqlite3
 import subprocess
@@ -15,7 +16,8 @@ from processes import gone, wait_for
 
 from lrmtest.cli import main, session, sweep
 from lrmtest.errors import UsageError
-from lrmtest.runs.store import STORE_NAME
+from lrmtest.runs.extent import EVERYTHING
+from lrmtest.runs.store import STORE_NAME, Store
 
 SUITE = Path(__file__).parents[2] / "suites" / "fresh" / "test_fresh_hops.py"
 
@@ -133,12 +135,15 @@ def test_a_sweep_takes_the_run_that_its_pytest_tells_and_not_the_newest(
     def pytest_run(command):
         path = Path(command[command.index("--summary-json") + 1])
         model = Path(command[command.index("--model") + 1]).name
-        path.write_text(json.dumps({"runs": [{"model": model, "run_id": f"{model}-its-own"}]}))
+        selection = {"hops": {"questions": ["q1", "q2"], "samples": 3}}
+        run = {"model": model, "run_id": f"{model}-its-own", "manifest": {"selection": selection}}
+        path.write_text(json.dumps({"runs": [run]}))
         return 0
 
     asked = []
 
-    def loaded(reference, store):
+    def loaded(reference, store, extent):
+        assert extent == {("hops", "q1"): 3, ("hops", "q2"): 3}, "what it has asked itself"
         asked.append(reference)
         raise UsageError("enough")
 
@@ -155,3 +160,33 @@ def test_a_sweep_takes_the_run_that_its_pytest_tells_and_not_the_newest(
             )
         assert main([*command, "--suite", str(SUITE), *more]) == 2
     assert asked == ["tiny-lrm-its-own"] * 3
+
+
+@pytest.mark.engine
+def test_a_sweep_is_of_its_suites_whatever_else_its_models_were_asked(tmp_path, monkeypatch, capfd):
+    """README's order: several suites, then the sweep of one of them, of fewer questions."""
+    monkeypatch.chdir(tmp_path)
+    suites = [str(SUITE), str(SUITE.with_name("test_fresh_arithmetic.py"))]
+    options = ["--fresh-count", "6", "--max-tokens", "64"]
+    first = [sys.executable, "-m", "pytest", *suites, "--model", "tiny-lrm", "-q", *options]
+    assert subprocess.run([*first, "--rootdir", str(tmp_path), "--samples", "2"]).returncode < 2
+    before = completions(tmp_path)
+    assert before == 24
+    command = ["sweep", "tiny-lrm", "-o", "out", "--method", "magnitude", "--sparsity", "0.95"]
+    command += ["--suite", str(SUITE), "--pytest", shlex.join([*options, "--limit", "4"])]
+    command += ["--calibration-samples", "4", "--calibration-tokens", "64"]
+    assert main(command) == 0
+    printed = capfd.readouterr().out
+    assert completions(tmp_path) == before + 4, "the model's own were there"
+    assert "Collapse point: sparsity" in printed
+    assert "No collapse point" not in printed
+    table = (tmp_path / "out" / "sweep.md").read_text()
+    assert "fresh-arithmetic" not in table + (tmp_path / "out" / "sweep.html").read_text()
+    rows = [line.split("|") for line in table.splitlines() if "| tiny-lrm" in line]
+    assert [row[3].strip() for row in rows] == ["4", "4"], table
+
+    # Of the model's run, `last` speaks of the sweep's questions too; the others are there.
+    with Store(tmp_path / "reports" / STORE_NAME, create=False) as store:
+        run = store.run("last:tiny-lrm")
+        assert len(store.record(run).samples) == 4
+        assert len(store.record(run, EVERYTHING).samples) == 24

@@ -274,3 +274,17 @@ def test_a_run_keeps_the_system_prompt_it_had(chat, store):
         opened.add_completion("tiny-1", Place("k", "sums", one.id, 0), Completion("2", "stop"))
     (text,) = material("traces:last", chat, store).texts
     assert text == "<s>[system]Be brief.[user]1 + 1?[assistant]<think>\n2</s>"
+
+
+def test_a_run_gives_the_traces_that_were_asked_for_last(chat, pytester):
+    pytester.makepyfile(test_sums=suite(), test_other=suite("other"))
+    with FaultServer(answer=add) as server:
+        for options in ((), ("test_sums.py", "--limit", "2")):
+            pytester.runpytest_inprocess("--model", f"tiny={server.url}", *options)
+    made = material("traces:last", chat, pytester.path / "reports" / STORE_NAME)
+    assert len(made.texts) == 2
+    assert "(sums)" in made.source
+    assert made.notes == (
+        "not calibrated on, since its last session did not ask it: other (12 questions); "
+        "10 other questions of sums",
+    )
