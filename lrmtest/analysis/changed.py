@@ -1,4 +1,4 @@
-"""How many questions really changed: a lower bound for those that fell, and for those that rose.
+"""A lower bound for how many questions really changed: of those that fell, and of those that rose.
 
 That a question went from 4/4 to 2/4 says little of it; that 99 of 100 did, and none the other way,
 says much of them together. The bound counts falls, and asks how many of them at least cannot be
