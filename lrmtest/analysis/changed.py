@@ -1,11 +1,14 @@
-"""How many questions really changed: a lower bound for those that fell, and for those that rose.
+"""A lower bound for how many questions really changed: of those that fell, and of those that rose.
 
 That a question went from 4/4 to 2/4 says little of it; that 99 of 100 did, and none the other way,
 says much of them together. The bound counts falls, and asks how many of them at least cannot be
 chance: given how many samples passed in both runs together, a question that is no worse than it was
 falls with a known probability (`lrmtest.analysis.two_rates.chance_of_less`). If no more than u - 1
 questions are worse, the others' falls are a sum of such chances, whichever they are; where that sum
-is too large, at least u are worse.
+is too large, at least u are worse. Falls are counted twice: all of them, which is all that one
+sample of a question tells, and those that are large (Fisher's p-value at 10 % or less), of which
+chance makes few where samples are many. Each count has half of the error rate, or all of it where
+no fall could be large: what can be is known from how many samples passed in both runs together.
 
 References:
     Benjamini & Heller (2008), Screening for partial conjunction hypotheses. Biometrics 64.
@@ -25,7 +28,11 @@ from math import exp, lgamma, log
 
 from lrmtest.analysis.flips import CHANGES, ChangeKind, Flip
 from lrmtest.analysis.intervals import tail
-from lrmtest.analysis.two_rates import chance_of_less
+from lrmtest.analysis.two_rates import chance_of_less, fisher_p, highest_p_at_most
+from lrmtest.runs.outcomes import QuestionOutcome
+
+_LARGE = 0.1
+"""Fisher's p-value at which a fall counts as large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,20 +68,33 @@ def changed(flips: Sequence[Flip], level: float = 0.95) -> Changed:
     """
     kinds = Counter(flip.change for flip in flips)
     alpha = tail(level)
-    worse, better = [], []
-    for flip in flips:
-        before, after = flip.baseline, flip.candidate
-        passes = before.passes + after.passes
-        worse.append((chance_of_less(passes, before.count, after.count), flip.difference < 0))
-        better.append((chance_of_less(passes, after.count, before.count), flip.difference > 0))
+    fell = [flip.difference < 0 for flip in flips]
+    rose = [flip.difference > 0 for flip in flips]
+    pairs = [(flip.baseline, flip.candidate) for flip in flips]
     return Changed(
         counts={kind: kinds[kind] for kind in CHANGES},
-        fell=sum(fell for _, fell in worse),
-        rose=sum(rose for _, rose in better),
-        surely_worse=at_least(worse, alpha),
-        surely_better=at_least(better, alpha),
+        fell=sum(fell),
+        rose=sum(rose),
+        surely_worse=_surely(pairs, fell, alpha),
+        surely_better=_surely([(after, before) for before, after in pairs], rose, alpha),
         level=level,
     )
+
+
+def _surely(
+    pairs: Sequence[tuple[QuestionOutcome, QuestionOutcome]], fell: Sequence[bool], alpha: float
+) -> int:
+    """How many questions of (higher, lower) at least are no chance, of those that fell."""
+    events, large = [], []
+    for (higher, lower), happened in zip(pairs, fell, strict=True):
+        passes = higher.passes + lower.passes
+        events.append((chance_of_less(passes, higher.count, lower.count), happened))
+        most = highest_p_at_most(_LARGE, passes, higher.count, lower.count)
+        p = fisher_p(higher.passes, higher.count, lower.passes, lower.count)
+        large.append((most, happened and p <= most))
+    if not any(chance for chance, _ in large):
+        return at_least(events, alpha)
+    return max(at_least(events, alpha / 2), at_least(large, alpha / 2))
 
 
 def at_least(events: Sequence[tuple[float, bool]], alpha: float) -> int:

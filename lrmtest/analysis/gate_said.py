@@ -8,6 +8,7 @@ say where somebody who looked at the figures would not call it green.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -31,6 +32,8 @@ _LIKELY = 0.05
 """One-sided p-value at which a drop counts as likely: the upper end of its 90 % interval is 0."""
 _COSTS_LIKELY = 0.025
 """The same of the costs: the 95 % interval leaves out no change."""
+_NOTABLE_RATE, _NOTABLE_TOKENS = 0.05, 0.25
+"""Rises of the costs, in points / 100 and relative, that are told though they may be chance."""
 _RAN_OUT = 0.2
 """Share of the candidate's samples from which on it matters that they ran out or looped."""
 _FLOOR = 0.5
@@ -101,8 +104,10 @@ def gate_said(compared: ComparedRuns) -> GateSaid | None:
 def _badge(compared: ComparedRuns, decision: Decision) -> str:
     checks = decision.checks
     if not checks:
-        nothing = "nothing could be compared"
-        return nothing if decision.result == "cannot-tell" else "its error rates are spent"
+        if decision.result == "cannot-tell":
+            return "nothing could be compared"
+        # Nothing was tested: its rates are spent, or the session ended too soon; the reason says.
+        return re.split("[;:]", " ".join(decision.reasons[:1]))[0]
     found = [check for check in checks if check.result == decision.result]
     if decision.result == "ok":
         blind = [check.claim.suite for check in checks if check.result == "cannot-tell"]
@@ -209,7 +214,7 @@ def _drops(compared: ComparedRuns, decision: Decision) -> Iterator[GateWarning]:
         change, claim = _primary(part), limits.get(part.suite)
         low, high = (100 * end for end in (change.interval.low, change.interval.high))
         what = part.metric if part.score is not None else "pass rate"
-        where = f" of {part.suite}" if part.suite != ALL_SUITES else ""
+        where = _where_of(part)
         fell = f"{what}{where} fell by {100 * change.worsening:.3g} points"
         seen = "" if compared.greedy else f", 95 % interval of the drop [{low:.3g}, {high:.3g}]"
         if part.suite in likely:
@@ -229,18 +234,23 @@ def _drops(compared: ComparedRuns, decision: Decision) -> Iterator[GateWarning]:
 
 def _costs(compared: ComparedRuns) -> Iterator[GateWarning]:
     for name in ("truncated", "looped"):
-        changes = {part.suite: _of(part, name) for part in _parts(compared)}
 
         def p_of(part: SuiteComparison, name: str = name) -> float:
             return _of(part, name).pairs.p_above(0.0)
 
-        for suite, p in _likely(compared, p_of, _COSTS_LIKELY).items():
-            change = changes[suite]
-            where = f" of {suite}" if suite != ALL_SUITES else ""
+        found = _likely(compared, p_of, _COSTS_LIKELY)
+        for part in _parts(compared):
+            change = _of(part, name)
+            if part.suite in found:
+                surely = f"p = {found[part.suite]:.2g}"
+            elif part.suite == ALL_SUITES and change.worsening >= _NOTABLE_RATE:
+                surely = "which may be chance"
+            else:
+                continue
             yield GateWarning(
                 "costs",
-                f"{100 * change.candidate:.3g} % of the candidate's samples{where} are {name}, "
-                f"{100 * change.baseline:.3g} % of the baseline's (p = {p:.2g})",
+                f"{100 * change.candidate:.3g} % of the candidate's samples{_where_of(part)} are "
+                f"{name}, {100 * change.baseline:.3g} % of the baseline's ({surely})",
             )
     counted = [part for part in _parts(compared) if part.tokens is not None]
 
@@ -250,13 +260,16 @@ def _costs(compared: ComparedRuns) -> Iterator[GateWarning]:
 
     found = _likely(compared, p_tokens, _COSTS_LIKELY, counted)
     for part in counted:
-        if part.suite in found and part.tokens is not None:
-            where = f" of {part.suite}" if part.suite != ALL_SUITES else ""
-            yield GateWarning(
-                "costs",
-                f"tokens{where} rose by {100 * (part.tokens.ratio - 1):.3g} % "
-                f"(p = {found[part.suite]:.2g})",
-            )
+        assert part.tokens is not None
+        rise = f"tokens{_where_of(part)} rose by {100 * (part.tokens.ratio - 1):.3g} %"
+        if part.suite in found:
+            yield GateWarning("costs", f"{rise} (p = {found[part.suite]:.2g})")
+        elif part.suite == ALL_SUITES and part.tokens.ratio >= 1 + _NOTABLE_TOKENS:
+            yield GateWarning("costs", f"{rise} as seen, which may be chance")
+
+
+def _where_of(part: SuiteComparison) -> str:
+    return "" if part.suite == ALL_SUITES else f" of {part.suite}"
 
 
 def _questions(compared: ComparedRuns) -> Iterator[GateWarning]:

@@ -30,8 +30,7 @@ def p_higher(passes: int, samples: int, other_passes: int, other_samples: int) -
         other_passes, other_samples: of the other.
     """
     if (samples + 1) * (other_samples + 1) > _MOST_TABLES:
-        tail = _upper_tail(passes + other_passes, samples, other_samples)
-        return tail[passes - max(0, passes + other_passes - other_samples)]
+        return fisher_p(passes, samples, other_passes, other_samples)
     return _boschloo(passes, samples, other_passes, other_samples)
 
 
@@ -49,6 +48,23 @@ def chance_of_less(passes: int, samples: int, later_samples: int) -> float:
         if (passes - earlier) * samples < earlier * later_samples:
             return tail[index]
     return 0.0
+
+
+@lru_cache(maxsize=10_000)
+def fisher_p(passes: int, samples: int, later_passes: int, later_samples: int) -> float:
+    """One-sided p-value that the first rate is no higher than the later one (Fisher 1935)."""
+    both = passes + later_passes
+    return _upper_tail(both, samples, later_samples)[passes - max(0, both - later_samples)]
+
+
+@lru_cache(maxsize=10_000)
+def highest_p_at_most(alpha: float, passes: int, samples: int, later_samples: int) -> float:
+    """The highest of Fisher's p-values that is `alpha` at most, if `passes` passed in all; or 0.
+
+    As often does the p-value fall so low by chance: it takes few values, so less often than alpha.
+    """
+    tail = _upper_tail(passes, samples, later_samples)
+    return max((p for p in tail if p <= alpha), default=0.0)
 
 
 def _upper_tail(passes: int, samples: int, other_samples: int) -> list[float]:

@@ -119,7 +119,9 @@ def _triage(arguments: argparse.Namespace) -> int:
     if arguments.ids:
         return _print_ids(run, _keys(chosen))
     if arguments.json:
-        document = triage_document(run.run_id, baseline and baseline.run_id, questions, chosen)
+        document = triage_document(
+            run.run_id, None if baseline is None else baseline.run_id, questions, chosen
+        )
         say(json.dumps(document, indent=2, ensure_ascii=True))
         return 0
     against = f" against {_called(baseline)}" if baseline is not None else ""

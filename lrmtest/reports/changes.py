@@ -42,7 +42,7 @@ def size_said(flip: Flip) -> str:
 def changed_document(found: Changed) -> dict[str, Any]:
     """The counts as JSON values."""
     return {
-        **found.counts,
+        **{str(kind): number for kind, number in found.counts.items()},
         "fell": found.fell,
         "rose": found.rose,
         "surely_worse": found.surely_worse,

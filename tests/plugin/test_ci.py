@@ -82,7 +82,7 @@ def test_under_a_gate_what_broke_is_annotated(pytester, github, workers):
     assert "passed in the baseline, now wrong; answered 3" in "\n".join(commands)
     assert len(commands) == 7
     text = github.read_text()
-    assert "**❌ gate: regressed** (n)" in text
+    assert "**❌ gate: regressed: a drop is established** (n)" in text
     assert "| sums | 12 | 100.0 % | 50.0 % | -50.0 [" in text
     assert "6 questions of n failed, 6 of them passed in the baseline" in text
 

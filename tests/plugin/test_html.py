@@ -65,7 +65,7 @@ def test_with_a_baseline_and_a_gate(run, pytester):
     [comparison] = report["comparisons"]
     assert comparison["run"] == 1
     assert comparison["figures"]["gate"]["outcome"] in ("ok", "undecided")
-    assert comparison["change_counts"]["sums"]["unchanged"] == 6
+    assert comparison["change_counts"]["sums"]["unchanged"] == 12
 
 
 def test_under_xdist(pytester, server):
