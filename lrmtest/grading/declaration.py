@@ -21,7 +21,7 @@ _SUBJECT = CuePattern(
     r"(?P<of>(?:[^.;:?!,()=]|\([^()]{0,40}\)){0,160}?)"
     rf"(?:(?:{cue('verb')})[^A-Za-z.;:?!]{{1,80}}=|(?:[,:]\s)?{cue('verb')}"
     rf"(?:\s(?:{cue('therefore')}|equal\sto|exactly|just|simply|genau|exactement|igual\sa))?"
-    r"|(?<![!<>≤≥≠:])=)\s{0,3}"
+    r"(?:\s?:)?|(?<![!<>≤≥≠:])=)\s{0,3}(?:[A-Za-z]\s?=\s{0,3})?"
 )
 _UNSPACED_SUBJECT = CuePattern(
     rf"\W{{0,8}}(?:{cue('therefore', but_english=True)}[,:]?\s{{0,2}}){{0,3}}"
@@ -55,6 +55,12 @@ _THE_ONLY = CuePattern(
     r"|solução|possibile|soluzione|подход\w+|решени\w+)\b|[满滿]足|解)[^.;:?!,()=\d]{0,60}?"
     rf"(?:{cue('verb')}|=)\s?(?:[a-z]\s?=)?\s{{0,3}}"
 )
+_ENDS_UP = re.compile(
+    r"\b(?:(?:we|i|you|one|this)\s(?:finally\s|thus\s|therefore\s)?(?:ends?\sup\s(?:with|at)|arrives?\sat|comes?\sto|are\sleft\swith)"
+    r"|kommen\swir\s(?:\w+\s)?auf|(?:on|nous)\sarriv\w+\sà|llegamos\sa|chegamos\sa|arriviamo\sa|приходим\sк)"
+    r"(?:\s(?:exactly|a\stotal\sof))?\s{1,2}$",
+    re.I,
+)
 _SO = CuePattern(rf"(?:^\W{{0,8}}|[,;:-]\s(?:and\s)?){cue('therefore')},?\s{{1,2}}$")
 _ADDS = re.compile(r"\W{0,8}(?:adding|summing)\b[^,.;=]{0,40}:\s[^A-Za-z;:?!]{1,60}=\s{0,3}", re.I)
 _NOT_SURE = re.compile(
@@ -87,6 +93,7 @@ def declares(lead: str, languages: Languages) -> bool:
         or _GETS.of(languages).fullmatch(lead)
         or _THE_ONLY.of(languages).fullmatch(lead)
         or _SO.of(languages).search(lead)
+        or _ENDS_UP.search(lead)
         or _ADDS.fullmatch(lead)
         or (len(languages) > 1 and _UNSPACED_SUBJECT.of(languages).fullmatch(lead))
     )

@@ -75,6 +75,10 @@ _TIME_AND_PLACE = re.compile(
 _IN_THE_YEAR = re.compile(
     r"\s(?:in|since|until|im\sjahre?|en|nel|em)\s(?:the\syear\s)?(\d{3,4})[\s.!\"'*]*$", re.I
 )
+_DENIED_BEFORE = re.compile(
+    r"(?:\b(?:not|never|neither|nor|instead\sof|rather\sthan)\b|n't\b)(?:(?!\bbut\b)[^.;,\n]){0,40}\Z",
+    re.I,
+)
 _HEADING = CuePattern(rf"^(?:{cue('answer')}|explanation|conclusion|note|why\b.*)\s?:?$")
 _COPULA_BEHIND = re.compile(
     r"(?<=[\w\"'*)])\s?(?:です|である|でした|だ|になります|となります|입니다|이다|이에요|예요|이었다|였습니다)$"
@@ -160,8 +164,13 @@ def _handed_in(text: str, languages: Languages) -> tuple[Commitment | None, str]
 
 
 def _bold(text: str, languages: Languages) -> str | None:
-    """The last bold span that is no heading."""
-    spans = [span for span in _BOLD.findall(text) if not _HEADING.of(languages).match(span.strip())]
+    """The last bold span that is no heading, and that nothing before it denies."""
+    spans = [
+        span[1]
+        for span in _BOLD.finditer(text)
+        if not _HEADING.of(languages).match(span[1].strip())
+        and not _DENIED_BEFORE.search(text, max(0, span.start() - 80), span.start())
+    ]
     return _trim(spans[-1]) if spans else None
 
 

@@ -69,6 +69,9 @@ ENGLISH = Cues(
     ),
     step=(
         r"(?:this|that|each|first|second|third|fourth|last|other|odd|even|former|latter)\scases?"
+        r"|per\s(?:row|column|case|person|block|side|pair|group|day|hour|set|vertex|digit|position)"
+        r"|(?:first|second|third|fourth)\s(?:two|three|four|equation|condition|row|column|factor|term)s?"
+        r"|for\s(?:each|every)"
         r"|upper|lower|bounds?|overlaps?|exercise|book|example|e\.g|so\sthat|double|twice|average"
         r"|let|recall|remains|want|need|shows?|prove[ns]?|asks?|question|claim\w*|where|wrong"
         r"|false|incorrect|fails|excluded|rejected|discarded|unless|whether|doubt|suspect|hope|expect\w*|ignore|case\s(?:\w|i{1,3})|so\sfar|next"
@@ -94,7 +97,7 @@ ENGLISH = Cues(
     ),
     anothers=(
         r"would\s(?:have\s)?(?:get|got|give|given|yield|obtain|produce)|earlier|previous|first"
-        r"|original|wrong|incorrect|false|naive|tempting|intermediate|partial"
+        r"|original|old|rejected|discarded|wrong|incorrect|false|naive|tempting|intermediate|partial"
         r"|(?:earlier|previously|initially|originally|mistakenly|first)\s(?:i|we)\s(?:had\s)?\w{2,9}"
         r"|(?:i|we)\s(?:earlier|previously|initially|originally|mistakenly|first|had)\s\w{2,9}"
         r"(?:\searlier)?|trap|mistaken(?:ly)?|suggested|proposed|sample|example|not|n't|never"
@@ -118,7 +121,7 @@ ENGLISH = Cues(
         r"(?:wrong|incorrect|false|mistaken|impossible|right\?|not\s(?:right|correct|true"
         r"|possible"
         r"|valid|the\s(?:final\s|correct\s)?answer)|a\s(?:mistake|typo|trap)|too\s(?:big"
-        r"|small|high|low)|was\s(?:my|our)\s(?:first|initial|original))|❌|✗|✘"
+        r"|small|high|low)|was\s(?:my|our)\s(?:first|initial|original))|(?:wrong|incorrect)(?=\s?\))|❌|✗|✘"
     ),
     retraction=(
         r"(?:scratch|disregard|ignore|strike|forget)\s(?:that|the\s(?:above|previous))|i\s(?:retract|withdraw)"
@@ -203,7 +206,7 @@ ENGLISH = Cues(
         r"|no(?:t\s\w{1,12})?\s(?:direct\s|specific\s|explicit\s|enough\s|sufficient\s"
         r"|any\s){1,2}"
         r"(?:information|evidence|detail|data|link))\w{0,6}\b[^.;]{0,400}"
-        r"|n't\s(?:enough|sufficient)\w{0,6}\b[^.;]{0,400}"
+        r"|(?:n't|not)\s(?:have\s)?(?:enough|sufficient)\w{0,6}\b[^.;]{0,400}"
     ),
     necessarily="",
     because=(
@@ -212,7 +215,7 @@ ENGLISH = Cues(
     ),
     option=r"option|choice|letter|index|answer",
     chosen=(
-        r"could|must|remaining\s(?:slot|window|interval|option|period|time\s\w{4,8})\sis|therefore|thus|hence|so|only|correct|conclusion|available|possible|free"
+        r"could|must|sometime|remaining\s(?:slot|window|interval|option|period|time\s\w{4,8})\sis|therefore|thus|hence|so|only|correct|conclusion|available|possible|free"
         r"|option|choice|answer|choose|select|pick|go\swith"
     ),
 )

@@ -10,7 +10,8 @@ GERMAN = Cues(
         "antwort endantwort lösung ergebnis endergebnis ist nicht der das oder aussage wahr "
         "falsch ungewiss unsicher unbekannt unklar schlussfolgerung daher somit insgesamt gibt "
         "korrektur richtig richtige"
-        " ich nein habe moment warte und damit sich ergibt erhält beträgt lautet summe zahl anzahl leider mir leid"
+        " ich nein habe moment warte und damit sich ergibt erhält beträgt lautet summe zahl anzahl"
+        " leider mir leid"
     ),
     answer=(
         r"(?:(?:die|meine|unsere|das|end(?:gültige|ültige)|finale|richtige|korrekte|abschließende"
