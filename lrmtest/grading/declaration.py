@@ -18,7 +18,7 @@ _ARTICLE = r"(?:(?:the|its|our|their|der|die|das|le|la|les|el|o|a|il|lo)\s|l')?"
 _ADJECTIVES = rf"(?:{cue('adjective')}\s){{0,3}}"
 _SUBJECT = CuePattern(
     rf"\W{{0,8}}{_OPENINGS}(?:{_GET})?{_ARTICLE}{_ADJECTIVES}{cue('quantity')}"
-    r"(?P<of>(?:[^.;:?!,()=]|\([^()]{0,40}\)){0,160}?)"
+    r"(?P<of>(?:[^.;:?!,()=]|\([^()]{0,40}\)|,\s(?:which|whose|with)\s[^.;:?!=]{1,60},\s){0,160}?)"
     rf"(?:(?:{cue('verb')})[^A-Za-z.;:?!]{{1,80}}=|(?:[,:]\s)?{cue('verb')}"
     rf"(?:\s(?:{cue('therefore')}|equal\sto|exactly|just|simply|genau|exactement|igual\sa))?"
     r"(?:\s?:)?|(?<![!<>≤≥≠:])=)\s{0,3}(?:[A-Za-z]\s?=\s{0,3})?"
@@ -36,6 +36,9 @@ _FORMULA = CuePattern(
     r"(?<![!<>≤≥≠:])=\s{0,3}"
 )
 _CHAIN = re.compile(r"[A-Za-z)}\]|][^=\n]{0,40}=[^=\n]{0,60}\d[^=\n]{0,60}$")
+_WORKED_OUT = re.compile(
+    r"=[^=,;\n]{0,60}\d[^=,;\n]{0,6}(?:[-+*/^×·]|\\[a-z])[^=,;\n]{0,60}=\s{0,3}$"
+)
 _SUM = re.compile(r"[A-Za-z](?:_?\d)?(?:\s?\+\s?[A-Za-z](?:_?\d)?){1,5}\s?$")
 _TOTALS = CuePattern(
     rf"\W{{0,8}}{_OPENINGS}(?:(?:this|that|which)\s(?:gives|yields|makes|leaves)\s(?:us\s(?:with\s)?)?"
@@ -94,6 +97,7 @@ def declares(lead: str, languages: Languages) -> bool:
         or _THE_ONLY.of(languages).fullmatch(lead)
         or _SO.of(languages).search(lead)
         or _ENDS_UP.search(lead)
+        or _WORKED_OUT.search(lead)
         or _ADDS.fullmatch(lead)
         or (len(languages) > 1 and _UNSPACED_SUBJECT.of(languages).fullmatch(lead))
     )

@@ -9,7 +9,7 @@ ENGLISH = Cues(
     answer=(
         r"(?:(?:the|my|our|final|correct|right|best|most\slikely)[\s_]){0,3}"
         r"answer(?!\s(?:choices|options)\b|\swith\b|\sthe\b)"
-        r"|ans\.?(?=\s?:)|(?:final|tl;?dr)(?=\s?:)"
+        r"|(?:ans\.?|result)(?=\s?:)|(?:final|tl;?dr)(?=\s?:)"
         r"|(?:the\s)?(?:final\s(?:result|value|count|total|tally)|(?:correct|right|true"
         r"|best|corrected)\s(?:option|choice|label|one|(?:value|count|number|total|result|sum)(?!\sof\b)))"
     ),
@@ -97,7 +97,7 @@ ENGLISH = Cues(
     ),
     anothers=(
         r"would\s(?:have\s)?(?:get|got|give|given|yield|obtain|produce)|earlier|previous|first"
-        r"|original|old|rejected|discarded|wrong|incorrect|false|naive|tempting|intermediate|partial"
+        r"|original|old|subtotal|rejected|discarded|wrong|incorrect|false|naive|tempting|intermediate|partial"
         r"|(?:earlier|previously|initially|originally|mistakenly|first)\s(?:i|we)\s(?:had\s)?\w{2,9}"
         r"|(?:i|we)\s(?:earlier|previously|initially|originally|mistakenly|first|had)\s\w{2,9}"
         r"(?:\searlier)?|trap|mistaken(?:ly)?|suggested|proposed|sample|example|not|n't|never"
@@ -215,7 +215,7 @@ ENGLISH = Cues(
     ),
     option=r"option|choice|letter|index|answer",
     chosen=(
-        r"could|must|sometime|remaining\s(?:slot|window|interval|option|period|time\s\w{4,8})\sis|therefore|thus|hence|so|only|correct|conclusion|available|possible|free"
+        r"could|must|has\sto\sbe|sometime|remaining\s(?:slot|window|interval|option|period|time\s\w{4,8})\sis|therefore|thus|hence|so|only|correct|conclusion|available|possible|free"
         r"|option|choice|answer|choose|select|pick|go\swith"
     ),
 )

@@ -13,7 +13,7 @@ FRENCH = Cues(
     ),
     answer=(
         r"(?:(?:la|ma|notre|bonne)\s){0,2}réponse(?:\s(?:finale|correcte|exacte|définitive))?"
-        r"|(?:le\s)?résultat\sfinal|(?:la\sbonne\soption|l'option\scorrecte|le\sbon\schoix)"
+        r"|(?:le\s)?résultat(?:\sfinal|(?=\s?:))|(?:la\sbonne\soption|l'option\scorrecte|le\sbon\schoix)"
     ),
     about=(
         r"(?:à|au|de\s(?:la|cette|ce)|du|pour|à\sce|doit|devrait|serait|donc|ici)"
@@ -42,7 +42,10 @@ FRENCH = Cues(
         r"|entre|à\speu\sprès"
     ),
     opening=r"(?:en\s)?[^\s,]{2,20}ant\b[^,.;]{0,60}",
-    gets=r"(?:on\s(?:obtient|trouve|a|arrive\sà)|nous\s(?:obtenons|trouvons|arrivons\sà))(?:\sque)?",
+    gets=(
+        r"(?:on\s(?:obtient|trouve|a|arrive\sà)|nous\s(?:obtenons|trouvons|arrivons\sà))"
+        r"(?:\s(?:que|donc|ainsi|finalement))?"
+    ),
     adjective=r"total|maximal|minimal|plus\s(?:grande?|petite?)",
     quantity=(
         r"nombre|entier|valeur|somme|reste|produit|aire|volume|longueur|périmètre|différence|minimum"

@@ -15,7 +15,7 @@ GERMAN = Cues(
     ),
     answer=(
         r"(?:(?:die|meine|unsere|das|end(?:gültige|ültige)|finale|richtige|korrekte|abschließende"
-        r"|letzte)\s){0,3}(?:antwort|endantwort|lösung|endergebnis|(?:richtige|korrekte)\s"
+        r"|letzte)\s){0,3}(?:antwort|endantwort|lösung|endergebnis|ergebnis(?=\s?:)|(?:richtige|korrekte)\s"
         r"(?:option|auswahl))"
     ),
     about=(rf"(?:auf|zu|zur|zum|der|des|dieser|für|muss|sollte|wäre|also|hier)\b{CLAUSE}{{0,80}}?"),

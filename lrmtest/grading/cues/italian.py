@@ -13,7 +13,7 @@ ITALIAN = Cues(
     ),
     answer=(
         r"(?:(?:la|mia|nostra)\s){0,2}risposta(?:\s(?:finale|corretta|esatta|giusta))?"
-        r"|(?:il\s)?risultato\sfinale|l'opzione\scorretta"
+        r"|(?:il\s)?risultato(?:\sfinale|(?=\s?:))|l'opzione\scorretta"
     ),
     about=(rf"(?:a|al|alla|del|della|di\squesto|per|deve|dovrebbe|sarebbe|qui)\b{CLAUSE}{{0,80}}?"),
     is_=(

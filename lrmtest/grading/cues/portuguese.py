@@ -13,7 +13,7 @@ PORTUGUESE = Cues(
     ),
     answer=(
         r"(?:(?:a|minha|nossa)\s){0,2}resposta(?:\s(?:final|correta|certa))?"
-        r"|(?:o\s)?resultado\sfinal"
+        r"|(?:o\s)?resultado(?:\sfinal|(?=\s?:))"
         r"|a\s(?:opção|alternativa)\scorreta"
     ),
     about=rf"(?:à|ao|da|do|desta|deste|para|deve|deveria|seria|aqui)\b{CLAUSE}{{0,80}}?",

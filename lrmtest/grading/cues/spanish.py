@@ -14,7 +14,7 @@ SPANISH = Cues(
     answer=(
         r"(?:(?:la|mi|nuestra)\s){0,2}respuesta(?:\s(?:final|correcta|definitiva"
         r"|es\sla\sopción))?"
-        r"|(?:el\s)?resultado\sfinal|la\sopción\scorrecta|solución(?:\sfinal)?"
+        r"|(?:el\s)?resultado(?:\sfinal|(?=\s?:))|la\sopción\scorrecta|solución(?:\sfinal)?"
     ),
     about=rf"(?:a|al|de\s(?:la|esta|este)|del|para|debe|debería|sería|aquí)\b{CLAUSE}{{0,80}}?",
     is_=(
