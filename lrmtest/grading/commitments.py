@@ -121,6 +121,7 @@ def _tail_pattern(cues: Cues) -> re.Pattern[str]:
     )
 
 
+_EXAMPLE = re.compile(r"\bexamples?[,:]\s?[\"'`*]{0,3}$", re.I)
 _NO_ANSWER = re.compile(r"\((?:wrong|incorrect|old|previous|first|rejected|false)\b", re.I)
 _LINE_START = re.compile(r"(?:[^\w\n]|_|\d{1,2}[.)]){0,16}")
 # "The wrong answer is" before a box: what makes it another's stands before the noun.
@@ -133,7 +134,7 @@ _IS_THE_ANSWER = CuePattern(cue("is_the_answer"))
 _THEREFORE = CuePattern(cue("therefore"))
 _RETRACTION = CuePattern(cue("retraction"))
 _RESTATED = CuePattern(cue("restated"))
-_NOT = CuePattern(rf"{cue('not_')}|n't\b")
+_NOT = CuePattern(rf"{cue('not_')}|n't\b|\b(?:nobody|no\sone)\b")
 # "We get 73 as the answer", and not "he gave 73 as the answer".
 _AS_THE_ANSWER = re.compile(r"(?:as|comme|como|come)\s", re.I)
 _GETS = CuePattern(rf"{cue('gets')}|\b(?:gives?|giving|yields?|yielding|leaving)\b")
@@ -203,7 +204,12 @@ def _nouns(text: str, last: Last, languages: Languages) -> Iterator[Commitment]:
         alternative = False
         if not line:
             quoted = not begins and before.endswith('"') and kind != "colon"
-            if quoted or IF.of(languages).search(before) or anothers(before, languages):
+            if (
+                quoted
+                or _EXAMPLE.search(before)
+                or IF.of(languages).search(before)
+                or anothers(before, languages)
+            ):
                 continue
             alternative = bool(
                 MAYBE.of(languages).search(before) or NEARLY.of(languages).search(before)

@@ -100,6 +100,7 @@ _PARTLY = re.compile(
 _DENIED_BEFORE = re.compile(
     r"(?:\b(?:not?|never|cannot|hardly|nothing|without|no\slonger)|n't)\s(?:be\s)?$", re.I
 )
+_NOT_BEFORE = CuePattern(cue("not_") + r"\s?$")
 _SEEMS = re.compile(
     r"\b(?:seems?|appears?|likely|probable|suspect|guess)\s(?:to\sme\s)?(?:that\s)?(?:\w{1,8}\s){0,2}$",
     re.I,
@@ -134,7 +135,7 @@ _WHETHER = re.compile(
 # "It is not the case that the conclusion is true."
 _NOT_THAT = CuePattern(
     r"(?:\bno\sway|(?<!no\s)(?<!beyond\s)(?<!without\s)\bdoubt(?:ful|s)?|\bwrong\sto\s\w{2,8})\b[^.,;]{0,30}$"
-    rf"|(?:{cue('not_')}|\b(?:false|untrue|wrong|incorrect)\b)"
+    rf"|(?:{cue('not_')}|{cue('false')})"
     + r"[^.,;]{0,30}(?:\b(?:that|dass|que|che)\b|что|说|說)\s?\w{0,5}\s?$"
 )
 _ASKS = CuePattern(cue("asks") + r"[\s?.]{0,3}$")
@@ -212,6 +213,8 @@ def _predicate(text: str, languages: Languages) -> str | None:
         return NOTHING
     if _label_of(labels[-1]) == FALSE and _DENIED_BEFORE.search(before):
         return NOTHING
+    if _label_of(labels[-1]) == UNCERTAIN and _NOT_BEFORE.of(languages).search(before):
+        return NOTHING
     if len(labels) > 1 and _label_of(labels[-2]) != _label_of(labels[-1]):
         between = text[labels[-2].end() : labels[-1].start()]
         if _LISTED.of(languages).fullmatch(between):
@@ -238,14 +241,13 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
         text = first_sentence(text)
     if _ASKS.of(languages).search(text):
         return None
-    if reading in (TRUE, FALSE):
+    if reading:
         label = _OPENING_LABEL.match(text)
-        unsure = label and (
-            _UNSURE.match(text, label.end())
-            or _PARTLY.match(text, label.end())
-            or conditional(text[label.end() :])
-        )
-        return NOTHING if unsure else reading
+        assert label is not None
+        unsure = _UNSURE.match(text, label.end()) or conditional(text[label.end() :])
+        if _PARTLY.match(text, label.end()) or (unsure and reading != UNCERTAIN):
+            return NOTHING
+        return reading
     return _predicate(text, languages) if reading is None else reading
 
 

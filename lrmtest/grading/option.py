@@ -95,7 +95,7 @@ _DENIED = CuePattern(
     r"|n't\b(?!\s(?:seen|observed|spotted|accounted|busy|occupied|covered))|\?\s*$"
     rf"|{cue('not_', but_english=True)}|{cue('false', but_english=True)}"
     rf"|{cue('not_after')}|{cue('doubted')}|^\W{{0,8}}{cue('if_', but_english=True)}"
-    r"|scheide[nt]\b[^.;]{0,30}\baus\b|entf[aä]ll(?:t|en)\b|écart|exclure|élimin|à\sexclure|elimin"
+    r"|scheide[nt]\b[^.;]{0,30}\baus\b|entf[aä]ll(?:t|en)\b|écart|exclure|élimin|à\sexclure|(?<!by\s)(?<!of\s)elimin"
     r"|исключ|отпада|될\s수\s없|できない|あり得ない|ありえない|不可能|ruled\sout"
     r"|\b(?:during\swhich|when)\s\w{1,12}\s(?:was|were)\s(?:at|in|seen|busy)\b"
     r"|\b(?:as|since|because|where)\s\w{1,12}\ssaw\b|overlaps?\b|\b(?:is|are)\sout\b|\b(?:except|besides)\b|\b(?:other\sthan|apart\sfrom)\b"
@@ -132,6 +132,7 @@ _LEAVES = re.compile(
     r"|possible|remaining|available|viable|valid)\b[^.;,]{0,40}[\s.!*]*$"
     r"|(?:只剩下?|剩下的?(?:只有|是)|残るのは|남은\s?것은|оста[её]тся\s(?:только\s)?(?:вариант\s)?|bleibt\s(?:nur\s)?(?:option\s)?"
     r"|reste\s(?:que\s)?(?:la\s|l'option\s)?|queda\s(?:solo\s)?(?:la\s)?(?:opción\s)?)\s?\(?([A-Z])\)?[\s.!*]*$"
+    r"|\b[Nn]ot\s\(?[A-Z]\)?,?\s(?:but|rather)\s\(?([A-Z])\)?[\s.!*]*$"
     r"|\b(?:only|just)\s(?:option\s|choice\s)?\(?([A-Z])\)?\s(?:is\sleft|remains|survives)[\s.!*]*$"
 )
 # In the clause that names an option: that somebody was elsewhere at that time.
@@ -141,6 +142,7 @@ _ELSEWHERE = re.compile(
     r"|(?<!nobody\s)(?<!no\sone\s)\bsaw\b|\b(?:go|went|gone)\sto\s(?:work|bed|sleep|school)\b|\b(?:got|woke)\sup\b",
     re.I,
 )
+_SO_CLAUSE = CuePattern(rf"[,;]\s(?:and\s)?(?={cue('therefore')})")
 _CLAUSE = CuePattern(rf"[,;]|{cue('therefore')}")
 _SO_IT_IS = CuePattern(
     rf"\W*{cue('therefore')},?\s(?:it(?:'s|\sis|\smust\sbe)\s|we\s(?:choose|pick|select)\s)?([A-Z])[\s.!]*",
@@ -265,6 +267,10 @@ class _Options:
             return letter if letter in self._letters else NOTHING
         if so := _SO_IT_IS.of(self._languages).fullmatch(sentence):
             return so[1].upper() if so[1].upper() in self._letters else NOTHING
+        # "He was at work until 4pm, so he could only have gone from 4pm to 8pm."
+        last = _SO_CLAUSE.of(self._languages).split(sentence)[-1]
+        if self.by_letter(last) | self.by_text(last):
+            sentence = last
         named = self.by_letter(sentence) | self.by_text(sentence)
         if not named:
             return None

@@ -57,7 +57,7 @@ _IS = CuePattern(
     r"(?:(?:likely|probably|approximately|about|around|held|called|named|known|said)\s){0,2}"
     r"(?:[a-z]{2,12}ed\s|held\s|born\s|built\s)?(?:(?:on|in|at|as|to\sbe)\s)?"
     rf"|{cue('verb', but_english=True)}\s"
-    r"|(?<![不非])(?:是|为|為)(?!否)|(?<=[\w\"])(?:は|은\s|는\s))"
+    r"|(?<![不非])(?<!可能)(?:是|为|為)(?!否)|(?<=[\w\"])(?:は|은\s|는\s))"
     r"(.{1,120})$",
 )
 _DENIES = CuePattern(

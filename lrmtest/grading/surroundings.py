@@ -22,7 +22,7 @@ _NOT_AFTER = CuePattern(f"{cue('not_after')}|{cue('doubted')}")
 _NOT_BEFORE = CuePattern(r"[\s\"'*_$\\(]{0,4}" + cue("not_"))
 _CONDITIONAL = re.compile(
     r"[\s,$*()}\]\\\"'-]{0,8}(?:(?:only|nur|seulement|solo|só|apenas|только)\s)?"
-    r"(?:(?:if|unless|provided|assuming|wenn|falls|sofern|si|s'il|se|если)\s|only\swhen\b|depending\b)"
+    r"(?:(?:if|unless|provided|assuming|wenn|falls|sofern|si|s'il|se|если|إذا|لو|यदि)\s|only\swhen\b|depending\b)"
     r"|[,\s]{0,3}(?:如果|若)(?!干)",
     re.I,
 )

@@ -50,7 +50,7 @@ ENGLISH = Cues(
         r"(?:adding|summing|combining|putting|substituting|simplifying|plugging|evaluating"
         r"|computing|multiplying|reducing)\b[^,.;=]{0,80}|(?:using|with)\b[^,.;]{0,80}"
         r"|(?:after|upon)\s(?:simplif|adding|summing|combin|cancel|reduc|comput|expand)[^,.;]{0,60}"
-        r"|(?:since|because)\b[^;.]{0,120}"
+        r"|(?:since|because)\b[^;.]{0,120}|when\s[^,.;=]{1,30}\sis\sdivided\sby\s[^,.;=]{1,20}"
     ),
     follows=(
         r"(?:and|now|then),?|(?:this|which|that)\s(?:means|implies)(?:\sthat)?|it\sfollows\sthat"
@@ -87,6 +87,7 @@ ENGLISH = Cues(
         r"|not\s(?:sure|certain|confident)|guess\w*|tentative(?:ly)?"
     ),
     if_=(
+        r"(?:when|for)\s(?:\w{1,12}\s){0,2}(?:even|odd)|"
         r"if|whether|suppose|supposing|assum\w+|imagine|unless|doubt\w*|impossible\sthat|were\sto"
         r"|initial(?:ly)?|previous(?:ly)?|originally|at\sfirst|user's|as\sif|format|such\sas"
         r"|according\sto\s(?:the\s|a\s)?(?:user|students?|teacher|text\s?book|book|hint"
@@ -131,7 +132,8 @@ ENGLISH = Cues(
         r"(?:\w{1,15}\s)?(?:mistake|error|slip)|needs\sto\sbe\s(?:redone|recomputed|corrected|revised)"
         r"|(?:doesn't|does\snot)\s(?:add\sup|check\sout)|something\s(?:went|is|must\sbe)\swrong"
         r"|which\sis\s(?:absurd|impossible|nonsense|a\scontradiction)"
-        r"|(?:but|however),?\s(?:this|that|it)\s(?:contradicts|violates|fails|gives\sa\s(?:negative|contradiction))"
+        r"|(?:but|however),?\s(?:this|that|it)\s(?:(?:contradicts|violates)(?!\s(?:\w{1,8}\s){0,2}(?:premise"
+        r"|statement|fact|conclusion|claim|rule|information))|fails|gives\sa\s(?:negative|contradiction))"
         r"|(?:check|verification)\b[^\n]{0,80}?(?:≠|\\neq|✗|❌|\b(?:does\snot|doesn't|fails)\b)"
         r"|correction:?|edit(?:ed)?:|erratum:?|typo(?:\sabove)?:|my\smistake|on\ssecond\sthought|let\sme\s(?:correct|fix)"
         r"|i\s(?:must|have\sto|should|need\sto)\scorrect|i\s(?:made|was\smaking)\s(?:a|an)\s"
@@ -182,6 +184,7 @@ ENGLISH = Cues(
         r"|n't\s(?:(?:actually|logically|in\sfact|really)\s)?(?:true|correct|hold)"
     ),
     uncertain=(
+        r"neither\s(?:the|this)\s\w{4,12}\snor\s(?:its|the)\s(?:negation|opposite|contrary)[^.;]{0,60}|"
         r"uncertain(?:ty)?|(?:left|remains?|stays)\sopen|unknown|undetermined|indeterminate|inconclusive|undecid(?:ed|able)"
         r"|unclear|unsupported|unprovable|unverifiable"
         r"|neither\s(?:be\s)?(?:\w{1,20}ly\s)?"

@@ -76,6 +76,7 @@ FRENCH = Cues(
     and_=r"et",
     either=r"soit|ou\sbien|l'une?\sdes?",
     refuted=(
+        r"(?:faux|fausse|incorrect)(?=\s?\))|"
         r"(?:,\s)?(?:(?:mais|cependant|et|or|ce\squi)\s)?(?:(?:cela|ceci|elle|ça"
         r"|cette\sréponse)\s)?"
         r"(?:(?:est|était|serait)\s(?:\w{1,15}ment\s)?(?:faux|fausse|incorrecte?|erronée?"
@@ -85,6 +86,7 @@ FRENCH = Cues(
         r"|mais\sc'(?:est|était)\s(?:faux|incorrect|une\serreur)"
     ),
     retraction=(
+        r"(?:cela|ceci)\scontredit\s(?:\w{1,8}\s|l')(?:hypothèse|condition|énoncé)|"
         r"correction:?|rectification:?|il\sy\sa\sune\serreur|je\sretire|erreur\sde\sma\spart|attendez?,\snon|non,\sattend\w{1,3}|erratum"
         r"|(?:attendez?|en\sfait|pardon|désolée?)[,.!]\s(?:non|c'(?:est|était)\sfaux)"
         r"|je\sme\ssuis\strompée?|j'ai\s(?:fait|commis)\sune\serreur|c'était\sune\serreur"
@@ -112,6 +114,8 @@ FRENCH = Cues(
     true=r"vraie?|correcte?|exacte?|juste|vérifiée?|true|valide",
     false=r"faux|fausse|incorrecte?|inexacte?|erronée?|false|réfutée?|contredite?|invalide",
     uncertain=(
+        r"ni\s(?:la|le|cette|l')\s?[^.;,]{1,30}\sni\s[^.;]{1,60}|"
+        r"ne\ssa(?:it|is|vons)\s(?:\w{1,10}\s)?pas\b[^.;]{0,100}|"
         r"incertaine?|indéterminée?|inconnue?|indécidable|uncertain|unknown|pas\scertaine?"
         r"|(?:on\s)?ne\s(?:peut|peux|peuvent|pouvons|permet\w*)\s(?:\w{1,12}\s)?pas\b"
         r"(?!\sêtre\s(?:vrai|correct|exact))[^.;]{0,100}"
