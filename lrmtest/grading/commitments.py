@@ -22,6 +22,7 @@ from lrmtest.grading.surroundings import (
     IF,
     MAYBE,
     NEARLY,
+    TURN,
     anothers,
     first_sentence,
     refuted,
@@ -44,10 +45,10 @@ class Commitment:
 
     Attributes:
         form: ``box`` for ``\boxed{...}``; ``line`` for a line that begins with ``Answer:`` or a
-            heading ``Final Answer``, an ``<answer>`` tag, or a first line with its reasons behind it; ``prose`` for "the answer is ...";
-            ``behind`` for "... is the answer"; ``restated`` for "actually, it is ...", which
-            counts only when an answer follows; ``retraction`` for "I made a mistake", which takes
-            back all before it.
+            heading ``Final Answer``, an ``<answer>`` tag, or a first line with its reasons behind
+            it; ``prose`` for "the answer is ..."; ``behind`` for "... is the answer"; ``restated``
+            for "actually, it is ...", which counts only when an answer follows; ``retraction`` for
+            "I made a mistake", which takes back all before it.
         text: the content of the box, the rest of the line, or the clause before "is the answer";
             at most some hundred characters.
         end: where `text` ends in the whole text.
@@ -71,14 +72,6 @@ _BREAK = re.compile(r"[!?\n]|\.(?=\s|$)")
 _BUT = re.compile(
     r"(?<!\w)(?:but|however|aber|jedoch|mais|cependant|pero|porém|però|но|однако)(?!\w)"
     r"|但是?|不过|然而|しかし|하지만|그러나",
-    re.I,
-)
-
-# A sentence that turns away from what was said.
-_TURN = re.compile(
-    r"[.!?$*)\n]\s{1,4}[^\w\s]{0,4}(?:but|however|actually|wait|hmm+|hold\son|let\sme\s(?:re|double)|on\s(?:second|reflection)"
-    r"|oops|no,|aber|jedoch|moment|mais|attend|pero|espera|porém|però|aspetta|но(?!\w)|однако|подожд|但|不过|等等"
-    r"|しかし|ただし|待って|하지만|그러나|잠깐)(?:[^.:,;!?\n]{0,24}[:,])?",
     re.I,
 )
 
@@ -114,7 +107,8 @@ def _tail_pattern(cues: Cues) -> re.Pattern[str]:
     about, is_ = bounded(cues, "about"), bounded(cues, "is_")
     return re.compile(
         rf"""
-        (?P<colon> [*_"'\])}}]{{0,4}} \s{{0,2}} (?:\([^()\n]{{1,30}}\)\s?)? [:=→⇒] [*_]{{0,4}} )
+        (?P<colon> [*_"'\])}}]{{0,4}} \s{{0,2}} (?:\([^()\n]{{1,30}}\)\s?)?
+            (?:[:=]+>?|-{{1,2}}>|→|⇒) [*_]{{0,4}} )
       | (?P<cell> [*_]{{0,4}} \s{{0,2}} \| \s{{0,4}} (?=[^|\n]{{1,120}}\|\s{{0,4}}$)
             (?!.{{0,130}}\n\s{{0,4}}\|[\s:|-]*-) )
       | [*_"'\])]{{0,4}} \s{{0,2}} (?: {about} \s{{0,2}} (?: : | {is_} ) | {is_} ) [\s:,]{{0,3}}
@@ -127,6 +121,8 @@ def _tail_pattern(cues: Cues) -> re.Pattern[str]:
     )
 
 
+_EXAMPLE = re.compile(r"\bexamples?[,:]\s?[\"'`*]{0,3}$", re.I)
+_NO_ANSWER = re.compile(r"\((?:wrong|incorrect|old|previous|first|rejected|false)\b", re.I)
 _LINE_START = re.compile(r"(?:[^\w\n]|_|\d{1,2}[.)]){0,16}")
 # "The wrong answer is" before a box: what makes it another's stands before the noun.
 _ANOTHERS_IS = CuePattern(
@@ -138,14 +134,17 @@ _IS_THE_ANSWER = CuePattern(cue("is_the_answer"))
 _THEREFORE = CuePattern(cue("therefore"))
 _RETRACTION = CuePattern(cue("retraction"))
 _RESTATED = CuePattern(cue("restated"))
-_NOT = CuePattern(rf"{cue('not_')}|n't\b")
+_NOT = CuePattern(rf"{cue('not_')}|n't\b|\b(?:nobody|no\sone)\b")
+# "We get 73 as the answer", and not "he gave 73 as the answer".
+_AS_THE_ANSWER = re.compile(r"(?:as|comme|como|come)\s", re.I)
+_GETS = CuePattern(rf"{cue('gets')}|\b(?:gives?|giving|yields?|yielding|leaving)\b")
 _CLAUSE_START = re.compile(r"(?:^|[,;:(-])[\W_]{0,6}$")
 _INVERTED = CuePattern(rf"{cue('inverted')}\s(?:{cue('therefore')}\s)?$")
 _HASHES = re.compile(r"(?:^|\n)\s{0,3}\#{4}[ \t]{0,4}([^\s#][^\n]{0,60})$")
 _REASONS = (
-    r"explanation|reasoning|rationale|justification|solution|why|begründung|erklärung|explication"
-    r"|justificación|explicación|justificativa|explicação|spiegazione|пояснение|объяснение|решение"
-    r"|解析|解释|解釋|理由|説明|解説|설명|풀이|해설"
+    r"explanation|reasoning|rationale|justification|begründung|erklärung|explication"
+    r"|justificación|explicación|justificativa|explicação|spiegazione|пояснение|объяснение"
+    r"|解析|解释|解釋|理由|説明|解説|설명|해설"
 )
 _ANSWER_FIRST = re.compile(rf"([^\n]{{1,60}})\n\s{{0,8}}[^\w\n]{{0,8}}(?:{_REASONS})(?!\w)", re.I)
 _REST = re.compile(
@@ -196,6 +195,8 @@ def _nouns(text: str, last: Last, languages: Languages) -> Iterator[Commitment]:
             if not inverted:
                 continue
             tail = kind = None
+        if kind == "colon" and tail and _NO_ANSWER.search(tail[0]):
+            continue
         if kind == "bracket" and text[start - 1 : start] != "[":
             continue
         # A line that merely begins with "The answer is" is prose.
@@ -203,7 +204,12 @@ def _nouns(text: str, last: Last, languages: Languages) -> Iterator[Commitment]:
         alternative = False
         if not line:
             quoted = not begins and before.endswith('"') and kind != "colon"
-            if quoted or IF.of(languages).search(before) or anothers(before, languages):
+            if (
+                quoted
+                or _EXAMPLE.search(before)
+                or IF.of(languages).search(before)
+                or anothers(before, languages)
+            ):
                 continue
             alternative = bool(
                 MAYBE.of(languages).search(before) or NEARLY.of(languages).search(before)
@@ -241,7 +247,10 @@ def _sentences(text: str, last: Last, languages: Languages) -> Iterator[Commitme
         clause = re.split(r"[,;:]\s", before)[-1]
         openings = [mark.end() for mark in _THEREFORE.of(languages).finditer(clause)]
         clause = clause[openings[-1] if openings else 0 :].strip()
-        if clause and not _NOT.of(languages).search(clause):
+        gets = _AS_THE_ANSWER.match(text, mark.start()) is None or _GETS.of(languages).search(
+            clause
+        )
+        if clause and gets and not _NOT.of(languages).search(clause):
             alternative = bool(MAYBE.of(languages).search(before))
             yield Commitment("behind", clause, mark.start(), alternative=alternative)
     for form, pattern in (("restated", _RESTATED), ("retraction", _RETRACTION)):
@@ -352,6 +361,6 @@ def last_reading(
             before = read(found[place + 1], languages) if listed else None
             if before not in (None, reading):
                 return NOTHING
-            turn = _TURN.search(text, _behind(commitment))
+            turn = TURN.search(text, _behind(commitment))
             return (turned(text[turn.end() :], languages) if turn else None) or reading
     return conclude(text, languages)

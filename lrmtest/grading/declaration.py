@@ -18,10 +18,10 @@ _ARTICLE = r"(?:(?:the|its|our|their|der|die|das|le|la|les|el|o|a|il|lo)\s|l')?"
 _ADJECTIVES = rf"(?:{cue('adjective')}\s){{0,3}}"
 _SUBJECT = CuePattern(
     rf"\W{{0,8}}{_OPENINGS}(?:{_GET})?{_ARTICLE}{_ADJECTIVES}{cue('quantity')}"
-    r"(?P<of>(?:[^.;:?!,()=]|\([^()]{0,40}\)){0,160}?)"
+    r"(?P<of>(?:[^.;:?!,()=]|\([^()]{0,40}\)|,\s(?:which|whose|with)\s[^.;:?!=]{1,60},\s){0,160}?)"
     rf"(?:(?:{cue('verb')})[^A-Za-z.;:?!]{{1,80}}=|(?:[,:]\s)?{cue('verb')}"
     rf"(?:\s(?:{cue('therefore')}|equal\sto|exactly|just|simply|genau|exactement|igual\sa))?"
-    r"|(?<![!<>≤≥≠:])=)\s{0,3}"
+    r"(?:\s?:)?|(?<![!<>≤≥≠:])=)\s{0,3}(?:[A-Za-z]\s?=\s{0,3})?"
 )
 _UNSPACED_SUBJECT = CuePattern(
     rf"\W{{0,8}}(?:{cue('therefore', but_english=True)}[,:]?\s{{0,2}}){{0,3}}"
@@ -36,6 +36,9 @@ _FORMULA = CuePattern(
     r"(?<![!<>≤≥≠:])=\s{0,3}"
 )
 _CHAIN = re.compile(r"[A-Za-z)}\]|][^=\n]{0,40}=[^=\n]{0,60}\d[^=\n]{0,60}$")
+_WORKED_OUT = re.compile(
+    r"=[^=,;\n]{0,60}\d[^=,;\n]{0,6}(?:[-+*/^×·]|\\[a-z])[^=,;\n]{0,60}=\s{0,3}$"
+)
 _SUM = re.compile(r"[A-Za-z](?:_?\d)?(?:\s?\+\s?[A-Za-z](?:_?\d)?){1,5}\s?$")
 _TOTALS = CuePattern(
     rf"\W{{0,8}}{_OPENINGS}(?:(?:this|that|which)\s(?:gives|yields|makes|leaves)\s(?:us\s(?:with\s)?)?"
@@ -54,6 +57,12 @@ _THE_ONLY = CuePattern(
     r"|possibilit\w+|erfüll\w+|funktioniert|möglich\w*|lösung|convient|posible|solución|cumple|possível"
     r"|solução|possibile|soluzione|подход\w+|решени\w+)\b|[满滿]足|解)[^.;:?!,()=\d]{0,60}?"
     rf"(?:{cue('verb')}|=)\s?(?:[a-z]\s?=)?\s{{0,3}}"
+)
+_ENDS_UP = re.compile(
+    r"\b(?:(?:we|i|you|one|this)\s(?:finally\s|thus\s|therefore\s)?(?:ends?\sup\s(?:with|at)|arrives?\sat|comes?\sto|are\sleft\swith)"
+    r"|kommen\swir\s(?:\w+\s)?auf|(?:on|nous)\sarriv\w+\sà|llegamos\sa|chegamos\sa|arriviamo\sa|приходим\sк)"
+    r"(?:\s(?:exactly|a\stotal\sof))?\s{1,2}$",
+    re.I,
 )
 _SO = CuePattern(rf"(?:^\W{{0,8}}|[,;:-]\s(?:and\s)?){cue('therefore')},?\s{{1,2}}$")
 _ADDS = re.compile(r"\W{0,8}(?:adding|summing)\b[^,.;=]{0,40}:\s[^A-Za-z;:?!]{1,60}=\s{0,3}", re.I)
@@ -87,6 +96,8 @@ def declares(lead: str, languages: Languages) -> bool:
         or _GETS.of(languages).fullmatch(lead)
         or _THE_ONLY.of(languages).fullmatch(lead)
         or _SO.of(languages).search(lead)
+        or _ENDS_UP.search(lead)
+        or _WORKED_OUT.search(lead)
         or _ADDS.fullmatch(lead)
         or (len(languages) > 1 and _UNSPACED_SUBJECT.of(languages).fullmatch(lead))
     )

@@ -22,8 +22,8 @@ _PREFIX = re.compile(
 )
 _LEADING = CuePattern(
     # What follows must not make it a larger expression, a choice or a list.
-    rf"({NUMBER})(?!\d)(?!\s{{0,4}}(?:[-+*/^_=<>!×·÷\\{{]|(?:or|and|to|times|divided|over|mod|more|minus|plus"
-    rf"|less|is\s(?:only\s)?(?:an?|the)\s(?:\w{{1,12}}\s)?bound)\b|{cue('or_')}|[,.]\s?\d|以上(?!より)|以下|未満|未满|より|보다|이상|이하|미만|초과)|{MULTIPLIER})"
+    rf"({NUMBER})(?!\d)(?!\s{{0,4}}(?:[-+*/^_=<>!×·÷\\{{→⇒]|,\s(?:no|wait|er|uh|sorry|oops)\b|(?:or|and|to|times|divided|over|mod|more|minus|plus"
+    rf"|less|(?:no|wait|sorry|oops)(?=[,.]|\s)|is\s(?:only\s)?(?:an?|the)\s(?:\w{{1,12}}\s)?bound)\b|{cue('or_')}|[,.]\s?\d|以上(?!より)|以下|未満|未满|より|보다|이상|이하|미만|초과)|{MULTIPLIER})"
 )
 _CHOICE = CuePattern(
     r"[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?"
@@ -31,8 +31,16 @@ _CHOICE = CuePattern(
     r"[-+]?\d"
 )
 _SEVERAL = CuePattern(rf"=\s?[-+]?\d[^=\n]{{0,40}}?(?:{cue('or_')}|{cue('and_')}|,)[^=\n]{{0,20}}=")
+# "105, er, 150": what is said last is meant.
+_CORRECTS = re.compile(
+    rf"^{NUMBER}\s?(?:,|-{{1,2}}|\.{{2,3}})\s?(?:no|wait|er|erm|uh|sorry|oops|i\smean|rather|make\sthat)[,.:]?\s"
+    r"(?:(?:it|that)(?:'s|\sis)\s)?(?=[-+]?\d)",
+    re.I,
+)
+_STEP_WORD = CuePattern(rf"{cue('step')}|\b(?:first|second|third|last|next)\b")
 _BY_CASE = re.compile(
-    r"\d\s(?:for|if|when|in)\s[^\n.]{1,40}[,;]\s(?:and\s|or\s)?[-+]?\d{1,12}\s(?:for|if|when|in|otherwise)\b", re.I
+    r"\d\s(?:for|if|when|in)\s[^\n.]{1,40}[,;]\s(?:and\s|or\s)?[-+]?\d{1,12}\s(?:for|if|when|in|otherwise)\b",
+    re.I,
 )
 _EITHER = CuePattern(r"\W{0,4}" + cue("either"))
 _FORMULA = re.compile(r"[-+*/^!\\|]")
@@ -77,6 +85,7 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
         return None  # the box itself is read
     sentence = first_sentence(said)
     text = _EXACTLY.sub("", squeeze(sentence.rstrip("!* ")).lstrip("} "))
+    text = _CORRECTS.sub("", text)
     if (
         sentence.rstrip("* $\"'").endswith("?")
         or ASKS.of(languages).search(text)
@@ -101,7 +110,7 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
         value = _value_of(text)
     if value is None:
         starts = [text, text.rpartition("=")[2].strip()]
-        if commitment.form == "line":
+        if commitment.form == "line" and not _STEP_WORD.of(languages).search(text):
             starts.append(_PREFIX.sub("", text))
         leading = None
         for start in starts:

@@ -63,7 +63,10 @@ _OBJECTS = re.compile(
     r"|erreur|faux|error|mal|erro|errado|errore|sbagliato)\b|[错錯误誤]|неверн|ошибк|間違|誤り|틀렸|틀린|잘못",
     re.I,
 )
-_NOT_THAT = CuePattern(rf"\s?\([^()\d]{{0,12}}?{cue('not_')}[^()]{{0,60}}\)(?=[.!\s]{{0,4}}$)")
+_NOT_THAT = CuePattern(
+    rf"(?:\s?\((?:[^()\d]{{0,12}}?{cue('not_')}[^()]{{0,60}}|[^()]{{1,20}}\b(?:fails?|is\stoo)\b[^()]{{0,40}})\)"
+    rf"|,\s?(?:\w{{1,3}}\s)?{cue('not_')}\s?[^(),]{{1,12}})(?=[.!\s]{{0,4}}$)"
+)
 _AS_DESIRED = re.compile(r",?\sas\s(?:desired|claimed|required|expected|needed|wanted)\b.*", re.I)
 _EMPHASIS = re.compile(
     r"(?:\*\*|__|<strong>|\\math(?:bf|rm)\s?\{|\\textbf\s?\{|\\boldsymbol\s?\{|\\underline\s?\{)"
@@ -76,7 +79,7 @@ _SENTENCE_CASE = CuePattern(
 )
 _OF_A_CASE = re.compile(
     r"\b(?:first|second|third|fourth|last|other|this|that|each|former|latter)\s"
-    r"(?:case|step|part|subcase)\b[^,;]{0,60}$",
+    r"(?:case|step|part|subcase)\b[^,;]{0,60}$|第.{1,2}[种種类類]?(?:情况|情形|步)",
     re.I,
 )
 _POSSIBLE = re.compile(r"\bpossible\s(?!(?:that|to|answer)\b)(?=\w)", re.I)
@@ -92,10 +95,12 @@ _UNFINISHED = re.compile(
 )
 _NO_UNIT = re.compile(
     r"\b(?:undecided|unresolved|unchecked|candidates?|minus|plus|times|less|fewer|more|cases?|left|remaining|to\s(?:check|consider|go)|before|after|without|if|unless|when|only|so\sfar|at|or|not|is"
-    r"|moins|menos|meno|weniger|минус)\b",
+    r"|f[aä]lle|cas|casos|casi|случ\w{1,4}|moins|menos|meno|weniger|минус)\b",
     re.I,
 )
-_COMPARED = re.compile(r"以上(?!より)|以下|未満|未满|超过|より|を超|보다|이상|이하|미만|초과")
+_COMPARED = re.compile(
+    r"지만|だが|ですが|あるが|以上(?!より)|以下|未満|未满|超过|より|を超|보다|이상|이하|미만|초과"
+)
 _POLITE = re.compile(
     r"\W*(?:(?:i\s)?hope\sth|let\sme\sknow|feel\sfree|please\s(?:let|feel)|confidence\b|thank|i(?:\sam|'m)\s"
     r"(?:\w{1,12}\s)?confident|this\s(?:completes|concludes)|q\.?e\.?d|done\b)",
@@ -113,6 +118,8 @@ _TRAILING = re.compile(
 _PROVED = re.compile(r"\$?\\(?:blacksquare|square|Box|qed)(?![A-Za-z])\$?|[∎■□]")
 # The next line of a formula in lines goes on with the one before.
 _GOES_ON = re.compile(r"(?:\\\\\s{0,8})?\n?\s{0,8}&\s?(?==)")
+_DISPLAY = re.compile(r":\s{0,4}\n\s{0,8}(?:\$\$|\\\[)\s{0,8}")
+_DISPLAY_ENDS = re.compile(r"\s{0,4}\n\s{0,8}(?:\$\$|\\\])\s{0,8}\Z")
 _END_OF_FORMULA = re.compile(r"\s{0,8}\\end\s?\{[a-z]{1,12}\*?\}")
 
 _LAST_ROW = re.compile(r"\n\s{0,4}\|([^|\n]{1,80})\|\s{0,4}([^|\n]{1,80})\|?\Z")
@@ -121,7 +128,8 @@ _LAST_ROW = re.compile(r"\n\s{0,4}\|([^|\n]{1,80})\|\s{0,4}([^|\n]{1,80})\|?\Z")
 def _plain(text: str) -> str:
     """The end of `text` without marks of a proof's end, formulas in lines on one line, and a
     table that it ends with by its last row."""
-    text = _END_OF_FORMULA.sub("", _GOES_ON.sub(" ", _PROVED.sub("", text[-_LONGEST:]))).strip()
+    text = _DISPLAY_ENDS.sub("$", _DISPLAY.sub(": ", text[-_LONGEST:]))
+    text = _END_OF_FORMULA.sub("", _GOES_ON.sub(" ", _PROVED.sub("", text))).strip()
     return _LAST_ROW.sub(r"\n\1 = \2.", text)
 
 

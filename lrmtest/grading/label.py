@@ -8,7 +8,13 @@ from functools import lru_cache
 from lrmtest.grading.answer_text import bare, clean, sentences_backwards
 from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
 from lrmtest.grading.cues import CuePattern, Languages, bounded, cue
-from lrmtest.grading.surroundings import claimed, conditional, first_sentence
+from lrmtest.grading.surroundings import (
+    claimed,
+    conditional,
+    first_sentence,
+    refuted,
+    reported,
+)
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -75,20 +81,26 @@ _NEITHER = re.compile(
 )
 _TURN = CuePattern(rf"{cue('because')}|[,;]\s(?:and\s)?not\b|\(")
 _CONDITION = CuePattern(
-    r"^\W*(?:\w+\s){0,2}(?:if|suppose|assum\w+|whether|let's|perhaps|maybe|could)\b"
+    r"^\W*(?:at\sfirst|initially|on\sthe\ssurface)\b|^\W*(?:\w+\s){0,2}(?:if|suppose|assum\w+|whether|let's|perhaps|maybe|could)\b"
     r"|\b(?:may|might|could|would)\sbe\b|\bpossib(?:le|ly|ility)\b|\b(?:whether|if)\s(?:the|this)\b"
     rf"|^\W*(?:\w+\s)?{cue('if_', but_english=True)}",
 )
 _MAYBE = CuePattern(cue("maybe", but_english=True))
 _HEDGED = CuePattern(
-    r"(?:\b(?:far\sfrom|anything\sbut|hardly|barely|scarcely|probabl[ey]|likely|mostly|partially|partly|supposed|rather|eher|plutôt|más\sbien|скорее|presumably|possibly|perhaps|maybe|seems|seemingly|apparently|leans?"
+    r"(?:\b(?:far\sfrom|anything\sbut|hardly|barely|scarcely|probabl[ey]|likely|mostly|partially|partly|supposed|rather|eher|plutôt|más\sbien|скорее|presumably|possibly|perhaps|maybe|looks?|sounds?|seems|seemingly|apparently|leans?"
     rf"|leaning|(?:may|might|could)\sbe)\b|(?<!不){cue('maybe', but_english=True)})"
     rf"\W{{0,4}}(?:(?:to|be|is|towards?)\s){{0,3}}(?:\w{{1,12}}\W{{1,3}}|{cue('verb')})?$",
 )
-_DEPENDS = re.compile(r"\W{0,4}(?:or\s(?:fail|not|false)|depend)", re.I)
-_DENIED_BEFORE = re.compile(
-    r"(?:\b(?:not|never|cannot|hardly|nothing|no\slonger)|n't)\s(?:be\s)?$", re.I
+# Behind a label: it does not hold throughout, or is no label at all.
+_PARTLY = re.compile(
+    r"\W{0,4}(?:or\s(?:fail|not|false)|depend|in\s(?:some|one|certain|most)\b|for\s(?:premise|some|one)\b"
+    r"|for\s\w{1,20}\sbut\snot\b|alarm\b|about\s(?:premise|the\spremise)|to\sform\b|(?-i:S)tory\b)",
+    re.I,
 )
+_DENIED_BEFORE = re.compile(
+    r"(?:\b(?:not?|never|cannot|hardly|nothing|without|no\slonger)|n't)\s(?:be\s)?$", re.I
+)
+_NOT_BEFORE = CuePattern(cue("not_") + r"\s?$")
 _SEEMS = re.compile(
     r"\b(?:seems?|appears?|likely|probable|suspect|guess)\s(?:to\sme\s)?(?:that\s)?(?:\w{1,8}\s){0,2}$",
     re.I,
@@ -110,6 +122,11 @@ _SO_IT_IS = CuePattern(
     rf"(?:^\W{{0,8}}|[,;:-]\s(?:and\s|but\s)?){cue('therefore')},?\s(?:it|this|that|sie|es|er|elle|il|cela|ella|esta|ela"
     rf"|он[оа]?|это)?\s?(?={cue('verb')})",
 )
+_IT_ENDS = re.compile(
+    r"\b(?:it|this)\s(?:is|must\sbe|has\sto\sbe)\s(?:(?:in\sfact|actually|indeed|therefore|thus|clearly)\s)?"
+    r"([^\s.;,]{1,20}[.!\s*]*)$",
+    re.I,
+)
 _WHETHER = re.compile(
     r"\bwhether\b[^.;?]{3,240}\b(?:is|remains|stays)\s(?:therefore\s|still\s|thus\s)?"
     r"(?:unknown|uncertain|unclear|undetermined|indeterminate)\W*$",
@@ -117,19 +134,24 @@ _WHETHER = re.compile(
 )
 # "It is not the case that the conclusion is true."
 _NOT_THAT = CuePattern(
-    rf"(?:{cue('not_')}|\b(?:false|untrue|wrong|incorrect)\b)" + r"[^.,;]{0,30}(?:\b(?:that|dass|que|che)\b|что|说|說)\s?\w{0,5}\s?$"
+    r"(?:\bno\sway|(?<!no\s)(?<!beyond\s)(?<!without\s)\bdoubt(?:ful|s)?|\bwrong\sto\s\w{2,8})\b[^.,;]{0,30}$"
+    rf"|(?:{cue('not_')}|{cue('false')})"
+    + r"[^.,;]{0,30}(?:\b(?:that|dass|que|che)\b|что|说|說)\s?\w{0,5}\s?$"
 )
 _ASKS = CuePattern(cue("asks") + r"[\s?.]{0,3}$")
 _FEW = re.compile(r"\b(?:no|none|only|hardly|barely|scarcely|never|one|some)\b", re.I)
 _SO_FIRST = CuePattern(rf"\W{{0,8}}{cue('therefore')}[,:]?\s")
 # What a label means, and not which one it is.
 _DEFINES = re.compile(
-    r"\b(?:true|false|uncertain|unknown)\W{0,3}\s(?:would\s)?(?:means?|stands\sfor|applies|requires)\b", re.I
+    r"\b(?:true|false|uncertain|unknown)\W{0,3}\s(?:would\s)?(?:means?|stands\sfor|applies|requires)\b",
+    re.I,
 )
-_SEPARATE = re.compile(r"[,;]|\b(?:so|but|therefore|thus|hence|making|makes)\b", re.I)
+_SEPARATE = re.compile(r"[,;:]|\b(?:so|but|therefore|thus|hence|making|makes)\b", re.I)
 _QUOTATION = re.compile(r'"[^"\n]{12,}"')
 _QUOTED_ASIDE = re.compile(r'\s?\(\s?"[^"\n]{1,300}"\s?\)')
-_HEADING = re.compile(r"[\W_]{0,12}(?:final\s)?(?:conclusion|verdict|answer)[\s*_]{0,4}:[\s*_]{0,4}", re.I)
+_HEADING = re.compile(
+    r"[\W_]{0,12}(?:final\s)?(?:conclusion|verdict|answer)[\s*_]{0,4}:[\s*_]{0,4}", re.I
+)
 # "The premises entail the conclusion": the label stands before what it is said of.
 _OF_PREMISES = re.compile(
     r"\b(?:premises?|facts?|statements?|information|rules?)\b(?:\s[^\s.;:?!]{1,20}){0,4}?\s"
@@ -140,7 +162,8 @@ _OF_PREMISES = re.compile(
     re.I,
 )
 _OPENING_LABEL = re.compile(
-    r"(?:(?![!¬~≠])[\W_]){0,12}(?:[A-Z](?:[).:]\s?|\s\())?(?:option|label|it is|it's|this is)?[\s:]{0,3}"
+    r"(?:(?![!¬~≠])[\W_]){0,12}(?:[A-Z](?:[).:]\s?|\s\())?"
+    r"(?:option|label|it is|it's|this is)?[\s:]{0,3}"
     r"(?P<label>true|false|uncertain|unknown)(?![A-Za-z0-9_])",
     re.I,
 )
@@ -186,9 +209,11 @@ def _predicate(text: str, languages: Languages) -> str | None:
     ):
         return NOTHING
     behind = text[labels[-1].end() :]
-    if conditional(behind) or _DEPENDS.match(behind):
+    if conditional(behind) or _PARTLY.match(behind) or refuted(behind, languages):
         return NOTHING
     if _label_of(labels[-1]) == FALSE and _DENIED_BEFORE.search(before):
+        return NOTHING
+    if _label_of(labels[-1]) == UNCERTAIN and _NOT_BEFORE.of(languages).search(before):
         return NOTHING
     if len(labels) > 1 and _label_of(labels[-2]) != _label_of(labels[-1]):
         between = text[labels[-2].end() : labels[-1].start()]
@@ -216,12 +241,13 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
         text = first_sentence(text)
     if _ASKS.of(languages).search(text):
         return None
-    if reading in (TRUE, FALSE):
+    if reading:
         label = _OPENING_LABEL.match(text)
-        unsure = label and (
-            _UNSURE.match(text, label.end()) or conditional(text[label.end() :])
-        )
-        return NOTHING if unsure else reading
+        assert label is not None
+        unsure = _UNSURE.match(text, label.end()) or conditional(text[label.end() :])
+        if _PARTLY.match(text, label.end()) or (unsure and reading != UNCERTAIN):
+            return NOTHING
+        return reading
     return _predicate(text, languages) if reading is None else reading
 
 
@@ -238,12 +264,10 @@ def _read_sentence(sentence: str, languages: Languages) -> str | None:
     head = _HEADING.match(text)
     if head and _SUBJECT.of(languages).search(text, head.end()):
         text = text[head.end() :]
-    if so := _SO_FIRST.of(languages).match(text):
-        said = text[so.end() :]
-    else:
-        said = text
+    so = _SO_FIRST.of(languages).match(text)
+    said = text[so.end() :] if so else text
     alone = _OPENING_LABEL.match(said)
-    if alone and not re.search(r"\w", said[alone.end() :]):
+    if alone and not re.search(r"[\w?]", said[alone.end() :]):
         return _opening(said, languages)
     plain = text.strip(" .!\"'*_#")
     if (whole := _label(languages).fullmatch(plain)) and len(plain) <= 20:
@@ -260,9 +284,8 @@ def _read_sentence(sentence: str, languages: Languages) -> str | None:
     unsure = _label(languages).search(text)
     if unsure and unsure.lastgroup == "uncertain" and unsure.start() < subject.start():
         between = text[unsure.end() : subject.start()]
-        if _DENIED_BEFORE.search(text[: unsure.start()]):
-            return None
-        if len(between) <= 40 and not _SEPARATE.search(between):
+        sure = _DENIED_BEFORE.search(text, 0, unsure.start()) or _SEPARATE.search(between)
+        if len(between) <= 40 and not sure:
             return UNCERTAIN
     before = text[: subject.start()]
     if claimed(before, languages) or _NOT_THAT.of(languages).search(before):
@@ -290,12 +313,13 @@ def _conclude(text: str, languages: Languages) -> str | None:
         reading = _read_sentence(sentence, languages)
         if reading is None and place == 0:
             plain = bare(sentence)
+            doubted = _IN_DOUBT.of(languages).search(plain) or reported(plain, languages)
+            if (it := _IT_ENDS.search(plain)) and not doubted:
+                return _whole_predicate(it[1], languages)
             if _WHETHER.search(plain) or _NEITHER.search(plain):
                 return UNCERTAIN
             said = _OF_PREMISES.search(plain)
-            if said and not (
-                _IN_DOUBT.of(languages).search(plain) or _FEW.search(plain, 0, said.end())
-            ):
+            if said and not (doubted or _FEW.search(plain, 0, said.end())):
                 return _label_of(said)
         if reading is not None:
             return reading

@@ -91,14 +91,15 @@ _DENIED = CuePattern(
     r"\b(?:(?:not|never)(?!\s(?:\w{2,12}ly\s)?(?:seen|observed|spotted|accounted|sighted|busy|occupied|covered))"
     r"|no(?!\s(?:sightings?|one|activit|conflict|commitment|record|overlap|report|witness|account|observ"
     r"|mention|event|alibi|appointment|other|known))|cannot|neither|none|closed|wrong|incorrect|excluded|eliminated|if|may\s?be"
-    r"|perhaps|might|whether|unless)\b"
+    r"|perhaps|might|whether|unless|impossible)\b"
     r"|n't\b(?!\s(?:seen|observed|spotted|accounted|busy|occupied|covered))|\?\s*$"
     rf"|{cue('not_', but_english=True)}|{cue('false', but_english=True)}"
     rf"|{cue('not_after')}|{cue('doubted')}|^\W{{0,8}}{cue('if_', but_english=True)}"
-    r"|scheide[nt]\b[^.;]{0,30}\baus\b|entf[aä]ll(?:t|en)\b|écart|exclure|élimin|à\sexclure|elimin"
+    r"|scheide[nt]\b[^.;]{0,30}\baus\b|entf[aä]ll(?:t|en)\b|écart|exclure|élimin|à\sexclure|(?<!by\s)(?<!of\s)elimin"
     r"|исключ|отпада|될\s수\s없|できない|あり得ない|ありえない|不可能|ruled\sout"
     r"|\b(?:during\swhich|when)\s\w{1,12}\s(?:was|were)\s(?:at|in|seen|busy)\b"
     r"|\b(?:as|since|because|where)\s\w{1,12}\ssaw\b|overlaps?\b|\b(?:is|are)\sout\b|\b(?:except|besides)\b|\b(?:other\sthan|apart\sfrom)\b"
+    r"|(?:\b(?:is|are|was|were)|-|:)\s(?:taken|accounted|busy|occupied|unavailable|blocked|booked|too\s\w{3,6})\b"
     r"|\b(?:nobody|no\sone)\s(?:could|can|was\sable|may|might)\b"
     r"|conflicts?\b|contradicts?\b|fails?\b|cross(?:ed)?\sout|矛盾|不適"
     r"|排除|被占|占用|ausgeschlossen|exclue?s?|descartad|исключ|除外|제외",
@@ -127,19 +128,21 @@ _OUT = re.compile(
 _LEAVES = re.compile(
     r"(?:\bleav(?:es|ing)|\bleft\swith|\bremains)\s(?:us\s|only\s|just\s|with\s|option\s|choice\s){0,4}"
     r"\(?([A-Z])\)?\s?(?:as\s(?:the|our)\s[^.;,]{1,40})?[\s.!*]*$"
-    r"|\b([A-Z]),?\sis\s(?:therefore\s|thus\s)?the\sonly\s(?:one|option|choice|possibility|time\sslot|slot"
+    r"|\b([A-Z]),?\sis\s(?:therefore\s|thus\s)?(?![^.]{0,60}(?:n't|\bnot\b|closed|fail|busy|taken|excluded))the\sonly\s(?:one|option|choice|possibility|time\sslot|slot"
     r"|possible|remaining|available|viable|valid)\b[^.;,]{0,40}[\s.!*]*$"
     r"|(?:只剩下?|剩下的?(?:只有|是)|残るのは|남은\s?것은|оста[её]тся\s(?:только\s)?(?:вариант\s)?|bleibt\s(?:nur\s)?(?:option\s)?"
     r"|reste\s(?:que\s)?(?:la\s|l'option\s)?|queda\s(?:solo\s)?(?:la\s)?(?:opción\s)?)\s?\(?([A-Z])\)?[\s.!*]*$"
+    r"|\b[Nn]ot\s\(?[A-Z]\)?,?\s(?:but|rather)\s\(?([A-Z])\)?[\s.!*]*$"
     r"|\b(?:only|just)\s(?:option\s|choice\s)?\(?([A-Z])\)?\s(?:is\sleft|remains|survives)[\s.!*]*$"
 )
 # In the clause that names an option: that somebody was elsewhere at that time.
 _ELSEWHERE = re.compile(
     r"\b(?:was|were|been)\s(?:(?:already|also|still)\s)?(?:at|in)\s(?!the\s(?:only|one|remaining))"
     r"|\b(?:was|were)\s(?:seen|spotted|observed|busy|occupied|working|sleeping|asleep)\b"
-    r"|(?<!nobody\s)(?<!no\sone\s)\bsaw\b",
+    r"|(?<!nobody\s)(?<!no\sone\s)\bsaw\b|\b(?:go|went|gone)\sto\s(?:work|bed|sleep|school)\b|\b(?:got|woke)\sup\b",
     re.I,
 )
+_SO_CLAUSE = CuePattern(rf"[,;]\s(?:and\s)?(?={cue('therefore')})")
 _CLAUSE = CuePattern(rf"[,;]|{cue('therefore')}")
 _SO_IT_IS = CuePattern(
     rf"\W*{cue('therefore')},?\s(?:it(?:'s|\sis|\smust\sbe)\s|we\s(?:choose|pick|select)\s)?([A-Z])[\s.!]*",
@@ -264,6 +267,10 @@ class _Options:
             return letter if letter in self._letters else NOTHING
         if so := _SO_IT_IS.of(self._languages).fullmatch(sentence):
             return so[1].upper() if so[1].upper() in self._letters else NOTHING
+        # "He was at work until 4pm, so he could only have gone from 4pm to 8pm."
+        last = _SO_CLAUSE.of(self._languages).split(sentence)[-1]
+        if self.by_letter(last) | self.by_text(last):
+            sentence = last
         named = self.by_letter(sentence) | self.by_text(sentence)
         if not named:
             return None

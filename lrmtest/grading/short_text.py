@@ -57,7 +57,7 @@ _IS = CuePattern(
     r"(?:(?:likely|probably|approximately|about|around|held|called|named|known|said)\s){0,2}"
     r"(?:[a-z]{2,12}ed\s|held\s|born\s|built\s)?(?:(?:on|in|at|as|to\sbe)\s)?"
     rf"|{cue('verb', but_english=True)}\s"
-    r"|(?<![不非])(?:是|为|為)(?!否)|(?<=[\w\"])(?:は|은\s|는\s))"
+    r"|(?<![不非])(?<!可能)(?:是|为|為)(?!否)|(?<=[\w\"])(?:は|은\s|는\s))"
     r"(.{1,120})$",
 )
 _DENIES = CuePattern(
@@ -74,6 +74,10 @@ _TIME_AND_PLACE = re.compile(
 )
 _IN_THE_YEAR = re.compile(
     r"\s(?:in|since|until|im\sjahre?|en|nel|em)\s(?:the\syear\s)?(\d{3,4})[\s.!\"'*]*$", re.I
+)
+_DENIED_BEFORE = re.compile(
+    r"(?:\b(?:not|never|neither|nor|instead\sof|rather\sthan)\b|n't\b)(?:(?!\bbut\b)[^.;,\n]){0,40}\Z",
+    re.I,
 )
 _HEADING = CuePattern(rf"^(?:{cue('answer')}|explanation|conclusion|note|why\b.*)\s?:?$")
 _COPULA_BEHIND = re.compile(
@@ -160,8 +164,13 @@ def _handed_in(text: str, languages: Languages) -> tuple[Commitment | None, str]
 
 
 def _bold(text: str, languages: Languages) -> str | None:
-    """The last bold span that is no heading."""
-    spans = [span for span in _BOLD.findall(text) if not _HEADING.of(languages).match(span.strip())]
+    """The last bold span that is no heading, and that nothing before it denies."""
+    spans = [
+        span[1]
+        for span in _BOLD.finditer(text)
+        if not _HEADING.of(languages).match(span[1].strip())
+        and not _DENIED_BEFORE.search(text, max(0, span.start() - 80), span.start())
+    ]
     return _trim(spans[-1]) if spans else None
 
 

@@ -17,15 +17,23 @@ _ANOTHERS = CuePattern(f"(?:{cue('anothers')}|{cue('says')}[,:]?)" + _NEAR)
 NEARLY = CuePattern(f"(?:{cue('maybe')}|{cue('or_')})" + r"(?:\sbe)?[,:]?" + _NEAR)
 _SAYS = CuePattern(cue("says"))
 _SAYS_THAT = CuePattern(cue("says") + "[,:]?" + _NEAR)
-_REFUTED = CuePattern(r"[\s.,;:$*)}\]\\\"'-]{0,8}" + cue("refuted"))
+_REFUTED = CuePattern(r"[\s.,;:$*()}\]\\\"'-]{0,8}" + cue("refuted"))
 _NOT_AFTER = CuePattern(f"{cue('not_after')}|{cue('doubted')}")
 _NOT_BEFORE = CuePattern(r"[\s\"'*_$\\(]{0,4}" + cue("not_"))
 _CONDITIONAL = re.compile(
-    r"[\s,$*)}\]\\\"'-]{0,8}(?:(?:only|nur|seulement|solo|só|apenas|только)\s)?"
-    r"(?:(?:if|unless|provided|assuming|wenn|falls|sofern|si|s'il|se|если)\s|only\swhen\b|depending\b)"
+    r"[\s,$*()}\]\\\"'-]{0,8}(?:(?:only|nur|seulement|solo|só|apenas|только)\s)?"
+    r"(?:(?:if|unless|provided|assuming|wenn|falls|sofern|si|s'il|se|если|إذا|لو|यदि)\s|only\swhen\b|depending\b)"
     r"|[,\s]{0,3}(?:如果|若)(?!干)",
     re.I,
 )
+TURN = re.compile(
+    r"[.!?$*)\n]\s{1,4}[^\w\s]{0,4}(?:but|however|actually|wait|hmm+|hold\son|let\sme\s(?:re|double)"
+    r"|on\s(?:second|reflection)|oops|no,|aber|jedoch|moment|mais|attend|pero|espera|porém|però"
+    r"|aspetta|но(?!\w)|однако|подожд|但|不过|等等|しかし|ただし|待って|하지만|그러나|잠깐)"
+    r"(?:[^.:,;!?\n]{0,24}[:,])?",
+    re.I,
+)
+"""How a sentence begins that turns away from what was said."""
 _SENTENCE_END = re.compile(r"[.!?][\"'*)\]$]{0,4}(?=\s|$)|\n")
 
 

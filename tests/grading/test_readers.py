@@ -1,11 +1,12 @@
-"""Answers as models write them, in ten languages, and what a careful reader says of each.
+"""Answers as models write them, in twelve languages, and what a careful reader says of each.
 
-`readers.jsonl`, `readers_second.jsonl` and `readers_third.jsonl`, of which each was written later
-than the one before and run before anything was changed for it, have one labelled text a line:
-suite, answer kind, material, references, language, class, text, finish reason, and whether a reader
-would count it. Texts of which the right value is no answer (denied, another's, a step, one of
-several) are in them as well: that one of them passes is the worse fault. Those marked `unread` are
-not read as a reader does; they may not pass unless they should.
+`readers.jsonl`, `readers_second.jsonl`, `readers_third.jsonl` and `readers_fourth.jsonl`, of which
+each was written later than the one before and run before anything was changed for it, have one
+labelled text a line: suite, answer kind, material, references, language, class, text, finish
+reason, and whether a reader would count it. Texts of which the right value is no answer (denied,
+another's, a step, one of several) are in them as well, some hundreds as class `trap`: that one of
+them passes is the worse fault. Those marked `unread` are not read as a reader does; they may not
+pass unless they should.
 """
 
 from __future__ import annotations
@@ -24,9 +25,15 @@ from lrmtest.grading.cues.form import Cues
 from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
 from lrmtest.suites import suite_named
 
-NAMES = ("readers.jsonl", "readers_second.jsonl", "readers_third.jsonl")
+NAMES = (
+    "readers.jsonl",
+    "readers_second.jsonl",
+    "readers_third.jsonl",
+    "readers_fourth.jsonl",
+)
 FILES = [Path(__file__).with_name(name) for name in NAMES]
-ROWS = [json.loads(line) for file in FILES for line in file.read_text("utf-8").splitlines()]
+BY_FILE = [[json.loads(line) for line in file.read_text("utf-8").splitlines()] for file in FILES]
+ROWS = [row for rows in BY_FILE for row in rows]
 
 
 def extracted(kind: str, text: str, reference: str = "73") -> str | None:
@@ -57,7 +64,7 @@ def test_few_texts_are_not_read():
 
 def test_another_value_never_passes_in_place_of_the_one_that_is_read():
     """Neither does any value of a text that commits to none."""
-    for row in ROWS[-346:]:
+    for row in (*BY_FILE[-2], *BY_FILE[-1]):
         if row["kind"] not in (INTEGER, OPTION):
             continue
         completion = Completion(row["text"], row["finish_reason"])
@@ -93,6 +100,8 @@ TEMPLATES = {
     "ru": ["Ответ: {}.", "**Ответ:** {}", "Правильный ответ — {}."],
     "ja": ["答えは {} です。", "**最終的な答え：** {}", "したがって、正解は **{}** です。"],
     "ko": ["정답은 {}입니다.", "**최종 답변:** {}", "따라서 답은 **{}** 입니다."],
+    "ar": ["الإجابة هي {}.", "**الإجابة النهائية:** {}"],
+    "hi": ["उत्तर: {}", "**अंतिम उत्तर:** {}"],
 }  # fmt: skip
 templates = st.sampled_from([form for forms in TEMPLATES.values() for form in forms])
 VALUES = {

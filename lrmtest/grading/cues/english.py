@@ -9,7 +9,7 @@ ENGLISH = Cues(
     answer=(
         r"(?:(?:the|my|our|final|correct|right|best|most\slikely)[\s_]){0,3}"
         r"answer(?!\s(?:choices|options)\b|\swith\b|\sthe\b)"
-        r"|ans\.?(?=\s?:)|(?:final|tl;?dr)(?=\s?:)"
+        r"|(?:ans\.?|result)(?=\s?:)|(?:final|tl;?dr)(?=\s?:)"
         r"|(?:the\s)?(?:final\s(?:result|value|count|total|tally)|(?:correct|right|true"
         r"|best|corrected)\s(?:option|choice|label|one|(?:value|count|number|total|result|sum)(?!\sof\b)))"
     ),
@@ -50,7 +50,7 @@ ENGLISH = Cues(
         r"(?:adding|summing|combining|putting|substituting|simplifying|plugging|evaluating"
         r"|computing|multiplying|reducing)\b[^,.;=]{0,80}|(?:using|with)\b[^,.;]{0,80}"
         r"|(?:after|upon)\s(?:simplif|adding|summing|combin|cancel|reduc|comput|expand)[^,.;]{0,60}"
-        r"|(?:since|because)\b[^;.]{0,120}"
+        r"|(?:since|because)\b[^;.]{0,120}|when\s[^,.;=]{1,30}\sis\sdivided\sby\s[^,.;=]{1,20}"
     ),
     follows=(
         r"(?:and|now|then),?|(?:this|which|that)\s(?:means|implies)(?:\sthat)?|it\sfollows\sthat"
@@ -69,6 +69,9 @@ ENGLISH = Cues(
     ),
     step=(
         r"(?:this|that|each|first|second|third|fourth|last|other|odd|even|former|latter)\scases?"
+        r"|per\s(?:row|column|case|person|block|side|pair|group|day|hour|set|vertex|digit|position)"
+        r"|(?:first|second|third|fourth)\s(?:two|three|four|equation|condition|row|column|factor|term)s?"
+        r"|for\s(?:each|every)"
         r"|upper|lower|bounds?|overlaps?|exercise|book|example|e\.g|so\sthat|double|twice|average"
         r"|let|recall|remains|want|need|shows?|prove[ns]?|asks?|question|claim\w*|where|wrong"
         r"|false|incorrect|fails|excluded|rejected|discarded|unless|whether|doubt|suspect|hope|expect\w*|ignore|case\s(?:\w|i{1,3})|so\sfar|next"
@@ -84,6 +87,7 @@ ENGLISH = Cues(
         r"|not\s(?:sure|certain|confident)|guess\w*|tentative(?:ly)?"
     ),
     if_=(
+        r"(?:when|for)\s(?:\w{1,12}\s){0,2}(?:even|odd)|"
         r"if|whether|suppose|supposing|assum\w+|imagine|unless|doubt\w*|impossible\sthat|were\sto"
         r"|initial(?:ly)?|previous(?:ly)?|originally|at\sfirst|user's|as\sif|format|such\sas"
         r"|according\sto\s(?:the\s|a\s)?(?:user|students?|teacher|text\s?book|book|hint"
@@ -94,7 +98,7 @@ ENGLISH = Cues(
     ),
     anothers=(
         r"would\s(?:have\s)?(?:get|got|give|given|yield|obtain|produce)|earlier|previous|first"
-        r"|original|wrong|incorrect|false|naive|tempting|intermediate|partial"
+        r"|original|old|subtotal|rejected|discarded|wrong|incorrect|false|naive|tempting|intermediate|partial"
         r"|(?:earlier|previously|initially|originally|mistakenly|first)\s(?:i|we)\s(?:had\s)?\w{2,9}"
         r"|(?:i|we)\s(?:earlier|previously|initially|originally|mistakenly|first|had)\s\w{2,9}"
         r"(?:\searlier)?|trap|mistaken(?:ly)?|suggested|proposed|sample|example|not|n't|never"
@@ -118,7 +122,7 @@ ENGLISH = Cues(
         r"(?:wrong|incorrect|false|mistaken|impossible|right\?|not\s(?:right|correct|true"
         r"|possible"
         r"|valid|the\s(?:final\s|correct\s)?answer)|a\s(?:mistake|typo|trap)|too\s(?:big"
-        r"|small|high|low)|was\s(?:my|our)\s(?:first|initial|original))|❌|✗|✘"
+        r"|small|high|low)|was\s(?:my|our)\s(?:first|initial|original))|(?:wrong|incorrect)(?=\s?\))|❌|✗|✘"
     ),
     retraction=(
         r"(?:scratch|disregard|ignore|strike|forget)\s(?:that|the\s(?:above|previous))|i\s(?:retract|withdraw)"
@@ -128,7 +132,8 @@ ENGLISH = Cues(
         r"(?:\w{1,15}\s)?(?:mistake|error|slip)|needs\sto\sbe\s(?:redone|recomputed|corrected|revised)"
         r"|(?:doesn't|does\snot)\s(?:add\sup|check\sout)|something\s(?:went|is|must\sbe)\swrong"
         r"|which\sis\s(?:absurd|impossible|nonsense|a\scontradiction)"
-        r"|(?:but|however),?\s(?:this|that|it)\s(?:contradicts|violates|fails|gives\sa\s(?:negative|contradiction))"
+        r"|(?:but|however),?\s(?:this|that|it)\s(?:(?:contradicts|violates)(?!\s(?:\w{1,8}\s){0,2}(?:premise"
+        r"|statement|fact|conclusion|claim|rule|information))|fails|gives\sa\s(?:negative|contradiction))"
         r"|(?:check|verification)\b[^\n]{0,80}?(?:≠|\\neq|✗|❌|\b(?:does\snot|doesn't|fails)\b)"
         r"|correction:?|edit(?:ed)?:|erratum:?|typo(?:\sabove)?:|my\smistake|on\ssecond\sthought|let\sme\s(?:correct|fix)"
         r"|i\s(?:must|have\sto|should|need\sto)\scorrect|i\s(?:made|was\smaking)\s(?:a|an)\s"
@@ -179,6 +184,7 @@ ENGLISH = Cues(
         r"|n't\s(?:(?:actually|logically|in\sfact|really)\s)?(?:true|correct|hold)"
     ),
     uncertain=(
+        r"neither\s(?:the|this)\s\w{4,12}\snor\s(?:its|the)\s(?:negation|opposite|contrary)[^.;]{0,60}|"
         r"uncertain(?:ty)?|(?:left|remains?|stays)\sopen|unknown|undetermined|indeterminate|inconclusive|undecid(?:ed|able)"
         r"|unclear|unsupported|unprovable|unverifiable"
         r"|neither\s(?:be\s)?(?:\w{1,20}ly\s)?"
@@ -203,7 +209,7 @@ ENGLISH = Cues(
         r"|no(?:t\s\w{1,12})?\s(?:direct\s|specific\s|explicit\s|enough\s|sufficient\s"
         r"|any\s){1,2}"
         r"(?:information|evidence|detail|data|link))\w{0,6}\b[^.;]{0,400}"
-        r"|n't\s(?:enough|sufficient)\w{0,6}\b[^.;]{0,400}"
+        r"|(?:n't|not)\s(?:have\s)?(?:enough|sufficient)\w{0,6}\b[^.;]{0,400}"
     ),
     necessarily="",
     because=(
@@ -212,7 +218,7 @@ ENGLISH = Cues(
     ),
     option=r"option|choice|letter|index|answer",
     chosen=(
-        r"could|must|remaining\s(?:slot|window|interval|option|period|time\s\w{4,8})\sis|therefore|thus|hence|so|only|correct|conclusion|available|possible|free"
+        r"could|must|has\sto\sbe|sometime|remaining\s(?:slot|window|interval|option|period|time\s\w{4,8})\sis|therefore|thus|hence|so|only|correct|conclusion|available|possible|free"
         r"|option|choice|answer|choose|select|pick|go\swith"
     ),
 )

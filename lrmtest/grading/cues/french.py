@@ -13,7 +13,7 @@ FRENCH = Cues(
     ),
     answer=(
         r"(?:(?:la|ma|notre|bonne)\s){0,2}réponse(?:\s(?:finale|correcte|exacte|définitive))?"
-        r"|(?:le\s)?résultat\sfinal|(?:la\sbonne\soption|l'option\scorrecte|le\sbon\schoix)"
+        r"|(?:le\s)?résultat(?:\sfinal|(?=\s?:))|(?:la\sbonne\soption|l'option\scorrecte|le\sbon\schoix)"
     ),
     about=(
         r"(?:à|au|de\s(?:la|cette|ce)|du|pour|à\sce|doit|devrait|serait|donc|ici)"
@@ -42,7 +42,10 @@ FRENCH = Cues(
         r"|entre|à\speu\sprès"
     ),
     opening=r"(?:en\s)?[^\s,]{2,20}ant\b[^,.;]{0,60}",
-    gets=r"(?:on\s(?:obtient|trouve|a|arrive\sà)|nous\s(?:obtenons|trouvons|arrivons\sà))(?:\sque)?",
+    gets=(
+        r"(?:on\s(?:obtient|trouve|a|arrive\sà)|nous\s(?:obtenons|trouvons|arrivons\sà))"
+        r"(?:\s(?:que|donc|ainsi|finalement))?"
+    ),
     adjective=r"total|maximal|minimal|plus\s(?:grande?|petite?)",
     quantity=(
         r"nombre|entier|valeur|somme|reste|produit|aire|volume|longueur|périmètre|différence|minimum"
@@ -73,6 +76,7 @@ FRENCH = Cues(
     and_=r"et",
     either=r"soit|ou\sbien|l'une?\sdes?",
     refuted=(
+        r"(?:faux|fausse|incorrect)(?=\s?\))|"
         r"(?:,\s)?(?:(?:mais|cependant|et|or|ce\squi)\s)?(?:(?:cela|ceci|elle|ça"
         r"|cette\sréponse)\s)?"
         r"(?:(?:est|était|serait)\s(?:\w{1,15}ment\s)?(?:faux|fausse|incorrecte?|erronée?"
@@ -82,6 +86,7 @@ FRENCH = Cues(
         r"|mais\sc'(?:est|était)\s(?:faux|incorrect|une\serreur)"
     ),
     retraction=(
+        r"(?:cela|ceci)\scontredit\s(?:\w{1,8}\s|l')(?:hypothèse|condition|énoncé)|"
         r"correction:?|rectification:?|il\sy\sa\sune\serreur|je\sretire|erreur\sde\sma\spart|attendez?,\snon|non,\sattend\w{1,3}|erratum"
         r"|(?:attendez?|en\sfait|pardon|désolée?)[,.!]\s(?:non|c'(?:est|était)\sfaux)"
         r"|je\sme\ssuis\strompée?|j'ai\s(?:fait|commis)\sune\serreur|c'était\sune\serreur"
@@ -109,6 +114,8 @@ FRENCH = Cues(
     true=r"vraie?|correcte?|exacte?|juste|vérifiée?|true|valide",
     false=r"faux|fausse|incorrecte?|inexacte?|erronée?|false|réfutée?|contredite?|invalide",
     uncertain=(
+        r"ni\s(?:la|le|cette|l')\s?[^.;,]{1,30}\sni\s[^.;]{1,60}|"
+        r"ne\ssa(?:it|is|vons)\s(?:\w{1,10}\s)?pas\b[^.;]{0,100}|"
         r"incertaine?|indéterminée?|inconnue?|indécidable|uncertain|unknown|pas\scertaine?"
         r"|(?:on\s)?ne\s(?:peut|peux|peuvent|pouvons|permet\w*)\s(?:\w{1,12}\s)?pas\b"
         r"(?!\sêtre\s(?:vrai|correct|exact))[^.;]{0,100}"

@@ -10,11 +10,12 @@ GERMAN = Cues(
         "antwort endantwort lösung ergebnis endergebnis ist nicht der das oder aussage wahr "
         "falsch ungewiss unsicher unbekannt unklar schlussfolgerung daher somit insgesamt gibt "
         "korrektur richtig richtige"
-        " ich nein habe moment warte und damit sich ergibt erhält beträgt lautet summe zahl anzahl leider mir leid"
+        " ich nein habe moment warte und damit sich ergibt erhält beträgt lautet summe zahl anzahl"
+        " leider mir leid"
     ),
     answer=(
         r"(?:(?:die|meine|unsere|das|end(?:gültige|ültige)|finale|richtige|korrekte|abschließende"
-        r"|letzte)\s){0,3}(?:antwort|endantwort|lösung|endergebnis|(?:richtige|korrekte)\s"
+        r"|letzte)\s){0,3}(?:antwort|endantwort|lösung|endergebnis|ergebnis(?=\s?:)|(?:richtige|korrekte)\s"
         r"(?:option|auswahl))"
     ),
     about=(rf"(?:auf|zu|zur|zum|der|des|dieser|für|muss|sollte|wäre|also|hier)\b{CLAUSE}{{0,80}}?"),
@@ -67,11 +68,12 @@ GERMAN = Cues(
         r"|(?-i:[A-ZÄÖÜ][a-zäöü]{2,15}s)|schülers|studenten"
     ),
     says=r"sagt|sagte|behauptet|behauptete|meint|meinte|glaubt|glaubte|dachte",
-    not_=r"nicht|kein\w{0,2}|niemals",
+    not_=r"keineswegs|keinesfalls|mitnichten|nicht|kein\w{0,2}|niemals",
     or_=r"oder|und/oder|bzw\.?|beziehungsweise",
     and_=r"und",
     either=r"entweder|eine[rs]?\svon|sowohl",
     refuted=(
+        r"(?:falsch|nicht\srichtig)(?=\s?\))|"
         r"(?:,\s)?(?:(?:aber|doch|jedoch|und|was)\s)?(?:(?:das|dies|diese\santwort|sie|es)\s)?"
         r"(?:ist|war|wäre)\s(?:aber\s|jedoch\s|leider\s|natürlich\s)?"
         r"(?:falsch|nicht\s(?:richtig|korrekt|möglich)|inkorrekt|ein\s(?:fehler|irrtum)"
@@ -80,6 +82,7 @@ GERMAN = Cues(
         r"|war|wäre)"
     ),
     retraction=(
+        r"(?:das|dies)\swiderspricht\s(?:\w{1,8}\s){0,2}(?:voraussetzung|bedingung|annahme|aufgabe)|(?:mich|habe\sich)\s(?:\w{1,8}\s)?(?:verzählt|verrechnet)|"
         r"korrektur:?|da\sstimmt\setwas\snicht|(?:das|dies)\sstimmt\s(?:so\s)?nicht|halt,\snein|nein,\s(?:warte|moment|halt)|(?:moment|warte|stopp|halt)[,.!]\s"
         r"(?:nein|das\s(?:ist|war)\s(?:falsch|nicht\s(?:richtig|korrekt)))"
         r"|ich\shabe\smich\s(?:geirrt|verrechnet|vertan)|(?:das|dies)\swar\s(?:ein\sfehler"
@@ -110,6 +113,7 @@ GERMAN = Cues(
     true=r"wahr|richtig|korrekt|true|zutreffend|bewiesen|gültig|folgt|trifft\szu",
     false=r"falsch|unwahr|inkorrekt|false|widerlegt|unzutreffend|unrichtig|widerspricht",
     uncertain=(
+        r"weder\s(?:die|das|der)\s[^.;,]{1,30}\snoch\s(?:ihr|sein|das|die|deren)\w{0,2}\s[^.;]{1,60}|"
         r"ungewiss|unsicher|unbestimmt|unbekannt|unklar|unentscheidbar|uncertain|unknown"
         r"|nicht\s(?:bestimmbar|entscheidbar|beweisbar|bestimmt|sicher|eindeutig|bekannt|belegt)"
         r"|(?:kann|können|lässt|konnte)\s[^.;,]{0,40}?(?:nicht|weder)\b"

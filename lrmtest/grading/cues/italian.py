@@ -13,7 +13,7 @@ ITALIAN = Cues(
     ),
     answer=(
         r"(?:(?:la|mia|nostra)\s){0,2}risposta(?:\s(?:finale|corretta|esatta|giusta))?"
-        r"|(?:il\s)?risultato\sfinale|l'opzione\scorretta"
+        r"|(?:il\s)?risultato(?:\sfinale|(?=\s?:))|l'opzione\scorretta"
     ),
     about=(rf"(?:a|al|alla|del|della|di\squesto|per|deve|dovrebbe|sarebbe|qui)\b{CLAUSE}{{0,80}}?"),
     is_=(
@@ -63,11 +63,13 @@ ITALIAN = Cues(
     and_=r"e|ed",
     either=r"o|una\sdi|sia",
     refuted=(
+        r"(?:sbagliat[oa]|errat[oa]|fals[oa])(?=\s?\))|"
         r"(?:,\s)?(?:(?:ma|però|e|il\sche)\s)?(?:(?:questo|ciò|questa\srisposta|essa)\s)?"
         r"(?:non\s(?:è|era)\s(?:corrett[oa]|giust[oa]|possibile)"
         r"|(?:è|era|sarebbe)\s(?:errat[oa]|sbagliat[oa]|fals[oa]|un\serrore|impossibile))"
     ),
     retraction=(
+        r"(?:questo|ciò)\scontraddice\s(?:\w{1,4}\s|l')(?:ipotesi|condizione|enunciato)|"
         r"correzione:?|c'è\sun\serrore|(?:aspetta|scusa|in\srealtà)[,.!]\s(?:no|è\ssbagliato)|no,\saspetta"
         r"|mi\ssono\ssbagliat[oa]|ho\s(?:fatto|commesso)\sun\serrore|era\sun\serrore"
         r"|devo\scorreggere"

@@ -13,7 +13,7 @@ PORTUGUESE = Cues(
     ),
     answer=(
         r"(?:(?:a|minha|nossa)\s){0,2}resposta(?:\s(?:final|correta|certa))?"
-        r"|(?:o\s)?resultado\sfinal"
+        r"|(?:o\s)?resultado(?:\sfinal|(?=\s?:))"
         r"|a\s(?:opção|alternativa)\scorreta"
     ),
     about=rf"(?:à|ao|da|do|desta|deste|para|deve|deveria|seria|aqui)\b{CLAUSE}{{0,80}}?",
@@ -63,11 +63,13 @@ PORTUGUESE = Cues(
     and_=r"e",
     either=r"ou|uma\sdas",
     refuted=(
+        r"(?:incorret[oa]|errad[oa]|fals[oa])(?=\s?\))|"
         r"(?:,\s)?(?:(?:mas|porém|e|o\sque)\s)?(?:(?:isso|isto|ela|essa\sresposta)\s)?"
         r"(?:não\s(?:é|era|está)\s(?:corret[oa]|cert[oa]|possível)"
         r"|(?:é|era|está|seria)\s(?:incorret[oa]|fals[oa]|errad[oa]|um\serro|impossível))"
     ),
     retraction=(
+        r"(?:isso|isto)\scontradiz\s\w{1,4}\s(?:hipótese|condição|enunciado)|"
         r"correção:?|há\sum\serro|(?:espere|espera|desculpe|na\sverdade)[,.!]\s(?:não|isso\sestá\serrado)"
         r"|não,\sesper[ae]|eu\sme\senganei|me\senganei|cometi\sum\serro|foi\sum\serro"
         r"|preciso\scorrigir"

@@ -14,7 +14,7 @@ SPANISH = Cues(
     answer=(
         r"(?:(?:la|mi|nuestra)\s){0,2}respuesta(?:\s(?:final|correcta|definitiva"
         r"|es\sla\sopción))?"
-        r"|(?:el\s)?resultado\sfinal|la\sopción\scorrecta|solución(?:\sfinal)?"
+        r"|(?:el\s)?resultado(?:\sfinal|(?=\s?:))|la\sopción\scorrecta|solución(?:\sfinal)?"
     ),
     about=rf"(?:a|al|de\s(?:la|esta|este)|del|para|debe|debería|sería|aquí)\b{CLAUSE}{{0,80}}?",
     is_=(
@@ -72,6 +72,7 @@ SPANISH = Cues(
     and_=r"y|e",
     either=r"o\sbien|una\sde|ya\ssea",
     refuted=(
+        r"(?:incorrect[oa]|fals[oa]|mal)(?=\s?\))|"
         r"(?:,\s)?(?:(?:pero|sin\sembargo|y|lo\scual|lo\sque)\s)?(?:(?:eso|esto|ella"
         r"|esa\srespuesta)\s)?"
         r"(?:no\s(?:es|era|sería)\s(?:correct[oa]|ciert[oa]|posible|válid[oa])"
@@ -79,6 +80,7 @@ SPANISH = Cues(
         r"|un\serror|imposible))"
     ),
     retraction=(
+        r"(?:esto|eso)\scontradice\s\w{1,4}\s(?:hipótesis|condición|enunciado|supuesto)|"
         r"corrección:?|rectifico:?|me\sretracto|hay\sun\serror|eso\sno\spuede\sser|(?:espera|perdón|en\srealidad|un\smomento)[,.!]\s"
         r"(?:no|eso\s(?:está\smal|es\sincorrecto|no\ses\scorrecto))|no,\sespera"
         r"|me\s(?:equivoqué|he\sequivocado)|cometí\sun\serror|he\scometido\sun\serror"
@@ -103,6 +105,7 @@ SPANISH = Cues(
     true=r"verdader[oa]|ciert[oa]|correct[oa]|true|válid[oa]|verdad",
     false=r"fals[oa]|incorrect[oa]|erróne[oa]|false|inválid[oa]|mentira|contradicha?",
     uncertain=(
+        r"ni\s(?:la|el|esta)\s[^.;,]{1,30}\sni\s[^.;]{1,60}|"
         r"inciert[oa]|indeterminad[oa]|desconocid[oa]|incert\w*|uncertain|unknown|indecidible"
         r"|no\s(?:se\s)?(?:puede|puedo|podemos|pueden)\b(?!\sser\s(?:verdad|ciert"
         r"|correct))[^.;]{0,100}"
