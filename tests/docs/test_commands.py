@@ -50,6 +50,8 @@ CANNOT = {
     r"lrmtest compress .* --method (gptq|awq) .*": "llmcompressor is in an environment of its own",
     r"lrmtest (compress|sweep) .* --method rounding .*": "tests/outside uses the package",
     r"lrmtest serve [\w.-]+": "loads a model that is not to be had here",
+    r"pytest --model (parent|candidate)=recorded:.*": "tests/plugin/test_changes_example.py does",
+    r"lrmtest triage last:candidate --baseline base\.json": "the same",
     r"lrmtest serve --stop [\w.-]+": "stops what the line above could not start",
 }
 """Commands that are not run, as patterns, with the reason."""

@@ -267,6 +267,22 @@ def test_a_test_may_demand_more_than_the_right_answer(search, pytester):
     assert sum(numbers_in(example["question"]["material"]["sum"])) == 6
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("assert len(attempt.answer) < 3, attempt.explain()", "assert * < 3"),
+        ("raise ValueError('mine')", "ValueError: mine"),
+    ],
+)
+def test_a_tests_own_failure_is_told(search, pytester, body, words):
+    text = SUITE.replace("assert attempt.passed, attempt.explain()", body)
+    pytester.makepyfile(test_adding=text)
+    with FaultServer(answer=answering(never)) as server:
+        result = search(server)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines([words, "question   * + *"])
+
+
 def test_other_fixtures_are_handed_on_and_skips_are_no_failures(search, pytester):
     pytester.makepyfile(
         test_adding=SUITE.replace("(question, model)", "(question, tmp_path, model, odd)").replace(

@@ -161,18 +161,24 @@ class Trial:
         """Why a question fails: what the test's own assertion says, and what was answered."""
         self.model.get_ready([question])
         self.model.solved.clear()
-        reason = "the test passes now"
+        reason, asserted = "the test passes now", ""
         try:
             self._call(question, self.model)
         except (AssertionError, pytest.fail.Exception) as error:
             # Without what pytest adds of the values behind the assertion.
-            reason = str(error).partition("\nassert ")[0]
+            reason, _, asserted = str(error).partition("\nassert ")
+        except LrmtestError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
         failed = [attempt for attempt in self.model.solved if not attempt.passed]
         attempts = failed or self.model.solved
         lines = [attempt.explain() for attempt in attempts]
         # Most assertions say just that.
         if not any(reason.startswith(attempt.headline()) for attempt in attempts):
             lines.insert(0, reason)
+        elif asserted and not asserted.startswith("False"):
+            lines.insert(0, f"assert {asserted}".partition("\n")[0])
         if self.against is not None:
             self.against.get_ready([question])
             attempt = self.against.solve(question)
