@@ -35,6 +35,8 @@ FOREIGN = {
     # pip
     *("--dest", "--disable-pip-version-check", "--force-reinstall", "--hash", "--no-deps"),
     *("--only-binary", "--requirement", "--upgrade", "--quiet"),
+    # pytest-forked
+    "--forked",
     # nvidia-smi, lm_eval, lighteval
     *("--query-gpu", "--format", "--log_samples", "--output_path", "--save-details"),
 }
