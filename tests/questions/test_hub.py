@@ -171,9 +171,9 @@ def ask(hub, tmp_path):
 def release(data, *, revision=COMMIT, path="rows.jsonl", repo="someone/rows", sha256=None):
     sha256 = hashlib.sha256(data).hexdigest() if sha256 is None else sha256
     return (
-        "load_release(Release(name='r', title='Rows', names=('rows.jsonl',), rows=1, licence='any', "
-        f"hub=HubFile({repo!r}, {path!r}, {revision!r}), obtain='', fingerprinted=False, "
-        f"sha256={sha256!r}), DataOptions(), build)"
+        "load_release(Release(name='r', title='Rows', names=('rows.jsonl',), rows=1, "
+        f"licence='any', hub=HubFile({repo!r}, {path!r}, {revision!r}), obtain='', "
+        f"fingerprinted=False, sha256={sha256!r}), DataOptions(), build)"
     )
 
 
