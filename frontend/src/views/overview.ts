@@ -122,7 +122,7 @@ function decision(report: Report, one: Comparison): HTMLElement {
     const words = one.words;
     if (words) {
       body.push(...[words.needs, words.helps].filter(Boolean).map((line) => h("p", {}, line)));
-      body.push(...[words.meaning, words.look, words.given].filter(Boolean).map((line) => h("p", { class: "small quiet look" }, line)));
+      body.push(h("p", { class: "small quiet" }, words.meaning), ...[words.look, words.given].filter(Boolean).map((line) => h("p", { class: "small quiet look" }, line)));
     }
   }
   body.push(
