@@ -56,12 +56,17 @@ def parse_early(config: pytest.Config, parser: pytest.Parser, args: Sequence[str
 
     Else the value behind one would be taken for a path of tests: the conftest.py of a model's
     folder, which is a stranger's, would be run for ``--model FOLDER``.
+
+    Raises:
+        pytest.UsageError: pytest has taken such a value's folder for the project's, and reads its
+            configuration from there.
     """
     expanded = _expanded(args)
     used = {name.short: name for name in _used(parser, expanded)}
     if not used:
         return
     words: list[str] = []
+    values: dict[str, str] = {}
     waiting = iter(expanded)
     for word in waiting:
         if word == "--":
@@ -71,11 +76,28 @@ def parse_early(config: pytest.Config, parser: pytest.Parser, args: Sequence[str
         if name not in used:
             words.append(word)
         elif not equals and used[name].shape != "switch":
-            next(waiting, None)  # its value
+            values[name] = next(waiting, "")
+    _refuse_configuration_of(values, config)
     before = config.known_args_namespace
     config.known_args_namespace = parser.parse_known_args(words, namespace=copy.copy(config.option))
     # What pytest has worked out for itself, between parsing and this.
     config.known_args_namespace.confcutdir = before.confcutdir
+
+
+def _refuse_configuration_of(values: Mapping[str, str], config: pytest.Config) -> None:
+    """Refuse a configuration file that lies where only an option's value has led pytest."""
+    if config.inipath is None or config.known_args_namespace.inifilename:
+        return
+    here, folder = config.invocation_params.dir, config.inipath.parent
+    if folder == here or folder in here.parents:
+        return
+    for name, value in values.items():
+        place = (here / value).resolve()
+        if place.exists() and folder.resolve() in (place, *place.parents):
+            raise pytest.UsageError(
+                f"pytest took {config.inipath} for this project's configuration, for the sake of "
+                f"{name} {value}\n  -> write it in one word: {name}={value}"
+            )
 
 
 def given(config: pytest.Config, name: OptionName) -> tuple[str, object]:

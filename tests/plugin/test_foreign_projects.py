@@ -171,6 +171,16 @@ def test_the_conftest_in_a_models_folder_is_not_run(pytester, sums):
     assert "stranger" not in said
 
 
+def test_the_configuration_in_a_models_folder_is_refused(pytester, sums):
+    folder = pytester.mkdir("weights")
+    (folder / "pytest.ini").write_text("[pytest]\npythonpath = .")
+    result = pytester.runpytest_subprocess("--model", "weights")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: pytest took *weights*pytest.ini for this project's *"])
+    in_one_word = pytester.runpytest_subprocess("--model=weights")
+    in_one_word.stderr.fnmatch_lines(["ERROR: weights holds no model: *"])
+
+
 def test_xdist_by_another_name(pytester, sums, monkeypatch):
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     monkeypatch.setenv("PYTEST_PLUGINS", "lrmtest.plugin.hooks,xdist.plugin")
