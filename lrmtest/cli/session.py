@@ -79,7 +79,7 @@ def run_session(
         LrmtestError: not all tests ran.
     """
     found_by = ["--pyargs"] * any(map(is_packaged, suites))
-    command = [sys.executable, "-m", "pytest", *found_by, *suites, "--model", model]
+    command = [sys.executable, "-m", "pytest", *found_by, *suites, f"--model={model}"]
     command += ["--reports-dir", str(reports_dir)]
     command += [word for path in card_files for word in ("--cards", str(path))]
     command += ["-q", "--tb=no", "-rN", "--lrmtest-no-next-steps", *more]

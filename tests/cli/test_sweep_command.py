@@ -134,7 +134,7 @@ def test_a_sweep_takes_the_run_that_its_pytest_tells_and_not_the_newest(
 ):
     def pytest_run(command):
         path = Path(command[command.index("--summary-json") + 1])
-        model = Path(command[command.index("--model") + 1]).name
+        model = Path(next(w for w in command if w.startswith("--model=")).partition("=")[2]).name
         selection = {"hops": {"questions": ["q1", "q2"], "samples": 3}}
         run = {"model": model, "run_id": f"{model}-its-own", "manifest": {"selection": selection}}
         path.write_text(json.dumps({"runs": [run]}))
