@@ -4,6 +4,8 @@ A comment on the line before a block says what the block is, where its language 
 
     <!-- elsewhere -->   commands with models and files that are the reader's own
     <!-- output -->      what the last command before it prints
+    <!-- output, figures vary -->
+                         the same, where another processor's rounding changes a variant's words
     <!-- measured -->    the output of something that cannot run everywhere; the text before it
                          says when it was measured, and that it is not run
     <!-- example -->     the form of an output, with figures of no run; the text before it says
@@ -23,7 +25,8 @@ from typing import Any
 import yaml
 
 OURS = ("pytest", "lrmtest")
-ELSEWHERE, OUTPUT = "elsewhere", "output"
+ELSEWHERE, OUTPUT, VARYING = "elsewhere", "output", "output, figures vary"
+OUTPUTS = (OUTPUT, VARYING)
 MEASURED, EXAMPLE, NO_OUTPUT = "measured", "example", "no output"
 PROGRAMS = (
     *OURS,

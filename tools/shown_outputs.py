@@ -8,7 +8,8 @@
 A page that shows an output (`doc_commands` says how it is marked) is a story: its commands run in
 order in one shell, in a copy of this checkout, with the programs that are installed beside the
 Python that runs this. A line `...` in an output stands for lines that are left out. Times, dates,
-rates, the ids of runs and the checkout's path are not compared; everything else is, to the letter.
+rates, the ids of runs and the checkout's path are not compared; everything else is, to the letter,
+but for the figures of an output that says that they vary.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher, unified_diff
 from pathlib import Path
 
-from doc_commands import ELSEWHERE, OUTPUT, Block, Command, blocks_in, commands_of
+from doc_commands import ELSEWHERE, OUTPUTS, VARYING, Block, Command, blocks_in, commands_of
 
 from lrmtest.options.exit_codes import CANNOT_TELL, REGRESSED, UNDECIDED
 
@@ -48,6 +49,13 @@ _MASKS = (
     (re.compile(r"={3,}"), "==="),
 )
 """What differs from run to run."""
+
+_FIGURES = (
+    (re.compile(r"[-+]?\b\d[\d.,]*k?"), "N"),
+    (re.compile(r" {2,}"), "  "),
+    (re.compile(r"─{3,}"), "───"),
+)
+"""What differs from processor to processor where a variant's words do, and the columns with it."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +87,10 @@ class Ran:
         if self.status not in (_DECIDES if decides else (0,)):
             printed = "\n".join(self.output[-40:])
             return f"{command.place}: {command.text}\nexit status {self.status}\n{printed}"
-        if self.step.shown is None or shows(self.step.shown.lines, self.output):
-            return ""
         shown = self.step.shown
-        today = refreshed(shown.lines, self.output)
+        if shown is None or shows(shown.lines, self.output, varying=shown.mark == VARYING):
+            return ""
+        today = refreshed(shown.lines, self.output, varying=shown.mark == VARYING)
         diff = unified_diff(shown.lines, today, "shown", "printed", lineterm="")
         return f"{shown.place}: {command.text}\n" + "\n".join(diff)
 
@@ -92,7 +100,7 @@ def story_of(page: Path) -> list[Step]:
     steps: list[Step] = []
     shows_any = False
     for block in blocks_in(page):
-        if block.mark == OUTPUT:
+        if block.mark in OUTPUTS:
             assert steps, f"{block.place}: an output of no command"
             assert steps[-1].shown is None, f"{block.place}: a second output of one command"
             steps[-1] = Step(steps[-1].command, block)
@@ -157,19 +165,19 @@ def _lines(output: str) -> list[str]:
     return [line.rstrip() for line in output.strip("\n").splitlines()]
 
 
-def masked(line: str) -> str:
-    """A line without what differs from run to run."""
-    for pattern, word in _MASKS:
+def masked(line: str, *, varying: bool = False) -> str:
+    """A line without what differs from run to run; where figures vary, without them."""
+    for pattern, word in (*_MASKS, *(_FIGURES if varying else ())):
         line = pattern.sub(word, line)
-    return line.rstrip()
+    return line.strip() if varying else line.rstrip()
 
 
-def shows(shown: Sequence[str], printed: Sequence[str]) -> bool:
+def shows(shown: Sequence[str], printed: Sequence[str], *, varying: bool = False) -> bool:
     """Whether `shown` is what was printed, but for lines that are left out."""
-    return _equal(refreshed(shown, printed), shown)
+    return _equal(refreshed(shown, printed, varying=varying), shown, varying)
 
 
-def refreshed(shown: Sequence[str], printed: Sequence[str]) -> list[str]:
+def refreshed(shown: Sequence[str], printed: Sequence[str], *, varying: bool = False) -> list[str]:
     """`shown` as it is today: the same parts, chosen for being the most like those shown.
 
     A part at an end of the output stays there. Lines that differ in nothing but what is masked
@@ -177,7 +185,7 @@ def refreshed(shown: Sequence[str], printed: Sequence[str]) -> list[str]:
     """
     parts = list(_parts(shown))
     if len(parts) == 1:
-        return list(shown) if _equal(shown, printed) else list(printed)
+        return list(shown) if _equal(shown, printed, varying) else list(printed)
     found: list[str] = []
     at = 0
     for number, part in enumerate(parts):
@@ -187,9 +195,9 @@ def refreshed(shown: Sequence[str], printed: Sequence[str]) -> list[str]:
             continue
         last = max(at, len(printed) - len(part))
         places = [0] if number == 0 else [last] if part is parts[-1] else range(at, last + 1)
-        at = max(places, key=lambda place: _likeness(part, printed[place : place + len(part)]))
+        at = max(places, key=lambda at: _likeness(part, printed[at : at + len(part)], varying))
         today = printed[at : at + len(part)]
-        found += part if _equal(part, today) else today
+        found += part if _equal(part, today, varying) else today
         at += len(part)
     return found
 
@@ -205,15 +213,19 @@ def _parts(shown: Sequence[str]) -> Iterator[list[str]]:
     yield part
 
 
-def _equal(one: Sequence[str], other: Sequence[str]) -> bool:
-    return [masked(line) for line in one] == [masked(line) for line in other]
+def _equal(one: Sequence[str], other: Sequence[str], varying: bool) -> bool:
+    return _masked(one, varying) == _masked(other, varying)
 
 
-def _likeness(one: Sequence[str], other: Sequence[str]) -> float:
+def _masked(lines: Sequence[str], varying: bool) -> list[str]:
+    return [masked(line, varying=varying) for line in lines]
+
+
+def _likeness(one: Sequence[str], other: Sequence[str], varying: bool) -> float:
     """From 0 to 2: equal lines count for most, then equal characters."""
-    if _equal(one, other):
+    first, second = _masked(one, varying), _masked(other, varying)
+    if first == second:
         return 2.0
-    first, second = [masked(line) for line in one], [masked(line) for line in other]
     characters = SequenceMatcher(None, "\n".join(first), "\n".join(second), autojunk=False)
     same = sum(a == b for a, b in zip(first, second, strict=False))
     return same / max(1, len(first)) + characters.quick_ratio() / 2
@@ -225,7 +237,9 @@ def write(page: Path, ran: Sequence[Ran]) -> None:
     for each in reversed(ran):  # from below, so that line numbers above stay true
         if (shown := each.step.shown) is not None:
             begin = shown.begin - 1
-            lines[begin : begin + len(shown.lines)] = refreshed(shown.lines, each.output)
+            lines[begin : begin + len(shown.lines)] = refreshed(
+                shown.lines, each.output, varying=shown.mark == VARYING
+            )
     page.write_text("\n".join(lines), encoding="utf-8")
 
 
