@@ -51,7 +51,7 @@ _MASKS = (
 """What differs from run to run."""
 
 _FIGURES = (
-    (re.compile(r"[-+]?\b\d[\d.,]*k?"), "N"),
+    (re.compile(r"[-+]?\b\d[\d.,]*(e[-+]\d+)?k?"), "N"),
     (re.compile(r" {2,}"), "  "),
     (re.compile(r"─{3,}"), "───"),
 )
