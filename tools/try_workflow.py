@@ -210,7 +210,7 @@ def build_wheel(folder: Path, *, isolated: bool) -> Path:
     """
     copy = folder / "source"
     copy.mkdir(parents=True)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, copy)
     shutil.copytree(ROOT / "lrmtest", copy / "lrmtest", ignore=shutil.ignore_patterns("__*__"))
     options = [] if isolated else ["--no-build-isolation", "--no-index"]
