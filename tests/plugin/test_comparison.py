@@ -33,8 +33,8 @@ def test_a_baseline_is_saved_and_compared_with(pytester, run, saved):
     result.stdout.fnmatch_lines(
         [
             "*m-* against the baseline m (m-*",
+            "by change: *6 fixed*",
             "*50.0 %*100.0 %*+50.0*",
-            "*6 fixed*",
             "  test_sums.py::test_sums?q1?",
         ]
     )
@@ -55,7 +55,7 @@ def test_last_is_another_run_even_when_this_one_is_continued(run, server):
     run("--seed", "1")
     for _ in range(2):
         result = run("--baseline", "last")
-        result.stdout.fnmatch_lines(["*6 both fail, 6 both pass*"])
+        result.stdout.fnmatch_lines(["by change: 0 broken, *12 unchanged, *"])
     assert server.chats == 24
 
 
