@@ -22,7 +22,7 @@ def test_a_bug_at_the_end_is_no_failed_test(pytester, passing, monkeypatch, modu
         raise OverflowError("::error ::int too large")
 
     monkeypatch.setattr(module, name, broken)
-    result = pytester.runpytest_inprocess()
+    result = pytester.runpytest_inprocess("--limit", "5")  # an option, so that lrmtest is at work
     assert result.ret == INFRASTRUCTURE
     text = result.stdout.str()
     assert "This is a bug in lrmtest" in text
@@ -35,7 +35,7 @@ def test_a_bug_in_the_summary_is_no_failed_test(pytester, passing, monkeypatch):
         raise ZeroDivisionError
 
     monkeypatch.setattr(summary, "print_summary", broken)
-    result = pytester.runpytest_inprocess()
+    result = pytester.runpytest_inprocess("--limit", "5")
     assert result.ret == INFRASTRUCTURE
     result.stdout.fnmatch_lines(["*1 passed*"])
 
