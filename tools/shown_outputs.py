@@ -24,6 +24,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher, unified_diff
+from fnmatch import fnmatch
 from pathlib import Path
 
 from doc_commands import ELSEWHERE, OUTPUTS, VARYING, Block, Command, blocks_in, commands_of
@@ -37,7 +38,7 @@ COLUMNS = 100
 """Of the terminal that outputs are shown in."""
 
 LEFT_OUT = "..."
-_NOT_COPIED = (".git", ".venv*", "reports", "node_modules", "build", "*.egg-info", ".*_cache")
+_NOT_COPIED = (".git", ".venv*", "/reports", "node_modules", "/build", "*.egg-info", ".*_cache")
 _INSTALLS = re.compile(r"python3? -m venv \S+|\. \S+/activate|pip install .*")
 _DECIDES = (0, 1, REGRESSED, UNDECIDED, CANNOT_TELL)
 
@@ -123,7 +124,7 @@ def run_story(steps: Sequence[Step], folder: Path, *, install: bool = False) -> 
         What came of each, up to one that ended the shell.
     """
     checkout, home = folder / "lrmtest", folder / "home"
-    shutil.copytree(ROOT, checkout, ignore=shutil.ignore_patterns(*_NOT_COPIED))
+    shutil.copytree(ROOT, checkout, ignore=_not_copied)
     home.mkdir()
     kept = {
         n: v for n, v in os.environ.items() if not n.startswith(("LRMTEST", "GITHUB", "PYTEST"))
@@ -153,6 +154,14 @@ def run_story(steps: Sequence[Step], folder: Path, *, install: bool = False) -> 
         Ran(step, int(status), _lines(output.replace(str(checkout), "/path/to/lrmtest")))
         for step, output, status in zip(steps, parts[::2], parts[1::2], strict=False)
     ]
+
+
+def _not_copied(folder: str, names: list[str]) -> set[str]:
+    """What git has not, of one folder; patterns with a slash are of the checkout's own."""
+    patterns = [
+        each.removeprefix("/") for each in _NOT_COPIED if each[0] != "/" or folder == str(ROOT)
+    ]
+    return {name for name in names if any(fnmatch(name, each) for each in patterns)}
 
 
 def without_install(command: str) -> str:
