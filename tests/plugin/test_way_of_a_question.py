@@ -278,7 +278,7 @@ def test_a_store_that_cannot_be_written_stops_the_run_with_a_message(pytester, s
     blocked = pytester.path / "blocked"
     blocked.write_text("a file, not a folder")
     result = pytester.runpytest_inprocess(
-        "--model", f"m={server.url}", "--reports-dir", str(blocked)
+        "--model", f"m={server.url}", "--reports-dir", str(blocked / "reports")
     )
     assert result.ret != 0
     text = result.stdout.str() + result.stderr.str()

@@ -1,13 +1,10 @@
 """The search for the smallest failing question, on artificial models whose verdicts are known."""
 
 import hashlib
-import sys
 
 import pytest
 from adding import SMALLEST, adding, long_and_large, numbers_in
 
-from lrmtest.errors import UsageError
-from lrmtest.questions import fresh
 from lrmtest.questions.fresh import FAMILIES, Draft, fresh_question
 from lrmtest.questions.fresh.proposals import to_search, to_shrink
 from lrmtest.questions.fresh.search import Search
@@ -219,10 +216,3 @@ def test_what_hypothesis_proposes_can_be_had_bit_by_bit(space):
     assert to_shrink(space, failing, seen=names[:3], count=5) == proposed[3:8]
     assert to_shrink(space, failing, seen=names, count=5) == []
     assert to_shrink(space, failing, seen=(), count=0) == []
-
-
-def test_without_hypothesis_it_says_what_to_install(monkeypatch):
-    monkeypatch.delattr(fresh, "proposals")
-    monkeypatch.setitem(sys.modules, "lrmtest.questions.fresh.proposals", None)
-    with pytest.raises(UsageError, match=r"lrmtest\[property\]"):
-        Asked(hard).search(SUMS)

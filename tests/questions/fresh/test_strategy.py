@@ -1,7 +1,5 @@
 """Fresh questions as hypothesis strategies; the families' own tests solve what they make."""
 
-import sys
-
 import pytest
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
@@ -81,9 +79,3 @@ def test_numbers_shrink():
 def test_what_there_is_not_is_refused(family, difficulty):
     with pytest.raises(UsageError, match="there are no fresh questions"):
         strategy(family, difficulty)
-
-
-def test_without_hypothesis_it_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "lrmtest.questions.fresh.strategies", None)
-    with pytest.raises(UsageError, match=r"lrmtest\[property\]"):
-        strategy("temporal")
