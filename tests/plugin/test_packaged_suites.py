@@ -57,10 +57,12 @@ def test_every_packaged_test_asks_a_suite():
 
 
 def test_a_projects_own_files_keep_their_names(pytester):
-    shutil.copytree(FOLDER / "fresh", pytester.path / "lrmtest" / "suites" / "fresh")
+    # Not at the top: `python -m pytest` would import the folder in the package's place.
+    copied = "mine/lrmtest/suites/fresh"
+    shutil.copytree(FOLDER / "fresh", pytester.path / copied)
     options = ("--collect-only", "-q", "--fresh-count", "1", "--import-mode=importlib")
-    found = ids(pytester.runpytest_subprocess("lrmtest/suites/fresh/test_fresh_hops.py", *options))
-    assert found == ["lrmtest/suites/fresh/test_fresh_hops.py::test_fresh_hops[hops-0-0]"]
+    found = ids(pytester.runpytest_subprocess(f"{copied}/test_fresh_hops.py", *options))
+    assert found == [f"{copied}/test_fresh_hops.py::test_fresh_hops[hops-0-0]"]
 
 
 @pytest.mark.parametrize("mode", ["prepend", "append", "importlib"])
