@@ -15,14 +15,18 @@ asked.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from lrmtest.errors import UsageError
-from lrmtest.models.engines.recorded.recording import PROMPT_FIELDS, RecordedLine, Recording
+from lrmtest.models.engines.recorded.recording import (
+    PROMPT_FIELDS,
+    RecordedLine,
+    Recording,
+    names_in,
+)
 from lrmtest.models.spec import Placing
 from lrmtest.questions.matching import QuestionFinder
 from lrmtest.questions.question import Question
@@ -191,12 +195,7 @@ def _texts(value: Any, depth: int) -> Iterator[str]:
 
 def _hint(file_name: str, names: Collection[str]) -> str:
     """The suite that a file's name names; empty where it names none, or several."""
-    found = [
-        name
-        for name in {*SUITES, *ALIASES, *names}
-        if re.search(rf"(?:^|[._-]){re.escape(name)}(?:[._-]|$)", file_name)
-    ]
-    # ``x.fresh-temporal.jsonl`` is not temporal's.
+    found = names_in(file_name, {*SUITES, *ALIASES, *names})
     whole = {
         ALIASES.get(name, name)
         for name in found

@@ -18,7 +18,7 @@ from __future__ import annotations
 import copy
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -312,15 +312,22 @@ def _files(location: Path) -> list[Path]:
     return files
 
 
-def _suite_in(file_name: str) -> str | None:
-    """The suite whose name is a part of `file_name`, between dots, dashes and underscores.
+def names_in(file_name: str, names: Iterable[str]) -> list[str]:
+    """The names that are a part of `file_name`, between dots, dashes and underscores.
 
-    The longest one where several are: ``x.fresh-temporal.jsonl`` is not temporal's.
+    The longest comes first: ``x.fresh-temporal.jsonl`` is not temporal's.
     """
-    for name in sorted([*SUITES, *ALIASES], key=len, reverse=True):
-        if re.search(rf"(?:^|[._-]){re.escape(name)}(?:[._-]|$)", file_name):
-            return ALIASES.get(name, name)
-    return None
+    return [
+        name
+        for name in sorted(names, key=len, reverse=True)
+        if re.search(rf"(?:^|[._-]){re.escape(name)}(?:[._-]|$)", file_name)
+    ]
+
+
+def _suite_in(file_name: str) -> str | None:
+    """The suite that a file's name names; the longest name where several are."""
+    found = names_in(file_name, [*SUITES, *ALIASES])
+    return ALIASES.get(found[0], found[0]) if found else None
 
 
 def _records(file: _File) -> Iterator[tuple[RecordedLine, dict[str, Any]]]:
