@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,7 +69,7 @@ def flips(baseline: Outcomes, candidate: Outcomes, threshold: float = 0.5) -> li
     ]
 
 
-def by_size(flips: list[Flip]) -> list[Flip]:
+def by_size(flips: Sequence[Flip]) -> list[Flip]:
     """The largest change first, a fall before a rise of the same size, the surer one of equals."""
     return sorted(flips, key=size_key)
 

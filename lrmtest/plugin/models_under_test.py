@@ -73,12 +73,16 @@ class ModelsUnderTest:
                     f"--against {search.against}: this is a model under test itself",
                     hint="name the model that it was made of",
                 )
-        for spec in (*self._specs.values(), *([self._against] if self._against else [])):
+        for spec in self._all:
             if not kind_of(spec).generates:
                 raise UsageError(
                     f"--property asks new questions, and {spec.name!r} is a recording",
                     hint="name a model that can be asked",
                 )
+
+    @property
+    def _all(self) -> list[ModelSpec]:
+        return [*self._specs.values(), *([] if self._against is None else [self._against])]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -99,15 +103,13 @@ class ModelsUnderTest:
     @property
     def notices(self) -> tuple[str, ...]:
         """What the user should know of how the models were understood, one line each."""
-        specs = [*self._specs.values(), *([self._against] if self._against else [])]
-        return tuple(notice for spec in specs for notice in spec.notices)
+        return tuple(notice for spec in self._all for notice in spec.notices)
 
     @property
     def endpoints(self) -> tuple[tuple[str, str], ...]:
         """Name and base URL of every model that is an endpoint."""
-        specs = [*self._specs.values(), *([self._against] if self._against else [])]
         return tuple(
-            (spec.name, spec.location) for spec in specs if kind_of(spec).source == "endpoint"
+            (spec.name, spec.location) for spec in self._all if kind_of(spec).source == "endpoint"
         )
 
     def place(self, name: str, asked: Sequence[AskedSuite]) -> Placing:

@@ -262,7 +262,7 @@ def _changed_questions(
     parts: list[RenderableType] = []
     sampled = any(max(flip.baseline.count, flip.candidate.count) > 1 for flip in compared.flips)
     found: dict[ChangeKind, list[Flip]] = {kind: [] for kind in CHANGES}
-    for flip in by_size(list(compared.flips)):
+    for flip in by_size(compared.flips):
         found[flip.change].append(flip)
     for kind, style in _CHANGE_STYLES.items():
         if not found[kind]:

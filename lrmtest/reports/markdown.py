@@ -217,7 +217,7 @@ def _comparison(compared: ComparedRuns) -> str:
 
 def _fallen(compared: ComparedRuns) -> list[str]:
     """The questions that fell, the furthest first."""
-    fallen = [flip for flip in by_size(list(compared.flips)) if flip.difference < 0]
+    fallen = [flip for flip in by_size(compared.flips) if flip.difference < 0]
     if not fallen:
         return []
     headers = ["suite", "question", "change", "passed", "points", "p"]
