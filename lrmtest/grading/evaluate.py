@@ -1,4 +1,4 @@
-"""Arithmetic in LaTeX, evaluated and compared by math-verify in a process of its own, in bounded time.
+"""Arithmetic in LaTeX, evaluated or compared by math-verify in a process of its own, within bounds.
 
 Neither the parser nor the algebra system can be trusted to end (``9^{9^{9^9}}``), and neither
 can be interrupted from a thread. So a worker process does it, started at the first use, kept,

@@ -1,4 +1,4 @@
-"""GSM8K: grade-school word problems of two to eight steps, each with an integer (arXiv 2110.14168)."""
+"""GSM8K: grade-school word problems of a few steps, each with an integer (arXiv 2110.14168)."""
 
 from __future__ import annotations
 

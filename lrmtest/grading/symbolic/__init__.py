@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from lrmtest.grading.answer_text import clean
-from lrmtest.grading.symbolic.answer import answer_in
-from lrmtest.grading.symbolic.equality import Asked, decide, is_text
+from lrmtest.grading.surroundings import first_sentence
+from lrmtest.grading.symbolic.answer import answer_in, of_sentence
+from lrmtest.grading.symbolic.equality import Asked, decide
+from lrmtest.grading.symbolic.spelling import is_text
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -27,7 +30,11 @@ _PERCENT = re.compile(
 
 
 def _asked(question: Question) -> Asked:
-    text = " ".join(_texts(question))[:_MOST_READ]
+    return _asked_by(" ".join(_texts(question))[:_MOST_READ])
+
+
+@lru_cache(maxsize=64)
+def _asked_by(text: str) -> Asked:
     words = frozenset(re.findall(r"[^\W\d_]{2,}", text.casefold()))
     return Asked(words=words, percent=_PERCENT.search(text) is not None)
 
@@ -76,16 +83,25 @@ def grade_expression(question: Question, answer: str) -> Grade:
     )
 
 
+_LONGEST_LOOKED_AT = 200
+_STEPS_LOOKED_AT = 500
+
+
 def could_be_expression(question: Question, said: str) -> bool:
-    """Whether a few words give the right answer, as far as that is seen without asking sympy."""
-    asked = _asked(question)
-    for text in (rf"\boxed{{{said}}}", f"Answer: {said}"):
-        reading = answer_in(clean(text), words=_in_words(question))
-        if reading and any(
-            decide(reference, reading, asked, _nobody) for reference in question.references
-        ):
-            return True
-    return False
+    """Whether a few words give the right answer, as far as that is seen at a glance."""
+    return len(said) <= _LONGEST_LOOKED_AT and _could_be(
+        question.references, said, _asked(question)
+    )
+
+
+@lru_cache(maxsize=1024)
+def _could_be(references: tuple[str, ...], said: str, asked: Asked) -> bool:
+    found = {said.strip(), of_sentence(first_sentence(said)) or ""} - {""}
+    return any(
+        decide(reference, one, asked, _nobody, steps=_STEPS_LOOKED_AT)
+        for reference in references
+        for one in found
+    )
 
 
 def _nobody(_reference: str, _answer: str) -> None:

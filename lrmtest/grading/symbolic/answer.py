@@ -14,12 +14,14 @@ from lrmtest.grading.cues import CuePattern, Languages, cue, spoken
 from lrmtest.grading.integer_conclusion import ASKS, REFUSAL
 from lrmtest.grading.integer_conclusion import conclude as conclude_integer
 from lrmtest.grading.surroundings import denied, first_sentence, refuted, reported
-from lrmtest.grading.symbolic.equality import decide, is_text, readable
+from lrmtest.grading.symbolic.equality import decide
+from lrmtest.grading.symbolic.spelling import is_plain, is_text, readable
 from lrmtest.grading.symbolic.units import UNIT_OF
 from lrmtest.grading.symbolic.words import MULTIPLIERS
 
 _LONGEST_ALONE = 200
 _MOST_BOXES = 16
+_MOST_SPELLINGS = 4
 _MOST_WORDS = 8
 _JOINT = CuePattern(rf"[\s$*,\\()\[\]}}]{{0,16}}(?:{cue('and_')})?[\s$*,\\()\[\]]{{0,16}}")
 _THEREFORE_FIRST = CuePattern(r"[\W_]{0,12}" + cue("therefore"))
@@ -38,19 +40,40 @@ _REST = re.compile(
     re.I | re.DOTALL,
 )
 _JUDGEMENTS = frozenset(
-    "correct right wrong incorrect verified confirmed consistent valid reasonable clear below above"
-    " obvious unique it this that".split()
+    [
+        "correct",
+        "right",
+        "wrong",
+        "incorrect",
+        "verified",
+        "confirmed",
+        "consistent",
+        "valid",
+        "reasonable",
+        "clear",
+        "below",
+        "above",
+        "obvious",
+        "unique",
+        "it",
+        "this",
+        "that",
+    ]
 )
 _NEXT_WORD = re.compile(r"\s{0,2}\\?(%|°|[^\W\d_]+)((?:\s[^\W\d_]+){0,2})")
 _LINE_ENDS = re.compile(r"[.!$*)\]}]\s*$")
 
 
-def _of_sentence(sentence: str) -> str | None:
-    """The expression in the sentence of a commitment; None without one."""
+def of_sentence(sentence: str) -> str | None:
+    """The expression in the sentence that a commitment begins with; None without one."""
     first = _REGION.search(sentence)
     if first is None:
         text = _REST.sub("", _LEAD.sub("", sentence)).strip(" .,;:*_`\"'")
-        if not text or text.casefold() in _JUDGEMENTS or (len(text.split()) > _MOST_WORDS and not readable(text)):
+        if (
+            not text
+            or text.casefold() in _JUDGEMENTS
+            or (len(text.split()) > _MOST_WORDS and not readable(text))
+        ):
             return None
         return text
     before = _LEAD.sub("", sentence[: first.start()]).strip(" *_\"'(")
@@ -62,7 +85,11 @@ def _of_sentence(sentence: str) -> str | None:
         following = _REGION.match(sentence, between.end()) if between else None
         if between is None or following is None or not between[0].strip(" "):
             break
-        found += rf" \text{{ {between[1]} }} {_content(following)}" if between[1] else f", {_content(following)}"
+        found += (
+            rf" \text{{ {between[1]} }} {_content(following)}"
+            if between[1]
+            else f", {_content(following)}"
+        )
         end = following.end()
     return found + _unit_behind(sentence[end : end + 60])
 
@@ -109,20 +136,23 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
             said = last[0].strip(" .,*") if last else ""
             return said if re.search(r"\d", said) and readable(said) else None
         return _content(region) if region.end() >= len(sentence.rstrip(" ,")) else None
-    found = _of_sentence(sentence)
+    found = of_sentence(sentence)
     if found is not None and commitment.form == "restated" and not readable(found):
         return None
     return found
 
 
-def _conclude(text: str, languages: Languages) -> str | None:
+def _conclude(text: str, languages: Languages, *, words: bool) -> str | None:
     """What a text without a commitment concludes with, if it does."""
     alone = text.strip()
     if len(alone) <= _LONGEST_ALONE and "\n" not in alone:
+        if "\\boxed" in alone:
+            return None
         region = _REGION.fullmatch(alone.rstrip(" ."))
         inner = _content(region) if region else alone.strip(" .*`\"'")
         equation = "=" in inner and not _LINE_ENDS.search(alone)
-        if readable(inner) and not equation and not REFUSAL.of(languages).search(inner):
+        whole = is_plain(inner) or (words and is_text(inner) and readable(inner))
+        if whole and not equation and not REFUSAL.of(languages).search(inner):
             return inner
     integer = conclude_integer(text, languages)
     if integer:
@@ -135,6 +165,7 @@ def _conclude(text: str, languages: Languages) -> str | None:
             or ASKS.of(languages).search(sentence)
             or reported(sentence, languages)
             or refuted(sentence, languages)
+            or "\\boxed" in sentence
             or not _THEREFORE_FIRST.of(languages).match(sentence)
         ):
             return None
@@ -179,6 +210,10 @@ class _Readings:
         self._words = words
         self._met: list[str] = []
 
+    def conclude(self, text: str, languages: Languages) -> str | None:
+        """Reads the end of a text, as `last_reading` takes it."""
+        return _conclude(text, languages, words=self._words)
+
     def read(self, commitment: Commitment, languages: Languages) -> str | None:
         """A reader of commitments, as `last_reading` takes it."""
         found = _read(commitment, languages)
@@ -189,7 +224,7 @@ class _Readings:
         for one in self._met:
             if decide(one, found, ask=_nobody):
                 return one
-        if len(self._met) < _MOST_BOXES:
+        if len(self._met) < _MOST_SPELLINGS:
             self._met.append(found)
         return found
 
@@ -209,6 +244,5 @@ def answer_in(text: str, *, words: bool = True) -> str | None:
         None or an empty text where it commits itself to none, or to several that differ.
     """
     languages = spoken(text)
-    return _boxes_in_a_row(text, languages) or last_reading(
-        text, _Readings(words=words).read, _conclude
-    )
+    readings = _Readings(words=words)
+    return _boxes_in_a_row(text, languages) or last_reading(text, readings.read, readings.conclude)

@@ -12,7 +12,7 @@ import math
 import zlib
 from collections.abc import Callable
 
-from lrmtest.grading.symbolic.parse import IN_AN_EXPRESSION, Node
+from lrmtest.grading.symbolic.node import IN_AN_EXPRESSION, Node
 
 APART = 1e-9
 PLACES = 3
@@ -106,10 +106,7 @@ _OPERATIONS: dict[str, Callable[[list[complex]], complex]] = {
 }
 
 _ONE_ARGUMENT: dict[str, Callable[[complex], complex]] = {
-    **{
-        name: getattr(cmath, name)
-        for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp")
-    },
+    **{name: getattr(cmath, name) for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "exp")},
     "cot": lambda x: 1 / cmath.tan(x),
     "sec": lambda x: 1 / cmath.cos(x),
     "csc": lambda x: 1 / cmath.sin(x),

@@ -18,30 +18,51 @@ neighbours pass; a question that wants a rounded value has it as its reference.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from lrmtest.grading.answer_text import clean
 from lrmtest.grading.evaluate import are_equal
+from lrmtest.grading.numerals import integer_of
 from lrmtest.grading.symbolic.approximate import PLACES, NoValueError, apart, approximate
-from lrmtest.grading.symbolic.exact import Evaluation, TooLargeError
+from lrmtest.grading.symbolic.arithmetic import TooLargeError
+from lrmtest.grading.symbolic.exact import MOST_STEPS, Evaluation, UndefinedError
 from lrmtest.grading.symbolic.latex import latex_of
-from lrmtest.grading.symbolic.parse import Node, number, parse
+from lrmtest.grading.symbolic.node import Node, number
+from lrmtest.grading.symbolic.shapes import (
+    REALS,
+    SHAPES,
+    difference,
+    is_name,
+    items_of,
+    joined_parts,
+    plain_relation,
+    scaled,
+    turned,
+    with_alternatives,
+    without_names,
+)
+from lrmtest.grading.symbolic.spelling import (
+    CHOSEN_LETTER,
+    IN_TEXT,
+    LAYOUT,
+    LONGEST_SPELLING,
+    ONE_SIGN,
+    ONLY_WORDS,
+    OPTION_LETTER,
+    spelled,
+    tree_of,
+)
 from lrmtest.grading.symbolic.tokens import UnreadableError
 from lrmtest.grading.symbolic.units import UNIT_OF
 
-Decision = bool | None
+Proved = bool | None
 """Equal or not; None where nothing decides it within bounds."""
 
-Ask = Callable[[str, str], Decision]
+Prover = Callable[[str, str], Proved]
 """Decides on two expressions in LaTeX that are no lists, tuples, relations or texts."""
 
 _MOST_ITEMS = 64
-_MOST_SIGNS = 3
-"""Signs of plus or minus in one expression: each doubles its values."""
-_ORDER = frozenset("<>≤≥")
-_TURNED = {"<": ">", ">": "<", "≤": "≥", "≥": "≤", "=": "=", "≠": "≠"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,31 +81,39 @@ class Asked:
 NOTHING_ASKED = Asked()
 
 
-class Comparison:
-    """One comparison: what was asked, and who decides on what is not decided here."""
+class _Equality:
+    """One comparison.
 
-    def __init__(self, asked: Asked, ask: Ask) -> None:
-        self._asked, self._ask = asked, ask
+    Args:
+        asked: what the question says of its answer.
+        ask: decides on what is not decided here.
+        steps: the most that all exact values in it may take.
+    """
 
-    def equal(self, reference: Node, answer: Node) -> Decision:
+    def __init__(self, asked: Asked, ask: Prover, steps: int = MOST_STEPS) -> None:
+        self._asked, self._ask, self._left = asked, ask, steps
+        self._asking = True
+
+    def equal(self, reference: Node, answer: Node) -> Proved:
         """Whether an answer equals the reference."""
-        reference, answer = _alternatives(reference), _alternatives(answer)
-        wanted, given = _items(reference), _items(answer)
+        reference, answer = with_alternatives(reference), with_alternatives(answer)
+        wanted, given = items_of(reference), items_of(answer)
         if len(wanted) != len(given):
             return False
         if len(wanted) == 1:
             return self._item(wanted[0], given[0])
         if len(wanted) > _MOST_ITEMS:
             return None
-        return self._matched(_named_alike(wanted), _named_alike(given))
+        return self._matched(without_names(wanted), without_names(given))
 
-    def _matched(self, wanted: Sequence[Node], given: Sequence[Node]) -> Decision:
+    def _matched(self, wanted: Sequence[Node], given: Sequence[Node]) -> Proved:
         """Whether two collections have the same elements, each as often."""
         left = list(given)
         undecided: list[Node] = []
         for want in wanted:
-            cheaply = Comparison(self._asked, _undecided)
-            decisions = [cheaply._item(want, one) for one in left]
+            self._asking, asking = False, self._asking
+            decisions = [self._item(want, one) for one in left]
+            self._asking = asking
             if True in decisions:
                 del left[decisions.index(True)]
             elif None in decisions:
@@ -99,28 +128,41 @@ class Comparison:
                 return None if None in decisions else False
         return True
 
-    def _item(self, reference: Node, answer: Node) -> Decision:
+    def _item(self, reference: Node, answer: Node) -> Proved:
         if reference == answer:
             return True
         if "relation" in (reference.head, answer.head):
             return self._relations(reference, answer)
+        reference, answer = REALS.get(reference, reference), REALS.get(answer, answer)
         if "quantity" in (reference.head, answer.head):
             return self._quantities(reference, answer)
         if "text" in (reference.head, answer.head):
-            return reference.head == answer.head and _words(reference) == _words(answer)
-        reference, answer = _scaled(reference), _scaled(answer)
+            if reference.head == answer.head:
+                return _words(reference) == _words(answer)
+            reference, answer = _counted(reference), _counted(answer)
+            if "text" in (reference.head, answer.head):
+                return False
+        reference, answer = scaled(reference), scaled(answer)
         if "union" in (reference.head, answer.head):
-            wanted, given = list(_joined(reference)), list(_joined(answer))
+            wanted, given = list(joined_parts(reference)), list(joined_parts(answer))
             if len(wanted) != len(given) or len(wanted) > _MOST_ITEMS:
                 return False
             return self._matched(wanted, given)
-        if reference.head in _SHAPES or answer.head in _SHAPES:
+        if reference.head in SHAPES or answer.head in SHAPES:
             if (reference.head, reference.name) != (answer.head, answer.name):
                 return False
+            if reference.head == "matrix":
+                wide = len(reference.parts[0].parts)
+                if wide != len(answer.parts[0].parts):
+                    return False
+                wanted, given = (
+                    [cell for row in one.parts for cell in row.parts] for one in (reference, answer)
+                )
+                return self._in_order(wanted, given)
             return self._in_order(reference.parts, answer.parts)
         return self._values(reference, answer)
 
-    def _in_order(self, wanted: Sequence[Node], given: Sequence[Node]) -> Decision:
+    def _in_order(self, wanted: Sequence[Node], given: Sequence[Node]) -> Proved:
         if len(wanted) != len(given):
             return False
         decisions = []
@@ -133,7 +175,7 @@ class Comparison:
 
     # Units.
 
-    def _quantities(self, reference: Node, answer: Node) -> Decision:
+    def _quantities(self, reference: Node, answer: Node) -> Proved:
         wanted, given = (one.name if one.head == "quantity" else "" for one in (reference, answer))
         reference, answer = _without_unit(reference), _without_unit(answer)
         if wanted == given:
@@ -157,27 +199,30 @@ class Comparison:
         """Whether a word behind a number is a unit: a known one, or a thing of the question."""
         words = re.findall(r"[^\W\d_]+", name)
         return all(
-            word in _UNIT_NAMES or any(form in self._asked.words for form in (word, f"{word}s", f"{word}es"))
+            word in _UNIT_NAMES
+            or any(form in self._asked.words for form in (word, f"{word}s", f"{word}es"))
             for word in words
         )
 
     # Relations.
 
-    def _relations(self, reference: Node, answer: Node) -> Decision:
-        wanted, given = _relation(reference), _relation(answer)
+    def _relations(self, reference: Node, answer: Node) -> Proved:
+        wanted, given = plain_relation(reference), plain_relation(answer)
         if wanted.head == given.head == "relation":
             return self._two_relations(wanted, given)
+        if wanted.head != "relation" and given.head != "relation":
+            return self.equal(wanted, given)
         if given.head == "relation":
             if given.name == "∈" or set(given.name.split()) == {"="}:
                 left, right = given.parts[0], given.parts[-1]
-                turned = _is_name(right) and not _is_name(left) and not _is_name(wanted)
+                turned = is_name(right) and not is_name(left) and not is_name(wanted)
                 return self.equal(wanted, left if turned else right)
             return False
-        if wanted.name in ("∈", "=") and _is_name(wanted.parts[0]):
+        if wanted.name in ("∈", "=") and is_name(wanted.parts[0]):
             return self.equal(wanted.parts[1], given)
         return False
 
-    def _two_relations(self, wanted: Node, given: Node) -> Decision:
+    def _two_relations(self, wanted: Node, given: Node) -> Proved:
         if set(wanted.name.split()) == set(given.name.split()) == {"="}:
             left, right = wanted.parts[0], wanted.parts[-1]
             given_left, given_right = given.parts[0], given.parts[-1]
@@ -189,14 +234,12 @@ class Comparison:
                 return True
             # Terms may stand on the other side: left - right, or its opposite, is the same.
             try:
-                difference, other = _difference(left, right), _difference(given_left, given_right)
+                moved, other = difference(left, right), difference(given_left, given_right)
             except TypeError:
                 return False
-            values = [
-                self._values(difference, one) for one in (other, Node("negative", (other,)))
-            ]
+            values = [self._values(moved, one) for one in (other, Node("negative", (other,)))]
             return True if True in values else None if None in (*values, *decisions) else False
-        for one in (given, _turned(given)):
+        for one in (given, turned(given)):
             if one.name == wanted.name:
                 decision = self._in_order(wanted.parts, one.parts)
                 if decision is not False:
@@ -205,20 +248,24 @@ class Comparison:
 
     # Single values.
 
-    def _values(self, reference: Node, answer: Node) -> Decision:
+    def _values(self, reference: Node, answer: Node) -> Proved:
         if "infinity" in (_bare(reference), _bare(answer)):
             return reference == answer
         if "based" in (reference.head, answer.head):
             return reference == answer
-        evaluation = Evaluation()
+        evaluation = Evaluation(self._left)
         try:
             one, other = evaluation.value(reference), evaluation.value(answer)
             if evaluation.equal(one, other):
                 return True
             if one.rational is not None and other.rational is not None:
                 return False
+        except UndefinedError:
+            return False
         except TooLargeError:
             pass
+        finally:
+            self._left = max(0, self._left - evaluation.steps)
         compared = 0
         for place in range(PLACES):
             try:
@@ -227,7 +274,7 @@ class Comparison:
                 compared += 1
             except NoValueError:
                 continue
-        if not compared:
+        if not compared or not self._asking:
             # Too large, or undefined: there is nothing that sympy would do quickly, either.
             return None
         try:
@@ -236,202 +283,7 @@ class Comparison:
             return None
 
 
-_SHAPES = frozenset(("brackets", "matrix", "list", "set", "intersection", "difference", "relation", "text"))
 _UNIT_NAMES = frozenset(word for name in UNIT_OF.values() for word in name.split())
-
-
-def _undecided(_reference: str, _answer: str) -> None:
-    return None
-
-
-def _alternatives(node: Node) -> Node:
-    """Inequalities with "or" between them, as the union of their intervals."""
-    if (node.head, node.name) != ("list", "or"):
-        return node
-    intervals = [_relation(part) for part in node.parts]
-    if len({one.parts[0] for one in intervals if one.head == "relation" and one.name == "∈"}) != 1:
-        return node
-    union = intervals[0].parts[-1] if intervals[0].parts else node
-    for one in intervals[1:]:
-        if one.head != "relation" or one.name != "∈":
-            return node
-        union = Node("union", (union, one.parts[1]))
-    return Node("relation", (intervals[0].parts[0], union), "∈")
-
-
-def _items(node: Node) -> list[Node]:
-    """The elements of a list or a set, and both values of plus or minus; else the node alone."""
-    node = _plain_union(node)
-    if node.head == "relation" and node.name in ("=", "∈"):
-        values = _items(node.parts[1])
-        if len(values) == 1 and node.parts[1].head not in ("list", "set"):
-            return [node]
-        return [Node("relation", (node.parts[0], value), "=") for value in values]
-    if node.head == "quantity" and node.parts[0].head in ("list", "plus-minus"):
-        return [replace(node, parts=(one,)) for one in _items(node.parts[0])]
-    if node.head not in ("list", "set"):
-        return _both(node)
-    found = [value for part in node.parts for value in _items(part)]
-    units = {one.name for one in found if one.head == "quantity"}
-    if len(units) == 1 and found[-1].head == "quantity" and found[0].head != "quantity":
-        # "2, 3 cm": the unit of the last is that of all.
-        unit = units.pop()
-        found = [one if one.head == "quantity" else Node("quantity", (one,), unit) for one in found]
-    return found
-
-
-def _plain_union(node: Node) -> Node:
-    """A union of finite sets is a set."""
-    if node.head != "union":
-        return node
-    parts = list(_joined(node))
-    if all(part.head == "set" for part in parts):
-        return Node("set", tuple(item for part in parts for item in part.parts))
-    return node
-
-
-def _both(node: Node) -> list[Node]:
-    """The values of an expression with signs of plus or minus.
-
-    With a minus-or-plus among them the signs go together, otherwise each is free.
-    """
-    signs: list[str] = []
-    _collect_signs(node, signs)
-    if not signs or len(signs) > _MOST_SIGNS:
-        return [node]
-    if "∓" in signs:
-        choices = [["+" if sign == "±" else "-" for sign in signs]]
-        choices.append(["-" if sign == "±" else "+" for sign in signs])
-    else:
-        choices = [
-            ["-" if number_ >> place & 1 else "+" for place in range(len(signs))]
-            for number_ in range(2 ** len(signs))
-        ]
-    return [_chosen(node, iter(choice)) for choice in choices]
-
-
-def _collect_signs(node: Node, signs: list[str]) -> None:
-    if node.head == "plus-minus":
-        signs.append(node.name)
-    for part in node.parts:
-        _collect_signs(part, signs)
-
-
-def _chosen(node: Node, choice: Iterator[str]) -> Node:
-    if node.head == "plus-minus":
-        sign = next(choice)
-        left, right = (_chosen(part, choice) for part in node.parts)
-        return Node("sum", (left, right if sign == "+" else Node("negative", (right,))))
-    if not node.parts:
-        return node
-    return replace(node, parts=tuple(_chosen(part, choice) for part in node.parts))
-
-
-def _named_alike(items: list[Node]) -> list[Node]:
-    """Items without "x =" where all have it, or only the first: "x = 2, 3"."""
-    named = [one for one in items if one.head == "relation" and one.name == "=" and _is_name(one.parts[0])]
-    names = {one.parts[0] for one in named}
-    if len(names) == 1 and (len(named) == len(items) or (len(named) == 1 and items[0] is named[0])):
-        return [one.parts[1] if one in named else one for one in items]
-    return items
-
-
-def _relation(node: Node) -> Node:
-    """A chain of relations as what it says: an interval, a value in steps, or itself."""
-    if node.head != "relation":
-        return node
-    signs, parts = node.name.split(), node.parts
-    while "→" in signs:  # only what comes of it
-        at = signs.index("→")
-        signs, parts = signs[at + 1 :], parts[at + 1 :]
-    if not signs:
-        return parts[0]
-    if (signs, parts) != (node.name.split(), node.parts):
-        return _relation(Node("relation", parts, " ".join(signs)))
-    if "≈" in signs:
-        # "2 sqrt(5) ≈ 4.47" says 2 sqrt(5); "x ≈ 4.47" says 4.47.
-        at = signs.index("≈")
-        if at == 0 and _is_name(parts[0]):
-            return _relation(Node("relation", parts[:2], "="))
-        before = parts[: at + 1]
-        return before[0] if at == 0 else _relation(Node("relation", before, " ".join(signs[:at])))
-    if signs and set(signs) <= {"=", "≡"}:
-        return Node("relation", parts, " ".join("=" for _ in signs))
-    interval = _interval(signs, parts)
-    return node if interval is None else interval
-
-
-def _interval(signs: list[str], parts: tuple[Node, ...]) -> Node | None:
-    """The interval that an inequality of one symbol describes, as a relation with "in"."""
-    if not set(signs) <= _ORDER:
-        return None
-    turn = {">": "<", "≥": "≤"}
-    if signs[0] in turn:
-        if not all(sign in turn for sign in signs):
-            return None
-        signs, parts = [turn[sign] for sign in reversed(signs)], parts[::-1]
-    elif any(sign in turn for sign in signs):
-        return None
-    infinity = Node("infinity")
-    if len(signs) == 2 and _is_name(parts[1]):
-        low, name, high = parts
-        brackets = ("(" if signs[0] == "<" else "[") + (")" if signs[1] == "<" else "]")
-    elif len(signs) == 1 and _is_name(parts[0]) and _is_constant(parts[1]):
-        low, name, high = Node("negative", (infinity,)), parts[0], parts[1]
-        brackets = "(" + (")" if signs[0] == "<" else "]")
-    elif len(signs) == 1 and _is_name(parts[1]) and _is_constant(parts[0]):
-        low, name, high = parts[0], parts[1], infinity
-        brackets = ("(" if signs[0] == "<" else "[") + ")"
-    else:
-        return None
-    return Node("relation", (name, Node("brackets", (low, high), brackets)), "∈")
-
-
-def _turned(relation: Node) -> Node:
-    signs = [_TURNED.get(sign, sign) for sign in reversed(relation.name.split())]
-    return Node("relation", relation.parts[::-1], " ".join(signs))
-
-
-_CONSTANTS = frozenset(("pi", "e", "i"))
-
-
-def _is_name(node: Node) -> bool:
-    """Whether a node names a quantity: ``x``, ``x_1``, ``f(x)``, ``\\angle`` and letters."""
-    if node.head == "symbol":
-        return node.name not in ("pi", "e", "emptyset")
-    if node.head in ("subscript", "product") or (node.head, node.name) in _DECORATED:
-        return all(map(_is_name, node.parts[:1] if node.head == "subscript" else node.parts))
-    return node.head == "brackets" and all(map(_is_name, node.parts))
-
-
-_DECORATED = frozenset(("call", name) for name in ("prime", "overline", "vec", "hat", "bar"))
-
-
-def _is_constant(node: Node) -> bool:
-    if node.head == "symbol":
-        return node.name in _CONSTANTS
-    return all(map(_is_constant, node.parts))
-
-
-def _difference(left: Node, right: Node) -> Node:
-    """left - right.
-
-    Raises:
-        TypeError: one of them is no single value.
-    """
-    for side in (left, right):
-        if side.head in _SHAPES or side.head in ("quantity", "union", "infinity"):
-            raise TypeError
-    return Node("sum", (left, Node("negative", (right,))))
-
-
-def _joined(node: Node) -> Iterator[Node]:
-    if node.head == "union":
-        for part in node.parts:
-            yield from _joined(part)
-    else:
-        relation = _relation(node)
-        yield relation.parts[1] if relation.head == "relation" and relation.name == "∈" else relation
 
 
 def _bare(node: Node) -> str:
@@ -447,66 +299,20 @@ def _words(node: Node) -> str:
     return " ".join(words[1:] if len(words) > 1 and words[0] in ("a", "an", "the") else words)
 
 
-def _scaled(node: Node) -> Node:
-    """A matrix or tuple times a value, with the value in its elements; -(…) too."""
-    if node.head == "negative":
-        inner, factor = _scaled(node.parts[0]), number(-1)
-    elif node.head == "product" and len(node.parts) == 2:
-        factor, inner = node.parts[0], _scaled(node.parts[1])
-        if factor.head == "matrix":
-            factor, inner = node.parts[1], factor
-    elif node.head == "quotient":
-        inner, factor = _scaled(node.parts[0]), Node("quotient", (number(1), node.parts[1]))
-    else:
-        return node
-    if inner.head != "matrix" or factor.head == "matrix" or inner.name:
-        return node
-    rows = tuple(
-        Node("list", tuple(Node("product", (factor, cell)) for cell in row.parts))
-        for row in inner.parts
-    )
-    return Node("matrix", rows)
+def _counted(node: Node) -> Node:
+    """A number in English words, as a number."""
+    value = integer_of(node.name.casefold()) if node.head == "text" else None
+    return node if value is None else number(value)
 
 
-@lru_cache(maxsize=1024)
-def _tree(text: str) -> Node | None:
-    try:
-        return parse(text)
-    except (UnreadableError, ValueError):
-        return None
-
-
-def readable(text: str) -> bool:
-    """Whether a text is an expression of those that are read here."""
-    return _tree(text) is not None
-
-
-def is_text(text: str) -> bool:
-    """Whether a text is an answer in words: a name, "even", or the letter of an option."""
-    tree = _tree(text)
-    return tree is None or tree.head == "text" or _OPTION.fullmatch(text) is not None
-
-
-_LAYOUT = re.compile(
-    r"\\(?:left|right|[bB]ig{1,2}[lrm]?|displaystyle)(?![A-Za-z])|\$|\\[()\[\]](?!\w)"
-)
-_BLANK = re.compile(r"(?:\s|~|\\[,;:! ]|\\q?quad(?![A-Za-z]))+")
-_FRACTION = re.compile(r"\\[dtc]frac(?![A-Za-z])")
-_TEXT = re.compile(r"\\(?:text(?:bf|it|rm|normal)?|mathrm|mbox|mathbf|boldsymbol)\s?\{([^{}]*)\}")
-_OPTION = re.compile(r"\(?([A-Za-z])\)?[.:]?")
-_CHOSEN = re.compile(r"\(([A-Za-z])\)[.:]?(?:\s(?!.{0,400}\([A-Za-z]\)).*)?", re.DOTALL)
-_LONGEST_SPELLING = 4000
-
-
-def spelled(text: str) -> str:
-    """A spelling without layout, for comparing what is not read as an expression."""
-    text = _FRACTION.sub(r"\\frac", _TEXT.sub(r"\1", text[:_LONGEST_SPELLING]))
-    text = _BLANK.sub(" ", _LAYOUT.sub("", text))
-    # "1 4/5" is not "14/5".
-    return re.sub(r"(?<!\w) | (?!\w)", "", text).strip(".,;: ")
-
-
-def decide(reference: str, answer: str, asked: Asked = NOTHING_ASKED, ask: Ask = are_equal) -> Decision:
+def decide(
+    reference: str,
+    answer: str,
+    asked: Asked = NOTHING_ASKED,
+    ask: Prover = are_equal,
+    *,
+    steps: int = MOST_STEPS,
+) -> Proved:
     """Whether an answer equals a reference, both in LaTeX or as typed.
 
     Args:
@@ -514,34 +320,42 @@ def decide(reference: str, answer: str, asked: Asked = NOTHING_ASKED, ask: Ask =
         answer: what a model gave; hostile.
         asked: what the question says of its answer.
         ask: decides on single values that nothing here decides on.
+        steps: the most that all exact values in it may take.
 
     Returns:
         None where nothing decides it within bounds: that is no equality.
     """
-    if len(answer) > _LONGEST_SPELLING:
+    if len(answer) > LONGEST_SPELLING:
         return False
     reference, answer = clean(reference), clean(answer)
-    option = _OPTION.fullmatch(_TEXT.sub(r"\1", reference).strip())
+    option = OPTION_LETTER.fullmatch(IN_TEXT.sub(r"\1", reference).strip())
     if option is not None and "(" in reference:
-        plain = _TEXT.sub(r"\1", answer).strip(" $.*")
-        chosen = _CHOSEN.fullmatch(plain) or _OPTION.fullmatch(plain)
+        letter = LAYOUT.sub("", IN_TEXT.sub(r"\1", answer)).strip(" .*")
+        chosen = CHOSEN_LETTER.fullmatch(letter) or OPTION_LETTER.fullmatch(letter)
         return chosen is not None and chosen[1].upper() == option[1].upper()
     if spelled(reference) == spelled(answer) != "":
         return True
-    wanted, given = _tree(reference), _tree(answer)
+    wanted, given = tree_of(reference), tree_of(answer)
+    if wanted is not None and wanted.head == "text" and (plain := ONLY_WORDS.fullmatch(answer)):
+        given = Node("text", name=plain[1])
     if wanted is None or given is None:
         return False if wanted is not None or given is not None else _unread(reference, answer, ask)
-    return Comparison(asked, ask).equal(wanted, given)
+    return _Equality(asked, ask, steps).equal(wanted, given)
 
 
-def _unread(reference: str, answer: str, ask: Ask) -> Decision:
+def _unread(reference: str, answer: str, ask: Prover) -> Proved:
     """On two expressions that are not read here: math-verify, where it cannot be too lenient."""
+    one, other = (spelled(ONE_SIGN.sub(r"\1", text)) for text in (reference, answer))
+    if one == other:
+        return True
     if max(len(reference), len(answer)) > 200 or not (_is_single(reference) and _is_single(answer)):
         return False
     return ask(reference, answer)
 
 
-_NOT_SINGLE = re.compile(r"[,;=<>%]|\\(?:le|ge|lt|gt|ne|in|cup|cap|text|pm|mp|begin|approx|infty|mod|pmod)")
+_NOT_SINGLE = re.compile(
+    r"[,;=<>%]|\\(?:le|ge|lt|gt|ne|in|cup|cap|text|pm|mp|begin|approx|infty|mod|pmod)"
+)
 
 
 def _is_single(text: str) -> bool:

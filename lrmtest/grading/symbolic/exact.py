@@ -1,10 +1,11 @@
 r"""Exact values: an expression as a quotient of sums of products of powers, in one form.
 
 A sum is a mapping from monomials to rational coefficients; a monomial is a sorted tuple of atoms
-with rational exponents. Atoms are symbols, pi, e, i, primes (to a power below 1: the square root of
-8 is 2 times the prime 2 to the power 1/2), and whatever is not taken apart further: the sine of a
-value, the root of a sum. Two quotients are equal where a/b - c/d, brought to one denominator, is the
-empty sum. That is a proof; that it is not empty proves nothing, except between rational numbers.
+with rational exponents. Atoms are symbols, pi, e, i, primes (to a power below 1: the square root
+of 8 is 2 times the prime 2 to the power 1/2), and whatever is not taken apart further: the sine of
+a value, the root of a sum. Two quotients are equal where a/b - c/d, brought to one denominator, is
+the empty sum. That is a proof; that it is not empty proves nothing, except between rational
+numbers.
 
 No more than `MOST_STEPS` products of terms are formed and no number has more than `MOST_BITS`.
 """
@@ -14,24 +15,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from math import comb, factorial, gcd
+from math import factorial, gcd
+from typing import ClassVar
 
-from lrmtest.grading.symbolic.parse import IN_AN_EXPRESSION, Node
+from lrmtest.grading.symbolic.arithmetic import TooLargeError, factors_of, rational_call
+from lrmtest.grading.symbolic.node import IN_AN_EXPRESSION, Node
 
 MOST_STEPS = 20_000
 MOST_BITS = 4_096
 _MOST_POWER = 64
 """The highest power of a sum that is multiplied out."""
-_LARGEST_FACTORED = 10**9
-"""Numbers up to here are taken apart into primes, by trial division."""
 _MOST_FACTORIAL = 300
 
 Monomial = tuple[tuple[object, Fraction], ...]
 Terms = dict[Monomial, Fraction]
 
 
-class TooLargeError(ValueError):
-    """The exact value takes more steps or digits than are spent, or there is none."""
+class UndefinedError(TooLargeError):
+    """There is no value: a division by zero."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,11 @@ class Evaluation:
 
     Attributes:
         steps: products of terms that were formed.
+        most: how many may be.
     """
 
-    def __init__(self) -> None:
-        self.steps = 0
+    def __init__(self, most: int = MOST_STEPS) -> None:
+        self.steps, self.most = 0, most
 
     def equal(self, one: Exact, other: Exact) -> bool:
         """Whether two values are proved to be equal.
@@ -86,7 +88,7 @@ class Evaluation:
 
     def _step(self, steps: int) -> None:
         self.steps += steps
-        if self.steps > MOST_STEPS:
+        if self.steps > self.most:
             raise TooLargeError("too many steps")
 
     def _plus(self, one: Terms, other: Terms) -> Terms:
@@ -109,10 +111,7 @@ class Evaluation:
                 for atom, exponent in right:
                     exponents[atom] = exponents.get(atom, Fraction(0)) + exponent
                 product = self._reduced(exponents, _bounded(factor * times))
-                if total:
-                    total = self._plus(total, product)
-                else:
-                    total = product
+                total = self._plus(total, product) if total else product
         return total
 
     def _reduced(self, exponents: dict[object, Fraction], coefficient: Fraction) -> Terms:
@@ -148,7 +147,7 @@ class Evaluation:
 
     def _quotient(self, above: Terms, below: Terms) -> Exact:
         if not below:
-            raise TooLargeError("a division by zero")
+            raise UndefinedError("a division by zero")
         if len(below) == 1:
             ((monomial, coefficient),) = below.items()
             inverse = self._reduced(
@@ -180,7 +179,7 @@ class Evaluation:
     def _division(self, node: Node) -> Exact:
         top, bottom = map(self.value, node.parts)
         if not bottom.above:
-            raise TooLargeError("a division by zero")
+            raise UndefinedError("a division by zero")
         return self._quotient(
             self._times(top.above, bottom.below), self._times(top.below, bottom.above)
         )
@@ -226,7 +225,7 @@ class Evaluation:
     def _whole_power(self, base: Exact, power: int) -> Exact:
         if power < 0:
             if not base.above:
-                raise TooLargeError("a division by zero")
+                raise UndefinedError("a division by zero")
             base, power = self._quotient(base.below, base.above), -power
         if power == 0 and not base.above:
             raise TooLargeError("zero to the power of zero")
@@ -259,7 +258,7 @@ class Evaluation:
         """
         if not base.above:
             if power < 0:
-                raise TooLargeError("a division by zero")
+                raise UndefinedError("a division by zero")
             return base
         if len(base.below) != 1 or () not in base.below:
             above = self._fractional_power(Exact(base.above, _ONE), power, real=real)
@@ -311,7 +310,7 @@ class Evaluation:
         """A positive rational number to a power that is no integer."""
         exponents: dict[object, Fraction] = {}
         for number, sign in ((value.numerator, 1), (value.denominator, -1)):
-            for prime, times in _factors(number).items():
+            for prime, times in factors_of(number).items():
                 atom = ("prime", prime)
                 exponents[atom] = exponents.get(atom, Fraction(0)) + sign * times * power
         return self._reduced(exponents, Fraction(1))
@@ -353,7 +352,7 @@ class Evaluation:
             return self._division(node)
         known = [self.value(part).rational for part in node.parts]
         if known and None not in known:
-            value = _rational_call(node.name, [v for v in known if v is not None])
+            value = rational_call(node.name, [v for v in known if v is not None])
             if value is not None:
                 return _exact(value)
         return self._opaque(node)
@@ -366,7 +365,7 @@ class Evaluation:
             raise TooLargeError("a factorial")
         return _exact(Fraction(factorial(int(value))))
 
-    _READERS: dict[str, Callable[[Evaluation, Node], Exact]] = {
+    _READERS: ClassVar[dict[str, Callable[[Evaluation, Node], Exact]]] = {
         "number": lambda _, node: _exact(node.value),
         "symbol": _symbol,
         "sum": _sum,
@@ -413,42 +412,3 @@ def _content(terms: Terms) -> Fraction:
         if bottom.bit_length() > MOST_BITS:
             raise TooLargeError("too many digits")
     return Fraction(top, bottom)
-
-
-def _factors(number: int) -> dict[int, int]:
-    """Primes and their powers; what is left of a large number counts as one, which it may not be.
-
-    A product of two large primes is so an atom of its own: what is not recognized as equal is left
-    to others to decide.
-    """
-    found: dict[int, int] = {}
-    divisor = 2
-    while divisor * divisor <= number and divisor <= 31_623:
-        while number % divisor == 0:
-            found[divisor] = found.get(divisor, 0) + 1
-            number //= divisor
-        divisor += 1 + (divisor > 2)
-    if number > 1:
-        if number > _LARGEST_FACTORED:
-            raise TooLargeError("a root of a large number")
-        found[number] = found.get(number, 0) + 1
-    return found
-
-
-def _rational_call(name: str, values: list[Fraction]) -> Fraction | None:
-    """A function of rational numbers, where it is one by definition."""
-    whole = [int(value) for value in values if value.denominator == 1]
-    if name == "abs" and len(values) == 1:
-        return abs(values[0])
-    if name in ("floor", "ceiling") and len(values) == 1:
-        floor = values[0].numerator // values[0].denominator
-        return Fraction(floor if name == "floor" or values[0] == floor else floor + 1)
-    if len(whole) < len(values) or len(values) < 2:
-        return None
-    if name == "binom" and len(whole) == 2 and 0 <= whole[0] <= _MOST_POWER * 16 and whole[1] >= 0:
-        return Fraction(comb(*whole))
-    if name == "gcd":
-        return Fraction(gcd(*whole))
-    if name in ("max", "min"):
-        return Fraction(max(whole) if name == "max" else min(whole))
-    return None

@@ -5,10 +5,27 @@ Decimals are written as fractions, so that nothing is rounded.
 
 from __future__ import annotations
 
-from lrmtest.grading.symbolic.parse import IN_AN_EXPRESSION, Node
+from lrmtest.grading.symbolic.node import IN_AN_EXPRESSION, Node
 from lrmtest.grading.symbolic.tokens import UnreadableError
 
-_PLAIN = frozenset("sin cos tan cot sec csc sinh cosh tanh arcsin arccos arctan ln exp".split())
+_PLAIN = frozenset(
+    [
+        "sin",
+        "cos",
+        "tan",
+        "cot",
+        "sec",
+        "csc",
+        "sinh",
+        "cosh",
+        "tanh",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "ln",
+        "exp",
+    ]
+)
 
 
 def latex_of(node: Node) -> str:
@@ -24,6 +41,8 @@ def latex_of(node: Node) -> str:
             if value.denominator == 1:
                 return str(value.numerator) if value >= 0 else f"({value.numerator})"
             return rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
+        case "symbol" if node.name == "i":
+            return r"\sqrt{-1}"  # the letter would be read as a symbol
         case "symbol":
             return node.name if len(node.name) == 1 else rf"\{node.name} "
         case "sum":

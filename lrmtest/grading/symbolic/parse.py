@@ -3,60 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from lrmtest.grading.symbolic.node import Node, is_integer, number, opposite, product
 from lrmtest.grading.symbolic.tokens import Token, UnreadableError, tokens_of
 from lrmtest.grading.symbolic.units import unit_name
 from lrmtest.grading.symbolic.words import MULTIPLIERS, NO_UNITS
 
 _DEEPEST = 40
 """Brackets, fractions and powers within each other that are read."""
+_MOST_CHAINED = 100
+"""Operations in a row, as in x!!! or 1/2/3, beyond the first of each row."""
 _MOST_DIGITS = 400
 _RELATIONS = frozenset("=<>≤≥≠∈≈→≡∼")
+_BEHIND = frozenset("!%°^_'")
 _CLOSING = {"(": ")", "[": "]", "{": "}", "\\{": "\\}", "⟨": "⟩", "⌊": "⌋", "⌈": "⌉"}
-_MATRICES = frozenset("pmatrix bmatrix Bmatrix matrix smallmatrix array vmatrix Vmatrix".split())
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """A part of an expression.
-
-    Attributes:
-        head: what it is:
-            ``number`` (`value`: a fraction), ``symbol`` (`name`), ``sum``, ``product``,
-            ``quotient``, ``power``, ``root`` (radicand, degree), ``negative``, ``call`` (`name` of
-            the function), ``factorial``, ``plus-minus`` (left, right; `name`: the sign), ``based``
-            (`name`: digits and base), ``infinity``, ``text`` (`name`), ``quantity`` (`name`: the
-            unit), ``list`` (`name`: "or" where that parts it), ``set``, ``brackets`` (`name`: both brackets), ``union``,
-            ``intersection``, ``difference``, ``matrix`` (rows, each a ``list``; `name`: the
-            determinant's bar or nothing), ``relation`` (`name`: its signs, parted by spaces),
-            ``subscript``.
-        parts: the parts of the part.
-        name, value: see above.
-    """
-
-    head: str
-    parts: tuple[Node, ...] = ()
-    name: str = ""
-    value: Fraction = Fraction(0)
-
-
-def number(value: int | Fraction) -> Node:
-    """The node of a number."""
-    return Node("number", value=Fraction(value))
-
-
-IN_AN_EXPRESSION = {
-    "degree": Node("quotient", (Node("symbol", name="pi"), number(180))),
-    "%": number(Fraction(1, 100)),
-}
-"""The values of units that stand within an expression."""
+_MATRICES = frozenset(
+    ["pmatrix", "bmatrix", "Bmatrix", "matrix", "smallmatrix", "array", "vmatrix", "Vmatrix"]
+)
 
 
 class _Parser:
     def __init__(self, tokens: list[Token]) -> None:
-        self._tokens, self._at, self._depth = tokens, 0, 0
+        self._tokens, self._at, self._depth, self._chained = tokens, 0, 0, 0
 
     @property
     def _next(self) -> Token:
@@ -75,6 +44,13 @@ class _Parser:
     def _expect(self, kind: str, value: str) -> None:
         if not self._take(kind, value):
             raise UnreadableError(f"{value} is missing")
+
+    def _chain(self, place: int) -> int:
+        """The place of the next operation in a row of them, each of which is around the last."""
+        self._chained += place > 0
+        if self._chained > _MOST_CHAINED:
+            raise UnreadableError("too many operations in a row")
+        return place + 1
 
     def whole(self) -> Node:
         node = self._list()
@@ -114,10 +90,11 @@ class _Parser:
         return parts[0] if not signs else Node("relation", tuple(parts), " ".join(signs))
 
     def _union(self) -> Node:
-        node = self._sum()
+        node, place = self._sum(), 0
         heads = {"∪": "union", "∩": "intersection", "∖": "difference"}
         while self._next.kind == "sign" and (head := heads.get(self._next.value)):
             self._at += 1
+            place = self._chain(place)
             node = Node(head, (node, self._sum()))
         return node
 
@@ -133,14 +110,16 @@ class _Parser:
                 terms.append(self._product())
             else:
                 term = self._product()
-                terms.append(_negative(term) if sign.value == "-" else term)
+                terms.append(opposite(term) if sign.value == "-" else term)
         else:
             terms.append(self._product())
         if pending is not None:
             terms = [Node("plus-minus", (number(0), terms[0]), pending[0])]
+        place = 0
         while sign := self._take("sign", "+", "-", "±", "∓"):
             term = self._product()
             if sign.value in "±∓":
+                place = self._chain(place)
                 left = terms[0] if len(terms) == 1 else Node("sum", tuple(terms))
                 terms = [Node("plus-minus", (left, term), sign.value)]
             else:
@@ -150,7 +129,7 @@ class _Parser:
         return self._with_unit(node)
 
     def _with_unit(self, node: Node) -> Node:
-        """`node` with what follows it as its unit: ``5 \\text{ cm}^2``, ``30^\\circ``, ``50\\%``."""
+        """`node` with what follows it as its unit: ``5 \\text{ cm}^2``."""
         words: list[str] = []
         while True:
             if self._is("unit") or self._is("text"):
@@ -181,25 +160,27 @@ class _Parser:
         return Node("quantity", (node,), unit_name(words))
 
     def _product(self) -> Node:
-        node = self._factor()
+        node, place = self._factor(), 0
         while True:
             if self._take("sign", "*"):
-                node = Node("product", (node, self._signed_factor()))
+                node = product(node, self._signed_factor())
             elif self._is("sign", "/") and self._tokens[self._at + 1].kind not in ("unit", "text"):
                 self._at += 1
+                place = self._chain(place)
                 node = Node("quotient", (node, self._signed_factor()))
             elif self._is("sign", ":") and self._tokens[self._at + 1].kind == "number":
                 self._at += 1
+                place = self._chain(place)
                 node = Node("call", (node, self._factor()), "ratio")
             elif self._begins_factor():
                 if self._is("number"):
                     if node.head != "number":
                         raise UnreadableError("a number behind a value")
                     node = self._mixed(node)
-                elif self._is("function", "frac") and _is_integer(node):
+                elif self._is("function", "frac") and is_integer(node):
                     node = self._mixed_or_product(node)
                 else:
-                    node = Node("product", (node, self._factor()))
+                    node = product(node, self._factor())
             else:
                 return node
 
@@ -211,14 +192,16 @@ class _Parser:
 
     def _mixed(self, whole: Node) -> Node:
         """``1 4/5``, with a space between."""
-        top, slash, bottom = (self._tokens[min(self._at + n, len(self._tokens) - 1)] for n in range(3))
+        top, slash, bottom = (
+            self._tokens[min(self._at + n, len(self._tokens) - 1)] for n in range(3)
+        )
         fits = (
             top.spaced
             and top.value.isdigit()
             and (slash.kind, slash.value) == ("sign", "/")
             and bottom.kind == "number"
             and bottom.value.isdigit()
-            and _is_integer(whole)
+            and is_integer(whole)
         )
         if not fits or not 0 < int(top.value[:9]) < int(bottom.value[:9]):
             raise UnreadableError("two numbers side by side")
@@ -228,7 +211,7 @@ class _Parser:
     def _mixed_or_product(self, whole: Node) -> Node:
         fraction = self._factor()
         top_bottom = fraction.parts if fraction.head == "quotient" else ()
-        if len(top_bottom) == 2 and all(map(_is_integer, top_bottom)):
+        if len(top_bottom) == 2 and all(map(is_integer, top_bottom)):
             top, bottom = (part.value for part in top_bottom)
             if 0 < top < bottom:
                 return number(whole.value + top / bottom)
@@ -243,8 +226,10 @@ class _Parser:
         )
 
     def _factor(self) -> Node:
-        node = self._base()
+        node, place = self._base(), 0
         while True:
+            if self._next.kind == "sign" and self._next.value in _BEHIND:
+                place = self._chain(place)
             if self._take("sign", "!"):
                 node = Node("factorial", (node,))
             elif mark := self._take("sign", "%", "°"):
@@ -395,8 +380,8 @@ class _Parser:
     def _applied(self) -> Node:
         """What a function without brackets is applied to: all factors up to the next function."""
         node = self._factor()
-        while self._begins_factor() and not self._is("function") or self._is("function", "frac"):
-            node = Node("product", (node, self._factor()))
+        while (self._begins_factor() and not self._is("function")) or self._is("function", "frac"):
+            node = product(node, self._factor())
         if self._is("sign", "/") and self._tokens[self._at + 1].kind == "number":
             self._at += 1
             node = Node("quotient", (node, self._factor()))
@@ -449,17 +434,6 @@ class _Parser:
         if len({len(row.parts) for row in rows}) > 1:
             raise UnreadableError("rows of different lengths")
         return Node("matrix", tuple(rows), name[0] if name.lower() == "vmatrix" else "")
-
-
-def _negative(node: Node) -> Node:
-    """The opposite of a value, with the unit outside."""
-    if node.head == "quantity":
-        return replace(node, parts=(_negative(node.parts[0]),))
-    return Node("negative", (node,))
-
-
-def _is_integer(node: Node) -> bool:
-    return node.head == "number" and node.value.denominator == 1
 
 
 def parse(text: str) -> Node:

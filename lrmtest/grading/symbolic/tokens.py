@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
 from lrmtest.grading.symbolic.units import PLAIN_UNITS, UNIT_OF
 from lrmtest.grading.symbolic.words import FUNCTIONS, GREEK, SEPARATORS, SPELLED
 
 Kind = Literal[
-    "number", "symbol", "function", "sign", "open", "close", "text", "unit", "begin", "end", "end of all"
+    "number",
+    "symbol",
+    "function",
+    "sign",
+    "open",
+    "close",
+    "text",
+    "unit",
+    "begin",
+    "end",
+    "end of all",
 ]
 
 
@@ -47,14 +58,45 @@ _SPACE = re.compile(
 _GROUPED = re.compile(r"\d{1,3}(?:(?:,\\!\s{0,2}|\{,\}\s{0,2}|\\,\s{0,2})\d{3})+(?!\d)(?:\.\d+)?")
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?![\d,])(?:\.\d+)?")
 _DECIMAL_COMMA = re.compile(r"(\d+)\{,\}(\d+)")
+_REPEATING = re.compile(r"(\d{0,20})\.(\d{0,20})\\overline\s?\{(\d{1,20})\}")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?|\.\d+")
 _TRAILING_POINT = re.compile(r"\.(?=\s*$|\s*[,;)}\]])")
 _COMMAND = re.compile(r"\\([A-Za-z]+)\*?")
 _WORD = re.compile(r"[^\W\d_]+(?:'[a-z]{1,2}(?![a-z]))?")
 _FONT = frozenset(
-    "text textbf textit textrm textsf texttt textnormal textup mathrm mathbf mathit mathsf mathtt"
-    " mathnormal mathcal boldsymbol bm mbox hbox emph underline operatorname mathop boxed fbox"
-    " ensuremath pmb overline vec hat bar".split()
+    [
+        "text",
+        "textbf",
+        "textit",
+        "textrm",
+        "textsf",
+        "texttt",
+        "textnormal",
+        "textup",
+        "mathrm",
+        "mathbf",
+        "mathit",
+        "mathsf",
+        "mathtt",
+        "mathnormal",
+        "mathcal",
+        "boldsymbol",
+        "bm",
+        "mbox",
+        "hbox",
+        "emph",
+        "underline",
+        "operatorname",
+        "mathop",
+        "boxed",
+        "fbox",
+        "ensuremath",
+        "pmb",
+        "overline",
+        "vec",
+        "hat",
+        "bar",
+    ]
 )
 _KEPT = frozenset(("overline", "vec", "hat", "bar"))
 """Decorations that change what they stand on: read as functions."""
@@ -64,14 +106,16 @@ _BRACED_WORDS = re.compile(r"\s{0,4}\{([^{}\\$]{0,200})\}")
 _SIGNS = {
     "times": "*", "cdot": "*", "ast": "*", "div": "/", "pm": "±", "mp": "∓", "le": "≤", "leq": "≤",
     "leqslant": "≤", "ge": "≥", "geq": "≥", "geqslant": "≥", "lt": "<", "gt": ">", "ne": "≠",
-    "neq": "≠", "in": "∈", "cup": "∪", "cap": "∩", "setminus": "∖", "approx": "≈", "thickapprox": "≈", "sim": "∼", "equiv": "≡",
+    "neq": "≠", "in": "∈", "cup": "∪", "cap": "∩", "setminus": "∖", "approx": "≈",
+    "thickapprox": "≈", "sim": "∼", "equiv": "≡",
     "to": "→", "rightarrow": "→", "Rightarrow": "→", "implies": "→", "mid": "|", "vert": "|",
     "lvert": "|", "rvert": "|", "colon": ":", "lor": "or", "vee": "or", "land": ",", "wedge": ",",
     "prime": "'", "circ": "°", "degree": "°", "infty": "∞", "backslash": "∖", "doteq": "=",
     "bullet": "*", "dots": "…", "ldots": "…", "cdots": "…",
 }  # fmt: skip
 _CHARACTERS = {
-    "×": "*", "·": "*", "⋅": "*", "∙": "*", "∗": "*", "÷": "/", "⁄": "/", "−": "-", "–": "-", "±": "±", "∓": "∓",
+    "×": "*", "·": "*", "⋅": "*", "∙": "*", "∗": "*", "÷": "/", "⁄": "/", "−": "-", "–": "-",
+    "±": "±", "∓": "∓",
     "≤": "≤", "⩽": "≤", "≥": "≥", "⩾": "≥", "≠": "≠", "∈": "∈", "∪": "∪", "∩": "∩", "∖": "∖",
     "≈": "≈", "≡": "≡", "→": "→", "⇒": "→", "∞": "∞", "°": "°", "º": "°", "%": "%", "…": "…",
     "'": "'",
@@ -166,6 +210,10 @@ class _Scanner:
 
     def _number(self) -> tuple[str, int] | None:
         text, at = self._text, self._at
+        if found := _REPEATING.match(text, at):
+            whole, once, again = found[1] or "0", found[2], found[3]
+            value = int(whole + once + again) - int(whole + once)
+            return str(Fraction(value, 10 ** len(once) * (10 ** len(again) - 1))), found.end()
         for pattern in (_GROUPED, *([] if self._brackets else [_THOUSANDS])):
             if found := pattern.match(text, at):
                 return re.sub(r"[^\d.]", "", found[0]), found.end()

@@ -55,7 +55,13 @@ _SPELLINGS = {
 UNIT_OF = {spelling: name for name, text in _SPELLINGS.items() for spelling in text.split()}
 """Names of units by spelling, in lower case."""
 
-PLAIN_UNITS = frozenset(name for name in UNIT_OF if len(name) > 1) - set("in times per won min".split())
+PLAIN_UNITS = frozenset(name for name in UNIT_OF if len(name) > 1) - {
+    "in",
+    "times",
+    "per",
+    "won",
+    "min",
+}
 """Spellings that are units in mathematics, too, where other letters are symbols."""
 
 _POWERS = {"square": "2", "cubic": "3"}
