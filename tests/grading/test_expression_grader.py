@@ -172,6 +172,14 @@ def test_a_thing_of_the_question_is_a_unit_and_others_are_not():
     assert not passes(r"The answer is $36$ million.", "36", problem="How many marbles?")
 
 
+def test_a_unit_of_the_same_measure_that_the_question_does_not_name_is_another_answer():
+    assert passes(r"\boxed{144 \text{ inches}}", "144", problem="How many inches long is it?")
+    assert not passes(r"\boxed{144 \text{ feet}}", "144", problem="How many inches long is it?")
+    assert passes(r"\boxed{30^\circ}", "30", problem="A side is 3 inches long. Find the angle.")
+    assert passes(r"\boxed{60 \text{ miles per hour}}", "60", problem="How many miles an hour?")
+    assert not passes(r"\boxed{36 \text{ per cent}}", "36", problem="How many?")
+
+
 def test_per_cent_is_a_hundredth_unless_the_question_asks_for_it():
     assert decide("0.5", r"50\%") is True
     assert decide("0.5", "50") is False

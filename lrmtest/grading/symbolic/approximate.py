@@ -129,8 +129,6 @@ def _call(name: str, parts: list[complex], place: int) -> complex:
             return cmath.log(parts[0]) / cmath.log(parts[1])
         # Nothing says of which base.
         return cmath.log(parts[0]) * _drawn("log", place)
-    if name == "ratio":
-        return parts[0] / parts[1]
     if name == "binom":
         n, k = (part.real for part in parts)
         return math.gamma(n + 1) / math.gamma(k + 1) / math.gamma(n - k + 1)

@@ -54,7 +54,7 @@ from lrmtest.grading.symbolic.spelling import (
     tree_of,
 )
 from lrmtest.grading.symbolic.tokens import UnreadableError
-from lrmtest.grading.symbolic.units import UNIT_OF
+from lrmtest.grading.symbolic.units import MEASURES, PLAIN_UNITS, UNIT_OF
 
 Proved = bool | None
 """Equal or not; None where nothing decides it within bounds."""
@@ -70,7 +70,8 @@ class Asked:
     """What the question says of its answer.
 
     Attributes:
-        words: the words of its text, in lower case: units that an answer may name.
+        words: the words of its text, in lower case: units that an answer may name. Where a unit
+            is among them, none of the same measure that is not may be named.
         percent: whether it asks for a number of per cent, so that the sign may be left out.
     """
 
@@ -198,6 +199,11 @@ class _Equality:
     def _is_unit(self, name: str) -> bool:
         """Whether a word behind a number is a unit: a known one, or a thing of the question."""
         words = re.findall(r"[^\W\d_]+", name)
+        named = {UNIT_OF[word] for word in self._asked.words & PLAIN_UNITS}
+        for measure in MEASURES:
+            # "How many inches ...": feet are another answer.
+            if named & measure and (measure - named) & set(words):
+                return False
         return all(
             word in _UNIT_NAMES
             or any(form in self._asked.words for form in (word, f"{word}s", f"{word}es"))
@@ -329,7 +335,7 @@ def decide(
         return False
     reference, answer = clean(reference), clean(answer)
     option = OPTION_LETTER.fullmatch(IN_TEXT.sub(r"\1", reference).strip())
-    if option is not None and "(" in reference:
+    if option is not None and re.search(r"[(\\]", reference):
         letter = LAYOUT.sub("", IN_TEXT.sub(r"\1", answer)).strip(" .*")
         chosen = CHOSEN_LETTER.fullmatch(letter) or OPTION_LETTER.fullmatch(letter)
         return chosen is not None and chosen[1].upper() == option[1].upper()

@@ -348,8 +348,6 @@ class Evaluation:
     # Functions that have a rational value now and then.
 
     def _call(self, node: Node) -> Exact:
-        if node.name == "ratio":
-            return self._division(node)
         known = [self.value(part).rational for part in node.parts]
         if known and None not in known:
             value = rational_call(node.name, [v for v in known if v is not None])

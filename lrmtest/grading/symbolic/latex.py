@@ -43,7 +43,7 @@ def latex_of(node: Node) -> str:
             return rf"\frac{{{value.numerator}}}{{{value.denominator}}}"
         case "symbol" if node.name == "i":
             return r"\sqrt{-1}"  # the letter would be read as a symbol
-        case "symbol":
+        case "symbol" if " " not in node.name:
             return node.name if len(node.name) == 1 else rf"\{node.name} "
         case "sum":
             return "(" + "+".join(parts) + ")"
@@ -73,6 +73,4 @@ def latex_of(node: Node) -> str:
             return rf"\log_{{{parts[1]}}}({parts[0]})"
         case "call" if node.name == "binom":
             return rf"\binom{{{parts[0]}}}{{{parts[1]}}}"
-        case "call" if node.name == "ratio":
-            return rf"\frac{{{parts[0]}}}{{{parts[1]}}}"
     raise UnreadableError(node.head)

@@ -169,9 +169,7 @@ class _Parser:
                 place = self._chain(place)
                 node = Node("quotient", (node, self._signed_factor()))
             elif self._is("sign", ":") and self._tokens[self._at + 1].kind == "number":
-                self._at += 1
-                place = self._chain(place)
-                node = Node("call", (node, self._factor()), "ratio")
+                node = self._ratio(node)
             elif self._begins_factor():
                 if self._is("number"):
                     if node.head != "number":
@@ -183,6 +181,16 @@ class _Parser:
                     node = product(node, self._factor())
             else:
                 return node
+
+    def _ratio(self, first: Node) -> Node:
+        """``3:4``, which is a quotient; of three and more each has its place."""
+        parts = [first]
+        while self._is("sign", ":") and self._tokens[self._at + 1].kind == "number":
+            self._at += 1
+            parts.append(self._factor())
+        if len(parts) == 2:
+            return Node("quotient", tuple(parts))
+        return Node("brackets", tuple(parts), ":")
 
     def _signed_factor(self) -> Node:
         if sign := self._take("sign", "-", "+"):
@@ -250,7 +258,9 @@ class _Parser:
                 elif self._take("sign", "'"):
                     node = Node("call", (node,), "prime")
                 else:
-                    node = Node("power", (node, self._exponent()))
+                    exponent = self._exponent()
+                    if exponent.head != "text" or exponent.name not in ("st", "nd", "rd", "th"):
+                        node = Node("power", (node, exponent))
             elif self._take("sign", "_"):
                 node = self._subscripted(node)
             elif self._take("sign", "'"):
@@ -353,8 +363,15 @@ class _Parser:
                 degree = self._list()
                 self._expect("close", "]")
             return Node("root", (self._argument(whole_number=True), degree))
-        if name in ("abs", "overline", "vec", "hat", "bar"):
+        if name == "abs":
             return Node("call", (self._argument(),), name)
+        if name in ("overline", "vec", "hat", "bar"):
+            letters = self._argument()
+            if any(one.head != "symbol" for one in letters.parts or (letters,)):
+                raise UnreadableError(f"{name} over an expression")
+            # Unlike in a product their order matters.
+            named = "".join(one.name for one in letters.parts or (letters,))
+            return Node("symbol", name=f"{name} {named}")
         below, power = None, None
         while self._is("sign", "_", "^"):
             sign = self._next.value

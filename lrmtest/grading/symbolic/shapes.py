@@ -188,12 +188,9 @@ def is_name(node: Node) -> bool:
     """Whether a node names a quantity: ``x``, ``x_1``, ``f(x)``, ``\\angle`` and letters."""
     if node.head == "symbol":
         return node.name not in ("pi", "e", "emptyset")
-    if node.head in ("subscript", "product") or (node.head, node.name) in _DECORATED:
+    if node.head in ("subscript", "product") or (node.head, node.name) == ("call", "prime"):
         return all(map(is_name, node.parts[:1] if node.head == "subscript" else node.parts))
     return node.head == "brackets" and all(map(is_name, node.parts))
-
-
-_DECORATED = frozenset(("call", name) for name in ("prime", "overline", "vec", "hat", "bar"))
 
 
 def _is_constant(node: Node) -> bool:

@@ -56,13 +56,13 @@ _SPACE = re.compile(
 )
 # A comma that is written so as not to be a separator.
 _GROUPED = re.compile(r"\d{1,3}(?:(?:,\\!\s{0,2}|\{,\}\s{0,2}|\\,\s{0,2})\d{3})+(?!\d)(?:\.\d+)?")
-_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,\d{3})+(?![\d,])(?:\.\d+)?")
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:(?:,\d{3})+|(?: \d{3})+)(?![\d,/])(?:\.\d+)?")
 _DECIMAL_COMMA = re.compile(r"(\d+)\{,\}(\d+)")
 _REPEATING = re.compile(r"(\d{0,20})\.(\d{0,20})\\overline\s?\{(\d{1,20})\}")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?|\.\d+")
 _TRAILING_POINT = re.compile(r"\.(?=\s*$|\s*[,;)}\]])")
 _COMMAND = re.compile(r"\\([A-Za-z]+)\*?")
-_WORD = re.compile(r"[^\W\d_]+(?:'[a-z]{1,2}(?![a-z]))?")
+_WORD = re.compile(r"(?:(?![⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉])[^\W\d_])+(?:'[a-z]{1,2}(?![a-z]))?")
 _FONT = frozenset(
     [
         "text",
@@ -263,6 +263,8 @@ class _Scanner:
             self._emit("open" if opens else "close", value, end)
         elif name in ("dollar", "textdollar"):
             self._emit("unit", "$", end)
+        elif name in ("angle", "measuredangle", "triangle"):
+            self._at = end  # "\\angle A" is named A
         elif name in ("not",):
             self._emit("sign", "not", end)
         elif name in ("mathbb", "Bbb", "mathbf"):
@@ -318,7 +320,7 @@ class _Scanner:
             self._word(words, found.end(), plain=False)
 
     def _word(self, word: str, end: int, *, plain: bool) -> None:
-        folded = word.casefold()
+        folded = " ".join(word.casefold().split())
         if separator := SEPARATORS.get(folded):
             self._emit("sign", separator, end)
         elif folded in SPELLED and (plain or len(word) > 1):

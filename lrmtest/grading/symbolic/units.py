@@ -64,6 +64,19 @@ PLAIN_UNITS = frozenset(name for name in UNIT_OF if len(name) > 1) - {
 }
 """Spellings that are units in mathematics, too, where other letters are symbols."""
 
+MEASURES = tuple(
+    frozenset(names.split())
+    for names in (
+        "millimetre centimetre metre kilometre inch foot yard mile",
+        "second minute hour day week month year",
+        "gram kilogram ounce pound",
+        "litre millilitre gallon",
+        "dollar cent euro yen",
+        "degree radian",
+    )
+)
+"""Units of the same measure, of which a number of one is not as many of another."""
+
 _POWERS = {"square": "2", "cubic": "3"}
 
 

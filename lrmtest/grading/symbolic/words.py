@@ -36,7 +36,8 @@ SPELLED: dict[str, tuple[Literal["symbol", "function", "sign"], str]] = {
     **{name: ("symbol", name) for name in ("pi", "theta", "alpha", "beta", "lambda", "phi")},
     "sqrt": ("function", "sqrt"), "abs": ("function", "abs"), "binom": ("function", "binom"),
     "cbrt": ("function", "cbrt"), "infinity": ("sign", "∞"), "inf": ("sign", "∞"),
-    "oo": ("sign", "∞"), "union": ("sign", "∪"), "percent": ("sign", "%"),
+    "oo": ("sign", "∞"), "union": ("sign", "∪"),
+    "percent": ("sign", "%"), "per cent": ("sign", "%"),
     "degree": ("sign", "°"), "degrees": ("sign", "°"), "deg": ("sign", "°"),
 }  # fmt: skip
 """Words that stand for a sign, a symbol or a function, in lower case."""
@@ -95,7 +96,6 @@ NO_UNITS = frozenset(
         "either",
         "neither",
         "each",
-        "per",
         "remainder",
     ]
 )
