@@ -111,6 +111,8 @@ def test_math_500_in_ten_spellings_and_5000_neighbours(data_dir):
         ("Ответ: $\\frac{1}{2}$", r"\frac{1}{2}"),
         ("Therefore, $m = \\frac{3}{4}$.", r"m = \frac{3}{4}"),
         (r"\frac{3}{4}", r"\frac{3}{4}"),
+        (r"Answer: \frac{1}{2} (since both are even)", r"\frac{1}{2}"),
+        (r'{"answer": "2\\sqrt{5}"}', r"2\sqrt{5}"),
         ("The answer is $5$ cm.", r"5 \text{ cm }"),
         (r"The roots are \boxed{2} and \boxed{-3}.", "2, -3"),
         (r"\boxed{\frac12} or \boxed{0.5}", "0.5"),

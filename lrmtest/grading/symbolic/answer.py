@@ -39,6 +39,8 @@ _REST = re.compile(
     r"|hence|thus|note)\b.*$",
     re.I | re.DOTALL,
 )
+_ASIDE = re.compile(r"\s\((?=[^()]{0,100}[^\W\d_]{3})[^()\\$]{1,200}\)[\s.]{0,4}$")
+_FIELD = re.compile(r'"((?:[^"\\]|\\.){1,200})"\s{0,8}[,}]')
 _JUDGEMENTS = frozenset(
     [
         "correct",
@@ -66,9 +68,11 @@ _LINE_ENDS = re.compile(r"[.!$*)\]}]\s*$")
 
 def of_sentence(sentence: str) -> str | None:
     """The expression in the sentence that a commitment begins with; None without one."""
+    if field := _FIELD.match(sentence):
+        return field[1].replace("\\\\", "\\").strip()
     first = _REGION.search(sentence)
     if first is None:
-        text = _REST.sub("", _LEAD.sub("", sentence)).strip(" .,;:*_`\"'")
+        text = _ASIDE.sub("", _REST.sub("", _LEAD.sub("", sentence))).strip(" .,;:*_`\"'")
         if (
             not text
             or text.casefold() in _JUDGEMENTS

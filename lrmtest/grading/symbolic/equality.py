@@ -50,6 +50,7 @@ from lrmtest.grading.symbolic.spelling import (
     ONE_SIGN,
     ONLY_WORDS,
     OPTION_LETTER,
+    has_words,
     spelled,
     tree_of,
 )
@@ -259,6 +260,8 @@ class _Equality:
             return reference == answer
         if "based" in (reference.head, answer.head):
             return reference == answer
+        if has_words(reference) is not has_words(answer):
+            return False
         evaluation = Evaluation(self._left)
         try:
             one, other = evaluation.value(reference), evaluation.value(answer)

@@ -27,11 +27,12 @@ def readable(text: str) -> bool:
 def is_plain(text: str) -> bool:
     """Whether a text is an expression without words in it, but for units."""
     tree = tree_of(text)
-    return tree is not None and not _has_words(tree)
+    return tree is not None and not has_words(tree)
 
 
-def _has_words(node: Node) -> bool:
-    return node.head == "text" or any(map(_has_words, node.parts))
+def has_words(node: Node) -> bool:
+    """Whether there is a text in a tree."""
+    return node.head == "text" or any(map(has_words, node.parts))
 
 
 def is_text(text: str) -> bool:
