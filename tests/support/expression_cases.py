@@ -1,6 +1,6 @@
 r"""Pairs of expressions that are equal as answers, and pairs that are not.
 
-Written as competitions' answers are and as models write them; none is a benchmark's own.
+Written as competitions' answers are and as models write them; no problem is behind any of them.
 """
 
 EQUAL = [
@@ -193,8 +193,8 @@ UNEQUAL = [
     (r"\$5", r"5\text{ cents}"),
     (r"5\text{ cm}", r"5\text{ cm}^2"),
     (r"5\text{ cm}", r"5\text{ m}"),
-    ("52_8", "52_9"),
-    ("52_8", "52"),
+    ("63_8", "63_9"),
+    ("63_8", "63"),
     (r"1\frac45", r"\frac{14}{5}"),
     (r"1\frac{4}{5}", "14/5"),
     (r"\text{even}", r"\text{odd}"),
@@ -225,7 +225,7 @@ UNEQUAL = [
     ("1,1,2", "1,2,2"),
     ("5", "x+5"),
     ("5", "5x"),
-    (r"\text{Evelyn}", "Evelyn or Carla"),
+    (r"\text{Maria}", "Maria or Carla"),
     (r"30^\circ", r"30\pi"),
     (r"30^\circ", r"\frac{\pi}{6}"),
     ("12", "1,2"),
@@ -253,7 +253,7 @@ UNEQUAL = [
     ("100", "100 - 1"),
     ("3", "three or four"),
     ("1:2", "2:1"),
-    (r"x \in [-2,7]", r"x \notin [-2,7]"),
+    (r"x \in [-2,6]", r"x \notin [-2,6]"),
     (r"\sqrt[3]{-8}", "2"),
     ("-2", r"\sqrt{4}"),
     ("i", "-i"),
@@ -261,7 +261,7 @@ UNEQUAL = [
     (r"1 \pm i", "1+i"),
     ("0.1", "0.1000001"),
     (r"\frac{1}{7}", "0.142857"),
-    ("58,500", "58.5"),
+    ("48,600", "48.6"),
     ("12", r"12 \text{ dozen}"),
     ("4", r"4\text{ less than }x"),
     ("A", "a"),

@@ -1,6 +1,6 @@
 """Units: the spellings of each, by its one name here.
 
-Units are compared by name and never converted: 5.4 cents is not 0.054 dollars, and an answer in
+Units are compared by name and never converted: 65 cents are not 0.65 dollars, and an answer in
 another unit than the reference is not the answer that was asked for.
 """
 
