@@ -20,12 +20,14 @@ class HubFile:
         path: the file in it.
         revision: the commit; ``main`` only where no commit could be verified.
         is_gated: whether its owners let nobody have it who has not asked them.
+        sha256: of the file at that commit, hex; empty where it could not be verified.
     """
 
     repo: str
     path: str
     revision: str
     is_gated: bool = False
+    sha256: str = ""
 
 
 def download(

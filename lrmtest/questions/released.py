@@ -40,6 +40,12 @@ def released_fingerprints(name: str) -> dict[str, str]:
     return dict(line.split() for line in text.splitlines())
 
 
+def closest_list(names: Sequence[str], questions: Sequence[Question]) -> str:
+    """The list in ``released/`` that has the most of these questions; the first one of several."""
+    digests = {(question.id, fingerprint(question)) for question in questions}
+    return max(names, key=lambda name: len(digests & set(released_fingerprints(name).items())))
+
+
 def in_released_order(
     name: str, questions: Sequence[Question], places: Sequence[str], *, file: str, hint: str
 ) -> tuple[Question, ...]:
@@ -64,6 +70,11 @@ def in_released_order(
     ]
     missing = [id_ for id_ in expected if id_ not in by_id]
     added = [id_ for id_ in by_id if id_ not in expected]
+    if len(changed) + len(added) == len(questions):
+        raise DataError(
+            f"{file}: none of its {len(questions)} questions is one of {name}'s {len(expected)}",
+            hint=hint,
+        )
     problems = [
         f"{word}: {_some(items)}"
         for word, items in (("changed", changed), ("missing", missing), ("unknown", added))

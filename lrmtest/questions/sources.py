@@ -12,7 +12,7 @@ from lrmtest.errors import DataError
 from lrmtest.questions.data import DataOptions, QuestionSet, Source
 from lrmtest.questions.hub import HubFile, download
 from lrmtest.questions.question import Question
-from lrmtest.questions.released import in_released_order
+from lrmtest.questions.released import closest_list, in_released_order
 from lrmtest.questions.rows import Row, parse_rows
 
 _OTHER_VERSION = (
@@ -35,6 +35,8 @@ class Release:
         obtain: where the file comes from, for somebody without it.
         fingerprinted: whether its questions are listed in ``released/`` and must match.
         sha256: of the file as published, hex; for a release without fingerprints.
+        transcriptions: further lists in ``released/``, where others have published the same
+            questions in other words or symbols. A file has to be one of them as a whole.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Release:
     obtain: str
     fingerprinted: bool = True
     sha256: str = ""
+    transcriptions: tuple[str, ...] = ()
 
     def local_file(self, data_dir: Path) -> Path | None:
         """The release's file in `data_dir`; None when there is none."""
@@ -53,7 +56,11 @@ class Release:
 
 
 def load_release(
-    release: Release, options: DataOptions, build: Callable[[Row, int], Question]
+    release: Release,
+    options: DataOptions,
+    build: Callable[[Row, int], Question],
+    *,
+    belongs: Callable[[Row], bool] | None = None,
 ) -> QuestionSet:
     """Reads a release and checks that it is complete and unchanged.
 
@@ -61,6 +68,7 @@ def load_release(
         release: what to read.
         options: where from: the hub is asked when there is no ``data_dir``.
         build: makes the question of a row; the second argument counts the rows from 0.
+        belongs: whether a row is the release's, where the file has others', too.
 
     Raises:
         DataError: no file, no access, or a file that is damaged or not the released one.
@@ -68,17 +76,28 @@ def load_release(
     path, source = find_file(release, options)
     data = _read(path)
     sha256 = hashlib.sha256(data).hexdigest()
-    if release.sha256 and sha256 != release.sha256:
+    published = release.hub.sha256 if source.kind == "hub" and release.hub else ""
+    expected = release.sha256 or published
+    if expected and sha256 != expected:
         raise DataError(
             f"{path}: not the released file of {release.title}\n"
-            f"  expected sha256 {release.sha256}\n  found    sha256 {sha256}",
+            f"  expected sha256 {expected}\n  found    sha256 {sha256}",
             hint=_repair(path, source),
         )
     rows = parse_rows(data, path.name, hint=_repair(path, source))
+    if belongs is not None:
+        rows = [row for row in rows if belongs(row)]
+    if not rows:
+        raise DataError(f"{path}: no question of {release.title}", hint=_repair(path, source))
     questions = build_all(rows, build)
+    revision = source.revision
     if release.fingerprinted:
+        name = release.name
+        if release.transcriptions:
+            name = closest_list((name, *release.transcriptions), questions)
+            revision = name if source.kind == "local" else revision
         questions = in_released_order(
-            release.name,
+            name,
             questions,
             [row.place for row in rows],
             file=str(path),
@@ -89,7 +108,7 @@ def load_release(
             f"{path}: {len(questions)} questions, but {release.title} has {release.rows}",
             hint=_repair(path, source),
         )
-    return QuestionSet(questions, Source(source.kind, source.name, source.revision, sha256))
+    return QuestionSet(questions, Source(source.kind, source.name, revision, sha256))
 
 
 def build_all(rows: list[Row], build: Callable[[Row, int], Question]) -> tuple[Question, ...]:

@@ -10,10 +10,17 @@ from difflib import get_close_matches
 from lrmtest.entry_points import load_offer, offers_of
 from lrmtest.errors import UsageError
 from lrmtest.suites.aime import AIME
+from lrmtest.suites.aime_2022 import AIME_2022_SUITE
+from lrmtest.suites.aime_2023 import AIME_2023_SUITE
+from lrmtest.suites.aime_2025 import AIME_2025_SUITE
+from lrmtest.suites.aime_2026 import AIME_2026_SUITE
+from lrmtest.suites.brumo import BRUMO
 from lrmtest.suites.folio import FOLIO, FOLIO_BY_RELEASE
 from lrmtest.suites.fresh import FRESH_SUITES
 from lrmtest.suites.gsm8k import GSM8K
 from lrmtest.suites.gym import GYM_SUITES
+from lrmtest.suites.hmmt import HMMT
+from lrmtest.suites.hmmt_feb_2026 import HMMT_FEB_2026_SUITE
 from lrmtest.suites.math_500 import MATH_500_SUITE
 from lrmtest.suites.musique import MUSIQUE_SUITES
 from lrmtest.suites.suite import Suite
@@ -25,6 +32,13 @@ SUITES: dict[str, Suite] = {
     suite.name: suite
     for suite in (
         AIME,
+        AIME_2022_SUITE,
+        AIME_2023_SUITE,
+        AIME_2025_SUITE,
+        AIME_2026_SUITE,
+        HMMT,
+        HMMT_FEB_2026_SUITE,
+        BRUMO,
         FOLIO,
         *FOLIO_BY_RELEASE,
         TEMPORAL,
@@ -37,7 +51,12 @@ SUITES: dict[str, Suite] = {
 }
 """By name, in the order in which they are listed. Without those of other packages."""
 
-ALIASES = {"aime-2024": "aime", "musique-100": "musique"}
+ALIASES = {
+    "aime-2024": "aime",
+    "hmmt-feb-2025": "hmmt",
+    "brumo-2025": "brumo",
+    "musique-100": "musique",
+}
 """Other names of suites. The suite keeps its own name in reports and baselines."""
 
 

@@ -228,7 +228,8 @@ def test_what_was_written_runs(here, tmp_path):
     line = {"question": question.id, "suite": "fresh-hops", "finish_reason": "stop"}
     line["output"] = f"So.\n</think>\n\nAnswer: {question.expected}"
     Path("outputs.jsonl").write_text(json.dumps(line))
-    main(["init", "project"])
+    # Of benchmarks whose data are not here, a bare pytest says so, and runs nothing.
+    main(["init", "project", "--suite", "fresh"])
     for where in ("project", "project/suites/fresh"):
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-k", "hops",

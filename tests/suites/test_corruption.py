@@ -15,6 +15,7 @@ from lrmtest.suites import suite_named
 
 FILES = {
     "aime": ("aime_2024.jsonl", ("ID", "Problem", "Answer")),
+    "aime-2025": ("aime_2025.jsonl", ("id", "problem", "answer")),
     "folio-v0.0": ("folio_validation.jsonl", ("premises", "conclusion", "label")),
     "temporal": ("bbh_temporal_sequences.json", ("input", "target")),
     "math-500": ("math_500.jsonl", ("unique_id", "problem", "subject", "level", "answer")),
@@ -106,6 +107,7 @@ def test_a_text_that_was_changed(name, data_dir, data):
     number = data.draw(st.integers(0, len(rows) - 1))
     fields = {
         "aime": "Problem",
+        "aime-2025": "problem",
         "folio-v0.0": "conclusion",
         "temporal": "input",
         "math-500": "problem",
@@ -123,6 +125,7 @@ def test_an_answer_that_was_changed(name, data_dir):
     rows = rows_of(data_dir, name)
     field, value = {
         "aime": ("Answer", 7),
+        "aime-2025": ("answer", "7"),
         "folio-v0.0": ("label", "True"),
         "temporal": ("target", "(D)"),
         "musique": ("answer", "Delft"),

@@ -23,14 +23,21 @@ from lrmtest.questions import (
 from lrmtest.questions.released import released_fingerprints
 from lrmtest.suites import suite_named as named
 from lrmtest.suites.aime import AIME_2024
+from lrmtest.suites.aime_2022 import AIME_2022
+from lrmtest.suites.aime_2023 import AIME_2023
+from lrmtest.suites.aime_2025 import AIME_2025
+from lrmtest.suites.aime_2026 import AIME_2026
+from lrmtest.suites.brumo import BRUMO_2025
 from lrmtest.suites.folio import FOLIO_V0, FOLIO_V2
 from lrmtest.suites.gsm8k import GSM8K_TEST
+from lrmtest.suites.hmmt import HMMT_FEB_2025
 from lrmtest.suites.math_500 import MATH_500
 from lrmtest.suites.musique import MUSIQUE_100, MUSIQUE_DEV
 from lrmtest.suites.temporal import TEMPORAL_SEQUENCES
 
 LOCAL = {
     "aime": (30, INTEGER, "aime_2024.jsonl"),
+    "aime-2025": (30, INTEGER, "aime_2025.jsonl"),
     "folio": (204, LABEL, "folio_validation.jsonl"),
     "folio-v0.0": (204, LABEL, "folio_validation.jsonl"),
     "temporal": (250, OPTION, "bbh_temporal_sequences.json"),
@@ -42,7 +49,10 @@ LOCAL = {
 
 @pytest.mark.parametrize(
     "release",
-    [AIME_2024, FOLIO_V0, TEMPORAL_SEQUENCES, MUSIQUE_100, MATH_500, GSM8K_TEST],
+    [
+        *(AIME_2024, AIME_2022, AIME_2023, AIME_2025, AIME_2026, HMMT_FEB_2025, BRUMO_2025),
+        *(FOLIO_V0, TEMPORAL_SEQUENCES, MUSIQUE_100, MATH_500, GSM8K_TEST),
+    ],
     ids=lambda r: r.name,
 )
 def test_fingerprints_are_one_per_question(release):
@@ -179,6 +189,13 @@ def test_parquet_without_pyarrow_says_so(tmp_path, monkeypatch):
     ("name", "file"),
     [
         ("aime", "aime_2024.jsonl"),
+        ("aime-2022", "aime_2022.jsonl"),
+        ("aime-2023", "aime_2023.jsonl"),
+        ("aime-2025", "aime_2025.jsonl"),
+        ("aime-2026", "aime_2026.jsonl"),
+        ("hmmt", "hmmt_feb_2025.jsonl"),
+        ("hmmt-feb-2026", "hmmt_feb_2026.parquet"),
+        ("brumo", "brumo_2025.jsonl"),
         ("folio", "folio_validation.jsonl"),
         ("folio-v2", "folio_v2_validation.jsonl"),
         ("temporal", "bbh_temporal_sequences.json"),

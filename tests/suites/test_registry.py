@@ -12,20 +12,30 @@ from lrmtest.suites import SUITES, suite_named
 
 def test_names_and_aliases():
     assert [name for name in SUITES if not name.startswith("gym-")] == [
-        *("aime", "folio", "folio-v0.0", "folio-v2", "temporal", "math-500", "gsm8k"),
+        *("aime", "aime-2022", "aime-2023", "aime-2025", "aime-2026"),
+        *("hmmt", "hmmt-feb-2026", "brumo"),
+        *("folio", "folio-v0.0", "folio-v2", "temporal", "math-500", "gsm8k"),
         *("fresh-temporal", "fresh-arithmetic", "fresh-logic", "fresh-hops"),
         *("musique", "musique-open", "musique-gold", "musique-hops", "musique-hops-gold"),
         *("musique-dev", "musique-dev-open", "musique-dev-gold"),
         *("musique-dev-hops", "musique-dev-hops-gold"),
     ]
     assert suite_named("aime-2024") is suite_named("aime")
+    assert suite_named("hmmt-feb-2025") is suite_named("hmmt")
+    assert suite_named("brumo-2025") is suite_named("brumo")
     assert suite_named("musique-100") is suite_named("musique")
     assert all(suite.name == name for name, suite in SUITES.items())
 
 
 @pytest.mark.parametrize(
     ("wrong", "close"),
-    [("aime-2025", "aime-2024"), ("AIME", "aime"), ("temporl", "temporal"), ("xyz", "there are")],
+    [
+        ("aime-2021", "aime-2026"),
+        ("aime2025", "aime-2025"),
+        ("AIME", "aime"),
+        ("temporl", "temporal"),
+        ("xyz", "there are"),
+    ],
 )
 def test_a_wrong_name_gets_close_ones(wrong, close):
     with pytest.raises(UsageError) as caught:

@@ -35,6 +35,11 @@ def make(folder: Path) -> None:
     """Write the files."""
     folder.mkdir(parents=True)
     _lines(folder / "aime_2024.jsonl", aime_rows())
+    _lines(folder / "aime_2025.jsonl", contest_rows(2 * n for n in range(1, 5)))
+    _lines(folder / "aime_2026.jsonl", contest_rows(3 * n for n in range(1, 5)))
+    _lines(folder / "aimo_validation_aime.jsonl", aimo_rows())
+    _lines(folder / "hmmt_feb_2025.jsonl", contest_rows(EXPRESSIONS))
+    _lines(folder / "brumo_2025.jsonl", contest_rows(EXPRESSIONS))
     _lines(folder / "folio_validation.jsonl", [_folio(n) for n in range(4)])
     _lines(folder / "folio_v2_validation.jsonl", folio_v2_rows())
     _lines(folder / "musique_100.jsonl", [_musique(n) for n in range(4)])
@@ -49,6 +54,44 @@ def aime_rows():
     return [
         {"ID": f"2024-I-{n}", "Problem": f"What is {n} + {n} in all?", "Answer": 2 * n}
         for n in range(1, 5)
+    ]
+
+
+EXPRESSIONS = (
+    r"\frac{-1+\sqrt{5}}{2}, \frac{-1-\sqrt{5}}{2}",
+    r"2^{25} \cdot 26!",
+    r"1-\frac{2}{\pi}",
+    r"2,3,\frac{3+i\sqrt{3}}{2},\frac{3-i\sqrt{3}}{2}",
+)
+"""Answers of the sorts that HMMT's and BRUMO's are of."""
+
+
+def contest_rows(answers):
+    """A problem for each answer, numbered from 1, in MathArena's form; each ends in a newline."""
+    return [
+        {
+            "problem_idx": number,
+            "problem": f"What is {answer} + 0, for the ${number}$th time?\n",
+            "answer": answer,
+            "problem_type": ["Algebra"],
+        }
+        for number, answer in enumerate(answers, 1)
+    ]
+
+
+def aimo_rows():
+    """Two problems of each of three years, out of order, as AI-MO's validation set has them."""
+    page = "https://artofproblemsolving.com/wiki/index.php/{}_AIME_{}_Problems/Problem_{}"
+    return [
+        {
+            "id": number,
+            "problem": f"What is {number} in the year {year}?",
+            "solution": f"It is {number}.",
+            "answer": f"{number:03}",
+            "url": page.format(year, contest, number),
+        }
+        for year in (2022, 2023, 2024)
+        for contest, number in (("II", 7), ("I", 10))
     ]
 
 

@@ -1,0 +1,9 @@
+"""AIME 2026: thirty competition problems, each with an integer answer from 0 to 999."""
+
+import lrmtest
+
+
+@lrmtest.suite("aime-2026")
+def test_aime_2026(question, model):
+    attempt = model.solve(question)
+    assert attempt.passed, attempt.explain()

@@ -1,0 +1,9 @@
+"""AIME 2025: thirty competition problems, each with an integer answer from 0 to 999."""
+
+import lrmtest
+
+
+@lrmtest.suite("aime-2025")
+def test_aime_2025(question, model):
+    attempt = model.solve(question)
+    assert attempt.passed, attempt.explain()
