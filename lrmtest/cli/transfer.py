@@ -66,7 +66,10 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--suite", metavar="NAME", help="the suite that a log's questions are in")
     parser.add_argument(
-        "--kind", metavar="KIND", help="grade a log by its own targets, as answers of this kind"
+        "--kind",
+        metavar="KIND",
+        help="grade a log by its own targets, as answers of this kind; `marked`: do not grade it, "
+        "its own marks count, as of programs that were run there",
     )
     parser.add_argument("--name", metavar="NAME", help="the model's name in reports")
     parser.add_argument(

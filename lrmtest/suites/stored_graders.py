@@ -32,7 +32,8 @@ def stored_grader(suite: str, kind: str, answer_kinds: Collection[str] = ()) -> 
     if own:
         raise UsageError(
             f"suite {suite!r} has a grader of its own, {own[0]}, which only its tests know",
-            hint="run its tests again: they grade what is stored, and generate nothing that is",
+            hint="run its tests again: they grade what is stored, and generate nothing that is; "
+            "marks of an imported log stay as they were given",
         )
     known = known_suite(suite)
     return grader_for(kind) if known is None else known.grader_for(kind)
@@ -53,4 +54,9 @@ def _kind_or_own(suite: Suite, kind: str) -> str:
             return kind
     except UsageError:
         pass  # Nobody registered such a kind: it is there for the suite's own grader.
-    return _OWN + getattr(grader, "__qualname__", type(grader).__qualname__)
+    return own_grader(getattr(grader, "__qualname__", type(grader).__qualname__))
+
+
+def own_grader(name: str) -> str:
+    """What stands for a grader among the answer kinds that has no kind of answers to itself."""
+    return _OWN + name

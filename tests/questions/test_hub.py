@@ -12,6 +12,7 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import made_benchmarks
 import pytest
 
 from lrmtest.questions import DataOptions
@@ -135,6 +136,9 @@ def ask(hub, tmp_path):
             "from lrmtest.questions.question import Question\n"
             "from lrmtest.questions.hub import HubFile\n"
             "from lrmtest.questions.sources import Release, load_release\n"
+            "from dataclasses import replace\n"
+            "from lrmtest.suites.aime import load_aime\n"
+            "from lrmtest.suites.aime_2022 import AIME_2022\n"
             "def build(row, number):\n"
             "    return Question(row.text('id'), 's', {'q': row.text('q')}, ('1',), 'integer')\n"
             "try:\n"
@@ -229,6 +233,49 @@ def test_a_gated_dataset_says_how_to_get_in(hub, ask, token):
     assert "HF_TOKEN" in answer["hint"]
     assert "--data-dir" in answer["hint"]
     assert "hf_" not in json.dumps(answer)
+
+
+@pytest.mark.parametrize("name", ["aime-2023", "aime-2025", "aime-2026", "hmmt", "brumo"])
+def test_a_contest_behind_a_gate(hub, ask, name):
+    """None of them is gated today; their owners may change that."""
+    release = suite_named(name).described.releases[0]
+    hub.files[release.hub.repo, release.hub.path] = b"PAR1"
+    hub.commits.add(release.hub.revision)
+    hub.gated[release.hub.repo] = "hf_right"
+    answer = ask(f"suite_named({name!r}).load(DataOptions())")
+    assert "gated" in answer["message"]
+    assert f"{hub.url}/datasets/{release.hub.repo}" in answer["hint"]
+    assert release.names[0] in answer["hint"]
+
+
+@pytest.mark.parametrize("name", ["aime-2022", "aime-2025", "aime-2026", "hmmt-feb-2026"])
+def test_another_file_than_the_published_one(hub, ask, name):
+    release = suite_named(name).described.releases[0]
+    hub.files[release.hub.repo, release.hub.path] = b"PAR1 of another day"
+    hub.commits.add(release.hub.revision)
+    answer = ask(f"suite_named({name!r}).load(DataOptions())")
+    assert f"not the released file of {release.title}" in answer["message"]
+    assert release.hub.sha256 in answer["message"]
+    assert "delete" in answer["hint"]
+
+
+def test_one_file_has_several_years(hub, ask, tmp_path):
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    parquet.write_table(pyarrow.Table.from_pylist(made_benchmarks.aimo_rows()), tmp_path / "file")
+    data = (tmp_path / "file").read_bytes()
+    pinned = suite_named("aime-2022").described.releases[0].hub
+    hub.files[pinned.repo, pinned.path] = data
+    hub.commits.add(pinned.revision)
+    sha256 = hashlib.sha256(data).hexdigest()
+    answer = ask(
+        "load_aime('aime-2022', replace(AIME_2022, rows=2, fingerprinted=False, "
+        f"hub=replace(AIME_2022.hub, sha256={sha256!r})), 2022, DataOptions())"
+    )
+    assert answer == {
+        "ids": ["2022-II-7", "2022-I-10"],
+        "source": ["hub", pinned.repo, pinned.revision, sha256],
+    }
 
 
 def test_a_gated_dataset_with_a_token(hub, ask):

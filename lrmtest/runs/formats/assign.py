@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from lrmtest.errors import DataError, UsageError
-from lrmtest.grading import grader_for
+from lrmtest.grading import Grade, Grader, grader_for
 from lrmtest.questions.data import DataOptions, QuestionSet, Source
 from lrmtest.questions.lettered_options import OPTION_LETTERS
 from lrmtest.questions.matching import QuestionFinder
@@ -20,6 +20,11 @@ from lrmtest.suites.suite import Suite
 
 DEFAULT_BUDGET = 32768
 """Tokens; of a log that does not say what its budget was, for questions of its own."""
+
+MARKED = "marked"
+"""The kind of answers that nothing here can grade, such as programs: the log's own marks count."""
+
+_AS_MARKED = "what the log's own grader calls right"
 
 _OPTION_LINE = re.compile(r"^[ \t]*\(?([A-Z])[).:][ \t]+(\S.*)$", re.MULTILINE)
 
@@ -85,14 +90,15 @@ class OwnQuestions:
 
     Args:
         log: the log; its task becomes the suite.
-        kind: how answers are graded.
+        kind: how answers are graded; `MARKED`: not here.
 
     Raises:
         UsageError: there is no grader for `kind`.
     """
 
     def __init__(self, log: Log, kind: str) -> None:
-        grader_for(kind)
+        if kind != MARKED:
+            grader_for(kind)
         # Another tool's numbering must not be paired with that of a suite of ours.
         self.suite = f"imported-{log.task}" if log.task in SUITES else log.task
         self.source = Source("imported", log.file, log.tool, log.sha256)
@@ -108,7 +114,7 @@ class OwnQuestions:
         values: dict[str, object] = {
             "id": sample.id,
             "question": sample.asked or "\n".join(text for _, text in sample.prompt),
-            "answer": list(sample.targets),
+            "answer": [_AS_MARKED] if self._kind == MARKED else list(sample.targets),
         }
         if self._kind == OPTION:
             values["options"] = list(sample.options or _options_in(sample))
@@ -116,8 +122,23 @@ class OwnQuestions:
         return question_of_row(self.suite, self._kind, Row(sample.place, values, hint))
 
     def unusable(self, sample: LogSample) -> str:
-        """That the log expects no answer, by which the sample could be graded."""
+        """That the log has nothing by which the sample could be graded."""
+        if self._kind == MARKED:
+            is_marked = sample.output is None or mark_of(sample) is not None
+            return "" if is_marked else "the log calls it neither right nor wrong"
         return "" if sample.targets else "the log has no target for it"
+
+
+def mark_of(sample: LogSample) -> bool | None:
+    """What the log's own grader said of a sample; None when neither right nor wrong."""
+    return sample.untargeted if sample.passed is None else sample.passed
+
+
+def marked_grader(sample: LogSample) -> Grader:
+    """A grader that says of any text what the log's own said of the sample."""
+    passed = bool(mark_of(sample))
+    words = f"{'right' if passed else 'wrong'} by {sample.mark or 'the log'}"
+    return lambda _question, _text: Grade(words, correct=passed, score=float(passed))
 
 
 def choose_suite(log: Log, data: DataOptions) -> SuiteQuestions:

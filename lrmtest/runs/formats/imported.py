@@ -18,14 +18,14 @@ from lrmtest.models.engines.recorded.finish_reason import Ends
 from lrmtest.models.spec import KnownTags
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
-from lrmtest.runs.formats.assign import LogQuestions
+from lrmtest.runs.formats.assign import MARKED, LogQuestions, mark_of, marked_grader
 from lrmtest.runs.formats.log import Log, LogSample, Skipped
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.manifest import ImportSection, Manifest, ReasoningSection, SuiteSection
 from lrmtest.runs.reasoning import ReasoningSeen, section_of, together, with_seen
 from lrmtest.runs.records import RunHead
 from lrmtest.runs.store import Store
-from lrmtest.suites.stored_graders import stored_grader
+from lrmtest.suites.stored_graders import own_grader, stored_grader
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +218,13 @@ def _write(store: Store, checked: CheckedLog, name: str) -> Imported:
         new += store.add_completion(run.run_id, place, completion)
         untold += completion.finish_reason == "unknown"
         graded.append((place.key, verdict))
-        if sample.passed is not None:
+        passed = mark_of(sample) if question.kind == MARKED else sample.passed
+        if passed is not None:
             compared += 1
-            correct_there += sample.passed
+            correct_there += passed
             marks[sample.mark] = None
-            if sample.passed != verdict.correct:
-                disagreements.append(Disagreement(question.id, each.index, sample.passed, verdict))
+            if passed != verdict.correct:
+                disagreements.append(Disagreement(question.id, each.index, passed, verdict))
     store.add_questions(
         run.run_id,
         [
@@ -267,7 +268,11 @@ def _write(store: Store, checked: CheckedLog, name: str) -> Imported:
 
 def _verdict(suite: str, placed: _Placed, completion: Completion, tags: Tags) -> Verdict:
     question = placed.question
-    return grade(question, completion, tags, stored_grader(suite, question.kind))
+    if question.kind == MARKED:
+        grader = marked_grader(placed.sample)
+    else:
+        grader = stored_grader(suite, question.kind)
+    return grade(question, completion, tags, grader)
 
 
 def _column(told: Ends) -> EndColumn | None:
@@ -386,6 +391,8 @@ def _describe_suite(
     origin: ImportSection,
 ) -> None:
     kinds = sorted({question.kind for question, _ in questions.values()})
+    if kinds == [MARKED]:
+        kinds = [own_grader(f"{origin.marked_by or 'marks'} of {log.tool}")]
     suite = SuiteSection(
         samples=-(-samples // len(questions)),
         questions=len(questions),

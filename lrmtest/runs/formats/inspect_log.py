@@ -151,8 +151,9 @@ def _read(samples: Iterator[tuple[str, Mapping[str, Any]]], tags: Tags) -> _LogS
         if not scorer:
             scorer = next((name for name, mark in scores.items() if mark is not None), "")
         # What was compared with nothing is no mark: an empty target is in every answer.
-        passed = scores.get(scorer) if sample.targets else None
-        yield replace(sample, passed=passed, mark=scorer, row=raw)
+        said = scores.get(scorer)
+        passed, untargeted = (said, None) if sample.targets else (None, said)
+        yield replace(sample, passed=passed, untargeted=untargeted, mark=scorer, row=raw)
 
 
 def _sample(raw: Mapping[str, Any], place: str, tags: Tags) -> LogSample:

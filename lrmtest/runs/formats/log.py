@@ -35,6 +35,8 @@ class LogSample:
         passed: what the log's own grader said; None when that was neither right nor wrong, or
             when it graded nothing.
         mark: what said so, in the tool's words: a metric, a scorer.
+        untargeted: what it said of a sample without a target. That is no comparison with an
+            answer, but of a scorer that needs none, which runs a program's tests, it is the mark.
         skipped: why this is no completion at all and nothing becomes of it; empty for one that is.
         row: the row that it stands in, for what the user knows of its columns.
         index: which of the row's texts it is.
@@ -51,6 +53,7 @@ class LogSample:
     error: str = ""
     passed: bool | None = None
     mark: str = ""
+    untargeted: bool | None = None
     skipped: str = ""
     row: Any = field(default=None, repr=False)
     index: int = 0
