@@ -41,7 +41,13 @@ def test_everything_that_is_needed_is_in_it(here):
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert package == on_disk
-    for name in ("py.typed", "suites/aime/test_aime.py", "suites/musique/contexts.py"):
+    for name in (
+        "py.typed",
+        "suites/aime/test_aime.py",
+        "suites/musique/contexts.py",
+        "suites/aime_2025/test_aime_2025.py",
+        "questions/released/aime-2026.txt",
+    ):
         assert f"lrmtest/{name}" in inside
     assert any(path.startswith("lrmtest/reports/html/") and path.endswith(".js") for path in inside)
     assert not [path for path in inside if path.endswith((".jsonl", ".parquet"))]

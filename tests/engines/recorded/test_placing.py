@@ -115,6 +115,13 @@ def test_the_longest_name_in_a_files_name_counts(tmp_path):
     assert placed(path, *suites).keys == (("fresh-temporal", "1"),)
 
 
+@pytest.mark.parametrize("name", ["m.aime-2025.jsonl", "aime_2025.jsonl", "m_aime_2025-a.jsonl"])
+def test_another_years_name_is_not_that_of_the_first(tmp_path, name):
+    path = record(tmp_path, row(1), name=name)
+    suites = asked("aime", 1), asked("aime-2025", 1)
+    assert placed(path, *suites).keys == (("aime-2025", "1"),)
+
+
 def test_a_hint_that_the_ids_contradict_is_none(tmp_path):
     path = record(tmp_path, row(0), row(3), name="second.jsonl")
     assert placed(path).keys == (("first", "0"), ("second", "3"))

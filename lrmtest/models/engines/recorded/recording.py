@@ -315,13 +315,18 @@ def _files(location: Path) -> list[Path]:
 def names_in(file_name: str, names: Iterable[str]) -> list[str]:
     """The names that are a part of `file_name`, between dots, dashes and underscores.
 
-    The longest comes first: ``x.fresh-temporal.jsonl`` is not temporal's.
+    The longest comes first: ``x.fresh-temporal.jsonl`` is not temporal's. A dash in a name may be
+    an underscore, as in the folders of tests: ``aime_2025.jsonl`` is not that of another year.
     """
     return [
         name
         for name in sorted(names, key=len, reverse=True)
-        if re.search(rf"(?:^|[._-]){re.escape(name)}(?:[._-]|$)", file_name)
+        if re.search(rf"(?:^|[._-]){_either_dash(name)}(?:[._-]|$)", file_name)
     ]
+
+
+def _either_dash(name: str) -> str:
+    return "[_-]".join(map(re.escape, name.split("-")))
 
 
 def _suite_in(file_name: str) -> str | None:
