@@ -52,6 +52,7 @@ CANNOT = {
     r"lrmtest serve [\w.-]+": "loads a model that is not to be had here",
     r"pytest --model (parent|candidate)=recorded:.*": "tests/plugin/test_changes_example.py does",
     r"lrmtest triage last:candidate --baseline base\.json": "the same",
+    r"inspect eval inspect_evals/livecodebench_pro .*": "its containers and data are not here",
     r"lrmtest import logs/\w+ --kind marked .*": "tests/runs/formats/test_marked_logs.py does",
     r"lrmtest serve --stop [\w.-]+": "stops what the line above could not start",
 }
