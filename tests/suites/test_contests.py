@@ -208,7 +208,7 @@ def test_either_transcription_is_taken_and_told(data_dir, tmp_path):
     loaded = suite_named("aime-2025").load(DataOptions(data_dir))
     assert loaded.source.revision == "aime-2025-other"
     assert [question.id for question in loaded.questions] == [row["id"] for row in rows]
-    # A mixture of two transcriptions is neither: one list has 16 of these, the other 28.
+    # One problem in other words: compared with the list that has the other 29.
     rows[0]["problem"] = "Find the sum of all integer bases $b>9$."
     write(tmp_path, "aime_2025.jsonl", rows)
     assert "changed: aime_2025.jsonl, line 1 (question 2025-I-1)" in refusal("aime-2025", tmp_path)
