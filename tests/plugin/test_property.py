@@ -471,7 +471,8 @@ def test_hypothesis_own_seed_option_changes_nothing(search, pytester):
 @pytest.mark.timeout(1800)
 def test_a_real_model(pytester):
     pytester.makepyfile(test_logic=TEMPORAL.replace("temporal", "logic"))
-    args = ("--property", "--model", "tiny-lrm", "--engine", "llamacpp")
+    # It was trained on difficulty 1, and can that.
+    args = ("--property", "--fresh-difficulty", "2", "--model", "tiny-lrm", "--engine", "llamacpp")
     result = pytester.runpytest_subprocess(*args)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["expected *", "smallest   logic-*", "first      logic-*"])

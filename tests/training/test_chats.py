@@ -1,5 +1,8 @@
 """What tiny-lrm is trained on: chats whose reasoning leads to the right answer."""
 
+import re
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +10,7 @@ from hypothesis import strategies as st
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.graders import grade
 from lrmtest.questions.fresh import FAMILIES, fresh_question
+from lrmtest.questions.fresh.logic import PROPERTIES
 
 traces = pytest.importorskip("traces")
 
@@ -31,6 +35,45 @@ def test_a_drill_repeats_its_facts(draws):
     assert sorted(facts) == sorted(again)
     assert len({fact.partition(" is ")[0] for fact in facts}) == len(facts) >= 4
     assert again[-1].endswith(f" {drill.answer.removeprefix('Answer: ')}.")
+
+
+@given(seeds, seeds)
+def test_logic_says_how_the_chain_ends(seed, index):
+    question = fresh_question("logic", seed, index)
+    whether, chain, *verdict = traces.chat("logic", seed, index).reasoning.split("\n")
+    conclusion = question.material["conclusion"].removesuffix(".")
+    assert whether == f"Whether {conclusion} is asked."
+    person, has, *follows = chain.removesuffix(".").split(" is ")
+    premises = question.material["premises"]
+    assert f"{person} is {has}." in premises
+    for before, after in pairwise([has, *follows[:-1]]):
+        assert any(premise.endswith(f" who is {before} is {after}.") for premise in premises)
+    last = [has, *follows][-2]
+    if follows[-1] == "nothing":
+        assert question.expected == "Uncertain"
+        assert not verdict
+        assert not any(f"who is {last} " in premise for premise in premises)
+    else:
+        assert follows[-1] == "asked"
+        assert conclusion.endswith(f" {last}")
+        assert len(verdict) == 1
+        assert verdict[0].endswith("the same." if question.expected == "True" else "the opposite.")
+
+
+@given(st.randoms(use_true_random=False))
+def test_a_drill_in_chains_has_every_property_once(draws):
+    drill = traces.chains(draws)
+    whether, *lines = drill.reasoning.split("\n")
+    firsts = [line.split()[2].removesuffix(".") for line in lines]
+    assert len(set(firsts)) == len(firsts)
+    assert set(firsts) == {word for word in re.findall(r"\w+", drill.prompt) if word in PROPERTIES}
+    asked = whether.split()[-3]
+    for line in lines:
+        *chain, end = line.removeprefix("Who is ").removesuffix(".").split(" is ")
+        assert end == ("asked" if chain[-1] == asked else "nothing")
+        for before, after in pairwise(chain):
+            assert f" who is {before} is {after}." in drill.prompt
+    assert drill.answer == f"Answer: {end}"
 
 
 @given(st.sampled_from(list(FAMILIES)), seeds)

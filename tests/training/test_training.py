@@ -48,7 +48,7 @@ def test_the_step_computes_what_transformers_does(tokenizer):
     torch.manual_seed(0)
     model = train.LlamaForCausalLM(train.configuration(tokenizer))
     rows = [train.encode(tokenizer, family, 7, n) for family in train.FAMILIES for n in range(2)]
-    rows.append(train._encoded(tokenizer, train.drill(random.Random(1))))
+    rows += [train._encoded(tokenizer, d(random.Random(1))) for d in (train.drill, train.chains)]
     inputs, targets = train._tensors(rows, tokenizer.pad_token_id)
     logits, wanted = train.completion_logits(model, inputs, targets)
     asked = targets != train.IGNORE

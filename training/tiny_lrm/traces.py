@@ -76,6 +76,23 @@ def drill(draws: random.Random) -> Chat:
     return Chat("\n".join(facts), "\n".join(again), f"Answer: {again[-1].split()[-1][:-1]}")
 
 
+def chains(draws: random.Random) -> Chat:
+    """A logic question, and what would follow from each of its properties, in any order.
+
+    A question asks once or twice whether anything follows; here every line does.
+    """
+    seed, index = draws.randrange(1 << 40), draws.randrange(1 << 40)
+    question = fresh_question("logic", seed, index)
+    rules, facts = _premises(question)
+    asked = _conclusion(question)[2]
+    known = sorted({*facts.values(), *rules, *(gets for _, gets in rules.values())})
+    lines = [_whether(question)]
+    for has in draws.sample(known, len(known)):
+        lines.append(f"Who is {' is '.join(_chain(rules, has, asked))}.")
+    prompt = chat("logic", seed, index, bare=True).prompt
+    return Chat(prompt, "\n".join(lines), f"Answer: {lines[-1].split()[-1][:-1]}")
+
+
 def _temporal(question: Question) -> tuple[str, str]:
     story = question.material["story"]
     seen = set(re.findall(r"^\w+ saw .+ from (.+)\.$", story, re.M))
@@ -111,6 +128,34 @@ def _arithmetic(question: Question) -> tuple[str, str]:
 
 
 def _logic(question: Question) -> tuple[str, str]:
+    rules, facts = _premises(question)
+    person, denied, asked = _conclusion(question)
+    chain = _chain(rules, facts[person], asked)
+    lines = [_whether(question), f"{person} is {' is '.join(chain)}."]
+    if chain[-1] == "nothing":
+        return "\n".join(lines), "Uncertain"
+    everyone, _ = rules[chain[-3]]
+    same = denied == (everyone == "No one")
+    lines.append(
+        f"{everyone}, asked {'not' if denied else 'so'}: {'the same' if same else 'the opposite'}."
+    )
+    return "\n".join(lines), str(same)
+
+
+def _conclusion(question: Question) -> tuple[str, bool, str]:
+    """Whom it is about, whether it denies the property, and the property."""
+    person, denied, asked = re.fullmatch(
+        r"(\w+) is (not )?(\w+)\.", question.material["conclusion"]
+    ).groups()
+    return person, bool(denied), asked
+
+
+def _whether(question: Question) -> str:
+    return f"Whether {question.material['conclusion'][:-1]} is asked."
+
+
+def _premises(question: Question) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+    """For each condition whom the rule is about and what it gives; for each person the property."""
     rules: dict[str, tuple[str, str]] = {}
     facts: dict[str, str] = {}
     for premise in question.material["premises"]:
@@ -119,27 +164,19 @@ def _logic(question: Question) -> tuple[str, str]:
         else:
             person, has = re.fullmatch(r"(\w+) is (\w+)\.", premise).groups()
             facts[person] = has
-    person, denied, asked = re.fullmatch(
-        r"(\w+) is (not )?(\w+)\.", question.material["conclusion"]
-    ).groups()
-    has = facts[person]
-    lines = [f"Is {person} {denied or ''}{asked}?", f"{person} is {has}."]
-    while has in rules:
-        everyone, gets = rules[has]
-        isnt = "not " if everyone == "No one" else ""
-        lines.append(f"Who is {has}? {everyone} is {gets}.")
-        if gets == asked:
-            same = bool(isnt) == bool(denied)
-            lines.append(f"{person} is {isnt}{gets}.")
-            lines.append("This is the conclusion." if same else "This is the opposite.")
-            return "\n".join(lines), "True" if same else "False"
-        if isnt:
-            break
-        has = gets
-    else:
-        lines.append(f"Who is {has}? Not said.")
-    lines.append("Nothing more follows.")
-    return "\n".join(lines), "Uncertain"
+    return rules, facts
+
+
+def _chain(rules: dict[str, tuple[str, str]], has: str, asked: str) -> list[str]:
+    """The properties that follow one from the other, and how that ends.
+
+    Of a property it is said that it `is` the next one, or that it `is asked`; where neither is
+    found, nothing is.
+    """
+    chain = [has]
+    while chain[-1] in rules and chain[-1] != asked:
+        chain.append(rules[chain[-1]][1])
+    return [*chain, "asked" if chain[-1] == asked else "nothing"]
 
 
 def _hops(question: Question) -> tuple[str, str]:

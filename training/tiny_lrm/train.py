@@ -24,16 +24,16 @@ import torch
 from heads import seed_heads
 from step import IGNORE, completion_logits
 from torch.nn import functional
-from traces import FAMILIES, Chat, chat, drill
+from traces import FAMILIES, Chat, chains, chat, drill
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 SEED = 20_250_101
 """Of the weights and of the training questions."""
 HELD_OUT_SEED = 999
 """Of the 64 questions per family on which progress is measured."""
-STEPS = 9000
+STEPS = 8000
 TOKENS_PER_STEP = 2048
-WARM_UP, COOL_DOWN = 100, 3000
+WARM_UP, COOL_DOWN = 100, 2800
 """Steps at the beginning and at the end in which the learning rate rises and falls."""
 PEAK_RATE, DECAY = 1e-3, 0.1
 """AdamW's (Loshchilov & Hutter 2019) learning rate and weight decay, the latter of matrices."""
@@ -42,12 +42,12 @@ SAVE_EVERY = 120.0
 LOG_EVERY, MEASURE_EVERY = 50, 500
 """Steps."""
 DRILL = range(3008)
-"""Steps in which one of four chats is drill in looking facts up."""
+"""Steps in which one of four chats is drill in looking things up."""
 BARE = 0.8
 """Share of the prompts that are the question alone, until the rate falls: what stands around it
 is the same every time, and takes a third of all tokens."""
 WEIGHTS = {"temporal": 1.0, "arithmetic": 1.0, "logic": 1.2, "hops": 1.0}
-LATER, LATER_WEIGHTS = 3504, {"temporal": 0.6, "arithmetic": 1.4, "logic": 1.8, "hops": 0.6}
+LATER, LATER_WEIGHTS = 3008, {"temporal": 0.7, "arithmetic": 1.7, "logic": 1.2, "hops": 0.7}
 """Shares of the families in the questions, and from which step on those that are learned last get
 more."""
 
@@ -106,7 +106,7 @@ def batches(
         weights = [shares[family] for family in families]
         while held < wanted:
             if block * pool in DRILL and draws.random() < 0.25:
-                row = _encoded(tokenizer, drill(draws))
+                row = _encoded(tokenizer, draws.choice((drill, chains))(draws))
             else:
                 family = draws.choices(families, weights)[0]
                 bare = block * pool < cools and draws.random() < BARE
