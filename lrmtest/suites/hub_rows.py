@@ -174,7 +174,7 @@ class RowReader:
         if not where:
             return [], []
         if isinstance(where, tuple):
-            options = [str(_shown(row, name)).strip() for name in where]
+            options = [str(_shown(row, name)) for name in where]
             column = where[0]
         else:
             column, value = where, row.value(where)
@@ -182,9 +182,11 @@ class RowReader:
                 # Lists side by side, as many datasets have them: {"text": [...], "label": [...]}.
                 inner = _NamedRow(row.place, value, row.hint, dict.fromkeys(value, where))
                 options = list(inner.texts("text"))
-                labels = list(map(str, value.get("label") or ()))
+                said = value.get("label")
+                labels = list(map(str, said)) if isinstance(said, list) else labels
             else:
                 options = list(row.listed(where))
+        options = [option.strip() for option in options]
         if not 2 <= len(options) <= len(OPTION_LETTERS) or not all(options):
             raise row.error(column, f"from 2 to {len(OPTION_LETTERS)} options were expected")
         return options, labels
@@ -254,6 +256,8 @@ def _letter(row: Row, options: list[str], labels: list[str], answer: Any) -> str
             place = int(text)
     if place is None or not 0 <= place < len(options):
         counted = " counted from 0" if isinstance(answer, int) else ""
+        if place == len(options):
+            counted += "; where they are counted from 1, give a function: answer=lambda row: ..."
         given = quote(str(answer), 60)
         raise row.error("answer", f"{given!r} is none of the {len(options)} options{counted}")
     if options.count(options[place]) > 1:

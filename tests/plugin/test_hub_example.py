@@ -18,8 +18,10 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "docs" / "examples" / "hub" / "test_word_problems.py"
 PAGE = (ROOT / "docs" / "suites.md").read_text()
 COMMIT = "cc7b047b6e5bb11b4f1af84efc572db110a51b3c"
+OTHER = "e" * 40
 FILE = ("openai/gsm8k", "main/test-00000-of-00001.parquet")
-QUESTIONS = 40
+QUESTIONS = 60
+EARLY = ("--early-stop", "--mde", "0.05")  # so narrow that no look says ok
 
 OWN_GRADER = '''
 def near(question, text):
@@ -62,16 +64,14 @@ def start(pytester, monkeypatch, tmp_path):
     with running_hub() as hub:
         hub.files[FILE] = out.getvalue().to_pybytes()
         hub.files["openai/gsm8k", "socratic/test-00000-of-00001.parquet"] = b""
-        hub.commits |= {COMMIT, "e" * 40}
+        hub.commits |= {COMMIT, OTHER}
         for name, value in environment(hub, tmp_path / "hf").items():
             monkeypatch.setenv(name, value)
 
-        def run(answer, *options, change=lambda text: text):
+        def run(server, *options, change=lambda text: text):
             (pytester.path / "test_it.py").write_text(change(EXAMPLE.read_text()))
-            with FaultServer(answer=answer) as server:
-                arguments = ("-p", "no:cacheprovider", "--model", f"n={server.url}")
-                result = pytester.runpytest_subprocess(*arguments, *options)
-                return result, len(server.bodies)
+            arguments = ("-p", "no:cacheprovider", "--model", f"n={server.url}")
+            return pytester.runpytest_subprocess(*arguments, "--concurrency", "4", *options)
 
         run.hub = hub
         yield run
@@ -83,42 +83,46 @@ def test_the_page_has_the_example():
 
 
 def test_the_example_runs_and_another_revision_is_another_run(start, pytester):
-    result, asked = start(right, "--limit", "3")
-    result.assert_outcomes(passed=3)
-    assert asked >= 3
-    before = len(start.hub.requests)
-    result, _ = start(right, "-n", "2", "--limit", "3")
-    result.assert_outcomes(passed=3)
-    assert all("/api/" in path for _, path in start.hub.requests[before:])  # the file is here
-    result, _ = start(right, "--limit", "3", change=lambda text: text.replace(COMMIT, "e" * 40))
-    result.assert_outcomes(passed=3)
-    with Store.open(pytester.path / "reports", read_only=True) as store:
+    with FaultServer(answer=right) as server:
+        start(server, "--limit", "3").assert_outcomes(passed=3)
+        chats, asked = server.chats, len(start.hub.requests)
+        start(server, "-n", "2", "--limit", "3").assert_outcomes(passed=3)
+        # Nothing is generated or fetched again.
+        assert server.chats == chats
+        assert all("/api/" in path for _, path in start.hub.requests[asked:])
+        result = start(server, "--limit", "3", change=lambda text: text.replace(COMMIT, OTHER))
+        result.assert_outcomes(passed=3)
+    with Store(pytester.path / "reports" / "lrmtest.sqlite") as store:
         sources = [run.manifest.suite("word-problems").source for run in store.runs()]
-    assert {source.revision for source in sources} == {COMMIT, "e" * 40}
+    assert {source.revision for source in sources} == {COMMIT, OTHER}
     assert {source.name for source in sources} == {"openai/gsm8k"}
     assert len(sources) == 2
 
 
-def test_it_is_gated_early_with_a_grader_of_its_own(start, pytester):
+def test_it_is_gated_early_with_a_grader_of_its_own(start):
     def change(text):
         text = text.replace("\nWORD_PROBLEMS =", OWN_GRADER)
         return text.replace('kind="integer"', "grader=near")
 
-    result, _ = start(right, "--save-baseline", "base.json", change=change)
-    result.assert_outcomes(passed=QUESTIONS)
-    gate = ("--baseline", "base.json", "--gate", "--early-stop")
-    result, asked = start(wrong, "--fresh-run", *gate, change=change)
+    with FaultServer(answer=right) as server:
+        result = start(server, "--save-baseline", "base.json", change=change)
+        result.assert_outcomes(passed=QUESTIONS)
+    gate = ("--baseline", "base.json", "--gate", *EARLY)
+    with FaultServer(answer=wrong, enough=40) as server:
+        result = start(server, *gate, change=change)
+        assert server.chats < QUESTIONS
     assert result.ret == REGRESSED, result.stdout.str()
-    assert asked < QUESTIONS + 10
+    assert "stopped when decided" in result.stdout.str()
 
 
 def test_a_column_that_is_not_there_ends_the_session_with_those_that_are(start):
-    result, asked = start(
-        right, change=lambda text: text.replace('question="question"', 'question="problem"')
-    )
+    with FaultServer(answer=right) as server:
+        result = start(
+            server, change=lambda text: text.replace('question="question"', 'question="problem"')
+        )
+        assert server.chats == 0
     result.stdout.fnmatch_lines(["*has no column 'problem'*", "*there are question, answer*"])
     assert "Traceback" not in result.stdout.str()
-    assert asked == 0
 
 
 def test_it_is_listed(start, pytester, monkeypatch, capsys):

@@ -6,6 +6,7 @@ import random
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import made_choices
 import pytest
@@ -21,7 +22,7 @@ from lrmtest.questions import OPTION, SEQUENCE, DataOptions, Question, render_pr
 from lrmtest.questions.released import released_fingerprints
 from lrmtest.questions.rows import parse_rows
 from lrmtest.reports.failure import explain
-from lrmtest.suites import suite_named
+from lrmtest.suites import musr, suite_named
 from lrmtest.suites.bbeh import _TASKS, BBEH, BBEH_MINI
 from lrmtest.suites.gpqa_diamond import GPQA_DIAMOND
 from lrmtest.suites.musr import MUSR
@@ -97,7 +98,7 @@ def test_musr_is_one_suite_of_three_files(made):
     assert loaded.questions[3].material["options_text"] == "(A) Ann\n(B) Bo's aunt\n(C) Carl"
     assert (loaded.source.kind, loaded.source.name) == ("local", "musr")
     assert re.fullmatch("[0-9a-f]{64}", loaded.source.sha256)
-    assert sum(release.rows for release in MUSR.values()) == 9
+    assert sum(release.rows for release in MUSR.values()) == 756
 
 
 def test_another_hash_is_not_musr(tmp_path):
@@ -199,16 +200,10 @@ def test_a_bad_row_is_named(suite, field, value, made, monkeypatch):
     file = made / ("gpqa_diamond.csv" if suite == "gpqa-diamond" else "murder_mystery.csv")
     rows[1][field] = value
     file.write_bytes(as_csv(rows))
-    monkeypatch.setitem(MUSR, "murder", _unhashed(MUSR["murder"]))
+    monkeypatch.setitem(musr.MUSR, "murder", replace(musr.MUSR["murder"], sha256=""))
     with pytest.raises(DataError, match=rf"{file.name}, line \d+, field '{field}'") as caught:
         load(suite, made)
     assert caught.value.hint
-
-
-def _unhashed(release):
-    return type(release)(
-        **{name: getattr(release, name) for name in release.__slots__ if name != "sha256"}
-    )
 
 
 def test_csv_rows_say_where_they_stand():
@@ -281,7 +276,7 @@ import json, sys, time
 time.sleep = lambda seconds: None
 from lrmtest.errors import DataError
 from lrmtest.questions import DataOptions
-from lrmtest.suites import suite_named
+from lrmtest.suites import musr, suite_named
 try:
     loaded = suite_named(sys.argv[1]).load(DataOptions())
     print(json.dumps([len(loaded.questions), loaded.source.revision]))

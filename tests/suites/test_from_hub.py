@@ -121,6 +121,7 @@ def test_rows_are_chosen_by_value(folder):
         ({"answer": 0.0}, {}, ["x", "y"], "A"),
         ({"answer": "1"}, {}, ["x", "y"], "B"),
         ({"answer": "y"}, {}, ["x", "y"], "B"),
+        ({"answer": "y"}, {"choices": ["x ", " y"]}, ["x", "y"], "B"),
         ({"answer": "2"}, {}, ["1", "2", "3"], "B"),  # an option's text goes before its place
         ({"answer": 1}, {"choices": "['x', \"it's\"]"}, ["x", "it's"], "B"),
         ({"answer": "2"}, {"choices": {"text": ["x", "y"], "label": ["1", "2"]}}, ["x", "y"], "B"),
@@ -141,6 +142,8 @@ def test_options_and_how_datasets_name_the_right_one(row, given, options, letter
     ("row", "message"),
     [
         ({"answer": 2}, "field 'answer': '2' is none of the 2 options counted from 0"),
+        ({"answer": 2}, "counted from 1, give a function"),
+        ({"answer": "A", "choices": {"text": ["x", "x"], "label": 5}}, "option A is there twice"),
         ({"answer": -1}, "field 'answer': '-1' is none of the 2 options"),
         ({"answer": "C"}, "'C' is none of the 2 options"),
         ({"answer": "neither"}, "'neither' is none of the 2 options"),

@@ -86,30 +86,56 @@ def _gpqa_question(row):
     return lrmtest.suites.gpqa_diamond._question(Row("made", row, ""), 0)
 
 
-def make(folder, monkeypatch):
-    """Write all of them, and take them for what was released."""
+def _bbeh(task):
+    return json.dumps({"canary": "none", "examples": bbeh_rows(task)}).encode()
+
+
+def _bbeh_mini():
+    return json.dumps({"examples": [bbeh_rows(task)[0] for task in BBEH_TARGETS]}).encode()
+
+
+def write(folder):
+    """Write all of them into a folder, BIG-Bench Extra Hard as its repository has it."""
     (folder / "gpqa_diamond.csv").write_bytes(as_csv(gpqa_rows()))
-    known = {each.id: fingerprint(each) for each in map(_gpqa_question, gpqa_rows())}
-    monkeypatch.setattr("lrmtest.questions.released.released_fingerprints", lambda name: known)
     for domain, release in lrmtest.suites.musr.MUSR.items():
-        data = as_csv(musr_rows(domain))
-        (folder / release.names[0]).write_bytes(data)
-        made = replace(release, rows=3, sha256=hashlib.sha256(data).hexdigest())
-        monkeypatch.setitem(lrmtest.suites.musr.MUSR, domain, made)
-    tasks, few, mini = {}, {}, []
+        (folder / release.names[0]).write_bytes(as_csv(musr_rows(domain)))
     for task in BBEH_TARGETS:
-        data = json.dumps({"canary": "none", "examples": bbeh_rows(task)}).encode()
         file = folder / "bbeh" / "benchmark_tasks" / f"bbeh_{task}" / "task.json"
         file.parent.mkdir(parents=True)
-        file.write_bytes(data)
-        tasks[task], few[task] = hashlib.sha256(data).hexdigest(), len(BBEH_TARGETS[task])
-        mini += bbeh_rows(task)[:1]
-    monkeypatch.setattr(lrmtest.suites.bbeh, "_TASKS", tasks)
-    monkeypatch.setattr(lrmtest.suites.bbeh, "_FEWER", few)
-    data = json.dumps({"examples": mini}).encode()
+        file.write_bytes(_bbeh(task))
     (folder / "bbeh" / "mini").mkdir()
-    (folder / "bbeh" / "mini" / "data.json").write_bytes(data)
-    made = replace(
-        lrmtest.suites.bbeh.BBEH_MINI, rows=len(mini), sha256=hashlib.sha256(data).hexdigest()
+    (folder / "bbeh" / "mini" / "data.json").write_bytes(_bbeh_mini())
+
+
+def trust(put=setattr):
+    """Take the files that have a hash for those that were released.
+
+    Args:
+        put: sets an attribute, for good or as `monkeypatch.setattr` does.
+    """
+    put(
+        lrmtest.suites.musr,
+        "MUSR",
+        {
+            domain: replace(release, rows=3, sha256=_sha256(as_csv(musr_rows(domain))))
+            for domain, release in lrmtest.suites.musr.MUSR.items()
+        },
     )
-    monkeypatch.setattr(lrmtest.suites.bbeh, "BBEH_MINI", made)
+    put(lrmtest.suites.bbeh, "_TASKS", {task: _sha256(_bbeh(task)) for task in BBEH_TARGETS})
+    put(lrmtest.suites.bbeh, "_FEWER", {task: len(each) for task, each in BBEH_TARGETS.items()})
+    mini = replace(
+        lrmtest.suites.bbeh.BBEH_MINI, rows=len(BBEH_TARGETS), sha256=_sha256(_bbeh_mini())
+    )
+    put(lrmtest.suites.bbeh, "BBEH_MINI", mini)
+
+
+def make(folder, monkeypatch):
+    """Write all of them, and take them for what was released."""
+    write(folder)
+    trust(monkeypatch.setattr)
+    known = {each.id: fingerprint(each) for each in map(_gpqa_question, gpqa_rows())}
+    monkeypatch.setattr("lrmtest.questions.released.released_fingerprints", lambda name: known)
+
+
+def _sha256(data):
+    return hashlib.sha256(data).hexdigest()
