@@ -33,6 +33,7 @@ _NAMED = re.compile(r"[A-Za-z]'?\s{0,4}=\s{0,4}(?=\S)")
 _NUMBER = re.compile(r"[+-]?\d{1,40}(?:\.\d{1,40})?")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3}){1,12}(?:\.\d{1,40})?")
 _BRACKETS = {"(": ")", "[": "]", "<": ">", "{": "}"}
+_DEEPEST = 4
 _QUOTES = str.maketrans("", "", "'\"`")
 
 
@@ -41,6 +42,19 @@ def _item(text: str) -> str:
     text = _NAMED.sub("", text, count=1) if _NAMED.match(text) else text
     text = " ".join(unicodedata.normalize("NFC", text).casefold().split()).strip(" .,;:!?")
     return f"{Decimal(text).normalize() + 0:f}" if _NUMBER.fullmatch(text) else text
+
+
+def _is_enclosed(text: str) -> bool:
+    """Whether a text's first bracket is closed by its last character."""
+    closing = _BRACKETS.get(text[:1])
+    if closing is None or len(text) < 2 or text[-1] != closing:
+        return False
+    depth = 0
+    for place, character in enumerate(text):
+        depth += (character == text[0]) - (character == closing)
+        if not depth:
+            return place == len(text) - 1
+    return False
 
 
 def _items(text: str, wanted: int) -> tuple[str, ...]:
@@ -52,7 +66,9 @@ def _items(text: str, wanted: int) -> tuple[str, ...]:
             separates two.
     """
     text = bare(text).translate(_QUOTES).strip(" .,;:!?")
-    while len(text) > 1 and _BRACKETS.get(text[0]) == text[-1] and text[0] not in text[1:]:
+    for _ in range(_DEEPEST):
+        if not _is_enclosed(text):
+            break
         text = text[1:-1].strip()
     if not text:
         return ()
@@ -92,7 +108,10 @@ def _read(
     if commitment.form == "box":
         if refuted(commitment.behind, languages):
             return None
-        return NOTHING if conditional(commitment.behind) else _written(_items(said, wanted))
+        if conditional(commitment.behind):
+            return NOTHING
+        items = _items(said, wanted)
+        return _written(items) if items or "[" in said else NOTHING
     if "boxed" in said:
         return None  # the box itself is read
     if first_sentence(said).rstrip("* $\"'").endswith("?") and not asks:
