@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lrmtest.plugin.model import Model
     from lrmtest.plugin.suites import suite
     from lrmtest.questions import Question, QuestionSet, Source
-    from lrmtest.suites import Suite, suite_from_jsonl
+    from lrmtest.suites import Suite, suite_from_hub, suite_from_jsonl
 
 __all__ = [
     "Attempt",
@@ -35,6 +35,7 @@ __all__ = [
     "Verdict",
     "register",
     "suite",
+    "suite_from_hub",
     "suite_from_jsonl",
 ]
 __version__ = "0.1.0"
@@ -52,6 +53,7 @@ _HOMES = {
     "Verdict": "lrmtest.grading",
     "register": "lrmtest.grading",
     "suite": "lrmtest.plugin.suites",
+    "suite_from_hub": "lrmtest.suites",
     "suite_from_jsonl": "lrmtest.suites",
 }
 """Where each name is defined. They are imported when they are used: pytest's plugin is in this

@@ -37,6 +37,8 @@ FOREIGN = {
     *("--only-binary", "--requirement", "--upgrade", "--quiet"),
     # pytest-forked
     "--forked",
+    # hf
+    *("--local-dir", "--repo-type", "--revision"),
     # nvidia-smi, lm_eval, lighteval
     *("--query-gpu", "--format", "--log_samples", "--output_path", "--save-details"),
 }

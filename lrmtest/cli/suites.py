@@ -28,7 +28,8 @@ def add_commands(commands: Any) -> None:
         "suites",
         help="list the suites, or explain one",
         description="Lists all suites: lrmtest's own, those of installed packages, and those that "
-        "test files in suites/, tests/ and this folder make with `suite_from_jsonl`. Nothing is "
+        "test files in suites/, tests/ and this folder make with `suite_from_jsonl` or "
+        "`suite_from_hub`. Nothing is "
         "fetched to find out which questions are here.",
     )
     parser.add_argument("names", nargs="*", metavar="SUITE", help="explain these")

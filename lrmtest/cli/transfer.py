@@ -27,6 +27,7 @@ from lrmtest.runs.formats.parquet import export_parquet
 from lrmtest.runs.formats.reading import read_logs
 from lrmtest.runs.store import STORE_NAME, Store
 from lrmtest.suites import suite_named
+from lrmtest.suites.registry import request_of
 
 _REASON_LIMIT = 300
 _OF_LOGS = ("suite", "kind", "name", "tags", "max_tokens", "finish_reason")
@@ -104,6 +105,9 @@ def _export(arguments: argparse.Namespace) -> int:
         else:
             count = export_run(store, run, file, extent)
     say(f"{count} completions of {run.run_id} written to {', '.join(map(str, files))}")
+    for suite in run.manifest.suites:
+        if request := request_of(suite):
+            say(f"it holds questions of {suite}, whose authors ask: {request}")
     return 0
 
 

@@ -15,6 +15,7 @@ from lrmtest.grading.answer_text import clean
 from lrmtest.grading.integer import grade_integer
 from lrmtest.grading.numerals import NUMBER_WORD
 from lrmtest.grading.option import grade_option
+from lrmtest.grading.sequence import could_be_sequence, grade_sequence
 from lrmtest.grading.short_text import grade_short_text, normalize, plain_quantity
 from lrmtest.grading.symbolic import could_be_expression, grade_expression
 from lrmtest.grading.verdict import Grade
@@ -65,6 +66,7 @@ _KNOWN: dict[Callable[[Question, str], Grade], CouldSay] = {
     grade_integer: _integer,
     grade_option: _option,
     grade_expression: could_be_expression,
+    grade_sequence: could_be_sequence,
     grade_short_text: _short_text,
 }
 

@@ -37,7 +37,7 @@ def suite(
     Args:
         which: a suite's name (``aime``, ``folio``, ``temporal``, ``musique``,
             ``fresh-temporal``, ...) or one's own `Suite`, for example from
-            `lrmtest.suite_from_jsonl`.
+            `lrmtest.suite_from_jsonl` or `lrmtest.suite_from_hub`.
         prompt: template in place of the suite's own.
         max_tokens: budget in place of the suite's own; it goes before a model card's.
     """

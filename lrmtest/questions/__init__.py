@@ -8,6 +8,7 @@ from lrmtest.questions.question import (
     LABEL,
     LABELS,
     OPTION,
+    SEQUENCE,
     SHORT_TEXT,
     Question,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "LABEL",
     "LABELS",
     "OPTION",
+    "SEQUENCE",
     "SHORT_TEXT",
     "DataOptions",
     "Question",

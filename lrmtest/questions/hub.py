@@ -1,4 +1,4 @@
-"""One pinned file from the Hugging Face hub, through the hub's own library and cache.
+"""Files of a dataset on the Hugging Face hub, through the hub's own library and cache.
 
 HF_ENDPOINT, HF_HOME, HF_TOKEN and HF_HUB_OFFLINE mean what they mean to that library.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrmtest.errors import DataError
+from lrmtest.unicode import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,56 @@ def download(
     return path, _commit(path) or file.revision
 
 
+def file_names(
+    repo: str, revision: str, *, title: str, otherwise: str, is_offline: bool = False
+) -> tuple[tuple[str, ...], str]:
+    """The names of a dataset's files, and the commit that they belong to.
+
+    Where the hub cannot be asked, those that its cache has of the revision.
+
+    Args:
+        repo: the dataset's repository, ``owner/name``.
+        revision: a commit, a branch or a tag.
+        title, otherwise, is_offline: as for `download`.
+
+    Raises:
+        DataError: as for `download`.
+    """
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HfHubHTTPError
+
+    file = HubFile(repo, "", revision)
+    if not (is_offline or constants.HF_HUB_OFFLINE):
+        try:
+            info = HfApi(library_name="lrmtest").dataset_info(
+                repo, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT
+            )
+        except Exception as error:
+            # What the hub said counts; where it did not answer, its cache does.
+            answered = isinstance(error, HfHubHTTPError)
+            if answered or (cached := _cached(repo, revision)) is None:
+                raise _explained(error, file, title, otherwise, is_offline=False) from error
+            return cached
+        return tuple(each.rfilename for each in info.siblings or ()), info.sha or revision
+    if (cached := _cached(repo, revision)) is None:
+        raise _not_cached(_named(title, repo), otherwise, is_offline=is_offline)
+    return cached
+
+
+def _cached(repo: str, revision: str) -> tuple[tuple[str, ...], str] | None:
+    """As `file_names`, of the cache alone; None where it has nothing of the revision."""
+    folder = cache_folder() / f"datasets--{repo.replace('/', '--')}"
+    try:
+        commit = (folder / "refs" / revision).read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        commit = revision
+    snapshot = folder / "snapshots" / commit
+    names = sorted(
+        path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file()
+    )
+    return (tuple(names), commit) if names else None
+
+
 def cache_folder() -> Path:
     """Where the hub's library keeps what it has fetched."""
     from huggingface_hub import constants
@@ -89,24 +140,23 @@ def _explained(
     # that the file is not there; what the hub had answered is the cause.
     if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, HfHubHTTPError):
         error = error.__cause__
-    what = f"{title} ({file.repo} on {constants.ENDPOINT})"
+    what = _named(title, file.repo)
     access = (
         f"sign in at {constants.ENDPOINT}/datasets/{file.repo}, ask for access if it says so, and "
         f"set HF_TOKEN to a token of that account; or {otherwise}"
     )
     if isinstance(error, GatedRepoError):
-        return DataError(f"no access to {what}: the dataset is gated", hint=access)
+        words = quote(error.server_message or "", 200)
+        said = f" ({words})" if words else ""
+        return DataError(f"no access to {what}: the dataset is gated{said}", hint=access)
     if isinstance(error, RepositoryNotFoundError):
         # The hub answers alike for a repository that is not there and one that is not shown.
         return DataError(f"{what}: not found, or not without a token", hint=access)
     if isinstance(error, LocalEntryNotFoundError):
-        missing = f"{what} is not in the hub's cache"
-        if is_offline and not constants.HF_HUB_OFFLINE:
-            return DataError(missing, hint=otherwise)
-        state = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the hub cannot be reached"
-        return DataError(f"{missing} and {state}", hint=otherwise)
+        return _not_cached(what, otherwise, is_offline=is_offline)
     if isinstance(error, RevisionNotFoundError | EntryNotFoundError):
-        problem = f"no file {file.path} at revision {file.revision}"
+        lacks = f"no file {file.path} at revision" if file.path else "there is no revision"
+        problem = f"{lacks} {file.revision}"
         return DataError(f"{what}: {problem}", hint=otherwise)
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
     if status in (401, 403):
@@ -116,6 +166,22 @@ def _explained(
         f"{what} could not be downloaded: {reason or type(error).__name__}",
         hint=f"try again; or {otherwise}",
     )
+
+
+def _named(title: str, repo: str) -> str:
+    from huggingface_hub import constants
+
+    return f"{title} ({repo} on {constants.ENDPOINT})"
+
+
+def _not_cached(what: str, otherwise: str, *, is_offline: bool) -> DataError:
+    from huggingface_hub import constants
+
+    missing = f"{what} is not in the hub's cache"
+    if is_offline and not constants.HF_HUB_OFFLINE:
+        return DataError(missing, hint=otherwise)
+    state = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "the hub cannot be reached"
+    return DataError(f"{missing} and {state}", hint=otherwise)
 
 
 def _commit(path: Path) -> str:

@@ -17,6 +17,8 @@ OPTION = "option"
 """One of ``material["options"]``, named by letter, as in BIG-Bench-Hard temporal sequences."""
 EXPRESSION = "expression"
 """A mathematical expression, in LaTeX or as typed, as in MATH-500."""
+SEQUENCE = "sequence"
+"""Words or numbers in their order, separated by commas, as in BIG-Bench Extra Hard; or just one."""
 SHORT_TEXT = "short-text"
 """A short free text with aliases, as in MuSiQue."""
 
@@ -30,8 +32,8 @@ class Question:
         suite: name of the suite it belongs to.
         material: what the prompt template may use, by field name. JSON values only.
         references: the reference answer first, then its aliases. Never empty.
-        kind: how an answer is graded: `INTEGER`, `LABEL`, `OPTION`, `EXPRESSION`, `SHORT_TEXT`,
-            or a kind of one's own, see `lrmtest.register`.
+        kind: how an answer is graded: `INTEGER`, `LABEL`, `OPTION`, `EXPRESSION`, `SEQUENCE`,
+            `SHORT_TEXT`, or a kind of one's own, see `lrmtest.register`.
     """
 
     id: str

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import csv
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
-from io import BytesIO
+from io import BytesIO, StringIO
 from typing import Any
 
-from lrmtest.bounded import DOCUMENT, MOST_VALUES, parse_json
+from lrmtest.bounded import DOCUMENT, LINE, MOST_VALUES, parse_json
 from lrmtest.errors import DataError
 from lrmtest.questions.parquet_trial import try_parquet
 
 _BATCH = 64
+_LONGEST_LIST = 100_000
+"""Characters of a list that is written as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,19 @@ class Row:
                 raise self.error(field, f"item {number} of the list is not a text")
         return tuple(value)
 
+    def listed(self, field: str) -> tuple[str, ...]:
+        """As `texts`, or such a list written as text: in JSON, or as Python shows a list."""
+        value = self.value(field)
+        if not isinstance(value, str):
+            return self.texts(field)
+        try:
+            read = ast.literal_eval(value) if len(value) <= _LONGEST_LIST else None
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            read = None
+        if not isinstance(read, list):
+            raise self.error(field, "a list of texts was expected, or one written as text")
+        return replace(self, values={field: read}).texts(field)
+
     def integer(self, field: str, *, low: int | None = None, high: int | None = None) -> int:
         """An integer from `low` to `high`, as a number or in digits."""
         value = self.value(field)
@@ -91,8 +108,8 @@ def parse_rows(data: bytes, name: str, *, hint: str) -> list[Row]:
     """The rows of a file's bytes; the ending of `name` tells the format.
 
     ``.jsonl`` has one object per line; ``.json`` one list of objects, or an object that holds
-    it under ``examples``; ``.parquet`` needs pyarrow. A byte order mark, Windows line ends
-    and blank lines are accepted.
+    it under ``examples``; ``.csv`` the fields' names in its first line, and texts only;
+    ``.parquet`` needs pyarrow. A byte order mark, Windows line ends and blank lines are accepted.
 
     Raises:
         DataError: the bytes are not such a file. Names the line where there are lines.
@@ -102,6 +119,8 @@ def parse_rows(data: bytes, name: str, *, hint: str) -> list[Row]:
     data = data.removeprefix(b"\xef\xbb\xbf")
     if name.endswith(".json"):
         return list(_json_rows(data, name, hint))
+    if name.endswith(".csv"):
+        return list(_csv_rows(data, name, hint))
     # Only "\n" ends a line: str.splitlines would also cut at U+2028, which texts contain.
     return [
         _row(_parse(line, f"{name}, line {number}", hint), f"{name}, line {number}", hint)
@@ -117,6 +136,35 @@ def _json_rows(data: bytes, name: str, hint: str) -> Iterator[Row]:
         raise DataError(f"{name}: no list of examples in it", hint=hint)
     for number, example in enumerate(examples):
         yield _row(example, f"{name}, example {number}", hint)
+
+
+def _csv_rows(data: bytes, name: str, hint: str) -> Iterator[Row]:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name}: not UTF-8 at byte {error.start}", hint=hint) from error
+    # Strict, so that a file which ends inside a quoted field was cut off there.
+    reader = csv.reader(StringIO(text, newline=""), strict=True)
+    longest = csv.field_size_limit(LINE)
+    try:
+        names = next(reader, [])
+        if not names or len(set(names)) < len(names) or not all(map(str.strip, names)):
+            raise DataError(f"{name}, line 1: the names of different fields expected", hint=hint)
+        values, line = 0, reader.line_num + 1
+        for fields in reader:
+            place, line = f"{name}, line {line}", reader.line_num + 1
+            if not fields:
+                continue
+            values += len(fields)
+            if len(fields) != len(names) or values > MOST_VALUES:
+                found = f"{len(fields)} fields, but {len(names)} names in line 1"
+                many = f"more than {MOST_VALUES} values, which is all that is read"
+                raise DataError(f"{place}: {many if values > MOST_VALUES else found}", hint=hint)
+            yield Row(place, dict(zip(names, fields, strict=True)), hint)
+    except csv.Error as error:
+        raise DataError(f"{name}, line {reader.line_num}: {error}", hint=hint) from error
+    finally:
+        csv.field_size_limit(longest)
 
 
 def _parquet_rows(data: bytes, name: str, hint: str) -> Iterator[Row]:

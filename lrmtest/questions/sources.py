@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +37,8 @@ class Release:
         sha256: of the file as published, hex; for a release without fingerprints.
         transcriptions: further lists in ``released/``, where others have published the same
             questions in other words or symbols. A file has to be one of them as a whole.
+        request: what its authors ask of whoever has it, as in "its authors ask: ..."; mostly
+            nothing. Said where its questions are shown, reported or written to a file.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Release:
     fingerprinted: bool = True
     sha256: str = ""
     transcriptions: tuple[str, ...] = ()
+    request: str = ""
 
     def local_file(self, data_dir: Path) -> Path | None:
         """The release's file in `data_dir`; None when there is none."""
@@ -84,7 +87,9 @@ def load_release(
             f"  expected sha256 {expected}\n  found    sha256 {sha256}",
             hint=_repair(path, source),
         )
-    rows = parse_rows(data, path.name, hint=_repair(path, source))
+    # Files of several parts may be called alike, each in a folder of its own.
+    named = path.name if options.data_dir is None else path.relative_to(options.data_dir).as_posix()
+    rows = parse_rows(data, named, hint=_repair(path, source))
     if belongs is not None:
         rows = [row for row in rows if belongs(row)]
     if not rows:
@@ -109,6 +114,39 @@ def load_release(
             hint=_repair(path, source),
         )
     return QuestionSet(questions, Source(source.kind, source.name, revision, sha256))
+
+
+def load_parts(
+    name: str,
+    parts: Sequence[tuple[Release, Callable[[Row, int], Question]]],
+    options: DataOptions,
+) -> QuestionSet:
+    """Reads a benchmark that is released in several files, each a release, as one set.
+
+    Args:
+        name: the benchmark's, for the source of local files.
+        parts: the files in their order, each with what makes the question of a row. No id may
+            be in two of them.
+        options: as for `load_release`.
+
+    Returns:
+        The questions of all parts. The source has the revisions of all, each once, and the
+        SHA-256 over the files' own, in their order.
+
+    Raises:
+        DataError: as for `load_release`, for the first part that cannot be had.
+    """
+    loaded = [load_release(release, options, build) for release, build in parts]
+    sources = [each.source for each in loaded]
+    sha256 = hashlib.sha256("".join(source.sha256 for source in sources).encode()).hexdigest()
+    questions = tuple(question for each in loaded for question in each.questions)
+    if sources[0].kind == "local":
+        return QuestionSet(questions, Source("local", name, name, sha256))
+    repos, revisions = (
+        ", ".join(dict.fromkeys(getattr(source, field) for source in sources))
+        for field in ("name", "revision")
+    )
+    return QuestionSet(questions, Source(sources[0].kind, repos, revisions, sha256))
 
 
 def build_all(rows: list[Row], build: Callable[[Row, int], Question]) -> tuple[Question, ...]:

@@ -12,6 +12,7 @@ from lrmtest.questions.question import Question
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.fold import last_lines
 from lrmtest.reports.numbers import counted
+from lrmtest.suites.registry import request_of
 
 Sample = tuple[Completion | None, Verdict | None, str | None]
 """One sample: its completion and verdict, or its engine error."""
@@ -29,10 +30,14 @@ def explain(question: Question, samples: Sequence[Sample]) -> str:
     """Why an attempt failed: what was asked, expected and answered, safe to print.
 
     The first line stands for itself, since pytest shows it alone in its short summary. Then come
-    the question, a line for each sample, and how the first failing sample ended.
+    the question, a line for each sample, and how the first failing sample ended. Where the authors
+    of a benchmark ask that its questions are not published, there is no text of any: a session's
+    output is what is copied into logs, and logs are often public.
     """
+    request = request_of(question.suite)
     lines = [headline(question, samples)]
-    lines += _asked(question)
+    lines += _block("question", f"not shown, for its authors ask: {request}") if request else []
+    lines += [] if request else _asked(question)
     lines += _block("expected", _expected(question))
     for index, sample in enumerate(samples[:_MOST_SAMPLES]):
         name = "answer" if len(samples) == 1 else f"sample {index}"
@@ -41,6 +46,13 @@ def explain(question: Question, samples: Sequence[Sample]) -> str:
         lines += _block("", f"… and {len(samples) - _MOST_SAMPLES} more samples")
     for index, (completion, verdict, _) in enumerate(samples):
         if completion is not None and verdict is not None and not verdict.correct:
+            if request:
+                lines.append(
+                    "(what was asked and answered: lrmtest show last "
+                    + one_line(question.id, 80)
+                    + ")"
+                )
+                break
             which = "it" if len(samples) == 1 else f"sample {index}"
             tail = last_lines(completion.text, _TAIL_LINES, _TAIL_LIMIT)
             lines.append(f"{which} ended with:")

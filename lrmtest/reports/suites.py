@@ -155,6 +155,8 @@ def _source_lines(source: SuiteSource) -> Iterator[str]:
         yield f"  {'':<12} at revision {source.revision}"
     yield f"  {'':<12} or a file of your own: {' or '.join(source.local_files)}"
     yield f"  {'':<12} {source.obtain}"
+    if source.request:
+        yield f"  {'':<12} its authors ask: {source.request}"
 
 
 def _grader(suite: Suite) -> str:

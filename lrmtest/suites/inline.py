@@ -115,11 +115,21 @@ def question_of_row(suite: str, default_kind: str, row: Row, _number: int = 0) -
     answers = answers if isinstance(answers, list) else [answers]
     if not answers:
         raise row.error("answer", "empty")
-    references = tuple(dict.fromkeys(_reference(row, kind, answer) for answer in answers))
+    references = tuple(dict.fromkeys(reference_in(row, kind, answer) for answer in answers))
     return Question(str(id_), suite, material, references, kind)
 
 
-def _reference(row: Row, kind: str, answer: Any) -> str:
+def reference_in(row: Row, kind: str, answer: Any) -> str:
+    """An answer as a reference: one that the kind's grader can read.
+
+    Args:
+        row: the row, which has ``options`` for kind ``option``.
+        kind: the answer kind.
+        answer: of the row's field ``answer``.
+
+    Raises:
+        DataError: the kind has no such answer; names the field.
+    """
     if not isinstance(answer, str | int) or not str(answer).strip():
         raise row.error("answer", "a text, an integer or a list of them was expected")
     text = str(answer).strip()

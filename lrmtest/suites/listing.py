@@ -17,6 +17,7 @@ from lrmtest.questions.question import (
     LABEL,
     LABELS,
     OPTION,
+    SEQUENCE,
     SHORT_TEXT,
 )
 from lrmtest.questions.sources import Release
@@ -33,6 +34,7 @@ ANSWERS = {
     LABEL: ", ".join(LABELS),
     OPTION: "option letter",
     EXPRESSION: "expression",
+    SEQUENCE: "words or numbers in order",
     SHORT_TEXT: "short text",
 }
 """What an answer is, by answer kind."""
@@ -52,6 +54,7 @@ class SuiteSource:
         licence: what its questions may be used under.
         gated: whether the hub wants to be asked for access.
         obtain: where the file comes from.
+        request: what its authors ask of whoever has it; mostly nothing.
     """
 
     name: str
@@ -63,6 +66,7 @@ class SuiteSource:
     licence: str
     gated: bool
     obtain: str
+    request: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +217,9 @@ def _row(suite: Suite, reader: _Reader) -> SuiteRow:
 def _own_row(own: OwnSuite, reader: _Reader) -> SuiteRow:
     row = _row(own.suite, reader)
     place = f"{own.file.as_posix()}:{own.line}"
-    return replace(row, access=("project",), place=place, package="")
+    # A file beside the tests is nowhere else; a dataset is had as any other.
+    access: tuple[Access, ...] = row.access if row.sources else ("project",)
+    return replace(row, access=access, place=place, package="")
 
 
 def _unusable(name: str, readable: _Readable) -> SuiteRow:
@@ -266,4 +272,5 @@ def _source(release: Release) -> SuiteSource:
         licence=release.licence,
         gated=hub is not None and hub.is_gated,
         obtain=release.obtain,
+        request=release.request,
     )

@@ -14,15 +14,18 @@ from lrmtest.suites.aime_2022 import AIME_2022_SUITE
 from lrmtest.suites.aime_2023 import AIME_2023_SUITE
 from lrmtest.suites.aime_2025 import AIME_2025_SUITE
 from lrmtest.suites.aime_2026 import AIME_2026_SUITE
+from lrmtest.suites.bbeh import BBEH_SUITES
 from lrmtest.suites.brumo import BRUMO
 from lrmtest.suites.folio import FOLIO, FOLIO_BY_RELEASE
 from lrmtest.suites.fresh import FRESH_SUITES
+from lrmtest.suites.gpqa_diamond import GPQA_DIAMOND_SUITE
 from lrmtest.suites.gsm8k import GSM8K
 from lrmtest.suites.gym import GYM_SUITES
 from lrmtest.suites.hmmt import HMMT
 from lrmtest.suites.hmmt_feb_2026 import HMMT_FEB_2026_SUITE
 from lrmtest.suites.math_500 import MATH_500_SUITE
 from lrmtest.suites.musique import MUSIQUE_SUITES
+from lrmtest.suites.musr import MUSR_SUITE
 from lrmtest.suites.suite import Suite
 from lrmtest.suites.temporal import TEMPORAL
 
@@ -44,6 +47,9 @@ SUITES: dict[str, Suite] = {
         TEMPORAL,
         MATH_500_SUITE,
         GSM8K,
+        GPQA_DIAMOND_SUITE,
+        *BBEH_SUITES,
+        MUSR_SUITE,
         *FRESH_SUITES,
         *MUSIQUE_SUITES,
         *GYM_SUITES,
@@ -78,6 +84,17 @@ def offered_suite(name: str) -> Suite | None:
     """
     offers = offers_of(SUITE_GROUP).get(name)
     return load_offer(offers, Suite, "suite", is_ours=name in SUITES) if offers else None
+
+
+def request_of(name: str) -> str:
+    """What the authors of a suite's data ask of whoever has it; empty where they ask nothing.
+
+    Of a suite of another package nothing is known without importing it, and nothing is said.
+    """
+    suite = SUITES.get(name)
+    described = None if suite is None else suite.described
+    requests = () if described is None else (each.request for each in described.releases)
+    return next(filter(None, requests), "")
 
 
 def suite_named(name: str) -> Suite:

@@ -7,13 +7,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrmtest.grading import Completion, grade
-from lrmtest.questions.question import EXPRESSION, INTEGER, LABEL, OPTION, SHORT_TEXT, Question
+from lrmtest.questions.question import (
+    EXPRESSION,
+    INTEGER,
+    LABEL,
+    OPTION,
+    SEQUENCE,
+    SHORT_TEXT,
+    Question,
+)
 
 QUESTIONS = {
     INTEGER: Question("q", "aime", {}, ("73",), INTEGER),
     LABEL: Question("q", "folio", {}, ("True",), LABEL),
     OPTION: Question("q", "t", {"options": ["6pm to 9pm", "7am to 11am"]}, ("A",), OPTION),
     EXPRESSION: Question("q", "math-500", {}, (r"\frac{73}{2}",), EXPRESSION),
+    SEQUENCE: Question("q", "bbeh", {}, ("no, 7, yes",), SEQUENCE),
     SHORT_TEXT: Question("q", "musique", {}, ("Paris",), SHORT_TEXT),
 }
 
@@ -140,6 +149,7 @@ def test_megabytes_before_the_answer():
         EXPRESSION: r"\boxed{36.5}",
         LABEL: "Answer: True",
         OPTION: "(A)",
+        SEQUENCE: "Answer: no, 7, yes",
         SHORT_TEXT: "Paris",
     }
     for kind, ending in endings.items():

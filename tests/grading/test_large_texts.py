@@ -33,7 +33,15 @@ from lrmtest.grading.split import DEFAULT_TAGS
 from lrmtest.models.engines.recorded.completion import RecordedOutput, recorded_completion
 from lrmtest.models.engines.recorded.finish_reason import Ends
 from lrmtest.models.engines.token_counts import reasoning_end
-from lrmtest.questions.question import EXPRESSION, INTEGER, LABEL, OPTION, SHORT_TEXT, Question
+from lrmtest.questions.question import (
+    EXPRESSION,
+    INTEGER,
+    LABEL,
+    OPTION,
+    SEQUENCE,
+    SHORT_TEXT,
+    Question,
+)
 from lrmtest.reports.escape import one_line, plain, plain_tail
 from lrmtest.reports.html.texts import _part
 from lrmtest.reports.fold import fold
@@ -46,6 +54,7 @@ questions = [
     Question("q", "aime", {}, ("73",), INTEGER),
     Question("q", "folio", {}, ("True",), LABEL),
     Question("q", "t", {"options": ["6pm to 9pm", "7am to 11am"]}, ("A",), OPTION),
+    Question("q", "bbeh", {}, ("no, 7, yes",), SEQUENCE),
     Question("q", "musique", {}, ("Paris",), SHORT_TEXT),
     Question("q", "math-500", {}, ("\\\\frac{73}{2}",), EXPRESSION),
 ]

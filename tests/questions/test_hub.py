@@ -9,18 +9,16 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import made_benchmarks
 import pytest
+from stand_in_hub import COMMIT, environment, running_hub
 
 from lrmtest.questions import DataOptions
 from lrmtest.suites import suite_named
 from lrmtest.suites.aime import AIME_2024
 from lrmtest.suites.temporal import TEMPORAL_SEQUENCES
 
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
 ROWS = 203
 
 
@@ -40,85 +38,10 @@ def folio_rows(count=ROWS):
     ).encode()
 
 
-class Hub(ThreadingHTTPServer):
-    """Serves `files` by (repository, path); a repository in `gated` wants its token."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.files = {}
-        self.commits = {COMMIT}
-        self.gated = {}
-        self.refused = {}
-        self.broken = set()
-        self.requests = []
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_HEAD(self):
-        self.answer(body=False)
-
-    def do_GET(self):
-        self.answer(body=True)
-
-    def answer(self, *, body):
-        hub = self.server
-        hub.requests.append((self.command, self.path))
-        # /datasets/OWNER/NAME/resolve/REVISION/PATH
-        _, _, owner, name, _, revision, path = self.path.split("/", 6)
-        repo = f"{owner}/{name}"
-        token = hub.gated.get(repo)
-        if token and self.headers.get("Authorization") != f"Bearer {token}":
-            known = self.headers.get("Authorization")
-            return self.fail(403 if known else 401, "GatedRepo", "Access is restricted")
-        if repo in hub.refused:
-            return self.fail(*hub.refused[repo])
-        if repo not in {repo for repo, _ in hub.files}:
-            return self.fail(401, "RepoNotFound", "Invalid username or password.")
-        commit = COMMIT if revision == "main" else revision
-        if commit not in hub.commits:
-            return self.fail(404, "RevisionNotFound", "Invalid rev id")
-        if (repo, path) not in hub.files:
-            return self.fail(404, "EntryNotFound", "Entry not found")
-        data = hub.files[repo, path]
-        self.send_response(200)
-        self.send_header("ETag", f'"{hashlib.sha1(data).hexdigest()}"')
-        self.send_header("X-Repo-Commit", commit)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        if body:
-            self.wfile.write(data[: len(data) // 2] if repo in hub.broken else data)
-            if repo in hub.broken:
-                self.close_connection = True
-        return None
-
-    def fail(self, status, code, message):
-        self.send_response(status)
-        if code:
-            self.send_header("X-Error-Code", code)
-        self.send_header("X-Error-Message", message)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_args):
-        pass
-
-
 @pytest.fixture
 def hub():
-    server = Hub()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with running_hub() as server:
+        yield server
 
 
 @pytest.fixture
@@ -150,14 +73,7 @@ def ask(hub, tmp_path):
             "    print(json.dumps({'message': error.message, 'hint': error.hint}))\n"
         )
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
-        settings = {
-            "HF_ENDPOINT": hub.url,
-            "HF_HOME": str(tmp_path / "hf"),
-            "HF_HUB_ETAG_TIMEOUT": "3",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "no_proxy": "127.0.0.1",
-        }
+        settings = environment(hub, tmp_path / "hf")
         process = subprocess.run(
             [sys.executable, "-c", code],
             env=inherited | settings | env,

@@ -15,6 +15,7 @@ def test_names_and_aliases():
         *("aime", "aime-2022", "aime-2023", "aime-2025", "aime-2026"),
         *("hmmt", "hmmt-feb-2026", "brumo"),
         *("folio", "folio-v0.0", "folio-v2", "temporal", "math-500", "gsm8k"),
+        *("gpqa-diamond", "bbeh", "bbeh-mini", "musr"),
         *("fresh-temporal", "fresh-arithmetic", "fresh-logic", "fresh-hops"),
         *("musique", "musique-open", "musique-gold", "musique-hops", "musique-hops-gold"),
         *("musique-dev", "musique-dev-open", "musique-dev-gold"),

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import made_choices
+
 import lrmtest.questions.sources
 import lrmtest.suites.musique
 
@@ -19,6 +21,7 @@ def trust(monkeypatch=None):
     def as_they_come(name, questions, places, *, file, hint):
         return tuple(questions)
 
+    made_choices.trust(setattr if monkeypatch is None else monkeypatch.setattr)
     for module in (lrmtest.questions.sources, lrmtest.suites.musique):
         if monkeypatch is None:
             module.in_released_order = as_they_come
@@ -34,6 +37,7 @@ def pytest_configure():
 def make(folder: Path) -> None:
     """Write the files."""
     folder.mkdir(parents=True)
+    made_choices.write(folder)
     _lines(folder / "aime_2024.jsonl", aime_rows())
     _lines(folder / "aime_2025.jsonl", contest_rows(2 * n for n in range(1, 5)))
     _lines(folder / "aime_2026.jsonl", contest_rows(3 * n for n in range(1, 5)))

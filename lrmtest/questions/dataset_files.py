@@ -1,0 +1,131 @@
+"""A dataset's files of questions: which of a repository's hold a configuration and a split."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from lrmtest.errors import DataError
+from lrmtest.unicode import quote
+
+ENDINGS = (".parquet", ".jsonl", ".json", ".csv")
+"""What can be read."""
+_ABOUT = frozenset({"dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json"})
+_MOST_FILES = 20_000
+_NAMED = 12
+_SHARD = re.compile(r"(.+)-(\d{5})-of-(\d{5})(?:-[0-9a-f]{16})?(\.[a-z]+)")
+_WORD = re.compile(r"[a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of a dataset is asked for.
+
+    Attributes:
+        config: a configuration, which the hub calls subset, too; empty for a dataset of one.
+        split: a split, such as ``test``; empty for a dataset of one.
+        file: a file by its name in the repository, which needs neither; empty for none.
+    """
+
+    config: str = ""
+    split: str = ""
+    file: str = ""
+
+
+def files_in(folder: Path) -> tuple[str, ...]:
+    """The names of the files in a folder and below it, hidden ones left out."""
+    names = []
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder)
+        if not any(part.startswith(".") for part in name.parts) and path.is_file():
+            names.append(name.as_posix())
+        if len(names) >= _MOST_FILES:
+            break
+    return tuple(sorted(names))
+
+
+def choose_files(names: Sequence[str], wanted: Wanted, *, place: str) -> tuple[str, ...]:
+    """The files that hold what is asked for: one, or all parts of one, in their order.
+
+    A configuration and a split are known by the files' and folders' names, as the hub does where a
+    dataset's card does not say it. A name that is nothing else goes before one that has further
+    words: of ``test.jsonl`` and ``test_hard.jsonl`` the split ``test`` is the first.
+
+    Args:
+        names: all files of the repository.
+        wanted: what is asked for.
+        place: the dataset, for messages.
+
+    Raises:
+        DataError: nothing fits, or several files do, or parts are missing; names what is there.
+    """
+    readable = [name for name in names if _is_readable(name)]
+    if wanted.file:
+        if wanted.file in names:
+            return (wanted.file,)
+        close = get_close_matches(wanted.file, names, n=1)
+        also = f"; did you mean {quote(close[0], 80)!r}?" if close else ""
+        raise DataError(
+            f"{place} has no file {wanted.file!r}{also}", hint=f"there are {_list(readable)}"
+        )
+    parts: dict[str, list[str]] = {}
+    for name in sorted(readable):
+        shard = _SHARD.fullmatch(name)
+        parts.setdefault(shard[1] + shard[4] if shard else name, []).append(name)
+    if not parts:
+        raise DataError(
+            f"{place} has no file of questions", hint=f"{', '.join(ENDINGS)} can be read"
+        )
+    found = _of(_of(list(parts), wanted.config), wanted.split)
+    said = " and ".join(
+        f"{word} {value!r}"
+        for word, value in (("config", wanted.config), ("split", wanted.split))
+        if value
+    )
+    if not found:
+        raise DataError(f"{place} has no files of {said}", hint=f"there are {_list(list(parts))}")
+    if len(found) > 1:
+        raise DataError(
+            f"{place} has several files{f' of {said}' if said else ''}: {_list(found)}",
+            hint="say which with config=, split= or file=",
+        )
+    chosen = parts[found[0]]
+    shard = _SHARD.fullmatch(chosen[0])
+    if shard and len(chosen) != int(shard[3]):
+        raise DataError(
+            f"{place}: {quote(found[0], 80)} has {int(shard[3])} parts, {len(chosen)} are there",
+            hint="get the others, too",
+        )
+    return tuple(chosen)
+
+
+def _is_readable(name: str) -> bool:
+    path = Path(name)
+    return (
+        path.suffix in ENDINGS
+        and path.name not in _ABOUT
+        and not any(part.startswith(".") for part in path.parts)
+    )
+
+
+def _of(names: list[str], value: str) -> list[str]:
+    """The names in which `value` stands, as a whole folder or file if there is one."""
+    if not value:
+        return names
+    whole = [name for name in names if value in (*Path(name).parts[:-1], Path(name).stem)]
+    wanted = _words(value)
+    return whole or [name for name in names if wanted and wanted in _words(name)]
+
+
+def _words(text: str) -> str:
+    words = _WORD.findall(text.casefold())
+    return f" {' '.join(words)} " if words else ""
+
+
+def _list(names: Sequence[str]) -> str:
+    shown = ", ".join(quote(name, 80) for name in names[:_NAMED])
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{shown}{more}" if shown else "none that can be read"
