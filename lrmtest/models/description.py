@@ -46,6 +46,8 @@ def describe_model(spec: ModelSpec, options: EngineOptions) -> dict[str, Any]:
         # texts are split by, and how it is known, is in the manifest's section `reasoning`.
         "reasoning_tags": list(card.reasoning_tags or DEFAULT_TAGS),
         "system_prompt": card.system_prompt,
+        # Without one completions keep the keys that they had before cards could have it.
+        **({"request": dict(card.request)} if card.request else {}),
         **kind.settings(spec, options),
     }
 
