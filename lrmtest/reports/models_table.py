@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from lrmtest.masking import masked_arguments, masked_url
+from lrmtest.masking import masked_arguments, masked_url, masked_values
 from lrmtest.models.card import Checkpoint, ModelCard
 from lrmtest.models.listing import ModelRow
 from lrmtest.reports.escape import one_line
@@ -73,7 +73,9 @@ def model_view(card: ModelCard, row: ModelRow) -> RenderableType:
         "context": f"{card.context_length} tokens" if card.context_length else "",
         "budget": f"{card.max_tokens} tokens" if card.max_tokens else "",
         "sampling": f"temperature {_figure(card.temperature)}, top-p {_figure(card.top_p)}",
-        "request": json.dumps(card.request, ensure_ascii=False) if card.request else "",
+        "request": json.dumps(masked_values(card.request), ensure_ascii=False)
+        if card.request
+        else "",
         "reasoning tags": " ... ".join(card.reasoning_tags),
         "system prompt": card.system_prompt or "",
         "number formats": ", ".join(filter(None, (card.dtype, card.quantization))),

@@ -188,9 +188,9 @@ class Generation:
         spec = plan.spec
         if sizes := known_sizes(spec.card, spec.engine):
             manifest = replace(manifest, size=SizeSection.from_json(sizes))
-        if commit := commit_of(spec.location):
-            snapshot = {"repo": spec.card.checkpoint.repo or None, "commit": commit}
-            manifest = replace(manifest, fetched=FetchedSection(**snapshot))
+        if kind_of(spec).has_files and (commit := commit_of(spec.location)):
+            repo = spec.card.checkpoint.repo or None
+            manifest = replace(manifest, fetched=FetchedSection(repo=repo, commit=commit))
         if chat := describe_chat(spec, self._settings.engine_options):
             manifest = replace(manifest, chat=ChatSection.from_json(chat))
         if plan.manifest.greedy and (
