@@ -29,7 +29,7 @@ _WRAPPED = re.compile(
 )
 _SPECIAL_TOKENS = re.compile(
     r"(?:\s{0,9}(?:<\|[^<>|\s]{1,40}\|>|<[|｜]end[▁_]of[▁_]sentence[|｜]>|</s>|<eos>|<turn\|>"
-    r"|<end_of_turn>|\[EOS\]))+\s{0,99}\Z"
+    r"|<end_of_turn>|<seed:eos>|<SPECIAL_\d{1,4}>|\[EOS\]|\[\|endofturn\|\]))+\s{0,99}\Z"
 )
 
 
@@ -94,7 +94,7 @@ def split(text: str, tags: Tags = ()) -> Parts:
     5. In forms with channels the last final one is the answer, up to where its message ends.
     6. An answer that begins with reasoning in another form is split again.
     7. Special tokens behind an answer are no part of it, nor is a tag that is around the whole of
-       it, as in ``</think><answer>42</answer>``.
+       it, as in ``</think><answer>42</answer>``, even if the text ended before its closing.
 
     Args:
         text: all that was generated.
@@ -255,6 +255,8 @@ def _bare(text: str, parts: Parts) -> Parts:
         last = text[max(wrapped.end(), end - _LAST) : end].rstrip()
         if last.lower().endswith(closing):
             end = max(wrapped.end(), end - _LAST) + len(last) - len(closing)
+            start = wrapped.end()
+        elif not _compiled(re.escape(closing)).search(text, wrapped.end(), end):
             start = wrapped.end()
     if (start, end) == (parts.answer_start, parts.answer_start + len(parts.answer)):
         return parts

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from lrmtest.grading.forms import Tags
+
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +36,9 @@ class Checkpoint:
 
     Attributes:
         repo: Hugging Face hub repository; empty when there is none.
-        revision: pinned commit or tag.
-        files: glob patterns of the files to fetch from it; all files when empty.
+        revision: commit, tag or branch; `is_pinned` where it can never mean other files.
+        files: patterns of the files to fetch from it, as of `fnmatch` on their paths in the
+            repository, so that ``*`` goes through folders; all files when empty.
         gguf: the weights are GGUF.
         path: local file or folder; wins over the hub.
         url: base URL of an OpenAI-compatible endpoint that serves it, for the openai engine.
@@ -50,6 +56,11 @@ class Checkpoint:
     url: str = ""
     wheel: str = ""
     sha256: str = ""
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether its revision is a commit. A tag or a branch means what the hub says each time."""
+        return _COMMIT.fullmatch(self.revision) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,8 @@ class ModelCard:
         reasoning_tags: opening and closing tag around the reasoning, or the name of a form of
             `lrmtest.grading.forms`; empty where the card does not say.
         system_prompt: None sends no system message, as R1-family models want it.
+        request: further fields of an OpenAI-compatible request's body, as JSON values:
+            switches of the chat template, effort, top-k, ...
         memory_gb: memory that weights and a working context need; None: estimated from
             parameters and bits per weight.
         dtype: of weights and activations, for engines that take one; empty for the engine's own
@@ -80,6 +93,7 @@ class ModelCard:
             for the engine's own choice.
         engine_args: further arguments for the server that lrmtest starts, passed on untouched.
         note: one line for ``lrmtest models``.
+        file: that the card was read from; empty for one that was made otherwise.
     """
 
     name: str
@@ -93,6 +107,7 @@ class ModelCard:
     top_p: float | None = None
     reasoning_tags: Tags = ()
     system_prompt: str | None = None
+    request: Mapping[str, Any] = field(default_factory=dict, hash=False)
     memory_gb: float | None = None
     dtype: str = ""
     quantization: str = ""
@@ -101,3 +116,4 @@ class ModelCard:
     note: str = ""
     aliases: tuple[str, ...] = ()
     parent: str = ""
+    file: str = field(default="", compare=False)

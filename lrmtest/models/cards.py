@@ -1,4 +1,4 @@
-"""Reading model cards: the packaged ones and the user's own.
+"""Reading model cards: the packaged ones, a file for each family, and the user's own.
 
 A card is a TOML table with the fields of `ModelCard`. What a card with a ``parent`` leaves out
 of its engine, size, context, sampling and tags it inherits; where its files are and how it was
@@ -10,10 +10,9 @@ from __future__ import annotations
 import math
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -43,17 +42,22 @@ _INHERITED = (
     "top_p",
     "reasoning_tags",
     "system_prompt",
+    "request",
 )
+
+_PACKAGED = Path(__file__).with_name("families")
+_MOST_VALUES, _DEEPEST = 200, 5  # of a request's fields, and how far they nest
 
 _Table = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A card's table and the file it was found in."""
+    """A card's table, the file it was found in, and the folder where its paths begin."""
 
     where: str
     file: Path
+    home: Path
     table: dict[str, Any]
 
 
@@ -69,6 +73,14 @@ def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def _is_json(value: object, depth: int = 0) -> bool:
+    """Whether a TOML value is one of JSON, too: no dates, finite numbers, not nested for ever."""
+    if isinstance(value, dict | list):
+        inner = list(value.values()) if isinstance(value, dict) else value
+        return depth < _DEEPEST and all(_is_json(one, depth + 1) for one in inner)
+    return isinstance(value, str | bool) or _is_number(value)
+
+
 def _is_strings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(part, str) for part in value)
 
@@ -82,6 +94,11 @@ _KINDS: dict[Any, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
     float: ("a number", _is_number, float),
     float | None: ("a number", _is_number, float),
     tuple[str, ...]: ("a list of strings", _is_strings, tuple),
+    Mapping[str, Any]: (
+        "a table of JSON values",
+        lambda value: isinstance(value, dict) and _is_json(value),
+        dict,
+    ),
     Tags: (
         "a list of two strings, or the name of a known form",
         lambda value: isinstance(value, str) or (_is_strings(value) and len(value) == 2),
@@ -108,11 +125,13 @@ def load_cards(extra: Sequence[Path] = (), pyproject: Path | None = None) -> dic
         UsageError: a file is missing or no TOML, or a card has an unknown key, a value of a
             wrong type or out of range, an unknown parent, or a name that is taken.
     """
-    packaged = files("lrmtest.models").joinpath("cards.toml").read_text(encoding="utf-8")
-    # Paths in it are relative to this folder: tiny-lrm's weights are beside it.
-    tables = _named(tomllib.loads(packaged)["models"], Path(__file__).with_name("cards.toml"))
+    tables: dict[str, _Found] = {}
+    for path in sorted(_PACKAGED.glob("*.toml")):
+        section = tomllib.loads(path.read_text(encoding="utf-8"))["models"]
+        # Paths in it begin at this folder: tiny-lrm's weights are beside it.
+        tables |= _named(section, path, _PACKAGED.parent)
     if pyproject is not None:
-        section: Any = _read_toml(pyproject)
+        section = _read_toml(pyproject)
         for key in ("tool", "lrmtest", "models"):
             section = section.get(key, {}) if isinstance(section, dict) else {}
         tables |= _named(section, pyproject)
@@ -121,7 +140,10 @@ def load_cards(extra: Sequence[Path] = (), pyproject: Path | None = None) -> dic
         _check_keys(document, ("models",), str(path))
         tables |= _named(document.get("models", {}), path)
 
-    cards = {name: _build_card(name, tables, ()) for name in tables}
+    cards: dict[str, ModelCard] = {}
+    for name in tables:
+        _build_card(name, tables, cards, ())
+    cards = {name: cards[name] for name in tables}
     _check_aliases(cards)
     return cards
 
@@ -145,7 +167,8 @@ def read_card(path: Path, known: Mapping[str, ModelCard]) -> ModelCard:
             f"{where}: {_show(name)} cannot be a model's name",
             hint="name = \"...\" with letters, digits, '.', '_' and '-'",
         )
-    card = _at_home(_build(ModelCard, table, where, name=name), path)
+    card = _build(ModelCard, table, where, name=name, file=str(path))
+    card = _at_home(card, path.absolute().parent)
     if card.parent in known:
         card = _inherit(card, known[card.parent], table)
     return _checked(card, where)
@@ -155,11 +178,11 @@ def _inherit(card: ModelCard, parent: ModelCard, table: _Table) -> ModelCard:
     return replace(card, **{key: getattr(parent, key) for key in _INHERITED if key not in table})
 
 
-def _at_home(card: ModelCard, file: Path) -> ModelCard:
-    """`card` with its local path taken from the folder of the file that names it."""
+def _at_home(card: ModelCard, folder: Path) -> ModelCard:
+    """`card` with its local path taken from `folder`, which is that of the file that names it."""
     if not card.checkpoint.path:
         return card
-    path = file.absolute().parent / user_path(card.checkpoint.path)
+    path = folder / user_path(card.checkpoint.path)
     return replace(card, checkpoint=replace(card.checkpoint, path=str(path)))
 
 
@@ -167,7 +190,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     return read_toml(path, what="model cards from ", error=UsageError)
 
 
-def _named(section: object, path: Path) -> dict[str, _Found]:
+def _named(section: object, path: Path, home: Path | None = None) -> dict[str, _Found]:
     if not isinstance(section, dict):
         raise UsageError(f"{path}: models: expected a table of cards, got {_show(section)}")
     tables = {}
@@ -180,27 +203,36 @@ def _named(section: object, path: Path) -> dict[str, _Found]:
             )
         if not isinstance(table, dict):
             raise UsageError(f"{where}: expected a table, got {_show(table)}")
-        tables[name] = _Found(where, path, table)
+        tables[name] = _Found(where, path, home or path.absolute().parent, table)
     return tables
 
 
-def _build_card(name: str, tables: Mapping[str, _Found], children: tuple[str, ...]) -> ModelCard:
+def _build_card(
+    name: str,
+    tables: Mapping[str, _Found],
+    built: dict[str, ModelCard],
+    children: tuple[str, ...],
+) -> ModelCard:
+    if name in built:
+        return built[name]
     found = tables[name]
     where = found.where
     if name in children:
         chain = " -> ".join((*children, name))
         raise UsageError(f"{where}: its parents lead back to itself: {chain}")
     # Checked before the parent is looked at, so that a message is about the card at fault.
-    card = _at_home(_build(ModelCard, found.table, where, name=name), found.file)
+    card = _build(ModelCard, found.table, where, name=name, file=str(found.file))
+    card = _at_home(card, found.home)
     if card.parent:
         if card.parent not in tables:
             raise UsageError(
                 f"{where}: there is no parent {card.parent!r}",
                 hint=_guess(card.parent, tables) or "give the name of another card",
             )
-        parent = _build_card(card.parent, tables, (*children, name))
+        parent = _build_card(card.parent, tables, built, (*children, name))
         card = _inherit(card, parent, found.table)
-    return _checked(card, where)
+    built[name] = _checked(card, where)
+    return built[name]
 
 
 def _build(kind: type[_Card], table: _Table, where: str, **given: str) -> _Card:
@@ -224,10 +256,13 @@ def _build(kind: type[_Card], table: _Table, where: str, **given: str) -> _Card:
 
 def _check_bounds(key: str, value: object, where: str) -> None:
     """Refuse what no card means: endless texts and numbers, and texts that steer a terminal."""
-    if isinstance(value, int | float) and abs(value) > _MOST:
-        raise UsageError(f"{where}: {key}: {_show(value)} is more than any model has")
     longest = _LONGEST.get(key, _LONGEST_OTHER)
-    for text in value if isinstance(value, list) else [value]:
+    parts = list(_within(value)) if isinstance(value, dict | list) else [value]
+    if len(parts) > _MOST_VALUES:
+        raise UsageError(f"{where}: {key}: more than {_MOST_VALUES} values")
+    for text in parts:
+        if isinstance(text, int | float) and abs(text) > _MOST:
+            raise UsageError(f"{where}: {key}: {_show(text)} is more than any model has")
         if not isinstance(text, str):
             continue
         if len(text) > longest:
@@ -235,6 +270,19 @@ def _check_bounds(key: str, value: object, where: str) -> None:
         shown = re.sub(r"[\n\t]", "", text) if key in _SEVERAL_LINES else text
         if harmless(shown) != shown:
             raise UsageError(f"{where}: {key}: {_show(text)} has control characters in it")
+
+
+def _within(value: object) -> Iterator[object]:
+    """The plain values and the keys in a value, however it nests."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield key
+            yield from _within(one)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _within(one)
+    else:
+        yield value
 
 
 def _check_keys(table: _Table, known: Sequence[str], where: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.grading.forms import DEFAULT_TAGS
+from lrmtest.masking import masked_values
 from lrmtest.models.chat_template import ChatTemplate, chat_template
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.engines.options import EngineOptions
@@ -46,6 +47,8 @@ def describe_model(spec: ModelSpec, options: EngineOptions) -> dict[str, Any]:
         # texts are split by, and how it is known, is in the manifest's section `reasoning`.
         "reasoning_tags": list(card.reasoning_tags or DEFAULT_TAGS),
         "system_prompt": card.system_prompt,
+        # Without one completions keep the keys that they had before cards could have it.
+        **({"request": masked_values(dict(card.request))} if card.request else {}),
         **kind.settings(spec, options),
     }
 

@@ -20,6 +20,13 @@ CARD_FILE = "lrmtest-card.toml"
 """A model folder's own card, if it has one."""
 
 _SHOWN = 120
+_REQUEST_DATA = frozenset(
+    """
+    chat_template_kwargs reasoning_effort top_k min_p repetition_penalty presence_penalty
+    frequency_penalty skip_special_tokens
+    """.split()  # noqa: SIM905 - a list of words
+)
+"""Fields of a request that say how a model is to be asked, and nothing of what it may answer."""
 
 
 def read_folder_card(
@@ -45,9 +52,12 @@ def read_folder_card(
     if not is_own(engine) and (parent is None or parent.engine != engine):
         left_out.append(f"engine {engine}")
         engine = parent.engine if parent is not None else DEFAULT_ENGINE
+    request = {key: value for key, value in card.request.items() if key in _REQUEST_DATA}
+    if beyond := [quote(key, _SHOWN) for key in card.request if key not in request]:
+        left_out.append(f"request {', '.join(beyond)}")
     if elsewhere := _elsewhere(card.checkpoint, folder):
         left_out.append(f"checkpoint.{', checkpoint.'.join(elsewhere)}")
-    data = replace(card, engine=engine, engine_args=(), checkpoint=Checkpoint())
+    data = replace(card, engine=engine, engine_args=(), request=request, checkpoint=Checkpoint())
     if not left_out:
         return data, ()
     return data, (

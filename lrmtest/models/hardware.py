@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,15 +14,17 @@ from typing import Any
 from lrmtest.inherited import inherited_environment
 
 _NVIDIA_SMI_SECONDS = 10
+_CAPABILITY = re.compile(r"[0-9]{1,2}\.[0-9]", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A CUDA GPU; memory in 1e9 bytes."""
+    """A CUDA GPU; memory in 1e9 bytes, its compute capability where that is known."""
 
     name: str
     memory_gb: float
     free_gb: float
+    capability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,36 +104,40 @@ def _cpu_name() -> str:
 def _gpus(visible: str | None) -> tuple[Gpu, ...]:
     """The NVIDIA GPUs; none when there is no nvidia-smi or it does not answer."""
     query = "--query-gpu=index,uuid,name,memory.total,memory.free"
-    try:
-        done = subprocess.run(
-            ["nvidia-smi", query, "--format=csv,noheader,nounits"],
-            env=inherited_environment(),
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_NVIDIA_SMI_SECONDS,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
+    for more in (",compute_cap", ""):  # old drivers do not know it, and then tell nothing at all
+        try:
+            done = subprocess.run(
+                ["nvidia-smi", query + more, "--format=csv,noheader,nounits"],
+                env=inherited_environment(),
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=_NVIDIA_SMI_SECONDS,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return ()
+        if done.returncode == 0:
+            break
     return parse_gpus(done.stdout, visible)
 
 
 def parse_gpus(listing: str, visible: str | None) -> tuple[Gpu, ...]:
-    """GPUs from nvidia-smi's lines of index, UUID, name, total and free memory in MiB.
+    """GPUs from nvidia-smi's lines: index, UUID, name, total and free memory in MiB, capability.
 
     Args:
         listing: nvidia-smi's answer; a line that is not of this form, such as that of a GPU
-            without memory of its own, is left out.
+            without memory of its own, is left out. The compute capability may be missing.
         visible: the value of CUDA_VISIBLE_DEVICES, None when unset.
     """
     wanted = None if visible is None else {part.strip() for part in visible.split(",")}
     found = []
     for line in listing.splitlines():
         parts = [part.strip() for part in line.split(",")]
-        if len(parts) != 5:
+        if len(parts) not in (5, 6):
             continue
-        index, uuid, name, total, free = parts
+        index, uuid, name, total, free = parts[:5]
+        capability = float(parts[-1]) if _CAPABILITY.fullmatch(parts[-1]) else None
         chosen = wanted is None or index in wanted or uuid in wanted
         if chosen and total.isdecimal() and free.isdecimal():
-            found.append(Gpu(name, int(total) * 2**20 / 1e9, int(free) * 2**20 / 1e9))
+            found.append(Gpu(name, int(total) * 2**20 / 1e9, int(free) * 2**20 / 1e9, capability))
     return tuple(found)

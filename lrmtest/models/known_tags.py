@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from lrmtest.bounded import DESCRIPTION, read_json
 from lrmtest.errors import DataError, LrmtestError
@@ -17,6 +19,10 @@ from lrmtest.models.spec import KnownTags, ModelSpec
 
 _MOST_TEMPLATE = 1 << 20
 """Characters of a template that are looked at."""
+_SWITCHES = ("enable_thinking", "thinking")
+"""Arguments of chat templates that are false where a model shall not reason."""
+_BLANK = re.compile(r"(?:\s|\\[nrt])*")
+"""Blanks, as they are or as a template writes them."""
 
 
 def known_tags(spec: ModelSpec, options: EngineOptions) -> KnownTags:
@@ -40,6 +46,7 @@ def known_tags(spec: ModelSpec, options: EngineOptions) -> KnownTags:
     else:
         template = _served_template(spec, options)
     form, prefilled = form_in_template(template)
+    prefilled = prefilled and not _is_switched_off(spec.card.request)
     if given := options.reasoning_tags or spec.card.reasoning_tags:
         mine = form_of(given)
         same = mine is not None and form is not None and mine.name == form.name
@@ -80,11 +87,31 @@ def form_in_template(template: str) -> tuple[ReasoningForm | None, bool]:
             best = weight, form
     if best is None:
         return None, False
-    _, _, ending = template.rpartition("add_generation_prompt")
-    last = None
-    for mark in best[1].marks.finditer(ending):
-        last = mark.lastgroup
-    return best[1], last == "o"
+    _, generation, ending = template.rpartition("add_generation_prompt")
+    return best[1], _leaves_open(best[1], ending, branches=bool(generation))
+
+
+def _leaves_open(form: ReasoningForm, ending: str, *, branches: bool) -> bool:
+    """Whether a template's last lines end a prompt with an opening.
+
+    Args:
+        form: the form of its marks.
+        ending: what follows where a template makes the prompt's end, else all of it.
+        branches: it is such an end, where a switch may choose between an opening and an empty
+            block: one that is not closed at once is left open.
+    """
+    opening: int | None = None
+    for mark in form.marks.finditer(ending):
+        if opening is not None and branches and not _BLANK.fullmatch(ending, opening, mark.start()):
+            return True
+        opening = mark.end() if mark.lastgroup == "o" else None
+    return opening is not None
+
+
+def _is_switched_off(request: Mapping[str, Any]) -> bool:
+    """Whether a card's request tells the chat template that the model shall not reason."""
+    arguments = request.get("chat_template_kwargs")
+    return isinstance(arguments, dict) and any(arguments.get(key) is False for key in _SWITCHES)
 
 
 def _tags(form: ReasoningForm) -> Tags:

@@ -89,13 +89,18 @@ def _resolved(model: str, cards: Mapping[str, ModelCard], engine: EngineKind | N
 
 
 def _by_every_name(cards: Mapping[str, ModelCard]) -> dict[str, ModelCard]:
-    """Cards by alias and by hub repository too, if only one has it; own names win."""
+    """Cards by alias and by hub repository too, if only one has it; own names win.
+
+    Of cards that ask the same files in other ways, by another effort, the parent has it.
+    """
     found: dict[str, ModelCard] = {}
-    repos = [card.checkpoint.repo for card in cards.values()]
+    of_repo: dict[str, list[ModelCard]] = {}
     for card in cards.values():
         found.update((alias, card) for alias in card.aliases)
-        if repos.count(card.checkpoint.repo) == 1:
-            found[card.checkpoint.repo] = card
+        parent = cards.get(card.parent)
+        if parent is None or parent.checkpoint.repo != card.checkpoint.repo:
+            of_repo.setdefault(card.checkpoint.repo, []).append(card)
+    found.update((repo, one[0]) for repo, one in of_repo.items() if len(one) == 1)
     found.pop("", None)
     return found | dict(cards)
 

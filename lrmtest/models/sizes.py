@@ -14,9 +14,13 @@ _UNKNOWN_BITS = 16.0  # a checkpoint that was not compressed
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Whether a model runs on a machine: ``yes``, ``offload`` (slowly) or ``no``, and why."""
+    """Whether a model runs on a machine, and why.
 
-    verdict: Literal["yes", "offload", "no"]
+    ``yes``; ``offload``: slowly, with layers on the processor; ``fetch``: once its files are
+    there; ``no``.
+    """
+
+    verdict: Literal["yes", "offload", "fetch", "no"]
     why: str
 
 

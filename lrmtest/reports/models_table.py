@@ -1,13 +1,16 @@
-"""The table of ``lrmtest models``."""
+"""The table of ``lrmtest models``, and all of one card."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lrmtest.masking import masked_arguments, masked_url, masked_values
+from lrmtest.models.card import Checkpoint, ModelCard
 from lrmtest.models.listing import ModelRow
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN
@@ -17,7 +20,8 @@ _Columns = dict[str, Callable[[ModelRow], Text]]
 """How to fill a column, by its header."""
 _FIGURES = ("params", "bits", "zeros", "on disk", "memory")
 
-_FIT_STYLES = {"yes": "green", "offload": "yellow", "no": "dim"}
+_FIT_STYLES = {"yes": "green", "offload": "yellow", "fetch": "cyan", "no": "dim"}
+_LONG = 2_000
 
 
 def models_table(rows: Sequence[ModelRow]) -> RenderableType:
@@ -53,6 +57,58 @@ def models_table(rows: Sequence[ModelRow]) -> RenderableType:
     )
 
 
+def model_view(card: ModelCard, row: ModelRow) -> RenderableType:
+    """All that a card says, where from, and whether the model runs here, as a rich renderable."""
+    facts = {
+        "what": card.note,
+        "also called": ", ".join(card.aliases),
+        "made from": card.parent,
+        "parameters": _parameters(card.parameters),
+        "compression": _compression(row),
+        "to be made": row.recipe,
+        "runs on": card.engine,
+        **_files(card.checkpoint),
+        "on disk": _gb(row.disk_gb),
+        "memory": _gb(row.memory_gb),
+        "context": f"{card.context_length} tokens" if card.context_length else "",
+        "budget": f"{card.max_tokens} tokens" if card.max_tokens else "",
+        "sampling": f"temperature {_figure(card.temperature)}, top-p {_figure(card.top_p)}",
+        "request": json.dumps(masked_values(card.request), ensure_ascii=False)
+        if card.request
+        else "",
+        "reasoning tags": " ... ".join(card.reasoning_tags),
+        "system prompt": card.system_prompt or "",
+        "number formats": ", ".join(filter(None, (card.dtype, card.quantization))),
+        "key-value cache": card.kv_cache_dtype,
+        "engine arguments": " ".join(masked_arguments(card.engine_args)),
+        "card": card.file,
+        "runs here": f"{row.fit.verdict}: {row.fit.why}",
+    }
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value:
+            table.add_row(Text(name), Text(one_line(value, _LONG)))
+    return Group(Text(one_line(card.name, _LONG), style="bold"), table)
+
+
+def _files(checkpoint: Checkpoint) -> dict[str, str]:
+    """Where a card's files are."""
+    revision = checkpoint.revision
+    if checkpoint.repo and not checkpoint.is_pinned:
+        revision += " (not pinned: a run's manifest has the commit that it meant)"
+    return {
+        "path": checkpoint.path,
+        "endpoint": masked_url(checkpoint.url),
+        "repository": checkpoint.repo,
+        "revision": revision if checkpoint.repo else "",
+        "files": ", ".join(checkpoint.files),
+        "SHA-256": checkpoint.sha256,
+        "wheel": checkpoint.wheel,
+    }
+
+
 def _table(rows: Sequence[ModelRow], columns: _Columns) -> Table:
     table = open_table()
     for header in columns:
@@ -65,6 +121,10 @@ def _table(rows: Sequence[ModelRow], columns: _Columns) -> Table:
     for row in rows:
         table.add_row(*(cell(row) for cell in columns.values()))
     return table
+
+
+def _figure(value: float | None) -> str:
+    return UNKNOWN if value is None else f"{value:g}"
 
 
 def _parameters(billions: float | None) -> str:

@@ -273,6 +273,19 @@ class SizeSection(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class FetchedSection(Section):
+    """The snapshot of a hub's repository that the model's files are.
+
+    Attributes:
+        repo: the repository, by the model's card.
+        commit: what the card's revision meant when it was fetched.
+    """
+
+    repo: str | None = None
+    commit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EngineSection(Section):
     """What the engine said of itself once it ran, as in `EngineInfo`."""
 
@@ -446,6 +459,7 @@ class Manifest(Section):
             that is not known.
         environment: on what the run was made.
         size: how large the model is.
+        fetched: where on a hub its files are from; empty for any other place.
         engine: what the engine said of itself; empty until it runs.
         chat: how its prompts are made; empty where that is not known.
         reasoning: how its reasoning is marked; empty in runs of lrmtest 0.1.
@@ -468,6 +482,7 @@ class Manifest(Section):
     selection: Mapping[str, SelectionSection] = field(default_factory=dict)
     environment: EnvironmentSection = field(default_factory=EnvironmentSection)
     size: SizeSection = field(default_factory=SizeSection)
+    fetched: FetchedSection = field(default_factory=FetchedSection)
     engine: EngineSection = field(default_factory=EngineSection)
     chat: ChatSection = field(default_factory=ChatSection)
     reasoning: ReasoningSection = field(default_factory=ReasoningSection)

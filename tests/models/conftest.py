@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from fake_hub import FakeHub
 from model_bytes import TINY, gguf_bytes, safetensors_bytes
 
 
@@ -53,3 +54,11 @@ def own_cache(tmp_path, monkeypatch):
     for name in ("HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_TOKEN", "http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     return Path(tmp_path / "lrmtest-cache")
+
+
+@pytest.fixture
+def fake_hub(monkeypatch):
+    fake = FakeHub()
+    monkeypatch.setenv("HF_ENDPOINT", fake.url)
+    yield fake
+    fake.close()

@@ -2,15 +2,12 @@
 from; no network."""
 
 import hashlib
-import json
 import socket
-import threading
 import zipfile
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import unquote, urlsplit
 
 import pytest
+from fake_hub import COMMIT
 
 from lrmtest.errors import ModelError
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
@@ -19,81 +16,6 @@ from lrmtest.models.fetch import hub
 from lrmtest.models.fetch.files import fetch
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-
-
-class FakeHub:
-    """One repository at one commit; counts requests."""
-
-    def __init__(self):
-        self.files = {}
-        self.status = 200
-        self.error_code = ""
-        self.requests = []
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_HEAD(self):
-                self.answer(body=False)
-
-            def do_GET(self):
-                self.answer(body=True)
-
-            def answer(self, *, body):
-                path = unquote(urlsplit(self.path).path)
-                hub.requests.append(path)
-                data, headers = hub.reply(path)
-                self.send_response(hub.status if data is not None else 404)
-                for key, value in headers.items():
-                    self.send_header(key, value)
-                if hub.error_code:
-                    self.send_header("X-Error-Code", hub.error_code)
-                self.send_header("Content-Length", str(len(data or b"")))
-                self.end_headers()
-                if body and data:
-                    self.wfile.write(data)
-
-            def log_message(self, *args):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def reply(self, path):
-        if self.status != 200:
-            return b"", {}
-        if path.startswith("/api/models/org/model/tree/"):
-            return self.json([self.entry(name) for name in self.files])
-        if path.startswith("/api/models/org/model"):
-            siblings = [{"rfilename": name} for name in self.files]
-            return self.json({"id": "org/model", "sha": COMMIT, "siblings": siblings})
-        prefix = f"/org/model/resolve/{COMMIT}/"
-        data = self.files.get(path.removeprefix(prefix)) if path.startswith(prefix) else None
-        if data is None:
-            return None, {"X-Error-Code": "EntryNotFound"}
-        etag = f'"{hashlib.sha1(data).hexdigest()}"'
-        return data, {"ETag": etag, "X-Repo-Commit": COMMIT}
-
-    def entry(self, name):
-        data = self.files[name]
-        oid = hashlib.sha1(data).hexdigest()
-        return {"type": "file", "path": name, "size": len(data), "oid": oid}
-
-    def json(self, value):
-        return json.dumps(value).encode(), {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-def fake_hub(monkeypatch):
-    fake = FakeHub()
-    monkeypatch.setenv("HF_ENDPOINT", fake.url)
-    yield fake
-    fake.server.shutdown()
-    fake.server.server_close()
 
 
 @pytest.fixture
@@ -146,6 +68,31 @@ def test_a_pinned_commit_is_fetched_once_and_then_needs_no_network(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert fetch(spec) == path
     assert fake_hub.requests == []
+
+
+def test_a_branch_is_asked_for_again_and_its_commit_told(fake_hub, build_safetensors, monkeypatch):
+    fake_hub.files = folder_files(build_safetensors)
+    spec = spec_of(repo="org/model")
+    assert hub.in_cache(spec.card.checkpoint) is None
+    path = fetch(spec)
+    assert hub.commit_of(str(path)) == COMMIT
+    assert hub.in_cache(spec.card.checkpoint) == path
+    fake_hub.commit = COMMIT[::-1]
+    assert hub.commit_of(str(fetch(spec))) == COMMIT[::-1]
+    (path / "model.safetensors").unlink()
+    pinned = spec_of(repo="org/model", revision=COMMIT)
+    assert hub.in_cache(pinned.card.checkpoint) is None  # only a part of it is there
+    assert hub.commit_of("/models/snapshots/mine") == hub.commit_of("") == ""
+
+
+def test_patterns_mean_what_they_mean_to_the_hubs_client(fake_hub, tiny_gguf):
+    """A star goes through folders; names elsewhere in the same snapshot are left alone."""
+    fake_hub.files = {"Q4_K_M/m-Q4_K_M.gguf": tiny_gguf, "m-Q8_0.gguf": tiny_gguf}
+    wanted = spec_of(repo="org/model", revision=COMMIT, gguf=True, files=("*Q4_K_M.gguf",))
+    assert fetch(wanted).name == "m-Q4_K_M.gguf"
+    other = spec_of(repo="org/model", revision=COMMIT, gguf=True, files=("m-Q8_0.gguf",))
+    assert fetch(other).name == "m-Q8_0.gguf"
+    assert fetch(wanted).name == "m-Q4_K_M.gguf"
 
 
 def test_an_incomplete_snapshot_is_completed(fake_hub, build_safetensors):

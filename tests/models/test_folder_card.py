@@ -63,6 +63,20 @@ def test_data_counts_and_arguments_do_not(model_folder):
         assert part in notice
 
 
+def test_of_a_request_what_says_how_to_ask_counts(model_folder):
+    text = """
+        [request]
+        top_k = 20
+        chat_template_kwargs = { enable_thinking = false }
+        structured_outputs = { choice = ["42"] }
+    """
+    spec = resolve(str(model_folder(**{CARD: text})), CARDS)
+    assert spec.card.request == {"top_k": 20, "chat_template_kwargs": {"enable_thinking": False}}
+    (notice,) = spec.notices
+    assert "structured_outputs" in notice
+    assert "top_k" not in notice
+
+
 def test_a_card_of_data_alone_is_not_spoken_of(model_folder):
     folder = model_folder(**{CARD: 'name = "theirs"\nnote = "made on a Monday"\n'})
     assert resolve(str(folder), CARDS).notices == ()

@@ -17,6 +17,10 @@ def test_a_cards_name_alias_and_repository():
     assert resolve("deepseek-r1-distill-qwen-1.5b", CARDS) == spec
     assert resolve("deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B", CARDS) == spec
     assert resolve("r1-distill-qwen-1.5b", CARDS, engine="transformers").engine == "transformers"
+    # Several cards of one repository: at another effort, and of other files of it.
+    assert resolve("openai/gpt-oss-20b", CARDS).name == "gpt-oss-20b"
+    with pytest.raises(UsageError, match="no model of that name"):
+        resolve("Qwen/Qwen3-8B-GGUF", CARDS)
 
 
 @pytest.mark.parametrize("card", CARDS.values(), ids=CARDS)

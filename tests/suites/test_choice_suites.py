@@ -77,9 +77,8 @@ def test_gpqa_in_parquet_is_the_same(made):
 
 def test_another_file_is_not_gpqa(tmp_path):
     (tmp_path / "gpqa_diamond.csv").write_bytes(as_csv(gpqa_rows()))
-    with pytest.raises(DataError, match="6 questions, 198 were released; missing: rec") as caught:
+    with pytest.raises(DataError, match="none of its 6 questions is one of gpqa-diamond's 198"):
         load("gpqa-diamond", tmp_path)
-    assert "unknown: recMADE0, recMADE1, recMADE2 and 3 more" in caught.value.message
 
 
 def test_what_was_released_of_gpqa_is_known_by_its_fingerprints():

@@ -20,8 +20,10 @@ from lrmtest.masking import masked_arguments, masked_url
 from lrmtest.models.hashes import file_hashes, hash_files
 
 if TYPE_CHECKING:
+    from lrmtest.models.card import ModelCard
     from lrmtest.models.engines.base import Engine, ServedModel
     from lrmtest.models.engines.options import EngineOptions
+    from lrmtest.models.hardware import Machine
     from lrmtest.models.spec import ModelSpec
 
 GROUP = "lrmtest.engines"
@@ -32,6 +34,9 @@ EngineFactory = Callable[["ModelSpec", "EngineOptions"], "Engine"]
 
 ServedModelFactory = Callable[["ModelSpec", "EngineOptions"], "ServedModel"]
 """Makes what asks an endpoint for its model."""
+
+Lack = Callable[["ModelCard", "Machine"], str]
+"""Tells in a few words what an engine lacks on a machine to run a model; empty for nothing."""
 
 ModelSource = Literal["files", "endpoint", "recording", "card"]
 """What an engine's model is found by, and `ModelSpec.location` with it: ``files`` on disk; an
@@ -54,6 +59,8 @@ class EngineKind:
         reads: the formats of weight files that it runs; some where its source is ``files``, else
             none.
         unpacks_gguf: whether it holds GGUF weights in memory at 16 bits each.
+        lack: what tells, before anything is started and without heavy imports, that the engine is
+            not on this machine, or not for such a model; written as `factory`.
         served_model: where its source is ``endpoint``: what tells which model is served there, so
             that no stored completion of another is reused; written as `factory`. Without it
             completions of the endpoint are reused by what was asked alone.
@@ -69,6 +76,7 @@ class EngineKind:
     reads: tuple[Weights, ...] = ()
     unpacks_gguf: bool = False
     served_model: str | ServedModelFactory = ""
+    lack: str | Lack = ""
 
     def __post_init__(self) -> None:
         if bool(self.reads) != self.has_files:
@@ -83,6 +91,17 @@ class EngineKind:
     def generates(self) -> bool:
         """Whether it can be asked something new; a recording cannot."""
         return self.source != "recording"
+
+    def lacks(self, card: ModelCard, machine: Machine) -> str:
+        """What the engine lacks on `machine` to run the model, in a few words; empty for nothing.
+
+        Raises:
+            UsageError: the kind's `lack` is not there.
+        """
+        if not self.lack:
+            return ""
+        told: str = _resolved(self, self.lack)(card, machine)
+        return told
 
     def file_hashes(self, spec: ModelSpec) -> dict[str, str]:
         """SHA-256, by file name, of all files that make the model; empty if none are seen here.
@@ -154,6 +173,7 @@ _OWN = {
             source="files",
             reads=("safetensors", "gguf"),
             unpacks_gguf=True,
+            lack="lrmtest.models.engines.lacks:transformers",
         ),
         ENDPOINT,
         RECORDING,
@@ -163,6 +183,7 @@ _OWN = {
             install="lrmtest[vllm]",
             source="files",
             reads=("safetensors",),
+            lack="lrmtest.models.engines.lacks:vllm",
         ),
         EngineKind(
             "llamacpp",
@@ -170,6 +191,7 @@ _OWN = {
             install="lrmtest[llamacpp]",
             source="files",
             reads=("gguf",),
+            lack="lrmtest.models.engines.lacks:llamacpp",
         ),
     )
 }

