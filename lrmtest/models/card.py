@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from lrmtest.grading.forms import Tags
 
@@ -71,6 +73,9 @@ class ModelCard:
         reasoning_tags: opening and closing tag around the reasoning, or the name of a form of
             `lrmtest.grading.forms`; empty where the card does not say.
         system_prompt: None sends no system message, as R1-family models want it.
+        request: what its requests carry beside these, JSON values by their names in the body of an
+            OpenAI-compatible request: ``top_k``, ``chat_template_kwargs``, ...; see
+            `lrmtest.models.request_fields`.
         memory_gb: memory that weights and a working context need; None: estimated from
             parameters and bits per weight.
         dtype: of weights and activations, for engines that take one; empty for the engine's own
@@ -93,6 +98,7 @@ class ModelCard:
     top_p: float | None = None
     reasoning_tags: Tags = ()
     system_prompt: str | None = None
+    request: Mapping[str, Any] = field(default_factory=dict, hash=False)
     memory_gb: float | None = None
     dtype: str = ""
     quantization: str = ""

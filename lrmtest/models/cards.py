@@ -23,6 +23,7 @@ from lrmtest.grading.forms import BY_NAME, Tags
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
 from lrmtest.models.engines.kinds import check_engine_name
 from lrmtest.models.paths import user_path
+from lrmtest.models.request_fields import check_fields
 from lrmtest.unicode import harmless
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
@@ -43,6 +44,7 @@ _INHERITED = (
     "top_p",
     "reasoning_tags",
     "system_prompt",
+    "request",
 )
 
 _Table = Mapping[str, Any]
@@ -82,6 +84,7 @@ _KINDS: dict[Any, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
     float: ("a number", _is_number, float),
     float | None: ("a number", _is_number, float),
     tuple[str, ...]: ("a list of strings", _is_strings, tuple),
+    Mapping[str, Any]: ("a table", lambda value: isinstance(value, dict), dict),
     Tags: (
         "a list of two strings, or the name of a known form",
         lambda value: isinstance(value, str) or (_is_strings(value) and len(value) == 2),
@@ -250,6 +253,7 @@ def _check_keys(table: _Table, known: Sequence[str], where: str) -> None:
 def _checked(card: ModelCard, where: str) -> ModelCard:
     """`card` itself, if every value is in its range."""
     check_engine_name(card.engine, where=where)
+    check_fields(card.request, f"{where}: request")
     checkpoint, compression = card.checkpoint, card.compression
     rules: tuple[tuple[str, Any, Callable[[Any], bool], str], ...] = (
         ("parameters", card.parameters, lambda v: v > 0, "above 0"),

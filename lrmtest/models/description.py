@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -10,8 +11,9 @@ from typing import Any
 
 from lrmtest.grading.forms import DEFAULT_TAGS
 from lrmtest.models.chat_template import ChatTemplate, chat_template
-from lrmtest.models.engines.kinds import kind_of
+from lrmtest.models.engines.kinds import carried, kind_of
 from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.request_fields import TEMPLATE_VARIABLES
 from lrmtest.models.spec import ModelSpec
 from lrmtest.models.tokenizer_identity import tokenizer_identity
 
@@ -69,6 +71,27 @@ def describe_chat(spec: ModelSpec, options: EngineOptions) -> dict[str, str]:
         "template_source": template.source,
         "tokenizer": tokenizer_identity(spec.location),
     }
+
+
+def template_notices(spec: ModelSpec, options: EngineOptions) -> list[str]:
+    """Variables of a request that the chat template of a model's files does not have, in a line.
+
+    A template cannot be asked for its variables; a name that is not in its text is surely none.
+
+    Raises:
+        ModelError: a file cannot be read.
+    """
+    variables = [*carried(spec, options).get(TEMPLATE_VARIABLES, {})]
+    if not (variables and kind_of(spec).has_files and spec.location):
+        return []
+    text = template_of(spec, options).text
+    missing = [name for name in variables if not re.search(rf"\b{re.escape(name)}\b", text)]
+    if not missing:
+        return []
+    return [
+        f"{spec.name}: its chat template has no {', '.join(missing)}, so that "
+        f"{TEMPLATE_VARIABLES} says nothing to it by that"
+    ]
 
 
 def template_of(spec: ModelSpec, options: EngineOptions) -> ChatTemplate:

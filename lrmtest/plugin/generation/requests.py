@@ -11,7 +11,7 @@ from pathlib import Path
 from lrmtest.bounded import SETTINGS, read_text
 from lrmtest.errors import DataError, UsageError
 from lrmtest.masking import masked_arguments
-from lrmtest.models.description import describe_model
+from lrmtest.models.description import describe_model, template_notices
 from lrmtest.models.engines.base import Message, Request, Sampling
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.resolve import sampling_defaults
@@ -174,7 +174,7 @@ class Requests:
     def notices(self, selected: Sequence[SelectedQuestion]) -> tuple[str, ...]:
         """What the user should know before these questions are asked, one line each."""
         suites = {one.suite.name: one.suite for one in selected}
-        lines = []
+        lines = template_notices(self._spec, self._settings.engine_options)
         if (given := self._settings.max_tokens) is not None:
             lines += [
                 f"--max-tokens {given} goes before the {suite.max_tokens} of suite {name}'s own"
