@@ -90,7 +90,7 @@ def told_differences(baseline: Manifest, candidate: Manifest) -> list[Difference
     """
     sides = (baseline, candidate)
     found = []
-    if all(side.model.engine and can_generate(side.model.engine) for side in sides):
+    if all(_generated_here(side) for side in sides):
         before_fields, after_fields = (side.model.request or {} for side in sides)
         if before_fields != after_fields:
             names = [
@@ -116,6 +116,12 @@ def told_differences(baseline: Manifest, candidate: Manifest) -> list[Difference
     if tags[0] and tags[1] and tags[0] != tags[1]:
         found.append(Difference("reasoning-tags", "", *tags))
     return found
+
+
+def _generated_here(manifest: Manifest) -> bool:
+    """Whether it is known what a run's requests carried: not of recordings and imports."""
+    engine = manifest.model.engine
+    return engine is not None and can_generate(engine) and not manifest.imported
 
 
 def _fields(fields: Mapping[str, Any], names: Sequence[str]) -> str:

@@ -186,3 +186,14 @@ def test_a_field_that_the_server_refuses_is_an_error_of_every_question(ask):
     ask.result.assert_outcomes(errors=12)
     assert len(bodies) == 1
     assert "does not take the request field reasoning_effort" in ask.output
+
+
+def test_a_command_to_ask_again_has_the_fields_of_its_model_alone(ask, pytester):
+    ask("--request-field", "b:top_k=3", "--request-field", "min_p=0.1", names=("a", "b"))
+    fields = {}
+    for name in ("a", "b"):
+        (record,) = stored(pytester, name)
+        options = record.manifest.suites["sums"].options
+        fields[name] = [word for word in options if word.startswith("--request-field")]
+    assert fields["a"] == ["--request-field=min_p=0.1"]
+    assert fields["b"] == ["--request-field=b:top_k=3", "--request-field=min_p=0.1"]

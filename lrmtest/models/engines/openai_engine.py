@@ -96,7 +96,8 @@ class OpenAIEngine:
         self._spec = spec
         self._options = options
         self._fields = carried(spec, options)
-        self._first = FirstGoesAlone()
+        # A server that was started here takes what it is sent, and need not be tried first.
+        self._first = None if key else FirstGoesAlone()
         self._totals = ""
         self._retries = options.max_retries
         url = Endpoint.parse(spec.location).url
@@ -272,7 +273,8 @@ class OpenAIEngine:
     async def _answered(self, worker: _Worker, request: Request, tries: _Tries) -> Delivery:
         """Ask until there is an answer, or no hope of one."""
         sampling = request.sampling
-        first = await self._first.turn((sampling.temperature, sampling.top_p))
+        kind = sampling.temperature, sampling.top_p
+        first = None if self._first is None else await self._first.turn(kind)
         try:
             return await self._asked(worker, request, tries, first)
         finally:

@@ -120,7 +120,9 @@ class Manners:
             name = field.name
             if name in LIMITS:
                 self._rename_limit(name, refusal)
-            elif name in _CHANGES_OUTCOMES or name in _CHANGES_NOTHING:
+            elif name in _CHANGES_NOTHING:
+                self._leave_out(name, None)
+            elif name in _CHANGES_OUTCOMES:
                 self._leave_out(name, content[name] if field.this_value else None)
             elif name in self._fields:
                 self.hopeless = RefusedError(
