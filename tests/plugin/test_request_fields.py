@@ -111,7 +111,8 @@ def test_another_value_is_another_run_and_is_told_first(ask, pytester):
     summary = json.loads((pytester.path / "s.json").read_text())
     names = [one["name"] for one in summary["runs"][0]["comparison"]["told_differences"]]
     assert names == ["request-fields"]
-    assert "min_p=0.1 against min_p=0.2" in (pytester.path / "s.md").read_text()
+    markdown = html.unescape((pytester.path / "s.md").read_text())
+    assert "request fields differ: min_p=0.1 against min_p=0.2" in markdown
 
 
 @pytest.mark.parametrize(
