@@ -63,7 +63,7 @@ def could_tell(decision: Decision) -> str:
 
 
 def reasoning_warnings(compared: ComparedRuns) -> list[str]:
-    """What may be wrong with verdicts on either side, because tags are not known."""
+    """What may be wrong with verdicts on either side: tags not known, requests not as asked."""
     return [
         f"{run.model}: {warning}"
         for run in (compared.candidate, compared.baseline)
