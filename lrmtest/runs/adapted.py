@@ -58,11 +58,10 @@ def _warnings(manifest: Manifest) -> Iterator[str]:
         "top_p": manifest.top_p,
     }
     for name in changes_left_out(manifest):
+        sent = f"no {name} was sent, since the server takes none"
         if name == "seed":
-            yield "the server takes no seed: samples are not reproducible"
+            yield f"{sent}: samples are not reproducible"
         elif asked.get(name) is not None:
-            yield (
-                f"the server takes no {name}: sampled with its own, not with {asked[name]} as asked"
-            )
+            yield f"{sent}: sampled with its own, not with {asked[name]} as asked"
         else:
-            yield f"the server takes no {name}: its own counts"
+            yield f"{sent}: its own counts"

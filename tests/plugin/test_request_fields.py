@@ -166,8 +166,9 @@ def test_what_a_server_refused_is_in_the_manifest_and_in_every_summary(ask, pyte
     details = record.manifest.engine.details
     assert sorted(details["left_out"]) == ["seed", "temperature"]
     assert details["renamed"] == {"max_tokens": "max_completion_tokens"}
-    temperature = "the server takes no temperature: sampled with its own, not with 0.6 as asked"
-    seed = "the server takes no seed: samples are not reproducible"
+    none = "was sent, since the server takes none"
+    temperature = f"no temperature {none}: sampled with its own, not with 0.6 as asked"
+    seed = f"no seed {none}: samples are not reproducible"
     terminal = " ".join(ask.output.split())
     assert f"m: {temperature}" in terminal
     assert f"m: {seed}" in terminal
