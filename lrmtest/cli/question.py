@@ -68,6 +68,7 @@ def sample_views(store: Store, run: RunHead, suite: str, question_id: str) -> li
                 reasoning_tokens=completion.reasoning_tokens,
                 answer_tokens=completion.answer_tokens,
                 tokens_estimated=completion.tokens_estimated,
+                total_estimated=completion.tokens_estimated and not run.manifest.totals_counted,
                 seconds=completion.seconds,
                 seed=completion.seed,
             )

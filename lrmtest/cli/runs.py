@@ -120,7 +120,8 @@ def _question_rows(record: RunRecord, expected: dict[tuple[str, str], str]) -> l
                 extracted=tuple(verdict.extracted for _, verdict in graded),
                 failures={failure: failures.count(failure) for failure in failures},
                 tokens=sum(tokens) / len(tokens) if any(tokens) else None,
-                tokens_estimated=any(sample.tokens_estimated for sample, _ in graded),
+                tokens_estimated=not record.manifest.totals_counted
+                and any(sample.tokens_estimated for sample, _ in graded),
             )
         )
     return rows

@@ -82,8 +82,9 @@ class ModelCard:
         reasoning_tags: opening and closing tag around the reasoning, or the name of a form of
             `lrmtest.grading.forms`; empty where the card does not say.
         system_prompt: None sends no system message, as R1-family models want it.
-        request: further fields of an OpenAI-compatible request's body, as JSON values:
-            switches of the chat template, effort, top-k, ...
+        request: what its requests carry beside these, JSON values by their names in the body of an
+            OpenAI-compatible request: ``top_k``, ``chat_template_kwargs``, ...; see
+            `lrmtest.models.request_fields`.
         memory_gb: memory that weights and a working context need; None: estimated from
             parameters and bits per weight.
         dtype: of weights and activations, for engines that take one; empty for the engine's own

@@ -22,6 +22,7 @@ from lrmtest.grading.forms import BY_NAME, Tags
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
 from lrmtest.models.engines.kinds import check_engine_name
 from lrmtest.models.paths import user_path
+from lrmtest.models.request_fields import check_fields
 from lrmtest.unicode import harmless
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
@@ -46,7 +47,7 @@ _INHERITED = (
 )
 
 _PACKAGED = Path(__file__).with_name("families")
-_MOST_VALUES, _DEEPEST = 200, 5  # of a request's fields, and how far they nest
+_MOST_VALUES = 200  # in one field
 
 _Table = Mapping[str, Any]
 
@@ -73,14 +74,6 @@ def _is_int(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_json(value: object, depth: int = 0) -> bool:
-    """Whether a TOML value is one of JSON, too: no dates, finite numbers, not nested for ever."""
-    if isinstance(value, dict | list):
-        inner = list(value.values()) if isinstance(value, dict) else value
-        return depth < _DEEPEST and all(_is_json(one, depth + 1) for one in inner)
-    return isinstance(value, str | bool) or _is_number(value)
-
-
 def _is_strings(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(part, str) for part in value)
 
@@ -94,11 +87,7 @@ _KINDS: dict[Any, tuple[str, Callable[[Any], bool], Callable[[Any], Any]]] = {
     float: ("a number", _is_number, float),
     float | None: ("a number", _is_number, float),
     tuple[str, ...]: ("a list of strings", _is_strings, tuple),
-    Mapping[str, Any]: (
-        "a table of JSON values",
-        lambda value: isinstance(value, dict) and _is_json(value),
-        dict,
-    ),
+    Mapping[str, Any]: ("a table", lambda value: isinstance(value, dict), dict),
     Tags: (
         "a list of two strings, or the name of a known form",
         lambda value: isinstance(value, str) or (_is_strings(value) and len(value) == 2),
@@ -298,6 +287,7 @@ def _check_keys(table: _Table, known: Sequence[str], where: str) -> None:
 def _checked(card: ModelCard, where: str) -> ModelCard:
     """`card` itself, if every value is in its range."""
     check_engine_name(card.engine, where=where)
+    check_fields(card.request, f"{where}: request")
     checkpoint, compression = card.checkpoint, card.compression
     rules: tuple[tuple[str, Any, Callable[[Any], bool], str], ...] = (
         ("parameters", card.parameters, lambda v: v > 0, "above 0"),

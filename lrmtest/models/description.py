@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import pairwise
@@ -9,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.grading.forms import DEFAULT_TAGS
-from lrmtest.masking import masked_values
 from lrmtest.models.chat_template import ChatTemplate, chat_template
-from lrmtest.models.engines.kinds import kind_of
+from lrmtest.models.engines.kinds import carried, kind_of
 from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.request_fields import TEMPLATE_VARIABLES
 from lrmtest.models.spec import ModelSpec
 from lrmtest.models.tokenizer_identity import tokenizer_identity
 
@@ -47,8 +48,6 @@ def describe_model(spec: ModelSpec, options: EngineOptions) -> dict[str, Any]:
         # texts are split by, and how it is known, is in the manifest's section `reasoning`.
         "reasoning_tags": list(card.reasoning_tags or DEFAULT_TAGS),
         "system_prompt": card.system_prompt,
-        # Without one completions keep the keys that they had before cards could have it.
-        **({"request": masked_values(dict(card.request))} if card.request else {}),
         **kind.settings(spec, options),
     }
 
@@ -72,6 +71,27 @@ def describe_chat(spec: ModelSpec, options: EngineOptions) -> dict[str, str]:
         "template_source": template.source,
         "tokenizer": tokenizer_identity(spec.location),
     }
+
+
+def template_notices(spec: ModelSpec, options: EngineOptions) -> list[str]:
+    """Variables of a request that the chat template of a model's files does not have, in a line.
+
+    A template cannot be asked for its variables; a name that is not in its text is surely none.
+
+    Raises:
+        ModelError: a file cannot be read.
+    """
+    variables = [*carried(spec, options).get(TEMPLATE_VARIABLES, {})]
+    if not (variables and kind_of(spec).has_files and spec.location):
+        return []
+    text = template_of(spec, options).text
+    missing = [name for name in variables if not re.search(rf"\b{re.escape(name)}\b", text)]
+    if not missing:
+        return []
+    return [
+        f"{spec.name}: its chat template has no {', '.join(missing)}, so that "
+        f"{TEMPLATE_VARIABLES} says nothing to it by that"
+    ]
 
 
 def template_of(spec: ModelSpec, options: EngineOptions) -> ChatTemplate:

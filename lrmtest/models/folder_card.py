@@ -1,6 +1,7 @@
 """The card that came with a model's folder: data, whoever wrote it.
 
-Its numbers, texts and tags count. What would run code, open the network, read other files or
+Its numbers, texts and tags count, and of its request fields those that only say how tokens are
+drawn and how the model thinks. What would run code, open the network, read other files or
 choose a program of another package needs the user's own word: an option, or a card of theirs.
 """
 
@@ -14,19 +15,13 @@ from lrmtest.masking import masked
 from lrmtest.models.card import Checkpoint, ModelCard
 from lrmtest.models.cards import read_card
 from lrmtest.models.engines.kinds import DEFAULT_ENGINE, is_own
+from lrmtest.models.request_fields import HARMLESS_FIELDS
 from lrmtest.unicode import quote
 
 CARD_FILE = "lrmtest-card.toml"
 """A model folder's own card, if it has one."""
 
 _SHOWN = 120
-_REQUEST_DATA = frozenset(
-    """
-    chat_template_kwargs reasoning_effort top_k min_p repetition_penalty presence_penalty
-    frequency_penalty skip_special_tokens
-    """.split()  # noqa: SIM905 - a list of words
-)
-"""Fields of a request that say how a model is to be asked, and nothing of what it may answer."""
 
 
 def read_folder_card(
@@ -52,19 +47,22 @@ def read_folder_card(
     if not is_own(engine) and (parent is None or parent.engine != engine):
         left_out.append(f"engine {engine}")
         engine = parent.engine if parent is not None else DEFAULT_ENGINE
-    request = {key: value for key, value in card.request.items() if key in _REQUEST_DATA}
-    if beyond := [quote(key, _SHOWN) for key in card.request if key not in request]:
-        left_out.append(f"request {', '.join(beyond)}")
     if elsewhere := _elsewhere(card.checkpoint, folder):
         left_out.append(f"checkpoint.{', checkpoint.'.join(elsewhere)}")
-    data = replace(card, engine=engine, engine_args=(), request=request, checkpoint=Checkpoint())
+    request = card.request
+    if parent is None or request != parent.request:
+        request = {name: value for name, value in request.items() if name in HARMLESS_FIELDS}
+    if more := [name for name in card.request if name not in request]:
+        left_out.append(f"request.{', request.'.join(more)}")
+    data = replace(card, engine=engine, engine_args=(), checkpoint=Checkpoint(), request=request)
     if not left_out:
         return data, ()
     return data, (
         masked(
             f"{card.name}: {file} came with the model, so it is read as data; left out: "
-            f"{'; '.join(left_out)}. To allow it, say it yourself: with --engine-arg and --engine, "
-            f'or by a card of your own in pyproject.toml, [tool.lrmtest.models."{card.name}"]'
+            f"{'; '.join(left_out)}. To allow it, say it yourself: with --engine-arg, --engine "
+            f"and --request-field, or by a card of your own in pyproject.toml, "
+            f'[tool.lrmtest.models."{card.name}"]'
         ),
     )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from lrmtest.errors import UsageError
+from lrmtest.masking import masked
 from lrmtest.models.card import Checkpoint, ModelCard
 from lrmtest.models.cards import SAFE_NAME, fill_in
 from lrmtest.models.engines.http.endpoint import Endpoint
@@ -30,6 +31,12 @@ _LOCATIONS: dict[ModelSource, str] = {
 _PART = re.compile(r"-\d{5}-of-\d{5}$")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}:(?:/{1,2})?")
 """What looks like another way to say where something is: ``ftp://``, ``hf:``."""
+_HOST = re.compile(
+    r"(?://)?(?P<host>localhost|\[[0-9A-Fa-f:.]{2,40}\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,250}[A-Za-z0-9])?)"
+    r"(?::(?P<port>[0-9]{2,5}))?(?P<path>/[A-Za-z0-9._/-]{0,200})?"
+)
+"""What looks like an endpoint's URL without its scheme: ``localhost:8000``, ``gpu:8000/v1``."""
+_TLS_PORTS = ("443", "8443")
 _NAMED = re.compile(rf"({SAFE_NAME.pattern})=(.+)", re.DOTALL)
 
 
@@ -253,13 +260,38 @@ def _must_be_made(card: ModelCard) -> UsageError:
     )
 
 
+def _url_without_scheme(text: str) -> str | None:
+    """The URL that a host with a port or an API's path is meant for; None for other texts."""
+    match = _HOST.fullmatch(text)
+    if match is None:
+        return None
+    host, port, path = match["host"], match["port"], match["path"] or ""
+    local = host == "localhost" or host.startswith("[") or host.replace(".", "").isdigit()
+    if not (port or host == "localhost" or ("." in host and path.rstrip("/").endswith("/v1"))):
+        return None
+    secure = port in _TLS_PORTS if port else not local
+    colon = ":" if port else ""
+    try:
+        return Endpoint.parse(f"http{'s' * secure}://{host}{colon}{port or ''}{path}").url
+    except UsageError:
+        return None
+
+
 def _unknown(model: str, known: Mapping[str, ModelCard]) -> UsageError:
+    named = _NAMED.fullmatch(model)
+    if url := _url_without_scheme(named.group(2) if named else model):
+        name = f"{named.group(1)}=" if named else ""
+        return UsageError(
+            f"there is no model {masked(f'x://{model}').removeprefix('x://')!r}; an endpoint is "
+            "given by its URL, with http:// or https://",
+            hint=f"--model {name}{url}",
+        )
     if scheme := _SCHEME.match(model):
         return UsageError(
             f"--model {model}: a location cannot begin with {scheme.group()}",
             hint="give a path, recorded:PATH, http://... or https://..., or a card's name",
         )
-    if named := _NAMED.fullmatch(model):
+    if named:
         return UsageError(
             f"--model {model}: there is no file or folder {named.group(2)!r}",
             hint="behind NAME= stands a path, recorded:PATH or a URL",

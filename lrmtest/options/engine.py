@@ -9,6 +9,7 @@ from lrmtest.errors import UsageError
 from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.forms import BY_NAME, Tags
 from lrmtest.models.engines.options import COLUMN, EngineOptions
+from lrmtest.models.request_fields import RequestField, read_request_field
 from lrmtest.options.common import AddOption, at_least_0, at_least_1, number
 
 _MOST_COLUMN = 200
@@ -107,6 +108,15 @@ def add_engine_options(add: AddOption) -> None:
         "--served-model", metavar="NAME", help="the model's name on an endpoint that serves several"
     )
     add(
+        "--request-field",
+        action="append",
+        default=[],
+        type=_request_field,
+        metavar="[MODEL:]KEY=JSON",
+        help="further field of every request, merged into those of the model's card; null takes "
+        "one out, MODEL: limits it to one model; repeat it",
+    )
+    add(
         "--reasoning-tags",
         metavar="TAGS",
         help="how the model marks its reasoning: 'OPEN CLOSE', or the name of a known form such "
@@ -153,6 +163,14 @@ def _finish_reason(text: str) -> str:
     raise argparse.ArgumentTypeError(f"{text!r:.80} is none of stop, length and column:NAME")
 
 
+def _request_field(text: str) -> RequestField:
+    try:
+        return read_request_field(text)
+    except UsageError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        raise argparse.ArgumentTypeError(f"{error.message}{hint}") from None
+
+
 def read_server_options(option: argparse.Namespace) -> EngineOptions:
     """What shapes a server, from the parsed options; the rest is at its defaults."""
     return EngineOptions(
@@ -181,6 +199,7 @@ def read_engine_options(option: argparse.Namespace) -> EngineOptions:
         finish_column=read_finish_reason(option.finish_reason)[1],
         served_model=option.served_model,
         reasoning_tags=_tags(option.reasoning_tags),
+        request_fields=tuple(option.request_field),
         stop_loops=not option.no_loop_stop,
         max_restarts=option.max_restarts,
     )

@@ -50,7 +50,7 @@ _SWITCHES = (
 )
 _LISTS = (
     *("--model", "--cards", "--prompt-file", "--engine-arg", "--engine-env", "--allow-different"),
-    *("--allow-cannot-tell", "--triage"),
+    *("--allow-cannot-tell", "--triage", "--request-field"),
 )
 _VALUES = (
     *("--engine", "--data-dir", "--fresh-count", "--fresh-seed", "--fresh-difficulty"),

@@ -106,6 +106,7 @@ class Settings:
 _NOT_GIVEN_AGAIN = (
     *("--model", "--limit", "--fresh-run", "--reports-dir", "--summary-json"),
     *("--reuse-unverified", "--refuse-other-model", "--engine-per-worker", "--lock-timeout"),
+    "--request-field",
 )
 """Options that only choose or report, or are one model's own."""
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import load_cards
-from lrmtest.models.engines.kinds import kind_of
+from lrmtest.models.engines.kinds import kind_of, refuse_fields
 from lrmtest.models.engines.recorded.placing import AskedSuite, place
 from lrmtest.models.engines.recorded.recording import Recording, open_recording
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec, Placing
+from lrmtest.options.property import PropertyOptions
 from lrmtest.options.settings import Settings
 
 
@@ -64,8 +65,35 @@ class ModelsUnderTest:
                 f"--samples recorded: {others} is not a recording",
                 hint="say how many samples are to be generated: --samples K",
             )
-        if search is None:
-            return
+        if search is not None:
+            self._resolve_search(search, cards)
+        self._check_request_fields()
+
+    def _check_request_fields(self) -> None:
+        """Refuse request fields of nobody, and those that an engine does not heed."""
+        options = self._settings.engine_options
+        fields = options.request_fields
+        names = [spec.name for spec in self._all]
+        if strange := [field for field in fields if field.model and field.model not in names]:
+            raise UsageError(
+                f"--request-field {strange[0].model}:{strange[0].name}: no model of this session "
+                f"is called {strange[0].model!r}",
+                hint=f"the models are {', '.join(names)}",
+            )
+        recorded = {spec.name for spec in self._all if not kind_of(spec).generates}
+        for field in fields:
+            if field.model in recorded or recorded.issuperset(names):
+                raise UsageError(
+                    f"--request-field {field.name}: nothing is asked of a recording, so it can "
+                    "carry no request field",
+                    hint="leave it out; how a recording was made is for its maker to say",
+                )
+        for spec in self._all:
+            refuse_fields(spec, options)
+
+    def _resolve_search(self, search: PropertyOptions, cards: Mapping[str, ModelCard]) -> None:
+        """Resolve the model to search against, and see that all models can be asked."""
+        engine = self._settings.engine
         if search.against is not None:
             self._against = resolve(search.against, cards, engine=engine)
             if self._against.name in self._specs:

@@ -11,14 +11,16 @@ from lrmtest.analysis.noise import ENGINE_NOISE, NOT_MEASURED
 from lrmtest.analysis.summary import ALL_SUITES, RunSummary
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import counted, percent, points, points_interval
+from lrmtest.runs.adapted import run_warnings
 from lrmtest.runs.differences import Difference
 from lrmtest.runs.manifest import NoiseSection
-from lrmtest.runs.reasoning import warnings_of
 
 TOKENS_NOT_COMPARED = "tokens are not compared: one run counted them, the other estimated them"
 
 
 _TOLD = {
+    "request-fields": "request fields",
+    "left-out": "fields that a server refused",
     "chat-template": "chat templates",
     "tokenizer": "tokenizers",
     "engine-family": "engine families",
@@ -61,11 +63,11 @@ def could_tell(decision: Decision) -> str:
 
 
 def reasoning_warnings(compared: ComparedRuns) -> list[str]:
-    """What may be wrong with verdicts on either side, because tags are not known."""
+    """What may be wrong with verdicts on either side: tags not known, requests not as asked."""
     return [
         f"{run.model}: {warning}"
         for run in (compared.candidate, compared.baseline)
-        for warning in warnings_of(run.manifest.reasoning)
+        for warning in run_warnings(run.manifest)
     ]
 
 

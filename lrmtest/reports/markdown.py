@@ -44,7 +44,7 @@ from lrmtest.reports.numbers import (
     p_value,
     percent,
 )
-from lrmtest.runs.reasoning import warnings_of
+from lrmtest.runs.adapted import run_warnings
 
 MOST_QUESTIONS = 100
 """Failed questions listed for each model; GitHub shows at most 1 MiB."""
@@ -100,7 +100,7 @@ def markdown_report(
         warnings = [
             f"- ⚠️ {literal(summary.model, _NAME_LIMIT)}: {literal(warning, 500)}"
             for summary in summaries
-            for warning in warnings_of(summary.manifest.reasoning)
+            for warning in run_warnings(summary.manifest)
         ]
         parts += ["\n".join(warnings)] if warnings else []
     parts += [_comparison(each) for each in compared]
@@ -142,19 +142,20 @@ def _results(summaries: Sequence[RunSummary]) -> str:
         if len(parts) > 1:
             parts.append(summary.total)
         for part in parts:
-            cells = [literal(summary.model, _NAME_LIMIT), *_suite_cells(part, classes)]
+            estimated = part.tokens_estimated and not summary.manifest.totals_counted
+            cells = [literal(summary.model, _NAME_LIMIT), *_suite_cells(part, classes, estimated)]
             if untold:
                 cells += [str(part.unknown_ends or ""), percent(part.known.value)]
             rows.append(cells)
     return markdown_table(headers, rows, left=2)
 
 
-def _suite_cells(part: SuiteSummary, classes: Sequence[FailureClass]) -> list[str]:
+def _suite_cells(part: SuiteSummary, classes: Sequence[FailureClass], estimated: bool) -> list[str]:
     strict = percent(part.strict.value)
     if part.strict.value is not None:
         strict += f" {interval_percent(part.strict.interval)}"
     known = [stats.mean for stats in (part.reasoning_tokens, part.answer_tokens) if stats]
-    tokens = count(sum(known), estimated=part.tokens_estimated) if known else UNKNOWN
+    tokens = count(sum(known), estimated=estimated) if known else UNKNOWN
     per_question = part.samples / part.questions if part.questions else 1
     asked = f"{part.questions}" + (f"×{per_question:.3g}" if per_question != 1 else "")
     return [

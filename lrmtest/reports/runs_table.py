@@ -94,6 +94,7 @@ class SampleView:
         seconds: wall time; 0 when not known.
         seed: None when the engine took none.
         finish_word: the server's own word for the end; empty without one.
+        total_estimated: both together come from text length, and not their shares alone.
     """
 
     sample: int
@@ -108,6 +109,7 @@ class SampleView:
     seconds: float = 0.0
     seed: int | None = None
     finish_word: str = ""
+    total_estimated: bool = False
 
 
 def runs_table(rows: Sequence[RunRow]) -> RenderableType:

@@ -106,7 +106,7 @@ def _outcome(view: SampleView | None) -> Text:
         text.append(f": {one_line(said, _ANSWER_LIMIT)}" if said else "")
     tokens = view.reasoning_tokens + view.answer_tokens
     if tokens:
-        text.append(f", {'~' if view.tokens_estimated else ''}{tokens:,} tokens")
+        text.append(f", {'~' if view.total_estimated else ''}{tokens:,} tokens")
     if view.finish_reason == "length":
         text.append("; cut off at its budget")
     elif view.finish_reason == "unknown":

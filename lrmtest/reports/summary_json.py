@@ -11,8 +11,8 @@ from typing import Any
 from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.summary import Rate, RunSummary, SuiteSummary
 from lrmtest.reports.comparison_json import comparison_document
+from lrmtest.runs.adapted import run_warnings
 from lrmtest.runs.files import write_whole
-from lrmtest.runs.reasoning import warnings_of
 
 SCHEMA = "lrmtest-summary/1"
 """Raised when a field is removed or changes its meaning, not when one is added."""
@@ -47,7 +47,7 @@ def write_summary(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def _run(summary: RunSummary) -> dict[str, Any]:
-    warnings = warnings_of(summary.manifest.reasoning)
+    warnings = run_warnings(summary.manifest)
     return {
         "run_id": summary.run_id,
         "model": summary.model,

@@ -21,7 +21,8 @@ from lrmtest.reports.comparison_words import noise_said, run_ends
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count, counted, duration, interval_percent, percent
 from lrmtest.reports.tables import open_table, width_of
-from lrmtest.runs.reasoning import told_form, warnings_of
+from lrmtest.runs.adapted import adapted_said, run_warnings
+from lrmtest.runs.reasoning import told_form
 
 _NAME_LIMIT = 60
 _WARNING_LIMIT = 400
@@ -213,7 +214,11 @@ def _tokens(rows: Sequence[_Row], *, narrow: bool, label_width: int) -> Renderab
 def _tokens_of(kinds: Sequence[str], rows: Sequence[_Row], label_width: int) -> Table:
     def cells(part: SuiteSummary) -> list[Text]:
         stats = _token_stats(part)
-        return [_token_figures(stats.get(kind), part.tokens_estimated) for kind in kinds]
+        # Nobody estimates a prompt's tokens: they are counted, or not known.
+        return [
+            _token_figures(stats.get(kind), part.tokens_estimated and kind != "prompt")
+            for kind in kinds
+        ]
 
     # One column for each kind, since rich has no header over several columns.
     figures = " ".join(f"{name:>6}" for name in ("mean", "median", "p95", "total"))
@@ -301,6 +306,7 @@ def _facts(summary: RunSummary) -> Text:
         facts.append("no chat template in its files")
     if form := told_form(summary.manifest.reasoning):
         facts.append(one_line(form, _WARNING_LIMIT))
+    facts += [one_line(said, _WARNING_LIMIT) for said in adapted_said(summary.manifest)]
     name = one_line(summary.model, _NAME_LIMIT)
     engine = summary.manifest.model.engine
     if summary.manifest.greedy and engine is not None and can_generate(engine):
@@ -315,7 +321,7 @@ def _warnings(summary: RunSummary) -> list[Text]:
     name = one_line(summary.model, _NAME_LIMIT)
     return [
         Text(f"{name}: {one_line(warning, _WARNING_LIMIT)}", style="yellow")
-        for warning in warnings_of(summary.manifest.reasoning)
+        for warning in run_warnings(summary.manifest)
     ]
 
 

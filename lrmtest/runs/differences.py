@@ -11,6 +11,7 @@ told before anything else.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ from typing import Any
 
 from lrmtest.errors import UsageError
 from lrmtest.grading.forms import form_of
-from lrmtest.models.engines.kinds import engine_family
+from lrmtest.models.engines.kinds import can_generate, engine_family
+from lrmtest.runs.adapted import changes_left_out
 from lrmtest.runs.manifest import Manifest, Section
 from lrmtest.runs.reasoning import form_seen
 
@@ -83,10 +85,24 @@ def told_differences(baseline: Manifest, candidate: Manifest) -> list[Difference
     """What differs around the two models and is told, not refused; nothing where one is unknown.
 
     Returns:
-        Differences named ``chat-template``, ``tokenizer``, ``engine-family``, ``reasoning-tags``.
+        Differences named ``request-fields``, ``left-out``, ``chat-template``, ``tokenizer``,
+        ``engine-family``, ``reasoning-tags``.
     """
     sides = (baseline, candidate)
     found = []
+    if all(_generated_here(side) for side in sides):
+        before_fields, after_fields = (side.model.request or {} for side in sides)
+        if before_fields != after_fields:
+            names = [
+                name
+                for name in sorted({*before_fields, *after_fields})
+                if before_fields.get(name) != after_fields.get(name)
+            ]
+            shown = [_fields(fields, names) for fields in (before_fields, after_fields)]
+            found.append(Difference("request-fields", "", *shown))
+        adapted = [", ".join(changes_left_out(side)) or "nothing" for side in sides]
+        if adapted[0] != adapted[1]:
+            found.append(Difference("left-out", "", *adapted))
     before, after = (_template(side) for side in sides)
     if before and after and before[0] != after[0]:
         found.append(Difference("chat-template", "", " ".join(before), " ".join(after)))
@@ -100,6 +116,18 @@ def told_differences(baseline: Manifest, candidate: Manifest) -> list[Difference
     if tags[0] and tags[1] and tags[0] != tags[1]:
         found.append(Difference("reasoning-tags", "", *tags))
     return found
+
+
+def _generated_here(manifest: Manifest) -> bool:
+    """Whether it is known what a run's requests carried: not of recordings and imports."""
+    engine = manifest.model.engine
+    return engine is not None and can_generate(engine) and not manifest.imported
+
+
+def _fields(fields: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Those of `names` that there are."""
+    shown = [f"{name}={json.dumps(fields[name])}" for name in names if name in fields]
+    return ", ".join(shown) or "none"
 
 
 def _template(manifest: Manifest) -> tuple[str, ...] | None:

@@ -15,6 +15,7 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from lrmtest.grading.forms import DEFAULT_TAGS, Tags, tags_of
 from lrmtest.models.engines.base import is_greedy
+from lrmtest.models.engines.token_counts import COUNTED, TOTALS
 from lrmtest.questions.data import Source
 from lrmtest.runs.keys import fingerprint
 
@@ -182,6 +183,7 @@ class ModelSection(Section):
         reasoning_tags: opening and closing, as they are part of the model's identity;
             `Manifest.reasoning_tags` are those that texts are split by.
         system_prompt: what every conversation begins with.
+        request: the request fields that it was asked with; None for none.
         stop_loops: completions are stopped whose tail has become periodic.
         served: what an endpoint told of its model, and under ``probe`` a hash of the run's own
             `Manifest.probe`; None of models from files, and in runs of lrmtest 0.1.
@@ -193,6 +195,7 @@ class ModelSection(Section):
     compression: CompressionSection = field(default_factory=CompressionSection)
     reasoning_tags: Tags | None = None
     system_prompt: str | None = None
+    request: Mapping[str, Any] | None = None
     stop_loops: bool | None = None
     served: Mapping[str, Any] | None = None
 
@@ -509,6 +512,11 @@ class Manifest(Section):
     def greedy(self) -> bool:
         """Whether the run decoded at temperature 0, so that its samples are copies."""
         return is_greedy(self.temperature)
+
+    @property
+    def totals_counted(self) -> bool:
+        """Whether of all completions the total is counted, and but its share of reasoning not."""
+        return (self.engine.details or {}).get(TOTALS) == COUNTED
 
     @property
     def reasoning_tags(self) -> Tags:

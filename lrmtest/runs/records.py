@@ -190,7 +190,9 @@ class RunRecord(RunHead):
 
     @cached_property
     def tokens_estimated(self) -> bool:
-        """Whether at least one token count comes from text length."""
+        """Whether the total of at least one completion comes from text length."""
+        if self.manifest.totals_counted:
+            return False
         return any(sample.tokens_estimated for sample in self.samples)
 
     def within(self, extent: Extent) -> RunRecord:

@@ -19,6 +19,7 @@ from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.server import launch
 from lrmtest.models.known_tags import known_tags
 from lrmtest.models.programs.llamacpp import find_llama_server
+from lrmtest.models.request_fields import RequestField
 from lrmtest.models.spec import KnownTags, ModelSpec
 
 pytestmark = [
@@ -343,3 +344,63 @@ def test_a_path_that_is_no_model(tmp_path):
         make(tmp_path / "none.gguf").start([], print)
     with pytest.raises((ModelError, UsageError)):
         make(Path(tmp_path)).start([], print)
+
+
+THINKS = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and not enable_thinking %}"
+    "<think>\n\nThere is nothing at all to think about in this.\n\n</think>\n\n"
+    "{% endif %}{% endif %}"
+)
+
+
+def fields(**request):
+    return tuple(RequestField("", name, value) for name, value in request.items())
+
+
+def test_variables_of_the_chat_template_reach_it(smollm2_path, tmp_path):
+    """A template with a switch: with it the prompt is longer by what the switch writes."""
+    template = tmp_path / "template.jinja"
+    template.write_text(THINKS)
+    card = ModelCard("smol", engine="llamacpp", engine_args=("--chat-template-file", str(template)))
+    counts = []
+    for given in ({"enable_thinking": True}, {"enable_thinking": False}):
+        options = {"concurrency": 1, "request_fields": fields(chat_template_kwargs=given)}
+        with Session(make(smollm2_path, card, **options), [ask(HELLO, budget=2)]) as session:
+            counts.append(session.run(ask(HELLO, budget=2))[0].prompt_tokens)
+    assert counts[1] > counts[0] + 8
+
+
+@pytest.mark.parametrize(
+    ("request_fields", "greedy"),
+    [
+        ({"top_k": 1}, True),
+        ({"min_p": 1.0}, True),
+        ({"top_k": 0}, False),
+        ({"min_p": 0.0}, False),
+        ({"typical_p": 0.9999}, False),
+    ],
+)
+def test_what_takes_tokens_out_before_one_is_drawn(smollm2_path, request_fields, greedy):
+    options = {"concurrency": 1, "request_fields": fields(**request_fields)}
+    warm = [
+        ask("Write a sentence.", temperature=1.5, seed=seed, budget=16, key=str(seed))
+        for seed in (1, 2, 3)
+    ]
+    with Session(make(smollm2_path, **options), warm) as session:
+        texts = {completion.text for completion in session.run(*warm)}
+        details = session.info.details["sampling"]
+    assert (len(texts) == 1) == greedy
+    assert {*details["samplers"]} > {"temperature", "top_p"}
+
+
+def test_penalties_reach_the_server_at_any_temperature(smollm2_path):
+    texts = []
+    for given in ({}, {"presence_penalty": 2.0}, {"top_k": 50, "min_p": 0.1}):
+        options = {"concurrency": 1, "request_fields": fields(**given)}
+        request = ask("Count from 1 to 30.", temperature=0.0, budget=40)
+        with Session(make(smollm2_path, **options), [request]) as session:
+            texts.append(session.run(request)[0].text)
+    assert texts[0] == texts[2]  # the likeliest token is always left
+    assert texts[0] != texts[1]

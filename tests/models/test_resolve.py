@@ -174,3 +174,40 @@ def test_sampling_defaults(model_folder):
     card = ModelCard(name="open", top_p=0.5)
     assert sampling_defaults(ModelSpec("open", card, "vllm")) == (0.6, 0.5)
     assert sampling_defaults(ModelSpec("open", card, "vllm", folder)) == (0.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ("localhost:8000", "http://localhost:8000/v1"),
+        ("127.0.0.1:8000", "http://127.0.0.1:8000/v1"),
+        ("[::1]:8000", "http://[::1]:8000/v1"),
+        ("localhost", "http://localhost/v1"),
+        ("//localhost:8000/", "http://localhost:8000/v1"),
+        ("gpu-3:8000/v1", "http://gpu-3:8000/v1"),
+        ("gpu:8000/v1/chat/completions", "http://gpu:8000/v1"),
+        ("api.example.com/v1", "https://api.example.com/v1"),
+        ("api.example.com:443/openai", "https://api.example.com:443/openai"),
+        ("10.0.0.7/v1", "http://10.0.0.7/v1"),
+    ],
+)
+@pytest.mark.parametrize("name", ["", "mine="])
+def test_a_url_without_its_scheme_is_suggested(given, url, name):
+    with pytest.raises(UsageError) as caught:
+        resolve(f"{name}{given}", CARDS)
+    assert caught.value.hint == f"--model {name}{url}"
+    assert "URL" in caught.value.message
+    assert resolve(f"{name or 'x='}{url}", CARDS).location == url
+
+
+@pytest.mark.parametrize("given", ["qwen3:8b", "r1-1.58bits", "org/model", "m:5", "a.b/c", "x=y"])
+def test_what_looks_like_no_endpoint_is_taken_for_none(given):
+    with pytest.raises(UsageError) as caught:
+        resolve(given, CARDS)
+    assert "://" not in str(caught.value.hint).replace("http://... or https://...", "")
+
+
+def test_a_secret_in_a_url_without_its_scheme_is_not_shown():
+    with pytest.raises(UsageError) as caught:
+        resolve("host:8000/sk-abcdefgh12345678/v1", CARDS)
+    assert "abcdefgh" not in str(caught.value)

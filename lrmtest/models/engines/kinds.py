@@ -18,6 +18,7 @@ from lrmtest.entry_points import load_offer, offers_of
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.masking import masked_arguments, masked_url
 from lrmtest.models.hashes import file_hashes, hash_files
+from lrmtest.models.request_fields import TEMPLATE_VARIABLES, request_fields
 
 if TYPE_CHECKING:
     from lrmtest.models.card import ModelCard
@@ -64,6 +65,8 @@ class EngineKind:
         served_model: where its source is ``endpoint``: what tells which model is served there, so
             that no stored completion of another is reused; written as `factory`. Without it
             completions of the endpoint are reused by what was asked alone.
+        request_fields: the names of the request fields that it heeds; None for any, since it sends
+            them on as they are. Others are refused before anything is asked.
 
     Raises:
         ValueError: `reads` does not go with `source`.
@@ -77,6 +80,7 @@ class EngineKind:
     unpacks_gguf: bool = False
     served_model: str | ServedModelFactory = ""
     lack: str | Lack = ""
+    request_fields: tuple[str, ...] | None = ()
 
     def __post_init__(self) -> None:
         if bool(self.reads) != self.has_files:
@@ -129,6 +133,9 @@ class EngineKind:
             # Without it completions keep the keys that they had before prompts were looked at.
             return {"ends": ends} | ({"placed": "by prompt"} if placed else {})
         settings: dict[str, Any] = {"stop_loops": options.stop_loops}
+        if fields := carried(spec, options):
+            # Without any, completions keep the keys that they had before there were fields.
+            settings["request"] = fields
         if self.source == "endpoint":
             url = masked_url(spec.location)
             return settings | {"endpoint": url, "served_model": options.served_model}
@@ -149,6 +156,7 @@ ENDPOINT = EngineKind(
     install="lrmtest",
     source="endpoint",
     served_model="lrmtest.models.engines.http.identity:EndpointModel",
+    request_fields=None,
 )
 """The engine of a URL for which no other is named."""
 
@@ -174,6 +182,7 @@ _OWN = {
             reads=("safetensors", "gguf"),
             unpacks_gguf=True,
             lack="lrmtest.models.engines.lacks:transformers",
+            request_fields=(TEMPLATE_VARIABLES, "reasoning_effort", "top_k", "min_p"),
         ),
         ENDPOINT,
         RECORDING,
@@ -184,6 +193,7 @@ _OWN = {
             source="files",
             reads=("safetensors",),
             lack="lrmtest.models.engines.lacks:vllm",
+            request_fields=None,
         ),
         EngineKind(
             "llamacpp",
@@ -192,6 +202,7 @@ _OWN = {
             source="files",
             reads=("gguf",),
             lack="lrmtest.models.engines.lacks:llamacpp",
+            request_fields=None,
         ),
     )
 }
@@ -251,6 +262,36 @@ def kind_of(spec: ModelSpec) -> EngineKind:
         UsageError: as `engine_kind`.
     """
     return engine_kind(spec.engine, where=f"model {spec.name!r}")
+
+
+def carried(spec: ModelSpec, options: EngineOptions) -> dict[str, Any]:
+    """The request fields of a model, by its card and the user's word."""
+    found: dict[str, Any] = request_fields(spec.card.request, options.request_fields, spec.name)
+    return found
+
+
+def refuse_fields(spec: ModelSpec, options: EngineOptions) -> None:
+    """Refuse request fields that the engine of a model does not heed.
+
+    Raises:
+        UsageError: there are some; or as `engine_kind`.
+    """
+    kind = kind_of(spec)
+    if kind.request_fields is None or not kind.generates:
+        return
+    fields = carried(spec, options)
+    unheeded = [name for name in fields if name not in kind.request_fields]
+    if not unheeded:
+        return
+    heeded = f"only {', '.join(kind.request_fields)}" if kind.request_fields else "none"
+    by_option = {option.name for option in options.request_fields}
+    by = "its card" if all(name not in by_option for name in unheeded) else "--request-field"
+    raise UsageError(
+        f"model {spec.name!r}: engine {kind.name} does not heed {', '.join(unheeded)}, by {by}; of "
+        f"request fields it heeds {heeded}",
+        hint="choose another --engine, or leave it out: "
+        + " ".join(f"--request-field {spec.name}:{name}=null" for name in unheeded),
+    )
 
 
 def can_generate(engine: str) -> bool:

@@ -29,6 +29,7 @@ from lrmtest.models.engines.http.background import BackgroundLoop
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
+from lrmtest.models.engines.http.first import FirstGoesAlone
 from lrmtest.models.engines.http.identity import ModelWatch
 from lrmtest.models.engines.http.keys import FoundKey, find_key
 from lrmtest.models.engines.http.life import QUEUE_SILENCES
@@ -50,7 +51,9 @@ from lrmtest.models.engines.http.server_facts import (
     probe,
 )
 from lrmtest.models.engines.http.stream import ChatReply, ChatStream, DetectorMaker
+from lrmtest.models.engines.kinds import carried
 from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.engines.token_counts import COUNTED, ESTIMATED, TOTALS
 from lrmtest.models.spec import ModelSpec
 
 _CONCURRENCY = {VLLM: 256, SGLANG: 256}  # vLLM's max_num_seqs on most GPUs
@@ -92,6 +95,10 @@ class OpenAIEngine:
     ) -> None:
         self._spec = spec
         self._options = options
+        self._fields = carried(spec, options)
+        # A server that was started here takes what it is sent, and need not be tried first.
+        self._first = None if key else FirstGoesAlone()
+        self._totals = ""
         self._retries = options.max_retries
         url = Endpoint.parse(spec.location).url
         found = FoundKey(key) if key else find_key(spec.name, url, options.endpoints)
@@ -172,7 +179,12 @@ class OpenAIEngine:
             or facts.slots
             or _CONCURRENCY.get(facts.kind, _DEFAULT_CONCURRENCY)
         )
-        manners = Manners(self._tell, self._options.note)
+        manners = Manners(
+            self._tell,
+            self._options.note,
+            fields=self._fields,
+            run=planned[0].sampling if planned else None,
+        )
         self._workers = [
             asyncio.create_task(
                 self._work(_Worker(self._client(breaker), facts, breaker, manners), deliver)
@@ -188,7 +200,7 @@ class OpenAIEngine:
                 "served_model": facts.model,
                 "context_length": facts.context_length,
                 "concurrency": concurrency,
-                "sampling": facts.sampling,
+                "sampling": facts.sampling(self._fields),
                 **facts.details,
             },
             seeded=facts.kind in _SEEDED,
@@ -205,7 +217,7 @@ class OpenAIEngine:
         if not planned or facts.context_length is None:
             return
         longest = max(planned, key=_least_tokens)
-        prompt_tokens = await count_prompt(client, facts, longest.messages)
+        prompt_tokens = await count_prompt(client, facts, longest.messages, self._fields)
         if prompt_tokens is None:
             prompt_tokens = _least_tokens(longest) - longest.sampling.max_tokens
         budget = longest.sampling.max_tokens
@@ -260,11 +272,27 @@ class OpenAIEngine:
 
     async def _answered(self, worker: _Worker, request: Request, tries: _Tries) -> Delivery:
         """Ask until there is an answer, or no hope of one."""
+        sampling = request.sampling
+        kind = sampling.temperature, sampling.top_p
+        first = None if self._first is None else await self._first.turn(kind)
+        try:
+            return await self._asked(worker, request, tries, first)
+        finally:
+            if first is not None:
+                first.set()
+
+    async def _asked(
+        self, worker: _Worker, request: Request, tries: _Tries, first: asyncio.Event | None
+    ) -> Delivery:
+        """See `_answered`; `first` is set once the server takes requests of this kind."""
         manners = worker.manners
         while not worker.breaker.is_open:
+            if manners.hopeless is not None:
+                refusal = manners.hopeless
+                return self._failed(request, str(refusal), refusal.hint, max(1, tries.made))
             tries.made += 1
-            content = manners.content(request, worker.facts.body(request.sampling))
-            stream = self._stream(request)
+            content = self._content(worker, request)
+            stream = self._stream(request, first)
             began = time.monotonic()
             try:
                 await self._watch.check()
@@ -273,11 +301,13 @@ class OpenAIEngine:
                 await self._watch.check()  # it may have been sent just after a break
             except RefusedError as refusal:
                 worker.breaker.alive()
-                if not manners.adapt(refusal, content):
-                    return self._failed(request, str(refusal), refusal.hint, tries.made)
+                if final := manners.adapt(refusal, content):
+                    return self._failed(request, str(final), final.hint, tries.made)
                 tries.made -= 1
             except BrokenAnswerError as failure:
                 self._watch.broke(failure)
+                if first is not None:
+                    first.set()
                 if stream.pieces or failure.busy:
                     worker.breaker.alive()
                 else:
@@ -295,6 +325,8 @@ class OpenAIEngine:
                     tags=self._spec.reasoning_tags,
                     count=self._count,
                 )
+                if completion.tokens_estimated:
+                    self._note_totals(counted=reply.completion_tokens is not None)
                 seed = request.seed if manners.seeds else None
                 seconds = time.monotonic() - began
                 completion = replace(completion, seed=seed, seconds=seconds)
@@ -350,7 +382,7 @@ class OpenAIEngine:
             for _ in range(2 * UNTOLD_ENDS_NEEDED):
                 if manners.sends_no_ends is not None:
                     break
-                content = manners.content(short, worker.facts.body(short.sampling))
+                content = self._content(worker, short)
                 stream = ChatStream(self._spec.reasoning_tags, budget)
                 with suppress(BrokenAnswerError, RefusedError):
                     reply = await worker.client.chat(content, stream)
@@ -359,16 +391,31 @@ class OpenAIEngine:
                         manners.end_was_untold()
         return bool(manners.sends_no_ends)
 
-    def _stream(self, request: Request) -> ChatStream:
+    def _content(self, worker: _Worker, request: Request) -> dict[str, Any]:
+        return worker.manners.content(request, worker.facts.body(request.sampling, self._fields))
+
+    def _stream(self, request: Request, first: asyncio.Event | None) -> ChatStream:
+        def count_and_tell(number: int) -> None:
+            self._count_tokens(number)
+            if first is not None:
+                first.set()
+
         return ChatStream(
             self._spec.reasoning_tags,
             request.sampling.max_tokens,
             detector=self._detector() if self._detector else None,
-            on_tokens=self._count_tokens,
+            on_tokens=self._count_tokens if first is None else count_and_tell,
         )
 
     def _tell(self, line: str) -> None:
         self._options.tell(f"{self._spec.name}: {line}")
+
+    def _note_totals(self, *, counted: bool) -> None:
+        """Note whether all totals are counted although shares of reasoning are not."""
+        now = COUNTED if counted and self._totals != ESTIMATED else ESTIMATED
+        if now != self._totals:
+            self._totals = now
+            self._options.note(TOTALS, now)
 
     async def _try(
         self, worker: _Worker, content: Mapping[str, Any], stream: ChatStream

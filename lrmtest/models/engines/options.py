@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.forms import Tags
+from lrmtest.models.request_fields import RequestField
 from lrmtest.progress import Tell, silent
 
 Note = Callable[[str, object], None]
@@ -40,6 +41,7 @@ class EngineOptions:
         finish_column: the field of each recorded line that says it; empty for none.
         served_model: the model's name on an endpoint; None asks the endpoint.
         reasoning_tags: the model's, in place of what its card or its files say; empty for those.
+        request_fields: what requests carry by the user's word, in its order.
         trust_remote_code: run Python code that comes with a checkpoint; off unless asked for.
         stop_loops: stop a streamed completion whose tail has provably become periodic.
         engine_args: further arguments for the server that lrmtest starts, passed on untouched.
@@ -74,6 +76,7 @@ class EngineOptions:
     finish_column: str = ""
     served_model: str | None = None
     reasoning_tags: Tags = ()
+    request_fields: tuple[RequestField, ...] = ()
     trust_remote_code: bool = False
     stop_loops: bool = True
     engine_args: tuple[str, ...] = ()

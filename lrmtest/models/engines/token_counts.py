@@ -14,6 +14,12 @@ Measured with Llama 3's tokenizer on 292 outputs of R1-Distill-Llama-8B: 3.0 (AI
 """
 
 
+TOTALS = "token_totals"
+"""In an engine's details, where the share of reasoning is estimated: whether the total is, too."""
+
+COUNTED, ESTIMATED = "counted", "estimated"
+
+
 def estimate_tokens(text: str) -> int:
     """A guess at the number of tokens from the length of `text`."""
     return round(len(text) / CHARS_PER_TOKEN)

@@ -11,9 +11,10 @@ from pathlib import Path
 from lrmtest.bounded import SETTINGS, read_text
 from lrmtest.errors import DataError, UsageError
 from lrmtest.masking import masked_arguments
-from lrmtest.models.description import describe_model
+from lrmtest.models.description import describe_model, template_notices
 from lrmtest.models.engines.base import Message, Request, Sampling
 from lrmtest.models.engines.kinds import kind_of
+from lrmtest.models.request_fields import RequestField
 from lrmtest.models.resolve import sampling_defaults
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
@@ -139,13 +140,22 @@ class Requests:
                 metric=part[0].suite.primary,
                 tests=tuple(dict.fromkeys(one.test for one in part if one.test)),
                 options=masked_arguments(
-                    ("--model", self._spec.given, *self._settings.repeat_arguments)
+                    (
+                        *("--model", self._spec.given, *self._settings.repeat_arguments),
+                        *(f"--request-field={field}" for field in self._fields_given),
+                    )
                 ),
             )
             for name, part in by_suite.items()
         }
         extent = {one.key: self.samples_of(one) for one in selected}
         return replace(self._manifest, suites=suites, selection=selection_of(extent))
+
+    @property
+    def _fields_given(self) -> list[RequestField]:
+        """The user's request fields that are for this model."""
+        given = self._settings.engine_options.request_fields
+        return [field for field in given if field.model in ("", self._spec.name)]
 
     def _request(
         self,
@@ -174,7 +184,7 @@ class Requests:
     def notices(self, selected: Sequence[SelectedQuestion]) -> tuple[str, ...]:
         """What the user should know before these questions are asked, one line each."""
         suites = {one.suite.name: one.suite for one in selected}
-        lines = []
+        lines = template_notices(self._spec, self._settings.engine_options)
         if (given := self._settings.max_tokens) is not None:
             lines += [
                 f"--max-tokens {given} goes before the {suite.max_tokens} of suite {name}'s own"

@@ -15,6 +15,7 @@ from lrmtest.masking import masked_values
 from lrmtest.models.engines.base import Delivery, Engine, EngineInfo, Progress, Request
 from lrmtest.models.engines.kinds import create_engine, kind_of
 from lrmtest.models.engines.pool import EnginePool, pinned
+from lrmtest.models.engines.token_counts import ESTIMATED, TOTALS
 from lrmtest.models.engines.tokenizers.counter import load_counter
 from lrmtest.models.engines.watched import WatchedEngine
 from lrmtest.models.hardware import this_machine
@@ -23,6 +24,7 @@ from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation import selftest
 from lrmtest.plugin.generation.same_model import difference_now
 from lrmtest.progress import Tell
+from lrmtest.runs.adapted import ADAPTED, LEFT_OUT
 from lrmtest.runs.manifest import EngineSection, SelfTestSection
 from lrmtest.runs.run import Run
 
@@ -90,7 +92,7 @@ class RunEngine:
                 engine=info.engine,
                 version=info.version,
                 seeded=info.seeded,
-                details=masked_values(info.details),
+                details={**masked_values(info.details), **self._adapted_before()},
             )
             self._run.describe(replace(self._run.manifest, engine=described))
             if len(planned) >= selftest.LONG_RUN_SAMPLES and kind_of(self._spec).generates:
@@ -141,10 +143,20 @@ class RunEngine:
             [partial(create_engine, self._spec, each) for each in pinned(options, engines, gpus)]
         )
 
+    def _adapted_before(self) -> dict[str, Any]:
+        """What earlier sessions of the run have noted of requests and counts that it has."""
+        details = self._run.manifest.engine.details or {}
+        return {name: details[name] for name in (*ADAPTED, TOTALS) if name in details}
+
     def _describe(self, name: str, value: object) -> None:
         """Put what an engine noted of itself into the manifest."""
         engine = self._run.manifest.engine
-        without_seed = name == "left_out" and isinstance(value, list) and "seed" in value
+        if name == LEFT_OUT and isinstance(value, list):
+            before = (engine.details or {}).get(name)
+            value = list(dict.fromkeys([*(before if isinstance(before, list) else []), *value]))
+        if name == TOTALS and (engine.details or {}).get(name) == ESTIMATED:
+            value = ESTIMATED
+        without_seed = name == LEFT_OUT and isinstance(value, list) and "seed" in value
         described = replace(
             engine,
             details={**(engine.details or {}), name: value},

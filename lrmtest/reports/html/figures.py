@@ -34,8 +34,8 @@ from lrmtest.reports.comparison_words import (
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
 from lrmtest.reports.html.table import NAME, change_counts, results_of, table
+from lrmtest.runs.adapted import run_warnings
 from lrmtest.runs.outcomes import QuestionKey
-from lrmtest.runs.reasoning import warnings_of
 from lrmtest.runs.records import RunRecord
 
 _COSTS = ("tokens", "bits_per_weight", "sparsity", "parameters", "disk_gb", "memory_gb")
@@ -113,7 +113,7 @@ def _run(run: RunRecord, summary: RunSummary, label: str, *, baseline: bool) -> 
         "texts": run.store is not None,
         "lacking": [
             one_line(each, 400)
-            for each in (*run.lacking, *run_ends("", summary), *warnings_of(manifest.reasoning))
+            for each in (*run.lacking, *run_ends("", summary), *run_warnings(manifest))
         ],
         "method": one_line(compression.method or "", 60),
         "costs": {
@@ -150,7 +150,7 @@ def _suite(run: RunRecord, part: SuiteSummary) -> dict[str, Any]:
         "counts": {"correct": part.samples - sum(part.failures.values()), **part.failures},
         "tokens": part.tokens.mean if part.tokens else None,
         "reasoning_tokens": reasoning if run.store is not None else None,
-        "estimated": part.tokens_estimated,
+        "estimated": part.tokens_estimated and not run.manifest.totals_counted,
         "lengths": None if spread is None else asdict(spread),
         "compute": None
         if bought is None

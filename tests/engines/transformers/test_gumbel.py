@@ -13,7 +13,7 @@ from scipy import stats
 torch = pytest.importorskip("torch")
 
 from lrmtest.models.engines.transformers import gumbel  # noqa: E402
-from lrmtest.models.engines.transformers.gumbel import Draw, pick  # noqa: E402
+from lrmtest.models.engines.transformers.gumbel import Cut, Draw, pick  # noqa: E402
 
 MASK = (1 << 64) - 1
 
@@ -143,3 +143,62 @@ def test_logits_that_are_no_numbers_give_no_token():
         tokens = pick(logits, [draw] * 3)
         assert tokens[1] is None
         assert None not in (tokens[0], tokens[2])
+
+
+def kept(logits, temperature, cut, top_p):
+    """The tokens that may be drawn, worked out one by one, and their probabilities."""
+    shares = torch.softmax(torch.tensor(logits, dtype=torch.float64) / temperature, 0).tolist()
+    ranked = sorted(range(len(shares)), key=lambda i: -shares[i])
+    left = [i for i in ranked if shares[i] >= cut.min_p * shares[ranked[0]]]
+    if cut.top_k:
+        left = [i for i in left if shares[i] >= shares[ranked[min(cut.top_k, len(shares)) - 1]]]
+    mass, nucleus = sum(shares[i] for i in left), []
+    for i in left:
+        if sum(shares[j] for j in nucleus) / mass >= top_p:
+            break
+        nucleus.append(i)
+    total = sum(shares[i] for i in nucleus)
+    return {i: shares[i] / total for i in nucleus}
+
+
+@pytest.mark.parametrize("cut", [Cut(top_k=3), Cut(min_p=0.2), Cut(4, 0.1), Cut(top_k=99)])
+@pytest.mark.parametrize("top_p", [1.0, 0.8])
+def test_what_is_cut_is_never_drawn_and_the_rest_by_its_shares(cut, top_p):
+    logits = [2.0, 1.0, 0.0, -1.0, 1.5, 0.3, -3.0]
+    expected = kept(logits, 0.7, cut, top_p)
+    rows = torch.tensor([logits]).expand(1000, -1)
+    tokens = []
+    for start in range(0, 10_000, 1000):
+        draws = [Draw(0.7, top_p, seed=5, step=start + i) for i in range(1000)]
+        tokens += pick(rows, draws, cut)
+    counts = [tokens.count(i) for i in range(len(logits))]
+    assert {i for i, count in enumerate(counts) if count} == {*expected}
+    if len(expected) > 1:
+        pairs = [(counts[i], share * 10_000) for i, share in expected.items()]
+        assert stats.chisquare(*zip(*pairs, strict=True)).pvalue > 1e-4
+
+
+@given(
+    st.lists(st.floats(-9, 9), min_size=2, max_size=40),
+    st.integers(0, 50),
+    st.sampled_from([0.0, 0.05, 0.5, 1.0]),
+    st.sampled_from([0.5, 0.95, 1.0]),
+    st.sampled_from([0.0, 0.6, 2.0]),
+    st.integers(0, 99),
+)
+def test_a_cut_by_fixed_operations_is_the_same(logits, top_k, min_p, top_p, temperature, seed):
+    cut, row = Cut(top_k, min_p), torch.tensor([logits])
+    (token,) = pick(row, [Draw(temperature, top_p, seed, 2)], cut)
+    codes, _ = gumbel.pick_fixed(
+        row,
+        torch.tensor([temperature]),
+        torch.tensor([top_p], dtype=torch.float64),
+        torch.tensor([gumbel.seed_state(seed)]),
+        torch.tensor([2]),
+        whole=top_p >= 1 and temperature > 0,
+        candidates=64 if top_p < 1 and temperature > 0 else 0,
+        cut=cut,
+    )
+    assert codes.tolist() == [token]
+    if min_p == 1.0 or top_k == 1:
+        assert logits[token] == pytest.approx(max(logits), abs=1e-5)

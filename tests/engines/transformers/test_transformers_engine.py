@@ -30,6 +30,7 @@ from lrmtest.models.engines.transformers.batcher import Batcher  # noqa: E402
 from lrmtest.models.engines.transformers.engine import TransformersEngine  # noqa: E402
 from lrmtest.models.engines.transformers.fixed_slots import FixedSlots  # noqa: E402
 from lrmtest.models.engines.transformers.steps import RecordedSteps  # noqa: E402
+from lrmtest.models.request_fields import RequestField  # noqa: E402
 from lrmtest.models.spec import ModelSpec  # noqa: E402
 
 TAGS = ("<think>", "</think>")
@@ -454,3 +455,26 @@ def test_real_gguf_loads_quietly(smollm2_path, capfd):
     assert session.run(ask("Hello", budget=3))[0].completion_tokens == 3
     session.engine.close()
     assert capfd.readouterr() == ("", "")
+
+
+def test_request_fields_are_heeded(tiny_model, tmp_path):
+    """Variables reach the chat template, top-k the draw; without them both are as ever."""
+    folder = tmp_path / "switch"
+    shutil.copytree(tiny_model, folder)
+    (folder / "chat_template.jinja").write_text(
+        "{{ messages[0]['content'] }}{% if effort is defined %} {{ effort }}{% endif %}"
+        "{% if reasoning_effort is defined %}{{ reasoning_effort }}{% endif %}"
+    )
+    given = {"chat_template_kwargs": {"effort": "12345"}, "reasoning_effort": "low", "top_k": 1}
+    lengths, texts = [], []
+    for fields in ({}, given):
+        chosen = tuple(RequestField("", name, value) for name, value in fields.items())
+        engine = make(folder, device="cpu", request_fields=chosen)
+        wanted = [ask("abc", temperature=1.0, seed=seed, key=str(seed)) for seed in range(6)]
+        with Session(engine, wanted) as session:
+            found = session.run(*wanted)
+        lengths.append(found[0].prompt_tokens)
+        texts.append({completion.text for completion in found})
+    assert lengths[1] == lengths[0] + len(" 12345low")
+    assert len(texts[0]) > 1
+    assert len(texts[1]) == 1

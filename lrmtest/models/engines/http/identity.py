@@ -18,6 +18,7 @@ from lrmtest.models.engines.http.keys import find_key
 from lrmtest.models.engines.http.model_probe import QUESTIONS, ModelProbe, ProbeReference
 from lrmtest.models.engines.http.retry import Backoff
 from lrmtest.models.engines.http.server_facts import ServerFacts, probe
+from lrmtest.models.engines.kinds import carried
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.spec import ModelSpec
 
@@ -42,6 +43,7 @@ class EndpointModel:
         url = Endpoint.parse(spec.location).url
         self._endpoint = Endpoint(url, find_key(spec.name, url, options.endpoints).value)
         self._options = options
+        self._fields = carried(spec, options)
         self._backoff = backoff
         self._seen: ServerFacts | None = None
 
@@ -113,7 +115,9 @@ class EndpointModel:
 
     def _probe(self, facts: ServerFacts) -> ModelProbe:
         seconds = min(self._options.request_timeout, 300.0)
-        return ModelProbe(self._client, facts, backoff=self._backoff, seconds=seconds)
+        return ModelProbe(
+            self._client, facts, fields=self._fields, backoff=self._backoff, seconds=seconds
+        )
 
     def _client(self) -> ChatClient:
         return ChatClient(self._endpoint, timeout=self._options.request_timeout)

@@ -5,14 +5,15 @@ One `Manners` is shared by all requests to a server. It is used from one event l
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from lrmtest.models.engines.base import Request
+from lrmtest.models.engines.base import Request, Sampling
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.finish_reasons import meaning_of
+from lrmtest.models.engines.http.refusals import LIMITS, refused_fields
 from lrmtest.models.engines.http.stream import ChatReply
+from lrmtest.models.request_fields import SAMPLING_FIELDS
 from lrmtest.progress import Tell
 
 UNTOLD_ENDS_NEEDED = 12
@@ -24,22 +25,11 @@ _HABITS_BELIEVED = 2
 _MOST_TOKENS_WITHOUT_TEXT = 2  # the end of the sequence, and half a character
 _MOST_WORDS_TOLD = 5
 
-# What a request can do without. Those that change what is drawn are told and noted.
-_CHANGES_OUTCOMES = (
-    *("temperature", "top_p", "seed"),
-    *("top_k", "min_p", "repetition_penalty", "samplers"),
-)
+# Fields of lrmtest's own that a request can do without, by what becomes of the run.
+_CHANGES_OUTCOMES = ("temperature", "top_p", "seed", *SAMPLING_FIELDS)
 _CHANGES_NOTHING = ("stream_options", "stream_interval", "stream")
-_LIMITS = ("max_tokens", "max_completion_tokens")
 
 _REFUSED_STATUSES = (400, 405, 415, 422)
-_IS_NOT_TAKEN = re.compile(
-    r"unsupported|not (?:be )?support|n't support|unrecogni[sz]ed|unknown|unexpected|no longer"
-    r"|not permitted|not allowed|not available|not accept|extra (?:input|field|param)"
-    r"|extra_forbidden|deprecated|cannot both|invalid (?:argument|parameter|field|key)"
-    r"|additional prop",
-    re.I,
-)
 
 
 class Manners:
@@ -48,13 +38,31 @@ class Manners:
     Args:
         tell: is told, once each, what the user should know.
         note: is told what belongs into the run's manifest, by name.
+        fields: the request fields that are the user's word.
+        run: the sampling of the run; values that only a test of the server has are no matter of
+            it. None where it is not known.
+
+    Attributes:
+        hopeless: what every further request would be refused for; None as long as nothing is known.
     """
 
-    def __init__(self, tell: Tell, note: Callable[[str, object], None]) -> None:
+    def __init__(
+        self,
+        tell: Tell,
+        note: Callable[[str, object], None],
+        *,
+        fields: Collection[str] = (),
+        run: Sampling | None = None,
+    ) -> None:
         self._tell = tell
         self._note = note
-        self._left_out: list[str] = []
-        self._limit = _LIMITS[0]
+        self._fields = fields
+        self._run = run
+        self.hopeless: RefusedError | None = None
+        self._left_out: set[str] = set()
+        self._values_left_out: set[tuple[str, str]] = set()
+        self._told_left_out: list[str] = []
+        self._limit = LIMITS[0]
         self._limits_refused: set[str] = set()
         self._ends_told = False
         self._ends_untold = 0
@@ -70,7 +78,7 @@ class Manners:
     @property
     def seeds(self) -> bool:
         """Whether the server takes a seed."""
-        return "seed" not in self._left_out
+        return "seed" not in self._told_left_out
 
     def content(self, request: Request, body: Mapping[str, Any]) -> dict[str, Any]:
         """A request's JSON body.
@@ -89,36 +97,75 @@ class Manners:
             "stream_options": {"include_usage": True},
             **body,
         }
-        return {name: value for name, value in content.items() if name not in self._left_out}
+        return {
+            name: value
+            for name, value in content.items()
+            if name not in self._left_out and (name, repr(value)) not in self._values_left_out
+        }
 
-    def adapt(self, refusal: RefusedError, content: Mapping[str, Any]) -> bool:
-        """Whether a refused request may be sent again, since it was for a parameter.
+    def adapt(self, refusal: RefusedError, content: Mapping[str, Any]) -> RefusedError | None:
+        """Adapt further requests to a refusal that was for fields of this one.
 
         Args:
             refusal: what the server answered.
-            content: what it was asked with; each parameter is left out once.
+            content: what it was asked with.
+
+        Returns:
+            None when the request may be sent again; what it fails with when it may not.
         """
         if refusal.status not in _REFUSED_STATUSES:
-            return False
-        name = _refused_parameter(refusal.words, content)
-        if name is None:
-            return False
-        if name in _LIMITS:
-            self._limits_refused.add(name)
-            left = [limit for limit in _LIMITS if limit not in self._limits_refused]
-            self._limit = left[0] if left else name
-            return bool(left)
-        if name in self._left_out:
-            return True
-        self._left_out.append(name)
-        if name == "stream":
-            self._left_out.append("stream_options")
-        if name in _CHANGES_OUTCOMES:
-            self._tell(f"the server takes no {name}, so it is left out: its own counts")
-            self._note("left_out", [one for one in self._left_out if one in _CHANGES_OUTCOMES])
+            return refusal
+        adapted = False
+        for field in refused_fields(refusal.words, content):
+            name = field.name
+            if name in LIMITS:
+                self._rename_limit(name, refusal)
+            elif name in _CHANGES_NOTHING:
+                self._leave_out(name, None)
+            elif name in _CHANGES_OUTCOMES:
+                self._leave_out(name, content[name] if field.this_value else None)
+            elif name in self._fields:
+                self.hopeless = RefusedError(
+                    f"the server does not take the request field {name}: {refusal}",
+                    status=refusal.status,
+                    hint="it is in the model's card or in --request-field; leave it out with "
+                    f"--request-field {name}=null",
+                )
+            else:
+                continue
+            adapted = True
+        return self.hopeless if adapted else refusal
+
+    def _rename_limit(self, name: str, refusal: RefusedError) -> None:
+        """Send the budget under its other name, if that was not refused as well."""
+        self._limits_refused.add(name)
+        left = [limit for limit in LIMITS if limit not in self._limits_refused]
+        if not left:
+            self.hopeless = RefusedError(
+                f"the server takes neither {' nor '.join(LIMITS)}: {refusal}",
+                status=refusal.status,
+                hint="without a limit a completion could go on without end, so nothing is asked; "
+                "put a gateway before it that takes one of them",
+            )
+        elif self._limit != left[0]:
+            self._limit = left[0]
+            self._note("renamed", {LIMITS[0]: self._limit})
+
+    def _leave_out(self, name: str, value: object) -> None:
+        """Send a field no more; with a `value` only where it would have this one."""
+        if value is None:
+            self._left_out |= {name, "stream_options"} if name == "stream" else {name}
         else:
-            self._tell(f"the server takes no {name}, so it is left out")
-        return True
+            self._values_left_out.add((name, repr(value)))
+            if self._run is not None and getattr(self._run, name, value) != value:
+                return
+        if name in self._told_left_out:
+            return
+        self._told_left_out.append(name)
+        own = ": its own counts" if name in _CHANGES_OUTCOMES else ""
+        what = name if value is None else f"{name} of {value}"
+        self._tell(f"the server takes no {what}, so it is left out{own}")
+        self._note("left_out", list(self._told_left_out))
 
     # Answers
 
@@ -201,21 +248,3 @@ class Manners:
                 f"finish reason {word!r} is not known here; such completions are kept, their end "
                 "as unknown"
             )
-
-
-def _refused_parameter(words: str, content: Mapping[str, Any]) -> str | None:
-    """The parameter of a request that a refusal is about, if it can do without; else None."""
-    if not _IS_NOT_TAKEN.search(words):
-        return None
-    named = re.search(r'"param"\s*:\s*"(\w+)', words)
-    known = [name for name in (*_CHANGES_NOTHING, *_CHANGES_OUTCOMES, *_LIMITS) if name in content]
-    if named and named[1] in known:
-        return named[1]
-    if re.search(r"cannot both", words, re.I) and "top_p" in known and "top_p" in words:
-        return "top_p"
-    places = {
-        name: place.start()
-        for name in known
-        if (place := re.search(rf"(?<![A-Za-z0-9_]){name}(?![A-Za-z0-9_])", words))
-    }
-    return min(places, key=places.__getitem__) if places else None

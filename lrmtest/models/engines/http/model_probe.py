@@ -29,6 +29,7 @@ from lrmtest.models.engines.http.retry import Backoff
 from lrmtest.models.engines.http.server_facts import LLAMA_CPP, SGLANG, VLLM, ServerFacts
 from lrmtest.models.engines.http.stream import ChatStream
 from lrmtest.models.engines.options import noted_nowhere
+from lrmtest.models.request_fields import RequestFields, merged
 from lrmtest.progress import silent
 from lrmtest.questions.place import Place
 from lrmtest.unicode import quote
@@ -280,6 +281,7 @@ class ModelProbe:
     Args:
         client: makes a client of the server, for one request at a time.
         facts: what the server tells of itself.
+        fields: the model's request fields; by a provider's routing, too, it may be another model.
         backoff: waits between tries.
         seconds: after so many one round of questions is given up.
     """
@@ -289,15 +291,18 @@ class ModelProbe:
         client: Callable[[], ChatClient],
         facts: ServerFacts,
         *,
+        fields: RequestFields | None = None,
         backoff: Backoff | None = None,
         seconds: float = 300.0,
     ) -> None:
         self._client = client
         self._facts = facts
+        self._fields = fields or {}
         self._backoff = backoff or Backoff()
         self._seconds = seconds
         self._likeliest: int | None = LIKELIEST
-        self._manners = Manners(silent, noted_nowhere)  # what it finds, the engine tells
+        # What it finds, the engine tells.
+        self._manners = Manners(silent, noted_nowhere, fields=self._fields)
 
     async def measure(self) -> ProbeReference:
         """The first measurement: each question alone, then all of them twice at once.
@@ -370,7 +375,7 @@ class ModelProbe:
             try:
                 return await self._once(client, content, likeliest is not None)
             except RefusedError as refusal:
-                if self._manners.adapt(refusal, content):
+                if self._manners.adapt(refusal, content) is None:
                     attempt -= 1
                 elif likeliest is None:
                     raise
@@ -388,9 +393,10 @@ class ModelProbe:
         sampling = Sampling(max_tokens=TOKENS, temperature=0.0, top_p=1.0)
         place = Place("probe", "", "probe", 0)
         request = Request(place, (Message("user", question),), sampling, _SEED)
-        body = dict(self._facts.body(sampling))
+        fields = self._fields
         if self._facts.kind in _NO_DATE_KINDS:
-            body |= _NO_DATE
+            fields = merged(_NO_DATE, fields)
+        body = self._facts.body(sampling, fields)
         if likeliest is not None:
             body |= {"logprobs": True, "top_logprobs": likeliest}
         return self._manners.content(request, body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
@@ -12,6 +12,7 @@ from lrmtest.models.chat_template import template_sha256
 from lrmtest.models.engines.base import Message, Sampling
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
+from lrmtest.models.request_fields import TEMPLATE_VARIABLES, RequestFields
 from lrmtest.unicode import quote
 
 VLLM, SGLANG, LLAMA_CPP = "vllm", "sglang", "llama.cpp"
@@ -26,9 +27,24 @@ _PLAIN_SAMPLING: dict[str, dict[str, Any]] = {
     LLAMA_CPP: {"samplers": ["temperature", "top_p"]},
 }
 
+# Which of llama-server's samplers a request field is for: those that are not named do nothing.
+# Their order is vLLM's: penalties, temperature, then what takes tokens out, top-p last.
+_LLAMA_CPP_SAMPLERS = {
+    "penalties": (*("repeat_penalty", "presence_penalty", "frequency_penalty", "repeat_last_n"),),
+    "dry": ("dry_multiplier", "dry_base", "dry_allowed_length", "dry_penalty_last_n"),
+    "temperature": (),
+    "min_p": ("min_p",),
+    "top_k": ("top_k",),
+    "typ_p": ("typical_p",),
+    "top_n_sigma": ("top_n_sigma",),
+    "xtc": ("xtc_probability", "xtc_threshold"),
+    "top_p": (),
+}
+
 # Of one token left by top-k nothing has to be drawn. With the samplers above llama-server goes
 # through the whole vocabulary at temperature 0, too, which took 4 % of its time.
 _LLAMA_CPP_GREEDY: dict[str, Any] = {"samplers": ["top_k"], "top_k": 1}
+_BEFORE_DRAWING = ("penalties", "dry")  # what changes which token is the likeliest
 
 # What an entry of /v1/models may say of the model, and not of the request for it: vLLM's `created`
 # is the time of asking, its `permission` has a new id each time.
@@ -87,17 +103,39 @@ class ServerFacts:
     told: dict[str, Any] = field(default_factory=dict)
     chat_template: str = field(default="", repr=False)
 
-    @property
-    def sampling(self) -> dict[str, Any]:
-        """Fields that leave nothing but temperature and top-p to draw by."""
-        return _PLAIN_SAMPLING.get(self.kind, {})
+    def sampling(self, fields: RequestFields) -> dict[str, Any]:
+        """Fields that leave nothing but temperature, top-p and `fields` to draw by."""
+        plain = _PLAIN_SAMPLING.get(self.kind, {})
+        if self.kind == LLAMA_CPP and "samplers" not in fields:
+            plain = {"samplers": _llama_cpp_samplers(fields, ("temperature", "top_p"))}
+        return {name: fields.get(name, value) for name, value in plain.items()}
 
-    def body(self, sampling: Sampling) -> dict[str, Any]:
-        """All fields that this server needs in a request, beside the common ones."""
+    def body(self, sampling: Sampling, fields: RequestFields | None = None) -> dict[str, Any]:
+        """All fields that this server needs in a request, beside the common ones.
+
+        Args:
+            sampling: of the request.
+            fields: the model's request fields; its own of the same name give way, but for those
+                that make llama-server greedy.
+        """
+        fields = fields or {}
         counting = _RUNNING_COUNT if self.kind in (VLLM, SGLANG) else {}
-        greedy = self.kind == LLAMA_CPP and sampling.greedy
-        drawing = _LLAMA_CPP_GREEDY if greedy else self.sampling
+        drawing = {**self.sampling(fields), **fields}
+        if self.kind == LLAMA_CPP and sampling.greedy:
+            drawing |= _LLAMA_CPP_GREEDY
+            drawing["samplers"] = _llama_cpp_samplers(fields, ("top_k",), only=_BEFORE_DRAWING)
         return {"model": self.model, **drawing, **counting, **_JOINED.get(self.kind, {})}
+
+
+def _llama_cpp_samplers(
+    fields: RequestFields, always: Collection[str], only: Collection[str] = _LLAMA_CPP_SAMPLERS
+) -> list[str]:
+    """The names of llama-server's samplers that `fields` need, in their order."""
+    return [
+        sampler
+        for sampler, its_fields in _LLAMA_CPP_SAMPLERS.items()
+        if sampler in always or (sampler in only and any(name in fields for name in its_fields))
+    ]
 
 
 async def probe(client: ChatClient, served_model: str | None) -> ServerFacts:
@@ -180,17 +218,30 @@ async def count_tokens(client: ChatClient, facts: ServerFacts, text: str) -> int
 
 
 async def count_prompt(
-    client: ChatClient, facts: ServerFacts, messages: Sequence[Message]
+    client: ChatClient,
+    facts: ServerFacts,
+    messages: Sequence[Message],
+    fields: RequestFields | None = None,
 ) -> int | None:
-    """How many tokens the chat template makes of `messages`; None if the server cannot tell."""
+    """How many tokens the chat template makes of `messages`; None if the server cannot tell.
+
+    Args:
+        client: speaks to the server.
+        facts: what it is.
+        messages: the conversation.
+        fields: the model's request fields, of which those of the template count.
+    """
     turns = [{"role": turn.role, "content": turn.content} for turn in messages]
+    given = (fields or {}).get(TEMPLATE_VARIABLES)
+    variables = {TEMPLATE_VARIABLES: given} if given else {}
     try:
         if facts.kind == LLAMA_CPP:
             url = f"{client.endpoint.root}/apply-template"
-            prompt = (await client.post(url, {"messages": turns})).get("prompt")
+            prompt = (await client.post(url, {"messages": turns, **variables})).get("prompt")
             return await count_tokens(client, facts, prompt) if isinstance(prompt, str) else None
         if facts.kind == VLLM:
             content = {"model": facts.model, "messages": turns, "add_generation_prompt": True}
+            content |= variables
             answer = await client.post(f"{client.endpoint.root}/tokenize", content)
             return _positive(answer.get("count"))
     except (BrokenAnswerError, RefusedError, AttributeError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -268,16 +268,15 @@ class ChatStream:
         text = well_formed(self._text())
         if self._usage_event:
             self._note_usage(json.loads(self._usage_event)["usage"])
-        completion_tokens = _count(self._usage, _COMPLETION_TOKENS)
-        details = self._usage.get("completion_tokens_details")
+        reasoning_tokens = _reasoning_tokens(self._usage)
+        completion_tokens = _completion_tokens(self._usage, reasoning_tokens or 0)
         return ChatReply(
             text=text,
             finish_reason=self._finish_reason(text, completion_tokens),
             finish_word="" if self.looped else self._word,
             prompt_tokens=_count(self._usage, _PROMPT_TOKENS),
             completion_tokens=completion_tokens,
-            reasoning_tokens=_count(details, ("reasoning_tokens",))
-            or _count(self._usage, ("reasoning_tokens",)),
+            reasoning_tokens=reasoning_tokens,
             pieces=self.pieces,
             closings=self._closings,
         )
@@ -396,6 +395,24 @@ def _count(usage: object, fields: tuple[str, ...]) -> int | None:
         if isinstance(value, int) and not isinstance(value, bool) and 0 < value < MAX_COUNT:
             return value
     return None
+
+
+def _reasoning_tokens(usage: Mapping[str, Any]) -> int | None:
+    """Tokens of the reasoning: in the details, or beside the completion's."""
+    for place in ("completion_tokens_details", "output_tokens_details"):
+        if found := _count(usage.get(place), ("reasoning_tokens",)):
+            return found
+    return _count(usage, ("reasoning_tokens",))
+
+
+def _completion_tokens(usage: Mapping[str, Any], reasoning: int) -> int | None:
+    """Tokens of reasoning and answer together; some servers count the reasoning beside."""
+    completion = _count(usage, _COMPLETION_TOKENS)
+    if completion is None:
+        return None
+    parts = (_count(usage, _PROMPT_TOKENS) or 0) + completion + reasoning
+    beside = reasoning > completion or _count(usage, ("total_tokens",)) == parts
+    return completion + reasoning if beside else completion
 
 
 def _malformed(words: str) -> BrokenAnswerError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,11 @@ from lrmtest.models.engines.http.failures import BrokenAnswerError
 
 RETRIED_STATUSES = (408, 409, 425, 429)
 """Below 500: the same request may be answered later."""
+
+
+_BUDGET = re.compile(
+    r"max_(?:completion_|new_)?tokens\b.*\b(?:large|most|maximum|exceed|limit)", re.I
+)
 
 
 def parse(data: str | bytes) -> Any:
@@ -79,4 +85,6 @@ def hint_for(status: int, words: str) -> str | None:
         return "redirects are not followed; give the URL it redirects to"
     if "context" in words.lower():
         return "lower --max-tokens, or serve the model with a longer context"
+    if _BUDGET.search(words):
+        return "lower --max-tokens to what the server allows"
     return None

@@ -49,9 +49,10 @@ class WarmServer:
 
 
 def card_as_json(card: ModelCard) -> dict[str, Any]:
-    """The card as JSON values, to be compared."""
+    """The card as JSON values, to be compared, without what is no matter of a server's start."""
     values: dict[str, Any] = json.loads(json.dumps(asdict(card)))
     del values["file"]
+    del values["request"]
     return values
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lrmtest.errors import ModelError
@@ -32,11 +32,15 @@ class ChatTokenizer:
     Args:
         tokenizer: a transformers tokenizer.
         tags: what is known of the model's reasoning tags.
+        variables: of the chat template, by the user's word.
     """
 
-    def __init__(self, tokenizer: Any, tags: Tags) -> None:
+    def __init__(
+        self, tokenizer: Any, tags: Tags, variables: Mapping[str, Any] | None = None
+    ) -> None:
         self._tokenizer = tokenizer
         self._tags = tags
+        self._variables = dict(variables or {})
         self._prompts: dict[tuple[Message, ...], list[int]] = {}
         self._prefilled = False
         self._tried = False
@@ -49,7 +53,14 @@ class ChatTokenizer:
         }
 
     @classmethod
-    def load(cls, location: str, tags: Tags, *, trust_remote_code: bool = False) -> ChatTokenizer:
+    def load(
+        cls,
+        location: str,
+        tags: Tags,
+        *,
+        variables: Mapping[str, Any] | None = None,
+        trust_remote_code: bool = False,
+    ) -> ChatTokenizer:
         """The tokenizer beside the weights at `location`; reads no weight.
 
         Raises:
@@ -69,7 +80,7 @@ class ChatTokenizer:
                     error,
                     "is tokenizer.json (or the whole GGUF file) there?",
                 ) from error
-        return cls(tokenizer, tags)
+        return cls(tokenizer, tags, variables)
 
     @property
     def tokenizer(self) -> Any:
@@ -108,7 +119,7 @@ class ChatTokenizer:
         if isinstance(template, str):
             tokens = self._tokenizer.special_tokens_map
             named = {name: str(token) for name, token in tokens.items() if not _is_list(token)}
-            try_template(template, dict.fromkeys(conversations), named)
+            try_template(template, dict.fromkeys(conversations), {**named, **self._variables})
 
     def encode(self, messages: tuple[Message, ...]) -> list[int]:
         """The prompt's tokens; equal messages are rendered once.
@@ -144,7 +155,7 @@ class ChatTokenizer:
         turns = [{"role": m.role, "content": m.content} for m in messages]
         try:
             text: str = self._tokenizer.apply_chat_template(
-                turns, tokenize=False, add_generation_prompt=True
+                turns, tokenize=False, add_generation_prompt=True, **self._variables
             )
         except Exception as error:
             raise ModelError(

@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from lrmtest.errors import ModelError
 from lrmtest.models.engines.base import Message
@@ -29,7 +30,7 @@ _PATIENCE = 300.0
 def try_template(
     template: str,
     conversations: Iterable[tuple[Message, ...]],
-    variables: Mapping[str, str],
+    variables: Mapping[str, Any],
     *,
     seconds: float = SECONDS,
 ) -> None:
@@ -38,7 +39,7 @@ def try_template(
     Args:
         template: the chat template.
         conversations: what it will be given.
-        variables: what else it may use, its special tokens.
+        variables: what else it may use, its special tokens among them.
         seconds: of computing.
 
     Raises:

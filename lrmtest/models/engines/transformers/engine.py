@@ -19,6 +19,7 @@ from lrmtest.errors import EngineError, LrmtestError, ModelError, UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.loops import LoopDetector
 from lrmtest.models.engines.base import Deliver, Delivery, EngineInfo, Progress, Request
+from lrmtest.models.engines.kinds import carried
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
 from lrmtest.models.engines.tokenizers.checkpoint_files import (
@@ -30,6 +31,7 @@ from lrmtest.models.engines.tokenizers.checkpoint_files import (
 from lrmtest.models.engines.transformers.context import check_budgets, check_layers, context_length
 from lrmtest.models.engines.transformers.loading import load_causal_lm
 from lrmtest.models.hardware import this_machine
+from lrmtest.models.request_fields import TEMPLATE_VARIABLES, RequestFields
 
 if TYPE_CHECKING:
     from lrmtest.models.engines.transformers.batcher import Batcher, Running
@@ -52,12 +54,15 @@ class TransformersEngine:
 
     Args:
         spec: the model; its location is a GGUF file or a folder.
-        options: device, dtype, concurrency and trust_remote_code are heeded.
+        options: device, dtype, concurrency, trust_remote_code and request fields are heeded; of
+            the last, variables of the chat template, ``reasoning_effort`` (one of these), ``top_k``
+            and ``min_p``.
     """
 
     def __init__(self, spec: ModelSpec, options: EngineOptions) -> None:
         self._spec = spec
         self._options = options
+        self._fields = carried(spec, options)
         self._progress = Progress()
         self._changed = threading.Condition()
         self._inbox: deque[tuple[Request, float]] = deque()
@@ -84,6 +89,7 @@ class TransformersEngine:
         chat = ChatTokenizer.load(
             self._spec.location,
             self._spec.reasoning_tags,
+            variables=_template_variables(self._fields),
             trust_remote_code=self._options.trust_remote_code,
         )
         context = context_length(
@@ -95,7 +101,7 @@ class TransformersEngine:
         check_budgets(planned, chat, context)
 
         model = self._load_model(device)
-        generation = _Generation(chat, model, self._options, context)
+        generation = _Generation(chat, model, self._options, context, self._fields)
         with self._changed:
             if self._closed:
                 raise ModelError(f"model {self._spec.name!r}: closed while it was loading")
@@ -216,7 +222,12 @@ class _Generation:
     """The loaded model at work: requests in, deliveries out. Lives on the engine's thread."""
 
     def __init__(
-        self, chat: ChatTokenizer, model: Any, options: EngineOptions, context: int
+        self,
+        chat: ChatTokenizer,
+        model: Any,
+        options: EngineOptions,
+        context: int,
+        fields: RequestFields,
     ) -> None:
         import torch
         import transformers
@@ -229,7 +240,7 @@ class _Generation:
         eos = _eos_token_ids(model.generation_config, chat)
         kind = model.device.type
         limit = options.concurrency or _CONCURRENCY.get(kind, 32)
-        slots, steps = _slots(model, options)
+        slots, steps = _slots(model, options, fields)
         self._batcher: Batcher = Batcher(slots, eos, limit=limit, memory=_free_memory(model.device))
         self.info = EngineInfo(
             engine="transformers",
@@ -303,22 +314,35 @@ class _Generation:
         return Delivery(sequence.request, completion=completion)
 
 
-def _slots(model: Any, options: EngineOptions) -> tuple[Slots, dict[str, str]]:
+def _template_variables(fields: RequestFields) -> dict[str, Any]:
+    """Variables of the chat template; an effort is one of them, as servers have it."""
+    effort = fields.get("reasoning_effort")
+    return {
+        **({} if effort is None else {"reasoning_effort": effort}),
+        **fields.get(TEMPLATE_VARIABLES, {}),
+    }
+
+
+def _slots(
+    model: Any, options: EngineOptions, fields: RequestFields
+) -> tuple[Slots, dict[str, str]]:
     """What runs the model: on a GPU in CUDA graphs, if it can be; and what is to be said of it."""
     from lrmtest.models.engines.transformers.fixed_slots import FixedSlots, why_not_fixed
+    from lrmtest.models.engines.transformers.gumbel import Cut
     from lrmtest.models.engines.transformers.slots import Slots
 
+    cut = Cut(top_k=max(0, fields.get("top_k", 0)), min_p=fields.get("min_p", 0.0))
     if model.device.type != "cuda":
-        return Slots(model), {}
+        return Slots(model, cut), {}
     if (why := why_not_fixed(model)) is not None:
-        return Slots(model), {"steps": f"one by one: {why}"}
+        return Slots(model, cut), {"steps": f"one by one: {why}"}
     from lrmtest.models.engines.transformers.cuda_graphs import graph_steps
 
     def tell(line: str) -> None:
         options.note("steps", line)
         options.tell(line)
 
-    return FixedSlots(model, graph_steps(model.device, tell)), {"steps": "CUDA graphs"}
+    return FixedSlots(model, graph_steps(model.device, tell), cut), {"steps": "CUDA graphs"}
 
 
 def _eos_token_ids(generation_config: Any, chat: ChatTokenizer) -> frozenset[int]:

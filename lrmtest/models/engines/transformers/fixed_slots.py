@@ -16,7 +16,9 @@ import torch
 
 from lrmtest.models.engines.transformers.gumbel import (
     BROKEN,
+    NO_CUT,
     UNDECIDED,
+    Cut,
     pick_fixed,
 )
 from lrmtest.models.engines.transformers.slots import Feed, Slots
@@ -39,13 +41,14 @@ class FixedSlots(Slots):
     Args:
         model: as for `Slots`; `runs_fixed` is true of it.
         steps: runs the steps; eagerly if not given.
+        cut: takes tokens out before any is drawn.
     """
 
     block = _BLOCK
     prefill_tokens = 8192
 
-    def __init__(self, model: Any, steps: Steps | None = None) -> None:
-        super().__init__(model)
+    def __init__(self, model: Any, steps: Steps | None = None, cut: Cut = NO_CUT) -> None:
+        super().__init__(model, cut)
         self._steps: Steps = steps or EagerSteps()
         self._buffers: StepBuffers | None = None
         self._wide, self._wide_next = 0, 1  # blocks that sort whole vocabularies: left, next time
@@ -113,6 +116,7 @@ class FixedSlots(Slots):
             step,
             whole=shape.whole,
             candidates=shape.candidates,
+            cut=self._cut,
         )
         going = (codes >= 0) & (position < last_position)
         buffers.codes[:rows].scatter_(1, buffers.column.expand(rows, 1), codes[:, None])

@@ -12,6 +12,7 @@ generator that (seed, step) starts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,12 +38,48 @@ class Draw:
     step: int
 
 
-def pick(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int | None]:
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What takes tokens out before one is drawn, the same for all of a run's draws.
+
+    It applies to probabilities at the draw's temperature, and before its nucleus is taken of what
+    is left, as in vLLM.
+
+    Attributes:
+        top_k: only so many of the most probable tokens stay, and those as probable as the last of
+            them; 0 for all (Fan, Lewis and Dauphin 2018, "Hierarchical neural story generation").
+        min_p: tokens less probable than this share of the most probable one's probability go, in
+            [0, 1] (Nguyen et al. 2025, "Turning up the heat", arXiv 2407.01082).
+    """
+
+    top_k: int = 0
+    min_p: float = 0.0
+
+    def of(self, logprobs: torch.Tensor) -> torch.Tensor:
+        """Log-probabilities, shape (rows, vocabulary), with those taken out at -inf, normalized."""
+        size = logprobs.shape[-1]
+        gone = None
+        if self.min_p > 0:
+            least = logprobs.amax(dim=-1, keepdim=True) + math.log(self.min_p)
+            gone = logprobs < least
+        if 0 < self.top_k < size:
+            last = logprobs.topk(self.top_k, dim=-1).values[:, -1:]
+            gone = logprobs < last if gone is None else gone | (logprobs < last)
+        if gone is None:
+            return logprobs
+        return logprobs.masked_fill(gone, -torch.inf).log_softmax(dim=-1)
+
+
+NO_CUT = Cut()
+
+
+def pick(logits: torch.Tensor, draws: Sequence[Draw], cut: Cut = NO_CUT) -> list[int | None]:
     """One token per row.
 
     Args:
         logits: shape (rows, vocabulary).
         draws: one per row.
+        cut: what is taken out before any is drawn.
 
     Returns:
         Token ids; None where a row's logits hold NaN, so that there is nothing to draw from.
@@ -57,7 +94,7 @@ def pick(logits: torch.Tensor, draws: Sequence[Draw]) -> list[int | None]:
             device, chosen = logits.device, [draws[i] for i in rows]
             index = torch.tensor(rows, device=device)
             temperature = torch.tensor([draw.temperature for draw in chosen], device=device)
-            logprobs = (logits[index] / temperature[:, None]).log_softmax(dim=-1)
+            logprobs = cut.of((logits[index] / temperature[:, None]).log_softmax(dim=-1))
             keys = torch.tensor([[_key(d.seed, d.step)] for d in chosen], device=device)
             if in_part:
                 top_p = [draw.top_p for draw in chosen]
@@ -78,6 +115,7 @@ def pick_fixed(
     *,
     whole: bool,
     candidates: int,
+    cut: Cut = NO_CUT,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """One token per row by operations whose shapes and order no value decides.
 
@@ -92,6 +130,7 @@ def pick_fixed(
         whole: some row is drawn from the whole vocabulary: temperature above 0, `top_p` 1.
         candidates: most probable tokens that are looked at for a nucleus; 0 if no row has one,
             the vocabulary's size or more to decide every row.
+        cut: what is taken out before any is drawn.
 
     Returns:
         Token ids, `UNDECIDED` or `BROKEN`, shape (rows,), and each row's highest logit.
@@ -100,7 +139,7 @@ def pick_fixed(
     highest, tokens = logits.max(dim=-1)
     if whole or candidates:
         divisor = temperature.masked_fill(temperature <= 0, 1.0)
-        logprobs = (logits / divisor[:, None]).log_softmax(dim=-1)
+        logprobs = cut.of((logits / divisor[:, None]).log_softmax(dim=-1))
         drawn, keys = temperature > 0, step_keys(states, steps)
         if whole:
             tokens = torch.where(drawn & (top_p >= 1), _whole(logprobs, keys), tokens)
