@@ -30,7 +30,7 @@ from lrmtest.models.engines.recorded.completion import RecordedOutput, recorded_
 from lrmtest.models.engines.recorded.finish_reason import Ends
 from lrmtest.models.engines.token_counts import reasoning_end
 from lrmtest.questions.place import Place
-from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
+from lrmtest.questions.question import EXPRESSION, INTEGER, LABEL, OPTION, SHORT_TEXT, Question
 from lrmtest.reports.escape import plain, plain_tail
 from lrmtest.reports.html.texts import _sample
 from lrmtest.reports.runs_table import SampleView
@@ -46,6 +46,7 @@ QUESTIONS = {
     INTEGER: Question("q", "aime", {}, ("73",), INTEGER),
     LABEL: Question("q", "folio", {}, ("True",), LABEL),
     OPTION: Question("q", "t", {"options": ["6pm to 9pm", "7am to 11am"]}, ("A",), OPTION),
+    EXPRESSION: Question("q", "math-500", {}, (r"\frac{73}{2}",), EXPRESSION),
     SHORT_TEXT: Question("q", "musique", {}, ("Paris",), SHORT_TEXT),
 }
 

@@ -16,6 +16,7 @@ from lrmtest.grading.integer import grade_integer
 from lrmtest.grading.numerals import NUMBER_WORD
 from lrmtest.grading.option import grade_option
 from lrmtest.grading.short_text import grade_short_text, normalize, plain_quantity
+from lrmtest.grading.symbolic import could_be_expression, grade_expression
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
@@ -63,6 +64,7 @@ def _short_text(question: Question, said: str) -> bool:
 _KNOWN: dict[Callable[[Question, str], Grade], CouldSay] = {
     grade_integer: _integer,
     grade_option: _option,
+    grade_expression: could_be_expression,
     grade_short_text: _short_text,
 }
 

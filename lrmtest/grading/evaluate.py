@@ -1,4 +1,4 @@
-"""Arithmetic in LaTeX, evaluated by math-verify in a process of its own and in bounded time.
+"""Arithmetic in LaTeX, evaluated or compared by math-verify in a process of its own, within bounds.
 
 Neither the parser nor the algebra system can be trusted to end (``9^{9^{9^9}}``), and neither
 can be interrupted from a thread. So a worker process does it, started at the first use, kept,
@@ -13,6 +13,7 @@ import queue
 import subprocess
 import sys
 import threading
+from functools import lru_cache
 from pathlib import Path
 
 from lrmtest.errors import LrmtestError
@@ -65,11 +66,11 @@ class _Worker:
         except queue.Empty:
             return None
 
-    def ask(self, expression: str) -> str | None:
+    def ask(self, request: str | list[str]) -> str | None:
         """The worker's reply as JSON; None when it overran or died, and then it is gone."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(expression) + "\n")
+            self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except OSError:
             return None
@@ -102,19 +103,47 @@ def integer_value(expression: str) -> int | None:
     Raises:
         LrmtestError: math-verify cannot be started at all.
     """
-    global _worker
     if len(expression) > LONGEST:
         return None
+    value = _asked(expression)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+LONGEST_COMPARED = 2000
+"""Characters of an expression that is compared."""
+
+
+@lru_cache(maxsize=4096)
+def are_equal(one: str, other: str) -> bool | None:
+    r"""Whether two expressions in LaTeX, each a single value, are proved to be equal.
+
+    math-verify reads them and sympy decides, by simplifying their difference. math-verify's own
+    comparison is not used: it rounds, takes 9% for 9, and tuples for sets. Safe from any thread.
+
+    Returns:
+        None when one of them cannot be read, is too long, or takes too long.
+
+    Raises:
+        LrmtestError: math-verify cannot be started at all.
+    """
+    if max(len(one), len(other)) > LONGEST_COMPARED:
+        return None
+    value = _asked([one, other])
+    return value if isinstance(value, bool) else None
+
+
+def _asked(request: str | list[str]) -> object:
+    """The worker's reply; None also when it overran, and the next one starts anew."""
+    global _worker
     with _lock:
         if _worker is None:
             _worker = _Worker()
-        reply = _worker.ask(expression)
+        reply = _worker.ask(request)
         if reply is None:
             _worker.kill()
             _worker = None
             return None
-    value = json.loads(reply)
-    return value if isinstance(value, int) else None
+    return json.loads(reply)
 
 
 @atexit.register

@@ -1,4 +1,7 @@
-"""The process behind `lrmtest.grading.evaluate`: lines of JSON, a string in, an integer out."""
+"""The process behind `lrmtest.grading.evaluate`: lines of JSON.
+
+In comes a string, and its integer value goes out; or a list of two, and whether they are equal.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import logging
 import signal
 import sys
+from typing import Any
 
 _MEMORY_BYTES = 2 << 30
 _LARGEST = 10**18
@@ -19,16 +23,35 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
 
 
-def evaluate(expression: str) -> int | None:
-    """The integer that a LaTeX expression equals; None when it equals none or cannot be read."""
+def _parsed(expression: str) -> Any:
+    """What math-verify reads of a LaTeX expression, of one of sympy's classes; None if nothing."""
     from math_verify import LatexExtractionConfig, parse
 
     parsed = parse(
         f"${expression}$", extraction_config=[LatexExtractionConfig()], parsing_timeout=None
     )
-    if not parsed or isinstance(parsed[0], str):
+    return parsed[0] if parsed and not isinstance(parsed[0], str) else None
+
+
+def equal(one: str, other: str) -> bool | None:
+    """Whether two LaTeX expressions are proved equal or unequal; None when neither is."""
+    from sympy import Expr, simplify
+
+    left, right = _parsed(one), _parsed(other)
+    if not isinstance(left, Expr) or not isinstance(right, Expr):
         return None
-    value = parsed[0]
+    difference = simplify(left.doit() - right.doit())
+    if difference.is_zero is not None:
+        return bool(difference.is_zero)
+    decided = difference.equals(0)
+    return None if decided is None else bool(decided)
+
+
+def evaluate(expression: str) -> int | None:
+    """The integer that a LaTeX expression equals; None when it equals none or cannot be read."""
+    value = _parsed(expression)
+    if value is None:
+        return None
     if getattr(value, "is_Equality", False):
         value = value.rhs
     value = value.doit()
@@ -50,7 +73,8 @@ def main() -> None:
         if hasattr(signal, "setitimer"):
             signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
-            value = evaluate(json.loads(line))
+            request = json.loads(line)
+            value = evaluate(request) if isinstance(request, str) else equal(*request)
         except Exception:  # the parser's and sympy's errors are of every class
             value = None
         if hasattr(signal, "setitimer"):

@@ -16,9 +16,10 @@ from lrmtest.grading.loops import find_loop
 from lrmtest.grading.option import grade_option
 from lrmtest.grading.short_text import grade_short_text
 from lrmtest.grading.split import Parts, Tags, split
+from lrmtest.grading.symbolic import grade_expression
 from lrmtest.grading.unknown_end import last_words, never_ended
 from lrmtest.grading.verdict import End, FailureClass, Grade, Verdict
-from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
+from lrmtest.questions.question import EXPRESSION, INTEGER, LABEL, OPTION, SHORT_TEXT, Question
 
 Grader = Callable[[Question, str], Grade]
 """Grades one answer text: called with the question and the text, returns a `Grade`.
@@ -31,6 +32,7 @@ _graders: dict[str, Grader] = {
     INTEGER: grade_integer,
     LABEL: grade_label,
     OPTION: grade_option,
+    EXPRESSION: grade_expression,
     SHORT_TEXT: grade_short_text,
 }
 

@@ -2,9 +2,18 @@
 
 from lrmtest.questions.data import DataOptions, QuestionSet, Source
 from lrmtest.questions.prompt import render_prompt
-from lrmtest.questions.question import INTEGER, LABEL, LABELS, OPTION, SHORT_TEXT, Question
+from lrmtest.questions.question import (
+    EXPRESSION,
+    INTEGER,
+    LABEL,
+    LABELS,
+    OPTION,
+    SHORT_TEXT,
+    Question,
+)
 
 __all__ = [
+    "EXPRESSION",
     "INTEGER",
     "LABEL",
     "LABELS",

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 INTEGER = "integer"
-"""An integer from 0 to 999, as in AIME."""
+"""An integer, as in AIME, where it is from 0 to 999."""
 LABEL = "label"
 """One of `LABELS`, as in FOLIO."""
 LABELS = ("True", "False", "Uncertain")
 OPTION = "option"
 """One of ``material["options"]``, named by letter, as in BIG-Bench-Hard temporal sequences."""
+EXPRESSION = "expression"
+"""A mathematical expression, in LaTeX or as typed, as in MATH-500."""
 SHORT_TEXT = "short-text"
 """A short free text with aliases, as in MuSiQue."""
 
@@ -28,8 +30,8 @@ class Question:
         suite: name of the suite it belongs to.
         material: what the prompt template may use, by field name. JSON values only.
         references: the reference answer first, then its aliases. Never empty.
-        kind: how an answer is graded: `INTEGER`, `LABEL`, `OPTION`, `SHORT_TEXT`, or a kind
-            of one's own, see `lrmtest.register`.
+        kind: how an answer is graded: `INTEGER`, `LABEL`, `OPTION`, `EXPRESSION`, `SHORT_TEXT`,
+            or a kind of one's own, see `lrmtest.register`.
     """
 
     id: str

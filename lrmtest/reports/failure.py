@@ -75,7 +75,9 @@ def _describe(sample: Sample) -> str:
         given = verdict.failure or "correct"
         answer = one_line(verdict.extracted or "", _ANSWER_LIMIT)
         partly = f", score {verdict.score:.2f}" if 0 < verdict.score < 1 else ""
-        return f"{given}: {answer or 'nothing'}{partly}{after}"
+        untried = " (nothing decided within bounds whether it is equal)"
+        undecided = untried if verdict.metrics.get("undecided") else ""
+        return f"{given}: {answer or 'nothing'}{partly}{after}{undecided}"
     if not verdict.end:
         return f"{verdict.failure}: it ended{after} without an answer that could be read"
     would = (

@@ -11,7 +11,14 @@ from typing import Literal
 from lrmtest.entry_points import offers_of
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.questions.data import DataOptions, QuestionSet
-from lrmtest.questions.question import INTEGER, LABEL, LABELS, OPTION, SHORT_TEXT
+from lrmtest.questions.question import (
+    EXPRESSION,
+    INTEGER,
+    LABEL,
+    LABELS,
+    OPTION,
+    SHORT_TEXT,
+)
 from lrmtest.questions.sources import Release
 from lrmtest.suites.own import OwnSuite, own_suites
 from lrmtest.suites.registry import ALIASES, SUITE_GROUP, SUITES, offered_suite, suite_named
@@ -22,9 +29,10 @@ Access = Literal["hub", "gated hub", "folder", "generated", "package", "project"
 a folder of one's own; made on the spot; as a package brings them; or beside a project's tests."""
 
 ANSWERS = {
-    INTEGER: "integer from 0 to 999",
+    INTEGER: "integer",
     LABEL: ", ".join(LABELS),
     OPTION: "option letter",
+    EXPRESSION: "expression",
     SHORT_TEXT: "short text",
 }
 """What an answer is, by answer kind."""

@@ -12,7 +12,9 @@ from lrmtest.errors import UsageError
 from lrmtest.suites.aime import AIME
 from lrmtest.suites.folio import FOLIO, FOLIO_BY_RELEASE
 from lrmtest.suites.fresh import FRESH_SUITES
+from lrmtest.suites.gsm8k import GSM8K
 from lrmtest.suites.gym import GYM_SUITES
+from lrmtest.suites.math_500 import MATH_500_SUITE
 from lrmtest.suites.musique import MUSIQUE_SUITES
 from lrmtest.suites.suite import Suite
 from lrmtest.suites.temporal import TEMPORAL
@@ -26,6 +28,8 @@ SUITES: dict[str, Suite] = {
         FOLIO,
         *FOLIO_BY_RELEASE,
         TEMPORAL,
+        MATH_500_SUITE,
+        GSM8K,
         *FRESH_SUITES,
         *MUSIQUE_SUITES,
         *GYM_SUITES,

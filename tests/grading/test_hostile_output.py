@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrmtest.grading import Completion, grade
-from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
+from lrmtest.questions.question import EXPRESSION, INTEGER, LABEL, OPTION, SHORT_TEXT, Question
 
 QUESTIONS = {
     INTEGER: Question("q", "aime", {}, ("73",), INTEGER),
     LABEL: Question("q", "folio", {}, ("True",), LABEL),
     OPTION: Question("q", "t", {"options": ["6pm to 9pm", "7am to 11am"]}, ("A",), OPTION),
+    EXPRESSION: Question("q", "math-500", {}, (r"\frac{73}{2}",), EXPRESSION),
     SHORT_TEXT: Question("q", "musique", {}, ("Paris",), SHORT_TEXT),
 }
 
@@ -83,6 +84,10 @@ PIECES = [
     "die Antwort ist nicht 7 ",
     "la respuesta no es ",
     "wait, no, it is ",
+    "the answer is $7$ and ",
+    r"\boxed{7} and ",
+    "Therefore, $x = 7$. ",
+    r"\(7\) ",
     "《",
 ]
 
@@ -130,7 +135,13 @@ def test_any_text_gets_a_verdict(text, reason):
 
 
 def test_megabytes_before_the_answer():
-    endings = {INTEGER: r"\boxed{73}", LABEL: "Answer: True", OPTION: "(A)", SHORT_TEXT: "Paris"}
+    endings = {
+        INTEGER: r"\boxed{73}",
+        EXPRESSION: r"\boxed{36.5}",
+        LABEL: "Answer: True",
+        OPTION: "(A)",
+        SHORT_TEXT: "Paris",
+    }
     for kind, ending in endings.items():
         start = time.process_time()
         text = "<think>" + "no \x00 end \u202e {of} thinking \\ \n" * 100_000 + "</think>" + ending

@@ -33,7 +33,7 @@ from lrmtest.grading.split import DEFAULT_TAGS
 from lrmtest.models.engines.recorded.completion import RecordedOutput, recorded_completion
 from lrmtest.models.engines.recorded.finish_reason import Ends
 from lrmtest.models.engines.token_counts import reasoning_end
-from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
+from lrmtest.questions.question import EXPRESSION, INTEGER, LABEL, OPTION, SHORT_TEXT, Question
 from lrmtest.reports.escape import one_line, plain, plain_tail
 from lrmtest.reports.html.texts import _part
 from lrmtest.reports.fold import fold
@@ -47,6 +47,7 @@ questions = [
     Question("q", "folio", {}, ("True",), LABEL),
     Question("q", "t", {"options": ["6pm to 9pm", "7am to 11am"]}, ("A",), OPTION),
     Question("q", "musique", {}, ("Paris",), SHORT_TEXT),
+    Question("q", "math-500", {}, ("\\\\frac{73}{2}",), EXPRESSION),
 ]
 piece = sys.argv[1].encode().decode("unicode_escape")
 text = "<think>x</think>" + piece * (int(sys.argv[2]) // len(piece))

@@ -17,6 +17,7 @@ FILES = {
     "aime": ("aime_2024.jsonl", ("ID", "Problem", "Answer")),
     "folio-v0.0": ("folio_validation.jsonl", ("premises", "conclusion", "label")),
     "temporal": ("bbh_temporal_sequences.json", ("input", "target")),
+    "math-500": ("math_500.jsonl", ("unique_id", "problem", "subject", "level", "answer")),
     "musique": (
         "musique_100.jsonl",
         (
@@ -103,9 +104,13 @@ def test_a_row_that_is_missing_or_there_twice(name, data_dir, data):
 def test_a_text_that_was_changed(name, data_dir, data):
     rows = rows_of(data_dir, name)
     number = data.draw(st.integers(0, len(rows) - 1))
-    field = {"aime": "Problem", "folio-v0.0": "conclusion", "temporal": "input"}.get(
-        name, "question"
-    )
+    fields = {
+        "aime": "Problem",
+        "folio-v0.0": "conclusion",
+        "temporal": "input",
+        "math-500": "problem",
+    }
+    field = fields.get(name, "question")
     text = rows[number][field]
     at = data.draw(st.integers(0, len(text) - 1).filter(lambda at: not text[at].isspace()))
     rows[number][field] = text[:at] + ("x" if text[at] != "x" else "y") + text[at + 1 :]
@@ -121,6 +126,7 @@ def test_an_answer_that_was_changed(name, data_dir):
         "folio-v0.0": ("label", "True"),
         "temporal": ("target", "(D)"),
         "musique": ("answer", "Delft"),
+        "math-500": ("answer", r"\left( 3, \frac{\pi}{3} \right)"),
     }[name]
     assert rows[0][field] != value
     rows[0][field] = value

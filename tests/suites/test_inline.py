@@ -20,12 +20,14 @@ def test_a_suite_of_ones_own(tmp_path):
         tmp_path,
         {"id": 1, "sum": "1 + 1", "answer": 2},
         {"id": "b", "sum": "2 + 2", "answer": "004"},
+        {"id": "c", "sum": "3 - 70000", "answer": "-69997"},
     )
     suite = suite_from_jsonl(path, name="sums", prompt="What is {sum}?", kind="integer")
     loaded = suite.load(DataOptions())
     assert [(q.id, q.references, q.suite) for q in loaded.questions] == [
         ("1", ("2",), "sums"),
         ("b", ("4",), "sums"),
+        ("c", ("-69997",), "sums"),
     ]
     assert render_prompt(suite.prompt, loaded.questions[1]) == "What is 2 + 2?"
     assert (loaded.source.kind, loaded.source.name) == ("inline", "mine.jsonl")
@@ -60,8 +62,9 @@ def test_rows_may_say_their_kind(tmp_path):
         ({"id": "a", "q": "?"}, "field 'answer': missing"),
         ({"id": "a", "q": "?", "answer": []}, "field 'answer': empty"),
         ({"id": "a", "q": "?", "answer": 1.5}, "field 'answer': a text, an integer or a list"),
-        ({"id": "a", "q": "?", "answer": "1000"}, "'1000' is not an integer from 0 to 999"),
-        ({"id": "a", "q": "?", "answer": "²"}, "'²' is not an integer from 0 to 999"),
+        ({"id": "a", "q": "?", "answer": "1.0"}, "'1.0' is not an integer of at most 18 digits"),
+        ({"id": "a", "q": "?", "answer": "1" * 19}, "is not an integer of at most 18 digits"),
+        ({"id": "a", "q": "?", "answer": "²"}, "'²' is not an integer of at most 18 digits"),
         ({"id": "a", "answer": "1"}, "there is nothing to ask"),
         ({"id": "a", "q": "?", "answer": "x", "kind": "label"}, "is not one of True, False"),
         ({"id": "a", "q": "?", "answer": "A", "kind": "option"}, "field 'options': missing"),

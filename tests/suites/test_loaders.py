@@ -11,11 +11,21 @@ from collections import Counter
 import pytest
 
 from lrmtest.errors import DataError
-from lrmtest.questions import INTEGER, LABEL, OPTION, SHORT_TEXT, DataOptions, render_prompt
+from lrmtest.questions import (
+    EXPRESSION,
+    INTEGER,
+    LABEL,
+    OPTION,
+    SHORT_TEXT,
+    DataOptions,
+    render_prompt,
+)
 from lrmtest.questions.released import released_fingerprints
 from lrmtest.suites import suite_named as named
 from lrmtest.suites.aime import AIME_2024
 from lrmtest.suites.folio import FOLIO_V0, FOLIO_V2
+from lrmtest.suites.gsm8k import GSM8K_TEST
+from lrmtest.suites.math_500 import MATH_500
 from lrmtest.suites.musique import MUSIQUE_100, MUSIQUE_DEV
 from lrmtest.suites.temporal import TEMPORAL_SEQUENCES
 
@@ -25,11 +35,15 @@ LOCAL = {
     "folio-v0.0": (204, LABEL, "folio_validation.jsonl"),
     "temporal": (250, OPTION, "bbh_temporal_sequences.json"),
     "musique": (100, SHORT_TEXT, "musique_100.jsonl"),
+    "math-500": (500, EXPRESSION, "math_500.jsonl"),
+    "gsm8k": (1319, INTEGER, "gsm8k_test.jsonl"),
 }
 
 
 @pytest.mark.parametrize(
-    "release", [AIME_2024, FOLIO_V0, TEMPORAL_SEQUENCES, MUSIQUE_100], ids=lambda r: r.name
+    "release",
+    [AIME_2024, FOLIO_V0, TEMPORAL_SEQUENCES, MUSIQUE_100, MATH_500, GSM8K_TEST],
+    ids=lambda r: r.name,
 )
 def test_fingerprints_are_one_per_question(release):
     fingerprints = released_fingerprints(release.name)
@@ -103,6 +117,15 @@ def test_musique_keeps_what_open_book_prompts_need(data_dir):
 
 
 @pytest.mark.data
+def test_gsm8k_answers_are_what_stands_behind_the_hashes(data_dir):
+    expected = [q.expected for q in named("gsm8k").load(DataOptions(data_dir)).questions]
+    assert expected[0] == "18"
+    assert "1450000" in expected
+    assert "-10" in expected
+    assert all(re.fullmatch(r"-?\d+", answer) for answer in expected)
+
+
+@pytest.mark.data
 @pytest.mark.parametrize("suite", ["aime", "folio", "temporal", "musique"])
 def test_recorded_outputs_name_our_questions(suite, data_dir):
     ids = {q.id for q in named(suite).load(DataOptions(data_dir)).questions}
@@ -159,6 +182,8 @@ def test_parquet_without_pyarrow_says_so(tmp_path, monkeypatch):
         ("folio", "folio_validation.jsonl"),
         ("folio-v2", "folio_v2_validation.jsonl"),
         ("temporal", "bbh_temporal_sequences.json"),
+        ("math-500", "math_500.jsonl"),
+        ("gsm8k", "gsm8k_test.jsonl"),
         ("musique", "musique_100.jsonl"),
         ("musique-dev", "musique_ans_v1.0_dev.jsonl"),
     ],

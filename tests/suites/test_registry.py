@@ -12,7 +12,7 @@ from lrmtest.suites import SUITES, suite_named
 
 def test_names_and_aliases():
     assert [name for name in SUITES if not name.startswith("gym-")] == [
-        *("aime", "folio", "folio-v0.0", "folio-v2", "temporal"),
+        *("aime", "folio", "folio-v0.0", "folio-v2", "temporal", "math-500", "gsm8k"),
         *("fresh-temporal", "fresh-arithmetic", "fresh-logic", "fresh-hops"),
         *("musique", "musique-open", "musique-gold", "musique-hops", "musique-hops-gold"),
         *("musique-dev", "musique-dev-open", "musique-dev-gold"),

@@ -38,6 +38,8 @@ def make(folder: Path) -> None:
     _lines(folder / "folio_validation.jsonl", [_folio(n) for n in range(4)])
     _lines(folder / "folio_v2_validation.jsonl", folio_v2_rows())
     _lines(folder / "musique_100.jsonl", [_musique(n) for n in range(4)])
+    _lines(folder / "math_500.jsonl", math_500_rows())
+    _lines(folder / "gsm8k_test.jsonl", gsm8k_rows())
     examples = [_temporal(n) for n in range(4)]
     (folder / "bbh_temporal_sequences.json").write_text(json.dumps({"examples": examples}))
 
@@ -47,6 +49,33 @@ def aime_rows():
     return [
         {"ID": f"2024-I-{n}", "Problem": f"What is {n} + {n} in all?", "Answer": 2 * n}
         for n in range(1, 5)
+    ]
+
+
+def math_500_rows():
+    """Four problems, each with an answer of another sort."""
+    answers = (r"\frac{3}{2}", "(2, -7)", r"4\sqrt{3}", r"\text{(C)}")
+    return [
+        {
+            "problem": f"What is the value of $x_{n}$?",
+            "solution": f"It is $\\boxed{{{answer}}}$.",
+            "answer": answer,
+            "subject": "Algebra",
+            "level": n,
+            "unique_id": f"test/algebra/{n}.json",
+        }
+        for n, answer in enumerate(answers, 1)
+    ]
+
+
+def gsm8k_rows():
+    """Four problems, one of whose answers has a comma."""
+    return [
+        {
+            "question": f"Ann has {n} boxes of {n} pens each. How many pens has she?",
+            "answer": f"She has {n} * {n} = <<{n}*{n}={n * n}>>{n * n:,} pens.\n#### {n * n:,}",
+        }
+        for n in (2, 3, 4, 40)
     ]
 
 
