@@ -73,11 +73,8 @@ def expected_power(
         of = [suite for name, suite in suites.items() if claim.suite in (name, ALL_SUITES)]
         questions = sum(suite.questions for suite in of)
         fallen = sum(suite.questions * suite.fall for suite in of) / questions
-        error = sqrt(sum(suite.variance for suite in of)) / questions
+        # No figure is finer than half a question.
+        error = max(0.5, sqrt(sum(suite.variance for suite in of))) / questions
         level = settings.look_alpha * claim.share
-        beyond = fallen - claim.margin
-        if error == 0:  # nothing can differ, or all of it does
-            best = max(best, 1.0 if beyond > 0 else 0.0)
-        else:
-            best = max(best, z.cdf(beyond / error - z.inv_cdf(1 - level)))
+        best = max(best, z.cdf((fallen - claim.margin) / error - z.inv_cdf(1 - level)))
     return best
