@@ -70,7 +70,7 @@ class RecordedQuestions:
         """
         settings = self._session.settings
         recordings = self._session.models.recordings
-        if settings.all_recorded:
+        if settings.all_recorded or not recordings:
             return
         of_models: dict[str, dict[QuestionKey, int]] = {}
         for item in items:

@@ -101,7 +101,7 @@ def test_a_set_is_collected_where_there_is_no_file(project, run):
     assert manifest.suite("fresh-temporal").samples == 1
     # Asked again alone, a question has the set's budget, but not the set.
     assert "--max-tokens=77" in manifest.suite("fresh-hops").options
-    assert not [word for word in manifest.suite("fresh-hops").options if "set" in word]
+    assert not any("--set" in word for word in manifest.suite("fresh-hops").options)
     assert not any("max-tokens" in word for word in manifest.suite("fresh-temporal").options)
 
 
