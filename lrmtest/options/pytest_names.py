@@ -93,7 +93,17 @@ def early_set(config: pytest.Config, args: Sequence[str]) -> str:
             break
         if name in ("--set", f"--{GROUP}-set"):
             return value if equals else following
-    return str(config.getini(f"{GROUP}_set") or "")
+    return str(setting(config, "set") or "")
+
+
+def setting(config: pytest.Config, dest: str) -> object:
+    """A setting of the configuration file, before options are read; None where it has none.
+
+    One of a wrong type is told by `given`, later.
+    """
+    with suppress(TypeError, ValueError, pytest.UsageError):
+        return config.getini(f"{GROUP}_{dest}")
+    return None
 
 
 def _refuse_configuration_of(values: Mapping[str, str], config: pytest.Config) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lrmtest.errors import LrmtestError, UsageError
+from lrmtest.options.pytest_names import setting
 from lrmtest.plugin.ending.guard import told
 from lrmtest.suites.own import own_suites
 from lrmtest.suites.packaged import pytest_words
@@ -54,8 +55,8 @@ def add_tests(config: pytest.Config, parser: pytest.Parser, args: list[str]) -> 
         pytest.UsageError: there is no such set, or a suite of it has no test.
     """
     given = parser.parse_known_args(args)
-    name = given.lrmtest_set or config.getini("lrmtest_set")
-    has_model = given.lrmtest_model or config.getini("lrmtest_model")
+    name = str(given.lrmtest_set or setting(config, "set") or "")
+    has_model = given.lrmtest_model or setting(config, "model")
     if not name or given.file_or_dir or not (has_model or _typed(config)):
         return
     try:

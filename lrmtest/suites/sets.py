@@ -8,7 +8,6 @@ in a set can be told by its id alone, with no data at hand, and is the same on e
 from __future__ import annotations
 
 import hashlib
-import math
 import re
 import tomllib
 from collections import Counter
@@ -268,8 +267,8 @@ def _is_count(most: int) -> Callable[[object], bool]:
 
 
 def _is_share(value: object) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value) and 0 < value <= 1
+    # A comparison with NaN is False.
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
 
 
 def _is_ids(value: object) -> bool:
