@@ -15,6 +15,7 @@ from lrmtest.cli import (
     comparison,
     compress,
     compute,
+    gate,
     init,
     knowledge,
     models,
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_commands(commands, store)
     transfer.add_commands(commands, store)
     comparison.add_commands(commands, store)
+    gate.add_commands(commands, store)
     plan.add_commands(commands, store)
     noise.add_commands(commands, store)
     compute.add_commands(commands, store)

@@ -9,7 +9,7 @@ from typing import Any
 
 from lrmtest.analysis.noise import Repeated, measure
 from lrmtest.cli.output import complain, show
-from lrmtest.cli.session import run_session, split_words, suite_path
+from lrmtest.cli.session import add_asked_options, asked_words, run_session, split_words
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.models.engines.kinds import can_generate
 from lrmtest.models.resolve import resolve
@@ -38,13 +38,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         "files and engine settings carry it in their manifest.",
     )
     parser.add_argument("model", metavar="NAME", help="as for pytest's --model")
-    parser.add_argument(
-        "--suite",
-        action="append",
-        required=True,
-        metavar="SUITE",
-        help="what to ask, a name or a path: aime, suites/fresh/test_fresh_temporal.py; repeat it",
-    )
+    add_asked_options(parser.add_argument)
     parser.add_argument(
         "--limit",
         type=at_least_1,
@@ -86,7 +80,7 @@ def _noise(arguments: argparse.Namespace) -> int:
             f"{spec.name} is of recorded outputs: there is no engine to measure",
             hint="name the model that made them",
         )
-    suites = [suite_path(name) for name in arguments.suite]
+    asked = asked_words(arguments)
     more = [word for text in arguments.pytest for word in split_words(text)]
     if arguments.engine is not None:
         more += ["--engine", arguments.engine]
@@ -98,7 +92,7 @@ def _noise(arguments: argparse.Namespace) -> int:
         greedy = ["--temperature", "0", "--samples", "1", "--limit", str(arguments.limit)]
         greedy += ["--concurrency", str(concurrency), "--fresh-run"]
         runs.append(
-            run_session(arguments.model, suites, [*more, *greedy], folder, arguments.cards, cards)
+            run_session(arguments.model, asked, [*more, *greedy], folder, arguments.cards, cards)
         )
     with Store(folder / STORE_NAME, create=False) as store:
         records = [store.record(store.run(run.run_id), run.extent) for run in runs]

@@ -11,10 +11,11 @@ from lrmtest.analysis.plan import plan
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.cli.named_run import add_whole_run_option, named_run
 from lrmtest.cli.output import show
-from lrmtest.options.common import number
+from lrmtest.options.common import add_set_option, number, read_set
 from lrmtest.options.gate import add_margin_options, add_one_look_option, read_gate
 from lrmtest.reports.plan import plan_view
 from lrmtest.runs.looks import LookOptions, first_look
+from lrmtest.runs.reference import part_of
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -30,6 +31,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         "is enough",
     )
     parser.add_argument("--suite", metavar="NAME", help="one of its suites (default: all)")
+    add_set_option(parser.add_argument, "only its questions in this set (`lrmtest suites --sets`)")
     parser.add_argument(
         "--tokens-per-second",
         type=number(float, "a number above 0", lambda x: x > 0),
@@ -48,6 +50,8 @@ def _plan(arguments: argparse.Namespace) -> int:
     baseline = named_run(arguments.baseline, arguments)
     if arguments.suite is not None:
         baseline = baseline.only_suite(arguments.suite)
+    if (asked := read_set(arguments)) is not None:
+        baseline = part_of(baseline, asked)
     metrics, _ = compared_metrics(baseline)
     needed = plan(
         baseline.outcomes,
@@ -58,5 +62,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     )
     suites = list(dict.fromkeys(suite for suite, _ in baseline.outcomes))
     name = suites[0] if len(suites) == 1 else ALL_SUITES
+    if asked is not None:
+        name = f"{name} of set {asked.name}"
     show(plan_view(needed, baseline.run_id, name, greedy=baseline.manifest.greedy))
     return 0

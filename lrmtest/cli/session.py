@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shlex
 import sys
@@ -14,6 +15,7 @@ from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.programs.foreground import run_in_foreground
 from lrmtest.models.resolve import resolve
+from lrmtest.options.common import AddOption, add_set_option, read_set
 from lrmtest.runs.command import is_packaged
 from lrmtest.runs.extent import Extent, selected
 from lrmtest.runs.manifest import Manifest
@@ -65,21 +67,56 @@ def suite_path(name: str) -> str:
     )
 
 
+def add_asked_options(add: AddOption) -> None:
+    """Add ``--suite`` and ``--set``, for `asked_words`."""
+    add(
+        "--suite",
+        action="append",
+        default=[],
+        metavar="SUITE",
+        help="what to ask, a name or a path: aime, suites/fresh/test_fresh_temporal.py; repeat it",
+    )
+    add_set_option(add, "ask this set, of `lrmtest suites --sets`; with --suite what is in both")
+
+
+def asked_words(option: argparse.Namespace) -> list[str]:
+    """What pytest is given to ask what ``--suite`` and ``--set`` name.
+
+    Raises:
+        UsageError: neither is given, or there is no such suite or set.
+    """
+    if not option.suite and option.set is None:
+        raise UsageError(
+            "nothing is asked", hint="name suites or a set: --suite aime, or --set quick"
+        )
+    suites = [suite_path(name) for name in option.suite]
+    asked = read_set(option)
+    # By its long name, which is nobody else's.
+    chosen = [] if asked is None else [f"--lrmtest-set={asked.name}"]
+    return [*["--pyargs"] * any(map(is_packaged, suites)), *suites, *chosen]
+
+
 def run_session(
     model: str,
-    suites: Sequence[str],
+    asked: Sequence[str],
     more: Sequence[str],
     reports_dir: Path,
     card_files: Sequence[Path],
     cards: Mapping[str, ModelCard],
 ) -> SessionRun:
-    """Run the suites in a pytest of their own, so that one model is in memory at a time.
+    """Run suites in a pytest of their own, so that one model is in memory at a time.
+
+    Args:
+        model: what ``--model`` is to be.
+        asked: from `asked_words`.
+        more: further words for pytest.
+        reports_dir: folder of the store.
+        card_files, cards: further card files, and all cards.
 
     Raises:
         LrmtestError: not all tests ran.
     """
-    found_by = ["--pyargs"] * any(map(is_packaged, suites))
-    command = [sys.executable, "-m", "pytest", *found_by, *suites, f"--model={model}"]
+    command = [sys.executable, "-m", "pytest", *asked, f"--model={model}"]
     command += ["--reports-dir", str(reports_dir)]
     command += [word for path in card_files for word in ("--cards", str(path))]
     command += ["-q", "--tb=no", "-rN", "--lrmtest-no-next-steps", *more]

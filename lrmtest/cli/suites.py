@@ -14,11 +14,14 @@ from lrmtest.options.common import add_data_options, read_data_options
 from lrmtest.questions import DataOptions, Question
 from lrmtest.questions.hub import cache_folder
 from lrmtest.reports.numbers import counted
+from lrmtest.reports.sets import DROPS, power_of, set_lines, set_notes, sets_table
 from lrmtest.reports.suites import missing_lines, sources_table, suite_lines, suites_table
 from lrmtest.suites.listing import SuiteRow, suite_rows
 from lrmtest.suites.own import own_suites
 from lrmtest.suites.packaged import how_to_ask
 from lrmtest.suites.registry import suite_named
+from lrmtest.suites.set_listing import SetRow, set_rows
+from lrmtest.suites.sets import load_sets, set_named
 from lrmtest.suites.suite import Suite
 
 
@@ -33,6 +36,11 @@ def add_commands(commands: Any) -> None:
         "fetched to find out which questions are here.",
     )
     parser.add_argument("names", nargs="*", metavar="SUITE", help="explain these")
+    parser.add_argument(
+        "--sets",
+        action="store_true",
+        help="the named sets instead, for `pytest --set NAME`; with names, these in full",
+    )
     parser.add_argument("--json", action="store_true", help="print the list as JSON")
     add_data_options(parser.add_argument)
     parser.set_defaults(run=_suites)
@@ -40,6 +48,8 @@ def add_commands(commands: Any) -> None:
 
 def _suites(arguments: argparse.Namespace) -> int:
     data = read_data_options(arguments)
+    if arguments.sets:
+        return _sets(arguments, data)
     rows = suite_rows(data, arguments.names, Path())
     if arguments.json:
         say(json.dumps([_as_json(row) for row in rows], indent=2))
@@ -54,6 +64,30 @@ def _suites(arguments: argparse.Namespace) -> int:
         for line in _footer(rows, data):
             say(line)
     return 0
+
+
+def _sets(arguments: argparse.Namespace, data: DataOptions) -> int:
+    there = load_sets(Path("pyproject.toml"))
+    chosen = [set_named(name, there) for name in arguments.names] or list(there.values())
+    rows = set_rows(chosen, data, Path())
+    if arguments.json:
+        say(json.dumps([_set_as_json(row) for row in rows], indent=2))
+        return 0
+    if arguments.names:
+        for row in rows:
+            for line in (*set_lines(row), ""):
+                say(line)
+    show(sets_table(rows))
+    say("")
+    for line in set_notes(rows):
+        say(line)
+    return 0
+
+
+def _set_as_json(row: SetRow) -> dict[str, Any]:
+    """The row's fields, with what is computed of them; power by the drop in points."""
+    power = {f"{100 * drop:g}": power_of(row, drop) for drop in DROPS}
+    return {**asdict(row), "questions": row.questions, "tokens": row.tokens, "power": power}
 
 
 def _as_json(row: SuiteRow) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from lrmtest.cli.compress import (
     read_request,
 )
 from lrmtest.cli.output import complain, say, show
-from lrmtest.cli.session import run_session, split_words, suite_path
+from lrmtest.cli.session import add_asked_options, asked_words, run_session, split_words
 from lrmtest.compress.make import VariantRequest
 from lrmtest.compress.methods import options_of_methods
 from lrmtest.compress.options import Option
@@ -70,14 +70,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("model", metavar="MODEL", help="a card's name, a model's folder or a GGUF file")
     add("-o", "--output", type=Path, required=True, metavar="DIR", help="folder of the variants")
-    add(
-        "--suite",
-        action="append",
-        required=True,
-        metavar="PATH",
-        help="what pytest is to run: a file or folder, or the name of a folder in suites/; "
-        "repeat it",
-    )
+    add_asked_options(add)
     add(
         "--pytest",
         action="append",
@@ -104,7 +97,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
 def _sweep(arguments: argparse.Namespace) -> int:
     gate = read_gate(arguments, allow_missing=arguments.allow_missing)
     cards = read_cards(arguments)
-    suites = [suite_path(name) for name in arguments.suite]
+    asked = asked_words(arguments)
     more = [word for text in arguments.pytest for word in split_words(text)]
     axis, levels = _levels(arguments, cards)
     store = arguments.reports_dir / STORE_NAME
@@ -115,7 +108,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         if level.folder is not None and level.request is not None:
             make(level.request, level.folder, arguments, cards)
         tested = run_session(
-            level.model, suites, more, arguments.reports_dir, arguments.cards, cards
+            level.model, asked, more, arguments.reports_dir, arguments.cards, cards
         )
         run = load_run(tested.run_id, store, tested.extent)
         shown[run.run_id] = run

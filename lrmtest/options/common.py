@@ -14,6 +14,7 @@ from lrmtest.models.cards import load_cards
 from lrmtest.models.engines.kinds import engine_names
 from lrmtest.questions import DataOptions
 from lrmtest.questions.fresh import DIFFICULTIES
+from lrmtest.suites.sets import NamedSet, load_sets, set_named
 
 Number = TypeVar("Number", int, float)
 
@@ -74,6 +75,22 @@ def read_cards(option: argparse.Namespace) -> dict[str, ModelCard]:
     """
     pyproject = Path("pyproject.toml")
     return load_cards(option.cards, pyproject if pyproject.is_file() else None)
+
+
+def add_set_option(add: AddOption, text: str) -> None:
+    """Add ``--set``, with what it does there."""
+    add("--set", metavar="NAME", help=text)
+
+
+def read_set(option: argparse.Namespace) -> NamedSet | None:
+    """The named set that is asked for, lrmtest's or one of this folder's ``pyproject.toml``.
+
+    Raises:
+        UsageError: there is no such set, or as `load_sets`.
+    """
+    if option.set is None:
+        return None
+    return set_named(option.set, load_sets(Path("pyproject.toml")))
 
 
 def add_threshold_option(add: AddOption) -> None:

@@ -65,12 +65,17 @@ def add_baseline_options(add: AddOption) -> None:
 
 def add_comparison_options(add: AddOption) -> None:
     """Add the options of a comparison and its gate, for `read_gate`."""
-    add_difference_options(add)
     add(
         "--gate",
         action="store_true",
         help="decide whether the model is worse than its baseline; the exit status says so",
     )
+    add_gate_options(add)
+
+
+def add_gate_options(add: AddOption) -> None:
+    """Add the options of a gate, and of the comparison that it rests on."""
+    add_difference_options(add)
     add(
         "--undecided",
         choices=("fail", "pass"),
@@ -83,8 +88,7 @@ def add_comparison_options(add: AddOption) -> None:
     add(
         "--given-baseline",
         action="store_true",
-        help="with --gate: tell how often an equal model is called regressed against this very "
-        "baseline",
+        help="tell how often an equal model is called regressed against this very baseline",
     )
 
 

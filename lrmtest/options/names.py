@@ -53,7 +53,7 @@ _LISTS = (
     *("--allow-cannot-tell", "--triage", "--request-field"),
 )
 _VALUES = (
-    *("--engine", "--data-dir", "--fresh-count", "--fresh-seed", "--fresh-difficulty"),
+    *("--set", "--engine", "--data-dir", "--fresh-count", "--fresh-seed", "--fresh-difficulty"),
     *("--samples", "--limit", "--seed", "--max-tokens", "--temperature", "--top-p"),
     *("--pass-threshold", "--reports-dir", "--lock-timeout", "--summary-json", "--concurrency"),
     *("--dtype", "--tensor-parallel", "--pipeline-parallel", "--data-parallel", "--device"),

@@ -79,7 +79,7 @@ def read_property_options(option: argparse.Namespace) -> PropertyOptions | None:
                 "without --property for that",
             )
     found = PropertyOptions(option.generations or DEFAULT_GENERATIONS, option.against)
-    least = 2 * option.samples * (1 if found.against is None else 2)
+    least = 2 * (option.samples or 1) * (1 if found.against is None else 2)
     if found.generations < least:
         raise UsageError(
             f"--generations {found.generations} is not enough to ask one question, and once more",

@@ -84,6 +84,28 @@ def parse_early(config: pytest.Config, parser: pytest.Parser, args: Sequence[str
     config.known_args_namespace.confcutdir = before.confcutdir
 
 
+def early_set(config: pytest.Config, args: Sequence[str]) -> str:
+    """The set that a session seems to ask, before all options are known; empty for none."""
+    words = _expanded(args)
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        name, equals, value = word.partition("=")
+        if word == "--":
+            break
+        if name in ("--set", f"--{GROUP}-set"):
+            return value if equals else following
+    return str(setting(config, "set") or "")
+
+
+def setting(config: pytest.Config, dest: str) -> object:
+    """A setting of the configuration file, before options are read; None where it has none.
+
+    One of a wrong type is told by `given`, later.
+    """
+    with suppress(TypeError, ValueError, pytest.UsageError):
+        return config.getini(f"{GROUP}_{dest}")
+    return None
+
+
 def _refuse_configuration_of(values: Mapping[str, str], config: pytest.Config) -> None:
     """Refuse a configuration file that lies where only an option's value has led pytest."""
     if config.inipath is None or config.known_args_namespace.inifilename:

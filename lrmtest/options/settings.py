@@ -16,6 +16,7 @@ from lrmtest.options.common import (
     AddOption,
     add_data_options,
     add_model_options,
+    add_set_option,
     add_threshold_option,
     at_least_1,
     number,
@@ -37,6 +38,7 @@ from lrmtest.options.property import (
 )
 from lrmtest.options.repeat import repeat_arguments
 from lrmtest.questions import DataOptions
+from lrmtest.suites.sets import NamedSet, load_sets, set_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,10 @@ class Settings:
         cards: further card files.
         data: where questions come from.
         prompts: prompt files by suite; the key ``""`` is for every suite.
-        samples: samples per question; of recordings with `all_recorded` at least one.
+        asked_set: the named set that is asked; None for whatever is collected.
+        samples: samples per question, but in suites of `set_samples`; of recordings with
+            `all_recorded` at least one.
+        set_samples, set_budgets: what the named set says of its suites, unless the user did.
         all_recorded: of each question as many samples as its recording has.
         limit: most questions per test function; None for all.
         seed: base seed.
@@ -78,7 +83,10 @@ class Settings:
     cards: tuple[Path, ...]
     data: DataOptions
     prompts: dict[str, Path]
+    asked_set: NamedSet | None
     samples: int
+    set_samples: dict[str, int]
+    set_budgets: dict[str, int]
     all_recorded: bool
     limit: int | None
     seed: int
@@ -102,13 +110,22 @@ class Settings:
     search: PropertyOptions | None
     repeat_arguments: tuple[str, ...]
 
+    def samples_of(self, suite: str) -> int:
+        """Samples of each question of a suite."""
+        return self.set_samples.get(suite, self.samples)
+
+    def budget_of(self, suite: str) -> int | None:
+        """The budget that goes before a suite's own and a card's; None where nobody gave one."""
+        return self.max_tokens or self.set_budgets.get(suite)
+
 
 _NOT_GIVEN_AGAIN = (
-    *("--model", "--limit", "--fresh-run", "--reports-dir", "--summary-json"),
+    *("--model", "--set", "--limit", "--fresh-run", "--reports-dir", "--summary-json"),
     *("--reuse-unverified", "--refuse-other-model", "--engine-per-worker", "--lock-timeout"),
     "--request-field",
 )
-"""Options that only choose or report, or are one model's own."""
+"""Options that only choose or report, or are one model's own. What a set says of a budget is given
+as one."""
 
 
 @cache
@@ -135,6 +152,11 @@ def add_run_options(add: AddOption) -> None:
         help="model under test: a card's name (`lrmtest models`), a folder, a .gguf file, "
         "recorded:PATH or a URL; repeat for several",
     )
+    add_set_option(
+        add,
+        "a named set of questions (`lrmtest suites --sets`); where no path is given, its suites' "
+        "tests are run",
+    )
     add_model_options(add)
     add_data_options(add)
     add(
@@ -147,9 +169,9 @@ def add_run_options(add: AddOption) -> None:
     add(
         "--samples",
         type=_samples,
-        default=1,
         metavar="K",
-        help="samples per question (default: 1); `recorded` for as many of each as a recording has",
+        help="samples per question (default: 1, or as --set says); `recorded` for as many of each "
+        "as a recording has",
     )
     add(
         "--limit",
@@ -265,6 +287,14 @@ def read_settings(config: pytest.Config) -> Settings:
             f"--reports-dir {reports_dir}: this is a file", hint="name a folder, or a new one"
         )
     search = read_property_options(option)
+    asked = None
+    if option.set is not None:
+        asked = set_named(option.set, load_sets(project_folder(config) / "pyproject.toml"))
+    if asked is not None and search is not None:
+        raise UsageError(
+            f"--property and --set {asked.name} cannot be given together",
+            hint="a set has fixed questions, and new ones are searched for: name the suite's path",
+        )
     # Verdicts that chance decides are no ground to compare two questions on.
     greedy = search is not None and option.temperature is None
     return Settings(
@@ -273,7 +303,18 @@ def read_settings(config: pytest.Config) -> Settings:
         cards=tuple(option.cards),
         data=read_data_options(option),
         prompts=_prompt_files(option.prompt_file),
-        samples=1 if option.samples == _RECORDED else option.samples,
+        asked_set=asked,
+        samples=option.samples if isinstance(option.samples, int) else 1,
+        set_samples={
+            part.suite: part.samples
+            for part in (asked.parts if asked is not None and option.samples is None else ())
+            if part.samples is not None
+        },
+        set_budgets={
+            part.suite: part.max_tokens
+            for part in (asked.parts if asked is not None and option.max_tokens is None else ())
+            if part.max_tokens is not None
+        },
         all_recorded=option.samples == _RECORDED,
         limit=option.limit,
         seed=option.seed,

@@ -19,6 +19,7 @@ from lrmtest.options.pytest_names import (
     add_short_names,
     any_given,
     asks_for_help,
+    early_set,
     parse_early,
 )
 from lrmtest.plugin.fixture_owner import MARK, MODEL, OUR_MODEL, is_ours
@@ -46,10 +47,19 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None]:
-    """Add the options' short names, but for those that a conftest has by then."""
+    """Add the options' short names, but for those that a conftest has by then; a set's tests."""
     parse_early(early_config, parser, args)
+    asked = early_set(early_config, args)
+    if asked:
+        from lrmtest.plugin.set_tests import load_conftests_of
+
+        load_conftests_of(early_config, asked)
     yield
     add_short_names(parser, args)
+    if asked:
+        from lrmtest.plugin.set_tests import add_tests
+
+        add_tests(early_config, parser, args)
 
 
 @pytest.hookimpl(trylast=True)

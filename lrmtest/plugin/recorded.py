@@ -70,7 +70,7 @@ class RecordedQuestions:
         """
         settings = self._session.settings
         recordings = self._session.models.recordings
-        if settings.all_recorded:
+        if settings.all_recorded or not recordings:
             return
         of_models: dict[str, dict[QuestionKey, int]] = {}
         for item in items:
@@ -81,7 +81,9 @@ class RecordedQuestions:
                 )
         for model, outputs in of_models.items():
             counts = Counter(outputs.values())
-            short = sum(number for count, number in counts.items() if count < settings.samples)
+            short = sum(
+                recordings[model].samples(*key) < settings.samples_of(key[0]) for key in outputs
+            )
             if not short:
                 continue
             named = ", ".join(
@@ -89,8 +91,9 @@ class RecordedQuestions:
                 for count, number in sorted(counts.items())[:_MOST_NAMED]
             )
             more = ", ..." if len(counts) > _MOST_NAMED else ""
+            wanted = max(settings.samples_of(suite) for suite, _ in outputs)
             raise UsageError(
-                f"--samples {settings.samples}: {short:,} of {len(outputs):,} questions selected "
+                f"--samples {wanted}: {short:,} of {len(outputs):,} questions selected "
                 f"have fewer outputs in {recordings[model].location}: {named}{more}",
                 hint=f"--samples {min(counts)} is what all of them have; --samples recorded takes "
                 "as many of each as there are",

@@ -1,4 +1,4 @@
-"""The last selection of tests: `--triage`, recorded questions only, and `--limit`."""
+"""The last selection of tests: `--set`, `--triage`, recorded questions only, and `--limit`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 import pytest
 
 from lrmtest.errors import LrmtestError
+from lrmtest.plugin.asked_set import AskedSet
 from lrmtest.plugin.ending.guard import told
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.recorded import RecordedQuestions
@@ -18,17 +19,19 @@ from lrmtest.runs.store import STORE_NAME
 
 
 class Selection:
-    """Deselects what triage does not ask for, a recording does not hold, or the limit exceeds.
+    """Deselects what a set or triage does not ask for, a recording lacks, or the limit exceeds.
 
     It is registered after pytest's own plugins, so that as the outermost wrapper it sees what
     -k, -m, --lf and the rest have left.
 
     Args:
         session: the session's parts.
+        asked_set: the session's set.
     """
 
-    def __init__(self, session: LrmtestSession) -> None:
+    def __init__(self, session: LrmtestSession, asked_set: AskedSet) -> None:
         self._session = session
+        self._asked_set = asked_set
         self._recorded = RecordedQuestions(session)
         settings = session.settings
         self._triage = Triage(
@@ -44,12 +47,12 @@ class Selection:
     ) -> Generator[None, None, None]:
         """Deselect, and let pytest report how many."""
         yield
-        if not self._session.models.names:
-            if self._session.settings.triage:
-                refuse(config, items, "--triage needs --model: whose newest run is meant?")
+        if not self._session.models.names and self._session.settings.triage:
+            refuse(config, items, "--triage needs --model: whose newest run is meant?")
             return
         try:
             dropped = [
+                *self._asked_set.drop(items),
                 *self._drop_by_triage(items),
                 *self._drop_unrecorded(items),
                 *self._drop_beyond_limit(items),
@@ -59,7 +62,8 @@ class Selection:
             refuse(config, items, told(error))
             return
         finally:
-            self._session.told[:] = [*self._triage.lines, *self._recorded.lines]
+            lines = [*self._asked_set.lines, *self._triage.lines, *self._recorded.lines]
+            self._session.told[:] = lines
         if dropped:
             config.hook.pytest_deselected(items=dropped)
 
@@ -87,7 +91,7 @@ class Selection:
 
     def _drop_beyond_limit(self, items: list[pytest.Item]) -> list[pytest.Item]:
         limit = self._session.settings.limit
-        if limit is None:
+        if limit is None or not self._session.models.names:
             return []
         seen: Counter[tuple[str, str | None]] = Counter()
 

@@ -23,6 +23,7 @@ from lrmtest.errors import (
     UsageError,
 )
 from lrmtest.options.exit_codes import INFRASTRUCTURE
+from lrmtest.plugin.asked_set import AskedSet
 from lrmtest.plugin.collector import serializable
 from lrmtest.plugin.distributed import distribute
 from lrmtest.plugin.ending.gate_statuses import NOT_NEEDED, register_gate_reporter
@@ -57,7 +58,9 @@ def begin(config: pytest.Config) -> None:
     if session.models.names:
         distribute(config, session)
     config.pluginmanager.register(session.collector, "lrmtest-collector")
-    config.pluginmanager.register(Selection(session), "lrmtest-selection")
+    asked_set = AskedSet(session)
+    config.pluginmanager.register(asked_set, "lrmtest-set")
+    config.pluginmanager.register(Selection(session, asked_set), "lrmtest-selection")
 
 
 @pytest.hookimpl(trylast=True)

@@ -123,7 +123,7 @@ class Suites:
             if self._search:
                 metafunc.parametrize("question", [self._searched(suite)])
                 return
-            loaded = self._load(suite)
+            loaded = self.load(suite)
         except LrmtestError as error:
             # A collection error of this kind prints its message alone, without a traceback.
             raise pytest.Collector.CollectError(str(error)) from None
@@ -144,7 +144,7 @@ class Suites:
         if marker is None or not isinstance(question, Question):
             return None
         suite = self._suite_of(marker)
-        return SelectedQuestion(question, suite, self._load(suite), item.nodeid.partition("[")[0])
+        return SelectedQuestion(question, suite, self.load(suite), item.nodeid.partition("[")[0])
 
     def _suite_of(self, marker: pytest.Mark) -> Suite:
         """The suite as a test function wants it, made once for all its questions."""
@@ -167,7 +167,12 @@ class Suites:
         space = Space(suite.name, suite.family, difficulty)
         return pytest.param(Searched(suite, space), id=PROPERTY + level)
 
-    def _load(self, suite: Suite) -> QuestionSet:
+    def load(self, suite: Suite) -> QuestionSet:
+        """A suite's questions, read once.
+
+        Raises:
+            DataError: they cannot be had.
+        """
         # Suites of one name but of different make are told apart by their loader.
         key = id(suite.load)
         if key not in self._loaded:

@@ -18,6 +18,7 @@ from lrmtest.models.engines.base import is_greedy
 from lrmtest.models.engines.token_counts import COUNTED, TOTALS
 from lrmtest.questions.data import Source
 from lrmtest.runs.keys import fingerprint
+from lrmtest.suites.sets import NamedSet, SetPart
 
 MANIFEST_VERSION = 1
 """Raised when a field changes its meaning, not when one is added."""
@@ -257,6 +258,69 @@ class SelectionSection(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class SetPartSection(Section):
+    """What a named set asks of one suite, as in `lrmtest.suites.sets.SetPart`.
+
+    Attributes:
+        questions: the ids; None for all, or for a share of them.
+        share: of all questions; None for all, or where ids are given.
+        max_tokens: the budget; None for the usual one.
+        samples: per question; None for the usual number.
+    """
+
+    questions: tuple[str, ...] | None = None
+    share: float | None = None
+    max_tokens: int | None = None
+    samples: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSetSection(Section):
+    """The named set that the run's last session was asked.
+
+    Attributes:
+        name: its name; None where none was.
+        suites: its parts, by suite.
+    """
+
+    name: str | None = None
+    suites: Mapping[str, SetPartSection] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, asked: NamedSet) -> NamedSetSection:
+        """The section that tells a set."""
+        return cls(
+            name=asked.name,
+            suites={
+                part.suite: SetPartSection(
+                    questions=part.questions or None,
+                    share=part.share if part.share < 1 else None,
+                    max_tokens=part.max_tokens,
+                    samples=part.samples,
+                )
+                for part in asked.parts
+            },
+        )
+
+    @property
+    def asked(self) -> NamedSet | None:
+        """The set, without its words; None where none was asked."""
+        if self.name is None or not self.suites:
+            return None
+        parts = tuple(
+            SetPart(
+                suite,
+                part.questions or (),
+                1.0 if part.share is None else part.share,
+                part.max_tokens,
+                part.samples,
+            )
+            for suite, part in self.suites.items()
+        )
+        return NamedSet(self.name, "", "", parts)
+
+
+@dataclass(frozen=True, slots=True)
 class EnvironmentSection(Section):
     """Interpreter, platform, package versions and hardware."""
 
@@ -460,6 +524,7 @@ class Manifest(Section):
         suites: per suite, what its completions share.
         selection: by suite, what the last session asked for of all that the run has; empty where
             that is not known.
+        named_set: the set that the last session was asked by name; empty where none was.
         environment: on what the run was made.
         size: how large the model is.
         fetched: where on a hub its files are from; empty for any other place.
@@ -483,6 +548,7 @@ class Manifest(Section):
     seed: int | None = None
     suites: Mapping[str, SuiteSection] = field(default_factory=dict)
     selection: Mapping[str, SelectionSection] = field(default_factory=dict)
+    named_set: NamedSetSection = field(default_factory=NamedSetSection)
     environment: EnvironmentSection = field(default_factory=EnvironmentSection)
     size: SizeSection = field(default_factory=SizeSection)
     fetched: FetchedSection = field(default_factory=FetchedSection)

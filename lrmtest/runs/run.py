@@ -113,6 +113,7 @@ class Run:
                 suites={**now.manifest.suites, **manifest.suites},
                 looks=now.manifest.looks,
                 selection=manifest.selection if selects else now.manifest.selection,
+                named_set=manifest.named_set if selects else now.manifest.named_set,
             )
             if manifest.to_json() == now.manifest.to_json():
                 self.head = now
@@ -173,7 +174,10 @@ def _open_run(store: Store, model: str, manifest: Manifest, fresh: bool) -> Run:
         merged = {name: _merged(before.get(name), suite) for name, suite in manifest.suites.items()}
         # A session that selects none, of tests' own prompts alone, leaves it as it is.
         selection = manifest.selection or head.manifest.selection
-        asked = replace(head.manifest, suites={**before, **merged}, selection=selection)
+        named_set = manifest.named_set if manifest.selection else head.manifest.named_set
+        asked = replace(
+            head.manifest, suites={**before, **merged}, selection=selection, named_set=named_set
+        )
         run.describe(asked, selects=True)
         return run
     run_id = f"{model}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"

@@ -49,6 +49,7 @@ CANNOT = {
     ),
     r"lrmtest compress .* --method (gptq|awq) .*": "llmcompressor is in an environment of its own",
     r"lrmtest (compress|sweep) .* --method rounding .*": "tests/outside uses the package",
+    r"lrmtest gate .*": "tests/cli/test_gate_command.py does, with models that are to be had here",
     r"lrmtest serve [\w.-]+": "loads a model that is not to be had here",
     r"pytest --model (parent|candidate)=recorded:.*": "tests/plugin/test_changes_example.py does",
     r"lrmtest triage last:candidate --baseline base\.json": "the same",

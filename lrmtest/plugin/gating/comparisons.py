@@ -30,7 +30,7 @@ from lrmtest.runs.looks import (
 from lrmtest.runs.manifest import LooksSection, Manifest
 from lrmtest.runs.outcomes import only_scores_of
 from lrmtest.runs.records import RunRecord
-from lrmtest.runs.reference import baseline_for, is_file, load_run
+from lrmtest.runs.reference import baseline_for, is_file, load_run, within_set
 from lrmtest.runs.run import continued_run
 from lrmtest.runs.series import join_series, place_in_series
 from lrmtest.runs.store import Store
@@ -139,6 +139,7 @@ class Comparisons:
         if options.baseline is None:
             return None
         baseline = self._file or self._run_other_than(plan, options.baseline)
+        baseline = within_set(baseline, plan.manifest)
         if baseline.left_out:
             self._notice(
                 f"{name}: of {baseline.run_id} not compared, since it was not asked for: "

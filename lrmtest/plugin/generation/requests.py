@@ -23,7 +23,7 @@ from lrmtest.questions import render_prompt
 from lrmtest.questions.place import Place
 from lrmtest.runs.extent import selection_of
 from lrmtest.runs.keys import completion_key, sample_seed
-from lrmtest.runs.manifest import Manifest, ModelSection, SuiteSection
+from lrmtest.runs.manifest import Manifest, ModelSection, NamedSetSection, SuiteSection
 from lrmtest.suites import Suite
 from lrmtest.suites.registry import SUITES
 from lrmtest.suites.stored_graders import answer_kinds_of
@@ -92,7 +92,7 @@ class Requests:
         """How many samples of a question are asked for."""
         if self._settings.all_recorded:
             return self._recorded.get(selected.key, 0) or 1
-        return self._settings.samples
+        return self._settings.samples_of(selected.suite.name)
 
     def for_prompt(
         self, messages: Sequence[Message], test_id: str, max_tokens: int | None, sample: int
@@ -143,13 +143,25 @@ class Requests:
                     (
                         *("--model", self._spec.given, *self._settings.repeat_arguments),
                         *(f"--request-field={field}" for field in self._fields_given),
+                        # The set is not given again: a question may be asked without it.
+                        *(
+                            [f"--max-tokens={self._settings.set_budgets[name]}"]
+                            if name in self._settings.set_budgets
+                            else []
+                        ),
                     )
                 ),
             )
             for name, part in by_suite.items()
         }
         extent = {one.key: self.samples_of(one) for one in selected}
-        return replace(self._manifest, suites=suites, selection=selection_of(extent))
+        asked = self._settings.asked_set
+        return replace(
+            self._manifest,
+            suites=suites,
+            selection=selection_of(extent),
+            named_set=NamedSetSection() if asked is None else NamedSetSection.of(asked),
+        )
 
     @property
     def _fields_given(self) -> list[RequestField]:
@@ -198,9 +210,10 @@ class Requests:
                 if name not in self._settings.prompts
                 and (name not in SUITES or suite.prompt != SUITES[name].prompt)
             ]
-        samples = self._settings.samples
-        if selected and samples > 1 and self._manifest.greedy and kind_of(self._spec).generates:
-            more = len({one.key for one in selected}) * (samples - 1)
+        samples = max((self._settings.samples_of(name) for name in suites), default=1)
+        if samples > 1 and self._manifest.greedy and kind_of(self._spec).generates:
+            keys = {one.key for one in selected}
+            more = sum(self._settings.samples_of(suite) - 1 for suite, _ in keys)
             lines.append(
                 f"{self._spec.name}: at temperature 0 the {samples} samples of a question are "
                 f"copies of one another, but for the engine's noise: {samples} times the tokens, "
@@ -209,9 +222,10 @@ class Requests:
         return tuple(lines)
 
     def _budget(self, suite: Suite) -> int:
-        """The user's for this session, the suite's own, the card's, the suite's default."""
+        """The user's or the set's, the suite's own, the card's, the suite's default."""
         own = suite.max_tokens if suite.has_own_budget else None
-        return self._settings.max_tokens or own or self._spec.card.max_tokens or suite.max_tokens
+        asked = self._settings.budget_of(suite.name)
+        return asked or own or self._spec.card.max_tokens or suite.max_tokens
 
     def _template(self, suite: Suite) -> str:
         path = self._settings.prompts.get(suite.name) or self._settings.prompts.get("")
