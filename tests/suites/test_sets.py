@@ -33,7 +33,7 @@ def test_the_packaged_sets():
         assert not each.file
 
 
-@pytest.mark.parametrize("name", ["paper", "quick"])
+@pytest.mark.parametrize("name", ["paper", "math", "aime-120", "quick"])
 def test_their_suites_are_there(name):
     assert all(known_suite(suite) for suite in load_sets()[name].suites)
 
