@@ -21,6 +21,8 @@ from lrmtest.suites.packaged import packaged_name
 
 _TESTED = (0, 1)
 """Exit statuses with which pytest says that all tests ran."""
+_REFUSED = 4
+"""That with which it says that it was not to be done as it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def run_session(
     """Run the suites in a pytest of their own, so that one model is in memory at a time.
 
     Raises:
+        UsageError: pytest refused what it was to do; the model cannot be tested.
         LrmtestError: not all tests ran.
     """
     found_by = ["--pyargs"] * any(map(is_packaged, suites))
@@ -94,7 +97,7 @@ def run_session(
         runs = _runs(summary)
     name = resolve(model, cards).name
     if status not in _TESTED or name not in runs:
-        raise LrmtestError(
+        raise (UsageError if status == _REFUSED else LrmtestError)(
             f"testing {model} ended with exit status {status}",
             hint="see above; the same command goes on from here, nothing generated is lost. "
             f"Alone: {alone}",

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError, ModelError
 from lrmtest.models.engines.base import Message
 from lrmtest.models.engines.tokenizers import template_worker
 
@@ -61,7 +61,7 @@ def try_template(
     except subprocess.TimeoutExpired:
         done = -signal.SIGPROF
     except OSError as error:
-        raise ModelError(f"no process can be started: {error}") from error
+        raise MachineryError(f"no process can be started: {error}") from error
     if done == -signal.SIGPROF:
         raise ModelError(
             f"the model's chat template does not come to an end: {seconds:g} s of computing were "
