@@ -204,7 +204,7 @@ def as_released(repository: Path) -> str:
     """
     changes, module = repository / "CHANGELOG.md", repository / "lrmtest" / "__init__.py"
     text = changes.read_text(encoding="utf-8")
-    version = re.findall(r"^## (\S+) \(", text, re.MULTILINE)[0]
+    version: str = re.findall(r"^## (\S+) \(", text, re.MULTILINE)[0]
     heading = f"## {version} ({date.today()})"
     text = re.sub(rf"^## {re.escape(version)} \(.*\)$", heading, text, count=1, flags=re.MULTILINE)
     changes.write_text(text, encoding="utf-8")
