@@ -40,6 +40,14 @@ class ModelError(LrmtestError):
     """A model that cannot be found, read or started."""
 
 
+class MachineryError(ModelError):
+    """What runs a model failed, or what serves it: a process, a server, memory, a disk.
+
+    The same command may do another time, where any other `ModelError` would come again: a mistake
+    in what was asked for.
+    """
+
+
 class StoreError(LrmtestError):
     """A run's store that cannot be opened, read or written."""
 

@@ -224,6 +224,28 @@ def test_every_workflow_uses_actions_that_exist():
         assert all(map(TRY_WORKFLOW.known_action, used))
 
 
+@pytest.mark.parametrize("tag", ["v", "v9"], ids=["its own", "another"])
+def test_a_release_whose_tag_is_not_its_version_ends_at_once(tmp_path, tag):
+    (tmp_path / "lrmtest").mkdir()
+    for name in ("CHANGELOG.md", "lrmtest/__init__.py"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    version = TRY_WORKFLOW.as_released(tmp_path)
+    job = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())["jobs"]["build"]
+    (check,) = [step for step in job["steps"] if "GITHUB_REF_NAME" in step.get("run", "")]
+    environment = {**TRY_WORKFLOW.clean_environment(), "GITHUB_REF_NAME": f"{tag}{version}"}
+    attempt = TRY_WORKFLOW.Attempt(tmp_path, environment, tmp_path, 1, lambda: tmp_path)
+    assert bool(attempt.job({"steps": [check]})) == (tag != "v")
+
+
+def test_nothing_is_uploaded_before_the_wheel_and_the_archive_were_tried():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/release.yml").read_text())["jobs"]
+    names = [step.get("name") or step.get("uses", "") for step in jobs["build"]["steps"]]
+    assert names[-1].startswith("actions/upload-artifact@")
+    assert any("*.whl" in step.get("run", "") for step in jobs["build"]["steps"])
+    assert any("*.tar.gz" in step.get("run", "") for step in jobs["build"]["steps"])
+    assert jobs["publish"]["needs"] == "build"
+
+
 def test_the_source_archive(tmp_path):
     """It can be built again, and brings neither data nor what was built here."""
     pytest.importorskip("setuptools")

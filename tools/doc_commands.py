@@ -2,7 +2,10 @@
 
 A comment on the line before a block says what the block is, where its language does not:
 
-    <!-- elsewhere -->   commands with models and files that are the reader's own
+    <!-- elsewhere -->   commands with models and files that are the reader's own; of a text,
+                         with the reason: <!-- elsewhere: it is another's -->
+    <!-- in FOLDER -->   commands for a folder of this repository, which are run there: of a page
+                         that has them these are the story, and all others are run one by one
     <!-- output -->      what the last command before it prints
     <!-- output, figures vary -->
                          the same, where another processor's rounding changes a variant's words
@@ -34,6 +37,7 @@ PROGRAMS = (
 )
 SHELLS = ("", "console", "bash", "sh", "shell")
 
+_IN = "in "
 _FENCE = re.compile(r"^\s*```+\s*(\w*)")
 _MARK = re.compile(r"^\s*<!-- (.*) -->$")
 _PROGRAM = re.compile(r"^(?:[A-Z_]+=\S+ |nice )*(?:\S*/bin/)?(\S+)")
@@ -87,6 +91,16 @@ class Block:
     lines: list[str]
     mark: str
     before: str
+
+    @property
+    def folder(self) -> str:
+        """The folder of this repository that its commands are for; empty for none."""
+        return self.mark.removeprefix(_IN) if self.mark.startswith(_IN) else ""
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is about something that is not here."""
+        return self.mark.partition(":")[0] == ELSEWHERE
 
     @property
     def place(self) -> str:

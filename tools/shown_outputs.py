@@ -17,17 +17,18 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher, unified_diff
 from fnmatch import fnmatch
 from pathlib import Path
 
-from doc_commands import ELSEWHERE, OUTPUTS, VARYING, Block, Command, blocks_in, commands_of
+from doc_commands import OUTPUTS, VARYING, Block, Command, blocks_in, commands_of
 
 from lrmtest.options.exit_codes import CANNOT_TELL, REGRESSED, UNDECIDED
 
@@ -66,10 +67,12 @@ class Step:
     Attributes:
         command: as it stands in the page.
         shown: the output that the page shows of it; None for none.
+        folder: where in the checkout it is run; empty where the one before it was.
     """
 
     command: Command
     shown: Block | None = None
+    folder: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,18 +100,29 @@ class Ran:
 
 
 def story_of(page: Path) -> list[Step]:
-    """The commands that the page's reader runs here, in order; empty where it shows no output."""
+    """The commands that the page's reader runs here, in order; empty where it shows no output.
+
+    Where some are for a folder of the repository, these alone.
+    """
     steps: list[Step] = []
     shows_any = False
+    placed = is_placed(page)
     for block in blocks_in(page):
         if block.mark in OUTPUTS:
             assert steps, f"{block.place}: an output of no command"
             assert steps[-1].shown is None, f"{block.place}: a second output of one command"
-            steps[-1] = Step(steps[-1].command, block)
+            steps[-1] = replace(steps[-1], shown=block)
             shows_any = True
-        elif block.mark != ELSEWHERE and block.language not in ("yaml", "yml"):
-            steps += [Step(command) for command in commands_of(block)]
+        elif placed and not block.folder:
+            continue
+        elif not block.elsewhere and block.language not in ("yaml", "yml"):
+            steps += [Step(command, folder=block.folder) for command in commands_of(block)]
     return steps if shows_any else []
+
+
+def is_placed(page: Path) -> bool:
+    """Whether commands of the page are for folders of the repository."""
+    return any(block.folder for block in blocks_in(page))
 
 
 def run_story(steps: Sequence[Step], folder: Path, *, install: bool = False) -> list[Ran]:
@@ -136,6 +150,7 @@ def run_story(steps: Sequence[Step], folder: Path, *, install: bool = False) -> 
         environment["PATH"] = f"{programs}{os.pathsep}{environment.get('PATH', os.defpath)}"
     script = ["exec 2>&1"]
     for step in steps:
+        script += [f"cd {shlex.quote(str(checkout / step.folder))}"] * bool(step.folder)
         text = step.command.text if install else without_install(step.command.text)
         script += [text or ":", r"printf '\036%d\036' $?"]
     # In a file, which can be looked into while it grows.

@@ -2,12 +2,15 @@
 """A workflow of GitHub's, run step by step on this machine, in a new repository with nothing else.
 
     python tools/try_workflow.py [WORKFLOW] [--wheel FILE] [--attempts N] [--set FROM=TO]
-    python tools/try_workflow.py .github/workflows/release.yml --clone --job build --attempts 1
+    python tools/try_workflow.py .github/workflows/release.yml --release --job build --attempts 1
 
 Its ``run:`` steps are run as GitHub's runner does, by ``bash -e``, in a virtual environment of
 their own. The actions that it uses have stand-ins: checkout finds the repository, setup-python
 makes the environment, cache/restore and cache/save keep folders between attempts, upload-artifact
 looks for the files. Anything else is an error: nothing is passed over in silence.
+
+With ``--release`` they run in a clone of what is committed here, as the newest section of its
+changelog would be released today: nothing is uploaded, and the job that would publish is another.
 
 With ``--wheel``, by default one that is built of this checkout, `pip install lrmtest` installs
 that file, and what it needs from the index.
@@ -24,6 +27,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +196,24 @@ def repository_with(folder: Path, workflow: str) -> Path:
     return folder
 
 
+def as_released(repository: Path) -> str:
+    """Give a clone the version and the date that the newest section of its changelog would have.
+
+    Returns:
+        The version.
+    """
+    changes, module = repository / "CHANGELOG.md", repository / "lrmtest" / "__init__.py"
+    text = changes.read_text(encoding="utf-8")
+    version: str = re.findall(r"^## (\S+) \(", text, re.MULTILINE)[0]
+    heading = f"## {version} ({date.today()})"
+    text = re.sub(rf"^## {re.escape(version)} \(.*\)$", heading, text, count=1, flags=re.MULTILINE)
+    changes.write_text(text, encoding="utf-8")
+    code = module.read_text(encoding="utf-8")
+    code = re.sub(r'^__version__ = ".*"$', f'__version__ = "{version}"', code, flags=re.MULTILINE)
+    module.write_text(code, encoding="utf-8")
+    return version
+
+
 def clean_environment() -> dict[str, str]:
     """This process's environment without what would let another lrmtest in."""
     dropped = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LRMTEST_", "PYTEST_", "COV_")
@@ -240,7 +262,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--job", help="default: all")
     parser.add_argument(
-        "--clone", action="store_true", help="in a clone of this checkout, with what is committed"
+        "--release", action="store_true", help="in a clone of what is committed, as it is released"
     )
     arguments = parser.parse_args(argv)
     text = arguments.workflow.read_text(encoding="utf-8")
@@ -252,8 +274,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     status = 0
     with tempfile.TemporaryDirectory(prefix="workflow-") as temporary:
         folder = Path(temporary)
-        wheel = (arguments.wheel or build_wheel(folder / "build", isolated=True)).resolve()
-        (folder / "constraint.txt").write_text(f"lrmtest=={_VERSION}\n")
+        if not arguments.release:
+            wheel = (arguments.wheel or build_wheel(folder / "build", isolated=True)).resolve()
+            (folder / "constraint.txt").write_text(f"lrmtest=={_VERSION}\n")
         (folder / "cache").mkdir()
         for number in range(1, arguments.attempts + 1):
             print(f"\nattempt {number}", flush=True)
@@ -264,13 +287,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
             repository = folder / f"repository{number}"
             environment = clean_environment()
-            environment |= {
-                "RUNNER_TEMP": str(folder / f"temp{number}"),
-                "GITHUB_REF_NAME": f"v{_VERSION}",
-            }
+            environment["RUNNER_TEMP"] = str(folder / f"temp{number}")
             Path(environment["RUNNER_TEMP"]).mkdir()
-            if arguments.clone:
+            if arguments.release:
                 subprocess.run(["git", "clone", "-q", str(ROOT), str(repository)], check=True)
+                environment["GITHUB_REF_NAME"] = f"v{as_released(repository)}"
             else:
                 environment["PIP_CONSTRAINT"] = _and_mine("constraint", folder / "constraint.txt")
                 environment["PIP_FIND_LINKS"] = _and_mine("find-links", wheel.parent)

@@ -54,11 +54,6 @@ class Changed:
     surely_better: int
     level: float
 
-    @property
-    def unchanged(self) -> int:
-        """How many passed in the same share of their samples."""
-        return self.counts["unchanged"]
-
 
 def changed(flips: Sequence[Flip], level: float = 0.95) -> Changed:
     """Count the changes of questions, and bound how many of them are no chance.

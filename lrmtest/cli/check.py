@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.cli.output import say
+from lrmtest.counted import counted
 from lrmtest.errors import UsageError
 from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import counted
 from lrmtest.runs.salvage import Remains, read_remains
 from lrmtest.runs.store import STORE_NAME, Store
 

@@ -30,17 +30,24 @@ from lrmtest.cli import (
     triage,
 )
 from lrmtest.cli.output import complain
-from lrmtest.errors import LrmtestError, UsageError
-from lrmtest.options.exit_codes import BUG, INFRASTRUCTURE, INTERRUPTED, READER_GONE, USAGE
+from lrmtest.errors import LrmtestError
+from lrmtest.options.exit_codes import (
+    BUG,
+    INFRASTRUCTURE,
+    INTERRUPTED,
+    READER_GONE,
+    USAGE,
+    is_mistake,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Returns:
-        0 when it did what was asked, 1 when a gate says regressed, 2 for a mistake in the command,
-        10 for an undecided gate, 12 for one that cannot tell, 11 for anything else, lrmtest's own
-        bugs included.
+        0 when it did what was asked, 1 when a gate says regressed, 2 for a mistake in the command
+        or its model, 10 for an undecided gate, 12 for one that cannot tell, 11 for anything else,
+        lrmtest's own bugs included.
     """
     try:
         words = list(sys.argv[1:] if argv is None else argv)
@@ -49,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except LrmtestError as error:
         complain(f"lrmtest: {error}")
-        return USAGE if isinstance(error, UsageError) else INFRASTRUCTURE
+        return USAGE if is_mistake(error) else INFRASTRUCTURE
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

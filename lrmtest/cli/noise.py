@@ -10,12 +10,12 @@ from typing import Any
 from lrmtest.analysis.noise import Repeated, measure
 from lrmtest.cli.output import complain, show
 from lrmtest.cli.session import add_asked_options, asked_words, run_session, split_words
+from lrmtest.counted import counted
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.models.engines.kinds import can_generate
 from lrmtest.models.resolve import resolve
 from lrmtest.options.common import add_model_options, at_least_1, number, read_cards
 from lrmtest.reports.noise import noise_view
-from lrmtest.reports.numbers import counted
 from lrmtest.runs.manifest import NoiseSection
 from lrmtest.runs.noise import NOISE_NAME, add_noise
 from lrmtest.runs.outcomes import QuestionKey

@@ -11,11 +11,12 @@ from typing import Any
 from lrmtest.analysis.compare import ComparedRuns, compare
 from lrmtest.cli.named_run import add_whole_run_option, named_baseline, named_run
 from lrmtest.cli.output import say
+from lrmtest.counted import counted
 from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
 from lrmtest.options.gate import add_difference_options, add_margin_options, read_gate
 from lrmtest.reports.html import write_report
-from lrmtest.reports.numbers import counted, size
+from lrmtest.reports.numbers import size
 from lrmtest.runs.looks import LookOptions, take_look
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.series import join_series

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.cli.output import say
-from lrmtest.errors import LrmtestError, ModelError, UsageError
+from lrmtest.errors import LrmtestError, MachineryError, UsageError
 from lrmtest.inherited import inherited_environment
 from lrmtest.models.engines.server.planned_tokens import smallest_context, stand_ins
 from lrmtest.models.engines.server.warm_keeper import keep, log_file, served_engine, stop
@@ -27,6 +27,7 @@ from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.common import add_model_options, at_least_1, read_cards
 from lrmtest.options.engine import add_server_options, read_server_options
+from lrmtest.options.exit_codes import is_mistake
 from lrmtest.progress import Tell
 
 _MOST_AT_ONCE = 64  # more than any engine's default
@@ -148,7 +149,7 @@ def _start_in_background(arguments: argparse.Namespace) -> int:
         say(text)
         return 0
     process.wait()
-    kind = UsageError if told.get("usage") else ModelError
+    kind = UsageError if told.get("usage") else MachineryError
     raise kind(
         told.get("error", f"the process that keeps the server ended, exit {process.returncode}"),
         hint=told.get("hint"),
@@ -171,7 +172,7 @@ def _serve_in_background(arguments: argparse.Namespace, pipe: int) -> int:
                 lambda record: tell(ready=_ready_text(record)),
             )
         except LrmtestError as error:
-            tell(error=error.message, hint=error.hint, usage=isinstance(error, UsageError))
+            tell(error=error.message, hint=error.hint, usage=is_mistake(error))
             return 1
     return 0
 

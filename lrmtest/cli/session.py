@@ -23,6 +23,8 @@ from lrmtest.suites.packaged import packaged_name
 
 _TESTED = (0, 1)
 """Exit statuses with which pytest says that all tests ran."""
+_REFUSED = 4
+"""That with which it says that it was not to be done as it was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ def run_session(
         card_files, cards: further card files, and all cards.
 
     Raises:
+        UsageError: pytest refused what it was to do; the model cannot be tested.
         LrmtestError: not all tests ran.
     """
     command = [sys.executable, "-m", "pytest", *asked, f"--model={model}"]
@@ -131,7 +134,7 @@ def run_session(
         runs = _runs(summary)
     name = resolve(model, cards).name
     if status not in _TESTED or name not in runs:
-        raise LrmtestError(
+        raise (UsageError if status == _REFUSED else LrmtestError)(
             f"testing {model} ended with exit status {status}",
             hint="see above; the same command goes on from here, nothing generated is lost. "
             f"Alone: {alone}",

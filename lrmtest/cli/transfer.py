@@ -9,6 +9,7 @@ from typing import Any
 from lrmtest.cli.named_run import add_whole_run_option, chosen_extent
 from lrmtest.cli.output import complain, say
 from lrmtest.cli.runs import open_store
+from lrmtest.counted import counted
 from lrmtest.errors import UsageError
 from lrmtest.grading.split import Tags
 from lrmtest.models.engines.recorded.finish_reason import Ends
@@ -16,7 +17,6 @@ from lrmtest.options.common import add_data_options, at_least_1, read_data_optio
 from lrmtest.options.engine import add_finish_reason_option, read_finish_reason
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.imported import imported_lines, new_ones
-from lrmtest.reports.numbers import counted
 from lrmtest.runs.formats.assign import LogQuestions, OwnQuestions, SuiteQuestions, choose_suite
 from lrmtest.runs.formats.detect import detect_format
 from lrmtest.runs.formats.imported import check_log, write_log

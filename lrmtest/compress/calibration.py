@@ -18,6 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
+from lrmtest.counted import counted
 from lrmtest.errors import UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.forms import pair_of
@@ -268,7 +269,7 @@ def _traces(
     if others:
         notes.append(f"not calibrated on, since its last session did not ask it: {others}")
     if errors:
-        notes.append(f"{_counted(errors, 'engine error')} left out")
+        notes.append(f"{counted(errors, 'engine error')} left out")
     source = f"traces of run {run.run_id} ({', '.join(sorted(used.suites))})"
     option = _TRACES + (name if _is_export(name) else run.run_id)
     return source, option, list(texts)
@@ -305,15 +306,11 @@ class _Used:
     def notes(self) -> Iterator[str]:
         """For people."""
         if self.looped:
-            yield f"{_counted(self.looped, 'trace')} cut after the first round of the loop"
+            yield f"{counted(self.looped, 'trace')} cut after the first round of the loop"
         if self.truncated:
-            yield f"{_counted(self.truncated, 'trace')} used as far as its budget went"
+            yield f"{counted(self.truncated, 'trace')} used as far as its budget went"
         if self.empty:
-            yield f"{_counted(self.empty, 'completion')} without text or prompt left out"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+            yield f"{counted(self.empty, 'completion')} without text or prompt left out"
 
 
 def _conversations(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.bounded import DOCUMENT, read_json
-from lrmtest.errors import DataError, ModelError, UsageError
+from lrmtest.errors import DataError, MachineryError, UsageError
 from lrmtest.grading.forms import Tags
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import SAFE_NAME
@@ -254,7 +254,7 @@ def building(folder: Path) -> Iterator[Workplace]:
                 target.replace(Path(beside) / "before")
             place.variant.replace(target)
     except OSError as error:
-        raise ModelError(
+        raise MachineryError(
             f"cannot write {folder}: {error.strerror or error}",
             hint="free some space or choose another folder",
         ) from error

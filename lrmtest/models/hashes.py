@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from lrmtest.bounded import DOCUMENT, read_json
-from lrmtest.errors import DataError, ModelError
+from lrmtest.errors import DataError, MachineryError, ModelError
 from lrmtest.models.cache import cache_dir, write_atomically
 from lrmtest.models.fingerprint import fingerprint, settled
 from lrmtest.models.local import gguf_parts
@@ -91,7 +91,7 @@ def _computed(fingerprints: Mapping[Path, str], tell: Tell) -> dict[Path, str]:
 
     for file in stale:
         if fingerprint(file) != fingerprints[file]:
-            raise ModelError(
+            raise MachineryError(
                 f"{file} changed while it was being read", hint="wait until it is complete"
             )
     _remember({file: (fingerprints[file], hashes[file]) for file in stale})

@@ -7,6 +7,7 @@ warnings) and stay what they are; 7 to 9 are left to its future.
 from __future__ import annotations
 
 from lrmtest.analysis.gate import GateResult
+from lrmtest.errors import MachineryError, ModelError, UsageError
 from lrmtest.options.gate import Undecided
 
 OK = 0
@@ -23,6 +24,14 @@ BUG = "This is a bug in lrmtest and says nothing of a model. Please report it wi
 INTERRUPTED = 128 + 2
 READER_GONE = 128 + 13
 """As of any program that SIGINT and SIGPIPE end."""
+
+
+def is_mistake(error: BaseException) -> bool:
+    """Whether an error is one in what was asked for, which would come again the next time.
+
+    A model that its engine cannot load is one; an engine that memory ran out for is not.
+    """
+    return isinstance(error, UsageError | ModelError) and not isinstance(error, MachineryError)
 
 
 def exit_code(result: GateResult, undecided: Undecided) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from lrmtest.counted import counted
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.options.settings import project_folder
 from lrmtest.plugin.ending.guard import told
@@ -14,7 +15,6 @@ from lrmtest.plugin.session import LrmtestSession
 from lrmtest.plugin.set_tests import COLLECTED
 from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import counted
 from lrmtest.suites.own import own_suites
 from lrmtest.suites.registry import suite_named
 from lrmtest.suites.sets import NamedSet

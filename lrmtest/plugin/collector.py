@@ -13,8 +13,10 @@ from lrmtest.runs.rows import record_from_json, record_to_json
 
 _ATTRIBUTE = "lrmtest_records"
 _INFRASTRUCTURE = "lrmtest_infrastructure"
+_MISTAKE, _BROKE = "mistake", "broke"
 _OWN_FAILURE = "lrmtest_own_failure"
 _SEARCH = "lrmtest_search"
+_SMALLEST = "lrmtest_smallest"
 
 
 def attach(report: pytest.TestReport, records: list[SampleRecord]) -> None:
@@ -39,9 +41,14 @@ def records_of(report: pytest.TestReport) -> list[SampleRecord]:
     return [one for one in carried if not isinstance(one, dict)]
 
 
-def mark_infrastructure(report: pytest.TestReport) -> None:
-    """Say that a test failed for a reason that is not the model's; workers' reports keep it."""
-    setattr(report, _INFRASTRUCTURE, True)
+def mark_infrastructure(report: pytest.TestReport, *, mistaken: bool = False) -> None:
+    """Say that a test failed for a reason that is not the model's; workers' reports keep it.
+
+    Args:
+        report: the test's.
+        mistaken: it was asked for what cannot be, where otherwise something broke.
+    """
+    setattr(report, _INFRASTRUCTURE, _MISTAKE if mistaken else _BROKE)
 
 
 def is_infrastructure(report: pytest.TestReport) -> bool:
@@ -59,9 +66,16 @@ def is_own_failure(report: pytest.TestReport) -> bool:
     return hasattr(report, _OWN_FAILURE)
 
 
-def attach_search(report: pytest.TestReport, result: str) -> None:
-    """Let a report carry what came of its test's search, in one line."""
+def attach_search(report: pytest.TestReport, result: str, smallest: tuple[str, str] | None) -> None:
+    """Let a report carry what came of its test's search.
+
+    Args:
+        report: the test's.
+        result: what came of it, in one line.
+        smallest: a model, and the id of the smallest question that fails with it; None for none.
+    """
     setattr(report, _SEARCH, result)
+    setattr(report, _SMALLEST, smallest)
 
 
 def search_of(report: pytest.TestReport) -> str | None:
@@ -74,7 +88,9 @@ class RecordCollector:
     """The latest record of every sample, by model, and the tests that they come from.
 
     Attributes:
-        infrastructure: tests that failed because of an engine, a server or a worker.
+        infrastructure: tests that failed because an engine, a server or a worker broke.
+        mistakes: tests that failed because they asked for what cannot be.
+        smallest: of searches, each model and a smallest question that fails with it.
         lines: where each test function begins, from 1, by the test's id.
     """
 
@@ -82,11 +98,18 @@ class RecordCollector:
         self._records: dict[str, dict[tuple[QuestionKey, int], SampleRecord]] = {}
         self._test_ids: dict[str, dict[QuestionKey, str]] = {}
         self.infrastructure = 0
+        self.mistakes = 0
+        self.smallest: list[tuple[str, str]] = []
         self.lines: dict[str, int] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take what a report carries."""
-        self.infrastructure += report.failed and is_infrastructure(report)
+        if report.failed and is_infrastructure(report):
+            mistaken = getattr(report, _INFRASTRUCTURE) == _MISTAKE
+            self.mistakes += mistaken
+            self.infrastructure += not mistaken
+        if found := getattr(report, _SMALLEST, None):
+            self.smallest.append(found)
         for record in records_of(report):
             question = record.place.question
             samples = self._records.setdefault(record.model, {})

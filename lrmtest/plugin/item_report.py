@@ -14,6 +14,7 @@ from lrmtest.plugin.collector import (
     mark_infrastructure,
     mark_own_failure,
 )
+from lrmtest.plugin.ending.guard import is_refused
 from lrmtest.plugin.ending.junit import properties
 from lrmtest.plugin.fixture_owner import MODEL, holds_ours
 from lrmtest.plugin.items import model_of
@@ -65,8 +66,9 @@ def rewrite(
     if error is not None and call.excinfo is not None:
         _explain(report, item, call.excinfo, model)
     if call.when == "call" and SEARCHED in item.stash:
-        attach_search(report, item.stash[SEARCHED])
-        item.user_properties.append(("search", item.stash[SEARCHED]))
+        result, smallest = item.stash[SEARCHED]
+        attach_search(report, result, (model_of(item) or "", smallest) if smallest else None)
+        item.user_properties.append(("search", result))
     if call.when == "teardown":
         if model is not None:
             del item.stash[_MODEL]  # pytest keeps its items to the end; this would keep all texts
@@ -89,7 +91,7 @@ def _explain(
     if isinstance(error, LrmtestError):
         report.longrepr = _explanation(report, str(error))
         if not isinstance(error, UsageError):
-            _make_error(report)
+            _make_error(report, mistaken=is_refused(error))
     elif isinstance(error, SmallestFailure):
         report.longrepr = _explanation(report, str(error))
     elif _through_lrmtest(raised, item):
@@ -112,8 +114,8 @@ def _is_skipped(report: pytest.TestReport) -> bool:
     return report.skipped and not hasattr(report, "wasxfail")
 
 
-def _make_error(report: pytest.TestReport) -> None:
-    mark_infrastructure(report)
+def _make_error(report: pytest.TestReport, *, mistaken: bool = False) -> None:
+    mark_infrastructure(report, mistaken=mistaken)
     # pytest calls a failure in the call phase FAILED, in any other phase ERROR.
     report.when = "setup" if report.when == "call" else report.when
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lrmtest.errors import LrmtestError, UsageError
+from lrmtest.errors import LrmtestError
 from lrmtest.plugin.generation.generation import Generation
 from lrmtest.plugin.generation.pending import PendingSamples
 from lrmtest.plugin.generation.schedule import Schedule
@@ -80,8 +80,7 @@ class RunLoop:
         """Run everything.
 
         Raises:
-            UsageError: a setting that the model cannot meet; nothing was run.
-            LrmtestError: the only model could not be started.
+            LrmtestError: the only model cannot be asked what is to be asked, or the store failed.
             pytest.Session.Failed, pytest.Session.Interrupted: -x, --maxfail and the like.
         """
         of_models = items_by_model(self._pytest_session.items)
@@ -135,11 +134,10 @@ class RunLoop:
         try:
             plan = schedule.plan(selected)
             generation.begin(plan, self._session.comparisons.prepare, keep=True)
-        except UsageError:
-            raise
         except LrmtestError as error:
             self._session.generations.failures[schedule.spec.name] = error
             if len(self._session.models.names) == 1:
+                self._lookahead.flush()
                 raise
             # Its tests become errors with the cause.
             return False

@@ -10,24 +10,22 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import pytest
 
 from lrmtest.errors import (
-    DataError,
     LrmtestError,
     MissingStoreError,
-    ModelError,
     StoreError,
     UsageError,
 )
-from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.plugin.asked_set import AskedSet
 from lrmtest.plugin.collector import serializable
 from lrmtest.plugin.distributed import distribute
 from lrmtest.plugin.ending.gate_statuses import NOT_NEEDED, register_gate_reporter
-from lrmtest.plugin.ending.guard import guarded, told
+from lrmtest.plugin.ending.guard import end, guarded, told
 from lrmtest.plugin.fixture_owner import our_name
 from lrmtest.plugin.item_report import give, given_model, rewrite
 from lrmtest.plugin.items import model_of
@@ -49,10 +47,10 @@ def begin(config: pytest.Config) -> None:
     """
     try:
         session = LrmtestSession(config)
-    except (UsageError, ModelError, DataError, MissingStoreError) as error:
+    except MissingStoreError as error:
         raise pytest.UsageError(told(error)) from None
     except LrmtestError as error:
-        pytest.exit(told(error), returncode=INFRASTRUCTURE)
+        end(error)
     config.stash[SESSION] = session
     register_gate_reporter(config, session)
     if session.models.names:
@@ -135,10 +133,8 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         from lrmtest.plugin.progress_line import progress_line
 
         RunLoop(session, lrmtest_session, progress_line(config)).run()
-    except UsageError as error:
-        raise pytest.UsageError(told(error)) from None
     except LrmtestError as error:
-        pytest.exit(told(error), returncode=INFRASTRUCTURE)
+        end(error)
     return True
 
 
@@ -206,12 +202,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_last_lines(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
     """Behind all else, say how to go on."""
     yield
-    session = session_of(terminalreporter.config)
+    _say_how_to_go_on(terminalreporter.config)
+
+
+def _say_how_to_go_on(config: pytest.Config) -> None:
+    session = session_of(config)
     if session.models.names:
-        with guarded(terminalreporter.config):
+        with guarded(config):
             from lrmtest.plugin.ending.next_steps import print_next_steps
 
-            print_next_steps(terminalreporter, session)
+            print_next_steps(config, session)
+
+
+_AT_THE_END = (
+    *(("finish", "finish"), ("summary", "write_summary_json")),
+    *(("html", "write_html"), ("ci", "write_job_summary")),
+)
+"""What ends a session, by its module: each also where one before it has failed."""
 
 
 @pytest.hookimpl(trylast=True)
@@ -222,27 +229,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         with suppress(StoreError):  # What a full disk loses here, grading brings back.
             session_of(session.config).flush()
         return
-    with guarded(session.config):
-        from lrmtest.plugin.ending.finish import finish
-
-        finish(session)
-    with guarded(session.config):
-        from lrmtest.plugin.ending.summary import write_summary_json
-
-        write_summary_json(session)
-    with guarded(session.config):
-        from lrmtest.plugin.ending.html import write_html
-
-        write_html(session)
-    with guarded(session.config):
-        from lrmtest.plugin.ending.ci import write_job_summary
-
-        write_job_summary(session)
+    for module, name in _AT_THE_END:
+        with guarded(session.config):
+            getattr(import_module(f"lrmtest.plugin.ending.{module}"), name)(session)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop what still runs."""
     session = config.stash.get(SESSION, None)
     if session is not None:
+        # pytest sums nothing up where it was made to exit.
+        _say_how_to_go_on(config)
         with guarded(config):
             session.close()

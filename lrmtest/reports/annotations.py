@@ -13,10 +13,11 @@ from typing import Literal
 
 from lrmtest.analysis.gate import Decision, GateResult
 from lrmtest.analysis.gate_said import GateSaid
+from lrmtest.counted import counted
 from lrmtest.reports.comparison_words import in_words
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.failed import FailedQuestion
-from lrmtest.reports.numbers import UNKNOWN, count, counted
+from lrmtest.reports.numbers import UNKNOWN, count
 
 MOST_ANNOTATIONS = 9
 """Questions annotated; GitHub shows ten of each level for a step, and one says how many more."""

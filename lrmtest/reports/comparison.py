@@ -16,6 +16,7 @@ from lrmtest.analysis.gate import Decision, GateResult
 from lrmtest.analysis.gate_said import GateSaid, gate_said
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
+from lrmtest.counted import counted
 from lrmtest.reports.changes import counts_said, directions_said, size_said
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
@@ -37,7 +38,6 @@ from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import (
     UNKNOWN,
     count,
-    counted,
     p_value,
     percent,
 )

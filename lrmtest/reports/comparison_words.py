@@ -9,8 +9,9 @@ from lrmtest.analysis.gate import Decision, GateResult
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.noise import ENGINE_NOISE, NOT_MEASURED
 from lrmtest.analysis.summary import ALL_SUITES, RunSummary
+from lrmtest.counted import counted
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import counted, percent, points, points_interval
+from lrmtest.reports.numbers import percent, points, points_interval
 from lrmtest.runs.adapted import run_warnings
 from lrmtest.runs.differences import Difference
 from lrmtest.runs.manifest import NoiseSection

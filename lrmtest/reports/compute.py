@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from lrmtest.analysis.compute import Compute, ComputeChange, LengthEffect, Ratio
+from lrmtest.counted import counted
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import UNKNOWN, count, counted, interval_percent, percent, points
+from lrmtest.reports.numbers import UNKNOWN, count, interval_percent, percent, points
 from lrmtest.reports.tables import open_table
 
 _NAME_LIMIT = 60

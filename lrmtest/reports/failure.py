@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from textwrap import wrap
 
+from lrmtest.counted import counted
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict, classes_of
 from lrmtest.questions.question import Question
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.fold import last_lines
-from lrmtest.reports.numbers import counted
 from lrmtest.suites.registry import request_of
 
 Sample = tuple[Completion | None, Verdict | None, str | None]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from lrmtest.counted import counted
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import counted
 from lrmtest.runs.formats.imported import Disagreement, Imported
 from lrmtest.runs.reasoning import told_form, warnings_of
 

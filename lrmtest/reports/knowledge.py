@@ -17,8 +17,9 @@ from lrmtest.analysis.knowledge import (
     Share,
 )
 from lrmtest.analysis.summary import Rate
+from lrmtest.counted import counted
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import counted, interval_percent, percent, points
+from lrmtest.reports.numbers import interval_percent, percent, points
 from lrmtest.reports.tables import open_table
 
 _NAME_LIMIT = 60

@@ -16,6 +16,7 @@ from lrmtest.analysis.gate import GateResult
 from lrmtest.analysis.gate_said import gate_said
 from lrmtest.analysis.paired_comparison import RateChange, SuiteComparison
 from lrmtest.analysis.summary import RunSummary, SuiteSummary
+from lrmtest.counted import counted
 from lrmtest.grading.verdict import FailureClass
 from lrmtest.reports.changes import counts_said, directions_said
 from lrmtest.reports.classes import shown_classes
@@ -39,7 +40,6 @@ from lrmtest.reports.failed import FailedQuestion
 from lrmtest.reports.numbers import (
     UNKNOWN,
     count,
-    counted,
     interval_percent,
     p_value,
     percent,

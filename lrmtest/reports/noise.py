@@ -7,8 +7,9 @@ from pathlib import Path
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from lrmtest.counted import counted
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import counted, percent
+from lrmtest.reports.numbers import percent
 from lrmtest.reports.tables import open_table
 from lrmtest.runs.manifest import NoiseSection
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lrmtest.analysis.intervals import Interval
+    from lrmtest.counted import counted
+from lrmtest.analysis.intervals import Interval
 
 UNKNOWN = "–"
 """Stands where there is no figure."""
@@ -54,11 +55,6 @@ def _short(number: float) -> str:
     # Three digits: 9.99, 99.9, 999.
     decimals = 2 if number < 9.995 else 1 if number < 99.95 else 0
     return f"{number:.{decimals}f}{unit}"
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 error``, ``1,234 errors``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _scaled(number: float, units: tuple[str, ...]) -> tuple[float, str]:

@@ -8,9 +8,10 @@ from rich.text import Text
 
 from lrmtest.analysis.baseline_chance import TOLERATED
 from lrmtest.analysis.plan import SERIES, Cost, SamplePlan
+from lrmtest.counted import counted
 from lrmtest.reports.comparison_words import given_said, share
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import UNKNOWN, count, counted, duration
+from lrmtest.reports.numbers import UNKNOWN, count, duration
 from lrmtest.reports.tables import open_table
 
 

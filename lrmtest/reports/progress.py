@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
+from lrmtest.counted import counted
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import count, counted, duration
+from lrmtest.reports.numbers import count, duration
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -11,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from lrmtest.analysis.summary import Rate
+from lrmtest.counted import counted
 from lrmtest.grading.completion import FinishReason
 from lrmtest.grading.verdict import FailureClass, Verdict, classes_of
 from lrmtest.reports.escape import one_line, safe
 from lrmtest.reports.fold import fold, how_graded
-from lrmtest.reports.numbers import UNKNOWN, count, counted, duration, interval_percent, percent
+from lrmtest.reports.numbers import UNKNOWN, count, duration, interval_percent, percent
 from lrmtest.reports.tables import Widest, open_table
 
 _NAME_LIMIT = 60

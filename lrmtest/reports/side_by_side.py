@@ -9,10 +9,11 @@ from rich.rule import Rule
 from rich.text import Text
 
 from lrmtest.analysis.traces import Parting, parting
+from lrmtest.counted import counted
 from lrmtest.grading.loops import find_loop
 from lrmtest.reports.escape import one_line, plain, plain_tail, safe
 from lrmtest.reports.fold import collapse_loop
-from lrmtest.reports.numbers import counted, percent
+from lrmtest.reports.numbers import percent
 from lrmtest.reports.runs_table import SampleView, asked_view, sample_parts
 from lrmtest.reports.tables import open_table
 

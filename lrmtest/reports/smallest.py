@@ -8,10 +8,11 @@ from pathlib import Path
 from textwrap import wrap
 
 from lrmtest.analysis.failure_bound import highest_rate
+from lrmtest.counted import counted
 from lrmtest.questions.fresh.search import Findings
 from lrmtest.questions.fresh.space import DrawnQuestion
 from lrmtest.reports.escape import plain
-from lrmtest.reports.numbers import counted, duration
+from lrmtest.reports.numbers import duration
 
 _WIDTH = 96
 _PROMPT_LIMIT = 6000

@@ -10,13 +10,13 @@ from rich.text import Text
 
 from lrmtest.analysis.collapse import Collapse
 from lrmtest.analysis.sweep import Sweep, SweepLevel
+from lrmtest.counted import counted
 from lrmtest.reports.comparison_words import change_said, in_words, interval_said
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.markdown import literal, markdown_table
 from lrmtest.reports.numbers import (
     UNKNOWN,
     count,
-    counted,
     interval_percent,
     percent,
 )

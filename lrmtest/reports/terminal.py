@@ -14,12 +14,13 @@ from rich.table import Table
 from rich.text import Text
 
 from lrmtest.analysis.summary import Rate, RunSummary, SuiteSummary, TokenStats
+from lrmtest.counted import counted
 from lrmtest.models.chat_template import NO_TEMPLATE
 from lrmtest.models.engines.kinds import can_generate
 from lrmtest.reports.classes import shown_classes
 from lrmtest.reports.comparison_words import noise_said, run_ends
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import UNKNOWN, count, counted, duration, interval_percent, percent
+from lrmtest.reports.numbers import UNKNOWN, count, duration, interval_percent, percent
 from lrmtest.reports.tables import open_table, width_of
 from lrmtest.runs.adapted import adapted_said, run_warnings
 from lrmtest.runs.reasoning import told_form

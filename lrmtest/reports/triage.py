@@ -17,6 +17,7 @@ from lrmtest.analysis.triage import (
     TriageKind,
     of_kinds,
 )
+from lrmtest.counted import counted
 from lrmtest.grading.verdict import FAILURE_CLASSES, classes_of
 from lrmtest.reports.changes import (
     change_document,
@@ -25,7 +26,7 @@ from lrmtest.reports.changes import (
     directions_said,
 )
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import UNKNOWN, count, counted, p_value
+from lrmtest.reports.numbers import UNKNOWN, count, p_value
 from lrmtest.reports.tables import open_table
 from lrmtest.runs.outcomes import QuestionOutcome
 

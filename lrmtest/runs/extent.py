@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from lrmtest.counted import counted
 from lrmtest.questions.place import Place
 from lrmtest.runs.manifest import Manifest, SelectionSection
 from lrmtest.runs.outcomes import QuestionKey
@@ -122,16 +123,14 @@ def left_out(places: Iterable[Place], extent: Extent) -> str:
     parts = []
     if others:
         more = ", ..." if len(others) > len(named) else ""
-        parts.append(f"{', '.join(named)}{more} ({_counted(sum(map(len, others.values())))})")
+        parts.append(
+            f"{', '.join(named)}{more} ({counted(sum(map(len, others.values())), 'question')})"
+        )
     if questions:
-        parts.append(f"{_counted(len(questions), 'other ')} of {_listed(questions)}")
+        parts.append(f"{counted(len(questions), 'other question')} of {_listed(questions)}")
     if samples:
         parts.append(f"{samples:,} further sample{'s' * (samples != 1)}")
     return "; ".join(parts)
-
-
-def _counted(number: int, which: str = "") -> str:
-    return f"{number:,} {which}question{'s' * (number != 1)}"
 
 
 def _listed(questions: Iterable[QuestionKey]) -> str:

@@ -29,7 +29,7 @@ import tiny_checkpoint
 from doc_commands import ELSEWHERE, Command, blocks_in, commands_in, commands_of, program_of
 from fault_server import FaultServer
 from outside import OUTSIDE, install
-from shown_outputs import story_of
+from shown_outputs import is_placed, story_of
 
 from lrmtest.cli import main
 from lrmtest.options.exit_codes import CANNOT_TELL, REGRESSED, UNDECIDED
@@ -51,8 +51,6 @@ CANNOT = {
     r"lrmtest (compress|sweep) .* --method rounding .*": "tests/outside uses the package",
     r"lrmtest gate .*": "tests/cli/test_gate_command.py does, with models that are to be had here",
     r"lrmtest serve [\w.-]+": "loads a model that is not to be had here",
-    r"pytest --model (parent|candidate)=recorded:.*": "tests/plugin/test_changes_example.py does",
-    r"lrmtest triage last:candidate --baseline base\.json": "the same",
     r"inspect eval inspect_evals/livecodebench_pro .*": "its containers and data are not here",
     r"lrmtest import logs/\w+ --kind marked .*": "tests/runs/formats/test_marked_logs.py does",
     r"lrmtest serve --stop [\w.-]+": "stops what the line above could not start",
@@ -433,6 +431,9 @@ def test_every_command_runs(path, pytester, monkeypatch, template, servers):
 
 def _replaced(path) -> list[Command]:
     """The commands that are run here: all, or those of a story that are the reader's own."""
+    if is_placed(path):
+        told = [block for block in blocks_in(path) if not block.folder]
+        return [command for block in told for command in commands_of(block)]
     told = [block for block in blocks_in(path) if block.mark == ELSEWHERE]
     assert not told or story_of(path), f"{path.name} shows no output: all of it is run here"
     if not story_of(path):

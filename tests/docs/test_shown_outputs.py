@@ -27,6 +27,7 @@ from shown_outputs import (
     ROOT,
     Ran,
     Step,
+    is_placed,
     problems_of,
     refreshed,
     run_story,
@@ -39,21 +40,16 @@ from shown_outputs import (
 import lrmtest
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-STORIES = [page for page in PAGES if story_of(page)]
+STORIES = [
+    pytest.param(page, id=page.name, marks=[] if is_placed(page) else pytest.mark.engine)
+    for page in PAGES
+    if story_of(page)
+]
 SAYS_WHAT_IT_IS = {*OUTPUTS, MEASURED, EXAMPLE, NO_OUTPUT}
 
-NOT_MARKED = {
-    "ci.md": "a command of the machine's administrator",
-    "suites.md": "lines of docs/examples/changes, compared in tests/plugin/test_changes_example.py",
-    "triage.md": "the same, and what it was until 0.1",
-    "gate.md": "a decision's words, as in tests/analysis/test_detectability.py; an example's steps",
-}
-"""Pages with texts that no mark tells of yet, with what these are."""
 
-
-@pytest.mark.engine
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("page", STORIES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", STORIES)
 def test_a_page_followed_in_order_prints_what_it_shows(page, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     steps = story_of(page)
@@ -62,15 +58,17 @@ def test_a_page_followed_in_order_prints_what_it_shows(page, tmp_path, monkeypat
 
 
 def test_the_pages_that_a_newcomer_follows_are_among_them():
-    assert {"README.md", "tutorial.md"} <= {page.name for page in STORIES}
+    assert {"README.md", "tutorial.md"} <= {story.id for story in STORIES}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_text_says_what_it_is(page):
     for block in blocks_in(page):
-        assert block.mark in ("", ELSEWHERE, *SAYS_WHAT_IT_IS), f"{block.place}: {block.mark}"
-        if block.language == "text" and page.name not in NOT_MARKED:
-            assert block.mark in SAYS_WHAT_IT_IS, f"{block.place}: an output, or not?"
+        known = not block.mark or block.mark in SAYS_WHAT_IT_IS or block.elsewhere or block.folder
+        assert known, f"{block.place}: {block.mark}"
+        if block.language == "text":
+            why = block.elsewhere and block.mark != ELSEWHERE
+            assert block.mark in SAYS_WHAT_IT_IS or why, f"{block.place}: an output, or not?"
         if block.mark == EXAMPLE:
             assert "for instance" in block.before, f"{block.place}: whose figures?"
         if block.mark == MEASURED:

@@ -5,10 +5,13 @@ import shlex
 from pathlib import Path
 
 import pytest
+from adding import SUITE as ADDING
+from adding import answering
 from fault_server import FaultServer
 from sums import right, suite
 
 from lrmtest.cli import main
+from lrmtest.options.exit_codes import REGRESSED
 
 SWITCHED_OFF = ("-qq", "--no-next-steps", "-o lrmtest_no_next_steps=true")
 
@@ -155,6 +158,77 @@ def test_of_several_models_the_first_that_failed(session, pytester):
     where, command = last_lines(result)
     assert re.match(r"runs a-\S+, b-\S+ in ", where)
     assert command.startswith("lrmtest triage ")
+
+
+GOES_ON = "the same command, which generates only what is missing"
+STOPS = {
+    "interrupted": "def pytest_runtest_setup(): raise KeyboardInterrupt",
+    "made to exit": "import pytest\ndef pytest_runtest_setup(): pytest.exit('no', returncode=11)",
+    "a bug of pytest's or a plugin's": "def pytest_runtest_logreport(): raise ValueError('no')",
+    "a bug of lrmtest's": """
+import lrmtest.plugin.ending.html as html
+def write_html(session): raise ValueError("no")
+html.write_html = write_html
+""",
+}
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("how", STOPS)
+def test_however_it_was_stopped_the_same_command_goes_on(session, pytester, how, workers):
+    Path("conftest.py").write_text(STOPS[how])
+    with FaultServer(answer=right) as server:
+        result = pytester.runpytest_subprocess("--model", f"m={server.url}", *workers)
+    said = result.stdout.str()
+    assert result.ret in (2, 3, 11)
+    assert said.count("\nnext: ") == 1, said
+    assert f"\nnext: {GOES_ON}" in said
+    assert re.search(r"^run m-\S+ in reports/lrmtest.sqlite", said, re.MULTILINE)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_engine_errors_are_asked_again(session, pytester, workers):
+    with FaultServer(answer=right, dead_after=4) as server:
+        dying = ("--max-retries", "0", "--concurrency", "1")
+        result = pytester.runpytest_subprocess("--model", f"m={server.url}", *dying, *workers)
+    assert last_lines(result)[1] == GOES_ON
+
+
+def test_with_no_answer_at_all(session, pytester):
+    with FaultServer(answer=right, dead_after=0) as server:
+        result = pytester.runpytest_inprocess("--model", f"m={server.url}", "--max-retries", "0")
+    where, command = last_lines(result)
+    assert where.startswith("run m-")
+    assert command == GOES_ON
+
+
+def test_what_is_stopped_early_is_decided(session, capsys):
+    session(right, "--save-baseline", "b.json", "--samples", "4")
+    gate = ("--baseline", "b.json", "--gate", "--early-stop", "--samples", "4")
+    result = session(wrong, *gate, name="n")
+    where, command = last_lines(result)
+    assert where.startswith("run n-")
+    assert result.ret == REGRESSED, "though no question had all of its samples"
+    assert command == "lrmtest triage last --baseline b.json"
+    assert "broken" in pasted(command, capsys)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_a_search_shows_the_smallest_or_asks_on(session, pytester, capsys, workers):
+    Path("test_sums.py").unlink()
+    Path("test_adding.py").write_text(ADDING)
+    few = ("--property", "--generations", "40", *workers)
+    with FaultServer(answer=answering()) as server:
+        failed = pytester.runpytest_inprocess("--model", f"m={server.url}", *few)
+    where, command = last_lines(failed)
+    assert re.fullmatch(r"run m-\S+ in reports/lrmtest.sqlite", where)
+    assert re.fullmatch(r"lrmtest show last adding-\w+", command)
+    assert "What is" in pasted(command, capsys)
+    with FaultServer(answer=answering(lambda numbers: False)) as server:
+        passed = pytester.runpytest_inprocess("--model", f"n={server.url}", *few)
+    where, command = last_lines(passed)
+    assert where.startswith("run n-")
+    assert command == "the same command with --generations 80, which asks on"
 
 
 def test_a_session_without_a_model_says_nothing(pytester):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lrmtest.compress.gguf.tools import find_tool
-from lrmtest.errors import ModelError, UsageError
+from lrmtest.errors import MachineryError, UsageError
 from lrmtest.progress import Tell
 
 NAME, TEXTS_NAME = "imatrix.gguf", "calibration.txt"
@@ -50,14 +50,14 @@ def importance_matrix(model: Path, texts: Sequence[str], folder: Path, tell: Tel
     try:
         (folder / TEXTS_NAME).write_text(joined, encoding="utf-8", errors="replace", newline="")
     except OSError as error:
-        raise ModelError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise MachineryError(f"cannot write to {folder}: {error.strerror or error}") from error
     tell(f"computing the importance matrix over {len(texts)} texts")
     arguments = ["-m", str(model), "-f", TEXTS_NAME, "-o", NAME, "--no-ppl", "--parse-special"]
     # A power of two divides the batch, as it must.
     arguments += ["-c", str(min(_CHUNK_TOKENS, 1 << (longest.bit_length() - 1)))]
     tool.run(arguments, folder=folder, tell=tell, progress=_told)
     if not (folder / NAME).is_file():
-        raise ModelError(f"{tool.program.path} has written no importance matrix")
+        raise MachineryError(f"{tool.program.path} has written no importance matrix")
     return NAME
 
 

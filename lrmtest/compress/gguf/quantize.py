@@ -16,7 +16,7 @@ from lrmtest.compress.gguf.patterns import options
 from lrmtest.compress.gguf.plan import TensorPlan, make_plan
 from lrmtest.compress.gguf.tools import find_tool
 from lrmtest.compress.protect import Protection
-from lrmtest.errors import ModelError, UsageError
+from lrmtest.errors import MachineryError, ModelError, UsageError
 from lrmtest.models.gguf.from_safetensors import converted
 from lrmtest.models.gguf_header import TYPE_BLOCKS, GgufTensor, read_gguf_header
 from lrmtest.models.local import gguf_in, gguf_parts, measure
@@ -99,7 +99,7 @@ def quantize_gguf(
     except BaseException as error:
         target.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise ModelError(f"cannot write to {out}: {error.strerror or error}") from error
+            raise MachineryError(f"cannot write to {out}: {error.strerror or error}") from error
         raise
     return _variant(target, plan, wants_matrix, lines)
 
@@ -167,7 +167,7 @@ def _variant(target: Path, plan: TensorPlan, imatrix: bool, lines: Sequence[str]
         notes.append(f"the calibration texts reach {len(unseen)} tensors not at all")
     bits = measure(target).compression.bits_per_weight
     if bits is None:
-        raise ModelError(f"llama-quantize has written no weights to {target}")
+        raise MachineryError(f"llama-quantize has written no weights to {target}")
     return GgufVariant(target, bits, imatrix, tuple(notes))
 
 

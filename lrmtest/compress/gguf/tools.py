@@ -30,6 +30,7 @@ _FAILURES = (
         r"iostream error|no space left on device",
         "its output cannot be written; the disk is full, most probably",
         "make room, or choose another folder",
+        broke=True,
     ),
     KnownFailure(
         r"no tensor type fallback is defined",

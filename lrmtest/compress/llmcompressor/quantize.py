@@ -27,7 +27,7 @@ from lrmtest.compress.llmcompressor import worker
 from lrmtest.compress.llmcompressor.environment import HINT, Llmcompressor, find_llmcompressor
 from lrmtest.compress.programs import run_program
 from lrmtest.compress.protect import Protection
-from lrmtest.errors import ModelError, UsageError
+from lrmtest.errors import MachineryError, ModelError, UsageError
 from lrmtest.models.local import measure, tensor_shapes, weight_files
 from lrmtest.models.programs.failure import KnownFailure
 from lrmtest.progress import Tell
@@ -46,11 +46,13 @@ _FAILURES = (
         r"OutOfMemoryError|CUDA out of memory|DefaultCPUAllocator",
         "the model and its calibration do not fit in memory",
         "use fewer or shorter calibration texts, or a machine with more memory",
+        broke=True,
     ),
     KnownFailure(
         r"No space left on device",
         "the quantized model cannot be written: the disk is full",
         "make room, or choose another folder",
+        broke=True,
     ),
     KnownFailure(
         r"^(ImportError|ModuleNotFoundError): ",
@@ -128,7 +130,7 @@ def quantize_weights(
             measured = _run(there, job, Path(beside), tell)
         _complete(source, out)
     except OSError as error:
-        raise ModelError(f"cannot write to {out}: {error.strerror or error}") from error
+        raise MachineryError(f"cannot write to {out}: {error.strerror or error}") from error
     missed = sorted(set(matrices) - kept - set(measured["modules"]))
     notes = []
     if missed:

@@ -23,7 +23,7 @@ from lrmtest.compress.pruning.sparsegpt import sparsegpt
 from lrmtest.compress.pruning.sparsity import Sparsity
 from lrmtest.compress.pruning.stack import Stack
 from lrmtest.compress.pruning.wanda import wanda
-from lrmtest.errors import ModelError, UsageError
+from lrmtest.errors import MachineryError, ModelError, UsageError
 from lrmtest.models.local import weight_files
 from lrmtest.progress import LayersDone
 
@@ -81,7 +81,7 @@ def prune(
     try:
         return _pruned(folder, out, job, sequences, progress)
     except (MemoryError, torch.OutOfMemoryError) as error:
-        raise ModelError(
+        raise MachineryError(
             "the model, its hidden states and the Hessians of a layer do not fit in memory",
             hint="use fewer or shorter sequences: --calibration-samples, --calibration-tokens",
         ) from error

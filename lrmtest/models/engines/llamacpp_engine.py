@@ -36,11 +36,13 @@ _FAILURES = (
         r"unable to allocate|bad_alloc|vk::OutOfDeviceMemory",
         "out of memory while it loaded the model",
         _LOWER,
+        broke=True,
     ),
     KnownFailure(
         r"couldn't bind HTTP server socket",
         "another program took its port",
         "run it again: every start takes a port that is free",
+        broke=True,
     ),
     KnownFailure(
         r"failed to open GGUF file",

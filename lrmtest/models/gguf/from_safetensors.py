@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrmtest.bounded import DESCRIPTION, SETTINGS, read_json, read_text
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError, ModelError
 from lrmtest.models.cache import cache_dir
 from lrmtest.models.hashes import hash_files
 from lrmtest.models.local import safetensors_header, weight_files
@@ -119,7 +119,7 @@ def safetensors_to_gguf(folder: Path, path: Path) -> Path:
     except ImportError as error:
         raise ModelError(f"GGUF files cannot be written: {error}", hint=_EXTRA) from error
     except OSError as error:
-        raise ModelError(f"cannot write {path}: {error.strerror or error}") from error
+        raise MachineryError(f"cannot write {path}: {error.strerror or error}") from error
     except (KeyError, TypeError, ValueError) as error:
         raise ModelError(
             f"{folder} cannot be converted to GGUF: {error!r}", hint=_OTHERWISE

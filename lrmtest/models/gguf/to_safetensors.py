@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from lrmtest.errors import ModelError, UsageError
+from lrmtest.errors import MachineryError, ModelError, UsageError
 from lrmtest.models.gguf_header import read_gguf_header
 from lrmtest.models.local import gguf_parts
 
@@ -53,7 +53,7 @@ def gguf_to_safetensors(path: Path, folder: Path, *, dtype: str = "float32") -> 
             _write(path, whole, dtype)
             whole.replace(folder)
     except OSError as error:
-        raise ModelError(f"cannot write {folder}: {error.strerror or error}") from error
+        raise MachineryError(f"cannot write {folder}: {error.strerror or error}") from error
     except ImportError as error:
         raise ModelError(f"GGUF files cannot be unpacked: {error}", hint=_EXTRA) from error
     except (ValueError, KeyError, NotImplementedError) as error:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError, ModelError
 from lrmtest.models.programs.log import told_errors, useful_lines
 from lrmtest.models.programs.watchdog import NOT_STARTED
 
@@ -23,11 +23,13 @@ class KnownFailure:
         pattern: found in what the log tells as an error; upper and lower case are the same.
         what: what has happened; ``{0}`` stands for the pattern's first group.
         hint: the next step.
+        broke: it is the machine's failure, which may be gone the next time.
     """
 
     pattern: str
     what: str
     hint: str
+    broke: bool = False
 
 
 def program_failure(
@@ -53,22 +55,23 @@ def program_failure(
         for failure in known:
             if match := re.search(failure.pattern, text, re.I | re.M):
                 what = failure.what.format(*match.groups())
-                return ModelError(f"{program}: {what}{log}", hint=failure.hint)
+                kind = MachineryError if failure.broke else ModelError
+                return kind(f"{program}: {what}{log}", hint=failure.hint)
     if status == _KILLED:
-        return ModelError(
+        return MachineryError(
             f"{program} was killed; out of memory, most probably{log}", hint=out_of_memory
         )
     if status == NOT_STARTED:
         return ModelError(f"{program} cannot be started{log}", hint="is it installed completely?")
     if status in _CRASHED:
         name = signal.Signals(status - 128).name
-        return ModelError(
+        return MachineryError(
             f"{program} crashed ({name}){log}",
             hint="was it built for this processor? How to build llama.cpp for any is in "
             "docs/engines.md",
         )
     ended = f"ended by signal {status - 128}" if status and status > 128 else f"exit {status}"
-    return ModelError(
+    return MachineryError(
         f"{program} failed ({ended}){log}",
         hint=f"these are {program}'s own words; lrmtest knows no more of the cause"
         if shown

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError, ModelError
 from lrmtest.models.cache import cache_dir
 from lrmtest.models.paths import user_path
 from lrmtest.models.programs.ask import ask_program
@@ -169,7 +169,7 @@ def _program(path: Path) -> LlamaProgram:
                 with suppress(FileExistsError):  # made before, or by another process just now
                     (folder / name).symlink_to(file)
     except OSError as error:
-        raise ModelError(
+        raise MachineryError(
             f"cannot write to {folder}: {error.strerror or error}",
             hint="set LRMTEST_CACHE to a folder that you may write to",
         ) from error

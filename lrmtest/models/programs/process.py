@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError
 from lrmtest.inherited import inherited_environment
 from lrmtest.models.programs import watchdog
 from lrmtest.models.programs.log import ProcessLog
@@ -65,7 +65,7 @@ class GuardedProcess:
                 start_new_session=True,
             )
         except OSError as error:
-            raise ModelError(f"no process can be started: {error}") from error
+            raise MachineryError(f"no process can be started: {error}") from error
         assert self._process.stdout is not None
         self.log = ProcessLog(self._process.stdout, log_file)
 

@@ -7,6 +7,7 @@ from xdist.workermanage import WorkerController
 
 from lrmtest.plugin.collector import mark_infrastructure
 from lrmtest.plugin.distributed.scheduler import CompletionScheduling
+from lrmtest.plugin.ending.guard import end
 from lrmtest.plugin.session import LrmtestSession
 
 _MODES = ("load", "worksteal")
@@ -43,6 +44,12 @@ class ControllerPart:
     def pytest_xdist_make_scheduler(self) -> CompletionScheduling:
         """The scheduler that follows the engine."""
         return self._scheduling
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self) -> None:
+        """End the session as one process would, where the only model cannot be asked."""
+        if (failure := self._scheduling.refused) is not None:
+            end(failure)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:

@@ -12,6 +12,7 @@ from xdist.workermanage import WorkerController
 
 from lrmtest.errors import LrmtestError, in_words
 from lrmtest.plugin.distributed.broker import Broker, ModelPlan
+from lrmtest.plugin.ending.guard import is_refused
 from lrmtest.plugin.generation.generation import Generation
 from lrmtest.plugin.generation.pending import PendingSamples
 from lrmtest.plugin.session import LrmtestSession
@@ -41,6 +42,9 @@ class CompletionScheduling:
     Args:
         config: pytest's configuration.
         session: the session's parts.
+
+    Attributes:
+        refused: why the only model's tests are not run: it was asked for what cannot be.
     """
 
     def __init__(self, config: pytest.Config, session: LrmtestSession) -> None:
@@ -60,6 +64,7 @@ class CompletionScheduling:
         self._left: list[ModelPlan] = []
         self._generation: Generation | None = None
         self._begun = False
+        self.refused: LrmtestError | None = None
 
     # What xdist asks
 
@@ -210,11 +215,21 @@ class CompletionScheduling:
                 for test in pending.arrived(key) if key is not None else ():
                     self._release([index[test]])
         except Exception as error:
-            # Its tests become errors with the cause: they ask for it before they run.
             failure = in_words(error, f"{plan.model} cannot be asked")
             self._session.generations.failures[plan.model] = failure
+            if len(self._session.models.names) == 1 and is_refused(failure):
+                self._refuse(failure)
+                return
+            # Its tests become errors with the cause: they ask for it before they run.
             self._release([index[test] for test in plan.tests])
         self._release([index[test] for test in plan.own_prompts])
+
+    def _refuse(self, failure: LrmtestError) -> None:
+        """Send the workers home; the session ends when the first of them is gone."""
+        with self._lock:
+            self.refused = failure
+            for node in self._collected:
+                node.shutdown()
 
     def _release(self, indices: Sequence[int]) -> None:
         with self._lock:

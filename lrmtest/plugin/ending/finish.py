@@ -9,6 +9,7 @@ import pytest
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.options.exit_codes import CANNOT_TELL, INFRASTRUCTURE, REGRESSED, exit_code
 from lrmtest.plugin.ending.gate_statuses import GateReporter, gate_reporter
+from lrmtest.plugin.ending.guard import is_refused
 from lrmtest.plugin.ending.junit_gate import write_decisions
 from lrmtest.plugin.session import LrmtestSession, session_of
 from lrmtest.reports.comparison import comparison_view
@@ -41,6 +42,8 @@ def finish(pytest_session: pytest.Session) -> None:
         session.comparisons.complaints.append(str(error))
     if (reporter := gate_reporter(pytest_session.config)) is not None:
         pytest_session.exitstatus = _gate_status(session, reporter)
+    elif _mistaken(session):
+        pytest_session.exitstatus = pytest.ExitCode.USAGE_ERROR
     elif session.collector.infrastructure or session.generations.failures:
         pytest_session.exitstatus = INFRASTRUCTURE
     if session.comparisons.complaints:
@@ -64,9 +67,15 @@ def print_comparisons(reporter: pytest.TerminalReporter, session: LrmtestSession
 
 
 def session_runs(session: LrmtestSession) -> Iterator[RunRecord]:
-    """The runs of this session, as far as their tests have run."""
-    for name, samples in session.collector.by_model().items():
-        generation = session.generations.of(name)
+    """The runs of this session, as far as their tests have run.
+
+    Also those that were decided before all samples of any question were there.
+    """
+    collected = session.collector.by_model()
+    for name, generation in session.generations.begun.items():
+        samples = collected.get(name, ())
+        if not samples and not generation.dropped:
+            continue
         run = generation.head.with_samples(
             samples, timing=generation.timing(), store=session.store.path
         )
@@ -90,6 +99,12 @@ def _save_baseline(session: LrmtestSession, run: RunRecord, unfair: str | None) 
     session.comparisons.saved = path
 
 
+def _mistaken(session: LrmtestSession) -> bool:
+    """Whether a model was asked for what cannot be, which the others' tests do not change."""
+    failures = session.generations.failures.values()
+    return bool(session.collector.mistakes) or any(map(is_refused, failures))
+
+
 def _gate_status(session: LrmtestSession, reporter: GateReporter) -> int:
     """The gate's exit status: a regression before all else, then what kept it from deciding."""
     options, failures = session.settings.comparison, session.generations.failures
@@ -101,7 +116,7 @@ def _gate_status(session: LrmtestSession, reporter: GateReporter) -> int:
     ]
     if "regressed" in outcomes:
         return REGRESSED
-    if any(isinstance(error, UsageError) for error in failures.values()):
+    if _mistaken(session):
         return pytest.ExitCode.USAGE_ERROR
     if reporter.others:
         return pytest.ExitCode.TESTS_FAILED

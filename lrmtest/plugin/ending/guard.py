@@ -1,7 +1,7 @@
-"""The guard of a session's end, where what is raised would end pytest with a regression's status.
+"""The end that an error makes of a session, and the guard of its last hooks.
 
 During a session pytest itself makes an unforeseen exception an INTERNALERROR, exit status 3. Of one
-in its last hooks it knows nothing, and Python ends with 1.
+in its last hooks it knows nothing, and Python ends with 1, a regression's status.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 import pytest
 
-from lrmtest.errors import LrmtestError
-from lrmtest.options.exit_codes import BUG, INFRASTRUCTURE
+from lrmtest.errors import DataError, LrmtestError
+from lrmtest.options.exit_codes import BUG, INFRASTRUCTURE, is_mistake
 from lrmtest.reports.annotations import disarmed
 from lrmtest.reports.escape import plain
 
@@ -23,6 +24,23 @@ _LONGEST = 100_000
 def told(error: LrmtestError) -> str:
     """The error's message, fit for a terminal and a log, whatever files and models put into it."""
     return disarmed(plain(str(error), _LONGEST))
+
+
+def is_refused(error: LrmtestError) -> bool:
+    """Whether an error is a mistake in what a session was asked for: it would come again."""
+    return is_mistake(error) or isinstance(error, DataError)
+
+
+def end(error: LrmtestError) -> NoReturn:
+    """End the session.
+
+    Raises:
+        pytest.UsageError: it was asked for what cannot be.
+        pytest.Exit: something broke.
+    """
+    if is_refused(error):
+        raise pytest.UsageError(told(error)) from None
+    pytest.exit(told(error), returncode=INFRASTRUCTURE)
 
 
 @contextmanager

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from lrmtest.errors import LrmtestError
+from lrmtest.options.exit_codes import CANNOT_TELL, UNDECIDED
 from lrmtest.plugin.ending.finish import session_runs
+from lrmtest.plugin.ending.guard import is_refused
 from lrmtest.plugin.session import LrmtestSession
 from lrmtest.reports.escape import one_line
 from lrmtest.runs.records import RunRecord
@@ -19,15 +21,47 @@ _MOST_NAMED = 3
 _DEFAULT_FOLDER = Path("reports")
 
 
-def print_next_steps(reporter: pytest.TerminalReporter, session: LrmtestSession) -> None:
-    """Print two lines; none where they are switched off, with ``-qq``, or without a run."""
+_GOES_ON = "the same command, which generates only what is missing"
+_ENDED = (
+    *(pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.USAGE_ERROR),
+    *(UNDECIDED, CANNOT_TELL),
+)
+"""Exit statuses of sessions that came to their end; of the others the same command is to go on."""
+_PRINTED = pytest.StashKey[bool]()
+
+
+def print_next_steps(config: pytest.Config, session: LrmtestSession) -> None:
+    """Print two lines, once, however the session has ended.
+
+    None where they are switched off, with ``-qq``, or where no run was opened.
+    """
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or _PRINTED in config.stash:
+        return
+    config.stash[_PRINTED] = True
     if not session.settings.next_steps or reporter.verbosity < -1:
         return
-    runs = list(session_runs(session))
-    if runs:
+    if runs := _runs(session):
+        ended = config.pluginmanager.get_plugin("session")
+        broke = ended is None or ended.exitstatus not in _ENDED
+        steps = _GOES_ON if broke else _next(session, runs)
         reporter.ensure_newline()
         reporter.write_line(one_line(_where(session, runs), _LONGEST))
-        reporter.write_line(one_line(f"next: {_next(session, runs)}", _LONGEST))
+        reporter.write_line(one_line(f"next: {steps}", _LONGEST))
+
+
+def _runs(session: LrmtestSession) -> list[RunRecord]:
+    """The runs that were opened, with what was graded of them.
+
+    Not those of models that were refused, whose error says what to do.
+    """
+    graded = {run.model: run for run in session_runs(session)}
+    failures = session.generations.failures
+    return [
+        graded.get(name) or generation.head.with_samples((), store=session.store.path)
+        for name, generation in session.generations.begun.items()
+        if name not in failures or not is_refused(failures[name])
+    ]
 
 
 def _where(session: LrmtestSession, runs: list[RunRecord]) -> str:
@@ -38,7 +72,7 @@ def _where(session: LrmtestSession, runs: list[RunRecord]) -> str:
     where = f"run{'s' if len(runs) > 1 else ''} {named} in {_short(session.store.path)}"
     written = [settings.html, settings.markdown, settings.summary_json]
     where += "".join(f", {_short(path)}" for path in written if path is not None and path.exists())
-    if settings.html is not None:
+    if settings.html is not None or not any(run.samples for run in runs):
         return where
     if session.comparisons.results:  # which a report of its own would not decide by as many options
         return f"{where}; as HTML: the same command with --html report.html"
@@ -51,7 +85,13 @@ def _next(session: LrmtestSession, runs: list[RunRecord]) -> str:
     for run in runs:
         generation = session.generations.of(run.model)
         if not generation.complete and not generation.dropped:
-            return "the same command, which generates only what is missing"
+            return _GOES_ON
+    if (search := session.settings.search) is not None:
+        for run in runs:
+            for model, question in session.collector.smallest:
+                if model == run.model:
+                    return _command(session, "show", _name(session, run), question)
+        return f"the same command with --generations {2 * search.generations}, which asks on"
     comparisons, options = session.comparisons, session.settings.comparison
     for compared in comparisons.results:
         decision = compared.decision

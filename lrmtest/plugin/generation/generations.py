@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from lrmtest.errors import LrmtestError, StoreError
@@ -45,6 +45,11 @@ class Generations:
         if model not in self._of_models:
             self._of_models[model] = Generation(self._settings, self._store(), say, self._notice)
         return self._of_models[model]
+
+    @property
+    def begun(self) -> Mapping[str, Generation]:
+        """Those whose run is open, by their models."""
+        return {name: one for name, one in self._of_models.items() if one.begun}
 
     def source_of(self, model: str) -> CompletionSource:
         """Where the tests of a model under test ask for completions.

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from lrmtest.errors import LrmtestError, ModelError
+from lrmtest.errors import LrmtestError, MachineryError
 from lrmtest.masking import masked_values
 from lrmtest.models.engines.base import Delivery, Engine, EngineInfo, Progress, Request
 from lrmtest.models.engines.kinds import create_engine, kind_of
@@ -197,7 +197,7 @@ class RunEngine:
         for warning in found["warnings"]:
             self._say(f"{self._spec.name}: {warning}")
         if found.get("prompts") == "mixed up":
-            raise ModelError(
+            raise MachineryError(
                 f"{self._spec.name} gives to one prompt the answer to another: asked side by side "
                 "to repeat different words, it mixed them up",
                 hint="look at what is between here and the model (a proxy, a cache), and at the "

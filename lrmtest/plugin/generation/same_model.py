@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from secrets import token_hex
 from typing import Any
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError, ModelError
 from lrmtest.models.engines.base import ServedModel
 from lrmtest.models.engines.kinds import served_model
 from lrmtest.models.spec import ModelSpec
@@ -124,7 +124,7 @@ class _Verification:
         except ModelError as error:
             if stored is None:
                 raise
-            raise ModelError(
+            raise type(error)(
                 f"{self._name}: {error.message}; so it cannot be seen whether it still serves the "
                 f"model of run {stored.run_id}, and nothing is reused",
                 hint=f"{error.hint + '. ' if error.hint else ''}`lrmtest report` and `lrmtest "
@@ -201,7 +201,7 @@ class _Verification:
                 "of lrmtest 0.1 do not"
             )
         if self._settings.refuse_other_model:
-            raise ModelError(
+            raise MachineryError(
                 f"{self._name}: {what}",
                 hint="load that model again, or leave out --refuse-other-model to generate anew",
             )

@@ -74,7 +74,8 @@ def search(item: pytest.Function, searched: Searched) -> None:
         again=again,
         kept=None if found is None else examples.path,
     )
-    item.stash[SEARCHED] = words.summary_text(result)
+    smallest = None if found is None else found.question.id
+    item.stash[SEARCHED] = words.summary_text(result), smallest
     if found is not None:
         explanation = trial.explain(found.question)
         more = words.details(result, trial.model.prompt_of(found.question))

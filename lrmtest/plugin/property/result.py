@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-SEARCHED = pytest.StashKey[str]()
-"""What came of a test's search, in one line."""
+SEARCHED = pytest.StashKey[tuple[str, str | None]]()
+"""What came of a test's search, in one line, and the id of the smallest question that failed."""
 
 
 class SmallestFailure(AssertionError):

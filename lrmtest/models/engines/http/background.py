@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError, ModelError
 
 _JOIN_SECONDS = 30.0
 _POLL_SECONDS = 0.2
@@ -55,7 +55,7 @@ class BackgroundLoop:
         Raises:
             ModelError: the loop was closed before it had finished.
         """
-        closed = ModelError("the engine was closed while it started")
+        closed = MachineryError("the engine was closed while it started")
         if self._loop is None or self._closed:
             coroutine.close()
             raise closed

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError, ModelError
 from lrmtest.models.engines.http.background import BackgroundLoop
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.endpoint import Endpoint
@@ -71,7 +71,7 @@ class EndpointModel:
         try:
             return self._run(asked())
         except TimeoutError:
-            raise ModelError(f"{self._endpoint.url} does not answer") from None
+            raise MachineryError(f"{self._endpoint.url} does not answer") from None
 
     def measure(self) -> dict[str, Any]:
         """The probe's first measurement, JSON values.
@@ -128,10 +128,11 @@ class EndpointModel:
         loop.start()
         try:
             return loop.call(work)
-        except (BrokenAnswerError, RefusedError) as error:
+        except BrokenAnswerError as error:
+            raise MachineryError(f"{self._endpoint.url} does not answer: {error}") from None
+        except RefusedError as error:
             raise ModelError(
-                f"{self._endpoint.url} does not answer: {error}",
-                hint=error.hint if isinstance(error, RefusedError) else None,
+                f"{self._endpoint.url} does not answer: {error}", hint=error.hint
             ) from None
         finally:
             loop.close()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
-from lrmtest.errors import ModelError, UsageError
+from lrmtest.errors import MachineryError, ModelError, UsageError
 from lrmtest.models.chat_template import template_sha256
 from lrmtest.models.engines.base import Message, Sampling
 from lrmtest.models.engines.http.client import ChatClient
@@ -146,7 +146,8 @@ async def probe(client: ChatClient, served_model: str | None) -> ServerFacts:
         served_model: the user's choice, where the server has several models.
 
     Raises:
-        ModelError: the server cannot be reached or does not serve `served_model`.
+        MachineryError: the server cannot be reached.
+        ModelError: it does not serve `served_model`, or refuses to tell its models.
         UsageError: it serves several models and none was chosen.
     """
     url = client.endpoint.url
@@ -155,13 +156,15 @@ async def probe(client: ChatClient, served_model: str | None) -> ServerFacts:
     except (BrokenAnswerError, RefusedError) as error:
         if served_model and error.status in _NO_LISTING:
             return ServerFacts(kind="", version="", model=served_model)
+        kind = ModelError
         if error.status in _NO_LISTING:
             hint = "choose the model with --served-model"
         elif isinstance(error, RefusedError):
             hint = error.hint or "check the URL"
         else:
+            kind = MachineryError
             hint = "start it, or wait until it has loaded the model; check the URL"
-        raise ModelError(f"{url}/models does not tell its models: {error}", hint=hint) from None
+        raise kind(f"{url}/models does not tell its models: {error}", hint=hint) from None
 
     models = _models(listing)
     entry = _choose(models, served_model, url)

@@ -20,6 +20,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lrmtest.counted import counted
 from lrmtest.errors import UsageError
 from lrmtest.models.engines.recorded.recording import (
     PROMPT_FIELDS,
@@ -65,13 +66,13 @@ class _Notes:
     def lines(self, model: str, outputs: int) -> Iterator[str]:
         for (file, suite), count in sorted(self.by_file_name.items()):
             yield (
-                f"{model}: {_counted(count)} in {quote(file, _SHOWN)} taken as of suite {suite}, "
-                "by the file's name"
+                f"{model}: {counted(count, 'output')} in {quote(file, _SHOWN)} taken as of "
+                f"suite {suite}, by the file's name"
             )
         if self.renumbered:
             yield (
-                f"{model}: {_counted(self.renumbered)} answer another question than their id says: "
-                "their prompts decide"
+                f"{model}: {counted(self.renumbered, 'output')} answer another question than their "
+                "id says: their prompts decide"
             )
         if self.elsewhere:
             named = [
@@ -80,13 +81,13 @@ class _Notes:
             ]
             more = ", ..." if len(self.elsewhere) > len(named) else ""
             yield (
-                f"{model}: {_counted(self.elsewhere.total())} of suites that are not asked here: "
-                f"{', '.join(named)}{more}"
+                f"{model}: {counted(self.elsewhere.total(), 'output')} of suites that are not "
+                f"asked here: {', '.join(named)}{more}"
             )
         if self.unknown:
             yield (
-                f"{model}: {self.unknown:,} of {_counted(outputs)} answer no question of the "
-                "suites asked"
+                f"{model}: {self.unknown:,} of {counted(outputs, 'output')} answer no question of "
+                "the suites asked"
             )
 
 
@@ -227,12 +228,9 @@ def _unclear(
     path = recording.location
     first = next(iter(fits))
     return UsageError(
-        f"{model}: {files}: nothing says which suite {count:,} of {_counted(len(recording))} "
-        f"belong to, and several that are asked have questions of these ids: {named}{more}",
+        f"{model}: {files}: nothing says which suite {count:,} of "
+        f"{counted(len(recording), 'output')} belong to, and several that are "
+        f"asked have questions of these ids: {named}{more}",
         hint=f'say it: --model recorded:{path}#{first}, or "suite": "{first}" in each line, or '
         f'a line {{"suite": "{first}"}} before them; or ask one suite alone',
     )
-
-
-def _counted(number: int) -> str:
-    return f"{number:,} output{'s' * (number != 1)}"

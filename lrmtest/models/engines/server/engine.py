@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from lrmtest.errors import EngineError, ModelError, UsageError
+from lrmtest.errors import EngineError, MachineryError, ModelError, UsageError
 from lrmtest.models.engines.base import Deliver, Delivery, EngineInfo, Progress, Request
 from lrmtest.models.engines.openai_engine import OpenAIEngine
 from lrmtest.models.engines.options import EngineOptions
@@ -238,7 +238,7 @@ class ServedEngine(ABC):
         """Make this the server that `close` stops."""
         with self._changed:
             if self._closed.is_set():
-                raise ModelError("the engine was closed while it started")
+                raise MachineryError("the engine was closed while it started")
             self._service = _Service(server)
 
     def _connect(
@@ -259,7 +259,7 @@ class ServedEngine(ABC):
             assert self._service is not None
             self._service.client = client
             if self._closed.is_set():
-                raise ModelError("the engine was closed while it started")
+                raise MachineryError("the engine was closed while it started")
         return client.start(planned, self._take)
 
     def _take(self, delivery: Delivery) -> None:

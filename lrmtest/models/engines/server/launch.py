@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError, ModelError
 from lrmtest.models.engines.server.readiness import free_port, port_taken, wait_until_ready
 from lrmtest.models.programs.failure import KnownFailure, program_failure
 from lrmtest.models.programs.process import GuardedProcess
@@ -155,7 +155,7 @@ def _key_given(launch: Launch, key: str) -> Iterator[tuple[list[str], dict[str, 
         with os.fdopen(number, "w", encoding="ascii") as file:
             json.dump({"api-key": key}, file)  # JSON is YAML
     except OSError as error:
-        raise ModelError(
+        raise MachineryError(
             f"no file can be written to {tempfile.gettempdir()}: {error.strerror or error}",
             hint="set TMPDIR to a folder that you may write to",
         ) from error

@@ -12,7 +12,7 @@ from contextlib import closing
 from http.client import HTTPConnection, HTTPException
 from urllib.parse import urlsplit
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError
 from lrmtest.models.programs.process import GuardedProcess
 
 _LOG_SECONDS = 2.0
@@ -65,14 +65,14 @@ def wait_until_ready(
     delay = _POLL_SECONDS
     while True:
         if given_up.is_set():
-            raise ModelError("the engine was closed while it started")
+            raise MachineryError("the engine was closed while it started")
         if not server.running:
             server.wait(_LOG_SECONDS)
             return False
         if _serves(root, key, model):
             return True
         if time.monotonic() > deadline:
-            raise ModelError(
+            raise MachineryError(
                 f"the server was not ready after {seconds:.0f} s",
                 hint="are the model's files slow to read? Copy them to a disk of this machine",
             )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError, ModelError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.server.launch import Launch
 from lrmtest.models.engines.server.warm_records import WarmRecord
@@ -42,7 +42,7 @@ class WarmServer:
 
     def failure(self) -> ModelError:
         """The error for its having ended."""
-        return ModelError(
+        return MachineryError(
             f"the warm server of model {self.record.model!r} has ended",
             hint=f"see {self.record.log}",
         )

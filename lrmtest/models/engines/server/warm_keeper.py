@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from lrmtest.errors import ModelError, UsageError
+from lrmtest.errors import MachineryError, UsageError
 from lrmtest.models.engines.base import Request
 from lrmtest.models.engines.kinds import create_engine
 from lrmtest.models.engines.options import EngineOptions
@@ -113,7 +113,7 @@ def keep(
     )
     try:
         if file_hashes(Path(spec.location)) != files:
-            raise ModelError("the model's files changed while the server loaded them")
+            raise MachineryError("the model's files changed while the server loaded them")
         write_record(record)
         ready(record)
         while not ending.is_set():
@@ -141,4 +141,4 @@ def stop(record: WarmRecord) -> None:
         if not record.alive:
             remove_record(record)
             return
-    raise ModelError(f"process {record.pid}, which keeps {record.model!r} up, does not end")
+    raise MachineryError(f"process {record.pid}, which keeps {record.model!r} up, does not end")

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lrmtest.errors import ModelError, UsageError
+from lrmtest.errors import MachineryError, ModelError, UsageError
 from lrmtest.inherited import inherited_environment
 from lrmtest.models.cache import cache_dir
 from lrmtest.models.engines.server.launch import Address
@@ -89,7 +89,7 @@ def make_warm_folder() -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         safe = _is_private(folder.lstat())
     except OSError as error:
-        raise ModelError(
+        raise MachineryError(
             f"cannot write to {folder}: {error.strerror or error}",
             hint="set LRMTEST_CACHE to a folder that you may write to",
         ) from error
@@ -136,7 +136,7 @@ def write_record(record: WarmRecord) -> None:
             hint=f"stop it first: lrmtest serve --stop {record.model}",
         ) from None
     except OSError as error:
-        raise ModelError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise MachineryError(f"cannot write to {folder}: {error.strerror or error}") from error
 
 
 def remove_record(record: WarmRecord) -> None:

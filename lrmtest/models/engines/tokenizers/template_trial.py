@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lrmtest.errors import ModelError
+from lrmtest.errors import MachineryError, ModelError
 from lrmtest.models.engines.base import Message
 from lrmtest.models.engines.tokenizers import template_worker
 
@@ -62,7 +62,7 @@ def try_template(
     except subprocess.TimeoutExpired:
         done = -signal.SIGPROF
     except OSError as error:
-        raise ModelError(f"no process can be started: {error}") from error
+        raise MachineryError(f"no process can be started: {error}") from error
     if done == -signal.SIGPROF:
         raise ModelError(
             f"the model's chat template does not come to an end: {seconds:g} s of computing were "

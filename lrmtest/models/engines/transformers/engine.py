@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from lrmtest.errors import EngineError, LrmtestError, ModelError, UsageError
+from lrmtest.errors import EngineError, LrmtestError, MachineryError, ModelError, UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.loops import LoopDetector
 from lrmtest.models.engines.base import Deliver, Delivery, EngineInfo, Progress, Request
@@ -104,7 +104,7 @@ class TransformersEngine:
         generation = _Generation(chat, model, self._options, context, self._fields)
         with self._changed:
             if self._closed:
-                raise ModelError(f"model {self._spec.name!r}: closed while it was loading")
+                raise MachineryError(f"model {self._spec.name!r}: closed while it was loading")
             self._thread = threading.Thread(
                 target=self._run,
                 args=(generation, deliver),
@@ -149,7 +149,7 @@ class TransformersEngine:
             except LrmtestError:
                 raise
             except (MemoryError, torch.OutOfMemoryError) as error:
-                raise ModelError(
+                raise MachineryError(
                     f"model {self._spec.name!r} does not fit in the memory of {device} as {dtype}",
                     hint="pass --dtype bfloat16, use a GPU with more memory, or run the GGUF file "
                     "with --engine llamacpp, which does not unpack it",
