@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lrmtest.counted import counted
+
 if TYPE_CHECKING:
-    from lrmtest.counted import counted
-from lrmtest.analysis.intervals import Interval
+    from lrmtest.analysis.intervals import Interval
 
 UNKNOWN = "–"
 """Stands where there is no figure."""

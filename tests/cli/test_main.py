@@ -11,7 +11,14 @@ import pytest
 
 from lrmtest.cli import main
 from lrmtest.cli import runs as runs_command
-from lrmtest.errors import DataError, EngineError, ModelError, StoreError, UsageError
+from lrmtest.errors import (
+    DataError,
+    EngineError,
+    MachineryError,
+    ModelError,
+    StoreError,
+    UsageError,
+)
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
 from lrmtest.questions import Question
@@ -103,7 +110,8 @@ def test_what_is_disarmed_can_still_be_read():
         (UsageError("u"), 2),
         (DataError("d"), 11),
         (StoreError("s"), 11),
-        (ModelError("m"), 11),
+        (ModelError("m"), 2),
+        (MachineryError("m"), 11),
         (EngineError("e"), 11),
         (KeyboardInterrupt(), 130),
         (OverflowError("int too large to convert to float"), 11),
