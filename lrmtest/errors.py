@@ -36,6 +36,10 @@ class DataError(LrmtestError):
     """Benchmark data that is missing, corrupted, truncated or not the expected revision."""
 
 
+class MissingDataError(DataError):
+    """Benchmark data that are not here: no file in the folder, none on the hub, or no access."""
+
+
 class ModelError(LrmtestError):
     """A model that cannot be found, read or started."""
 

@@ -86,7 +86,9 @@ class AskedSet:
         others: Counter[str] = Counter()
         for item in items:
             selected = self._session.suites.selected_by(item)
-            if selected is None or self._has(self._set, selected):
+            if self._session.suites.absent_in(item) is not None:
+                dropped.append(item)
+            elif selected is None or self._has(self._set, selected):
                 kept.append(item)
             else:
                 dropped.append(item)

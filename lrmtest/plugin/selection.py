@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 import pytest
 
 from lrmtest.errors import LrmtestError
+from lrmtest.plugin.absent import told_absent
 from lrmtest.plugin.asked_set import AskedSet
 from lrmtest.plugin.ending.guard import told
 from lrmtest.plugin.items import model_of
@@ -50,9 +51,11 @@ class Selection:
         if not self._session.models.names and self._session.settings.triage:
             refuse(config, items, "--triage needs --model: whose newest run is meant?")
             return
+        absent: list[str] = []
         try:
-            dropped = [
-                *self._asked_set.drop(items),
+            dropped = self._asked_set.drop(items)
+            absent = told_absent(self._session.suites, items)
+            dropped += [
                 *self._drop_by_triage(items),
                 *self._drop_unrecorded(items),
                 *self._drop_beyond_limit(items),
@@ -62,7 +65,7 @@ class Selection:
             refuse(config, items, told(error))
             return
         finally:
-            lines = [*self._asked_set.lines, *self._triage.lines, *self._recorded.lines]
+            lines = [*self._asked_set.lines, *absent, *self._triage.lines, *self._recorded.lines]
             self._session.told[:] = lines
         if dropped:
             config.hook.pytest_deselected(items=dropped)

@@ -9,6 +9,7 @@ import pytest
 
 from lrmtest.errors import StoreError
 from lrmtest.options.settings import Settings, project_folder, read_settings
+from lrmtest.plugin.absent import is_one_of_many
 from lrmtest.plugin.collector import RecordCollector
 from lrmtest.plugin.gating.comparisons import Comparisons
 from lrmtest.plugin.generation.generations import Generations
@@ -18,6 +19,7 @@ from lrmtest.plugin.lines import notice_writer
 from lrmtest.plugin.models_under_test import ModelsUnderTest
 from lrmtest.plugin.suites import Suites
 from lrmtest.progress import Tell, silent
+from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME, Store
 
 
@@ -41,7 +43,11 @@ class LrmtestSession:
 
     def __init__(self, config: pytest.Config) -> None:
         self.settings: Settings = read_settings(config)
-        self.suites = Suites(self.settings.data, search=self.settings.search is not None)
+        self.suites = Suites(
+            self.settings.data,
+            search=self.settings.search is not None,
+            may_lack=self._may_lack,
+        )
         self.models = ModelsUnderTest(self.settings, project_folder(config))
         options = replace(self.settings.engine_options, endpoints=self.models.endpoints)
         self.settings = replace(self.settings, engine_options=options)
@@ -61,6 +67,17 @@ class LrmtestSession:
             check=not hasattr(config, "workerinput"),
             notice=self.notice,
         )
+
+    def _may_lack(self, suite: str, test: pytest.Item) -> bool:
+        """Whether the session can go without a suite whose data are not here."""
+        asked, baseline = self.settings.asked_set, self.settings.comparison.baseline
+        if asked is not None and asked.part(suite) is not None:
+            return False
+        if baseline is not None:
+            compared = load_run(baseline, self.settings.reports_dir / STORE_NAME)
+            if suite in compared.manifest.suites:
+                return False
+        return is_one_of_many(test)
 
     @property
     def store(self) -> Store:

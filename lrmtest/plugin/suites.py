@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 import pytest
 from _pytest.mark.structures import ParameterSet
 
-from lrmtest.errors import LrmtestError, UsageError
+from lrmtest.errors import LrmtestError, MissingDataError, UsageError
 from lrmtest.plugin.fixture_owner import MARK, claim_model
 from lrmtest.questions import DataOptions, Question, QuestionSet
 from lrmtest.questions.fresh.space import Space
+from lrmtest.reports.escape import one_line
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.suites import Suite, suite_named
 
@@ -20,6 +21,10 @@ TestFunction = TypeVar("TestFunction", bound=Callable[..., object])
 
 PROPERTY = "property"
 """In the ids of tests in property mode."""
+NO_DATA = "no-data"
+"""In the ids of tests of suites whose data are not here."""
+
+_LONGEST_WHY = 400
 
 
 def suite(
@@ -85,6 +90,19 @@ class Searched:
     space: Space
 
 
+@dataclass(frozen=True, slots=True)
+class AbsentSuite:
+    """What a test has in place of a question where a folder of suites is asked, and data lack.
+
+    Attributes:
+        suite: the suite's name.
+        why: what is missing, and where it is to be had.
+    """
+
+    suite: str
+    why: str
+
+
 _SELECTED = pytest.StashKey[SelectedQuestion | None]()
 
 
@@ -94,11 +112,19 @@ class Suites:
     Args:
         data: where questions come from.
         search: property mode: tests of generated suites get one `Searched` each.
+        may_lack: whether a suite's test may go without its data, given the test's definition.
     """
 
-    def __init__(self, data: DataOptions, *, search: bool = False) -> None:
+    def __init__(
+        self,
+        data: DataOptions,
+        *,
+        search: bool = False,
+        may_lack: Callable[[str, pytest.Function], bool] = lambda _suite, _test: False,
+    ) -> None:
         self._data = data
         self._search = search
+        self._may_lack = may_lack
         self._loaded: dict[int | str, QuestionSet] = {}
         self._of_marks: dict[int, tuple[pytest.Mark, Suite]] = {}
 
@@ -123,7 +149,13 @@ class Suites:
             if self._search:
                 metafunc.parametrize("question", [self._searched(suite)])
                 return
-            loaded = self.load(suite)
+            try:
+                loaded = self.load(suite)
+            except MissingDataError as error:
+                if not self._may_lack(suite.name, metafunc.definition):
+                    raise
+                metafunc.parametrize("question", [_absent(suite, error)])
+                return
         except LrmtestError as error:
             # A collection error of this kind prints its message alone, without a traceback.
             raise pytest.Collector.CollectError(str(error)) from None
@@ -157,6 +189,11 @@ class Suites:
         found = getattr(item, "callspec", None) and _params(item).get("question")
         return found if isinstance(found, Searched) else None
 
+    def absent_in(self, item: pytest.Item) -> AbsentSuite | None:
+        """The suite whose data a test lacks; None for any other test."""
+        found = getattr(item, "callspec", None) and _params(item).get("question")
+        return found if isinstance(found, AbsentSuite) else None
+
     def _searched(self, suite: Suite) -> ParameterSet:
         """The one parameter of a test in property mode."""
         if suite.family is None:
@@ -178,6 +215,13 @@ class Suites:
         if key not in self._loaded:
             self._loaded[key] = suite.load(self._data)
         return self._loaded[key]
+
+
+def _absent(suite: Suite, error: MissingDataError) -> ParameterSet:
+    """The one parameter of a test whose suite's data are not here: it is skipped, and says why."""
+    why = one_line(f"{error.message}; {error.hint}" if error.hint else error.message, _LONGEST_WHY)
+    mark = pytest.mark.skip(reason=f"suite {suite.name} is not asked: {why}")
+    return pytest.param(AbsentSuite(suite.name, why), id=NO_DATA, marks=mark)
 
 
 def _params(item: pytest.Item) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrmtest.errors import DataError
+from lrmtest.errors import DataError, MissingDataError
 from lrmtest.unicode import quote
 
 
@@ -148,7 +148,7 @@ def _explained(
     if isinstance(error, GatedRepoError):
         words = quote(error.server_message or "", 200)
         said = f" ({words})" if words else ""
-        return DataError(f"no access to {what}: the dataset is gated{said}", hint=access)
+        return MissingDataError(f"no access to {what}: the dataset is gated{said}", hint=access)
     if isinstance(error, RepositoryNotFoundError):
         # The hub answers alike for a repository that is not there and one that is not shown.
         return DataError(f"{what}: not found, or not without a token", hint=access)
@@ -160,7 +160,7 @@ def _explained(
         return DataError(f"{what}: {problem}", hint=otherwise)
     status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
     if status in (401, 403):
-        return DataError(f"no access to {what}: HTTP {status}", hint=access)
+        return MissingDataError(f"no access to {what}: HTTP {status}", hint=access)
     reason = f"HTTP {status}" if status else str(error).strip().split("\n", 1)[0]
     return DataError(
         f"{what} could not be downloaded: {reason or type(error).__name__}",

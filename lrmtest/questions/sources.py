@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrmtest.bounded import DOCUMENT, read_bytes
-from lrmtest.errors import DataError
+from lrmtest.errors import DataError, MissingDataError
 from lrmtest.questions.data import DataOptions, QuestionSet, Source
 from lrmtest.questions.hub import HubFile, download
 from lrmtest.questions.question import Question
@@ -174,7 +174,8 @@ def find_file(release: Release, options: DataOptions) -> tuple[Path, Source]:
     """The release's file and where it came from, its hash not filled in yet.
 
     Raises:
-        DataError: it is not in the local folder, or the hub does not give it.
+        MissingDataError: it is not in the local folder, not on the hub, or not for everybody.
+        DataError: there is no such folder, or the hub cannot be asked.
     """
     if options.data_dir is None:
         return _from_hub(release, is_offline=options.is_offline)
@@ -185,7 +186,7 @@ def find_file(release: Release, options: DataOptions) -> tuple[Path, Source]:
         )
     path = release.local_file(options.data_dir)
     if path is None:
-        raise DataError(
+        raise MissingDataError(
             f"{options.data_dir} has no {' or '.join(release.names)} ({release.title})",
             hint=release.obtain,
         )
@@ -194,7 +195,7 @@ def find_file(release: Release, options: DataOptions) -> tuple[Path, Source]:
 
 def _from_hub(release: Release, *, is_offline: bool) -> tuple[Path, Source]:
     if release.hub is None:
-        raise DataError(
+        raise MissingDataError(
             f"{release.title} is not on the hub",
             hint=f"{release.obtain}; then {_use_local(release)}",
         )
