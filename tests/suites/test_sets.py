@@ -23,7 +23,7 @@ def one(table):
 
 def test_the_packaged_sets():
     sets = load_sets()
-    assert [*sets] == ["paper", "math", "quick"]
+    assert [*sets] == ["paper", "math", "aime-120", "quick"]
     assert sets["paper"].suites == ("aime", "folio", "temporal", "musique")
     assert all(part.is_whole for part in sets["paper"].parts)
     for each in sets.values():
@@ -79,7 +79,7 @@ def test_an_unknown_set_names_what_there_is():
     assert error.value.hint == "did you mean quick?"
     with pytest.raises(UsageError) as error:
         set_named("zzz", load_sets())
-    assert "there are paper, math, quick" in error.value.hint
+    assert "there are paper, math, aime-120, quick" in error.value.hint
 
 
 @pytest.mark.parametrize(
