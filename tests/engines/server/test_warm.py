@@ -435,11 +435,13 @@ def words(process):
         return ""
 
 
-def test_a_start_that_fails_says_why_and_leaves_nothing(served):
+def test_a_start_that_fails_says_why_and_leaves_nothing(served, request):
     done = lrmtest(
         "serve", f"m={served}", "--engine", "llamacpp", "--engine-arg=--port", "--engine-arg=nope"
     )
-    assert done.returncode == 11
+    # A mistake where the server says so, as the real one does; else nobody knows what broke.
+    is_real = "real" in request.node.callspec.id
+    assert done.returncode == (2 if is_real else 11)
     assert "lrmtest: llama-server" in done.stderr
     assert "Traceback" not in done.stderr
     assert warm_record("m") is None
