@@ -87,7 +87,7 @@ def parse_early(config: pytest.Config, parser: pytest.Parser, args: Sequence[str
 def early_set(config: pytest.Config, args: Sequence[str]) -> str:
     """The set that a session seems to ask, before all options are known; empty for none."""
     words = _expanded(args)
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words, ""][1:], strict=True):
         name, equals, value = word.partition("=")
         if word == "--":
             break
