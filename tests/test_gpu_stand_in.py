@@ -4,6 +4,7 @@ import asyncio
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -57,6 +58,12 @@ def test_a_stream_has_the_tokens_that_it_counts(url, budget):
     assert text.endswith("Answer: seven") == (budget > 40)
 
 
+def run(coroutine):
+    """What a coroutine returns, in a thread: a browser's loop may be running in this one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def test_every_event_is_in_an_http_chunk_of_its_own(url):
     async def received():
         host, port = url.removeprefix("http://").removesuffix("/v1").split(":")
@@ -72,7 +79,7 @@ def test_every_event_is_in_an_http_chunk_of_its_own(url):
         writer.close()
         return chunks
 
-    chunks = asyncio.run(received())
+    chunks = run(received())
     assert len(chunks) == 22  # the role, 20 tokens, the end
     assert all(each.startswith(b"data: ") and each.count(b"\n\n") == 1 for each in chunks)
 
@@ -93,7 +100,7 @@ def test_it_queues_what_the_batch_does_not_hold_and_counts_all(url):
             return await asyncio.gather(*asked)
 
     before = counters()["vllm:generation_tokens_total"]
-    assert all(answer.status_code == 200 for answer in asyncio.run(ask()))
+    assert all(answer.status_code == 200 for answer in run(ask()))
     after = counters()
     assert after["vllm:generation_tokens_total"] == before + 12 * 30
     assert after["vllm:num_requests_running"] == after["vllm:num_requests_waiting"] == 0

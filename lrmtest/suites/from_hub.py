@@ -72,8 +72,9 @@ def suite_from_hub(
         name: the suite's name, as in reports; without it the dataset's.
         revision: the commit that is asked. A branch is resolved when it is asked, and the commit
             recorded; another commit is another run.
-        config, split, file: which of the dataset's files, by a configuration and a split that
-            their names say, or by a file's name. A dataset of one file needs none of them.
+        config: which of the dataset's files, by a configuration that their names say.
+        split: which of them, by a split that their names say.
+        file: or by a file's name. A dataset of one file needs none of the three.
         options: the column with a list of options, or the columns with an option each. Where
             `answer` names one of these, their order is fixed by the question's id.
         id: the column with the ids; without it a hash of what is asked is the id.
@@ -82,7 +83,9 @@ def suite_from_hub(
             case with ``_`` for all but letters. Without it, what fits the kind.
         kind: how answers are graded, as in `lrmtest.Question`; ``option`` where there are options,
             with a grader the suite's name, else it must be given.
-        max_tokens, grader, primary: as for `lrmtest.suite_from_jsonl`.
+        max_tokens: as for `lrmtest.suite_from_jsonl`.
+        grader: as there.
+        primary: as there.
 
     Raises:
         UsageError: what is given does not fit together.

@@ -205,7 +205,7 @@ def test_folios_recording_among_all_suites(data_dir, run, pytester, monkeypatch,
     result = run(name + way * way.startswith("#"), str(suites), "--summary-json", "s.json")
     if not way:
         assert result.ret == pytest.ExitCode.USAGE_ERROR
-        result.stderr.fnmatch_lines(["*folio (102), temporal (102)*"])
+        result.stderr.fnmatch_lines(["*folio (102), gsm8k (102), temporal (102)*"])
         return
     (told,) = json.loads((pytester.path / "s.json").read_text())["runs"]
     assert told["total"]["questions"] == 102

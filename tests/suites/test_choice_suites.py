@@ -322,7 +322,7 @@ def test_gpqa_is_gated_and_says_how_to_get_access(ask):
         assert "hf_wrong" not in message + hint
     # With access, what comes is looked at like any file.
     message, hint = ask("gpqa-diamond", HF_TOKEN="hf_right")
-    assert "198 were released" in message
+    assert "none of its 6 questions is one of gpqa-diamond's 198" in message
     assert "delete" in hint
     asked = {path for _, path in ask.hub.requests}
     assert asked == {f"/datasets/{pinned.repo}/resolve/{pinned.revision}/{pinned.path}"}

@@ -381,7 +381,7 @@ def test_suites_in_a_projects_files_are_listed(tmp_path, monkeypatch):
 
 
 ASK = """
-import json, sys, time
+import json, os, sys, time
 time.sleep = lambda seconds: None
 import lrmtest
 from lrmtest.errors import DataError
@@ -393,6 +393,8 @@ try:
     print(json.dumps([ids, source.kind, source.revision]))
 except DataError as error:
     print(json.dumps([error.message, error.hint]))
+sys.stdout.flush()
+os._exit(0)  # what threads of Arrow's do at an interpreter's end is no matter of this
 """
 
 

@@ -206,7 +206,7 @@ def test_fixed_steps_deliver_count_and_say_what_became_of_them(tiny_model, tiny,
         monkeypatch.setattr(
             transformers_engine,
             "_slots",
-            lambda model, options, record=record: (
+            lambda model, options, fields, record=record: (
                 FixedSlots(model, RecordedSteps(record, options.tell)),
                 {"steps": "recorded"},
             ),
