@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lrmtest.bounded import DESCRIPTION, read_json
 from lrmtest.errors import DataError, LrmtestError
 from lrmtest.grading.forms import FORMS, ReasoningForm, Tags, form_of
 from lrmtest.models.description import template_of
 from lrmtest.models.engines.base import TellsTemplate
-from lrmtest.models.engines.kinds import kind_of, served_model
+from lrmtest.models.engines.kinds import carried, kind_of, served_model
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.local import gguf_or_folder
+from lrmtest.models.request_fields import TEMPLATE_VARIABLES, RequestFields
 from lrmtest.models.spec import KnownTags, ModelSpec
 
 _MOST_TEMPLATE = 1 << 20
@@ -46,7 +45,7 @@ def known_tags(spec: ModelSpec, options: EngineOptions) -> KnownTags:
     else:
         template = _served_template(spec, options)
     form, prefilled = form_in_template(template)
-    prefilled = prefilled and not _is_switched_off(spec.card.request)
+    prefilled = prefilled and not _is_switched_off(carried(spec, options))
     if given := options.reasoning_tags or spec.card.reasoning_tags:
         mine = form_of(given)
         same = mine is not None and form is not None and mine.name == form.name
@@ -108,9 +107,9 @@ def _leaves_open(form: ReasoningForm, ending: str, *, branches: bool) -> bool:
     return opening is not None
 
 
-def _is_switched_off(request: Mapping[str, Any]) -> bool:
-    """Whether a card's request tells the chat template that the model shall not reason."""
-    arguments = request.get("chat_template_kwargs")
+def _is_switched_off(fields: RequestFields) -> bool:
+    """Whether a model's request fields tell the chat template that the model shall not reason."""
+    arguments = fields.get(TEMPLATE_VARIABLES)
     return isinstance(arguments, dict) and any(arguments.get(key) is False for key in _SWITCHES)
 
 

@@ -22,6 +22,7 @@ from lrmtest.models.engines.kinds import engine_kind
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.fetch.files import fetch
 from lrmtest.models.known_tags import known_tags
+from lrmtest.models.request_fields import read_request_field
 from lrmtest.models.resolve import resolve
 from lrmtest.models.sizes import disk_gb, memory_needed_gb
 from lrmtest.models.spec import KnownTags, ModelSpec
@@ -183,10 +184,11 @@ PREFILLED = {
 }  # fmt: skip
 
 
-def known(folder, card, template):
+def known(folder, card, template, *given):
     (folder / "config.json").write_text("{}")
     (folder / "chat_template.jinja").write_text(template)
-    return known_tags(ModelSpec(card.name, card, "vllm", str(folder)), EngineOptions())
+    options = EngineOptions(request_fields=tuple(map(read_request_field, given)))
+    return known_tags(ModelSpec(card.name, card, "vllm", str(folder)), options)
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
@@ -209,6 +211,11 @@ def test_a_switch_that_is_off_leaves_nothing_open(key, tmp_path):
     assert not known(tmp_path, off, template).prefilled
     on = ModelCard("m", request={"chat_template_kwargs": {key: True}})
     assert known(tmp_path, on, template).prefilled
+    # The user's word goes before the card's.
+    for value, card in ((False, on), (True, off)):
+        said = f"chat_template_kwargs={json.dumps({key: value})}"
+        assert known(tmp_path, card, template, said).prefilled is value
+        assert known(tmp_path, card, template, f"other:{said}").prefilled is not value
     # Either order of the two ways.
     other = PLAIN + ENDS + "{% if not thinking %}{{ '<think>\\n</think>\\n' }}{% else %}"
     other += "{{ '<think>\\n' }}{% endif %}{% endif %}"
