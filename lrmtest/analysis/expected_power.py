@@ -18,6 +18,7 @@ from statistics import NormalDist
 from lrmtest.analysis.claims import GateSettings, claims
 from lrmtest.analysis.plan import PRIOR_FAILURES, PRIOR_PASSES
 from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.suites.set_listing import SetRow
 
 _CONCENTRATION = PRIOR_PASSES + PRIOR_FAILURES
 
@@ -78,3 +79,13 @@ def expected_power(
         level = settings.look_alpha * claim.share
         best = max(best, z.cdf((fallen - claim.margin) / error - z.inv_cdf(1 - level)))
     return best
+
+
+def power_of(row: SetRow, drop: float, settings: GateSettings | None = None) -> float | None:
+    """How often a gate on a set sees such a drop of every suite; None where a rate is not known."""
+    parts = {
+        part.suite: ExpectedSuite(part.questions, part.samples, part.rate, drop)
+        for part in row.parts
+        if part.questions and part.rate is not None
+    }
+    return expected_power(parts, settings) if len(parts) == len(row.parts) else None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.cli.output import complain
-from lrmtest.cli.session import add_asked_options, asked_words, split_words
+from lrmtest.cli.session import TESTED, add_asked_options, asked_words, split_words
 from lrmtest.errors import UsageError
 from lrmtest.models.programs.foreground import run_in_foreground
 from lrmtest.models.resolve import resolve
@@ -24,8 +24,6 @@ from lrmtest.runs.reference import is_file
 
 _SET = "quick"
 """The set that is asked where neither a set nor a suite is named."""
-_TESTED = (0, 1)
-"""Exit statuses with which pytest says that all tests ran."""
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -80,7 +78,7 @@ def _gate(arguments: argparse.Namespace) -> int:
     command += [f"--pass-threshold={arguments.pass_threshold}", *more]
     if is_file(arguments.baseline) and not Path(arguments.baseline).exists():
         status = _make_baseline(command, arguments)
-        if status not in _TESTED:
+        if status not in TESTED:
             return status
     decides = repeat_arguments(arguments, add_gate_options)
     decides = (*decides, *([] if arguments.no_early_stop else ["--early-stop"]))
@@ -108,6 +106,6 @@ def _make_baseline(command: list[str], arguments: argparse.Namespace) -> int:
     file = Path(arguments.baseline)
     written = [f"--model={arguments.parent}", f"--save-baseline={file}", "--tb=no", "-rN"]
     status = run_in_foreground([*command, *written])
-    if status not in _TESTED:
+    if status not in TESTED:
         complain(f"no baseline: {shlex.join([*command[1:], *written])} ended with {status}")
     return status

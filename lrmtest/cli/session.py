@@ -21,7 +21,7 @@ from lrmtest.runs.extent import Extent, selected
 from lrmtest.runs.manifest import Manifest
 from lrmtest.suites.packaged import packaged_name
 
-_TESTED = (0, 1)
+TESTED = (0, 1)
 """Exit statuses with which pytest says that all tests ran."""
 _REFUSED = 4
 """That with which it says that it was not to be done as it was asked."""
@@ -133,7 +133,7 @@ def run_session(
         status = run_in_foreground(command)
         runs = _runs(summary)
     name = resolve(model, cards).name
-    if status not in _TESTED or name not in runs:
+    if status not in TESTED or name not in runs:
         raise (UsageError if status == _REFUSED else LrmtestError)(
             f"testing {model} ended with exit status {status}",
             hint="see above; the same command goes on from here, nothing generated is lost. "

@@ -9,12 +9,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from lrmtest.analysis.expected_power import power_of
 from lrmtest.cli.output import say, show
 from lrmtest.counted import counted
 from lrmtest.options.common import add_data_options, read_data_options
 from lrmtest.questions import DataOptions, Question
 from lrmtest.questions.hub import cache_folder
-from lrmtest.reports.sets import DROPS, power_of, set_lines, set_notes, sets_table
+from lrmtest.reports.sets import DROPS, set_lines, set_notes, sets_table
 from lrmtest.reports.suites import missing_lines, sources_table, suite_lines, suites_table
 from lrmtest.suites.listing import SuiteRow, suite_rows
 from lrmtest.suites.own import own_suites

@@ -36,6 +36,12 @@ SAMPLING_FIELDS = (
 """Fields that say how tokens are drawn. Where a server refuses one it is left out and said, as a
 temperature is; of any other field the user is told that it is refused."""
 
+TRANSPORT_FIELDS = ("stream", "stream_options", "stream_interval")
+"""Fields of lrmtest's own that say how an answer is sent, and change no outcome."""
+
+LEFT_OUT, RENAMED = "left_out", "renamed"
+"""Where an engine notes what a server refused: a list of fields, and new names by the old ones."""
+
 HARMLESS_FIELDS = (
     *SAMPLING_FIELDS,
     *(TEMPLATE_VARIABLES, "reasoning_effort", "thinking_budget", "enable_thinking"),

@@ -8,19 +8,58 @@ missing file is an error.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import pytest
 
 from lrmtest.counted import counted
 from lrmtest.errors import UsageError
+from lrmtest.options.settings import Settings
 from lrmtest.plugin.suites import Suites
+from lrmtest.runs.reference import load_run
+from lrmtest.runs.store import STORE_NAME
 from lrmtest.suites.packaged import FOLDER
 
 _PACKAGES = FOLDER.parents[1]
 """The folder in which the package lies."""
 
 
-def is_one_of_many(test: pytest.Item) -> bool:
+class Dispensable:
+    """Whether a session can go without a suite whose data are not here.
+
+    Args:
+        settings: the session's.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __call__(self, suite: str, test: pytest.Item) -> bool:
+        """Whether it can go without a suite.
+
+        Args:
+            suite: its name.
+            test: that asks it.
+
+        Raises:
+            LrmtestError: the baseline cannot be read.
+        """
+        asked = self._settings.asked_set
+        if asked is not None and asked.part(suite) is not None:
+            return False
+        return suite not in self._compared and _is_one_of_many(test)
+
+    @cached_property
+    def _compared(self) -> frozenset[str]:
+        """The suites that the baseline has."""
+        if (baseline := self._settings.comparison.baseline) is None:
+            return frozenset()
+        return frozenset(
+            load_run(baseline, self._settings.reports_dir / STORE_NAME).manifest.suites
+        )
+
+
+def _is_one_of_many(test: pytest.Item) -> bool:
     """Whether a test is a benchmark's of lrmtest, and not asked by itself but in a folder of them.
 
     Args:

@@ -9,7 +9,7 @@ import pytest
 
 from lrmtest.errors import StoreError
 from lrmtest.options.settings import Settings, project_folder, read_settings
-from lrmtest.plugin.absent import is_one_of_many
+from lrmtest.plugin.absent import Dispensable
 from lrmtest.plugin.collector import RecordCollector
 from lrmtest.plugin.gating.comparisons import Comparisons
 from lrmtest.plugin.generation.generations import Generations
@@ -19,7 +19,6 @@ from lrmtest.plugin.lines import notice_writer
 from lrmtest.plugin.models_under_test import ModelsUnderTest
 from lrmtest.plugin.suites import Suites
 from lrmtest.progress import Tell, silent
-from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME, Store
 
 
@@ -46,7 +45,7 @@ class LrmtestSession:
         self.suites = Suites(
             self.settings.data,
             search=self.settings.search is not None,
-            may_lack=self._may_lack,
+            may_lack=Dispensable(self.settings),
         )
         self.models = ModelsUnderTest(self.settings, project_folder(config))
         options = replace(self.settings.engine_options, endpoints=self.models.endpoints)
@@ -67,17 +66,6 @@ class LrmtestSession:
             check=not hasattr(config, "workerinput"),
             notice=self.notice,
         )
-
-    def _may_lack(self, suite: str, test: pytest.Item) -> bool:
-        """Whether the session can go without a suite whose data are not here."""
-        asked, baseline = self.settings.asked_set, self.settings.comparison.baseline
-        if asked is not None and asked.part(suite) is not None:
-            return False
-        if baseline is not None:
-            compared = load_run(baseline, self.settings.reports_dir / STORE_NAME)
-            if suite in compared.manifest.suites:
-                return False
-        return is_one_of_many(test)
 
     @property
     def store(self) -> Store:

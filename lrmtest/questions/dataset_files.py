@@ -66,10 +66,9 @@ def choose_files(names: Sequence[str], wanted: Wanted, *, place: str) -> tuple[s
     if wanted.file:
         if wanted.file in names:
             return (wanted.file,)
-        close = get_close_matches(wanted.file, names, n=1)
-        also = f"; did you mean {quote(close[0], 80)!r}?" if close else ""
         raise DataError(
-            f"{place} has no file {wanted.file!r}{also}", hint=f"there are {_list(readable)}"
+            f"{place} has no file {wanted.file!r}{near(wanted.file, names)}",
+            hint=f"there are {_readable(readable)}",
         )
     parts: dict[str, list[str]] = {}
     for name in sorted(readable):
@@ -86,10 +85,12 @@ def choose_files(names: Sequence[str], wanted: Wanted, *, place: str) -> tuple[s
         if value
     )
     if not found:
-        raise DataError(f"{place} has no files of {said}", hint=f"there are {_list(list(parts))}")
+        raise DataError(
+            f"{place} has no files of {said}", hint=f"there are {_readable(list(parts))}"
+        )
     if len(found) > 1:
         raise DataError(
-            f"{place} has several files{f' of {said}' if said else ''}: {_list(found)}",
+            f"{place} has several files{f' of {said}' if said else ''}: {listed(found, _NAMED)}",
             hint="say which with config=, split= or file=",
         )
     chosen = parts[found[0]]
@@ -125,7 +126,17 @@ def _words(text: str) -> str:
     return f" {' '.join(words)} " if words else ""
 
 
-def _list(names: Sequence[str]) -> str:
-    shown = ", ".join(quote(name, 80) for name in names[:_NAMED])
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{shown}{more}" if shown else "none that can be read"
+def _readable(names: Sequence[str]) -> str:
+    return listed(names, _NAMED) or "none that can be read"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """Names of a dataset's for a message: the first ones, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(quote(name, 80) for name in names[:most]) + more
+
+
+def near(name: str, names: Sequence[str]) -> str:
+    """The question whether one of a dataset's names was meant; empty where none is near."""
+    close = get_close_matches(name, names, n=1)
+    return f"; did you mean {quote(close[0], 80)!r}?" if close else ""

@@ -179,11 +179,7 @@ def find_file(release: Release, options: DataOptions) -> tuple[Path, Source]:
     """
     if options.data_dir is None:
         return _from_hub(release, is_offline=options.is_offline)
-    if not options.data_dir.is_dir():
-        raise DataError(
-            f"the data folder {options.data_dir} does not exist",
-            hint="correct --data-dir or LRMTEST_DATA_DIR; without either the hub is asked",
-        )
+    check_folder(options.data_dir)
     path = release.local_file(options.data_dir)
     if path is None:
         raise MissingDataError(
@@ -191,6 +187,19 @@ def find_file(release: Release, options: DataOptions) -> tuple[Path, Source]:
             hint=release.obtain,
         )
     return path, Source("local", path.name, release.name)
+
+
+def check_folder(data_dir: Path) -> None:
+    """Refuse a data folder that does not exist.
+
+    Raises:
+        DataError: it is none.
+    """
+    if not data_dir.is_dir():
+        raise DataError(
+            f"the data folder {data_dir} does not exist",
+            hint="correct --data-dir or LRMTEST_DATA_DIR; without either the hub is asked",
+        )
 
 
 def _from_hub(release: Release, *, is_offline: bool) -> tuple[Path, Source]:

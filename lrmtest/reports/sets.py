@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.expected_power import ExpectedSuite, expected_power
+from lrmtest.analysis.expected_power import power_of
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count
 from lrmtest.reports.tables import Widest, open_table
@@ -16,16 +16,6 @@ from lrmtest.suites.set_listing import SetPartRow, SetRow
 
 DROPS = (0.1, 0.2, 0.3)
 """Drops of the pass rate of which the power is told."""
-
-
-def power_of(row: SetRow, drop: float, settings: GateSettings | None = None) -> float | None:
-    """How often a gate on a set sees such a drop of every suite; None where a rate is not known."""
-    parts = {
-        part.suite: ExpectedSuite(part.questions, part.samples, part.rate, drop)
-        for part in row.parts
-        if part.questions and part.rate is not None
-    }
-    return expected_power(parts, settings) if len(parts) == len(row.parts) else None
 
 
 def sets_table(rows: Sequence[SetRow]) -> RenderableType:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from lrmtest.models.request_fields import LEFT_OUT, RENAMED, TRANSPORT_FIELDS
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.reasoning import warnings_of
 
-LEFT_OUT, RENAMED = "left_out", "renamed"
 ADAPTED = (LEFT_OUT, RENAMED)
-"""In an engine's details: a list of fields that were left out, and new names by the old ones."""
+"""What is noted of it in an engine's details."""
 
-_NOTHING_CHANGED = ("stream", "stream_options", "stream_interval")
 _MOST_NAMED = 20
 
 
@@ -25,7 +24,7 @@ def _left_out(manifest: Manifest) -> tuple[str, ...]:
 
 def changes_left_out(manifest: Manifest) -> tuple[str, ...]:
     """The fields a run's server refused, and without which its outcomes may be others."""
-    return tuple(name for name in _left_out(manifest) if name not in _NOTHING_CHANGED)
+    return tuple(name for name in _left_out(manifest) if name not in TRANSPORT_FIELDS)
 
 
 def run_warnings(manifest: Manifest) -> list[str]:

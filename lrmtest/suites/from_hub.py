@@ -18,7 +18,7 @@ from lrmtest.questions.hub import HubFile, download, file_names
 from lrmtest.questions.prompt import fields_of
 from lrmtest.questions.question import EXPRESSION, INTEGER, LABEL, LABELS, OPTION
 from lrmtest.questions.rows import Row, parse_rows
-from lrmtest.questions.sources import Release, build_all
+from lrmtest.questions.sources import Release, build_all, check_folder
 from lrmtest.suites.hub_rows import AnswerColumn, Columns, RowReader, shown_fields
 from lrmtest.suites.suite import PASS, DefaultBudget, Suite, SuiteDescription
 from lrmtest.unicode import quote
@@ -222,11 +222,7 @@ class _HubQuestions:
 
     def _local(self, data: DataOptions) -> tuple[list[Path], Source]:
         assert data.data_dir is not None
-        if not data.data_dir.is_dir():
-            raise DataError(
-                f"the data folder {data.data_dir} does not exist",
-                hint="correct --data-dir or LRMTEST_DATA_DIR; without either the hub is asked",
-            )
+        check_folder(data.data_dir)
         folders = [data.data_dir / name for name in self._folders()]
         folder = next((each for each in folders if each.is_dir()), None)
         if folder is None:

@@ -7,11 +7,11 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from lrmtest.errors import DataError, UsageError
-from lrmtest.questions.lettered_options import OPTION_LETTERS, lettered
+from lrmtest.questions.dataset_files import listed, near
+from lrmtest.questions.lettered_options import OPTION_LETTERS, drawn_order, lettered
 from lrmtest.questions.prompt import fields_of
 from lrmtest.questions.question import OPTION, Question
 from lrmtest.questions.rows import Row
@@ -54,10 +54,9 @@ class Columns:
         there = list(dict.fromkeys(name for row in rows[:_LOOKED_AT] for name in row.values))
         for name in self._meant() if rows else ():
             if name not in there:
-                close = get_close_matches(name, there, n=1)
-                also = f"; did you mean {quote(close[0], 80)!r}?" if close else ""
                 raise DataError(
-                    f"{place} has no column {name!r}{also}", hint=f"there are {_list(there)}"
+                    f"{place} has no column {name!r}{near(name, there)}",
+                    hint=f"there are {listed(there, _NAMED)}",
                 )
         return there
 
@@ -77,7 +76,7 @@ class Columns:
                 there = dict.fromkeys(repr(row.values.get(name)) for row in before)
                 raise DataError(
                     f"{place} has no row with {name!r} as where= wants it",
-                    hint=f"there are {_list(list(there))}",
+                    hint=f"there are {listed(list(there), _NAMED)}",
                 )
         if not kept:
             raise DataError(f"{place}: no questions in it", hint="is it the file that was meant?")
@@ -129,7 +128,7 @@ class RowReader:
         answer = self._answer(row)
         if isinstance(columns.options, tuple) and answer in columns.options:
             # Datasets of this form have the right one first.
-            order = sorted(columns.options, key=lambda name: _sha256(f"{id_}/{name}"))
+            order = drawn_order(id_, columns.options)
             options = [options[columns.options.index(name)] for name in order]
             answer = OPTION_LETTERS[order.index(answer)]
         if options:
@@ -193,7 +192,8 @@ class RowReader:
 
     def _id(self, row: Row, asked: str, options: list[str]) -> str:
         if not self.columns.id:
-            return _sha256(json.dumps([asked, sorted(options)]))[:_ID_DIGITS]
+            said = json.dumps([asked, sorted(options)])
+            return hashlib.sha256(said.encode()).hexdigest()[:_ID_DIGITS]
         value = row.value(self.columns.id)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
@@ -229,11 +229,6 @@ def shown_fields(
             hint="a question must not show its answer",
         )
     return fields
-
-
-def _list(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(quote(each, 80) for each in names[:_NAMED]) + more
 
 
 def _letter(row: Row, options: list[str], labels: list[str], answer: Any) -> str:
@@ -280,7 +275,3 @@ def _shown(row: Row, column: str) -> Any:
     except (TypeError, ValueError, RecursionError):
         raise row.error(column, "no text, number or list of them, so no prompt has it") from None
     return value
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -179,13 +179,22 @@ class _Reader:
         return self._read[id(load)]
 
     def _try(self, load: Callable[[DataOptions], QuestionSet]) -> _Readable:
-        try:
-            loaded = load(self._data)
-        except LrmtestError as error:
-            return _Readable(0, error.message, error.hint or "")
-        except Exception as error:  # whatever a foreign package's loader does
-            return _Readable(0, f"{type(error).__name__}: {error}".partition("\n")[0])
+        loaded = tried(load, self._data)
+        if isinstance(loaded, LrmtestError):
+            return _Readable(0, loaded.message, loaded.hint or "")
         return _Readable(len(loaded.questions), loaded=loaded)
+
+
+def tried(
+    load: Callable[[DataOptions], QuestionSet], data: DataOptions
+) -> QuestionSet | LrmtestError:
+    """A suite's questions, or why they cannot be had."""
+    try:
+        return load(data)
+    except LrmtestError as error:
+        return error
+    except Exception as error:  # whatever a foreign package's loader does
+        return LrmtestError(f"{type(error).__name__}: {error}".partition("\n")[0])
 
 
 def _row(suite: Suite, reader: _Reader) -> SuiteRow:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lrmtest.errors import LrmtestError
 from lrmtest.questions.data import DataOptions
+from lrmtest.suites.listing import tried
 from lrmtest.suites.own import own_suites
 from lrmtest.suites.registry import suite_named
 from lrmtest.suites.sets import NamedSet, SeenSuite, SetPart, seen_suites
@@ -136,13 +137,11 @@ def _counted(
 ) -> tuple[int | None, LrmtestError | None]:
     """How many questions can be asked here, or why none can."""
     if suite.name not in ids:
-        try:
-            ids[suite.name] = tuple(question.id for question in suite.load(data).questions)
-        except LrmtestError as error:
-            ids[suite.name] = error
-        except Exception as error:  # whatever a foreign package's loader does
-            words = f"{type(error).__name__}: {error}".partition("\n")[0]
-            ids[suite.name] = LrmtestError(words)
+        loaded = tried(suite.load, data)
+        if isinstance(loaded, LrmtestError):
+            ids[suite.name] = loaded
+        else:
+            ids[suite.name] = tuple(question.id for question in loaded.questions)
     there = ids[suite.name]
     if isinstance(there, LrmtestError):
         return None, there

@@ -13,7 +13,7 @@ from functools import lru_cache
 from lrmtest.grading.answer_text import clean
 from lrmtest.grading.surroundings import first_sentence
 from lrmtest.grading.symbolic.answer import answer_in, of_sentence
-from lrmtest.grading.symbolic.equality import Asked, decide
+from lrmtest.grading.symbolic.equality import Asked, decide, undecided
 from lrmtest.grading.symbolic.spelling import is_text
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
@@ -98,11 +98,7 @@ def could_be_expression(question: Question, said: str) -> bool:
 def _could_be(references: tuple[str, ...], said: str, asked: Asked) -> bool:
     found = {said.strip(), of_sentence(first_sentence(said)) or ""} - {""}
     return any(
-        decide(reference, one, asked, _nobody, steps=_STEPS_LOOKED_AT)
+        decide(reference, one, asked, undecided, steps=_STEPS_LOOKED_AT)
         for reference in references
         for one in found
     )
-
-
-def _nobody(_reference: str, _answer: str) -> None:
-    return None

@@ -14,7 +14,7 @@ from lrmtest.grading.cues import CuePattern, Languages, cue, spoken
 from lrmtest.grading.integer_conclusion import ASKS, REFUSAL
 from lrmtest.grading.integer_conclusion import conclude as conclude_integer
 from lrmtest.grading.surroundings import denied, first_sentence, refuted, reported
-from lrmtest.grading.symbolic.equality import decide
+from lrmtest.grading.symbolic.equality import decide, undecided
 from lrmtest.grading.symbolic.spelling import is_plain, is_text, readable
 from lrmtest.grading.symbolic.units import UNIT_OF
 from lrmtest.grading.symbolic.words import MULTIPLIERS
@@ -226,15 +226,11 @@ class _Readings:
         if commitment.form != "box" and not self._words and is_text(found):
             return None
         for one in self._met:
-            if decide(one, found, ask=_nobody):
+            if decide(one, found, ask=undecided):
                 return one
         if len(self._met) < _MOST_SPELLINGS:
             self._met.append(found)
         return found
-
-
-def _nobody(_one: str, _other: str) -> None:
-    return None
 
 
 def answer_in(text: str, *, words: bool = True) -> str | None:

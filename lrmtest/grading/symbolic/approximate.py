@@ -114,7 +114,6 @@ _ONE_ARGUMENT: dict[str, Callable[[complex], complex]] = {
     "arccos": cmath.acos,
     "arctan": cmath.atan,
     "ln": cmath.log,
-    "lg": cmath.log10,
     "abs": abs,
     "floor": lambda x: math.floor(x.real),
     "ceiling": lambda x: math.ceil(x.real),

@@ -19,12 +19,13 @@ from lrmtest.models.engines.token_counts import ESTIMATED, TOTALS
 from lrmtest.models.engines.tokenizers.counter import load_counter
 from lrmtest.models.engines.watched import WatchedEngine
 from lrmtest.models.hardware import this_machine
+from lrmtest.models.request_fields import LEFT_OUT
 from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation import selftest
 from lrmtest.plugin.generation.same_model import difference_now
 from lrmtest.progress import Tell
-from lrmtest.runs.adapted import ADAPTED, LEFT_OUT
+from lrmtest.runs.adapted import ADAPTED
 from lrmtest.runs.manifest import EngineSection, SelfTestSection
 from lrmtest.runs.run import Run
 

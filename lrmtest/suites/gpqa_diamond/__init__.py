@@ -5,12 +5,10 @@ arXiv 2311.12022. The 198 of its 448 on which both expert validators agreed and 
 
 from __future__ import annotations
 
-import hashlib
-
 from lrmtest.grading.option import grade_option
 from lrmtest.questions.data import DataOptions, QuestionSet
 from lrmtest.questions.hub import HubFile
-from lrmtest.questions.lettered_options import OPTION_LETTERS, lettered
+from lrmtest.questions.lettered_options import OPTION_LETTERS, drawn_order, lettered
 from lrmtest.questions.question import OPTION, Question
 from lrmtest.questions.rows import Row
 from lrmtest.questions.sources import Release, load_release
@@ -55,9 +53,8 @@ def load_gpqa_diamond(options: DataOptions) -> QuestionSet:
 
 def _question(row: Row, _number: int) -> Question:
     id_ = row.text("Record ID")
-    # The release has the right answer first. Which column stands where is drawn by a hash, which
-    # is the same everywhere, while generators of random numbers change from version to version.
-    order = sorted(_ANSWERS, key=lambda answer: hashlib.sha256(f"{id_}/{answer}".encode()).digest())
+    # The release has the right answer first.
+    order = drawn_order(id_, _ANSWERS)
     options = [row.text(answer).strip() for answer in order]
     return Question(
         id=id_,

@@ -6,7 +6,6 @@ allocations who should do which task.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from lrmtest.grading.option import grade_option
@@ -84,11 +83,9 @@ def load_musr(options: DataOptions) -> QuestionSet:
 
     Material: ``story``, ``question``, ``options`` (a list) and ``options_text``.
     """
-    return load_parts("musr", [(MUSR[domain], _builder(domain)) for domain in MUSR], options)
-
-
-def _builder(domain: str) -> Callable[[Row, int], Question]:
-    return partial(_question, domain)
+    return load_parts(
+        "musr", [(MUSR[domain], partial(_question, domain)) for domain in MUSR], options
+    )
 
 
 def _question(domain: str, row: Row, number: int) -> Question:

@@ -13,7 +13,12 @@ from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.finish_reasons import meaning_of
 from lrmtest.models.engines.http.refusals import LIMITS, refused_fields
 from lrmtest.models.engines.http.stream import ChatReply
-from lrmtest.models.request_fields import SAMPLING_FIELDS
+from lrmtest.models.request_fields import (
+    LEFT_OUT,
+    RENAMED,
+    SAMPLING_FIELDS,
+    TRANSPORT_FIELDS,
+)
 from lrmtest.progress import Tell
 
 UNTOLD_ENDS_NEEDED = 12
@@ -27,7 +32,6 @@ _MOST_WORDS_TOLD = 5
 
 # Fields of lrmtest's own that a request can do without, by what becomes of the run.
 _CHANGES_OUTCOMES = ("temperature", "top_p", "seed", *SAMPLING_FIELDS)
-_CHANGES_NOTHING = ("stream_options", "stream_interval", "stream")
 
 _REFUSED_STATUSES = (400, 405, 415, 422)
 
@@ -120,7 +124,7 @@ class Manners:
             name = field.name
             if name in LIMITS:
                 self._rename_limit(name, refusal)
-            elif name in _CHANGES_NOTHING:
+            elif name in TRANSPORT_FIELDS:
                 self._leave_out(name, None)
             elif name in _CHANGES_OUTCOMES:
                 self._leave_out(name, content[name] if field.this_value else None)
@@ -149,7 +153,7 @@ class Manners:
             )
         elif self._limit != left[0]:
             self._limit = left[0]
-            self._note("renamed", {LIMITS[0]: self._limit})
+            self._note(RENAMED, {LIMITS[0]: self._limit})
 
     def _leave_out(self, name: str, value: object) -> None:
         """Send a field no more; with a `value` only where it would have this one."""
@@ -165,7 +169,7 @@ class Manners:
         own = ": its own counts" if name in _CHANGES_OUTCOMES else ""
         what = name if value is None else f"{name} of {value}"
         self._tell(f"the server takes no {what}, so it is left out{own}")
-        self._note("left_out", list(self._told_left_out))
+        self._note(LEFT_OUT, list(self._told_left_out))
 
     # Answers
 
