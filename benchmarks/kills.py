@@ -1,9 +1,10 @@
 """kill -9 at random points of whatever writes: what is lost, what is done twice, what is left over.
 
-    python benchmarks/kills.py [--kills 100] [--modes plain xdist ...] [--seed 0]
+    python benchmarks/kills.py [--kills 100] [--modes plain xdist ...] [--in-a-row 1] [--seed 0]
 
 In each mode a command is run once to its end, and then again and again from nothing, killed after
-a random time, or after a random number of completions, and given once more. The modes:
+a random time, or after a random number of completions, and given once more; with `--in-a-row 4` it
+is killed four times on its way, where a long command would take too long for each. The modes:
 
     plain      pytest, one process
     xdist      pytest -n 2; the controller is killed
@@ -116,6 +117,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--in-a-row", type=int, default=1)
     parser.add_argument("--modes", nargs="+", default=None)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
@@ -131,7 +133,9 @@ def main() -> None:
         tallies = {}
         for place, mode in enumerate(chosen):
             kills = given.kills // len(chosen) + (place < given.kills % len(chosen))
-            tallies[mode] = _killed(base, mode, modes[mode], kills, rng, (first, second))
+            tallies[mode] = _killed(
+                base, mode, modes[mode], kills, given.in_a_row, rng, (first, second)
+            )
             _show({mode: tallies[mode]})
         _show(tallies)
 
@@ -218,6 +222,7 @@ def _killed(
     name: str,
     mode: Mode,
     kills: int,
+    in_a_row: int,
     rng: random.Random,
     servers: Sequence[FaultServer],
 ) -> Tally:
@@ -226,16 +231,13 @@ def _killed(
     status = _begin(mode.command, _fresh(base / name)).wait()
     full = time.monotonic() - began
     print(f"{name}: exit status {status} after {full:.1f} s", flush=True)
-    for number in range(kills):
-        folder = _fresh(base / f"{name}-{number}")
-        _kill_once(
-            folder,
-            mode,
-            _When(rng, full, mode.complete if mode.arrives else 0),
-            tally,
-            status,
-            servers,
-        )
+    while tally.kills < kills:
+        folder = _fresh(base / f"{name}-{tally.kills}")
+        # Two sessions that share a run both reach its end: there is nothing to kill twice.
+        number = 1 if mode.beside else min(in_a_row, kills - tally.kills)
+        complete = mode.complete if mode.arrives else 0
+        moments = [_When(rng, full, complete, number) for _ in range(number)]
+        _kill_again_and_again(folder, mode, moments, tally, status, servers)
         shutil.rmtree(folder, ignore_errors=True)
     return tally
 
@@ -247,74 +249,95 @@ class _When:
         rng: chance.
         full: seconds that the whole command takes.
         complete: completions that it makes; None where it is not fixed.
+        kills: how often it is killed on its way.
     """
 
-    def __init__(self, rng: random.Random, full: float, complete: int | None) -> None:
+    def __init__(
+        self, rng: random.Random, full: float, complete: int | None, kills: int = 1
+    ) -> None:
         self._seconds = rng.uniform(0.2, full)
-        most = QUESTIONS // 2 if complete is None else complete
+        most = (QUESTIONS // 2 if complete is None else complete) // kills
         self._arrivals = rng.randrange(most) if most and rng.random() < 0.8 else None
         self._moment = rng.uniform(0.0, 0.05)
 
-    def wait(self, process: subprocess.Popen[bytes], arrived: Path) -> None:
-        """Wait for it."""
+    def wait(self, process: subprocess.Popen[bytes], arrived: Path, before: int) -> None:
+        """Wait for it; ``before`` completions had arrived when the process began."""
         if self._arrivals is None:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(self._seconds)
             return
         while process.poll() is None:
-            if arrived.exists() and arrived.read_bytes().count(b"\n") > self._arrivals:
+            if len(_arrived(arrived)) - before > self._arrivals:
                 break
             time.sleep(0.002)
         time.sleep(self._moment)
 
 
-def _kill_once(
+def _kill_again_and_again(
     folder: Path,
     mode: Mode,
-    when: _When,
+    moments: Sequence[_When],
     tally: Tally,
     status: int,
     servers: Sequence[FaultServer],
 ) -> None:
-    process = _begin(mode.command, folder)
-    beside = _begin(mode.command, folder) if mode.beside else None
+    """Begin the command in one folder and kill it, for each of ``moments``; then let it end."""
     arrived_file = folder / "arrived"
-    when.wait(process, arrived_file)
-    below = _below(process.pid)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    tally.kills += 1
-    if beside is None:
+    kept: set[tuple[str, ...]] = set()
+    for when in moments:
+        before = _arrived(arrived_file)
+        process, beside = _begin(mode.command, folder), None
+        if mode.beside:
+            beside = _begin(mode.command, folder)
+        when.wait(process, arrived_file, len(before))
+        below = _below(process.pid)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        tally.kills += 1
+        if beside is not None:
+            tally.refused += beside.wait() != status
         tally.left_over += len(_still_there(below, tally.notes))
-        arrived = set(arrived_file.read_text().split()) if arrived_file.exists() else set()
-        kept = _keys(folder)
-        lost = {key for key in arrived - kept if not key.startswith("self-test")}
-        tally.arrived += len(arrived)
-        tally.lost += len(lost)
-        tally.most_lost = max(tally.most_lost, len(lost))
         tally.damaged += _damage(folder)
+        if beside is None:
+            arrived = set(_arrived(arrived_file)[len(before) :])
+            lost = {key for key in arrived - _keys(folder) if not key.startswith("self-test")}
+            tally.arrived += len(arrived)
+            tally.lost += len(lost)
+            tally.most_lost = max(tally.most_lost, len(lost))
+            tally.twice += len(_asked(servers) & kept)
+            kept = _questions(folder)
+        _forget(servers)
+    if not mode.beside:
+        again = _begin(mode.command, folder).wait()
+        tally.twice += len(_asked(servers) & kept)
+        _forget(servers)
+        tally.refused += again != status
+        if again != status:
+            tally.notes.append(f"the last command ended with {again}")
+        tally.damaged += _damage(folder)
+    if mode.complete is not None:
+        tally.missing += abs(mode.complete - len(_keys(folder)))
+
+
+def _arrived(file: Path) -> list[str]:
+    return file.read_text().split() if file.exists() else []
+
+
+def _asked(servers: Sequence[FaultServer]) -> set[tuple[str, ...]]:
+    """The endpoints' names and questions of what the servers were asked."""
+    return {
+        (model, f"q{n}")
+        for model, server in zip(("m", "other"), servers, strict=True)
+        for body in server.bodies
+        if body["max_tokens"] == 64
+        for n in re.findall(r"What is (\d+)", str(body["messages"]))[:1]
+    }
+
+
+def _forget(servers: Sequence[FaultServer]) -> None:
     for server in servers:
         with server.lock:
             server.bodies.clear()
-    questions = _questions(folder) if beside is None else set()
-    again = (beside or _begin(mode.command, folder)).wait()
-    if beside is None:
-        asked = {
-            (model, f"q{n}")
-            for model, server in zip(("m", "other"), servers, strict=True)
-            for body in server.bodies
-            if body["max_tokens"] == 64
-            for n in re.findall(r"What is (\d+)", str(body["messages"]))[:1]
-        }
-        tally.twice += len(asked & questions)
-    else:
-        tally.left_over += len(_still_there(below, tally.notes))
-    tally.refused += again != status
-    if again != status:
-        tally.notes.append(f"the second command ended with {again}")
-    tally.damaged += _damage(folder)
-    if mode.complete is not None:
-        tally.missing += abs(mode.complete - len(_keys(folder)))
 
 
 def _below(pid: int) -> list[psutil.Process]:
