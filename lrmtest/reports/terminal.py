@@ -291,6 +291,8 @@ def _token_figures(stats: TokenStats | None, estimated: bool) -> Text:
 def _facts(summary: RunSummary) -> Text:
     """How fast the run was, and what of it was not generated or not counted."""
     facts = []
+    if (named := summary.manifest.named_set.name) is not None:
+        facts.append(f"set {one_line(named, _NAME_LIMIT)}")
     if summary.tokens_per_second is not None:
         facts.append(f"{count(summary.timing.generated_tokens)} tokens generated")
         facts.append(f"{count(summary.tokens_per_second)} tok/s")

@@ -28,6 +28,7 @@ from lrmtest.models.engines.http.retry import (
     CircuitBreaker,
     retry_after_seconds,
 )
+from lrmtest.models.engines.http.server_facts import ServerFacts
 from lrmtest.models.engines.http.sse import EventParser, EventTooLargeError
 from lrmtest.models.engines.http.stream import ChatStream
 from lrmtest.models.engines.openai_engine import OpenAIEngine
@@ -324,6 +325,16 @@ def test_nothing_is_drawn_at_temperature_0():
         generate(server.url, [cold])
         body = server.bodies[0]
     assert (body["temperature"], body["samplers"], body["top_k"]) == (0.0, ["top_k"], 1)
+
+
+@pytest.mark.parametrize("said", [{}, {"repeat_last_n": 256}])
+def test_a_repetition_penalty_in_the_words_of_llama_cpp(said):
+    fields = {"repetition_penalty": 1.1, "top_k": 20, **said}
+    body = ServerFacts("llama.cpp", "", "m", context_length=4096).body(request(5).sampling, fields)
+    assert "repetition_penalty" not in body
+    assert (body["repeat_penalty"], body["top_k"]) == (1.1, 20)
+    assert body["repeat_last_n"] == said.get("repeat_last_n", 4096)
+    assert body["samplers"] == ["penalties", "temperature", "top_k", "top_p"]
 
 
 # Starting

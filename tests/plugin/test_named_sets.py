@@ -92,6 +92,7 @@ def test_a_set_is_collected_where_there_is_no_file(project, run):
     result.stdout.fnmatch_lines(
         [f"set part: {len(HALF) + 2} questions: fresh-temporal {len(HALF)}, *hops 2 (up to 77 tok*"]
     )
+    result.stdout.fnmatch_lines(["*: set part, *"])
     manifest = last_run(project).manifest
     assert manifest.named_set.name == "part"
     assert manifest.named_set.asked.suites == ("fresh-temporal", "fresh-hops")

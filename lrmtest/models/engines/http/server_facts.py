@@ -107,7 +107,8 @@ class ServerFacts:
         """Fields that leave nothing but temperature, top-p and `fields` to draw by."""
         plain = _PLAIN_SAMPLING.get(self.kind, {})
         if self.kind == LLAMA_CPP and "samplers" not in fields:
-            plain = {"samplers": _llama_cpp_samplers(fields, ("temperature", "top_p"))}
+            named = _llama_cpp_words(fields, self.context_length)
+            plain = {"samplers": _llama_cpp_samplers(named, ("temperature", "top_p"))}
         return {name: fields.get(name, value) for name, value in plain.items()}
 
     def body(self, sampling: Sampling, fields: RequestFields | None = None) -> dict[str, Any]:
@@ -119,12 +120,28 @@ class ServerFacts:
                 that make llama-server greedy.
         """
         fields = fields or {}
+        if self.kind == LLAMA_CPP:
+            fields = _llama_cpp_words(fields, self.context_length)
         counting = _RUNNING_COUNT if self.kind in (VLLM, SGLANG) else {}
         drawing = {**self.sampling(fields), **fields}
         if self.kind == LLAMA_CPP and sampling.greedy:
             drawing |= _LLAMA_CPP_GREEDY
             drawing["samplers"] = _llama_cpp_samplers(fields, ("top_k",), only=_BEFORE_DRAWING)
         return {"model": self.model, **drawing, **counting, **_JOINED.get(self.kind, {})}
+
+
+def _llama_cpp_words(fields: RequestFields, context: int | None) -> RequestFields:
+    """`fields` with ``repetition_penalty``, which llama-server passes over, in its own words.
+
+    vLLM's is of the prompt and all that was generated, llama-server's of its last 64 tokens unless
+    it is told to look at more; not every version has a word for all of the context.
+    """
+    if "repetition_penalty" not in fields:
+        return fields
+    rest = {name: value for name, value in fields.items() if name != "repetition_penalty"}
+    penalty = fields["repetition_penalty"]
+    reach = {} if context is None else {"repeat_last_n": context}
+    return {"repeat_penalty": penalty, **reach, **rest}
 
 
 def _llama_cpp_samplers(
