@@ -1,5 +1,6 @@
 """Sessions that keep traces: with their completions, for any number of workers, told where not."""
 
+import json
 import math
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from sums import right
 import lrmtest.models
 from lrmtest.cli import main
 from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
+from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.runs.open_traces import open_traces
 from lrmtest.runs.store import STORE_NAME, Store
 
@@ -119,17 +121,20 @@ def test_a_server_that_tells_nothing_is_told_of(pytester, telling, ask):
     said = [line for line in result.stdout.lines if "without its trace" in line]
     assert len(said) == 1
     assert "it tells no token ids" in said[0]
+    result.stdout.fnmatch_lines(["*m: 12 completions came without a trace*"])
     assert all(trace is None for _, trace in texts(pytester.path).values())
 
 
 def test_a_server_of_another_kind_is_not_asked(pytester, telling, ask):
     telling.owner = "somebody"
-    result = ask("--save-traces", "t.traces")
+    result = ask("--save-traces", "t.traces", "--save-baseline", "b.json")
     result.assert_outcomes(passed=12)
     result.stdout.fnmatch_lines(["*no traces are kept: a server of its kind tells no token ids*"])
     result.stdout.fnmatch_lines(["ERROR: run * has no trace of any graded sample*"])
     assert not any("logprobs" in body for body in telling.bodies)
     assert not (pytester.path / "t.traces").exists()
+    assert "traces" not in json.loads((pytester.path / "b.json").read_text())
+    assert result.ret == INFRASTRUCTURE
 
 
 @pytest.mark.engine
