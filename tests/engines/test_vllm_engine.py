@@ -228,6 +228,38 @@ def test_it_is_told_to_join_tokens_where_it_can(checkpoint, install, machine):
     assert interval in pairs(plan.details["arguments"])
 
 
+@pytest.mark.usefixtures("machine")
+@pytest.mark.parametrize(
+    ("known", "options", "mode", "tells"),
+    [
+        ("--logprobs-mode", {}, None, False),
+        ("--logprobs-mode", {"traces": True}, "processed_logprobs", True),
+        ("--enforce-eager", {"traces": True}, None, False),
+        (
+            "--logprobs-mode",
+            {"traces": True, "engine_args": ("--logprobs-mode=raw_logits",)},
+            "raw_logits",
+            False,
+        ),
+        (
+            "--enforce-eager",
+            {"engine_args": ("--logprobs-mode", "processed_logprobs")},
+            "processed_logprobs",
+            True,
+        ),
+    ],
+)
+def test_it_tells_what_it_draws_by_where_traces_are_asked_for(
+    checkpoint, install, known, options, mode, tells
+):
+    install(options=known)
+    launch = make(checkpoint, **options).plan([ask("Hi", budget=500)])
+    words = " ".join(launch.command(4321, "served")).replace("=", " ")
+    assert (f"--logprobs-mode {mode}" in words) == (mode is not None)
+    assert words.count("--logprobs-mode") == (mode is not None)
+    assert launch.tells_drawn == tells
+
+
 @pytest.mark.parametrize(
     "mine",
     [

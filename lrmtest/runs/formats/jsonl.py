@@ -4,12 +4,14 @@ The first line is ``{"lrmtest": "run/1", "run_id", "model", "identity", "created
 "manifest"}``. Lines with ``"lrmtest": "question/1"`` hold what was asked, lines with
 ``"lrmtest": "error/1"`` an engine error; every other line is a completion with its ``suite``,
 ``question``, ``sample``, ``output`` and token counts, so that the file is also what
-``--model recorded:FILE`` reads.
+``--model recorded:FILE`` reads. Where traces were asked for, a completion that has one carries it
+as ``trace`` (`lrmtest.runs.trace_codec`, in base64).
 """
 
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +36,7 @@ from lrmtest.runs.rows import (
     question_to_json,
 )
 from lrmtest.runs.store import Store
+from lrmtest.runs.trace_codec import trace_from_bytes, trace_to_bytes
 
 RUN_FORMAT = "run/1"
 
@@ -41,8 +44,22 @@ _NAMES = {"question_id": "question", "text": "output"}
 """What rows' fields are called in the file, where it is something else."""
 
 
-def export_run(store: Store, run: RunHead, path: Path, extent: Extent = EVERYTHING) -> int:
+def export_run(
+    store: Store,
+    run: RunHead,
+    path: Path,
+    extent: Extent = EVERYTHING,
+    *,
+    traces: bool = False,
+) -> int:
     """Write a run, or an extent of it, to a JSON Lines file, replaced only when all is written.
+
+    Args:
+        store: where the run is.
+        run: the run.
+        path: the file.
+        extent: what of it.
+        traces: with the traces that are kept.
 
     Returns:
         The number of completions written.
@@ -52,13 +69,13 @@ def export_run(store: Store, run: RunHead, path: Path, extent: Extent = EVERYTHI
     """
     count = 0
     with replacing(path) as unfinished, unfinished.open("w", encoding="ascii") as file:
-        for line in _lines(store, run, extent):
+        for line in _lines(store, run, extent, traces=traces):
             count += "output" in line
             file.write(json.dumps(line) + "\n")
     return count
 
 
-def _lines(store: Store, run: RunHead, extent: Extent) -> Iterator[dict[str, Any]]:
+def _lines(store: Store, run: RunHead, extent: Extent, *, traces: bool) -> Iterator[dict[str, Any]]:
     yield {
         "lrmtest": RUN_FORMAT,
         "run_id": run.run_id,
@@ -79,7 +96,11 @@ def _lines(store: Store, run: RunHead, extent: Extent) -> Iterator[dict[str, Any
     for error in store.errors(run.run_id, extent=extent):
         yield {"lrmtest": "error/1", **_named(error_to_row(error))}
     for stored in store.completions(run.run_id, extent=extent):
-        yield _named(completion_to_row(stored))
+        line = _named(completion_to_row(stored))
+        trace = store.trace(run.run_id, stored.place.key) if traces else None
+        if trace is not None:
+            line["trace"] = b64encode(trace_to_bytes(trace)).decode("ascii")
+        yield line
 
 
 def import_run(store: Store, path: Path) -> tuple[RunHead, int]:
@@ -108,9 +129,7 @@ def _import_run(store: Store, path: Path, run: RunHead) -> int:
     for record in _records(path):
         if isinstance(record, StoredCompletion):
             count += 1
-            store.add_completion(
-                run.run_id, record.place, record.completion, created=record.created
-            )
+            _add_completion(store, run.run_id, record)
             if record.verdict is not None:
                 store.set_verdicts(run.run_id, [(record.place.key, record.verdict)])
         elif isinstance(record, StoredError):
@@ -123,6 +142,18 @@ def _import_run(store: Store, path: Path, run: RunHead) -> int:
     if run.finished and (known is None or known.finished is None):
         store.finish_run(run.run_id)
     return count
+
+
+def _add_completion(store: Store, run_id: str, record: StoredCompletion) -> None:
+    """Add a completion with its trace, or the trace to the same completion that is there."""
+    place, trace = record.place, record.trace
+    new = store.add_completion(
+        run_id, place, record.completion, created=record.created, trace=trace
+    )
+    if not new and trace is not None:
+        there = store.completion(run_id, place.key)
+        if there is not None and there.completion.text == record.completion.text:
+            store.add_trace(run_id, place.key, trace)
 
 
 _NOT_AN_EXPORT = (
@@ -201,6 +232,9 @@ def _completion(line: dict[str, Any]) -> StoredCompletion:
     _text(line, "created")
     if (fault := stored.completion.fault) is not None:
         raise ValueError(fault)
+    if line.get("trace") is not None:
+        data = b64decode(_text(line, "trace"), validate=True)
+        stored = replace(stored, trace=trace_from_bytes(data))
     if line["verdict"] is None:
         return stored
     return replace(stored, verdict=read_verdict(line["verdict"]))
