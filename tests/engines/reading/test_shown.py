@@ -37,7 +37,7 @@ def processed(own, shaping):
     kept = [i for i in kept if weights[i] >= shaping.min_p * weights[order[0]]]
     mass, before, nucleus = fsum(weights[i] for i in kept), 0.0, []
     for i in kept:
-        if before >= shaping.top_p * mass:
+        if shaping.top_p < 1 and before >= shaping.top_p * mass:
             break
         nucleus.append(i)
         before += weights[i]

@@ -67,7 +67,8 @@ def bounds(shown: Shown, shaping: Shaping) -> tuple[float, float]:
         first = shown.place == 0 if shown.rank is None else shown.rank == 1
         return (0.0, 0.0) if first else (-inf, -inf)
     if shaping.nothing:
-        return shown.token, shown.token
+        exact = min(0.0, shown.token)  # what is all but certain is rounded to above 0
+        return exact, exact
     return _Weights(shown, shaping).bounds()
 
 
@@ -88,6 +89,14 @@ class _Weights:
         if self._cut and kept and self._token_log >= logs[kept[-1]]:
             self._cut = False
             self._index = kept[-1]
+        # Whether one that is not shown is kept depends on its own rank and probability.
+        hidden = self._index >= len(top)
+        if known and hidden and shaping.min_p and self._token_log < log(shaping.min_p):
+            self._cut = True
+        if shown.rank is not None and hidden and 0 < shaping.top_k < shown.rank:
+            self._cut = True
+        unranked = shaping.top_k > 0 and shown.rank is None
+        self._may_be_cut = hidden and (unranked or (shaping.min_p > 0 and not known))
         weights = [exp(logs[i]) for i in kept] if known else []
         self._sums = list(accumulate(weights))
         self._weights = weights
@@ -117,7 +126,8 @@ class _Weights:
         least_all = seen + max(self._rest[0], mine if hidden else 0.0)
         most_all = max(seen + self._rest[1], least_all)
         if self._top_p >= 1:
-            return self._over(most_all), self._over(least_all)
+            lowest = -inf if self._may_be_cut else self._over(most_all)
+            return lowest, self._over(least_all)
         # What comes before the token decides whether it is inside.
         if not hidden:
             before = [sums[self._index] - self._weights[self._index]] * 2
@@ -132,7 +142,7 @@ class _Weights:
             return -inf, -inf
         least_nucleus = max(before[0] + mine, self._nucleus(sure, sure))
         highest = self._over(least_nucleus)
-        if before[1] >= sure:
+        if self._may_be_cut or before[1] >= sure:
             return -inf, highest
         return self._over(max(self._nucleus(possible, most_all), least_nucleus)), highest
 
