@@ -20,17 +20,13 @@ first, then over questions, which are what intervals draw.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import exp, fsum, inf, log
-from statistics import fmean
 
-from lrmtest.analysis.bootstrap import bootstrap
 from lrmtest.analysis.intervals import Interval
 from lrmtest.models.reading import Reading
 from lrmtest.questions.place import Place
-from lrmtest.runs.outcomes import QuestionKey
 
 _LEAST = -745.0
 """The logarithm of the least float above 0; below, e to it is 0 all the same."""
@@ -128,9 +124,11 @@ def trace_figures(reading: Reading, *, greedy: bool) -> TraceFigures:
     weight = log_weight(reading)
     steps = [min(0.0, b - a) for a, b in zip(reading.written, reading.lowest, strict=True)]
     survival = list(accumulate(steps))  # logarithms; the sum of floats and -inf is -inf
-    most = fsum(
-        min(0.0, b - a) for a, b in zip(reading.written, reading.highest, strict=True)
-    ) if -inf not in reading.highest else -inf
+    most = (
+        fsum(min(0.0, b - a) for a, b in zip(reading.written, reading.highest, strict=True))
+        if -inf not in reading.highest
+        else -inf
+    )
     half = next((i for i, each in enumerate(survival) if each < -_LOG_2), None)
     return TraceFigures(
         place=reading.place,

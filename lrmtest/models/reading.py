@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
+from math import isnan
 
 from lrmtest.models.trace import Trace
 from lrmtest.questions.place import Place
 
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """A trace that is to be read, and which sample it is."""
-
-    place: Place
-    trace: Trace
-
-    @property
-    def length(self) -> int:
-        """Tokens of prompt and completion."""
-        return len(self.trace.prompt) + len(self.trace.tokens)
+FIGURES = ("written", "lowest", "highest", "variation", "divergence", "own", "writers_own")
+"""The arrays of a reading, in the order in which they are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +39,20 @@ class Shaping:
         """Whether the processed distribution is the model's own."""
         cut = self.top_p < 1 or self.top_k > 0 or self.min_p > 0
         return self.temperature == 1 and not cut
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A trace that is to be read, which sample it is, and how its tokens were drawn."""
+
+    place: Place
+    trace: Trace
+    shaping: Shaping
+
+    @property
+    def length(self) -> int:
+        """Tokens of prompt and completion."""
+        return len(self.trace.prompt) + len(self.trace.tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +87,23 @@ class Reading:
     divergence: array[float]
     own: array[float] = field(default_factory=lambda: array("f"))
     writers_own: array[float] = field(default_factory=lambda: array("f"))
+
+    @property
+    def fault(self) -> str | None:
+        """The first thing that no reading can have, in words; None where all is well."""
+        length = len(self.written)
+        for name in FIGURES:
+            values = getattr(self, name)
+            if values.typecode != "f":
+                return f"{name} is of the wrong type"
+            may_lack = name not in ("written", "lowest", "highest")
+            if len(values) != length and not (may_lack and not values):
+                return f"{name} has {len(values):,} figures for {length:,} tokens"
+            if any(map(isnan, values)):
+                return f"{name} holds what is no number"
+            most = {"variation": 1.0, "divergence": None}.get(name, 0.0)
+            if most is not None and values and max(values) > most:
+                return f"{name} holds {max(values):g}; {most:g} is the most that can be"
+            if name == "variation" and values and min(values) < 0:
+                return f"{name} holds {min(values):g}, which is below 0"
+        return None

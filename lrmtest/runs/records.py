@@ -14,6 +14,7 @@ from pathlib import Path
 from lrmtest.errors import UsageError
 from lrmtest.grading.completion import Completion, FinishReason
 from lrmtest.grading.verdict import Verdict
+from lrmtest.models.trace import Trace
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.runs.extent import EVERYTHING, Extent, left_out, narrowed_manifest, reaches
@@ -222,12 +223,21 @@ class RunRecord(RunHead):
 
 @dataclass(frozen=True, slots=True)
 class StoredCompletion:
-    """A completion's row with where it belongs."""
+    """A completion's row with where it belongs.
+
+    Attributes:
+        place: which sample it is.
+        completion: what was generated.
+        created: when, ISO 8601.
+        verdict: None where it has not been graded.
+        trace: its tokens; None where none is kept, or where it was not asked for.
+    """
 
     place: Place
     completion: Completion
     created: str
     verdict: Verdict | None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

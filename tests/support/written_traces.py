@@ -55,5 +55,7 @@ def draw_traces(model, prompts, shaping: Shaping, length, seed=0) -> list[Writte
             tokens.append(token)
             logprobs.append(float(own if shaping.greedy else probabilities[token].log()))
         trace = Trace(array("I", prompt), array("I", tokens), array("f", logprobs), ended=False)
-        found.append(Written(Place(f"key-{number}", "sums", f"q{number // 2}", number % 2), trace))
+        found.append(
+            Written(Place(f"key-{number}", "sums", f"q{number // 2}", number % 2), trace, shaping)
+        )
     return found

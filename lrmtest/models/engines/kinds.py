@@ -368,7 +368,9 @@ def create_reader(
             + ("generate" if kind.generates else "give back what was recorded"),
             hint=f"read it on another engine: {', '.join(able)}",
         )
-    made: Reader = _make(kind, lambda *given: _resolved(kind, kind.reader)(*given, parent), spec, options)
+    made: Reader = _make(
+        kind, lambda *given: _resolved(kind, kind.reader)(*given, parent), spec, options
+    )
     return made
 
 

@@ -16,7 +16,7 @@ from lrmtest.errors import UsageError  # noqa: E402
 from lrmtest.models.card import ModelCard  # noqa: E402
 from lrmtest.models.engines.kinds import create_reader  # noqa: E402
 from lrmtest.models.engines.options import EngineOptions  # noqa: E402
-from lrmtest.models.reading import Shaping, Written  # noqa: E402
+from lrmtest.models.reading import Shaping  # noqa: E402
 from lrmtest.models.spec import ModelSpec  # noqa: E402
 
 PROMPTS = [[256, 5, 9, 40], [256, 5, 9, 40], [256, 7], [256, 3, 3, 3, 8, 120, 7], [256]]
@@ -50,10 +50,10 @@ def models(tiny_model, tmp_path_factory):
     return writer.eval(), reader.eval(), spec_of(tiny_model), spec_of(folder, "pruned")
 
 
-def read(spec, written, shaping, parent=None, **options):
+def read(spec, written, parent=None, **options):
     reader = create_reader(spec, EngineOptions(device="cpu", **options), parent)
     found = {}
-    info = reader.start(written, shaping)
+    info = reader.start(written)
     try:
         reader.read(written, lambda one, floor: found.update({one.place: (one, floor)}))
     finally:
@@ -67,7 +67,7 @@ def read(spec, written, shaping, parent=None, **options):
 def test_every_figure_is_that_of_a_plain_forward_pass(models, shaping, rows):
     writer, reader, writers, readers = models
     written = draw_traces(writer, PROMPTS, shaping, 9)
-    found, info = read(readers, written, shaping, writers, concurrency=rows)
+    found, info = read(readers, written, writers, concurrency=rows)
     assert info.limits == ()
     for one, (reading, floor) in zip(written, found, strict=True):
         prompt, tokens = list(one.trace.prompt), list(one.trace.tokens)
@@ -94,9 +94,7 @@ def test_every_figure_is_that_of_a_plain_forward_pass(models, shaping, rows):
 def test_without_the_writer_the_tokens_are_read_and_nothing_else(models):
     writer, _, writers, readers = models
     written = draw_traces(writer, PROMPTS, Shaping(1.0), 6)
-    (alone, info), (both, _) = (
-        read(readers, written, Shaping(1.0), parent) for parent in (None, writers)
-    )
+    (alone, info), (both, _) = (read(readers, written, parent) for parent in (None, writers))
     assert "estimated" in info.limits[0]
     for (reading, floor), (full, _) in zip(alone, both, strict=True):
         assert floor is None
@@ -108,14 +106,12 @@ def test_without_the_writer_the_tokens_are_read_and_nothing_else(models):
 def test_the_writer_says_what_the_trace_does_not_tell(models):
     writer, _, writers, readers = models
     written = draw_traces(writer, PROMPTS, Shaping(0.7, 0.9), 6)
-    bare = [
-        Written(one.place, replace(one.trace, logprobs=array("f"))) for one in written
-    ]
-    found, _ = read(readers, bare, Shaping(0.7, 0.9), writers)
+    bare = [replace(one, trace=replace(one.trace, logprobs=array("f"))) for one in written]
+    found, _ = read(readers, bare, writers)
     for one, (reading, _) in zip(written, found, strict=True):
         assert list(reading.written) == pytest.approx(list(one.trace.logprobs), abs=1e-4)
     with pytest.raises(UsageError) as caught:
-        read(readers, bare, Shaping(0.7, 0.9))
+        read(readers, bare)
     assert "--parent" in caught.value.hint
 
 
@@ -123,9 +119,9 @@ def test_little_memory_changes_the_steps_and_no_figure(models, monkeypatch):
     writer, _, writers, readers = models
     shaping = Shaping(0.7, 0.9)
     written = draw_traces(writer, PROMPTS, shaping, 9)
-    whole, _ = read(readers, written, shaping, writers, concurrency=3)
+    whole, _ = read(readers, written, writers, concurrency=3)
     monkeypatch.setattr("lrmtest.models.engines.transformers.reader._MOST_LOGITS", {"cpu": 1})
-    little, _ = read(readers, written, shaping, writers, concurrency=3)
+    little, _ = read(readers, written, writers, concurrency=3)
     for (a, _), (b, _) in zip(whole, little, strict=True):
         assert list(a.lowest) == pytest.approx(list(b.lowest), abs=1e-5)
         assert list(a.variation) == pytest.approx(list(b.variation), abs=1e-5)
@@ -135,14 +131,14 @@ def test_what_cannot_be_read_is_refused_before_it_is_tried(models):
     writer, _, _, readers = models
     written = draw_traces(writer, PROMPTS[:2], Shaping(1.0), 6)
     short = replace(readers, card=ModelCard("tiny", context_length=8))
-    with pytest.raises(UsageError, match="10 tokens.*context of pruned, 8"):
-        read(short, written, Shaping(1.0))
+    with pytest.raises(UsageError, match=r"10 tokens.*context of pruned, 8"):
+        read(short, written)
     foreign = replace(written[0].trace, tokens=array("I", [260]), logprobs=array("f", [-1]))
-    with pytest.raises(UsageError, match="token 260.*vocabulary of 260"):
-        read(readers, [Written(written[0].place, foreign)], Shaping(1.0))
+    with pytest.raises(UsageError, match=r"token 260.*vocabulary of 260"):
+        read(readers, [replace(written[0], trace=foreign)])
     empty = replace(written[0].trace, prompt=array("I"))
     with pytest.raises(UsageError, match="no prompt"):
-        read(readers, [Written(written[0].place, empty)], Shaping(1.0))
+        read(readers, [replace(written[0], trace=empty)])
 
 
 def test_a_recording_cannot_read(tmp_path):

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lrmtest.models.engines.base import EngineInfo
-from lrmtest.models.reading import Reading, Shaping, Written
+from lrmtest.models.reading import Reading, Written
 
 DeliverReading = Callable[[Reading, Reading | None], None]
 """Receives each reading as soon as it exists; and, where the writer was read beside the reader,
 the writer's reading of its own trace: the floor."""
+
+ESTIMATED = "total variation is estimated from the traces' tokens, not summed over all tokens"
+"""What holds where only one of the two distributions is at hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +36,12 @@ class Reader(Protocol):
     `close` may come at any time, from any state, twice, and leaves no process behind.
     """
 
-    def start(self, planned: Sequence[Written], shaping: Shaping) -> ReaderInfo:
+    def start(self, planned: Sequence[Written]) -> ReaderInfo:
         """Make ready to read.
 
         Args:
             planned: all that is to be read, so that a trace which does not fit the context is
                 refused before any weight is loaded.
-            shaping: of the writer's distributions.
 
         Raises:
             UsageError: a trace cannot be read by this model or engine.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -20,8 +20,14 @@ from lrmtest.models.engines.http.keys import FoundKey, find_key
 from lrmtest.models.engines.http.retry import Backoff
 from lrmtest.models.engines.http.server_facts import LLAMA_CPP, ServerFacts, probe
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.reading.base import DeliverReading, ReaderInfo, longest, name_of
-from lrmtest.models.engines.reading.shown import Shown, bounds
+from lrmtest.models.engines.reading.base import (
+    ESTIMATED,
+    DeliverReading,
+    ReaderInfo,
+    longest,
+    name_of,
+)
+from lrmtest.models.engines.reading.shown import bounds
 from lrmtest.models.engines.reading.ways import Way, way_of
 from lrmtest.models.reading import Reading, Shaping, Written
 
@@ -62,12 +68,11 @@ class EndpointReader:
         found = FoundKey(key) if key else find_key(spec.name, url, options.endpoints)
         self._endpoint = Endpoint(url, found.value)
         self._background = BackgroundLoop(f"lrmtest-reading-{spec.name}")
-        self._shaping = Shaping(1.0)
         self._top = MOST_SHOWN
         self._way: Way | None = None
         self._concurrency = options.concurrency or _CONCURRENCY
 
-    def start(self, planned: Sequence[Written], shaping: Shaping) -> ReaderInfo:
+    def start(self, planned: Sequence[Written]) -> ReaderInfo:
         """Reach the server.
 
         Raises:
@@ -75,7 +80,6 @@ class EndpointReader:
                 of given tokens.
             ModelError: it cannot be reached, or does not serve the model.
         """
-        self._shaping = shaping
         self._background.start()
         facts = self._background.call(self._probe())
         self._way = way_of(facts, _LARGEST_VOCABULARY, _SECONDS)
@@ -95,7 +99,7 @@ class EndpointReader:
             )
         if facts.kind == LLAMA_CPP:
             self._concurrency = min(self._concurrency, facts.slots or 1)
-        self._top = _needed(shaping)
+        self._top = max(_needed(one.shaping) for one in planned)
         return ReaderInfo(
             EngineInfo(
                 engine="openai",
@@ -109,7 +113,7 @@ class EndpointReader:
                     **facts.details,
                 },
             ),
-            limits(facts.kind, shaping),
+            limits(facts.kind, {one.shaping for one in planned}),
         )
 
     def read(self, written: Sequence[Written], deliver: DeliverReading) -> None:
@@ -192,16 +196,11 @@ class EndpointReader:
         async with aclosing(self._way.shown(client, written.trace, self._top, slot)) as parts:
             async for part in parts:
                 for shown in part:
-                    self._take(shown, low, high, own)
-        return reading_of(written, self._shaping, low, high, own)
-
-    def _take(
-        self, shown: Shown, low: array[float], high: array[float], own: array[float]
-    ) -> None:
-        least, most = bounds(shown, self._shaping)
-        low.append(least)
-        high.append(most)
-        own.append(shown.token)
+                    least, most = bounds(shown, written.shaping)
+                    low.append(least)
+                    high.append(most)
+                    own.append(shown.token)
+        return reading_of(written, low, high, own)
 
     async def _probe(self) -> ServerFacts:
         async with aclosing(self._client()) as client:
@@ -218,12 +217,12 @@ def _needed(shaping: Shaping) -> int:
     return MOST_SHOWN
 
 
-def limits(kind: str, shaping: Shaping) -> tuple[str, ...]:
+def limits(kind: str, shapings: Collection[Shaping]) -> tuple[str, ...]:
     """What a server does not show, in sentences."""
     found = []
-    if not shaping.greedy:
-        found.append("total variation is estimated from the traces' tokens, not summed over all")
-    if not (shaping.greedy or shaping.nothing):
+    if not all(shaping.greedy for shaping in shapings):
+        found.append(ESTIMATED)
+    if not all(shaping.greedy or shaping.nothing for shaping in shapings):
         found.append(
             f"the {MOST_SHOWN} likeliest tokens are shown; what follows from the others is bounded"
         )
@@ -237,7 +236,6 @@ def limits(kind: str, shaping: Shaping) -> tuple[str, ...]:
 
 def reading_of(
     written: Written,
-    shaping: Shaping,
     low: array[float],
     high: array[float],
     own: array[float],
@@ -247,7 +245,7 @@ def reading_of(
     Raises:
         UsageError: the trace has no log-probabilities to compare with.
     """
-    trace, nothing = written.trace, array("f")
+    trace, shaping, nothing = written.trace, written.shaping, array("f")
     kept = trace.logprobs if shaping.greedy or shaping.nothing else nothing
     drawn = array("f", bytes(4 * len(low))) if shaping.greedy else trace.logprobs
     if len(drawn) != len(low):

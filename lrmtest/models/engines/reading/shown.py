@@ -105,8 +105,11 @@ class _Weights:
         if self._beyond:
             seen = sum(map(exp, shown.top))
             least, most = _rest(
-                max(0.0, 1 - seen), top[len(shown.top) - 1] if known else 0.0,
-                shown.vocabulary - len(shown.top), power, self._shift,
+                max(0.0, 1 - seen),
+                top[len(shown.top) - 1] if known else 0.0,
+                shown.vocabulary - len(shown.top),
+                power,
+                self._shift,
             )
             cut = shaping.top_k > 0 or shaping.min_p > 0
             if shaping.top_k and weights:

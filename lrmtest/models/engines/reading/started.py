@@ -14,7 +14,7 @@ from lrmtest.models.engines.reading.endpoint import MOST_SHOWN, EndpointReader
 from lrmtest.models.engines.server.engine import ServedEngine
 from lrmtest.models.engines.server.given import given
 from lrmtest.models.engines.vllm_engine import VllmEngine
-from lrmtest.models.reading import Shaping, Written
+from lrmtest.models.reading import Written
 from lrmtest.questions.place import Place
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ class StartedReader:
         assert parent is None
         of_user = [*spec.card.engine_args, *options.engine_args]
         more = [
-            word for name, value in self.arguments if given(name, of_user) is None
+            word
+            for name, value in self.arguments
+            if given(name, of_user) is None
             for word in (name, value)
         ]
         self._spec = spec
@@ -48,7 +50,7 @@ class StartedReader:
         self._engine = self.kind(spec, replace(options, engine_args=(*more, *options.engine_args)))
         self._reader: EndpointReader | None = None
 
-    def start(self, planned: Sequence[Written], shaping: Shaping) -> ReaderInfo:
+    def start(self, planned: Sequence[Written]) -> ReaderInfo:
         """Start the server.
 
         Raises:
@@ -62,7 +64,7 @@ class StartedReader:
                 replace(self._options, served_model=address.served_name),
                 key=address.key,
             )
-            told = self._reader.start(planned, shaping)
+            told = self._reader.start(planned)
         except BaseException:
             self.close()
             raise

@@ -93,7 +93,8 @@ class _PromptLogprobs:
             raise BrokenAnswerError("no prompt_logprobs for each token", shape="prompt_logprobs")
         first = len(trace.prompt)
         yield [
-            self._shown(place, token) for place, token in zip(places[first:], trace.tokens, strict=True)
+            self._shown(place, token)
+            for place, token in zip(places[first:], trace.tokens, strict=True)
         ]
 
     def _shown(self, place: object, token: int) -> Shown:

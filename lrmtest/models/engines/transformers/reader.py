@@ -9,15 +9,21 @@ from __future__ import annotations
 
 import gc
 from array import array
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from lrmtest.errors import LrmtestError, MachineryError, ModelError, UsageError
 from lrmtest.models.engines.base import EngineInfo
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.reading.base import DeliverReading, ReaderInfo, longest, name_of
+from lrmtest.models.engines.reading.base import (
+    ESTIMATED,
+    DeliverReading,
+    ReaderInfo,
+    longest,
+    name_of,
+)
 from lrmtest.models.engines.tokenizers.checkpoint_files import first_line
 from lrmtest.models.engines.transformers.context import context_length
 from lrmtest.models.engines.transformers.on_device import chosen_device, free_memory, load_model
@@ -57,9 +63,9 @@ class TransformersReader:
         self._slots: list[ReadingSlots] = []
         self._memory = 0
         self._rows = 1
-        self._shaping = Shaping(1.0)
+        self._places = 1
 
-    def start(self, planned: Sequence[Written], shaping: Shaping) -> ReaderInfo:
+    def start(self, planned: Sequence[Written]) -> ReaderInfo:
         """Load the models.
 
         Raises:
@@ -76,7 +82,6 @@ class TransformersReader:
         for spec in self._specs:
             self._refuse_too_long(spec, planned)
         models = [load_model(spec, self._options, device) for spec in self._specs]
-        self._shaping = shaping
         kind = models[0].device.type
         self._rows = self._options.concurrency or _ROWS.get(kind, 8)
         self._memory = free_memory(models[0].device)
@@ -98,9 +103,9 @@ class TransformersReader:
                 "rows": self._rows,
             },
         )
-        limits = () if len(models) == 2 or shaping.greedy else (
-            "total variation is estimated from the traces' tokens: the writer is not loaded",
-        )
+        limits: tuple[str, ...] = ()
+        if len(models) == 1 and any(not one.shaping.greedy for one in planned):
+            limits = (ESTIMATED,)
         return ReaderInfo(info, limits)
 
     def read(self, written: Sequence[Written], deliver: DeliverReading) -> None:
@@ -148,12 +153,14 @@ class TransformersReader:
             )
 
     def _batches(self, written: Sequence[Written]) -> Iterator[list[Written]]:
-        """Traces that are read together: of one prompt, else of about one length."""
-        ordered = sorted(written, key=lambda one: one.trace.prompt)
-        groups = [list(group) for _, group in groupby(ordered, key=lambda one: one.trace.prompt)]
-        single = [group[0] for group in groups if len(group) == 1]
-        groups = [group for group in groups if len(group) > 1]
-        pieces = [piece for group in (*groups, single) for piece in self._cut(group)]
+        """Traces that are read together: drawn alike; of one prompt, else of about one length."""
+        alike: dict[tuple[Shaping, bytes], list[Written]] = defaultdict(list)
+        for one in written:
+            alike[one.shaping, one.trace.prompt.tobytes()].append(one)
+        groups: dict[Any, list[Written]] = defaultdict(list)
+        for key, group in alike.items():
+            groups[key if len(group) > 1 else key[0]] += group
+        pieces = [piece for group in groups.values() for piece in self._cut(group)]
         yield from sorted(pieces, key=lambda piece: longest(piece).length)
 
     def _cut(self, group: Sequence[Written]) -> Iterator[list[Written]]:
@@ -171,14 +178,14 @@ class TransformersReader:
     def _read(self, batch: Sequence[Written]) -> list[tuple[Reading, Reading | None]]:
         found = [_Found() for _ in batch]
         for rows, tokens, logits in self._places_of(batch):
-            figures = _figures(logits, tokens, self._shaping)
+            figures = _figures(logits, tokens, batch[0].shaping)
             counts = [rows.count(row) for row in range(len(batch))]
             begin = 0
             for one, count in zip(found, counts, strict=True):
                 one.add(figures, begin, begin + count)
                 begin += count
         return [
-            one.readings(written, self._shaping, paired=len(self._slots) == 2)
+            one.readings(written, paired=len(self._slots) == 2)
             for one, written in zip(found, batch, strict=True)
         ]
 
@@ -228,14 +235,14 @@ class _Found:
     figures: dict[str, array[float]] = field(default_factory=dict)
 
     def add(self, figures: dict[str, list[float]], begin: int, stop: int) -> None:
+        """Add those of further places."""
         for name, values in figures.items():
             self.figures.setdefault(name, array("f")).extend(values[begin:stop])
 
-    def readings(
-        self, written: Written, shaping: Shaping, *, paired: bool
-    ) -> tuple[Reading, Reading | None]:
+    def readings(self, written: Written, *, paired: bool) -> tuple[Reading, Reading | None]:
         """The reader's reading, and the writer's."""
-        figures, trace, nothing = self.figures, written.trace, array("f")
+        figures, trace, shaping = self.figures, written.trace, written.shaping
+        nothing = array("f")
         reader, own = figures.get("reader", nothing), figures.get("own", nothing)
         again = figures.get("writer", nothing)
         writers_own = figures.get("writers_own", nothing)
@@ -315,6 +322,10 @@ def _figures(
             found[name] = of_tokens(each, tokens)
         if len(shaped) == 2:
             found["variation"] = total_variation(*shaped)
+    # Rounding may put the logarithm of what is all but certain above 0.
+    for name in (*names, "own", "writers_own"):
+        if name in found:
+            found[name] = found[name].clamp_max(0.0)
     return {name: values.tolist() for name, values in found.items()}
 
 
