@@ -20,16 +20,21 @@ first, then over questions, which are what intervals draw.
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import exp, fsum, inf, log
+from statistics import fmean, pstdev
 
+from lrmtest.analysis.bootstrap import bootstrap
 from lrmtest.analysis.intervals import Interval
-from lrmtest.models.reading import Reading
+from lrmtest.models.reading import Reading, Shaping
 from lrmtest.questions.place import Place
+from lrmtest.runs.outcomes import QuestionKey
 
 _LEAST = -745.0
 """The logarithm of the least float above 0; below, e to it is 0 all the same."""
+_LOG_2 = log(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +90,8 @@ class TraceFigures:
         half: the place at which more than half have left; None if that is nowhere.
         first: of a greedy trace, the first place at which the reader's likeliest token is another.
         divergence: sum of KL(writer || reader), unprocessed, in nats; None where unknown.
-        estimated_divergence: log (p_writer / p_reader), where nothing is processed and the mean
-            is therefore an estimate of it; None elsewhere.
+        estimated_divergence: sum of log (p_writer / p_reader), where nothing is processed, so
+            that its mean over traces is that of `divergence`; None elsewhere.
         loss, writers_loss: sum of -log p, unprocessed, for the reader and for the writer, in nats;
             None where unknown.
     """
@@ -102,16 +107,21 @@ class TraceFigures:
     half: int | None
     first: int | None
     divergence: float | None
+    estimated_divergence: float | None
     loss: float | None
     writers_loss: float | None
 
+    def per_token(self, figure: float | None) -> float | None:
+        """A sum over the trace's places as a mean; None of nothing."""
+        return None if figure is None or not self.tokens else figure / self.tokens
 
-def trace_figures(reading: Reading, *, greedy: bool) -> TraceFigures:
+
+def trace_figures(reading: Reading, shaping: Shaping) -> TraceFigures:
     """The figures of one reading.
 
     Args:
         reading: what was read.
-        greedy: nothing was drawn: each token was the writer's likeliest.
+        shaping: how the trace's tokens were drawn.
     """
     exact = len(reading.variation) == len(reading.written)
     if exact:
@@ -140,14 +150,12 @@ def trace_figures(reading: Reading, *, greedy: bool) -> TraceFigures:
         kept=Range(_power(survival[-1] if survival else 0.0), _power(most)),
         leaves=fsum(map(_power, survival)),
         half=half,
-        first=half if greedy else None,
+        first=half if shaping.greedy else None,
         divergence=_sum_of(reading.divergence, reading),
+        estimated_divergence=0.0 - weight.low if shaping.nothing and weight.exact else None,
         loss=_negative(_sum_of(reading.own, reading)),
         writers_loss=_negative(_sum_of(reading.writers_own, reading)),
     )
-
-
-_LOG_2 = log(2)
 
 
 def _apart(written: float, read: float) -> float:
@@ -171,22 +179,22 @@ def _negative(value: float | None) -> float | None:
 class Divergence:
     """How far a reader is from the writer, over the traces of some questions.
 
-    Means are over a question's traces, then over questions, but where they are of tokens.
+    Means are over a question's traces, then over questions; those per token are over all tokens.
 
     Attributes:
         questions, traces, tokens: how many were read.
         variation: S, mean of the sums of total variation.
         exact: it is summed from whole distributions, else estimated from the tokens drawn.
-        interval: of S, over questions like these; of its upper bound where it is a range.
-        variation_per_token: S's traces' sums over all tokens.
+        interval: of S, over questions like these; from the lower end of its lower bound to the
+            upper end of its upper one.
+        variation_per_token: of all tokens.
         own_share: share of the traces that the reader would have written as well.
         kept: share that stands to its end when drafted token by token.
-        leaves: tokens before the first that is not kept, mean.
-        half: the median place by which half have left; None where most traces have none.
+        leaves: tokens before the first that is not kept.
+        half: by how many tokens half of the traces have left; None where most never do.
         divergence: KL(writer || reader) in nats per token, unprocessed; None where unknown.
-        divergence_exact: it is from whole distributions, else estimated from the tokens.
-        loss, writers_loss: mean -log p per token in nats, unprocessed; None where unknown.
-        agreeing: of greedy traces, the share that the reader would have written; else None.
+        divergence_exact: it is from whole distributions, else estimated from the tokens drawn.
+        loss, writers_loss: -log p per token in nats, unprocessed; None where unknown.
     """
 
     questions: int
@@ -201,6 +209,124 @@ class Divergence:
     leaves: float
     half: float | None
     divergence: float | None
+    divergence_exact: bool
     loss: float | None
     writers_loss: float | None
-    agreeing: float | None
+
+
+def diverge(traces: Sequence[TraceFigures], level: float = 0.95) -> Divergence:
+    """The figures of some traces together.
+
+    Args:
+        traces: one or more.
+        level: nominal coverage of the interval.
+
+    Raises:
+        UsageError: `level` is not between 0 and 1.
+    """
+    groups: dict[QuestionKey, list[TraceFigures]] = {}
+    for one in traces:
+        groups.setdefault(one.place.question, []).append(one)
+
+    def of_questions(figure: Callable[[TraceFigures], float]) -> list[float]:
+        return [fmean(map(figure, group)) for group in groups.values()]
+
+    def ranged(figure: Callable[[TraceFigures], Range]) -> Range:
+        ends = (lambda one: figure(one).low), (lambda one: figure(one).high)
+        return Range(*(fmean(of_questions(end)) for end in ends))
+
+    tokens = sum(one.tokens for one in traces)
+    low = bootstrap(of_questions(lambda one: one.variation.low), fmean, level)
+    high = bootstrap(of_questions(lambda one: one.variation.high), fmean, level)
+    exact_divergence = _per_token((one.divergence for one in traces), tokens)
+    estimated = _per_token((one.estimated_divergence for one in traces), tokens)
+    halves = sorted(inf if one.half is None else one.half + 1 for one in traces)
+    half = halves[(len(halves) - 1) // 2]
+    return Divergence(
+        questions=len(groups),
+        traces=len(traces),
+        tokens=tokens,
+        variation=ranged(lambda one: one.variation),
+        exact=all(one.exact for one in traces),
+        interval=replace(low, high=high.high),
+        variation_per_token=Range(
+            *(fsum(each) / max(tokens, 1) for each in zip(*map(_ends, traces), strict=True))
+        ),
+        own_share=ranged(lambda one: one.own_share),
+        kept=ranged(lambda one: one.kept),
+        leaves=fmean(of_questions(lambda one: one.leaves)),
+        half=None if half == inf else half,
+        divergence=estimated if exact_divergence is None else exact_divergence,
+        divergence_exact=exact_divergence is not None,
+        loss=_per_token((one.loss for one in traces), tokens),
+        writers_loss=_per_token((one.writers_loss for one in traces), tokens),
+    )
+
+
+def _ends(one: TraceFigures) -> tuple[float, float]:
+    return one.variation.low, one.variation.high
+
+
+def _per_token(sums: Iterable[float | None], tokens: int) -> float | None:
+    """Their sum over so many tokens; None where one is unknown, or there are no tokens."""
+    known = list(sums)
+    if not tokens or any(one is None for one in known):
+        return None
+    return fsum(one for one in known if one is not None) / tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What of the figures is the engines' arithmetic: the writer, read by itself.
+
+    Were reading and generating the same to the last bit, all would be 0.
+
+    Attributes:
+        variation: S as it is estimated, of the writer against itself.
+        spread: standard deviation of log W.
+        largest: the greatest difference of a token's log-probability; infinite where a token that
+            was drawn is cut off when it is read.
+        cut: tokens that were drawn and are cut off when they are read.
+        traces, tokens: how many were read.
+    """
+
+    variation: float
+    spread: float
+    largest: float
+    cut: int
+    traces: int
+    tokens: int
+
+
+def floor_of(readings: Iterable[Reading]) -> Floor | None:
+    """The floor, from readings of traces by their writer; None where there are none."""
+    sums: dict[QuestionKey, list[float]] = {}
+    weights: list[float] = []
+    largest, cut, tokens = 0.0, 0, 0
+    for one in readings:
+        total = fsum(map(_apart, one.written, one.lowest))
+        sums.setdefault(one.place.question, []).append(total)
+        weight = log_weight(one).low
+        if weight > -inf:
+            weights.append(weight)
+        for written, read in zip(one.written, one.lowest, strict=True):
+            largest = max(largest, abs(read - written))
+            cut += read == -inf
+        tokens += len(one.written)
+    if not sums:
+        return None
+    return Floor(
+        variation=fmean(map(fmean, sums.values())),
+        spread=pstdev(weights) if weights else 0.0,
+        largest=largest,
+        cut=cut,
+        traces=sum(map(len, sums.values())),
+        tokens=tokens,
+    )
+
+
+def token_shortfalls(reading: Reading) -> array[float]:
+    """Total variation at each place; where unknown its estimate (1 - w)+, by the lower bound."""
+    if len(reading.variation) == len(reading.written):
+        return reading.variation
+    return array("f", map(_apart, reading.written, reading.lowest))

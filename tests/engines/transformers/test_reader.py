@@ -98,7 +98,8 @@ def test_without_the_writer_the_tokens_are_read_and_nothing_else(models):
     assert "estimated" in info.limits[0]
     for (reading, floor), (full, _) in zip(alone, both, strict=True):
         assert floor is None
-        assert not reading.variation and not reading.divergence
+        assert not reading.variation
+        assert not reading.divergence
         assert list(reading.lowest) == pytest.approx(list(full.lowest), abs=1e-5)
         assert list(reading.writers_own) == list(reading.written)
 

@@ -9,7 +9,7 @@ generating a token does.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Protocol
 
 from lrmtest.models.engines.http.client import ChatClient
@@ -31,7 +31,7 @@ class Way(Protocol):
 
     def shown(
         self, client: ChatClient, trace: Trace, top: int, slot: int
-    ) -> AsyncIterator[list[Shown]]:
+    ) -> AsyncGenerator[list[Shown], None]:
         """What the server shows of each of the trace's tokens, in order, in parts.
 
         Args:
@@ -72,8 +72,8 @@ class _PromptLogprobs:
 
     async def shown(
         self, client: ChatClient, trace: Trace, top: int, slot: int
-    ) -> AsyncIterator[list[Shown]]:
-        """See `Way.shown`. Of a long trace fewer tokens are asked for, so that answers stay small."""
+    ) -> AsyncGenerator[list[Shown], None]:
+        """See `Way.shown`. Of a long trace fewer are asked for, so that answers stay small."""
         ids = [*trace.prompt, *trace.tokens]
         top = min(top, max(1, _MOST_VALUES // (_VALUES_SHOWN * len(ids)) - 1))
         answer = await client.post(
@@ -120,7 +120,7 @@ class _OneByOne:
 
     async def shown(
         self, client: ChatClient, trace: Trace, top: int, slot: int
-    ) -> AsyncIterator[list[Shown]]:
+    ) -> AsyncGenerator[list[Shown], None]:
         """See `Way.shown`; one place at a time."""
         ids = list(trace.prompt)
         for token in trace.tokens:
