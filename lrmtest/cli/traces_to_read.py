@@ -70,9 +70,9 @@ def traces_to_read(reference: str, store: Path, *, suites: Collection[str] = ())
         DataError, StoreError: they cannot be read.
     """
     with open_traces(reference, store) as traces:
-        head = traces.head
+        head, manifest = traces.head, traces.head.run.manifest
         written = [
-            Written(one.place, one.trace, shaping_of(one.sampling, head.request))
+            Written(one.place, one.trace, shaping_of(one.sampling, manifest.model.request))
             for one in traces
             if not suites or one.place.suite in suites
         ]
@@ -82,5 +82,11 @@ def traces_to_read(reference: str, store: Path, *, suites: Collection[str] = ())
             f"{reference} has no traces{named}",
             hint="they are kept where they are asked for: pytest ... --traces",
         )
-    left = f"{counted(head.lacking, 'completion')} without a trace" if head.lacking else ""
-    return TracesToRead(head.run_id, head.model, head.tokenizer, written, head.files, left)
+    return TracesToRead(
+        run_id=head.run.run_id,
+        model=head.run.model,
+        tokenizer=head.tokenizer,
+        written=written,
+        files=manifest.model.files or {},
+        left=f"{counted(head.lacking, 'completion')} without a trace" if head.lacking else "",
+    )
