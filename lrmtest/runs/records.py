@@ -157,6 +157,21 @@ class RunHead:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class TracesMark:
+    """By what a baseline knows the file with its traces.
+
+    Attributes:
+        file: its name.
+        sha256: of its content.
+        kept: how many traces it has.
+    """
+
+    file: str
+    sha256: str
+    kept: int
+
+
 @dataclass(frozen=True)
 class RunRecord(RunHead):
     """One run, with what it did: from the store, from this session, or from a baseline's file.
@@ -168,6 +183,7 @@ class RunRecord(RunHead):
         lacking: what it lacks to be a baseline, in words.
         extent: what of the stored run this is; everything where it is empty.
         left_out: what of the stored run this is not, in words; empty for nothing.
+        traces: the file with its traces that a baseline was saved with; None for none.
     """
 
     samples: tuple[SampleRecord, ...] = ()
@@ -176,6 +192,7 @@ class RunRecord(RunHead):
     lacking: tuple[str, ...] = ()
     extent: Extent = field(default_factory=lambda: EVERYTHING)
     left_out: str = ""
+    traces: TracesMark | None = None
 
     @cached_property
     def outcomes(self) -> Outcomes:
