@@ -44,7 +44,7 @@ _SECONDS = 1800.0  # of one answer
 
 
 class EndpointReader:
-    """Reads by asking a server. See `lrmtest.models.engines.reading.base.Reader`.
+    """Reads by asking a server. See `lrmtest.models.engines.reading.base.TraceReader`.
 
     Args:
         spec: the reader; its location is the server's base URL.
@@ -117,7 +117,7 @@ class EndpointReader:
         )
 
     def read(self, written: Sequence[Written], deliver: DeliverReading) -> None:
-        """See `Reader.read`.
+        """See `TraceReader.read`.
 
         Raises:
             MachineryError: the server does not answer, however often it is asked.

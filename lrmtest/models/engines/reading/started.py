@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class StartedReader:
-    """Reads with a server that it starts. See `lrmtest.models.engines.reading.base.Reader`.
+    """Reads with a server that it starts. See `lrmtest.models.engines.reading.base.TraceReader`.
 
     Args:
         spec: the reader.

@@ -43,7 +43,7 @@ _FLOAT = 4
 
 
 class TransformersReader:
-    """Reads with a transformers model in this process. See `lrmtest...reading.base.Reader`.
+    """Reads with a transformers model in this process. See `lrmtest...reading.base.TraceReader`.
 
     With the writer beside it both distributions are at hand at every place, so that their total
     variation and divergence are exact, and the writer's own reading of its traces, the floor,
@@ -109,7 +109,7 @@ class TransformersReader:
         return ReaderInfo(info, limits)
 
     def read(self, written: Sequence[Written], deliver: DeliverReading) -> None:
-        """See `Reader.read`; shorter traces come first.
+        """See `TraceReader.read`; shorter traces come first.
 
         Raises:
             MachineryError: memory ran out.
