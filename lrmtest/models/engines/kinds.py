@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lrmtest.models.card import ModelCard
     from lrmtest.models.engines.base import Engine, ServedModel
     from lrmtest.models.engines.options import EngineOptions
-    from lrmtest.models.engines.reading.base import TraceReader
+    from lrmtest.models.engines.trace_reader import TraceReader
     from lrmtest.models.hardware import Machine
     from lrmtest.models.spec import ModelSpec
 
