@@ -19,11 +19,12 @@ import re
 import struct
 import subprocess
 import tempfile
-import time
 from array import array
 from dataclasses import replace
+from math import exp
 from pathlib import Path
 
+from lrmtest.analysis.divergence import Divergence
 from lrmtest.analysis.reading_summary import summarize_reading
 from lrmtest.models.cards import load_cards
 from lrmtest.models.engines.kinds import create_reader
@@ -38,6 +39,7 @@ from lrmtest.questions.place import Place
 
 _MAGIC = b"_logits_"
 _PLAIN = Shaping(1.0)
+_TRIES = 10
 
 
 def run(name: str, *words: object) -> str:
@@ -54,6 +56,14 @@ def run(name: str, *words: object) -> str:
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
     return done.stdout + done.stderr
+
+
+def figure(pattern: str, told: str) -> float:
+    """A figure that llama-perplexity prints."""
+    found = re.search(pattern, told)
+    if found is None:
+        raise SystemExit(f"llama-perplexity prints no {pattern}:\n{told[-3000:]}")
+    return float(found[1])
 
 
 def as_gguf(model: str, folder: Path, kind: str) -> Path:
@@ -97,43 +107,50 @@ def main() -> None:
     parser.add_argument("--text", type=Path, required=True, help="a file of text")
     parser.add_argument("--context", type=int, default=128, help="tokens of a chunk")
     parser.add_argument("--parent-type", default="F32")
+    parser.add_argument("--threads", type=int, default=1, help="of llama-perplexity")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         parent = as_gguf(given.model, folder, given.parent_type)
         base = folder / "base.kld"
-        shared = ("-f", given.text, "-c", given.context, "-b", given.context)
+        shared = ("-f", given.text, "-c", given.context, "-b", given.context, "-t", given.threads)
         run("llama-perplexity", "-m", parent, *shared, "--kl-divergence-base", base)
         written = chunks_of(base, parent)
         print(f"{len(written)} chunks of {given.context} tokens")
-        print("type   KL llama.cpp   KL read  PPL llama.cpp   PPL read  seconds  seconds")
+        print("type   KL llama.cpp   KL read  PPL llama.cpp   PPL read")
         for kind in given.types.split(","):
             reader_folder = folder / "reader"
             reader_folder.mkdir(exist_ok=True)
             reader = as_gguf(given.reader or given.model, reader_folder, kind)
-            began = time.perf_counter()
-            told = run(
-                "llama-perplexity",
-                "-m",
-                reader,
-                *shared,
-                "--kl-divergence-base",
-                base,
-                "--kl-divergence",
-            )
-            theirs_took = time.perf_counter() - began
-            mean = float(re.search(r"Mean\s+KLD:\s+(-?[\d.e-]+)", told)[1])
-            perplexity = float(re.search(r"Mean PPL\(Q\)\s*:\s+([\d.e+]+)", told)[1])
-            began = time.perf_counter()
+            told = compared(reader, base, folder / f"{kind}.log", shared)
+            mean = figure(r"Mean\s+KLD:\s+(-?[\d.e-]+)", told)
+            perplexity = figure(r"Mean PPL\(Q\)\s*:\s+([\d.e+]+)", told)
             ours = read(reader, parent, written)
-            took = time.perf_counter() - began
+            assert ours.divergence is not None
+            assert ours.loss is not None
             print(
                 f"{kind:6} {mean:12.6f} {ours.divergence:9.6f} {perplexity:14.4f} "
-                f"{2.718281828459045**ours.loss:10.4f} {theirs_took:8.1f} {took:8.1f}"
+                f"{exp(ours.loss):10.4f}",
+                flush=True,
             )
 
 
-def read(reader: Path, parent: Path, written: list[Written]):
+def compared(reader: Path, base: Path, log: Path, shared: tuple[object, ...]) -> str:
+    """What llama-perplexity says of a file against the parent's probabilities.
+
+    What it prints last is lost when it exits too soon after, so it is asked again.
+    """
+    told = ""
+    for _ in range(_TRIES):
+        more = ("--kl-divergence-base", base, "--kl-divergence", "--log-file", log)
+        told = run("llama-perplexity", "-m", reader, *shared, *more)
+        told += log.read_text(errors="replace")
+        if "Mean    KLD" in told:
+            break
+    return told
+
+
+def read(reader: Path, parent: Path, written: list[Written]) -> Divergence:
     """The figures of all chunks together."""
     cards = load_cards()
     spec, beside = (
@@ -147,7 +164,9 @@ def read(reader: Path, parent: Path, written: list[Written]):
         engine.read(written, lambda reading, floor: readings.append(reading))
     finally:
         engine.close()
-    return summarize_reading(readings, {one.place.key: _PLAIN for one in written}).total
+    summary = summarize_reading(readings, {one.place.key: _PLAIN for one in written})
+    assert summary is not None
+    return summary.total
 
 
 if __name__ == "__main__":
