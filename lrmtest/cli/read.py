@@ -231,8 +231,7 @@ def _report(
         reread=traces.lacks_logprobs,
         left=traces.left,
     )
-    show(reading_view(summary, heading, floor, arguments.questions), crop=False)
-    written: list[tuple[Path | None, str]] = []
+    written: list[tuple[Path, str]] = []
     if arguments.json is not None:
         document = reading_document(summary, heading, floor)
         written.append((arguments.json, json.dumps(document, indent=1, allow_nan=False) + "\n"))
@@ -242,10 +241,12 @@ def _report(
         written.append((arguments.csv, reading_csv(summary)))
     if arguments.tokens is not None:
         written.append((arguments.tokens, "".join(_token_lines(store, traces, head.reading_id))))
+    # Files first: whoever looks at the terminal through `head` closes it early.
     for path, text in written:
-        if path is not None:
-            write_whole(path, text, what="what was read")
-            say(f"written: {path}")
+        write_whole(path, text, what="what was read")
+    show(reading_view(summary, heading, floor, arguments.questions), crop=False)
+    for path, _ in written:
+        say(f"written: {path}")
 
 
 def _engine_words(manifest: Mapping[str, Any]) -> str:

@@ -10,6 +10,8 @@ from math import exp, fsum, log
 from random import Random
 
 VOCABULARY = 300
+INCOMPLETE = {7, 90}
+"""Tokens that end within a character: llama-server tells nothing of them."""
 
 
 def logprobs(ids, salt=0):
@@ -46,6 +48,8 @@ def vllm_answer(content, most):
 def llama_answer(content):
     values = logprobs(content["prompt"])
     token = content["logit_bias"][0][0]
+    if token in INCOMPLETE:
+        return 200, {"content": "", "completion_probabilities": []}
     shown = [{"id": t, "logprob": values[t]} for t in _best(values, content["n_probs"])]
     place = {"id": token, "logprob": values[token], "top_logprobs": shown}
     return 200, {"completion_probabilities": [place]}

@@ -23,6 +23,8 @@ _LEAST = -1e4
 _VALUES_SHOWN = 5  # of each token in an answer: three fields, its own object, its id
 _MOST_VALUES = 8_000_000  # of an answer; `lrmtest.bounded` parses no more than some
 _VALUE_BYTES = 40
+_MANY = 1000
+_MOST_TRIED = 20  # tokens, to find one that ends with a character
 _BIAS = 1e6  # far above any difference of logits, and exact in float32
 
 
@@ -112,11 +114,16 @@ class _PromptLogprobs:
 
 
 class _OneByOne:
-    """llama-server's way."""
+    """llama-server's way.
+
+    It tells nothing of a token that ends within a character, such as a part of an emoji. That is
+    looked for among the likeliest while another token is generated, if need be among all.
+    """
 
     def __init__(self, vocabulary: int, seconds: float) -> None:
         self._vocabulary = vocabulary
         self._seconds = seconds
+        self._whole: int | None = None  # a token that is known to end with a character
 
     async def shown(
         self, client: ChatClient, trace: Trace, top: int, slot: int
@@ -124,34 +131,70 @@ class _OneByOne:
         """See `Way.shown`; one place at a time."""
         ids = list(trace.prompt)
         for token in trace.tokens:
-            answer = await client.post(
-                f"{client.endpoint.root}/completion",
-                {
-                    "prompt": ids,
-                    "n_predict": 1,
-                    "n_probs": max(1, top),
-                    "logit_bias": [[token, _BIAS]],
-                    "samplers": ["top_k"],
-                    "top_k": 1,
-                    "cache_prompt": True,
-                    "id_slot": slot,
-                },
-                seconds=self._seconds,
-            )
-            yield [self._shown(_at(answer, "completion_probabilities", 0), token)]
+            place = await self._place(client, ids, token, top, slot)
+            if _at(place, "id") == token:
+                self._whole = token
+                likeliest = _likeliest(place)
+                yield [self._shown(place, likeliest, top)]
+            else:
+                yield [await self._among(client, ids, token, top, slot)]
             ids.append(token)
 
-    def _shown(self, place: object, token: int) -> Shown:
-        """One place: the token that was generated, and ``top_logprobs``."""
-        if _at(place, "id") != token:
-            raise BrokenAnswerError(
-                "another token than the one that was asked for", shape="completion_probabilities"
-            )
-        likeliest = _at(place, "top_logprobs")
-        if not isinstance(likeliest, Sequence):
-            raise BrokenAnswerError("no top_logprobs", shape="completion_probabilities")
-        every = sorted((_logprob(one) for one in likeliest), reverse=True)
-        return Shown(_logprob(place), every, None, self._vocabulary)
+    async def _among(
+        self, client: ChatClient, ids: list[int], token: int, top: int, slot: int
+    ) -> Shown:
+        """A token that is not told by itself, while another one is generated."""
+        others = dict.fromkeys(([] if self._whole is None else [self._whole]) + ids[::-1])
+        for other in list(others)[:_MOST_TRIED]:
+            for count in (_MANY, self._vocabulary):
+                place = await self._place(client, ids, other, count, slot)
+                if _at(place, "id") != other:
+                    break  # it is not told either
+                self._whole = other
+                likeliest = _likeliest(place)
+                if mine := next((one for one in likeliest if _at(one, "id") == token), None):
+                    return self._shown(mine, likeliest, top)
+        raise BrokenAnswerError(
+            "nothing of the token that was asked for", shape="completion_probabilities"
+        )
+
+    async def _place(
+        self, client: ChatClient, ids: list[int], token: int, top: int, slot: int
+    ) -> Any:
+        """What is told of a place when this token is generated there; None for nothing."""
+        answer = await client.post(
+            f"{client.endpoint.root}/completion",
+            {
+                "prompt": ids,
+                "n_predict": 1,
+                "n_probs": max(1, top),
+                "logit_bias": [[token, _BIAS]],
+                "samplers": ["top_k"],
+                "top_k": 1,
+                "cache_prompt": True,
+                "id_slot": slot,
+            },
+            seconds=self._seconds,
+            most=_MOST_VALUES * _VALUE_BYTES,
+        )
+        return _at(answer, "completion_probabilities", 0)
+
+    def _shown(self, mine: object, likeliest: Sequence[object], top: int) -> Shown:
+        """A token's place, from its own object and those of the likeliest."""
+        every = sorted(map(_logprob, likeliest), reverse=True)
+        return Shown(_logprob(mine), every[: max(1, top)], None, self._vocabulary)
+
+
+def _likeliest(place: object) -> Sequence[object]:
+    """The objects of the likeliest tokens at a place of llama-server's.
+
+    Raises:
+        BrokenAnswerError: there are none.
+    """
+    found = _at(place, "top_logprobs")
+    if not isinstance(found, list):
+        raise BrokenAnswerError("no top_logprobs", shape="completion_probabilities")
+    return found
 
 
 def _at(value: Any, *path: str | int) -> Any:
