@@ -1,0 +1,89 @@
+"""Reading with servers that are started here, real ones: what transformers reads, they read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+pytest.importorskip("torch")
+
+import tiny_checkpoint
+from processes import descendants
+from written_traces import draw_traces
+
+from lrmtest.errors import ModelError, UsageError
+from lrmtest.models.card import ModelCard
+from lrmtest.models.engines.kinds import create_reader
+from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.gguf.from_safetensors import converted
+from lrmtest.models.programs.vllm import find_vllm
+from lrmtest.models.reading import Shaping
+from lrmtest.models.spec import ModelSpec
+
+pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
+
+PROMPTS = [[257, n, 40, 7] for n in range(5)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("reading") / "m"
+    tiny_checkpoint.save(folder, dtype="float32")
+    return folder
+
+
+def read(engine, location, written, **options):
+    spec = ModelSpec("m", ModelCard("m", engine=engine), engine, str(location))
+    reader = create_reader(spec, EngineOptions(device="cpu", **options))
+    found = {}
+    try:
+        info = reader.start(written)
+        reader.read(written, lambda one, floor: found.update({one.place: one}))
+    finally:
+        reader.close()
+    return [found[one.place] for one in written], info
+
+
+def check(engine, folder, location, **options):
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    for shaping in (Shaping(0.7, 0.9), Shaping(0.0)):
+        # The last token ends a text, which no server may take for the end of what it is to do.
+        written = draw_traces(model, PROMPTS, shaping, 7)
+        ended = replace(written[0].trace, tokens=written[0].trace.tokens[:])
+        ended.tokens[3] = ended.tokens[-1] = 258
+        written[0] = replace(written[0], trace=ended)
+        here, _ = read("transformers", folder, written)
+        there, info = read(engine, location, written, **options)
+        assert info.engine.engine == engine
+        for one, other in zip(here, there, strict=True):
+            assert list(other.own) == pytest.approx(list(one.own), abs=0.02)
+            for exact, low, high in zip(one.lowest, other.lowest, other.highest, strict=True):
+                assert low <= exact + 0.02 or low == exact
+                assert exact <= high + 0.02
+    assert not descendants()
+
+
+def test_a_llama_server_reads_what_transformers_reads(folder, llama_server):
+    check("llamacpp", folder, converted(folder))
+
+
+def test_vllm_reads_what_transformers_reads(folder):
+    try:
+        find_vllm()
+    except ModelError as error:
+        pytest.skip(str(error))
+    check("vllm", folder, folder, dtype="float32")
+
+
+def test_a_trace_that_does_not_fit_starts_no_server(folder, llama_server):
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    written = draw_traces(model, [[257] * 509], Shaping(1.0), 3)
+    with pytest.raises(UsageError, match=re.compile("512")):
+        read("llamacpp", converted(folder), written)
+    assert not descendants()
