@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from lrmtest.analysis.baseline_chance import GivenBaseline, given_baseline
+from lrmtest.analysis.certificate import Certificate
 from lrmtest.analysis.changed import Changed, changed
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.ends import NO_ENDS, UnknownEnds, refused, unknown_ends
@@ -72,6 +73,7 @@ class ComparedRuns:
             not measured.
         by_passes: suites whose primary metric is a score and which are compared by what passed all
             the same, because the runs do not both have that score.
+        certificate: what came of reading the baseline's traces; None where they were not read.
     """
 
     baseline: RunRecord
@@ -87,6 +89,12 @@ class ComparedRuns:
     candidate_ends: UnknownEnds = NO_ENDS
     given: GivenBaseline | None = None
     noise: tuple[NoiseSection | None, NoiseSection | None] = (None, None)
+    certificate: Certificate | None = None
+
+    @property
+    def certified(self) -> bool:
+        """Whether the decision is that of reading, so that nothing was generated for it."""
+        return self.certificate is not None and self.certificate.certified
 
     @property
     def greedy(self) -> bool:
