@@ -122,8 +122,7 @@ def drops(spread: str, questions: int, mean: float) -> list[float]:
             found.append(min(RATE, total))
             total -= found[-1]
         return found + [0.0] * (questions - len(found))
-    steps = [2 * mean * (questions - number) / (questions + 1) for number in range(questions)]
-    return steps
+    return [2 * mean * (questions - number) / (questions + 1) for number in range(questions)]
 
 
 def case(

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from statistics import fmean
 
 from lrmtest.analysis.claims import Claim, GateSettings, claims
@@ -140,6 +141,7 @@ def certify(
     metrics: Mapping[str, str] | None = None,
     greedy: bool = False,
     unlike: Sequence[str] = (),
+    highest: bool = True,
 ) -> Certificate:
     """Bound every claim of the gate by what the candidate says of the baseline's traces.
 
@@ -154,6 +156,7 @@ def certify(
         greedy: the baseline is of temperature 0: its samples of one question are copies.
         unlike: in what the candidate, as it would be asked, is not as the baseline was, in words;
             nothing is certified then.
+        highest: find each claim's upper bound, which takes longest; without it is infinite.
     """
     metrics = metrics or {}
     both = {key: one for key, one in baseline.items() if key in asked and one.count}
@@ -171,6 +174,8 @@ def certify(
                 "written, or not read, with the probabilities that are told"
             )
         bounds = _bounds(both, found, settings, level, metrics)
+        if highest:
+            bounds = tuple(_with_highest(bound, both, found, level) for bound in bounds)
     else:
         gaps.append("no question has a verdict in the baseline")
     known = [[one for one in part.values() if one.known] for part in found.values()]
@@ -206,8 +211,15 @@ def with_excluded(
     """A later gate's decision, with the claims that reading has excluded before it.
 
     What it established stays; what it left undecided and reading had excluded is ok.
+
+    Args:
+        decision: of all of its claims, on the candidate's samples.
+        missing: questions that only one of the runs has.
+        certificate: what reading came to before.
     """
-    if decision.result != "undecided" or not certificate.excluded:
+    concluded = conclude(decision.checks, missing, decision.settings)
+    # Withheld for another reason, such as unknown ends, it says nothing of its claims.
+    if not certificate.excluded or not decision.checks or concluded.reasons != decision.reasons:
         return decision
     checks = [
         _check(bound, certificate)
@@ -245,34 +257,90 @@ def _bounds(
     }
     bounds = []
     for claim in tested:
-        part = {k: one for k, one in questions.items() if claim.suite in (one.suite, ALL_SUITES)}
-        bound = _tokens(claim, part, weights, level) if claim.what == "tokens" else None
-        bound = bound or _rate(claim, part, weights, level)
-        obstacle = blocked.get(claim)
+        part = _of(claim, questions)
+        figures = _Figures(claim, part, weights)
+        p, obstacle = figures.p_value(claim.limit), blocked.get(claim)
+        result: GateResult = "ok" if p <= level else "undecided"
         if obstacle is not None:
-            bound = replace(bound, result="cannot-tell", obstacle=obstacle)
-        bounds.append(bound)
+            result = "cannot-tell"
+        bounds.append(ClaimBound(claim, result, figures.worsening, inf, p, obstacle))
     return tuple(bounds)
 
 
-def _rate(
-    claim: Claim,
+def _with_highest(
+    bound: ClaimBound,
     questions: Outcomes,
     weights: Mapping[QuestionKey, Mapping[int, TraceWeight]],
     level: float,
 ) -> ClaimBound:
-    figures = [
-        [_good(claim, sample) * _lost(weights[key][index]) for index, sample in one.samples.items()]
-        for key, one in questions.items()
-    ]
-    p = p_mean_at_least(figures, claim.limit)
-    return ClaimBound(
-        claim=claim,
-        result="ok" if p <= level else "undecided",
-        worsening=fmean(map(fmean, figures)),
-        highest=highest_mean(figures, level, claim.limit),
-        p=p,
-    )
+    figures = _Figures(bound.claim, _of(bound.claim, questions), weights)
+    return replace(bound, highest=figures.highest(level))
+
+
+def _of(claim: Claim, questions: Outcomes) -> Outcomes:
+    """The questions that a claim is about."""
+    return {k: one for k, one in questions.items() if claim.suite in (one.suite, ALL_SUITES)}
+
+
+class _Figures:
+    """The reweighted figures of one claim.
+
+    A rise of tokens is relative, and a completion counts up to the longest that was seen, as in the
+    gate's other stages: what loops so rare that none was seen would add is for the claims about
+    truncation and looping.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        questions: Outcomes,
+        weights: Mapping[QuestionKey, Mapping[int, TraceWeight]],
+    ) -> None:
+        self._claim = claim
+        self._samples = [
+            [(sample, _lost(weights[key][index])) for index, sample in one.samples.items()]
+            for key, one in questions.items()
+        ]
+        self._most = max(sample.tokens for part in self._samples for sample, _ in part)
+
+    def p_value(self, worsening: float) -> float:
+        """Of the hypothesis that it is at least so much worse."""
+        if self._claim.what == "tokens":
+            return p_mean_at_least(self._excess(worsening), 0.0)
+        return p_mean_at_least(self._lost_figures(), worsening)
+
+    @property
+    def worsening(self) -> float:
+        """At most so much on the traces as they are."""
+        if self._claim.what != "tokens":
+            return fmean(map(fmean, self._lost_figures()))
+        spent = fmean(fmean(sample.tokens for sample, _ in part) for part in self._samples)
+        return self._most * fmean(map(fmean, self._excess(0.0))) / spent
+
+    def highest(self, level: float) -> float:
+        """The upper confidence bound of the worsening; infinite where tokens have none."""
+        if self._claim.what != "tokens":
+            return highest_mean(self._lost_figures(), level, self._claim.limit)
+        low, high = _LEAST_RISE, _MOST_RISE
+        if self.p_value(high) > level:
+            return inf
+        while high - low > 1e-3 * (1 + abs(high)):
+            middle = (low + high) / 2
+            low, high = (low, middle) if self.p_value(middle) <= level else (middle, high)
+        return high
+
+    def _lost_figures(self) -> Figures:
+        return [
+            [_good(self._claim, sample) * lost for sample, lost in part] for part in self._samples
+        ]
+
+    def _excess(self, rise: float) -> Figures:
+        """Above 0 on average where tokens may rise by more than `rise`; at most 1."""
+        most = self._most
+        return [
+            [((most - sample.tokens) * lost - rise * sample.tokens) / most for sample, lost in part]
+            for part in self._samples
+        ]
 
 
 def _good(claim: Claim, sample: SampleOutcome) -> float:
@@ -285,46 +353,6 @@ def _good(claim: Claim, sample: SampleOutcome) -> float:
 def _lost(weight: TraceWeight) -> float:
     """By so much less the candidate writes a trace, of the baseline's 1; in [-1, 1]."""
     return 1 - min(weight.weight, MOST_WEIGHT)
-
-
-def _tokens(
-    claim: Claim,
-    questions: Outcomes,
-    weights: Mapping[QuestionKey, Mapping[int, TraceWeight]],
-    level: float,
-) -> ClaimBound:
-    """The bound on the relative rise of tokens.
-
-    As in the gate's other stages, a completion counts up to the longest that was seen: what loops
-    so rare that none was seen would add is for the claims about truncation and looping.
-    """
-    most = max(sample.tokens for one in questions.values() for sample in one.samples.values())
-
-    def figures(rise: float) -> Figures:
-        return [
-            [
-                ((most - sample.tokens) * _lost(weights[key][index]) - rise * sample.tokens) / most
-                for index, sample in one.samples.items()
-            ]
-            for key, one in questions.items()
-        ]
-
-    def p_value(rise: float) -> float:
-        return p_mean_at_least(figures(rise), 0.0)
-
-    p = p_value(claim.limit)
-    spent = fmean(fmean(s.tokens for s in one.samples.values()) for one in questions.values())
-    low, high = _LEAST_RISE, _MOST_RISE
-    while high - low > 1e-3 * (1 + abs(high)):
-        middle = (low + high) / 2
-        low, high = (low, middle) if p_value(middle) <= level else (middle, high)
-    return ClaimBound(
-        claim=claim,
-        result="ok" if p <= level else "undecided",
-        worsening=most * fmean(map(fmean, figures(0.0))) / spent,
-        highest=high,
-        p=p,
-    )
 
 
 def _contradicted(weights: Mapping[QuestionKey, Mapping[int, TraceWeight]]) -> bool:

@@ -74,6 +74,7 @@ def assumptions(certificate: Certificate) -> list[str]:
     lines = [
         "Assumed is that the candidate was neither made nor chosen with these traces (calibrated, "
         "tuned or picked on them);",
+        "that it is asked with the very prompts of the traces;",
         "that the tokens were drawn with the probabilities that are told, and the candidate "
         "generates with those that it reads with, but for the floor that the parent has with "
         "itself;",
@@ -95,7 +96,7 @@ def stage_said(certificate: Certificate) -> str:
     """What this stage spends of the gate's error rates."""
     settings = certificate.settings
     return (
-        f"Reading spends {100 * certificate.level:.3g} % of the {100 * (1 - settings.power):.3g} % "
-        "in which a model that much worse may be called ok; it calls none regressed, so the "
-        f"{100 * settings.alpha:g} % for that are untouched."
+        f"A model that much worse is certified in at most {100 * certificate.level:.3g} % of "
+        f"cases, of the {100 * (1 - settings.power):.3g} % in which any stage may say ok of it. "
+        f"Reading calls none regressed, so the {100 * settings.alpha:g} % for that are untouched."
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from lrmtest.analysis.baseline_chance import GivenBaseline, given_baseline
-from lrmtest.analysis.certificate import Certificate
 from lrmtest.analysis.changed import Changed, changed
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.ends import NO_ENDS, UnknownEnds, refused, unknown_ends
@@ -26,6 +26,9 @@ from lrmtest.runs.noise import noise_of
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, scored_suites
 from lrmtest.runs.records import RunRecord, primary_metric
 from lrmtest.suites.suite import PASS
+
+if TYPE_CHECKING:
+    from lrmtest.analysis.certificate import Certificate
 
 
 @dataclass(frozen=True, slots=True)

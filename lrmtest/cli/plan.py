@@ -8,6 +8,7 @@ from typing import Any
 
 from lrmtest.analysis.compare import compared_metrics
 from lrmtest.analysis.plan import plan
+from lrmtest.analysis.reading_plan import plan_reading
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.cli.named_run import add_whole_run_option, named_run
 from lrmtest.cli.output import show
@@ -38,6 +39,13 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         metavar="R",
         help="measured rate of the engine, for the times",
     )
+    parser.add_argument(
+        "--variation",
+        type=number(float, "a number of at least 0", lambda x: x >= 0),
+        metavar="S",
+        help="total variation per trace that a reading of a like model found (`lrmtest read`, "
+        "`lrmtest certify`): whether --read would be enough, and with how many traces",
+    )
     add_margin_options(parser.add_argument)
     add_one_look_option(parser.add_argument)
     add_whole_run_option(parser.add_argument)
@@ -64,5 +72,9 @@ def _plan(arguments: argparse.Namespace) -> int:
     name = suites[0] if len(suites) == 1 else ALL_SUITES
     if asked is not None:
         name = f"{name} of set {asked.name}"
-    show(plan_view(needed, baseline.run_id, name, greedy=baseline.manifest.greedy))
+    reading = None
+    if arguments.variation is not None:
+        reading = plan_reading(baseline.outcomes, settings, arguments.variation, metrics)
+    greedy = baseline.manifest.greedy
+    show(plan_view(needed, baseline.run_id, name, greedy=greedy, reading=reading))
     return 0

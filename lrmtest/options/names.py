@@ -46,7 +46,7 @@ class OptionName:
 _SWITCHES = (
     *("--fresh-run", "--reuse-unverified", "--refuse-other-model", "--trust-remote-code"),
     *("--no-loop-stop", "--engine-per-worker", "--early-stop", "--allow-missing", "--gate"),
-    *("--one-look", "--given-baseline", "--property", "--no-next-steps"),
+    *("--one-look", "--given-baseline", "--property", "--no-next-steps", "--read"),
 )
 _LISTS = (
     *("--model", "--cards", "--prompt-file", "--engine-arg", "--engine-env", "--allow-different"),
@@ -61,7 +61,7 @@ _VALUES = (
     *("--finish-reason", "--served-model", "--reasoning-tags", "--baseline", "--save-baseline"),
     *("--max-unknown-ends", "--undecided", "--margin", "--mde", "--alpha", "--power", "--series"),
     *("--rate-margin", "--token-margin", "--token-mde", "--look", "--generations", "--against"),
-    *("--html", "--markdown"),
+    *("--html", "--markdown", "--read-traces"),
 )
 
 NAMES: tuple[OptionName, ...] = (

@@ -220,7 +220,7 @@ def test_the_words_say_what_is_assumed_and_what_is_spent():
     text = " ".join(assumptions(found))
     assert "neither made nor chosen with these traces" in text
     assert "independent of each other" in text
-    assert "10 % of the 20 %" in stage_said(found)
+    assert "at most 10 % of cases, of the 20 %" in stage_said(found)
     assert "untouched" in stage_said(found)
     greedy = certificate(questions, all_of(questions, SAME), greedy=True)
     assert "temperature 0" in " ".join(assumptions(greedy))
