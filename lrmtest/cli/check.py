@@ -58,14 +58,16 @@ def _check(arguments: argparse.Namespace) -> int:
 def _lines(path: Path, remains: Remains) -> list[str]:
     """What can be read, run by run, and what cannot."""
     runs = remains.runs.values()
-    total = sum(run.completions for run in runs)
-    lines = [
-        f"{path}: {counted(len(runs), 'run')} with {counted(total, 'completion')} can be read"
-        if remains.faults
-        else f"{path}: {counted(len(runs), 'run')} with {counted(total, 'completion')}, all intact"
-    ]
+    held = counted(sum(run.completions for run in runs), "completion")
+    if traces := sum(run.traces for run in runs):
+        held += f" and {counted(traces, 'trace')}"
+    if remains.readings:
+        figures = counted(sum(remains.readings.values()), "trace")
+        held += f", {counted(len(remains.readings), 'reading')} of {figures}"
+    state = " can be read" if remains.faults else ", all intact"
+    lines = [f"{path}: {counted(len(runs), 'run')} with {held}{state}"]
     for run in runs:
-        if run.whole and not run.damaged and not run.verdicts_lost:
+        if run.whole and not (run.damaged or run.verdicts_lost or run.traces_lost):
             continue
         said = [f"{counted(run.completions, 'completion')} can be read"]
         if not run.whole:
@@ -74,6 +76,8 @@ def _lines(path: Path, remains: Remains) -> list[str]:
             said.append(f"{counted(run.damaged, 'row')} cannot")
         if run.verdicts_lost:
             said.append(f"{counted(run.verdicts_lost, 'verdict')} lost: `lrmtest regrade`")
+        if run.traces_lost:
+            said.append(f"{counted(run.traces_lost, 'trace')} lost")
         lines.append(f"run {one_line(run.head.run_id, 100)}: {', '.join(said)}")
     lines += [f"  {one_line(message, 200)}" for message in remains.messages]
     if remains.faults > len(remains.messages):

@@ -22,6 +22,7 @@ from lrmtest.options.exit_codes import OK, exit_code
 from lrmtest.options.gate import add_comparison_options, read_gate, read_look
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.runs.formats.baseline import refuse_incomplete, write_baseline
+from lrmtest.runs.formats.traces_file import traces_written, write_traces
 from lrmtest.runs.looks import take_look
 from lrmtest.runs.series import join_series
 
@@ -39,6 +40,12 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         "--allow-incomplete",
         action="store_true",
         help="write it although completions are missing; comparisons will name their questions",
+    )
+    parser.add_argument(
+        "--save-traces",
+        type=Path,
+        metavar="FILE",
+        help="write the run's traces as well, where it was generated with --traces",
     )
     add_whole_run_option(parser.add_argument)
     parser.set_defaults(run=_baseline)
@@ -60,8 +67,12 @@ def _baseline(arguments: argparse.Namespace) -> int:
     with open_store(arguments) as store:
         head = store.run(arguments.run_name)
         run = store.record(head, chosen_extent(store, head, arguments))
-    if not arguments.allow_incomplete:
-        refuse_incomplete(run)
+        if not arguments.allow_incomplete:
+            refuse_incomplete(run)
+        if arguments.save_traces is not None:
+            mark = write_traces(arguments.save_traces, store, run)
+            run = replace(run, traces=mark)
+            say(traces_written(mark, run, arguments.save_traces))
     write_baseline(arguments.output, run)
     say(f"{len(run.outcomes)} questions of {run.run_id} written to {arguments.output}")
     for each in run.lacking:

@@ -45,6 +45,11 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         "for each sample; inspect is inspect_ai's log, .json or .eval, or a folder of .eval "
         "files for a run of several suites (default: by the file's ending, else jsonl)",
     )
+    parser.add_argument(
+        "--traces",
+        action="store_true",
+        help="with the traces that are kept (jsonl): the completions token by token",
+    )
     add_whole_run_option(parser.add_argument)
     parser.set_defaults(run=_export)
 
@@ -94,6 +99,12 @@ def _export(arguments: argparse.Namespace) -> int:
     file: Path = arguments.file
     by_ending = {".parquet": "parquet", ".json": "inspect", ".eval": "inspect"}
     chosen = arguments.format or by_ending.get(file.suffix, "jsonl")
+    if arguments.traces and chosen != "jsonl":
+        raise UsageError(
+            f"--traces: {chosen} has no place for them",
+            hint="export as jsonl, or write them with lrmtest baseline RUN -o FILE --save-traces "
+            "FILE",
+        )
     files = [file]
     with open_store(arguments) as store:
         run = store.run(arguments.run_name)
@@ -103,7 +114,7 @@ def _export(arguments: argparse.Namespace) -> int:
         elif chosen == "inspect":
             count, files = export_inspect(store, run, file, extent)
         else:
-            count = export_run(store, run, file, extent)
+            count = export_run(store, run, file, extent, traces=arguments.traces)
     say(f"{count} completions of {run.run_id} written to {', '.join(map(str, files))}")
     for suite in run.manifest.suites:
         if request := request_of(suite):

@@ -39,6 +39,11 @@ temperature is; of any other field the user is told that it is refused."""
 TRANSPORT_FIELDS = ("stream", "stream_options", "stream_interval")
 """Fields of lrmtest's own that say how an answer is sent, and change no outcome."""
 
+TRACE_FIELDS = (
+    *("return_token_ids", "logprobs", "top_logprobs", "post_sampling_probs", "timings_per_token"),
+)
+"""Fields of lrmtest's own that have a server tell of tokens, and change no outcome."""
+
 LEFT_OUT, RENAMED = "left_out", "renamed"
 """Where an engine notes what a server refused: a list of fields, and new names by the old ones."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
+from math import inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,3 +31,17 @@ class Trace:
     tokens: array[int]
     logprobs: array[float]
     ended: bool
+
+    @property
+    def fault(self) -> str | None:
+        """The first thing that no trace can have, in words; None where all is well."""
+        if {self.prompt.typecode, self.tokens.typecode} != {"I"} or self.logprobs.typecode != "f":
+            return "a trace's arrays are of the wrong type"
+        if self.logprobs and len(self.logprobs) != len(self.tokens):
+            return f"{len(self.logprobs):,} log-probabilities for {len(self.tokens):,} tokens"
+        # One comparison refuses NaN, too; minus infinity is of a token that could not be drawn.
+        if not all(map((0.0).__ge__, self.logprobs)) or -inf in self.logprobs:
+            return "a log-probability is none: a token that was drawn has one of at most 0"
+        if self.ended and not self.tokens:
+            return "it ended with a token, and has none"
+        return None

@@ -66,6 +66,12 @@ def add_server_options(add: AddOption) -> None:
         help="copies of the model, each with GPUs of its own (vLLM)",
     )
     add(
+        "--traces",
+        action="store_true",
+        help="keep completions token by token, as far as the engine tells them: ids, and how "
+        "probable each token was when it was drawn",
+    )
+    add(
         "--trust-remote-code",
         action="store_true",
         help="run Python code that comes with a checkpoint",
@@ -176,6 +182,7 @@ def read_server_options(option: argparse.Namespace) -> EngineOptions:
     return EngineOptions(
         concurrency=option.concurrency,
         dtype=option.dtype,
+        traces=option.traces,
         trust_remote_code=option.trust_remote_code,
         engine_args=tuple(option.engine_arg),
         program_variables=tuple(option.engine_env),
@@ -195,6 +202,7 @@ def read_engine_options(option: argparse.Namespace) -> EngineOptions:
         device=option.device,
         tokenizer=option.tokenizer,
         budget=option.max_tokens,
+        traces=option.traces or option.save_traces is not None,
         finish_reason=read_finish_reason(option.finish_reason)[0],
         finish_column=read_finish_reason(option.finish_reason)[1],
         served_model=option.served_model,

@@ -25,6 +25,7 @@ class ComparisonOptions:
     Attributes:
         baseline: a run or a baseline's file; None for no comparison.
         save_baseline: file for this session's run as a baseline.
+        save_traces: file for the run's traces.
         allowed: names of settings that may differ.
         gate: the gate's settings; None for no gate.
         undecided: what an undecided gate does to the exit status.
@@ -37,6 +38,7 @@ class ComparisonOptions:
 
     baseline: str | None = None
     save_baseline: Path | None = None
+    save_traces: Path | None = None
     allowed: tuple[str, ...] = ()
     gate: GateSettings | None = None
     undecided: Undecided = "fail"
@@ -59,6 +61,13 @@ def add_baseline_options(add: AddOption) -> None:
         type=Path,
         metavar="FILE",
         help="write this session's run as a baseline file, to be committed",
+    )
+    add(
+        "--save-traces",
+        type=Path,
+        metavar="FILE",
+        help="write this session's completions token by token, for models that are to read them "
+        "(with --traces, which it implies); a baseline that is saved with it holds its hash",
     )
     add(
         "--early-stop",
@@ -293,6 +302,7 @@ def read_comparison_options(option: argparse.Namespace) -> ComparisonOptions:
     return ComparisonOptions(
         baseline=option.baseline,
         save_baseline=option.save_baseline,
+        save_traces=option.save_traces,
         allowed=tuple(option.allow_different),
         gate=read_gate(option, allow_missing=option.allow_missing) if option.gate else None,
         undecided=option.undecided,

@@ -13,6 +13,7 @@ DEFAULT_GENERATIONS = 400
 _OF_RATES = (
     ("baseline", "--baseline"),
     ("save_baseline", "--save-baseline"),
+    ("save_traces", "--save-traces"),
     ("triage", "--triage"),
     ("summary_json", "--summary-json"),
     ("html", "--html"),

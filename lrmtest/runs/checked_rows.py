@@ -18,10 +18,12 @@ from typing import Any, TypeVar
 from lrmtest.errors import DamagedStoreError
 from lrmtest.grading.completion import count_fault
 from lrmtest.grading.verdict import ENDS, Verdict, failure_class
+from lrmtest.models.trace import Trace
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.runs.database import check_hint
 from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.readings import Reading, ReadingHead
 from lrmtest.runs.records import RunHead, StoredCompletion, StoredError, StoredQuestion
 from lrmtest.runs.rows import (
     COMPLETION_ROW,
@@ -35,6 +37,12 @@ from lrmtest.runs.rows import (
     verdict_from_json,
     verdict_to_json,
 )
+from lrmtest.runs.trace_codec import (
+    reading_from_bytes,
+    reading_to_bytes,
+    trace_from_bytes,
+    trace_to_bytes,
+)
 
 T = TypeVar("T")
 
@@ -44,6 +52,11 @@ ARRIVED = COMPLETION_ROW[:-1]
 """The columns of a completion but for its verdict, which comes later."""
 COMPLETION_COLUMNS = (*COMPLETION_ROW, "checksum", "verdict_checksum")
 ERROR_COLUMNS = (*ERROR_ROW, "created", "checksum")
+TRACE_COLUMNS = ("run_id", "key", "data", "checksum")
+READING_HEAD_COLUMNS = (
+    *("reading_id", "run_id", "reader", "identity", "created", "finished", "manifest", "checksum"),
+)
+READING_COLUMNS = ("reading_id", "key", "suite", "question_id", "sample", "data", "checksum")
 
 _TEXT, _ESTIMATED, _SECONDS = map(ARRIVED.index, ("text", "tokens_estimated", "seconds"))
 
@@ -105,6 +118,36 @@ def error_row(error: StoredError, created: str) -> tuple[Any, ...]:
     """A row of `ERROR_COLUMNS`."""
     values = (*error_to_row(error).values(), created)
     return (*values, checksum(values))
+
+
+def trace_row(run_id: str, key: str, trace: Trace) -> tuple[Any, ...]:
+    """A row of `TRACE_COLUMNS`.
+
+    Raises:
+        ValueError: it is no trace that can be kept.
+    """
+    data = trace_to_bytes(trace)
+    return run_id, key, data, checksum((run_id, key, zlib.crc32(data)))
+
+
+def reading_head_row(head: ReadingHead) -> tuple[Any, ...]:
+    """A row of `READING_HEAD_COLUMNS`."""
+    texts = (head.reading_id, head.run_id, head.reader, head.identity, head.created)
+    values = (*texts, head.finished, dump(dict(head.manifest)))
+    return (*values, checksum(values))
+
+
+def reading_row(reading_id: str, reading: Reading) -> tuple[Any, ...]:
+    """A row of `READING_COLUMNS`.
+
+    Raises:
+        ValueError: it is no reading that can be kept.
+    """
+    expect_place(reading.place)
+    data = reading_to_bytes(reading)
+    place = reading.place
+    where = (reading_id, place.key, place.suite, place.question_id, place.sample)
+    return (*where, data, checksum((*where, zlib.crc32(data))))
 
 
 # Reading
@@ -200,6 +243,43 @@ class Reader:
             return error
 
         return self._read(f"engine error {values[0]!r:.80} of run {run_id}", read)
+
+    def trace(self, values: Sequence[Any]) -> Trace:
+        """A trace of a row of `TRACE_COLUMNS`."""
+
+        def read() -> Trace:
+            *where, data, written = values
+            _expect(written == checksum((*where, zlib.crc32(data))), "its checksum differs")
+            return trace_from_bytes(data)
+
+        return self._read(f"trace {values[1]!r:.80} of run {values[0]!r:.80}", read)
+
+    def reading_head(self, values: Sequence[Any]) -> ReadingHead:
+        """The head of a reading, of a row of `READING_HEAD_COLUMNS`."""
+
+        def read() -> ReadingHead:
+            *texts, finished, raw, written = values
+            _expect(written == checksum(values[:-1]), "its checksum differs")
+            for text in (*texts, "" if finished is None else finished):
+                _expect(isinstance(text, str), "a field is no text")
+            manifest = _json(raw)
+            _expect(isinstance(manifest, dict), "its manifest is no object")
+            reading_id, run_id, reader, identity, created = texts
+            return ReadingHead(reading_id, run_id, reader, identity, created, finished, manifest)
+
+        return self._read(f"reading {values[0]!r:.80}", read)
+
+    def reading(self, values: Sequence[Any]) -> Reading:
+        """What was read of a trace, of a row of `READING_COLUMNS`."""
+
+        def read() -> Reading:
+            *where, data, written = values
+            _expect(written == checksum((*where, zlib.crc32(data))), "its checksum differs")
+            place = Place(*where[1:])
+            expect_place(place)
+            return reading_from_bytes(data, place)
+
+        return self._read(f"what reading {values[0]!r:.80} has of {values[1]!r:.80}", read)
 
     def _read(self, what: str, read: Callable[[], T]) -> T:
         try:

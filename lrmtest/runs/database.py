@@ -20,7 +20,7 @@ from typing import Any
 from lrmtest.errors import DamagedStoreError, LockedStoreError, MissingStoreError, StoreError
 from lrmtest.progress import Tell, silent
 from lrmtest.runs.files import create_private
-from lrmtest.runs.schema import SCHEMA, SCHEMA_VERSION, TABLES, UPGRADES
+from lrmtest.runs.schema import SCHEMA, SCHEMA_VERSION, UPGRADES, tables_of
 
 PATIENCE = 60.0
 """Seconds that a locked store is waited for, unless the user says otherwise."""
@@ -103,7 +103,7 @@ class Database:
                 hint="upgrade lrmtest, or choose another folder with --reports-dir",
             )
         # Before anything is changed in it.
-        if tables if version == 0 else not tables >= TABLES:
+        if tables if version == 0 else not tables >= tables_of(version):
             raise StoreError(
                 f"{self.path} is an SQLite file, but no store of lrmtest",
                 hint="choose another folder with --reports-dir; or, if it was a store: "
@@ -191,6 +191,22 @@ class Database:
             How many rows it has written or changed.
         """
         return self.connection.executemany(sql, rows).rowcount
+
+    def refuse_lost_rows(self, table: str, column: str, value: str) -> None:
+        """Compare a table's rows for a value with those in its index: damage can hide some.
+
+        Raises:
+            DamagedStoreError: they differ.
+        """
+        count = f"SELECT COUNT(*) FROM {table}"
+        (in_index,) = self.one(f"{count} WHERE {column} = ?", (value,))
+        (in_table,) = self.one(f"{count} NOT INDEXED WHERE {column} = ?", (value,))
+        if in_index != in_table:
+            raise DamagedStoreError(
+                f"the store {self.path} is damaged: {value} has {in_table} rows in table {table} "
+                f"and {in_index} in its index",
+                hint=check_hint(self.path),
+            )
 
     @contextmanager
     def transaction(self, patience: float | None = None) -> Iterator[None]:

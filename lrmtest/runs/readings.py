@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
+from typing import Any
 
 from lrmtest.questions.place import Place
+
+FIGURES = ("written", "lowest", "highest", "variation", "divergence")
+"""The arrays of a reading, in the order in which they are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +41,46 @@ class Reading:
     highest: array[float]
     variation: array[float]
     divergence: array[float]
+
+    @property
+    def fault(self) -> str | None:
+        """The first thing that no reading can have, in words; None where all is well."""
+        length = len(self.written)
+        for name in FIGURES:
+            values = getattr(self, name)
+            if values.typecode != "f":
+                return f"{name} is of the wrong type"
+            may_lack = name in ("variation", "divergence")
+            if len(values) != length and not (may_lack and not values):
+                return f"{name} has {len(values):,} figures for {length:,} tokens"
+            if any(map(isnan, values)):
+                return f"{name} holds what is no number"
+            most = {"variation": 1.0, "divergence": None}.get(name, 0.0)
+            if most is not None and values and max(values) > most:
+                return f"{name} holds {max(values):g}; {most:g} is the most that can be"
+            if name == "variation" and values and min(values) < 0:
+                return f"{name} holds {min(values):g}, which is below 0"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingHead:
+    """What a reading of a run's traces is of, its figures apart.
+
+    Attributes:
+        reading_id: names it in the store.
+        run_id: the run whose traces are read; it need not be in this store.
+        reader: the name of the model that reads.
+        identity: equal for readings that continue each other.
+        created: when it began, ISO 8601.
+        finished: when all that was planned had been read; None before.
+        manifest: its settings, JSON values.
+    """
+
+    reading_id: str
+    run_id: str
+    reader: str
+    identity: str
+    created: str
+    finished: str | None
+    manifest: Mapping[str, Any]

@@ -14,6 +14,7 @@ from pathlib import Path
 from lrmtest.errors import UsageError
 from lrmtest.grading.completion import Completion, FinishReason
 from lrmtest.grading.verdict import Verdict
+from lrmtest.models.trace import Trace
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.runs.extent import EVERYTHING, Extent, left_out, narrowed_manifest, reaches
@@ -156,6 +157,21 @@ class RunHead:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class TracesMark:
+    """By what a baseline knows the file with its traces.
+
+    Attributes:
+        file: its name.
+        sha256: of its content.
+        kept: how many traces it has.
+    """
+
+    file: str
+    sha256: str
+    kept: int
+
+
 @dataclass(frozen=True)
 class RunRecord(RunHead):
     """One run, with what it did: from the store, from this session, or from a baseline's file.
@@ -167,6 +183,7 @@ class RunRecord(RunHead):
         lacking: what it lacks to be a baseline, in words.
         extent: what of the stored run this is; everything where it is empty.
         left_out: what of the stored run this is not, in words; empty for nothing.
+        traces: the file with its traces that a baseline was saved with; None for none.
     """
 
     samples: tuple[SampleRecord, ...] = ()
@@ -175,6 +192,7 @@ class RunRecord(RunHead):
     lacking: tuple[str, ...] = ()
     extent: Extent = field(default_factory=lambda: EVERYTHING)
     left_out: str = ""
+    traces: TracesMark | None = None
 
     @cached_property
     def outcomes(self) -> Outcomes:
@@ -222,12 +240,21 @@ class RunRecord(RunHead):
 
 @dataclass(frozen=True, slots=True)
 class StoredCompletion:
-    """A completion's row with where it belongs."""
+    """A completion's row with where it belongs.
+
+    Attributes:
+        place: which sample it is.
+        completion: what was generated.
+        created: when, ISO 8601.
+        verdict: None where it has not been graded.
+        trace: its tokens; None where none is kept, or where it was not asked for.
+    """
 
     place: Place
     completion: Completion
     created: str
     verdict: Verdict | None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

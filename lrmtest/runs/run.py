@@ -68,7 +68,7 @@ class Run:
         return self._store.add_arrived(
             self.run_id,
             [
-                StoredCompletion(one.request.place, one.completion, now, None)
+                StoredCompletion(one.request.place, one.completion, now, None, one.trace)
                 if one.completion is not None
                 else StoredError(one.request.place, str(one.error), _attempts(one.error))
                 for one in deliveries

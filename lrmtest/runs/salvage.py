@@ -19,13 +19,17 @@ from lrmtest.runs.checked_rows import (
     COMPLETION_COLUMNS,
     ERROR_COLUMNS,
     QUESTION_COLUMNS,
+    READING_COLUMNS,
+    READING_HEAD_COLUMNS,
     RUN_COLUMNS,
+    TRACE_COLUMNS,
     Reader,
 )
 from lrmtest.runs.database import Database
 from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.readings import ReadingHead
 from lrmtest.runs.records import RunHead
-from lrmtest.runs.schema import SCHEMA_VERSION
+from lrmtest.runs.schema import SCHEMA_VERSION, TABLES_OF_TRACES
 from lrmtest.runs.store import Store
 
 _MOST_TOLD = 20
@@ -43,6 +47,8 @@ class RunRemains:
         completions, questions, errors: how many rows can be read.
         damaged: how many cannot.
         verdicts_lost: completions that can be read, but not their verdicts.
+        traces: of the completions that can be read, how many have one.
+        traces_lost: how many traces cannot be read.
     """
 
     head: RunHead
@@ -52,6 +58,8 @@ class RunRemains:
     errors: int = 0
     damaged: int = 0
     verdicts_lost: int = 0
+    traces: int = 0
+    traces_lost: int = 0
 
 
 @dataclass(slots=True)
@@ -60,11 +68,13 @@ class Remains:
 
     Attributes:
         runs: by their ids.
+        readings: how much can be read of each reading of traces, by its id.
         messages: what is wrong, the first few, in words.
         faults: how many things are wrong.
     """
 
     runs: dict[str, RunRemains] = field(default_factory=dict)
+    readings: dict[str, int] = field(default_factory=dict)
     messages: list[str] = field(default_factory=list)
     faults: int = 0
 
@@ -113,6 +123,8 @@ class _Salvage:
         self._target = target
         self._read = Reader(database.path)
         self._found = Remains()
+        self._completions: set[tuple[str, str]] = set()
+        self._heads: dict[str, ReadingHead] = {}
 
     def remains(self) -> Remains:
         self._check_file()
@@ -157,11 +169,34 @@ class _Salvage:
             self._take_question(row)
         for row in self._by_key("engine_error", ("run_id", *ERROR_COLUMNS), 2):
             self._take_error(row)
+        self._read_traces()
         if self._target is not None:
             for run in self._found.runs.values():
                 # One that has lost something is not finished: the same command completes it.
                 if run.head.finished and run.whole and not run.damaged:
                     self._target.finish_run(run.head.run_id)
+
+    def _read_traces(self) -> None:
+        """What only stores from schema 3 on have."""
+        query = "SELECT name FROM sqlite_master WHERE type = 'table'"
+        there = {name for (name,) in self._db.execute(query)}
+        for table in sorted(TABLES_OF_TRACES - there) if there & TABLES_OF_TRACES else ():
+            self._found.fault(f"table {table} is lost")
+        if "trace" in there:
+            for row in self._by_number("trace", TRACE_COLUMNS):
+                self._take_trace(row)
+        if "reading_head" in there:
+            for row in self._by_number("reading_head", READING_HEAD_COLUMNS):
+                self._take_reading_head(row)
+        whole = set(self._heads)
+        if "reading" in there:
+            for row in self._by_number("reading", READING_COLUMNS):
+                if not self._take_reading(row):
+                    whole.discard(row[0])
+        if self._target is not None:
+            for head in self._heads.values():
+                if head.finished and head.reading_id in whole:
+                    self._target.readings.finish(head.reading_id)
 
     # Rows
 
@@ -208,6 +243,7 @@ class _Salvage:
             run.verdicts_lost += 1
             self._found.fault(error.message)
         run.completions += 1
+        self._completions.add((run_id, stored.place.key))
         if self._target is not None:
             self._target.add_completion(
                 run_id, stored.place, stored.completion, created=stored.created
@@ -244,6 +280,54 @@ class _Salvage:
         run.errors += 1
         if self._target is not None:
             self._target.add_error(run_id, error.place, error.message, error.attempts)
+
+    def _take_trace(self, row: Sequence[Any]) -> None:
+        if (run := self._run_of(row[0])) is None:
+            return
+        try:
+            trace = self._read.trace(row)
+        except DamagedStoreError as damage:
+            run.traces_lost += 1
+            self._found.fault(damage.message)
+            return
+        if tuple(row[:2]) not in self._completions:
+            return  # its completion is lost, which has been told
+        run.traces += 1
+        if self._target is not None:
+            self._target.add_trace(row[0], row[1], trace)
+
+    def _take_reading_head(self, row: Sequence[Any]) -> None:
+        try:
+            head = self._read.reading_head(row)
+        except DamagedStoreError as damage:
+            self._found.fault(damage.message)
+            return
+        self._heads[head.reading_id] = head
+        self._found.readings[head.reading_id] = 0
+        if self._target is not None:
+            self._target.readings.begin(
+                head.reading_id,
+                head.run_id,
+                head.reader,
+                head.identity,
+                head.manifest,
+                created=head.created,
+            )
+
+    def _take_reading(self, row: Sequence[Any]) -> bool:
+        """Whether it can be read; what has lost its head can be read again from the traces."""
+        try:
+            reading = self._read.reading(row)
+        except DamagedStoreError as damage:
+            self._found.fault(damage.message)
+            return False
+        if row[0] not in self._heads:
+            self._found.fault(f"a row is of no reading that is here: {row[0]!r:.80}")
+            return False
+        self._found.readings[row[0]] += 1
+        if self._target is not None:
+            self._target.readings.add(row[0], [reading])
+        return True
 
     # Tables
 

@@ -2,9 +2,45 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
-SCHEMA = """
+_OF_TRACES = """
+CREATE TABLE trace (
+    id       INTEGER PRIMARY KEY,
+    run_id   TEXT NOT NULL REFERENCES run,
+    key      TEXT NOT NULL,
+    data     BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
+    UNIQUE (run_id, key)
+);
+CREATE TABLE reading_head (
+    reading_id TEXT PRIMARY KEY,
+    run_id     TEXT NOT NULL,
+    reader     TEXT NOT NULL,
+    identity   TEXT NOT NULL,
+    created    TEXT NOT NULL,
+    finished   TEXT,
+    manifest   TEXT NOT NULL,
+    checksum   INTEGER NOT NULL
+);
+CREATE INDEX reading_head_identity ON reading_head (identity, created);
+CREATE TABLE reading (
+    id          INTEGER PRIMARY KEY,
+    reading_id  TEXT NOT NULL REFERENCES reading_head,
+    key         TEXT NOT NULL,
+    suite       TEXT NOT NULL,
+    question_id TEXT NOT NULL,
+    sample      INTEGER NOT NULL,
+    data        BLOB NOT NULL,
+    checksum    INTEGER NOT NULL,
+    UNIQUE (reading_id, key)
+);
+"""
+# Their rows have numbers, as completions do: large values make tables without them slow, and
+# what is damaged can be stepped over by number.
+
+SCHEMA = (
+    """
 CREATE TABLE run (
     run_id   TEXT PRIMARY KEY,
     model    TEXT NOT NULL,
@@ -60,10 +96,13 @@ CREATE TABLE engine_error (
     PRIMARY KEY (run_id, key)
 ) WITHOUT ROWID;
 """
+    + _OF_TRACES
+)
 """Checksums are of the row's other columns (`lrmtest.runs.checked_rows`), but for a completion's
 text, which has zlib's own, and its verdict, which comes later. Rows of 0.1.0 have none."""
 
-TABLES = frozenset({"run", "question", "completion", "engine_error"})
+_FIRST_TABLES = frozenset({"run", "question", "completion", "engine_error"})
+TABLES_OF_TRACES = frozenset({"trace", "reading_head", "reading"})
 
 UPGRADES = {
     1: """
@@ -73,6 +112,12 @@ ALTER TABLE completion ADD COLUMN verdict_checksum INTEGER;
 ALTER TABLE run ADD COLUMN checksum INTEGER;
 ALTER TABLE question ADD COLUMN checksum INTEGER;
 ALTER TABLE engine_error ADD COLUMN checksum INTEGER;
-"""
+""",
+    2: _OF_TRACES,
 }
 """What makes a schema the next one."""
+
+
+def tables_of(version: int) -> frozenset[str]:
+    """The tables that a store of a schema has."""
+    return _FIRST_TABLES | TABLES_OF_TRACES if version >= 3 else _FIRST_TABLES

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,9 +17,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
-from lrmtest.errors import DamagedStoreError, StoreError, UsageError
+from lrmtest.errors import StoreError, UsageError
 from lrmtest.grading.completion import Completion, count_fault
 from lrmtest.grading.verdict import Verdict
+from lrmtest.models.trace import Trace
 from lrmtest.progress import Tell, silent
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
@@ -29,16 +30,19 @@ from lrmtest.runs.checked_rows import (
     ERROR_COLUMNS,
     QUESTION_COLUMNS,
     RUN_COLUMNS,
+    TRACE_COLUMNS,
     Reader,
     arrived_row,
     error_row,
     question_row,
     run_row,
+    trace_row,
     verdict_values,
 )
-from lrmtest.runs.database import PATIENCE, Database, check_hint
+from lrmtest.runs.database import PATIENCE, Database
 from lrmtest.runs.extent import EVERYTHING, Extent, reaches, selected
 from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.reading_table import ReadingTable
 from lrmtest.runs.records import (
     RunHead,
     RunRecord,
@@ -58,13 +62,47 @@ _INSERT_ERROR = (
     f"INSERT OR REPLACE INTO engine_error (run_id, {', '.join(ERROR_COLUMNS)}) "
     f"VALUES (?{', ?' * len(ERROR_COLUMNS)})"
 )
+# A key keeps its first completion, and so the trace of that one alone.
+_INSERT_TRACE = (
+    f"INSERT INTO trace ({', '.join(TRACE_COLUMNS)}) VALUES (?, ?, ?, ?) "
+    "ON CONFLICT (run_id, key) DO NOTHING"
+)
 _DELETE_ERROR = "DELETE FROM engine_error WHERE run_id = ? AND key = ?"
 _COMPLETIONS = f"SELECT {', '.join(COMPLETION_COLUMNS)} FROM completion"
+_HAS_TRACE = (
+    "EXISTS (SELECT 1 FROM trace WHERE trace.run_id = completion.run_id "
+    "AND trace.key = completion.key)"
+)
+_TRACES = f"SELECT {', '.join(TRACE_COLUMNS)} FROM trace"
 
 
 def utc_now() -> str:
     """The time now, UTC, ISO 8601 with seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _trace_rows(
+    run_id: str, arrived: Iterable[StoredCompletion | StoredError]
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """The rows of the first trace of each key.
+
+    Raises:
+        StoreError: one is none that can be stored.
+    """
+    seen: set[str] = set()
+    for one in arrived:
+        if isinstance(one, StoredError) or one.place.key in seen:
+            continue
+        seen.add(one.place.key)
+        if one.trace is None:
+            continue
+        try:
+            yield one.place.key, trace_row(run_id, one.place.key, one.trace)
+        except ValueError as error:
+            raise StoreError(
+                f"the trace of {' '.join(one.place.question)} sample {one.place.sample} "
+                f"cannot be stored: {error}"
+            ) from error
 
 
 def _rows(run_id: str, arrived: Iterable[StoredCompletion | StoredError]) -> list[tuple[Any, ...]]:
@@ -118,6 +156,8 @@ class Store:
         self.path = path
         self._db = Database(path, create=create, patience=patience, tell=tell)
         self._read = Reader(path)
+        self.readings = ReadingTable(self._db, self._read)
+        """What models have read of traces."""
 
     def close(self) -> None:
         """Close the file; further calls fail."""
@@ -285,6 +325,7 @@ class Store:
         *,
         created: str | None = None,
         patience: float | None = None,
+        trace: Trace | None = None,
     ) -> bool:
         """Write one completion, committed on return. An engine error it repairs is removed.
 
@@ -296,6 +337,7 @@ class Store:
             completion: what was generated.
             created: when, ISO 8601; None for now.
             patience: seconds to wait for a locked store, if not as long as usual.
+            trace: its tokens, kept with it; None where the engine has not told them.
 
         Returns:
             Whether the run did not have it yet.
@@ -303,7 +345,7 @@ class Store:
         Raises:
             StoreError: it could not be written: the disk is full, or a value cannot be stored.
         """
-        arrived = StoredCompletion(place, completion, created or utc_now(), None)
+        arrived = StoredCompletion(place, completion, created or utc_now(), None, trace)
         return self.add_arrived(run_id, [arrived], patience=patience)
 
     def add_error(
@@ -342,15 +384,26 @@ class Store:
         """
         # What takes long is done before others are kept out of the store.
         groups = [(kind, _rows(run_id, group)) for kind, group in groupby(arrived, type)]
+        traces = dict(_trace_rows(run_id, arrived))
         every = True
         with self._db.transaction(patience), self._db.errors("write"):
             for kind, rows in groups:
                 if kind is StoredError:
                     self._db.many(_INSERT_ERROR, rows)
                     continue
-                every = self._db.many(_INSERT_COMPLETION, rows) == len(rows) and every
+                every = self._insert_completions(rows, traces) and every
                 self._db.many(_DELETE_ERROR, ((run_id, row[1]) for row in rows))
         return every
+
+    def _insert_completions(
+        self, rows: Sequence[tuple[Any, ...]], traces: Mapping[str, tuple[Any, ...]]
+    ) -> bool:
+        """Write completions and their traces, by key; whether all of them were new."""
+        if not traces:
+            return self._db.many(_INSERT_COMPLETION, rows) == len(rows)
+        new = [row for row in rows if self._db.many(_INSERT_COMPLETION, [row])]
+        self._db.many(_INSERT_TRACE, [traces[row[1]] for row in new if row[1] in traces])
+        return len(new) == len(rows)
 
     def keys(self, run_id: str) -> set[str]:
         """The keys of the completions a run has."""
@@ -375,7 +428,8 @@ class Store:
         """Copy completions with these keys from other runs into this one.
 
         Equal keys mean equal model, prompt, settings and seed, so another run's completion is
-        this one's too: after a changed prompt in one suite the others need no new generation.
+        this one's too: after a changed prompt in one suite the others need no new generation. One
+        whose trace is kept comes before others, and brings it along.
 
         Args:
             run_id: this run.
@@ -392,14 +446,13 @@ class Store:
             for key in keys:
                 row = self._db.one(
                     f"SELECT run_id, {', '.join(COMPLETION_COLUMNS)} FROM completion "
-                    f"WHERE key = ?{runs} ORDER BY id LIMIT 1",
+                    f"WHERE key = ?{runs} ORDER BY {_HAS_TRACE} DESC, id LIMIT 1",
                     (key, *sources),
                 )
                 if row is not None:
                     stored = self._read.completion(row[0], row[1:])
-                    copied = arrived_row(replace(stored, verdict=None))
-                    with self._db.errors("write"):
-                        self._db.execute(_INSERT_COMPLETION, (run_id, *copied))
+                    traced = replace(stored, verdict=None, trace=self.trace(row[0], key))
+                    self.add_arrived(run_id, [traced])
                     found.add(key)
         return found
 
@@ -417,7 +470,7 @@ class Store:
 
         They are read one at a time: a run's texts together may not fit in memory.
         """
-        self._refuse_lost_rows(run_id)
+        self._db.refuse_lost_rows("completion", "run_id", run_id)
         query, values = f"{_COMPLETIONS} WHERE run_id = ?", [run_id]
         if question_id is not None:
             query += " AND question_id = ?"
@@ -427,22 +480,36 @@ class Store:
             if reaches(extent, stored.place):
                 yield stored
 
-    def _refuse_lost_rows(self, run_id: str) -> None:
-        """Compare a run's rows in the table with those in its index: damage can hide some.
+    # Traces
+
+    def add_trace(self, run_id: str, key: str, trace: Trace) -> bool:
+        """Add its trace to a completion that has none.
+
+        Returns:
+            Whether there is such a completion.
 
         Raises:
-            DamagedStoreError: they differ.
+            StoreError: it is no trace that can be kept.
         """
-        (in_index,) = self._db.one("SELECT COUNT(*) FROM completion WHERE run_id = ?", (run_id,))
-        (in_table,) = self._db.one(
-            "SELECT COUNT(*) FROM completion NOT INDEXED WHERE run_id = ?", (run_id,)
-        )
-        if in_index != in_table:
-            raise DamagedStoreError(
-                f"the store {self.path} is damaged: run {run_id} has {in_table} completions and "
-                f"{in_index} in its index",
-                hint=check_hint(self.path),
-            )
+        try:
+            row = trace_row(run_id, key, trace)
+        except ValueError as error:
+            raise StoreError(f"a trace of run {run_id} cannot be stored: {error}") from error
+        with self._db.transaction(), self._db.errors("write"):
+            there = "SELECT 1 FROM completion WHERE run_id = ? AND key = ?"
+            if self._db.one(there, (run_id, key)) is None:
+                return False
+            return self._db.many(_INSERT_TRACE, [row]) == 1
+
+    def trace(self, run_id: str, key: str) -> Trace | None:
+        """The trace of a completion; None where none is kept."""
+        row = self._db.one(f"{_TRACES} WHERE run_id = ? AND key = ?", (run_id, key))
+        return None if row is None else self._read.trace(row)
+
+    def traced(self, run_id: str) -> set[str]:
+        """The keys of a run's completions whose traces are kept."""
+        self._db.refuse_lost_rows("trace", "run_id", run_id)
+        return {key for (key,) in self._db.all("SELECT key FROM trace WHERE run_id = ?", (run_id,))}
 
     def expected_tokens(self, model: str) -> dict[tuple[str, str], float]:
         """Mean completion tokens by (suite, question id), of a model's completions so far.
@@ -476,7 +543,7 @@ class Store:
 
         A completion that was never graded, because its test did not run, is left out.
         """
-        self._refuse_lost_rows(run.run_id)
+        self._db.refuse_lost_rows("completion", "run_id", run.run_id)
         columns = ["'' AS text" if name == "text" else name for name in COMPLETION_COLUMNS]
         rows = self._db.all(
             f"SELECT {', '.join(columns)} FROM completion "

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
+from lrmtest.models.trace import Trace
 from lrmtest.questions.place import Place
 
 
@@ -73,11 +74,20 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """What became of a request: exactly one of `completion` and `error` is set."""
+    """What became of a request: exactly one of `completion` and `error` is set.
+
+    Attributes:
+        request: what was asked for.
+        completion: what was generated.
+        error: why nothing was.
+        trace: the completion token by token; None where that was not asked for, or where the
+            engine does not tell all of it.
+    """
 
     request: Request
     completion: Completion | None = None
     error: EngineError | None = None
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,17 @@ from lrmtest.models.engines.http.server_facts import (
     probe,
 )
 from lrmtest.models.engines.http.stream import ChatReply, ChatStream, DetectorMaker
+from lrmtest.models.engines.http.traced import (
+    LlamaCppPrompts,
+    TraceError,
+    TraceGathering,
+    TraceRequests,
+)
 from lrmtest.models.engines.kinds import carried
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.token_counts import COUNTED, ESTIMATED, TOTALS
 from lrmtest.models.spec import ModelSpec
+from lrmtest.models.trace import Trace
 
 _CONCURRENCY = {VLLM: 256, SGLANG: 256}  # vLLM's max_num_seqs on most GPUs
 _DEFAULT_CONCURRENCY = 64
@@ -79,6 +86,7 @@ class OpenAIEngine:
             and SGLang, 64 for everything else.
         key: the API key, for engines that start a server of their own; None takes it from the
             environment.
+        processed: the server was started to tell the log-probabilities that it draws by.
         backoff: waits between tries.
         detector: makes one loop detector per completion; a completion that it stops is delivered
             with finish reason ``loop``. None: `LoopDetector`, if `options.stop_loops`.
@@ -90,6 +98,7 @@ class OpenAIEngine:
         options: EngineOptions,
         *,
         key: str | None = None,
+        processed: bool = False,
         backoff: Backoff | None = None,
         detector: DetectorMaker | None = None,
     ) -> None:
@@ -99,6 +108,9 @@ class OpenAIEngine:
         # A server that was started here takes what it is sent, and need not be tried first.
         self._first = None if key else FirstGoesAlone()
         self._totals = ""
+        self._processed = processed
+        self._prompts = LlamaCppPrompts()
+        self._untold: set[str] = set()
         self._retries = options.max_retries
         url = Endpoint.parse(spec.location).url
         found = FoundKey(key) if key else find_key(spec.name, url, options.endpoints)
@@ -174,6 +186,7 @@ class OpenAIEngine:
         async with aclosing(self._client(breaker)) as client:
             facts = await probe(client, self._options.served_model)
             await self._refuse_misfits(client, facts, planned)
+        traces = self._trace_requests(facts)
         concurrency = (
             self._options.concurrency
             or facts.slots
@@ -187,7 +200,7 @@ class OpenAIEngine:
         )
         self._workers = [
             asyncio.create_task(
-                self._work(_Worker(self._client(breaker), facts, breaker, manners), deliver)
+                self._work(_Worker(self._client(breaker), facts, breaker, manners, traces), deliver)
             )
             for _ in range(concurrency)
         ]
@@ -292,7 +305,8 @@ class OpenAIEngine:
                 return self._failed(request, str(refusal), refusal.hint, max(1, tries.made))
             tries.made += 1
             content = self._content(worker, request)
-            stream = self._stream(request, first)
+            gathering = worker.traces.gathering() if worker.traces is not None else None
+            stream = self._stream(request, first, gathering)
             began = time.monotonic()
             try:
                 await self._watch.check()
@@ -330,7 +344,10 @@ class OpenAIEngine:
                 seed = request.seed if manners.seeds else None
                 seconds = time.monotonic() - began
                 completion = replace(completion, seed=seed, seconds=seconds)
-                return Delivery(request, completion=completion)
+                trace = None
+                if gathering is not None:
+                    trace = await self._trace(worker, gathering, reply, stream, content)
+                return Delivery(request, completion=completion, trace=trace)
         reason = f"the server is gone: {worker.breaker.reason}"
         return self._failed(request, reason, "start it again, then repeat the command", tries.made)
 
@@ -392,9 +409,51 @@ class OpenAIEngine:
         return bool(manners.sends_no_ends)
 
     def _content(self, worker: _Worker, request: Request) -> dict[str, Any]:
-        return worker.manners.content(request, worker.facts.body(request.sampling, self._fields))
+        body = worker.facts.body(request.sampling, self._fields)
+        if worker.traces is not None:
+            body |= worker.traces.fields(request.sampling)
+        return worker.manners.content(request, body)
 
-    def _stream(self, request: Request, first: asyncio.Event | None) -> ChatStream:
+    def _trace_requests(self, facts: ServerFacts) -> TraceRequests | None:
+        """What to ask of the server that it may tell traces; None where none are wanted."""
+        if not self._options.traces:
+            return None
+        requests = TraceRequests(facts, self._fields, processed=self._processed)
+        if not requests.possible:
+            self._tell("no traces are kept: a server of its kind tells no token ids")
+            return None
+        return requests
+
+    async def _trace(
+        self,
+        worker: _Worker,
+        gathering: TraceGathering,
+        reply: ChatReply,
+        stream: ChatStream,
+        content: Mapping[str, Any],
+    ) -> Trace | None:
+        """An answer's trace; None where the server has not told all of it, which is said once."""
+        prompt = None
+        if worker.facts.kind == LLAMA_CPP:
+            prompt = await self._prompts.ids(worker.client, content)
+        try:
+            if stream.altered:
+                raise TraceError("it has the key in it")
+            return gathering.trace(reply, prompt)
+        except TraceError as error:
+            words = str(error)
+            sort = words.partition(" of ")[2].partition(", ")[2] or words
+            if sort not in self._untold:
+                self._untold.add(sort)
+                self._tell(f"a completion is kept without its trace: {words}")
+            return None
+
+    def _stream(
+        self,
+        request: Request,
+        first: asyncio.Event | None,
+        gathering: TraceGathering | None,
+    ) -> ChatStream:
         def count_and_tell(number: int) -> None:
             self._count_tokens(number)
             if first is not None:
@@ -405,6 +464,7 @@ class OpenAIEngine:
             request.sampling.max_tokens,
             detector=self._detector() if self._detector else None,
             on_tokens=self._count_tokens if first is None else count_and_tell,
+            on_event=None if gathering is None else gathering.add,
         )
 
     def _tell(self, line: str) -> None:
@@ -450,6 +510,7 @@ class _Worker:
     facts: ServerFacts
     breaker: CircuitBreaker
     manners: Manners
+    traces: TraceRequests | None
 
 
 @dataclass(slots=True)

@@ -44,6 +44,7 @@ class EngineOptions:
         request_fields: what requests carry by the user's word, in its order.
         trust_remote_code: run Python code that comes with a checkpoint; off unless asked for.
         stop_loops: stop a streamed completion whose tail has provably become periodic.
+        traces: tell completions token by token, as far as the engine can.
         engine_args: further arguments for the server that lrmtest starts, passed on untouched.
         tensor_parallel: GPUs that share each layer (vLLM); None takes as few as the weights need.
         pipeline_parallel: groups of GPUs that share the layers between them (vLLM).
@@ -79,6 +80,7 @@ class EngineOptions:
     request_fields: tuple[RequestField, ...] = ()
     trust_remote_code: bool = False
     stop_loops: bool = True
+    traces: bool = False
     engine_args: tuple[str, ...] = ()
     tensor_parallel: int | None = None
     pipeline_parallel: int = 1

@@ -167,6 +167,10 @@ _FAILURES = (
 )
 
 
+_DRAWN = "processed_logprobs"
+"""The mode in which it tells the log-probabilities that tokens are drawn by."""
+
+
 class VllmEngine(ServedEngine):
     """Generates with a vLLM server of its own, in a process and mostly an environment of its own.
 
@@ -228,6 +232,12 @@ class VllmEngine(ServedEngine):
         ]
         if "--stream-interval" in program.options and not _is_settled("--stream-interval", of_user):
             arguments += ["--stream-interval", str(JOINED_TOKENS)]
+        # Unasked for, since on some GPUs it keeps vLLM from its fastest way to draw.
+        mode = given("--logprobs-mode", of_user)
+        settled = _is_settled("--logprobs-mode", of_user)
+        if self._options.traces and "--logprobs-mode" in program.options and not settled:
+            mode = _DRAWN
+            arguments += ["--logprobs-mode", mode]
         if not machine.gpus:
             # Compiling takes a minute or more at every start; it gains a third in speed.
             arguments.append("--enforce-eager")
@@ -264,6 +274,7 @@ class VllmEngine(ServedEngine):
             },
             failures=start_failures(program),
             out_of_memory=_LOWER,
+            tells_drawn=mode == _DRAWN,
         )
 
     def _numbers(self) -> list[str]:

@@ -164,7 +164,9 @@ def _plausible(delivery: Delivery) -> Delivery:
         return Delivery(request, error=error)
     fault = completion.fault
     if fault is None:
-        return delivery
+        if delivery.trace is None or delivery.trace.fault is None:
+            return delivery
+        return Delivery(request, completion=completion)  # a trace that cannot be is none
     error = EngineError(
         f"the engine delivered what no completion can be: {fault}",
         hint="what generates is broken, or what it says of its completions",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -15,6 +16,7 @@ from lrmtest.plugin.session import LrmtestSession, session_of
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.reports.terminal import render
 from lrmtest.runs.formats.baseline import write_baseline
+from lrmtest.runs.formats.traces_file import traces_written, write_traces
 from lrmtest.runs.records import RunRecord
 
 _DECIDABLE = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
@@ -60,8 +62,8 @@ def print_comparisons(reporter: pytest.TerminalReporter, session: LrmtestSession
         view = comparison_view(compared, test_ids)
         text = render(view, width=screen.fullwidth, color=screen.hasmarkup, crop=False)
         reporter.write_line(text)
-    if comparisons.saved is not None:
-        reporter.write_line(f"baseline written to {comparisons.saved}")
+    for line in comparisons.written:
+        reporter.write_line(line)
     for complaint in comparisons.complaints:
         reporter.write_line(f"ERROR: {complaint}", red=True)
 
@@ -84,19 +86,29 @@ def session_runs(session: LrmtestSession) -> Iterator[RunRecord]:
 
 
 def _save_baseline(session: LrmtestSession, run: RunRecord, unfair: str | None) -> None:
-    path = session.settings.comparison.save_baseline
-    if path is None:
+    options = session.settings.comparison
+    saving = {"baseline is": options.save_baseline, "traces are": options.save_traces}
+    paths = {what: path for what, path in saving.items() if path is not None}
+    if not paths:
         return
     lacking = unfair
     if not session.generations.of(run.model).complete:
         lacking = lacking or "not every completion is there"
     if lacking:
+        refused = (f"the {what} not written to {path}" for what, path in paths.items())
         raise UsageError(
-            f"the baseline is not written to {path}: {lacking}",
+            f"{', '.join(refused)}: {lacking}",
             hint="the same command continues the run; `lrmtest baseline` can write a part of it",
         )
-    write_baseline(path, run)
-    session.comparisons.saved = path
+    comparisons = session.comparisons
+    if options.save_traces is not None:
+        mark = write_traces(options.save_traces, session.store, run)
+        run = replace(run, traces=mark)
+        comparisons.written.append(traces_written(mark, run, options.save_traces))
+    if options.save_baseline is not None:
+        write_baseline(options.save_baseline, run)
+        comparisons.saved = options.save_baseline
+        comparisons.written.append(f"baseline written to {options.save_baseline}")
 
 
 def _mistaken(session: LrmtestSession) -> bool:

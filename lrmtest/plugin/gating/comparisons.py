@@ -142,14 +142,18 @@ class Comparisons:
         self._file: RunRecord | None = None
         self.results: list[ComparedRuns] = []
         self.saved: Path | None = None
+        self.written: list[str] = []
         self.complaints: list[str] = []
         if not check:
             return
-        if options.save_baseline is not None and len(models) > 1:
-            raise UsageError(
-                f"--save-baseline writes one run, and there are {len(models)} models",
-                hint="`lrmtest baseline RUN -o FILE` writes any run afterwards",
-            )
+        saving = {"--save-baseline": options.save_baseline, "--save-traces": options.save_traces}
+        for name in (name for name, path in saving.items() if path is not None):
+            if len(models) > 1:
+                raise UsageError(
+                    f"{name} writes one run, and there are {len(models)} models",
+                    hint="`lrmtest baseline RUN -o FILE` writes any run afterwards, and with "
+                    "--save-traces FILE its traces",
+                )
         if options.baseline is not None:
             found = load_run(options.baseline, store)
             self._file = found if is_file(options.baseline) else None

@@ -198,4 +198,9 @@ class Backlog:
 
 
 def _size(delivery: Delivery) -> int:
-    return len(delivery.completion.text) if delivery.completion is not None else 0
+    """Characters of its text; a token of its trace counts as eight."""
+    if delivery.completion is None:
+        return 0
+    trace = delivery.trace
+    traced = 0 if trace is None else len(trace.prompt) + len(trace.tokens)
+    return len(delivery.completion.text) + 8 * traced

@@ -162,6 +162,7 @@ class Generation:
         own, others = sharing.claimed(plan.requests)
         missing = {request.key for request in own} | others.keys()
         stored = self._planned - missing
+        self._say_untraced(stored)
         decided = any(self._not_needed_after(key) for key in stored)
         if decided or (self._stopping_rule is not None and self._stopping_rule.decided):
             self._drop(missing)
@@ -222,6 +223,22 @@ class Generation:
     def _note(self, line: str) -> None:
         self.notes.append(line)
         self._say(line)
+
+    def _say_untraced(self, stored: set[str]) -> None:
+        """Say how many samples are there without the traces that are asked for.
+
+        They are not generated again: what a run has cost is not spent anew without a word, and the
+        completions of a key are one and the same, traced or not.
+        """
+        if not self._settings.engine_options.traces or not stored:
+            return
+        lacking = len(stored - self._store.traced(self.run_id))
+        if lacking:
+            self._notice(
+                f"{self.head.model}: {lacking} of the {len(stored)} samples that are stored "
+                "already have no trace, and are not generated again; --fresh-run generates all "
+                "of them anew"
+            )
 
     def _submit(self, wanted: Sequence[Request]) -> None:
         """Submit those requests that the engine does not work on already."""

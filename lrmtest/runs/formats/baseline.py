@@ -25,6 +25,8 @@ Where the class does not say how it ended, that stands behind it: ``unclosed:ran
 ``unknown_ends`` of a question, where it is there, has the indices of the samples of which nothing
 says how they ended; all others are known to have ended so, or were written by a lrmtest that did
 not ask.
+``traces``, where it is there, names the file with its traces (`lrmtest.runs.formats.traces_file`),
+and has its hash.
 Questions of a suite that is compared by a score have ``scores``, too: in [0, 1], one per sample.
 """
 
@@ -43,7 +45,7 @@ from lrmtest.questions.place import Place
 from lrmtest.runs.files import write_whole
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.outcomes import QuestionKey, QuestionOutcome, SampleOutcome
-from lrmtest.runs.records import RunRecord, SampleRecord
+from lrmtest.runs.records import RunRecord, SampleRecord, TracesMark
 
 BASELINE_FORMAT = "lrmtest-baseline"
 BASELINE_VERSION = 1
@@ -80,6 +82,16 @@ def write_baseline(path: Path, run: RunRecord) -> None:
     write_whole(path, baseline_text(run), what="the baseline", private=False)
 
 
+def kept_manifest(manifest: Manifest) -> dict[str, Any]:
+    """What a file that others read keeps of a manifest.
+
+    The probe's answers would be most of it, and serve the store alone, as do the looks. The
+    selection is the file's questions.
+    """
+    told = manifest.to_json().items()
+    return {name: value for name, value in told if name not in ("probe", "looks", "selection")}
+
+
 def baseline_text(run: RunRecord) -> str:
     """The file's content: equal runs give equal text."""
     head: dict[str, Any] = {
@@ -91,11 +103,10 @@ def baseline_text(run: RunRecord) -> str:
         "tokens_estimated": run.tokens_estimated,
     }
     lines = [f"{json.dumps(name)}: {json.dumps(value)}," for name, value in head.items()]
-    # The probe's answers would be most of the file, and serve the store alone, as do the looks.
-    # The selection is the file's questions.
-    told = run.manifest.to_json().items()
-    kept = {name: value for name, value in told if name not in ("probe", "looks", "selection")}
-    manifest = json.dumps(kept, indent=1, sort_keys=True, allow_nan=False)
+    if run.traces is not None:
+        mark = {name: getattr(run.traces, name) for name in ("file", "sha256", "kept")}
+        lines.append(f'"traces": {json.dumps(mark)},')
+    manifest = json.dumps(kept_manifest(run.manifest), indent=1, sort_keys=True, allow_nan=False)
     lines.append(f'"manifest": {manifest},')
     questions = ",\n".join(_question_line(run.outcomes[key]) for key in sorted(run.outcomes))
     return "\n".join(["{", *lines, '"questions": [', questions, "]", "}", ""])
@@ -103,7 +114,7 @@ def baseline_text(run: RunRecord) -> str:
 
 def _question_line(question: QuestionOutcome) -> str:
     samples = [
-        [_result(sample), sample.tokens, sample.answer] if sample is not None else None
+        sample_to_json(sample) if sample is not None else None
         for sample in map(question.samples.get, range(max(question.samples, default=-1) + 1))
     ]
     line: dict[str, Any] = {
@@ -183,12 +194,23 @@ def parse_baseline(text: str | bytes, file: str) -> RunRecord:
         model=model,
         created=head.get("created", str),
         manifest=Manifest.from_json(manifest),
+        traces=_traces(head, file) if "traces" in document else None,
         samples=tuple(
             sample
             for question in outcomes.values()
             for sample in _samples(model, question, estimated=estimated)
         ),
     )
+
+
+def _traces(head: _Fields, file: str) -> TracesMark:
+    """By what the traces are known that were saved with it."""
+    fields = _Fields(head.get("traces", dict), f"{file}: traces")
+    name, sha256 = fields.get("file", str), fields.get("sha256", str)
+    # A name in the same folder, and no way to another file of whoever reads it.
+    if not name or Path(name).name != name or name in (".", "..") or "\0" in name:
+        raise DataError(f"{file}: traces: {name[:80]!r} is no file's name", hint=_HINT)
+    return TracesMark(name, sha256, fields.get("kept", int))
 
 
 def _samples(model: str, question: QuestionOutcome, *, estimated: bool) -> Iterator[SampleRecord]:
@@ -212,7 +234,7 @@ def _question(raw: Any, place: str) -> QuestionOutcome:
     listed = fields.get("samples", list)
     scores = _scores(raw.get("scores"), len(listed), place)
     samples = {
-        index: replace(_sample(sample, f"{place}: sample {index}"), score=scores[index])
+        index: replace(sample_from_json(sample, f"{place}: sample {index}"), score=scores[index])
         for index, sample in enumerate(listed)
         if sample is not None
     }
@@ -233,9 +255,11 @@ def _question(raw: Any, place: str) -> QuestionOutcome:
     return question
 
 
-def _result(sample: SampleOutcome) -> str:
+def sample_to_json(sample: SampleOutcome) -> list[str | int]:
+    """A sample but for its score, and whether its end is unknown: result, tokens, answer hash."""
     told = sample.failure or _PASS
-    return told if sample.end == usual_end(sample.failure) else f"{told}:{sample.end}"
+    result = told if sample.end == usual_end(sample.failure) else f"{told}:{sample.end}"
+    return [result, sample.tokens, sample.answer]
 
 
 def _scores(raw: Any, samples: int, place: str) -> list[float | None]:
@@ -245,13 +269,29 @@ def _scores(raw: Any, samples: int, place: str) -> list[float | None]:
     if not isinstance(raw, list) or len(raw) != samples:
         raise DataError(f"{place}: field 'scores' is not one for each sample", hint=_HINT)
     for score in raw:
-        number = isinstance(score, int | float) and not isinstance(score, bool)
-        if score is not None and not (number and 0 <= score <= 1):
-            raise DataError(f"{place}: the score {str(score)[:40]} is not in [0, 1]", hint=_HINT)
+        if (fault := score_fault(score)) is not None:
+            raise DataError(f"{place}: {fault}", hint=_HINT)
     return raw
 
 
-def _sample(raw: Any, place: str) -> SampleOutcome:
+def score_fault(score: Any) -> str | None:
+    """What is wrong with a score of JSON from outside; None for one in [0, 1], and for none."""
+    number = isinstance(score, int | float) and not isinstance(score, bool)
+    if score is None or (number and 0 <= score <= 1):
+        return None
+    return f"the score {str(score)[:40]} is not in [0, 1]"
+
+
+def sample_from_json(raw: Any, place: str) -> SampleOutcome:
+    """The inverse of `sample_to_json`.
+
+    Args:
+        raw: JSON from outside.
+        place: where it is, for errors.
+
+    Raises:
+        DataError: it is no such list.
+    """
     if not isinstance(raw, list) or len(raw) != 3:
         raise DataError(f"{place}: not [result, tokens, answer hash]", hint=_HINT)
     result, tokens, answer = raw

@@ -2,14 +2,16 @@
 
 The first line is ``{"lrmtest": "run/1", "run_id", "model", "identity", "created", "finished",
 "manifest"}``. Lines with ``"lrmtest": "question/1"`` hold what was asked, lines with
-``"lrmtest": "error/1"`` an engine error; every other line is a completion with its ``suite``,
-``question``, ``sample``, ``output`` and token counts, so that the file is also what
-``--model recorded:FILE`` reads.
+``"lrmtest": "error/1"`` an engine error, and, where traces were asked for, lines with
+``"lrmtest": "trace/1"`` the trace of the completion before them (`lrmtest.runs.trace_codec`, in
+base64); every other line is a completion with its ``suite``, ``question``, ``sample``, ``output``
+and token counts, so that the file is also what ``--model recorded:FILE`` reads.
 """
 
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from typing import Any
 from lrmtest.bounded import parse_json, read_lines
 from lrmtest.errors import DataError
 from lrmtest.grading.completion import count_fault
+from lrmtest.models.trace import Trace
 from lrmtest.runs.checked_rows import expect_place, read_verdict
 from lrmtest.runs.extent import EVERYTHING, Extent, narrowed_manifest
 from lrmtest.runs.files import replacing
@@ -34,6 +37,7 @@ from lrmtest.runs.rows import (
     question_to_json,
 )
 from lrmtest.runs.store import Store
+from lrmtest.runs.trace_codec import trace_from_bytes, trace_to_bytes
 
 RUN_FORMAT = "run/1"
 
@@ -41,8 +45,22 @@ _NAMES = {"question_id": "question", "text": "output"}
 """What rows' fields are called in the file, where it is something else."""
 
 
-def export_run(store: Store, run: RunHead, path: Path, extent: Extent = EVERYTHING) -> int:
+def export_run(
+    store: Store,
+    run: RunHead,
+    path: Path,
+    extent: Extent = EVERYTHING,
+    *,
+    traces: bool = False,
+) -> int:
     """Write a run, or an extent of it, to a JSON Lines file, replaced only when all is written.
+
+    Args:
+        store: where the run is.
+        run: the run.
+        path: the file.
+        extent: what of it.
+        traces: with the traces that are kept.
 
     Returns:
         The number of completions written.
@@ -52,13 +70,13 @@ def export_run(store: Store, run: RunHead, path: Path, extent: Extent = EVERYTHI
     """
     count = 0
     with replacing(path) as unfinished, unfinished.open("w", encoding="ascii") as file:
-        for line in _lines(store, run, extent):
+        for line in _lines(store, run, extent, traces=traces):
             count += "output" in line
             file.write(json.dumps(line) + "\n")
     return count
 
 
-def _lines(store: Store, run: RunHead, extent: Extent) -> Iterator[dict[str, Any]]:
+def _lines(store: Store, run: RunHead, extent: Extent, *, traces: bool) -> Iterator[dict[str, Any]]:
     yield {
         "lrmtest": RUN_FORMAT,
         "run_id": run.run_id,
@@ -80,6 +98,10 @@ def _lines(store: Store, run: RunHead, extent: Extent) -> Iterator[dict[str, Any
         yield {"lrmtest": "error/1", **_named(error_to_row(error))}
     for stored in store.completions(run.run_id, extent=extent):
         yield _named(completion_to_row(stored))
+        trace = store.trace(run.run_id, stored.place.key) if traces else None
+        if trace is not None:
+            data = b64encode(trace_to_bytes(trace)).decode("ascii")
+            yield {"lrmtest": "trace/1", "key": stored.place.key, "data": data}
 
 
 def import_run(store: Store, path: Path) -> tuple[RunHead, int]:
@@ -115,6 +137,8 @@ def _import_run(store: Store, path: Path, run: RunHead) -> int:
                 store.set_verdicts(run.run_id, [(record.place.key, record.verdict)])
         elif isinstance(record, StoredError):
             store.add_error(run.run_id, record.place, record.message, record.attempts)
+        elif isinstance(record, _KeptTrace):
+            store.add_trace(run.run_id, record.key, record.trace)
         elif isinstance(record, _AskedQuestion):
             asked = record.asked
             store.add_questions(
@@ -138,7 +162,13 @@ class _AskedQuestion:
     asked: StoredQuestion
 
 
-_Record = RunHead | StoredCompletion | StoredError | _AskedQuestion
+@dataclass(frozen=True, slots=True)
+class _KeptTrace:
+    key: str
+    trace: Trace
+
+
+_Record = RunHead | StoredCompletion | StoredError | _AskedQuestion | _KeptTrace
 
 
 def _records(path: Path) -> Iterator[_Record]:
@@ -188,6 +218,9 @@ def _record(line: dict[str, Any]) -> _Record:
             if (wrong := count_fault(error.attempts)) is not None:
                 raise ValueError(f"attempts {wrong}")
             return error
+        case "trace/1":
+            data = b64decode(_text(line, "data"), validate=True)
+            return _KeptTrace(_text(line, "key"), trace_from_bytes(data))
         case None:
             return _completion(line)
         case other:

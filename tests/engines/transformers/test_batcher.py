@@ -26,6 +26,7 @@ class ListSlots:
     def __init__(self, block=1, prefill_tokens=1):
         self.block, self.prefill_tokens = block, prefill_tokens
         self.rows, self.length, self.fills = [], 0, 0
+        self.logprobs = []
         self.fail_on = None
         self.peak = 0
 

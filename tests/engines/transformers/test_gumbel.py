@@ -202,3 +202,49 @@ def test_a_cut_by_fixed_operations_is_the_same(logits, top_k, min_p, top_p, temp
     assert codes.tolist() == [token]
     if min_p == 1.0 or top_k == 1:
         assert logits[token] == pytest.approx(max(logits), abs=1e-5)
+
+
+@given(
+    st.lists(st.floats(-9, 9), min_size=2, max_size=40),
+    st.sampled_from([Cut(), Cut(top_k=5), Cut(min_p=0.05)]),
+    st.sampled_from([0.013, 0.507, 0.953, 1.0]),
+    st.sampled_from([0.0, 0.6, 2.0]),
+    st.integers(0, 99),
+)
+def test_a_token_is_told_with_the_probability_that_it_was_drawn_by(
+    logits, cut, top_p, temperature, seed
+):
+    row = torch.tensor([logits])
+    (token,), (logprob,) = gumbel.pick_with_logprobs(row, [Draw(temperature, top_p, seed, 2)], cut)
+    assert token == pick(row, [Draw(temperature, top_p, seed, 2)], cut)[0]
+    if temperature == 0:
+        expected = torch.log_softmax(row.double(), 1)[0, token].item()
+    else:
+        shares = kept(row[0].tolist(), temperature, cut, top_p)
+        # Of tokens that are equal but for rounding, others may be in the nucleus.
+        expected = math.log(shares.get(token, 0.0) or 1e-9)
+        near = [share for share in shares.values() if abs(math.log(share) - logprob) < 1e-3]
+        if token not in shares and near:
+            expected = logprob
+    assert logprob == pytest.approx(expected, abs=1e-4)
+    codes, _, told = gumbel.pick_fixed_with_logprobs(
+        row,
+        torch.tensor([temperature]),
+        torch.tensor([top_p], dtype=torch.float64),
+        torch.tensor([gumbel.seed_state(seed)]),
+        torch.tensor([2]),
+        whole=top_p >= 1 and temperature > 0,
+        candidates=64 if top_p < 1 and temperature > 0 else 0,
+        cut=cut,
+    )
+    assert codes.tolist() == [token]
+    assert told.tolist() == pytest.approx([logprob], abs=1e-6)
+
+
+def test_a_nucleus_wider_than_what_is_looked_at_first_is_told_whole():
+    logits = torch.randn(3, 6000, generator=torch.Generator().manual_seed(1)) * 0.01
+    draws = [Draw(1.0, 0.999, seed, 0) for seed in range(3)]
+    tokens, logprobs = gumbel.pick_with_logprobs(logits, draws)
+    whole = torch.log_softmax(logits.double(), 1)
+    for row, (token, logprob) in enumerate(zip(tokens, logprobs, strict=True)):
+        assert logprob == pytest.approx(whole[row, token].item() - math.log(0.999), abs=1e-3)

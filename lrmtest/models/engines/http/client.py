@@ -113,7 +113,10 @@ class ChatClient:
                     f"the server answered with {self.endpoint.quote(kind, 60)}: {start}",
                     shape=kind,
                 )
-            return self._without_key(stream.reply())
+            reply = stream.reply()
+            shown = self._without_key(reply)
+            stream.altered = shown is not reply
+            return shown
 
     def _without_key(self, reply: ChatReply) -> ChatReply:
         """`reply`, unless the server has put the key into it: then with asterisks there."""
@@ -284,7 +287,7 @@ class _StreamReader:
         self._client = client
         self._answer = answer
         self._stream = stream
-        self.events = ChatEvents(self._take_run, self._take_event)
+        self.events = ChatEvents(self._take_run, self._take_event, runs=stream.takes_runs)
         self.beginning = b""
         self._clock = asyncio.get_running_loop().time
         self._life = life.Life(client._timeout, self._clock)

@@ -23,6 +23,7 @@ class ChatEvents:
     Args:
         take_run: is given pieces of plain events.
         take_event: is given any other event.
+        runs: look for plain events; otherwise each goes to `take_event`.
 
     Raises:
         EventTooLargeError: in `feed`, as `EventParser`.
@@ -32,12 +33,15 @@ class ChatEvents:
         self,
         take_run: Callable[[PlainPieces], None],
         take_event: Callable[[ServerEvent], None],
+        *,
+        runs: bool = True,
     ) -> None:
         self._take_run = take_run
         self._take_event = take_event
         self._parser = EventParser()
         self._rest = b""
         self._reasoning = False
+        self._runs = runs
 
     @property
     def lines(self) -> int:
@@ -94,11 +98,14 @@ class ChatEvents:
             self._take(found)
 
     def _take(self, events: list[bytes]) -> None:
-        run = plain_pieces(events, self._reasoning) or plain_pieces(events, not self._reasoning)
+        run = None
+        if self._runs:
+            run = plain_pieces(events, self._reasoning)
+            run = run or plain_pieces(events, not self._reasoning)
         if run is not None:
             self._reasoning = run.reasoning
             self._take_run(run)
-        elif len(events) <= _FEWEST_TRIED:
+        elif len(events) <= _FEWEST_TRIED or not self._runs:
             for event in events:
                 self._take_event(ServerEvent("", event.decode("utf-8", "replace")))
         else:

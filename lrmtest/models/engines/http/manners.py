@@ -17,6 +17,7 @@ from lrmtest.models.request_fields import (
     LEFT_OUT,
     RENAMED,
     SAMPLING_FIELDS,
+    TRACE_FIELDS,
     TRANSPORT_FIELDS,
 )
 from lrmtest.progress import Tell
@@ -124,7 +125,7 @@ class Manners:
             name = field.name
             if name in LIMITS:
                 self._rename_limit(name, refusal)
-            elif name in TRANSPORT_FIELDS:
+            elif name in (*TRANSPORT_FIELDS, *TRACE_FIELDS) and name not in self._fields:
                 self._leave_out(name, None)
             elif name in _CHANGES_OUTCOMES:
                 self._leave_out(name, content[name] if field.this_value else None)

@@ -100,6 +100,7 @@ class ChatStream:
         pieces: pieces of text so far.
         tokens: tokens so far, as far as they are known.
         ended: the server said that nothing more comes; set by whoever reads the wire.
+        altered: the reply was not given on as it came, for it held a secret; set by the same.
         max_tokens: the budget.
         max_bytes: what an answer within the budget can take on the wire at most.
 
@@ -109,6 +110,7 @@ class ChatStream:
         detector: watches for a loop.
         on_tokens: called with the number of tokens that came, as far as it is known: a piece of
             text is at least one.
+        on_event: called with each event that `add` takes; then all of them go that way.
     """
 
     def __init__(
@@ -117,10 +119,12 @@ class ChatStream:
         max_tokens: int,
         detector: LoopDetector | None = None,
         on_tokens: Callable[[int], None] = lambda count: None,
+        on_event: Callable[[Mapping[str, Any]], None] | None = None,
     ) -> None:
         self.pieces = 0
         self.tokens = 0
         self.ended = False
+        self.altered = False
         self.max_bytes = (32 << 20) + max_tokens * _MAX_BYTES_PER_TOKEN
         self.max_tokens = max_tokens
         self._tags = tags
@@ -133,6 +137,7 @@ class ChatStream:
         self._max_pieces = 64 + _MAX_PIECES_PER_TOKEN * max_tokens
         self._detector = detector
         self._on_tokens = on_tokens
+        self._on_event = on_event
         self._parts: list[str] = []
         self._length = 0
         self._tail = ""
@@ -153,6 +158,11 @@ class ChatStream:
         return self._loop_end is not None
 
     @property
+    def takes_runs(self) -> bool:
+        """Whether text is all that is wanted, so that `add_run` will do."""
+        return self._on_event is None
+
+    @property
     def end_told(self) -> bool:
         """A finish reason has come: what may follow is the usage."""
         return bool(self._word)
@@ -166,6 +176,8 @@ class ChatStream:
         """
         if not isinstance(event, dict):
             raise _malformed("not a JSON object")
+        if self._on_event is not None:
+            self._on_event(event)
         usage = event.get("usage")
         self._note_usage(usage)
         choices = event.get("choices")

@@ -254,6 +254,7 @@ class ServedEngine(ABC):
                 max_retries=max(self._options.max_retries, _FEWEST_RETRIES),
             ),
             key=address.key,
+            processed=self._launch is not None and self._launch.tells_drawn,
         )
         with self._changed:
             assert self._service is not None

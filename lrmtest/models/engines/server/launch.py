@@ -40,6 +40,7 @@ class Launch:
         details: what could change an outcome, for the manifest.
         failures: what can be told from its log when it does not start.
         out_of_memory: what to lower when memory is short.
+        tells_drawn: it tells the log-probabilities that tokens are drawn by.
     """
 
     program: str
@@ -54,6 +55,7 @@ class Launch:
     failures: tuple[KnownFailure, ...]
     out_of_memory: str
     key_config: str = ""
+    tells_drawn: bool = False
 
     def failure(self, server: GuardedProcess) -> ModelError:
         """Why the server has ended, with the useful lines of its log."""

@@ -27,6 +27,7 @@ class Running:
         submitted: when, on the monotonic clock, in seconds.
         prompt: the prompt's tokens.
         generated: tokens generated so far, the end-of-sequence token included.
+        logprobs: how probable each of them was when it was drawn, where that is kept.
         loops: told each `WATCHED_TOKENS` new tokens; True when they have fallen into a loop.
         finish_reason: set once it ended.
         error: set instead when it cannot go on.
@@ -37,6 +38,7 @@ class Running:
     prompt: list[int]
     loops: Callable[[list[int]], bool] | None = None
     generated: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
     finish_reason: FinishReason | None = None
     error: EngineError | None = None
 
@@ -149,13 +151,16 @@ class Batcher:
         self._make_room()
         active = self._active
         block = self._slots.advance([s.feed for s in active])
-        for sequence, tokens in zip(active, block, strict=True):
+        logprobs = self._slots.logprobs or [[]] * len(active)
+        for sequence, tokens, told in zip(active, block, logprobs, strict=True):
             before = len(sequence.generated)
             for token in tokens:
                 sequence.take(token, self._eos)
                 if sequence.ended:
                     break  # a block goes on behind an end
-            self.taken += len(sequence.generated) - before
+            new = len(sequence.generated) - before
+            sequence.logprobs += told[:new]
+            self.taken += new
         return ended + self._remove_ended()
 
     def _admit(self) -> list[Running]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
 from time import monotonic
@@ -32,6 +33,7 @@ from lrmtest.models.engines.transformers.context import check_budgets, check_lay
 from lrmtest.models.engines.transformers.loading import load_causal_lm
 from lrmtest.models.hardware import this_machine
 from lrmtest.models.request_fields import TEMPLATE_VARIABLES, RequestFields
+from lrmtest.models.trace import Trace
 
 if TYPE_CHECKING:
     from lrmtest.models.engines.transformers.batcher import Batcher, Running
@@ -237,6 +239,7 @@ class _Generation:
         self._chat = chat
         self._context = context
         self._stop_loops = options.stop_loops
+        self._traces = options.traces
         eos = _eos_token_ids(model.generation_config, chat)
         kind = model.device.type
         limit = options.concurrency or _CONCURRENCY.get(kind, 32)
@@ -311,7 +314,15 @@ class _Generation:
             seed=sequence.request.seed,
             seconds=monotonic() - sequence.submitted,
         )
-        return Delivery(sequence.request, completion=completion)
+        trace = None
+        if self._traces:
+            trace = Trace(
+                prompt=array("I", sequence.prompt),
+                tokens=array("I", tokens),
+                logprobs=array("f", sequence.logprobs),
+                ended=sequence.finish_reason == "stop",
+            )
+        return Delivery(sequence.request, completion=completion, trace=trace)
 
 
 def _template_variables(fields: RequestFields) -> dict[str, Any]:
@@ -333,16 +344,17 @@ def _slots(
 
     cut = Cut(top_k=max(0, fields.get("top_k", 0)), min_p=fields.get("min_p", 0.0))
     if model.device.type != "cuda":
-        return Slots(model, cut), {}
+        return Slots(model, cut, traced=options.traces), {}
     if (why := why_not_fixed(model)) is not None:
-        return Slots(model, cut), {"steps": f"one by one: {why}"}
+        return Slots(model, cut, traced=options.traces), {"steps": f"one by one: {why}"}
     from lrmtest.models.engines.transformers.cuda_graphs import graph_steps
 
     def tell(line: str) -> None:
         options.note("steps", line)
         options.tell(line)
 
-    return FixedSlots(model, graph_steps(model.device, tell), cut), {"steps": "CUDA graphs"}
+    steps = graph_steps(model.device, tell)
+    return FixedSlots(model, steps, cut, traced=options.traces), {"steps": "CUDA graphs"}
 
 
 def _eos_token_ids(generation_config: Any, chat: ChatTokenizer) -> frozenset[int]:

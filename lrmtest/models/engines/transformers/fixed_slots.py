@@ -19,7 +19,7 @@ from lrmtest.models.engines.transformers.gumbel import (
     NO_CUT,
     UNDECIDED,
     Cut,
-    pick_fixed,
+    pick_fixed_with_logprobs,
 )
 from lrmtest.models.engines.transformers.slots import Feed, Slots
 from lrmtest.models.engines.transformers.steps import EagerSteps, Shape, StepBuffers, Steps
@@ -42,13 +42,21 @@ class FixedSlots(Slots):
         model: as for `Slots`; `runs_fixed` is true of it.
         steps: runs the steps; eagerly if not given.
         cut: takes tokens out before any is drawn.
+        traced: as for `Slots`.
     """
 
     block = _BLOCK
     prefill_tokens = 8192
 
-    def __init__(self, model: Any, steps: Steps | None = None, cut: Cut = NO_CUT) -> None:
-        super().__init__(model, cut)
+    def __init__(
+        self,
+        model: Any,
+        steps: Steps | None = None,
+        cut: Cut = NO_CUT,
+        *,
+        traced: bool = False,
+    ) -> None:
+        super().__init__(model, cut, traced=traced)
         self._steps: Steps = steps or EagerSteps()
         self._buffers: StepBuffers | None = None
         self._wide, self._wide_next = 0, 1  # blocks that sort whole vocabularies: left, next time
@@ -80,7 +88,11 @@ class FixedSlots(Slots):
         buffers.load(shape.rows, feeds)
         self._steps.run(lambda: self._once(buffers, shape), shape, buffers, count)
         codes = buffers.codes[: len(feeds), :count].tolist()
-        return self._tokens(codes)
+        tokens = self._tokens(codes)
+        if self._traced:
+            told = buffers.logprobs[: len(feeds), :count].tolist()
+            self.logprobs = [row[: len(drawn)] for row, drawn in zip(told, tokens, strict=True)]
+        return tokens
 
     def _tokens(self, codes: list[list[int]]) -> list[list[int | None]]:
         """Tokens of each slot up to the first that is not decided; the next block takes that up.
@@ -108,7 +120,7 @@ class FixedSlots(Slots):
         token, position, last_position, state, step = buffers.integers[:, :rows]
         temperature, top_p = buffers.reals[:, :rows]
         logits = self._step(buffers.numbers[:rows], token, position, shape.length).float()
-        codes, highest = pick_fixed(
+        codes, highest, logprobs = pick_fixed_with_logprobs(
             logits,
             temperature.float(),
             top_p,
@@ -117,9 +129,13 @@ class FixedSlots(Slots):
             whole=shape.whole,
             candidates=shape.candidates,
             cut=self._cut,
+            told=self._traced,
         )
         going = (codes >= 0) & (position < last_position)
-        buffers.codes[:rows].scatter_(1, buffers.column.expand(rows, 1), codes[:, None])
+        column = buffers.column.expand(rows, 1)
+        buffers.codes[:rows].scatter_(1, column, codes[:, None])
+        if self._traced:
+            buffers.logprobs[:rows].scatter_(1, column, logprobs[:, None])
         buffers.highest[:rows].copy_(highest)
         buffers.column.add_(1)
         token.copy_(torch.where(going, codes, token))

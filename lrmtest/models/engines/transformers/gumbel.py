@@ -84,8 +84,25 @@ def pick(logits: torch.Tensor, draws: Sequence[Draw], cut: Cut = NO_CUT) -> list
     Returns:
         Token ids; None where a row's logits hold NaN, so that there is nothing to draw from.
     """
+    return pick_with_logprobs(logits, draws, cut, told=False)[0]
+
+
+def pick_with_logprobs(
+    logits: torch.Tensor, draws: Sequence[Draw], cut: Cut = NO_CUT, *, told: bool = True
+) -> tuple[list[int | None], list[float]]:
+    """`pick`, and how probable each token was under the distribution that it was drawn from.
+
+    Args:
+        logits, draws, cut: as for `pick`.
+        told: compute the log-probabilities; there are none otherwise.
+
+    Returns:
+        The tokens and their natural log-probabilities, of a greedy row under the softmax of its
+        logits.
+    """
     logits = logits.float()
     highest, tokens = logits.max(dim=-1)
+    told_of = highest - logits.logsumexp(dim=-1) if told else highest
     for rows, in_part in (
         ([i for i, draw in enumerate(draws) if draw.temperature > 0 and draw.top_p >= 1], False),
         ([i for i, draw in enumerate(draws) if draw.temperature > 0 and draw.top_p < 1], True),
@@ -99,11 +116,15 @@ def pick(logits: torch.Tensor, draws: Sequence[Draw], cut: Cut = NO_CUT) -> list
             if in_part:
                 top_p = [draw.top_p for draw in chosen]
                 share = torch.tensor(top_p, device=device, dtype=torch.float64)
-                tokens[index] = _widened(logprobs, keys, share, _FIRST_CANDIDATES)
+                drawn = _widened(logprobs, keys, share, _FIRST_CANDIDATES, told=told)
             else:
-                tokens[index] = _whole(logprobs, keys)
+                drawn = _whole(logprobs, keys, told=told)
+            tokens[index] = drawn.tokens
+            if told:
+                told_of[index] = drawn.logprobs
     broken = highest.isnan().tolist()
-    return [None if bad else token for token, bad in zip(tokens.tolist(), broken, strict=True)]
+    found = [None if bad else token for token, bad in zip(tokens.tolist(), broken, strict=True)]
+    return found, told_of.clamp(max=0.0).tolist() if told else []
 
 
 def pick_fixed(
@@ -135,31 +156,78 @@ def pick_fixed(
     Returns:
         Token ids, `UNDECIDED` or `BROKEN`, shape (rows,), and each row's highest logit.
     """
+    codes, highest, _ = pick_fixed_with_logprobs(
+        *(logits, temperature, top_p, states, steps),
+        whole=whole,
+        candidates=candidates,
+        cut=cut,
+        told=False,
+    )
+    return codes, highest
+
+
+def pick_fixed_with_logprobs(
+    logits: torch.Tensor,
+    temperature: torch.Tensor,
+    top_p: torch.Tensor,
+    states: torch.Tensor,
+    steps: torch.Tensor,
+    *,
+    whole: bool,
+    candidates: int,
+    cut: Cut = NO_CUT,
+    told: bool = True,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """`pick_fixed`, and the log-probabilities of `pick_with_logprobs`, float32, shape (rows,).
+
+    Unless they are `told`, what is in their place means nothing.
+    """
     # masked_fill, since `where` would copy a number of Python's to the device, and wait for it.
     highest, tokens = logits.max(dim=-1)
+    told_of = highest - logits.logsumexp(dim=-1) if told else highest
     if whole or candidates:
         divisor = temperature.masked_fill(temperature <= 0, 1.0)
         logprobs = cut.of((logits / divisor[:, None]).log_softmax(dim=-1))
         drawn, keys = temperature > 0, step_keys(states, steps)
         if whole:
-            tokens = torch.where(drawn & (top_p >= 1), _whole(logprobs, keys), tokens)
+            everywhere = _whole(logprobs, keys, told=told)
+            rows = drawn & (top_p >= 1)
+            tokens = torch.where(rows, everywhere.tokens, tokens)
+            if told:
+                told_of = torch.where(rows, everywhere.logprobs, told_of)
         if candidates:
-            inside, wider = _nucleus(logprobs, keys, top_p, candidates)
-            inside = inside.masked_fill(wider, UNDECIDED)
-            tokens = torch.where(drawn & (top_p < 1), inside, tokens)
-    return tokens.masked_fill(highest.isnan(), BROKEN), highest
+            inside, wider = _nucleus(logprobs, keys, top_p, candidates, told=told)
+            rows = drawn & (top_p < 1)
+            tokens = torch.where(rows, inside.tokens.masked_fill(wider, UNDECIDED), tokens)
+            if told:
+                told_of = torch.where(rows, inside.logprobs, told_of)
+    return tokens.masked_fill(highest.isnan(), BROKEN), highest, told_of.clamp(max=0.0)
 
 
-def _whole(logprobs: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
-    """Token ids, shape (rows,), each from the whole vocabulary."""
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """Token ids, shape (rows,), and their log-probabilities, float32; these only where told."""
+
+    tokens: torch.Tensor
+    logprobs: torch.Tensor
+
+
+def _whole(logprobs: torch.Tensor, keys: torch.Tensor, *, told: bool) -> _Drawn:
+    """A token of each row, from the whole vocabulary."""
     ids = torch.arange(logprobs.shape[-1], device=logprobs.device)
-    return (logprobs + gumbel(keys, ids)).argmax(dim=-1)
+    tokens = (logprobs + gumbel(keys, ids)).argmax(dim=-1)
+    return _Drawn(tokens, logprobs.gather(1, tokens[:, None])[:, 0] if told else logprobs)
 
 
 def _nucleus(
-    logprobs: torch.Tensor, keys: torch.Tensor, top_p: torch.Tensor, candidates: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids, shape (rows,), each from the nucleus of its row.
+    logprobs: torch.Tensor,
+    keys: torch.Tensor,
+    top_p: torch.Tensor,
+    candidates: int,
+    *,
+    told: bool,
+) -> tuple[_Drawn, torch.Tensor]:
+    """A token of each row, from its nucleus.
 
     The nucleus is the fewest most probable tokens with a mass of at least `top_p` (Holtzman et
     al. 2020, "The curious case of neural text degeneration", arXiv 1904.09751).
@@ -175,21 +243,34 @@ def _nucleus(
     outside = torch.zeros_like(mass, dtype=torch.bool)
     outside[:, 1:] = mass[:, :-1] >= top_p[:, None]
     scores = (likely + gumbel(keys, ids)).masked_fill(outside, -torch.inf)
-    tokens = ids.gather(1, scores.argmax(dim=-1, keepdim=True))[:, 0]
+    chosen = scores.argmax(dim=-1, keepdim=True)
+    tokens, told_of = ids.gather(1, chosen)[:, 0], logprobs
+    if told:
+        within = likely.masked_fill(outside, -torch.inf).logsumexp(dim=-1)
+        told_of = (likely.gather(1, chosen)[:, 0] - within).float()
+    drawn = _Drawn(tokens, told_of)
     if candidates >= size:
-        return tokens, torch.zeros_like(tokens, dtype=torch.bool)
-    return tokens, mass[:, -1] < top_p
+        return drawn, torch.zeros_like(tokens, dtype=torch.bool)
+    return drawn, mass[:, -1] < top_p
 
 
 def _widened(
-    logprobs: torch.Tensor, keys: torch.Tensor, top_p: torch.Tensor, candidates: int
-) -> torch.Tensor:
+    logprobs: torch.Tensor,
+    keys: torch.Tensor,
+    top_p: torch.Tensor,
+    candidates: int,
+    *,
+    told: bool,
+) -> _Drawn:
     """`_nucleus`, done again with more candidates for the rows that need them."""
-    tokens, wider = _nucleus(logprobs, keys, top_p, candidates)
+    drawn, wider = _nucleus(logprobs, keys, top_p, candidates, told=told)
     again = wider.nonzero()[:, 0]
     if len(again):
-        tokens[again] = _widened(logprobs[again], keys[again], top_p[again], candidates * 16)
-    return tokens
+        more = _widened(logprobs[again], keys[again], top_p[again], candidates * 16, told=told)
+        drawn.tokens[again] = more.tokens
+        if told:
+            drawn.logprobs[again] = more.logprobs
+    return drawn
 
 
 def gumbel(keys: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from lrmtest.models.engines.transformers.gumbel import NO_CUT, Cut, Draw, pick
+from lrmtest.models.engines.transformers.gumbel import NO_CUT, Cut, Draw, pick_with_logprobs
 from lrmtest.models.engines.transformers.slot_cache import Column, SlotCache, Span
 
 _LENGTH_STEP = 256
@@ -51,6 +51,10 @@ class Slots:
     Args:
         model: a decoder whose layers all attend to everything before them, on its device.
         cut: takes tokens out before any is drawn.
+        traced: keep how probable each token was when it was drawn.
+
+    Attributes:
+        logprobs: of the tokens that `advance` returned last, slot by slot, where they are kept.
     """
 
     block = 1
@@ -58,9 +62,11 @@ class Slots:
     prefill_tokens = 1
     """Tokens of several prompts, padding included, that `fill` takes best at once."""
 
-    def __init__(self, model: Any, cut: Cut = NO_CUT) -> None:
+    def __init__(self, model: Any, cut: Cut = NO_CUT, *, traced: bool = False) -> None:
         self._model = model
         self._cut = cut
+        self._traced = traced
+        self.logprobs: list[list[float]] = []
         self._cache = SlotCache()
         # Renamed in transformers 5; models with code of their own may keep the old name.
         known = signature(model.forward).parameters
@@ -118,7 +124,10 @@ class Slots:
         rows = torch.arange(len(feeds), device=device)
         tokens = torch.tensor([feed.token for feed in feeds], device=device)
         logits = self._step(rows, tokens, positions, max(f.position for f in feeds) + 1)
-        return [[token] for token in pick(logits, [feed.draw for feed in feeds], self._cut)]
+        draws = [feed.draw for feed in feeds]
+        drawn, logprobs = pick_with_logprobs(logits, draws, self._cut, told=self._traced)
+        self.logprobs = [[one] for one in logprobs]
+        return [[token] for token in drawn]
 
     def _rounded(self, length: int) -> int:
         """How long a cache is made for `length` positions."""

@@ -54,6 +54,7 @@ class StepBuffers:
             int64, shape (5, rows).
         reals: temperature and top_p of each slot, float64, shape (2, rows).
         codes: what was drawn, shape (rows, block).
+        logprobs: log-probabilities of what was drawn, float32, shape (rows, block).
         highest: highest logit of each slot in the last step, float32, shape (rows,).
         column: where in `codes` the next step writes, shape (1, 1).
     """
@@ -63,6 +64,7 @@ class StepBuffers:
         self.integers = torch.zeros(5, rows, dtype=torch.int64, device=device)
         self.reals = torch.zeros(2, rows, dtype=torch.float64, device=device)
         self.codes = torch.zeros(rows, block, dtype=torch.int64, device=device)
+        self.logprobs = torch.zeros(rows, block, dtype=torch.float32, device=device)
         self.highest = torch.zeros(rows, dtype=torch.float32, device=device)
         self.column = torch.zeros(1, 1, dtype=torch.int64, device=device)
 
