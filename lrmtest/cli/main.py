@@ -21,6 +21,7 @@ from lrmtest.cli import (
     models,
     noise,
     plan,
+    read,
     report,
     runs,
     serve,
@@ -100,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     noise.add_commands(commands, store)
     compute.add_commands(commands, store)
     knowledge.add_commands(commands, store)
+    read.add_commands(commands, store)
     report.add_commands(commands, store)
     triage.add_commands(commands, store)
     return parser

@@ -135,15 +135,41 @@ def read_gguf_header(path: Path) -> GgufHeader:
         raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
 
 
-class _Reader:
-    """A position in the header, never past the end of the file."""
+_TOKENS = "tokenizer.ggml.tokens"
 
-    def __init__(self, file: BinaryIO, size: int, path: Path) -> None:
+
+def read_gguf_tokens(path: Path) -> list[str]:
+    """The names of a GGUF file's tokens, by their ids; empty where it has none.
+
+    Raises:
+        ModelError: as `read_gguf_header`.
+    """
+    try:
+        with path.open("rb") as file:
+            reader = _Reader(file, path.stat().st_size, path, wanted=_TOKENS)
+            reader.header()
+            return reader.texts
+    except OSError as error:
+        raise ModelError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+class _Reader:
+    """A position in the header, never past the end of the file.
+
+    Args:
+        file, size, path: what is read.
+        wanted: the key of an array of texts that is kept, as `texts`.
+    """
+
+    def __init__(self, file: BinaryIO, size: int, path: Path, wanted: str = "") -> None:
+        self.wanted = wanted
+        self.texts: list[str] = []
         self.file = file
         self.size = size
         self.left = min(size, _MAX_HEADER)
         self.path = path
         self.elements = 0
+        self.keeping = False
 
     def header(self) -> GgufHeader:
         if self.take(4) != _MAGIC:
@@ -162,6 +188,7 @@ class _Reader:
         for _ in range(pair_count):
             key = self.string()
             (kind,) = self.unpack("I")
+            self.keeping = bool(self.wanted) and key == self.wanted
             value = self.value(kind)
             if key is not None and value is not None:
                 metadata[key] = value
@@ -236,7 +263,9 @@ class _Reader:
         if nesting == _MAX_NESTING:
             raise self.corrupted("arrays nested too deeply")
         for _ in range(length):
-            if kind == _STRING:
+            if kind == _STRING and self.keeping:
+                self.texts.append(self.string() or "")
+            elif kind == _STRING:
                 self.skip(self.unpack("Q")[0])
             else:
                 self.value(kind, nesting + 1)

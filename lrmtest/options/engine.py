@@ -78,6 +78,30 @@ def add_server_options(add: AddOption) -> None:
     )
 
 
+def add_reader_options(add: AddOption) -> None:
+    """Add the options of an engine that reads, for `read_reader_options`."""
+    add_server_options(add)
+    _add_device_option(add)
+    _add_served_model_option(add)
+
+
+def read_reader_options(option: argparse.Namespace) -> EngineOptions:
+    """What an engine takes that reads, from the parsed options."""
+    return replace(
+        read_server_options(option), device=option.device, served_model=option.served_model
+    )
+
+
+def _add_device_option(add: AddOption) -> None:
+    add("--device", default="auto", help="auto, cpu, cuda or cuda:N; for in-process engines")
+
+
+def _add_served_model_option(add: AddOption) -> None:
+    add(
+        "--served-model", metavar="NAME", help="the model's name on an endpoint that serves several"
+    )
+
+
 def add_engine_options(add: AddOption) -> None:
     """Add the options that `read_engine_options` reads, those of a server included."""
     add_server_options(add)
@@ -103,16 +127,14 @@ def add_engine_options(add: AddOption) -> None:
         help="tries after the first for overload, server errors and broken connections "
         "(default: 6)",
     )
-    add("--device", default="auto", help="auto, cpu, cuda or cuda:N; for in-process engines")
+    _add_device_option(add)
     add(
         "--tokenizer",
         metavar="PATH",
         help="tokenizer that counts tokens where the engine does not: folder, GGUF or hub name",
     )
     add_finish_reason_option(add)
-    add(
-        "--served-model", metavar="NAME", help="the model's name on an endpoint that serves several"
-    )
+    _add_served_model_option(add)
     add(
         "--request-field",
         action="append",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lrmtest.models.card import ModelCard
     from lrmtest.models.engines.base import Engine, ServedModel
     from lrmtest.models.engines.options import EngineOptions
+    from lrmtest.models.engines.reading.base import Reader
     from lrmtest.models.hardware import Machine
     from lrmtest.models.spec import ModelSpec
 
@@ -35,6 +36,9 @@ EngineFactory = Callable[["ModelSpec", "EngineOptions"], "Engine"]
 
 ServedModelFactory = Callable[["ModelSpec", "EngineOptions"], "ServedModel"]
 """Makes what asks an endpoint for its model."""
+
+ReaderFactory = Callable[["ModelSpec", "EngineOptions", "ModelSpec | None"], "Reader"]
+"""Makes what reads traces with a model, and with the model that wrote them where one is given."""
 
 Lack = Callable[["ModelCard", "Machine"], str]
 """Tells in a few words what an engine lacks on a machine to run a model; empty for nothing."""
@@ -67,6 +71,10 @@ class EngineKind:
             completions of the endpoint are reused by what was asked alone.
         request_fields: the names of the request fields that it heeds; None for any, since it sends
             them on as they are. Others are refused before anything is asked.
+        reader: what makes a reader of traces; written as `factory`. Without it the engine can only
+            generate.
+        reads_pairs: whether its reader takes the model that wrote the traces beside its own, and
+            so sees both distributions whole.
 
     Raises:
         ValueError: `reads` does not go with `source`.
@@ -81,6 +89,8 @@ class EngineKind:
     served_model: str | ServedModelFactory = ""
     lack: str | Lack = ""
     request_fields: tuple[str, ...] | None = ()
+    reader: str | ReaderFactory = ""
+    reads_pairs: bool = False
 
     def __post_init__(self) -> None:
         if bool(self.reads) != self.has_files:
@@ -157,6 +167,7 @@ ENDPOINT = EngineKind(
     source="endpoint",
     served_model="lrmtest.models.engines.http.identity:EndpointModel",
     request_fields=None,
+    reader="lrmtest.models.engines.reading.endpoint:EndpointReader",
 )
 """The engine of a URL for which no other is named."""
 
@@ -183,6 +194,8 @@ _OWN = {
             unpacks_gguf=True,
             lack="lrmtest.models.engines.lacks:transformers",
             request_fields=(TEMPLATE_VARIABLES, "reasoning_effort", "top_k", "min_p"),
+            reader="lrmtest.models.engines.transformers.reader:TransformersReader",
+            reads_pairs=True,
         ),
         ENDPOINT,
         RECORDING,
@@ -194,6 +207,7 @@ _OWN = {
             reads=("safetensors",),
             lack="lrmtest.models.engines.lacks:vllm",
             request_fields=None,
+            reader="lrmtest.models.engines.reading.started:VllmReader",
         ),
         EngineKind(
             "llamacpp",
@@ -203,6 +217,7 @@ _OWN = {
             reads=("gguf",),
             lack="lrmtest.models.engines.lacks:llamacpp",
             request_fields=None,
+            reader="lrmtest.models.engines.reading.started:LlamaCppReader",
         ),
     )
 }
@@ -327,6 +342,35 @@ def create_engine(spec: ModelSpec, options: EngineOptions) -> Engine:
     """
     kind = kind_of(spec)
     made: Engine = _make(kind, kind.factory, spec, options)
+    return made
+
+
+def create_reader(
+    spec: ModelSpec, options: EngineOptions, parent: ModelSpec | None = None
+) -> Reader:
+    """What reads traces with `spec`, not yet started.
+
+    Args:
+        spec: the reader.
+        options: of its engine.
+        parent: the model that wrote the traces, to be read beside it; only for kinds that
+            `reads_pairs`.
+
+    Raises:
+        UsageError: the engine cannot read, or as `create_engine`.
+        ModelError: as `create_engine`.
+    """
+    kind = kind_of(spec)
+    if not kind.reader:
+        able = [name for name in engine_names() if name in _OWN and _OWN[name].reader]
+        raise UsageError(
+            f"model {spec.name!r}: engine {kind.name} cannot read traces, only "
+            + ("generate" if kind.generates else "give back what was recorded"),
+            hint=f"read it on another engine: {', '.join(able)}",
+        )
+    made: Reader = _make(
+        kind, lambda *given: _resolved(kind, kind.reader)(*given, parent), spec, options
+    )
     return made
 
 

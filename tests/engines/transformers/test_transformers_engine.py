@@ -146,7 +146,7 @@ def test_a_budget_beyond_the_context_is_refused_before_the_weights(tiny_model, m
     def no_weights(*_):
         raise AssertionError("weights were loaded")
 
-    monkeypatch.setattr(TransformersEngine, "_load_model", no_weights)
+    monkeypatch.setattr("lrmtest.models.engines.transformers.engine.load_model", no_weights)
     short, long = ask("short", budget=500), ask("much longer " * 20, budget=500)
     with pytest.raises(UsageError) as caught:
         make(tiny_model).start([short, long], print)

@@ -128,21 +128,42 @@ class ChatClient:
         """The JSON value at `url`; raises as `chat` does."""
         return await self._json("GET", url, None)
 
-    async def post(self, url: str, content: Mapping[str, Any]) -> Any:
-        """The JSON value that `url` answers to `content`; raises as `chat` does."""
-        return await self._json("POST", url, content)
+    async def post(
+        self,
+        url: str,
+        content: Mapping[str, Any],
+        *,
+        seconds: float = _FACT_SECONDS,
+        most: int = _MAX_JSON_BYTES,
+    ) -> Any:
+        """The JSON value that `url` answers to `content`; raises as `chat` does.
+
+        Args:
+            url: what is asked.
+            content: the request's body.
+            seconds: that the answer may take; no more than the client's own patience.
+            most: bytes that it may have.
+        """
+        return await self._json("POST", url, content, seconds, most)
 
     async def aclose(self) -> None:
         """Close the connection."""
         self._transport.close()
 
-    async def _json(self, method: str, url: str, content: Mapping[str, Any] | None) -> Any:
-        seconds = min(self._timeout, _FACT_SECONDS)
+    async def _json(
+        self,
+        method: str,
+        url: str,
+        content: Mapping[str, Any] | None,
+        seconds: float = _FACT_SECONDS,
+        most: int = _MAX_JSON_BYTES,
+    ) -> Any:
+        seconds = min(self._timeout, seconds)
         try:
             async with asyncio.timeout(seconds), self._answer(method, url, content) as answer:
                 if answer.status != 200:
                     raise await self._refusal(answer)
-                body = await self._body(answer, _MAX_JSON_BYTES)
+                body = await self._body(answer, most)
                 # A model's name, for instance, is stored: it must not be the key that was sent.
                 return parse(self.endpoint.hide_bytes(body))
         except TimeoutError as error:

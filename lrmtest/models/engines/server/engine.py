@@ -146,6 +146,22 @@ class ServedEngine(ABC):
             info, engine=self.name, version=launch.version or info.version, details=details
         )
 
+    def serve(self, planned: Sequence[Request]) -> tuple[Address, EngineInfo]:
+        """Start a server alone, for who asks it otherwise than for completions; `close` stops it.
+
+        Raises:
+            UsageError, ModelError: as `start`.
+        """
+        launch = self.plan(planned)
+        launch = replace(launch, environment={**launch.environment, **self._devices})
+        _, address = start_server(
+            launch,
+            seconds=self._options.start_timeout,
+            given_up=self._closed,
+            made=self._serve_by,
+        )
+        return address, EngineInfo(self.name, launch.version, dict(launch.details))
+
     def submit(self, requests: Sequence[Request]) -> None:
         """Queue requests; returns at once."""
         with self._changed:

@@ -8,7 +8,6 @@ what runs together, `Slots` runs the model, on a GPU `FixedSlots`, and `gumbel` 
 from __future__ import annotations
 
 import gc
-import os
 import threading
 from array import array
 from collections import deque
@@ -16,22 +15,20 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
-from lrmtest.errors import EngineError, LrmtestError, MachineryError, ModelError, UsageError
+from lrmtest.errors import EngineError, LrmtestError, MachineryError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.loops import LoopDetector
 from lrmtest.models.engines.base import Deliver, Delivery, EngineInfo, Progress, Request
 from lrmtest.models.engines.kinds import carried
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
-from lrmtest.models.engines.tokenizers.checkpoint_files import (
-    first_line,
-    pretrained_arguments,
-    quiet,
-    unreadable,
+from lrmtest.models.engines.tokenizers.checkpoint_files import first_line
+from lrmtest.models.engines.transformers.context import check_budgets, context_length
+from lrmtest.models.engines.transformers.on_device import (
+    chosen_device,
+    free_memory,
+    load_model,
 )
-from lrmtest.models.engines.transformers.context import check_budgets, check_layers, context_length
-from lrmtest.models.engines.transformers.loading import load_causal_lm
-from lrmtest.models.hardware import this_machine
 from lrmtest.models.request_fields import TEMPLATE_VARIABLES, RequestFields
 from lrmtest.models.trace import Trace
 
@@ -43,8 +40,6 @@ if TYPE_CHECKING:
 _CONCURRENCY = {"cpu": 32, "cuda": 128}
 _JOIN_SECONDS = 120.0
 """For the step that is running, on a slow machine; no end must wait for ever."""
-_MEMORY_SHARE = {"cpu": 0.5, "cuda": 0.85}
-"""Of the memory that is free once the weights are loaded: the slots' share."""
 
 
 class TransformersEngine:
@@ -84,10 +79,7 @@ class TransformersEngine:
             ModelError: the model cannot be read, is of a kind this engine cannot run, or does
                 not fit in memory.
         """
-        # Read by OpenMP when torch is first imported. Its threads otherwise spin while they wait,
-        # which slows generation several times over when anything else wants a core.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        device = _device(self._options.device)
+        device = chosen_device(self._options.device)
         chat = ChatTokenizer.load(
             self._spec.location,
             self._spec.reasoning_tags,
@@ -102,7 +94,7 @@ class TransformersEngine:
         chat.try_template(request.messages for request in planned)
         check_budgets(planned, chat, context)
 
-        model = self._load_model(device)
+        model = load_model(self._spec, self._options, device)
         generation = _Generation(chat, model, self._options, context, self._fields)
         with self._changed:
             if self._closed:
@@ -133,42 +125,6 @@ class TransformersEngine:
             self._thread.join(_JOIN_SECONDS)
             self._thread = None
             gc.collect()
-
-    def _load_model(self, device: str) -> Any:
-        import torch
-
-        _, arguments = pretrained_arguments(self._spec.location)
-        dtype = _dtype(self._options.dtype, device, gguf="gguf_file" in arguments)
-        with quiet():
-            try:
-                model = load_causal_lm(
-                    self._spec.location,
-                    dtype=dtype,
-                    trust_remote_code=self._options.trust_remote_code,
-                    tell=self._options.tell,
-                )
-                model = model.to(device).eval()
-            except LrmtestError:
-                raise
-            except (MemoryError, torch.OutOfMemoryError) as error:
-                raise MachineryError(
-                    f"model {self._spec.name!r} does not fit in the memory of {device} as {dtype}",
-                    hint="pass --dtype bfloat16, use a GPU with more memory, or run the GGUF file "
-                    "with --engine llamacpp, which does not unpack it",
-                ) from error
-            except Exception as error:
-                raise self._unreadable(error) from error
-        check_layers(model.config.get_text_config())
-        return model
-
-    def _unreadable(self, error: Exception) -> ModelError:
-        hint = "is the checkpoint complete, and of an architecture that transformers knows?"
-        if self._spec.location.endswith(".gguf"):
-            hint = "transformers reads some GGUF architectures only: try --engine llamacpp"
-        elif isinstance(error, ImportError):
-            hint = "how it is quantized needs that package in the environment of lrmtest"
-        model = f"model {self._spec.name!r} at {self._spec.location}"
-        return unreadable(f"{model} cannot be loaded", error, hint)
 
     # What follows runs on the engine's thread.
 
@@ -244,7 +200,7 @@ class _Generation:
         kind = model.device.type
         limit = options.concurrency or _CONCURRENCY.get(kind, 32)
         slots, steps = _slots(model, options, fields)
-        self._batcher: Batcher = Batcher(slots, eos, limit=limit, memory=_free_memory(model.device))
+        self._batcher: Batcher = Batcher(slots, eos, limit=limit, memory=free_memory(model.device))
         self.info = EngineInfo(
             engine="transformers",
             version=f"{transformers.__version__}, torch {torch.__version__}",
@@ -363,46 +319,3 @@ def _eos_token_ids(generation_config: Any, chat: ChatTokenizer) -> frozenset[int
     ids = set(declared) if isinstance(declared, list | tuple) else {declared}
     ids.add(chat.eos_token_id)
     return frozenset(token_id for token_id in ids if token_id is not None)
-
-
-def _device(wanted: str) -> str:
-    import torch
-
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(wanted).type
-    except RuntimeError as error:
-        raise UsageError(
-            f"there is no device {wanted!r}", hint="pass --device auto, cpu, cuda or cuda:1"
-        ) from error
-    if kind == "cuda" and not torch.cuda.is_available():
-        raise UsageError(
-            f"--device {wanted}: this torch sees no CUDA GPU",
-            hint="pass --device cpu, or install a CUDA build of torch",
-        )
-    return wanted
-
-
-def _dtype(wanted: str, device: str, *, gguf: bool) -> Any:
-    """Unless the user chose: float32 on a CPU, else the checkpoint's own or, for GGUF, bfloat16."""
-    import torch
-
-    if wanted == "auto":
-        if device == "cpu":
-            return torch.float32
-        return torch.bfloat16 if gguf else "auto"
-    if wanted not in ("float32", "bfloat16", "float16"):
-        raise UsageError(f"--dtype {wanted} is none of auto, float32, bfloat16 and float16")
-    return getattr(torch, wanted)
-
-
-def _free_memory(device: Any) -> int:
-    """Bytes for the slots."""
-    if device.type == "cuda":
-        import torch
-
-        free = torch.cuda.mem_get_info(device)[0]
-    else:
-        free = int(this_machine().available_gb * 1e9)
-    return int(free * _MEMORY_SHARE.get(device.type, 0.5))

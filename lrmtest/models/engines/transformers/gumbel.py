@@ -236,22 +236,53 @@ def _nucleus(
         The tokens, and True for rows whose `candidates` most probable tokens do not hold the
         nucleus, so that their token is not to be used.
     """
+    ids, inside, wider = _inside(logprobs, top_p, candidates)
+    chosen = (inside + gumbel(keys, ids)).argmax(dim=-1, keepdim=True)
+    tokens, told_of = ids.gather(1, chosen)[:, 0], logprobs
+    if told:
+        told_of = (inside.gather(1, chosen)[:, 0] - inside.logsumexp(dim=-1)).float()
+    return _Drawn(tokens, told_of), wider
+
+
+def _inside(
+    logprobs: torch.Tensor, top_p: torch.Tensor, candidates: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The nucleus of each row among its `candidates` most probable tokens.
+
+    Returns:
+        Their ids, and their log-probabilities as they are, float64, -inf outside of the nucleus;
+        both of shape (rows, candidates). And True for rows whose nucleus is wider.
+    """
     size = logprobs.shape[-1]
     likely, ids = logprobs.topk(min(candidates, size), dim=-1)
     likely = likely.double()
     mass = likely.exp().cumsum(dim=-1)
     outside = torch.zeros_like(mass, dtype=torch.bool)
     outside[:, 1:] = mass[:, :-1] >= top_p[:, None]
-    scores = (likely + gumbel(keys, ids)).masked_fill(outside, -torch.inf)
-    chosen = scores.argmax(dim=-1, keepdim=True)
-    tokens, told_of = ids.gather(1, chosen)[:, 0], logprobs
-    if told:
-        within = likely.masked_fill(outside, -torch.inf).logsumexp(dim=-1)
-        told_of = (likely.gather(1, chosen)[:, 0] - within).float()
-    drawn = _Drawn(tokens, told_of)
+    inside = likely.masked_fill(outside, -torch.inf)
     if candidates >= size:
-        return drawn, torch.zeros_like(tokens, dtype=torch.bool)
-    return drawn, mass[:, -1] < top_p
+        return ids, inside, torch.zeros_like(top_p, dtype=torch.bool)
+    return ids, inside, mass[:, -1] < top_p
+
+
+def nucleus(
+    logprobs: torch.Tensor, top_p: float, candidates: int = _FIRST_CANDIDATES
+) -> torch.Tensor:
+    """Log-probabilities of the nucleus of each row, normalized, -inf outside of it.
+
+    Args:
+        logprobs: shape (rows, vocabulary), normalized.
+        top_p: its mass.
+        candidates: most probable tokens that are looked at first.
+    """
+    shares = torch.full(logprobs.shape[:1], top_p, device=logprobs.device, dtype=torch.float64)
+    ids, inside, wider = _inside(logprobs, shares, candidates)
+    kept = inside.log_softmax(dim=-1).to(logprobs.dtype)
+    found = torch.full_like(logprobs, -torch.inf).scatter_(1, ids, kept)
+    again = wider.nonzero()[:, 0]
+    if len(again):
+        found[again] = nucleus(logprobs[again], top_p, candidates * 16)
+    return found
 
 
 def _widened(

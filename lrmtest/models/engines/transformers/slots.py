@@ -24,7 +24,7 @@ from lrmtest.models.engines.transformers.slot_cache import Column, SlotCache, Sp
 
 _LENGTH_STEP = 256
 """Positions; a cache's length is a multiple, so that it is enlarged rarely."""
-_PREFILL_CHUNK = 512
+PREFILL_CHUNK = 512
 """Prompt tokens per forward pass and row; bounds the memory of activations and of the mask."""
 
 
@@ -104,8 +104,8 @@ class Slots:
         padded = torch.tensor([[*p, *[0] * (longest - len(p))] for p in prompts], device=device)
         # Padding is at no position that its slot may not have.
         ends = torch.tensor([[start + max(len(p), 1) - 1] for p in prompts], device=device)
-        for begin in range(start, start + longest, _PREFILL_CHUNK):
-            chunk = padded[:, begin - start : begin - start + _PREFILL_CHUNK]
+        for begin in range(start, start + longest, PREFILL_CHUNK):
+            chunk = padded[:, begin - start : begin - start + PREFILL_CHUNK]
             stop = begin + chunk.shape[1]
             self._cache.where = Span(row, row + len(prompts), begin, stop)
             columns = torch.arange(begin, stop, device=device)

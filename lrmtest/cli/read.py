@@ -1,0 +1,264 @@
+"""`lrmtest read`: what a model says of another's traces, without generating a token."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from lrmtest.analysis.divergence import floor_of
+from lrmtest.analysis.reading_summary import summarize_reading
+from lrmtest.cli.output import complain, say, show
+from lrmtest.cli.traces_to_read import TracesToRead, traces_to_read
+from lrmtest.errors import UsageError
+from lrmtest.models.card import ModelCard
+from lrmtest.models.engines.kinds import kind_of
+from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.fetch.files import fetch, on_disk
+from lrmtest.models.resolve import resolve
+from lrmtest.options.common import add_model_options, at_least_0, read_cards
+from lrmtest.options.engine import add_reader_options, read_reader_options
+from lrmtest.reports.numbers import count
+from lrmtest.reports.reading import (
+    ReadingHeading,
+    reading_csv,
+    reading_document,
+    reading_markdown,
+    reading_view,
+    token_document,
+)
+from lrmtest.runs.files import write_whole
+from lrmtest.runs.same_tokens import refuse_other_tokens
+from lrmtest.runs.store import STORE_NAME, Store
+from lrmtest.runs.trace_reading import ReadingModel, TokensRead, TracesRead, read_traces
+
+_TRACES_MODEL = ""
+"""What ``--parent`` without a name means: the model that the traces say they are of."""
+
+
+def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser(
+        "read",
+        parents=[store],
+        help="read a run's traces with another model: how far it is from the one that wrote them",
+        description="Reads finished traces with MODEL, which generates nothing: a prefill each. "
+        "What was read stays in the store; the same command goes on where it was stopped.",
+    )
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="what reads, as for pytest's --model")
+    add(
+        "--traces",
+        required=True,
+        metavar="RUN|FILE",
+        help="a run's id, its beginning, `last` or `last:MODEL`; a file of traces; or a baseline "
+        "with one beside it",
+    )
+    add(
+        "--parent",
+        nargs="?",
+        const=_TRACES_MODEL,
+        metavar="MODEL",
+        help="the model that wrote the traces, to read them too: exact figures on transformers, "
+        "and the floor of all (without a name: the one that the traces name)",
+    )
+    add("--suite", action="append", default=[], help="only this suite; repeat it")
+    add(
+        "--questions",
+        type=at_least_0,
+        default=10,
+        metavar="N",
+        help="list so many questions, those that diverge most (default: %(default)s)",
+    )
+    add("--json", type=Path, metavar="FILE", help="write all figures, down to each trace")
+    add("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
+    add("--csv", type=Path, metavar="FILE", help="write a line for each trace")
+    add(
+        "--tokens",
+        type=Path,
+        metavar="FILE",
+        help="write each token's figures, a JSON line a trace",
+    )
+    add_model_options(add)
+    add_reader_options(add)
+    parser.set_defaults(run=_read)
+
+
+def _read(arguments: argparse.Namespace) -> int:
+    cards = read_cards(arguments)
+    options = replace(read_reader_options(arguments), tell=complain)
+    traces = traces_to_read(
+        arguments.traces, arguments.reports_dir / STORE_NAME, suites=arguments.suite
+    )
+    reader = _model(arguments.model, cards, arguments.engine, options)
+    parent = _parent(arguments.parent, traces, cards, reader, options)
+    for line in _checked(traces, reader, parent, cards):
+        complain(line)
+    with Store(arguments.reports_dir / STORE_NAME, tell=complain) as store:
+        with _progress(traces.tokens) as tokens_read:
+            done = read_traces(store, traces.run_id, traces.written, reader, parent, tokens_read)
+        _report(store, traces, done, arguments)
+    return 0
+
+
+def _model(
+    name: str, cards: Mapping[str, ModelCard], engine: str | None, options: EngineOptions
+) -> ReadingModel:
+    """The model of this name, its files on disk."""
+    spec = resolve(name, cards, engine=engine)
+    for notice in spec.notices:
+        complain(notice)
+    if kind_of(spec).has_files:
+        spec = replace(spec, location=str(fetch(spec, tell=complain)))
+    if not options.endpoints and not kind_of(spec).has_files:
+        options = replace(options, endpoints=((spec.name, spec.location),))
+    return ReadingModel(spec, options)
+
+
+def _parent(
+    name: str | None,
+    traces: TracesToRead,
+    cards: Mapping[str, ModelCard],
+    reader: ReadingModel,
+    options: EngineOptions,
+) -> ReadingModel | None:
+    """The model that wrote the traces, on the reader's engine; None where it is not to read.
+
+    Raises:
+        UsageError: the traces lack what only it can tell.
+    """
+    if name is None:
+        if traces.lacks_logprobs:
+            raise UsageError(
+                "the traces do not tell how probable their tokens were, so that the model which "
+                "wrote them has to read them too",
+                hint=f"--parent {traces.model}, or the folder or file that it is",
+            )
+        return None
+    engine = reader.spec.engine if kind_of(reader.spec).has_files else None
+    return _model(name or traces.model, cards, engine, options)
+
+
+def _checked(
+    traces: TracesToRead,
+    reader: ReadingModel,
+    parent: ReadingModel | None,
+    cards: Mapping[str, ModelCard],
+) -> Iterator[str]:
+    """What the user should know of the models before they read; refuses those that cannot."""
+    places = [parent.spec.location] if parent and kind_of(parent.spec).has_files else []
+    if not places and (own := _writers_files(traces.model, cards)):
+        places = [own]
+    for model in (reader, parent):
+        if model is not None:
+            yield refuse_other_tokens(model.spec, traces.written, traces.tokenizer, places)
+    if parent is not None and traces.files:
+        files = kind_of(parent.spec).file_hashes(parent.spec)
+        if files and set(files.values()).isdisjoint(traces.files.values()):
+            yield (
+                f"{parent.spec.name}: its files are not those that wrote the traces; the floor "
+                "says how much that is"
+            )
+
+
+def _writers_files(name: str, cards: Mapping[str, ModelCard]) -> str:
+    """Where the files of a card's model are, if they are on this machine."""
+    if name not in cards:
+        return ""
+    spec = resolve(name, cards)
+    if not kind_of(spec).has_files or not on_disk(spec.card.checkpoint):
+        return ""
+    return str(fetch(spec))
+
+
+@contextmanager
+def _progress(tokens: int) -> Iterator[TokensRead]:
+    """What tells the user, on stderr, how many tokens were read."""
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    columns = (
+        TextColumn("reading"),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=console, transient=True) as bars:
+        task = bars.add_task("", total=tokens)
+        done = 0
+
+        def read(more: int) -> None:
+            nonlocal done
+            done += more
+            words = f"{count(done)} of {count(tokens)} tokens"
+            bars.update(task, completed=done, description=words)
+
+        yield read
+
+
+def _report(
+    store: Store, traces: TracesToRead, done: TracesRead, arguments: argparse.Namespace
+) -> None:
+    shapings = {one.place.key: one.shaping for one in traces.written}
+    summary = summarize_reading(store.readings.each(done.reading.reading_id), shapings)
+    if summary is None:
+        raise UsageError("nothing was read", hint="the run's traces are of no question")
+    floor = None
+    if done.floor is not None:
+        floors = store.readings.each(done.floor.reading_id)
+        floor = floor_of(
+            one for one in floors if one.place.key in shapings and traces.tells(one.place.key)
+        )
+    head = store.readings.head(done.reading.reading_id) or done.reading
+    heading = ReadingHeading(
+        reader=head.reader,
+        writer=traces.model,
+        run_id=traces.run_id,
+        reading_id=head.reading_id,
+        engine=_engine_words(head.manifest),
+        limits=tuple(head.manifest.get("limits") or ()),
+        greedy=all(shaping.greedy for shaping in shapings.values()),
+        reread=traces.lacks_logprobs,
+        left=traces.left,
+    )
+    show(reading_view(summary, heading, floor, arguments.questions), crop=False)
+    written: list[tuple[Path | None, str]] = []
+    if arguments.json is not None:
+        document = reading_document(summary, heading, floor)
+        written.append((arguments.json, json.dumps(document, indent=1, allow_nan=False) + "\n"))
+    if arguments.markdown is not None:
+        written.append((arguments.markdown, reading_markdown(summary, heading, floor)))
+    if arguments.csv is not None:
+        written.append((arguments.csv, reading_csv(summary)))
+    if arguments.tokens is not None:
+        written.append((arguments.tokens, "".join(_token_lines(store, traces, head.reading_id))))
+    for path, text in written:
+        if path is not None:
+            write_whole(path, text, what="what was read")
+            say(f"written: {path}")
+
+
+def _engine_words(manifest: Mapping[str, Any]) -> str:
+    engine = manifest.get("engine")
+    if not isinstance(engine, Mapping):
+        return "an engine that is not told"
+    told: Sequence[object] = [engine.get(name) for name in ("engine", "version", "device", "dtype")]
+    return ", ".join(str(one) for one in told if one)
+
+
+def _token_lines(store: Store, traces: TracesToRead, reading_id: str) -> Iterator[str]:
+    """Each trace's tokens with their figures, as lines of JSON; what is infinite is null."""
+    by_key = {one.place.key: one for one in traces.written}
+    for reading in store.readings.each(reading_id):
+        if (one := by_key.get(reading.place.key)) is not None:
+            yield json.dumps(token_document(reading, one.trace), allow_nan=False) + "\n"

@@ -1,0 +1,92 @@
+"""The traces that a command is to read: of a run in the store, or of a file."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from lrmtest.counted import counted
+from lrmtest.errors import UsageError
+from lrmtest.models.reading import Written
+from lrmtest.models.shaping import shaping_of
+from lrmtest.runs.open_traces import open_traces
+
+
+@dataclass(frozen=True)
+class TracesToRead:
+    """Traces, and what is known of the model that wrote them.
+
+    Attributes:
+        run_id: of their run.
+        model: the name of the model that wrote them.
+        tokenizer: its own, as `lrmtest.models.tokenizer_identity` tells it; empty if unknown.
+        files: SHA-256 of its files, by name; empty if unknown.
+        written: the traces.
+        left: traces that are not there or not asked for, in words; empty for none.
+    """
+
+    run_id: str
+    model: str
+    tokenizer: str
+    written: Sequence[Written]
+    files: Mapping[str, str] = field(default_factory=dict)
+    left: str = ""
+
+    @cached_property
+    def tokens(self) -> int:
+        """How many there are in all, without prompts."""
+        return sum(len(one.trace.tokens) for one in self.written)
+
+    @cached_property
+    def _telling(self) -> frozenset[str]:
+        return frozenset(
+            one.place.key
+            for one in self.written
+            if one.shaping.greedy or one.trace.logprobs or not one.trace.tokens
+        )
+
+    @property
+    def lacks_logprobs(self) -> bool:
+        """Whether some do not tell how probable their tokens were."""
+        return len(self._telling) < len(self.written)
+
+    def tells(self, key: str) -> bool:
+        """Whether the trace with this key tells how probable its tokens were."""
+        return key in self._telling
+
+
+def traces_to_read(reference: str, store: Path, *, suites: Collection[str] = ()) -> TracesToRead:
+    """The traces of this name.
+
+    Args:
+        reference: a run, a file of traces, or a baseline with one beside it.
+        store: the SQLite file that runs are looked up in.
+        suites: only those of these; all of none.
+
+    Raises:
+        UsageError: there are none, or they were drawn in a way that reading cannot repeat.
+        DataError, StoreError: they cannot be read.
+    """
+    with open_traces(reference, store) as traces:
+        head, manifest = traces.head, traces.head.run.manifest
+        written = [
+            Written(one.place, one.trace, shaping_of(one.sampling, manifest.model.request))
+            for one in traces
+            if not suites or one.place.suite in suites
+        ]
+    if not written:
+        named = f" of suite {', '.join(suites)}" if suites else ""
+        raise UsageError(
+            f"{reference} has no traces{named}",
+            hint="they are kept where they are asked for: pytest ... --traces",
+        )
+    return TracesToRead(
+        run_id=head.run.run_id,
+        model=head.run.model,
+        tokenizer=head.tokenizer,
+        written=written,
+        files=manifest.model.files or {},
+        left=f"{counted(head.lacking, 'completion')} without a trace" if head.lacking else "",
+    )

@@ -1,0 +1,258 @@
+"""The endpoint reader: reads with a server that shows log-probabilities, vLLM or llama-server."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+from array import array
+from collections.abc import Collection, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from lrmtest.errors import MachineryError, ModelError, UsageError
+from lrmtest.masking import masked_url
+from lrmtest.models.engines.base import EngineInfo
+from lrmtest.models.engines.http.background import BackgroundLoop
+from lrmtest.models.engines.http.client import ChatClient
+from lrmtest.models.engines.http.endpoint import Endpoint
+from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
+from lrmtest.models.engines.http.keys import FoundKey, find_key
+from lrmtest.models.engines.http.retry import Backoff
+from lrmtest.models.engines.http.server_facts import LLAMA_CPP, ServerFacts, probe
+from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.engines.reading.base import (
+    ESTIMATED,
+    DeliverReading,
+    ReaderInfo,
+    longest,
+    name_of,
+)
+from lrmtest.models.engines.reading.shown import bounds
+from lrmtest.models.engines.reading.ways import Way, way_of
+from lrmtest.models.reading import Reading, Shaping, Written
+
+if TYPE_CHECKING:
+    from lrmtest.models.spec import ModelSpec
+
+MOST_SHOWN = 64
+"""Likeliest tokens that a server is asked for; nearly every nucleus of 0.95 is within so many."""
+_FEWER_SHOWN = (20, 5, 1, 0)
+"""vLLM refuses more than its ``--max-logprobs``, 20 unless it was told otherwise."""
+_LARGEST_VOCABULARY = 1 << 19
+_CONCURRENCY = 8  # traces at once; a prefill fills a server, so that more of them gain little
+_SECONDS = 1800.0  # of one answer
+
+
+class EndpointReader:
+    """Reads by asking a server. See `lrmtest.models.engines.reading.base.Reader`.
+
+    Args:
+        spec: the reader; its location is the server's base URL.
+        options: concurrency (traces at once), max_retries and served_model are heeded.
+        parent: must be None: a server has one model.
+        key: the API key of a server that was started here; None takes it from the environment.
+    """
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        options: EngineOptions,
+        parent: ModelSpec | None = None,
+        *,
+        key: str | None = None,
+    ) -> None:
+        assert parent is None
+        self._spec = spec
+        self._options = options
+        url = Endpoint.parse(spec.location).url
+        found = FoundKey(key) if key else find_key(spec.name, url, options.endpoints)
+        self._endpoint = Endpoint(url, found.value)
+        self._background = BackgroundLoop(f"lrmtest-reading-{spec.name}")
+        self._top = MOST_SHOWN
+        self._way: Way | None = None
+        self._concurrency = options.concurrency or _CONCURRENCY
+
+    def start(self, planned: Sequence[Written]) -> ReaderInfo:
+        """Reach the server.
+
+        Raises:
+            UsageError: a trace does not fit its context, or it has no way to show what it thinks
+                of given tokens.
+            ModelError: it cannot be reached, or does not serve the model.
+        """
+        self._background.start()
+        facts = self._background.call(self._probe())
+        self._way = way_of(facts, _LARGEST_VOCABULARY, _SECONDS)
+        if self._way is None:
+            raise UsageError(
+                f"the server at {self._endpoint.url} ({facts.kind or 'of an unknown kind'}) does "
+                "not tell the log-probabilities of tokens that it is given",
+                hint="serve the model with vLLM or llama-server, or read its files: "
+                "--engine transformers",
+            )
+        most = longest(planned)
+        if facts.context_length is not None and most.length >= facts.context_length:
+            raise UsageError(
+                f"{name_of(most)} has {most.length:,} tokens with its prompt; a server with a "
+                f"context of {facts.context_length:,} reads one less at most",
+                hint="serve it with a longer context",
+            )
+        if facts.kind == LLAMA_CPP:
+            self._concurrency = min(self._concurrency, facts.slots or 1)
+        self._top = max(_needed(one.shaping) for one in planned)
+        return ReaderInfo(
+            EngineInfo(
+                engine="openai",
+                version=facts.version,
+                details={
+                    "server": facts.kind,
+                    "url": masked_url(self._endpoint.url),
+                    "served_model": facts.model,
+                    "shown": self._top,
+                    "concurrency": self._concurrency,
+                    **facts.details,
+                },
+            ),
+            limits(facts.kind, {one.shaping for one in planned}),
+        )
+
+    def read(self, written: Sequence[Written], deliver: DeliverReading) -> None:
+        """See `Reader.read`.
+
+        Raises:
+            MachineryError: the server does not answer, however often it is asked.
+            ModelError: it refuses to.
+        """
+        found: queue.SimpleQueue[Reading | BaseException | None] = queue.SimpleQueue()
+        self._background.post(lambda: self._begin(list(written), found))
+        while (one := found.get()) is not None:
+            if isinstance(one, BaseException):
+                raise one
+            deliver(one, None)
+
+    def close(self) -> None:
+        """Drop every connection."""
+        self._background.close()
+
+    # What follows runs on the loop's thread.
+
+    def _begin(
+        self, written: list[Written], found: queue.SimpleQueue[Reading | BaseException | None]
+    ) -> None:
+        self._task = asyncio.create_task(self._read_all(written, found))
+
+    async def _read_all(
+        self, written: list[Written], found: queue.SimpleQueue[Reading | BaseException | None]
+    ) -> None:
+        waiting = sorted(written, key=lambda one: -one.length)
+
+        async def work(slot: int) -> None:
+            async with aclosing(self._client()) as client:
+                while waiting:
+                    found.put(await self._one(client, waiting.pop(), slot))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for slot in range(min(self._concurrency, len(waiting))):
+                    group.create_task(work(slot))
+        except* Exception as failures:
+            found.put(failures.exceptions[0])
+        except* BaseException:  # closed meanwhile
+            found.put(MachineryError("the reader was closed while it read"))
+            raise
+        found.put(None)
+
+    async def _one(self, client: ChatClient, written: Written, slot: int) -> Reading:
+        """One trace, asked for again when the answer breaks off."""
+        tries, backoff = 0, Backoff()
+        while True:
+            try:
+                return await self._asked(client, written, slot)
+            except RefusedError as refusal:
+                if not self._asks_less(refusal):
+                    raise ModelError(
+                        f"{self._endpoint.url}: {name_of(written)} cannot be read: {refusal}",
+                        hint=refusal.hint,
+                    ) from None
+            except BrokenAnswerError as failure:
+                tries += 1
+                if failure.shape or tries > self._options.max_retries:
+                    words = f"{self._endpoint.url}: {failure}"
+                    hint = "what was read is kept; the same command goes on from there"
+                    raise MachineryError(words, hint=hint) from None
+                await asyncio.sleep(backoff.delay(tries, failure.retry_after))
+
+    def _asks_less(self, refusal: RefusedError) -> bool:
+        """Ask for fewer tokens from now on, if that may be why a server refused."""
+        fewer = next((each for each in _FEWER_SHOWN if each < self._top), None)
+        if refusal.status not in (400, 422) or "logprobs" not in refusal.words or fewer is None:
+            return False
+        self._top = fewer
+        return True
+
+    async def _asked(self, client: ChatClient, written: Written, slot: int) -> Reading:
+        assert self._way is not None
+        low, high, own = array("f"), array("f"), array("f")
+        async with aclosing(self._way.shown(client, written.trace, self._top, slot)) as parts:
+            async for part in parts:
+                for shown in part:
+                    least, most = bounds(shown, written.shaping)
+                    low.append(least)
+                    high.append(most)
+                    own.append(shown.token)
+        return reading_of(written, low, high, own)
+
+    async def _probe(self) -> ServerFacts:
+        async with aclosing(self._client()) as client:
+            return await probe(client, self._options.served_model)
+
+    def _client(self) -> ChatClient:
+        return ChatClient(self._endpoint, timeout=_SECONDS)
+
+
+def _needed(shaping: Shaping) -> int:
+    """How many of the likeliest tokens say all that a shaping asks."""
+    if shaping.greedy or shaping.nothing:
+        return 1
+    return MOST_SHOWN
+
+
+def limits(kind: str, shapings: Collection[Shaping]) -> tuple[str, ...]:
+    """What a server does not show, in sentences."""
+    found = []
+    if not all(shaping.greedy for shaping in shapings):
+        found.append(ESTIMATED)
+    if not all(shaping.greedy or shaping.nothing for shaping in shapings):
+        found.append(
+            f"the {MOST_SHOWN} likeliest tokens are shown; what follows from the others is bounded"
+        )
+    if kind == LLAMA_CPP:
+        found.append(
+            "llama-server shows only what it generates, so reading takes it as long as generating; "
+            "--engine transformers reads a GGUF file's weights by prefill, in its own arithmetic"
+        )
+    return tuple(found)
+
+
+def reading_of(
+    written: Written,
+    low: array[float],
+    high: array[float],
+    own: array[float],
+) -> Reading:
+    """The reading of a trace, from bounds on each token's log-probability.
+
+    Raises:
+        UsageError: the trace has no log-probabilities to compare with.
+    """
+    trace, shaping, nothing = written.trace, written.shaping, array("f")
+    kept = trace.logprobs if shaping.greedy or shaping.nothing else nothing
+    drawn = array("f", bytes(4 * len(low))) if shaping.greedy else trace.logprobs
+    if len(drawn) != len(low):
+        raise UsageError(
+            f"the trace of {name_of(written)} has no log-probabilities",
+            hint="read them again with the model that wrote it: --parent MODEL",
+        )
+    # A greedy trace is one token at each place for certain, and so is what its reader would say.
+    apart = array("f", [float(each != 0) for each in low]) if shaping.greedy else nothing
+    return Reading(written.place, drawn, low, high, apart, nothing, own, kept)

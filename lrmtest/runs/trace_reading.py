@@ -1,0 +1,221 @@
+"""The reading of a run's traces: what is there already, what is left, kept as it comes.
+
+What was read is committed trace by trace, under the identity of reader, writer and traces, so that
+whoever reads the same again goes on where it ended.
+"""
+
+from __future__ import annotations
+
+import secrets
+from array import array
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from lrmtest.errors import UsageError
+from lrmtest.masking import masked_values
+from lrmtest.models.description import describe_model
+from lrmtest.models.engines.kinds import create_reader, kind_of, served_model
+from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.reading import Reading, Written
+from lrmtest.models.spec import ModelSpec
+from lrmtest.runs.keys import fingerprint
+from lrmtest.runs.readings import ReadingHead
+from lrmtest.runs.store import Store
+
+TokensRead = Callable[[int], None]
+"""Receives how many tokens of traces were read just now."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingModel:
+    """A model that reads, its files on disk, and how its engine is to work."""
+
+    spec: ModelSpec
+    options: EngineOptions
+
+    def identity(self, run_id: str, beside: ReadingModel | None) -> str:
+        """Equal for readings of a run's traces that continue each other."""
+        return fingerprint(
+            {
+                "traces": run_id,
+                "reader": self._described(),
+                "beside": None if beside is None else beside._described(),
+            }
+        )
+
+    def _described(self) -> dict[str, Any]:
+        described = describe_model(self.spec, self.options)
+        if (served := served_model(self.spec, self.options)) is not None:
+            described["served"] = served.told()
+        described.pop("name")
+        return described
+
+    @property
+    def pairs(self) -> bool:
+        """Whether its engine takes a second model beside it."""
+        return kind_of(self.spec).reads_pairs
+
+
+@dataclass(frozen=True, slots=True)
+class TracesRead:
+    """What of some traces has been read.
+
+    Attributes:
+        reading: the reader's.
+        floor: the writer's reading of its own traces; None where it did not read.
+        read_now: how many traces were read in this session, by the reader.
+    """
+
+    reading: ReadingHead
+    floor: ReadingHead | None
+    read_now: int
+
+
+def read_traces(
+    store: Store,
+    run_id: str,
+    written: Sequence[Written],
+    reader: ReadingModel,
+    writer: ReadingModel | None,
+    tokens_read: TokensRead = lambda count: None,
+) -> TracesRead:
+    """Read what of some traces has not been read yet.
+
+    Args:
+        store: keeps what is read.
+        run_id: of the traces.
+        written: the traces; at least one.
+        reader: what reads.
+        writer: the model that wrote them, which reads them as well; None without it.
+        tokens_read: is told how far it is.
+
+    Raises:
+        UsageError, ModelError: as of `Reader.start` and `Reader.read`; what was read is kept.
+        StoreError: it cannot be written.
+    """
+    paired = writer is not None and reader.pairs and writer.pairs
+    work = _Work(store, run_id, tokens_read)
+    floor = None
+    if writer is not None:
+        floor = work.head(writer, None)
+        if not paired:
+            work.read(floor, writer, None, _with_nothing_lacking(written))
+            written = _filled(written, store, floor)
+    head = work.head(reader, writer if paired else None)
+    read_now = work.read(head, reader, writer if paired else None, written, floor)
+    return TracesRead(head, floor, read_now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Readings of one run's traces in one store."""
+
+    store: Store
+    run_id: str
+    tokens_read: TokensRead
+
+    def head(self, reader: ReadingModel, beside: ReadingModel | None) -> ReadingHead:
+        """The head to go on under, begun if there is none."""
+        identity = reader.identity(self.run_id, beside)
+        table = self.store.readings
+        found = table.heads(run_id=self.run_id, identity=identity)
+        if found:
+            return found[0]
+        name = reader.spec.name
+        reading_id = f"read-{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        models = {"reader": reader, "beside": beside}
+        manifest = {
+            role: None if model is None else describe_model(model.spec, model.options)
+            for role, model in models.items()
+        }
+        return table.begin(reading_id, self.run_id, name, identity, masked_values(manifest))
+
+    def read(
+        self,
+        head: ReadingHead,
+        reader: ReadingModel,
+        beside: ReadingModel | None,
+        written: Sequence[Written],
+        floor: ReadingHead | None = None,
+    ) -> int:
+        """Read what is missing; how many traces that were.
+
+        Args:
+            head: under which the reader's readings are kept.
+            reader, beside: the models, the second for an engine that takes two.
+            written: the traces.
+            floor: under which the second model's are kept.
+        """
+        table = self.store.readings
+        there = table.keys(head.reading_id)
+        left = [one for one in written if one.place.key not in there]
+        if not left:
+            return 0
+
+        def keep(reading: Reading, of_writer: Reading | None) -> None:
+            with self.store.transaction():
+                if floor is not None and of_writer is not None:
+                    table.add(floor.reading_id, [of_writer])
+                table.add(head.reading_id, [reading])
+            self.tokens_read(len(reading.written))
+
+        engine = create_reader(reader.spec, reader.options, None if beside is None else beside.spec)
+        try:
+            info = engine.start(left)
+            manifest = {
+                **head.manifest,
+                "engine": masked_values(info.engine.details)
+                | {"engine": info.engine.engine, "version": info.engine.version},
+                "limits": list(info.limits),
+                "written": "kept" if all(one.trace.logprobs for one in left) else "read again",
+            }
+            table.note(head.reading_id, manifest)
+            if floor is not None and beside is not None:
+                table.note(floor.reading_id, {**floor.manifest, "engine": manifest["engine"]})
+            engine.read(left, keep)
+        finally:
+            engine.close()
+        table.finish(head.reading_id)
+        return len(left)
+
+
+def _with_nothing_lacking(written: Sequence[Written]) -> list[Written]:
+    """Traces with log-probabilities for a reader that asks for some; 0 where they are lacking."""
+    return [
+        one
+        if one.trace.logprobs or one.shaping.greedy
+        else replace(
+            one, trace=replace(one.trace, logprobs=array("f", bytes(4 * len(one.trace.tokens))))
+        )
+        for one in written
+    ]
+
+
+def _filled(written: Sequence[Written], store: Store, floor: ReadingHead) -> list[Written]:
+    """Traces with the log-probabilities that they lack, as their writer has read them.
+
+    Raises:
+        UsageError: its engine only bounds them.
+    """
+    lacking = {one.place.key for one in written if not (one.trace.logprobs or one.shaping.greedy)}
+    if not lacking:
+        return list(written)
+    again: dict[str, array[float]] = {}
+    for reading in store.readings.each(floor.reading_id):
+        if reading.place.key not in lacking:
+            continue
+        if reading.lowest != reading.highest:
+            raise UsageError(
+                f"the traces have no log-probabilities, and {floor.reader} as it was read only "
+                "bounds them",
+                hint="read both with --engine transformers",
+            )
+        again[reading.place.key] = reading.lowest
+    return [
+        replace(one, trace=replace(one.trace, logprobs=again[one.place.key]))
+        if one.place.key in again
+        else one
+        for one in written
+    ]

@@ -1,0 +1,101 @@
+"""A server that says what a made-up model thinks of given tokens, as vLLM or llama-server does."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from math import exp, fsum, log
+from random import Random
+
+VOCABULARY = 120
+
+
+def logprobs(ids, salt=0):
+    """What the made-up model says follows on some ids: log-probabilities of all tokens."""
+    random = Random(f"{salt} {list(ids)[-3:]}")
+    scores = [random.gauss(0, 2.5) for _ in range(VOCABULARY)]
+    mass = log(fsum(map(exp, scores)))
+    return [score - mass for score in scores]
+
+
+def _best(values, count):
+    return sorted(range(len(values)), key=lambda i: -values[i])[:count]
+
+
+def vllm_answer(content, most):
+    ids, top = content["prompt"], content["prompt_logprobs"]
+    if top > most:
+        words = f"Requested prompt logprobs of {top}, which is greater than max allowed: {most}"
+        return 400, {"error": {"message": words, "code": 400}}
+    places = [None]
+    for i in range(1, len(ids)):
+        values = logprobs(ids[:i])
+        order = _best(values, VOCABULARY)
+        shown = dict.fromkeys([*order[:top], ids[i]])
+        places.append(
+            {
+                str(t): {"logprob": values[t], "rank": order.index(t) + 1, "decoded_token": "x"}
+                for t in shown
+            }
+        )
+    return 200, {"choices": [{"text": "x", "prompt_logprobs": places}]}
+
+
+def llama_answer(content):
+    values = logprobs(content["prompt"])
+    token = content["logit_bias"][0][0]
+    shown = [{"id": t, "logprob": values[t]} for t in _best(values, content["n_probs"])]
+    place = {"id": token, "logprob": values[token], "top_logprobs": shown}
+    return 200, {"completion_probabilities": [place]}
+
+
+@contextmanager
+def reading_server(kind, *, most=20, context=512, change=lambda status, answer: (status, answer)):
+    """The base URL of a server, and the requests that it got; `change` is told of each answer."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *args):
+            pass
+
+        def answer(self, status, value):
+            body = json.dumps(value).encode()
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_GET(self):
+            entry = {"id": "m", "owned_by": kind, "max_model_len": context}
+            answers = {
+                "/v1/models": {"data": [entry]},
+                "/version": {"version": "1.2"},
+                "/props": {
+                    "total_slots": 2,
+                    "build_info": "b1",
+                    "default_generation_settings": {"n_ctx": context},
+                },
+            }
+            known = self.path in answers
+            self.answer(200 if known else 404, answers.get(self.path, {}))
+
+        def do_POST(self):
+            content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append((self.path, content))
+            answer = vllm_answer(content, most) if kind == "vllm" else llama_answer(content)
+            self.answer(*change(*answer))
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
