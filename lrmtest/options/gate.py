@@ -173,6 +173,11 @@ def add_difference_options(add: AddOption) -> None:
         action="store_true",
         help="let the gate decide although questions are missing on one side",
     )
+    add_unknown_ends_option(add)
+
+
+def add_unknown_ends_option(add: AddOption) -> None:
+    """Add ``--max-unknown-ends``."""
     add(
         "--max-unknown-ends",
         type=number(float, "a share from 0 to 1", lambda x: 0 <= x <= 1),

@@ -1,0 +1,69 @@
+"""`--read` at work: the baseline's traces, read with a session's model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lrmtest.analysis.certificate import Certificate
+from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.run_certificate import certify_run
+from lrmtest.counted import counted
+from lrmtest.plugin.generation.protocol import GenerationPlan
+from lrmtest.runs.baseline_traces import as_asked, baseline_traces
+from lrmtest.runs.records import RunRecord
+from lrmtest.runs.same_tokens import refuse_other_tokens
+from lrmtest.runs.trace_reading import ReadingModel, read_traces
+
+if TYPE_CHECKING:
+    from lrmtest.plugin.session import LrmtestSession
+
+
+def read_baseline_traces(
+    session: LrmtestSession,
+    plan: GenerationPlan,
+    baseline: RunRecord,
+    gate: GateSettings,
+    level: float,
+) -> Certificate:
+    """Read the traces of a baseline with the model of a plan, and see what follows.
+
+    What was read stays in the store, and is not read again.
+
+    Args:
+        session: the session's parts.
+        plan: what would be generated.
+        baseline: the run that it would be compared with.
+        gate: the gate's settings.
+        level: the part of 1 - power that this stage may spend.
+
+    Raises:
+        UsageError: the traces cannot be read, or not by this model or engine.
+        ModelError: the model cannot be read, reached or started.
+        DataError, StoreError: the traces are not as they were written.
+    """
+    options = session.settings.engine_options
+    compared = session.settings.comparison
+    asked = list(dict.fromkeys((one.suite, one.question_id) for one in plan.questions))
+    store = session.store
+    called = compared.baseline or baseline.run_id
+    traces = baseline_traces(baseline, called, store.path, asked, compared.read_traces)
+    note = refuse_other_tokens(plan.spec, traces.written, traces.tokenizer, ())
+    if note:
+        session.notice(note)
+    tokens = sum(len(one.trace.tokens) for one in traces.written)
+    session.notice(
+        f"{plan.spec.name}: reads {counted(len(traces.written), 'trace')} of {baseline.run_id}, "
+        f"{counted(tokens, 'token')}, before anything is generated"
+    )
+    reader = ReadingModel(plan.spec, options)
+    done = read_traces(store, traces.run_id, traces.written, reader, None)
+    return certify_run(
+        baseline,
+        as_asked(plan.manifest, plan.spec, options),
+        asked,
+        store.readings.each(done.reading.reading_id),
+        traces.ended,
+        gate,
+        level=level,
+        recipe=plan.spec.card.compression.recipe or "",
+    )
