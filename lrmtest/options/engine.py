@@ -18,6 +18,11 @@ _MOST_COLUMN = 200
 
 def add_server_options(add: AddOption) -> None:
     """Add the options that shape a server which lrmtest starts, for `read_server_options`."""
+    _add_launch_options(add)
+    _add_traces_option(add)
+
+
+def _add_launch_options(add: AddOption) -> None:
     add(
         "--concurrency",
         type=at_least_1,
@@ -66,21 +71,24 @@ def add_server_options(add: AddOption) -> None:
         help="copies of the model, each with GPUs of its own (vLLM)",
     )
     add(
-        "--traces",
-        action="store_true",
-        help="keep completions token by token, as far as the engine tells them: ids, and how "
-        "probable each token was when it was drawn",
-    )
-    add(
         "--trust-remote-code",
         action="store_true",
         help="run Python code that comes with a checkpoint",
     )
 
 
+def _add_traces_option(add: AddOption) -> None:
+    add(
+        "--traces",
+        action="store_true",
+        help="keep completions token by token, as far as the engine tells them: ids, and how "
+        "probable each token was when it was drawn",
+    )
+
+
 def add_reader_options(add: AddOption) -> None:
     """Add the options of an engine that reads, for `read_reader_options`."""
-    add_server_options(add)
+    _add_launch_options(add)
     _add_device_option(add)
     _add_served_model_option(add)
 
@@ -88,7 +96,7 @@ def add_reader_options(add: AddOption) -> None:
 def read_reader_options(option: argparse.Namespace) -> EngineOptions:
     """What an engine takes that reads, from the parsed options."""
     return replace(
-        read_server_options(option), device=option.device, served_model=option.served_model
+        _read_launch_options(option), device=option.device, served_model=option.served_model
     )
 
 
@@ -201,10 +209,13 @@ def _request_field(text: str) -> RequestField:
 
 def read_server_options(option: argparse.Namespace) -> EngineOptions:
     """What shapes a server, from the parsed options; the rest is at its defaults."""
+    return replace(_read_launch_options(option), traces=option.traces)
+
+
+def _read_launch_options(option: argparse.Namespace) -> EngineOptions:
     return EngineOptions(
         concurrency=option.concurrency,
         dtype=option.dtype,
-        traces=option.traces,
         trust_remote_code=option.trust_remote_code,
         engine_args=tuple(option.engine_arg),
         program_variables=tuple(option.engine_env),

@@ -166,10 +166,11 @@ class EndpointReader:
         """One trace, asked for again when the answer breaks off."""
         tries, backoff = 0, Backoff()
         while True:
+            top = self._top
             try:
-                return await self._asked(client, written, slot)
+                return await self._asked(client, written, top, slot)
             except RefusedError as refusal:
-                if not self._asks_less(refusal):
+                if not self._asks_less(refusal, top):
                     raise ModelError(
                         f"{self._endpoint.url}: {name_of(written)} cannot be read: {refusal}",
                         hint=refusal.hint,
@@ -182,18 +183,20 @@ class EndpointReader:
                     raise MachineryError(words, hint=hint) from None
                 await asyncio.sleep(backoff.delay(tries, failure.retry_after))
 
-    def _asks_less(self, refusal: RefusedError) -> bool:
-        """Ask for fewer tokens from now on, if that may be why a server refused."""
+    def _asks_less(self, refusal: RefusedError, asked: int) -> bool:
+        """Ask for fewer tokens than were asked for from now on, if that may be why it refused."""
+        if asked > self._top:
+            return True  # another trace in flight has found out
         fewer = next((each for each in _FEWER_SHOWN if each < self._top), None)
         if refusal.status not in (400, 422) or "logprobs" not in refusal.words or fewer is None:
             return False
         self._top = fewer
         return True
 
-    async def _asked(self, client: ChatClient, written: Written, slot: int) -> Reading:
+    async def _asked(self, client: ChatClient, written: Written, top: int, slot: int) -> Reading:
         assert self._way is not None
         low, high, own = array("f"), array("f"), array("f")
-        async with aclosing(self._way.shown(client, written.trace, self._top, slot)) as parts:
+        async with aclosing(self._way.shown(client, written.trace, top, slot)) as parts:
             async for part in parts:
                 for shown in part:
                     least, most = bounds(shown, written.shaping)
