@@ -52,7 +52,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         help="a run (an id, `last`, `last:MODEL`) or a baseline's file",
     )
     add(
-        "--read-traces",
+        "--traces",
         metavar="RUN|FILE",
         help="the baseline's traces (default: the run's own, or those beside its file)",
     )
@@ -84,7 +84,7 @@ def _certify(arguments: argparse.Namespace) -> int:
         arguments.baseline,
         arguments.reports_dir / STORE_NAME,
         asked,
-        arguments.read_traces,
+        arguments.traces,
         reread=arguments.parent is not None,
     )
     reader = _model(arguments.model, cards, arguments.engine, options)
