@@ -52,6 +52,7 @@ nothing but noise the bound would be their whole total variation; with more than
 were read wrongly could acquit by themselves."""
 _CONTRADICTION = 0.001
 """Weights have a mean of 1 at most. Where that is rejected at this level, they are no weights."""
+_EQUAL = TraceWeight(1.0, 0.0)
 _LEAST_RISE, _MOST_RISE = -1.0, 1e3
 """Between which relative changes of tokens a bound is sought."""
 
@@ -72,6 +73,9 @@ class ClaimBound:
         highest: the upper confidence bound of the worsening, at the certificate's level.
         p: of the hypothesis that the worsening is at least the claim's limit.
         obstacle: why it cannot tell; None unless that is the result.
+        longest: of tokens, up to which a completion counts: as many as any of the baseline's has.
+        at_budget: of tokens, the upper bound if completions count up to their budget; infinite
+            where there is none. None of other claims, or where the budget is not known.
     """
 
     claim: Claim
@@ -80,6 +84,8 @@ class ClaimBound:
     highest: float
     p: float
     obstacle: Obstacle | None = None
+    longest: int = 0
+    at_budget: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,7 @@ class Certificate:
         gaps: why no claim is certified, in words, whatever the bounds; empty for no reason.
         greedy: the baseline is of temperature 0, so that the claims are about questions like these.
         settings: the gate's.
+        enough: as many traces of a model that is just the same would be certified.
     """
 
     bounds: tuple[ClaimBound, ...]
@@ -109,19 +116,12 @@ class Certificate:
     gaps: tuple[str, ...]
     greedy: bool
     settings: GateSettings
+    enough: bool = True
 
     @property
     def certified(self) -> bool:
         """Whether the gate's ok follows."""
-        return (
-            bool(self.bounds)
-            and not self.gaps
-            and all(
-                bound.result == "ok"
-                or (bound.result == "cannot-tell" and self.settings.allows(bound.claim))
-                for bound in self.bounds
-            )
-        )
+        return bool(self.bounds) and not self.gaps and _all_ok(self.bounds, self.settings)
 
     @property
     def excluded(self) -> Mapping[Claim, ClaimBound]:
@@ -141,6 +141,7 @@ def certify(
     metrics: Mapping[str, str] | None = None,
     greedy: bool = False,
     unlike: Sequence[str] = (),
+    budget: int = 0,
     highest: bool = True,
 ) -> Certificate:
     """Bound every claim of the gate by what the candidate says of the baseline's traces.
@@ -156,6 +157,7 @@ def certify(
         greedy: the baseline is of temperature 0: its samples of one question are copies.
         unlike: in what the candidate, as it would be asked, is not as the baseline was, in words;
             nothing is certified then.
+        budget: the most tokens that a completion can have; 0 where it is not known.
         highest: find each claim's upper bound, which takes longest; without it is infinite.
     """
     metrics = metrics or {}
@@ -167,6 +169,7 @@ def certify(
     }
     gaps = [*unlike, *_missing(baseline, asked, settings), *_ends(both, settings)]
     bounds: tuple[ClaimBound, ...] = ()
+    enough = False
     if both:
         if _contradicted(found):
             gaps.append(
@@ -174,8 +177,11 @@ def certify(
                 "written, or not read, with the probabilities that are told"
             )
         bounds = _bounds(both, found, settings, level, metrics)
+        enough = _all_ok(bounds, settings)
         if highest:
-            bounds = tuple(_with_highest(bound, both, found, level) for bound in bounds)
+            bounds = tuple(_with_highest(bound, both, found, level, budget) for bound in bounds)
+            equal = {key: dict.fromkeys(part, _EQUAL) for key, part in found.items()}
+            enough = enough or _all_ok(_bounds(both, equal, settings, level, metrics), settings)
     else:
         gaps.append("no question has a verdict in the baseline")
     known = [[one for one in part.values() if one.known] for part in found.values()]
@@ -191,6 +197,15 @@ def certify(
         gaps=tuple(gaps),
         greedy=greedy,
         settings=settings,
+        enough=enough,
+    )
+
+
+def _all_ok(bounds: Sequence[ClaimBound], settings: GateSettings) -> bool:
+    """Whether every claim is excluded, or may be left open."""
+    return all(
+        bound.result == "ok" or (bound.result == "cannot-tell" and settings.allows(bound.claim))
+        for bound in bounds
     )
 
 
@@ -272,9 +287,18 @@ def _with_highest(
     questions: Outcomes,
     weights: Mapping[QuestionKey, Mapping[int, TraceWeight]],
     level: float,
+    budget: int,
 ) -> ClaimBound:
-    figures = _Figures(bound.claim, _of(bound.claim, questions), weights)
-    return replace(bound, highest=figures.highest(level))
+    part = _of(bound.claim, questions)
+    figures = _Figures(bound.claim, part, weights)
+    if bound.claim.what != "tokens":
+        return replace(bound, highest=figures.highest(level))
+    return replace(
+        bound,
+        highest=figures.highest(level),
+        longest=figures.most,
+        at_budget=_Figures(bound.claim, part, weights, budget).highest(level) if budget else None,
+    )
 
 
 def _of(claim: Claim, questions: Outcomes) -> Outcomes:
@@ -295,13 +319,15 @@ class _Figures:
         claim: Claim,
         questions: Outcomes,
         weights: Mapping[QuestionKey, Mapping[int, TraceWeight]],
+        most: int = 0,
     ) -> None:
         self._claim = claim
         self._samples = [
             [(sample, _lost(weights[key][index])) for index, sample in one.samples.items()]
             for key, one in questions.items()
         ]
-        self._most = max(sample.tokens for part in self._samples for sample, _ in part)
+        longest = max(sample.tokens for part in self._samples for sample, _ in part)
+        self.most = max(longest, most)
 
     def p_value(self, worsening: float) -> float:
         """Of the hypothesis that it is at least so much worse."""
@@ -315,7 +341,7 @@ class _Figures:
         if self._claim.what != "tokens":
             return fmean(map(fmean, self._lost_figures()))
         spent = fmean(fmean(sample.tokens for sample, _ in part) for part in self._samples)
-        return self._most * fmean(map(fmean, self._excess(0.0))) / spent
+        return self.most * fmean(map(fmean, self._excess(0.0))) / spent
 
     def highest(self, level: float) -> float:
         """The upper confidence bound of the worsening; infinite where tokens have none."""
@@ -336,7 +362,7 @@ class _Figures:
 
     def _excess(self, rise: float) -> Figures:
         """Above 0 on average where tokens may rise by more than `rise`; at most 1."""
-        most = self._most
+        most = self.most
         return [
             [((most - sample.tokens) * lost - rise * sample.tokens) / most for sample, lost in part]
             for part in self._samples

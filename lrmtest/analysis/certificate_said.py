@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 from lrmtest.analysis.certificate import Certificate, ClaimBound
 from lrmtest.analysis.gate import amount, named
 from lrmtest.counted import counted
@@ -26,12 +28,25 @@ def bound_said(bound: ClaimBound, level: float) -> str:
         return (
             f"{named(claim)}: by what was read it does not {worse} {more} "
             f"({100 * (1 - level):.3g} % bound); a change for the worse by {limit} is excluded "
-            f"(p = {bound.p:.2g})"
+            f"(p = {bound.p:.2g}){_at_budget(bound)}"
         )
     return (
         f"{named(claim)}: by what was read it may {worse} {more.replace('more than', 'up to')}, so "
         f"a change for the worse by {limit} is not excluded (p = {bound.p:.2g})"
     )
+
+
+def _at_budget(bound: ClaimBound) -> str:
+    """How far tokens count, and what would be without that; nothing of other claims."""
+    if bound.claim.what != "tokens":
+        return ""
+    text = f"; counted up to {counted(bound.longest, 'token')}, the longest of the baseline"
+    if bound.at_budget is None or bound.at_budget <= bound.claim.limit:
+        return text
+    rise = "any amount"
+    if bound.at_budget < inf:
+        rise = amount(bound.claim, bound.at_budget)
+    return f"{text}; if all that it writes besides ran to the budget, they could rise by {rise}"
 
 
 def bounds_said(certificate: Certificate) -> list[str]:
@@ -66,6 +81,8 @@ def result_said(certificate: Certificate) -> str:
         if bound.result == "cannot-tell" and not certificate.settings.allows(bound.claim)
     ]
     why += [f"{named(bound.claim)} {bound.obstacle.words()}" for bound in blocked if bound.obstacle]
+    if not certificate.enough and not certificate.gaps:
+        why.append("with so few traces an equal model would not be certified either")
     return f"reading cannot settle it: {'; '.join(why)}"
 
 

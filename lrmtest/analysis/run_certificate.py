@@ -55,14 +55,6 @@ def certify_run(
             continue
         cut = sample.end in ("ran-out", "loop") and not sample.unknown_end
         weights[key] = weigh(reading, whole=cut or ended.get(key, False), greedy=greedy)
-    unlike = [str(each) + " (differs)" for each in differences(baseline.manifest, candidate)]
-    unlike += [
-        f"{each.name} differs: {each.values}"
-        for each in told_differences(baseline.manifest, candidate)
-        if each.name != _OF_THE_SAME_MODEL
-    ]
-    if baseline.run_id and f"traces:{baseline.run_id}" in recipe:
-        unlike.append("the candidate was calibrated on these very traces")
     metrics, _ = compared_metrics(baseline)
     return certify(
         outcomes,
@@ -72,5 +64,19 @@ def certify_run(
         level=level,
         metrics=metrics,
         greedy=greedy,
-        unlike=unlike,
+        unlike=unlike(baseline, candidate, recipe),
+        budget=max((suite.max_tokens or 0 for suite in candidate.suites.values()), default=0),
     )
+
+
+def unlike(baseline: RunRecord, candidate: Manifest, recipe: str = "") -> list[str]:
+    """Why no reading would certify a candidate, in words; the arguments are as in `certify_run`."""
+    found = [f"{each} (differs)" for each in differences(baseline.manifest, candidate)]
+    found += [
+        f"{each.name} differs: {each.values}"
+        for each in told_differences(baseline.manifest, candidate)
+        if each.name != _OF_THE_SAME_MODEL
+    ]
+    if baseline.run_id and f"traces:{baseline.run_id}" in recipe:
+        found.append("the candidate was calibrated on these very traces")
+    return found

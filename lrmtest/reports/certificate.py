@@ -64,10 +64,18 @@ def certificate_document(certificate: Certificate | None) -> dict[str, Any] | No
         "unknown": certificate.unknown,
         "variation": certificate.variation,
         "greedy": certificate.greedy,
+        "enough": certificate.enough,
         "gaps": list(certificate.gaps),
         "assumptions": assumptions(certificate),
         "bounds": [_bound(bound) for bound in certificate.bounds],
     }
+
+
+def _tokens(bound: ClaimBound) -> dict[str, Any]:
+    if bound.claim.what != "tokens":
+        return {}
+    known = bound.at_budget is not None and isfinite(bound.at_budget)
+    return {"longest": bound.longest, "at_budget": bound.at_budget if known else None}
 
 
 def _bound(bound: ClaimBound) -> dict[str, Any]:
@@ -80,4 +88,5 @@ def _bound(bound: ClaimBound) -> dict[str, Any]:
         "worsening": bound.worsening if isfinite(bound.worsening) else None,
         "highest": bound.highest if isfinite(bound.highest) else None,
         "p": bound.p,
+        **_tokens(bound),
     }

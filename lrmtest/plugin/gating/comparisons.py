@@ -234,7 +234,9 @@ class Comparisons:
         looks = reserve_reading(self._looks(plan, baseline), identity)
         level = (1 - gate.power) * (looks.reading or 0.0)
         certificate = read(plan, baseline, gate, level)
-        self._reads[name], self._certificates[name] = identity, certificate
+        self._certificates[name] = certificate
+        if certificate.unknown < certificate.traces:  # else nothing was looked at
+            self._reads[name] = identity
         self._notice(f"{name}: {reading_said(certificate)}")
         self._notice(f"{name}: {one_line(result_said(certificate), 3 * _MOST_SHOWN)}")
         return certificate

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lrmtest.analysis.certificate import Certificate
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.run_certificate import certify_run
+from lrmtest.analysis.run_certificate import certify_run, unlike
 from lrmtest.counted import counted
 from lrmtest.plugin.generation.protocol import GenerationPlan
 from lrmtest.runs.baseline_traces import as_asked, baseline_traces
@@ -44,6 +44,10 @@ def read_baseline_traces(
     options = session.settings.engine_options
     compared = session.settings.comparison
     asked = list(dict.fromkeys((one.suite, one.question_id) for one in plan.questions))
+    candidate = as_asked(plan.manifest, plan.spec, options)
+    recipe = plan.spec.card.compression.recipe
+    if unlike(baseline, candidate, recipe):
+        return certify_run(baseline, candidate, asked, (), {}, gate, level=level, recipe=recipe)
     store = session.store
     called = compared.baseline or baseline.run_id
     traces = baseline_traces(baseline, called, store.path, asked, compared.read_traces)
@@ -59,11 +63,11 @@ def read_baseline_traces(
     done = read_traces(store, traces.run_id, traces.written, reader, None)
     return certify_run(
         baseline,
-        as_asked(plan.manifest, plan.spec, options),
+        candidate,
         asked,
         store.readings.each(done.reading.reading_id),
         traces.ended,
         gate,
         level=level,
-        recipe=plan.spec.card.compression.recipe or "",
+        recipe=recipe,
     )
