@@ -32,6 +32,7 @@ FOREIGN = {
         "--quantization",
     ),
     *("--served-model-name", "--tensor-parallel-size", "--stream-interval", "--config"),
+    "--logprobs-mode",
     # pip
     *("--dest", "--disable-pip-version-check", "--force-reinstall", "--hash", "--no-deps"),
     *("--only-binary", "--requirement", "--upgrade", "--quiet"),

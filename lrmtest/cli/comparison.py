@@ -72,7 +72,8 @@ def _baseline(arguments: argparse.Namespace) -> int:
         if arguments.save_traces is not None:
             mark = write_traces(arguments.save_traces, store, run)
             run = replace(run, traces=mark)
-            say(traces_written(mark, run, arguments.save_traces))
+            for line in traces_written(mark, run, arguments.save_traces):
+                say(line)
     write_baseline(arguments.output, run)
     say(f"{len(run.outcomes)} questions of {run.run_id} written to {arguments.output}")
     for each in run.lacking:

@@ -104,7 +104,7 @@ def _save_baseline(session: LrmtestSession, run: RunRecord, unfair: str | None) 
     if options.save_traces is not None:
         mark = write_traces(options.save_traces, session.store, run)
         run = replace(run, traces=mark)
-        comparisons.written.append(traces_written(mark, run, options.save_traces))
+        comparisons.written += traces_written(mark, run, options.save_traces)
     if options.save_baseline is not None:
         write_baseline(options.save_baseline, run)
         comparisons.saved = options.save_baseline

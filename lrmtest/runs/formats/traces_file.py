@@ -40,6 +40,7 @@ from lrmtest.runs.outcomes import SampleOutcome
 from lrmtest.runs.records import RunHead, RunRecord, TracesMark, primary_metric
 from lrmtest.runs.store import Store
 from lrmtest.runs.trace_codec import MOST_TOKENS, trace_from_bytes, trace_to_bytes
+from lrmtest.suites.registry import request_of
 
 MAGIC = b"lrmtest-traces 1\n"
 
@@ -170,12 +171,20 @@ def write_traces(path: Path, store: Store, run: RunRecord) -> TracesMark:
     return TracesMark(path.name, digest.hexdigest(), head.kept)
 
 
-def traces_written(mark: TracesMark, run: RunRecord, path: Path) -> str:
-    """What is said of a file that was written."""
+def traces_written(mark: TracesMark, run: RunRecord, path: Path) -> list[str]:
+    """What is said of a file that was written, line by line."""
     graded = sum(sample.verdict is not None for sample in run.samples)
     lacking = f"; {graded - mark.kept:,} of {graded:,} samples have none"
     said = counted(mark.kept, "trace") + lacking * (graded > mark.kept)
-    return f"traces written to {path}: {said}"
+    requests = {suite: request_of(suite) for suite in run.suites}
+    return [
+        f"traces written to {path}: {said}",
+        *(
+            f"they hold questions of {suite}, whose authors ask: {request}"
+            for suite, request in requests.items()
+            if request
+        ),
+    ]
 
 
 def _parts(head: TracesHead, traces: Iterator[KeptTrace]) -> Iterator[bytes]:

@@ -15,6 +15,8 @@ from lrmtest.models.engines.tokenizers.checkpoint_files import pretrained_argume
 from lrmtest.models.engines.transformers import engine as transformers_engine  # noqa: E402
 from lrmtest.models.engines.transformers.engine import TransformersEngine  # noqa: E402
 from lrmtest.models.engines.transformers.fixed_slots import FixedSlots  # noqa: E402
+from lrmtest.models.engines.transformers.gumbel import NO_CUT, Cut  # noqa: E402
+from lrmtest.models.engines.transformers.steps import EagerSteps, RecordedSteps  # noqa: E402
 from lrmtest.models.request_fields import RequestField  # noqa: E402
 from lrmtest.models.spec import ModelSpec  # noqa: E402
 
@@ -52,7 +54,7 @@ def processed(logits, sampling, cut):
 
 
 @pytest.mark.parametrize("cut", [False, True])
-@pytest.mark.parametrize("fixed", [False, True])
+@pytest.mark.parametrize("fixed", ["", "eager", "recorded"])
 def test_traces_are_those_of_a_plain_forward_pass(tiny_model, monkeypatch, fixed, cut):
     from transformers import AutoModelForCausalLM
 
@@ -61,7 +63,12 @@ def test_traces_are_those_of_a_plain_forward_pass(tiny_model, monkeypatch, fixed
             transformers_engine,
             "_slots",
             lambda model, options, fields: (
-                FixedSlots(model, cut=transformers_engine_cut(cut), traced=options.traces),
+                FixedSlots(
+                    model,
+                    EagerSteps() if fixed == "eager" else RecordedSteps(recorded),
+                    Cut(**FIELDS) if cut else NO_CUT,
+                    traced=options.traces,
+                ),
                 {},
             ),
         )
@@ -87,10 +94,10 @@ def test_traces_are_those_of_a_plain_forward_pass(tiny_model, monkeypatch, fixed
             assert logprob == pytest.approx(expected, abs=2e-3)
 
 
-def transformers_engine_cut(cut):
-    from lrmtest.models.engines.transformers.gumbel import NO_CUT, Cut
-
-    return Cut(**FIELDS) if cut else NO_CUT
+def recorded(once):
+    """Stands in for a device: repeats a step by running it."""
+    once()
+    return lambda: once()
 
 
 def test_to_tell_them_changes_no_text_and_unasked_there_are_none(tiny_model):
