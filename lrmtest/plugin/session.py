@@ -81,7 +81,9 @@ class LrmtestSession:
         """Read a baseline's traces with the model of a plan."""
         from lrmtest.plugin.gating.reading import read_baseline_traces
 
-        return read_baseline_traces(self, plan, baseline, gate, level)
+        return read_baseline_traces(
+            self.settings, self.store, self.notice, plan, baseline, gate, level
+        )
 
     @property
     def store(self) -> Store:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lrmtest.analysis.certificate import Certificate
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.run_certificate import certify_run, unlike
 from lrmtest.counted import counted
+from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation.protocol import GenerationPlan
+from lrmtest.progress import Tell
 from lrmtest.runs.baseline_traces import as_asked, baseline_traces
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.same_tokens import refuse_other_tokens
+from lrmtest.runs.store import Store
 from lrmtest.runs.trace_reading import ReadingModel, read_traces
-
-if TYPE_CHECKING:
-    from lrmtest.plugin.session import LrmtestSession
 
 
 def read_baseline_traces(
-    session: LrmtestSession,
+    settings: Settings,
+    store: Store,
+    notice: Tell,
     plan: GenerationPlan,
     baseline: RunRecord,
     gate: GateSettings,
@@ -30,7 +30,9 @@ def read_baseline_traces(
     What was read stays in the store, and is not read again.
 
     Args:
-        session: the session's parts.
+        settings: what the user asked for.
+        store: where what is read stays.
+        notice: prints one line that must be seen.
         plan: what would be generated.
         baseline: the run that it would be compared with.
         gate: the gate's settings.
@@ -41,21 +43,19 @@ def read_baseline_traces(
         ModelError: the model cannot be read, reached or started.
         DataError, StoreError: the traces are not as they were written.
     """
-    options = session.settings.engine_options
-    compared = session.settings.comparison
+    options, compared = settings.engine_options, settings.comparison
     asked = list(dict.fromkeys((one.suite, one.question_id) for one in plan.questions))
     candidate = as_asked(plan.manifest, plan.spec, options)
     recipe = plan.spec.card.compression.recipe
     if unlike(baseline, candidate, recipe):
         return certify_run(baseline, candidate, asked, (), {}, gate, level=level, recipe=recipe)
-    store = session.store
     called = compared.baseline or baseline.run_id
     traces = baseline_traces(baseline, called, store.path, asked, compared.read_traces)
     note = refuse_other_tokens(plan.spec, traces.written, traces.tokenizer, ())
     if note:
-        session.notice(note)
+        notice(note)
     tokens = sum(len(one.trace.tokens) for one in traces.written)
-    session.notice(
+    notice(
         f"{plan.spec.name}: reads {counted(len(traces.written), 'trace')} of {baseline.run_id}, "
         f"{counted(tokens, 'token')}, before anything is generated"
     )
