@@ -23,7 +23,12 @@ from lrmtest.options.engine import add_reader_options, read_reader_options
 from lrmtest.options.exit_codes import OK, UNDECIDED
 from lrmtest.options.gate import add_margin_options, add_unknown_ends_option, read_gate
 from lrmtest.reports.certificate import certificate_document, certificate_view
-from lrmtest.runs.baseline_traces import BaselineTraces, as_asked, baseline_traces
+from lrmtest.runs.baseline_traces import (
+    BaselineTraces,
+    as_asked,
+    baseline_traces,
+    files_of_writer,
+)
 from lrmtest.runs.files import write_whole
 from lrmtest.runs.looks import READING_SHARE
 from lrmtest.runs.records import RunRecord
@@ -92,7 +97,7 @@ def _certify(arguments: argparse.Namespace) -> int:
     if arguments.parent is not None:
         engine = reader.spec.engine if kind_of(reader.spec).has_files else None
         parent = _model(arguments.parent, cards, engine, options)
-    _refuse_other_tokens(reader, parent, traces)
+    _refuse_other_tokens(reader, parent, traces, cards)
     with Store(arguments.reports_dir / STORE_NAME, tell=complain) as store:
         done = read_traces(store, traces.run_id, traces.written, reader, parent)
         certificate = certify_run(
@@ -150,10 +155,15 @@ def _model(
 
 
 def _refuse_other_tokens(
-    reader: ReadingModel, parent: ReadingModel | None, traces: BaselineTraces
+    reader: ReadingModel,
+    parent: ReadingModel | None,
+    traces: BaselineTraces,
+    cards: Mapping[str, ModelCard],
 ) -> None:
     """Refuse models to whom the traces' ids mean other tokens than to their writer."""
-    places = [parent.spec.location] if parent and kind_of(parent.spec).has_files else []
+    places = list(files_of_writer(traces.model, cards))
+    if parent is not None and kind_of(parent.spec).has_files:
+        places = [parent.spec.location]
     for model in (reader, parent):
         if model is not None:
             note = refuse_other_tokens(model.spec, traces.written, traces.tokenizer, places)

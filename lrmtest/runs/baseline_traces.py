@@ -7,9 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lrmtest.errors import UsageError
+from lrmtest.models.card import ModelCard
 from lrmtest.models.description import describe_chat
+from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.fetch.files import fetch, on_disk
 from lrmtest.models.reading import Written
+from lrmtest.models.resolve import resolve
 from lrmtest.models.shaping import shaping_of
 from lrmtest.models.spec import KnownTags, ModelSpec
 from lrmtest.runs.extent import EVERYTHING
@@ -107,3 +111,20 @@ def as_asked(manifest: Manifest, spec: ModelSpec, options: EngineOptions) -> Man
     if chat := describe_chat(spec, options):
         manifest = replace(manifest, chat=ChatSection.from_json(chat))
     return replace(manifest, reasoning=section_of(spec.reasoning or KnownTags()))
+
+
+def files_of_writer(name: str, cards: Mapping[str, ModelCard]) -> tuple[str, ...]:
+    """Where the files of the model that wrote some traces are, if they are on this machine.
+
+    They tell what its token ids mean, where a reader's own files only tell that of its own.
+
+    Args:
+        name: the model's.
+        cards: the model cards there are.
+    """
+    if name not in cards:
+        return ()
+    spec = resolve(name, cards)
+    if not kind_of(spec).has_files or not on_disk(spec.card.checkpoint):
+        return ()
+    return (str(fetch(spec)),)

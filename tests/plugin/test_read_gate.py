@@ -65,7 +65,7 @@ def asked(server):
     return sum(body["max_tokens"] not in (32, 48) for body in server.bodies)
 
 
-@pytest.mark.parametrize("more", [(), ("--early-stop",)])
+@pytest.mark.parametrize("more", [(), ("--early-stop",), ("-n", "2")])
 def test_what_is_certified_is_ok_and_generates_nothing(start, reading, pytester, more):
     levels = reading(1.0)
     files = ("--summary-json", "s.json", "--html", "r.html", "--markdown", "s.md")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lrmtest.analysis.certificate import Certificate
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.run_certificate import certify_run, unlike
 from lrmtest.counted import counted
+from lrmtest.models.cards import load_cards
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation.protocol import GenerationPlan
 from lrmtest.progress import Tell
-from lrmtest.runs.baseline_traces import as_asked, baseline_traces
+from lrmtest.runs.baseline_traces import as_asked, baseline_traces, files_of_writer
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.same_tokens import refuse_other_tokens
 from lrmtest.runs.store import Store
@@ -51,7 +54,10 @@ def read_baseline_traces(
         return certify_run(baseline, candidate, asked, (), {}, gate, level=level, recipe=recipe)
     called = compared.baseline or baseline.run_id
     traces = baseline_traces(baseline, called, store.path, asked, compared.read_traces)
-    note = refuse_other_tokens(plan.spec, traces.written, traces.tokenizer, ())
+    pyproject = Path("pyproject.toml")
+    cards = load_cards(settings.cards, pyproject if pyproject.is_file() else None)
+    writers = files_of_writer(traces.model, cards)
+    note = refuse_other_tokens(plan.spec, traces.written, traces.tokenizer, writers)
     if note:
         notice(note)
     tokens = sum(len(one.trace.tokens) for one in traces.written)
