@@ -282,6 +282,11 @@ def _run_file() -> dict[str, bytes]:
         }
 
 
+def _of_known_formats() -> Mapping[str, bytes]:
+    own = {name: _run_file()[name] for name in ("run.jsonl", "base.json")}
+    return {**own, **_inspect_json()}
+
+
 def _only(name: str) -> Callable[[], Mapping[str, bytes]]:
     return lambda: {name: _run_file()[name]}
 
@@ -635,7 +640,7 @@ READERS: dict[str, Reader] = {
     ),
     "inspect-json": Reader(_inspect_json, lambda path: _read_log(read_inspect_log(path))),
     "inspect-eval": Reader(_inspect_eval, lambda path: _read_log(read_inspect_log(path))),
-    "format": Reader(lambda: {**_run_file(), **_inspect_json()}, detect_format),
+    "format": Reader(_of_known_formats, detect_format),
     "card": Reader(lambda: {"lrmtest-card.toml": _CARD}, lambda path: read_card(path, {})),
     "cards": Reader(lambda: {"cards.toml": _CARDS}, lambda path: load_cards([path])),
     "pyproject": Reader(

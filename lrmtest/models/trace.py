@@ -18,7 +18,8 @@ class Trace:
     Attributes:
         prompt: ids of the rendered prompt, chat template included, type code ``I``.
         tokens: ids that were generated, in order, the one that ended the text included where the
-            engine tells it; type code ``I``.
+            engine tells it; type code ``I``. Of a completion that was stopped in a loop they may
+            go on a little beyond its text.
         logprobs: natural log of each of `tokens`' probability at that place under the *processed*
             distribution, the one it was drawn from: temperature, top-p and whatever else cuts
             applied, renormalized. Type code ``f``, as long as `tokens`; empty where the engine

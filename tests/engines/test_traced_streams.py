@@ -72,7 +72,7 @@ def llama_events(tokens, *, count=None, finish="stop", greedy=False):
 
 def gathered(kind, events, *, cut=7, detector=None):
     """The reply and what was gathered beside it, of a stream that comes in small pieces."""
-    gathering = TraceGathering(kind)
+    gathering = TraceGathering(kind, 50)
     stream = ChatStream(TAGS, 50, detector=detector, on_event=gathering.add)
     reader = ChatEvents(
         stream.add_run, lambda event: CLIENT._take(event, stream), runs=stream.takes_runs
@@ -154,7 +154,7 @@ class Loops:
 @pytest.mark.parametrize(("kind", "prompt"), [(VLLM, None), (LLAMA_CPP, [1, 2])])
 def test_what_was_stopped_in_a_loop_is_told_as_far_as_it_came(kind, prompt):
     events = (vllm_events if kind == VLLM else llama_events)([5] * 12)
-    gathering, came = TraceGathering(kind), []
+    gathering, came = TraceGathering(kind, 50), []
     stream = ChatStream(TAGS, 50, detector=Loops(), on_event=gathering.add)
     for event in events:
         stream.add(event)
@@ -164,6 +164,16 @@ def test_what_was_stopped_in_a_loop_is_told_as_far_as_it_came(kind, prompt):
     trace = gathering.trace(stream.reply(), prompt)
     assert list(trace.tokens) == [5] * 4
     assert not trace.ended
+
+
+def test_more_tokens_than_the_budget_are_not_gathered():
+    gathering = TraceGathering(VLLM, 50)
+    for _ in range(1000):
+        gathering.add({"choices": [{"token_ids": [1] * 100}]})
+        assert len(gathering._tokens) <= 100
+    reply, _ = gathered(VLLM, vllm_events([5]))
+    with pytest.raises(TraceError, match="cannot be read"):
+        gathering.trace(reply)
 
 
 json_values = st.recursive(

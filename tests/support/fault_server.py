@@ -16,6 +16,7 @@ import socket
 import struct
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,6 +63,16 @@ def default_answer(prompt: str, seed: int) -> str:
     return f"{thoughts}\n</think>\n\nThe answer is {digest[1]}. Ünï 🎉"
 
 
+def token_id(token: str) -> int:
+    """The number that this server has for a token."""
+    return zlib.crc32(token.encode("utf-8", "surrogatepass")) >> 12
+
+
+def told_probability(token: str) -> float:
+    """How probable it calls a token, whatever was before it."""
+    return (1 + token_id(token) % 99) / 100
+
+
 def tokens_of(text: str) -> list[str]:
     """What this server takes for tokens: the tags, and words with the space before them."""
     return re.findall(r"</?think>|\s*[^\s<]+|\s+|<", text)
@@ -105,6 +116,7 @@ class FaultServer:
         refuses_logprobs: whether a request for log-probabilities is a bad one.
         refuses_probe: whether the model probe's questions are bad requests.
         probed: questions of the model probe received.
+        tells_tokens: tells ids and probabilities where they are asked for, as llama-server does.
     """
 
     def __init__(
@@ -161,6 +173,7 @@ class FaultServer:
         self.refuses_logprobs = False
         self.refuses_probe = False
         self.probed: Counter[str] = Counter()
+        self.tells_tokens = False
 
         self.lock = threading.Lock()
         self.bodies: list[dict[str, Any]] = []
@@ -314,7 +327,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self._unauthorized():
             return
         if self.path == "/tokenize" and server.owner == "llamacpp":
-            self._json(200, {"tokens": list(range(len(tokens_of(body["content"]))))})
+            self._json(200, {"tokens": [*map(token_id, tokens_of(body["content"]))]})
         elif self.path == "/apply-template" and server.owner == "llamacpp":
             self._json(200, {"prompt": body["messages"][-1]["content"]})
         elif self.path == "/tokenize" and server.owner == "vllm":
@@ -409,6 +422,9 @@ class _Handler(BaseHTTPRequestHandler):
         reason = "stop" if len(tokens) < body["max_tokens"] else "length"
         tokens = tokens[: body["max_tokens"]]
         usage = {"prompt_tokens": 7, "completion_tokens": len(tokens) + (reason == "stop")}
+        tells = server.tells_tokens and body.get("logprobs")
+        if tells:
+            usage["prompt_tokens"] = len(tokens_of(body["messages"][-1]["content"]))
         reasoning, content = [], tokens
         if server.split_reasoning:
             end = tokens.index("</think>") if "</think>" in tokens else len(tokens)
@@ -440,7 +456,10 @@ class _Handler(BaseHTTPRequestHandler):
                     return
                 sent += len(piece)
                 count = {"prompt_tokens": 7, "completion_tokens": sent} if running else None
-                self._event({field: "".join(piece)}, usage=count)
+                if tells:
+                    self._told(piece[0], sent)
+                else:
+                    self._event({field: "".join(piece)}, usage=count)
         if fault:
             self._break(fault)
             return
@@ -449,6 +468,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(f"data: {json.dumps({'choices': [], 'usage': usage})}\n\n")
         self._send("data: [DONE]\n\n")
         self._end_stream()
+
+    def _told(self, token: str, sent: int) -> None:
+        """A piece of the answer as llama-server sends it when it is to tell of tokens."""
+        one = {"id": token_id(token), "token": token, "prob": told_probability(token)}
+        choice = {"delta": {"content": token}, "logprobs": {"content": [one]}}
+        event = {"choices": [choice], "timings": {"predicted_n": sent}}
+        self._send(f"data: {json.dumps(event)}\n\n")
 
     def _break(self, fault: str) -> None:
         if fault == "disconnect-midway":

@@ -305,7 +305,9 @@ class OpenAIEngine:
                 return self._failed(request, str(refusal), refusal.hint, max(1, tries.made))
             tries.made += 1
             content = self._content(worker, request)
-            gathering = worker.traces.gathering() if worker.traces is not None else None
+            gathering = None
+            if worker.traces is not None:
+                gathering = worker.traces.gathering(request.sampling)
             stream = self._stream(request, first, gathering)
             began = time.monotonic()
             try:

@@ -102,9 +102,13 @@ def _save_baseline(session: LrmtestSession, run: RunRecord, unfair: str | None) 
         )
     comparisons = session.comparisons
     if options.save_traces is not None:
-        mark = write_traces(options.save_traces, session.store, run)
-        run = replace(run, traces=mark)
-        comparisons.written += traces_written(mark, run, options.save_traces)
+        try:
+            mark = write_traces(options.save_traces, session.store, run)
+        except LrmtestError as error:  # the baseline is of use without them
+            comparisons.complaints.append(str(error))
+        else:
+            run = replace(run, traces=mark)
+            comparisons.written += traces_written(mark, run, options.save_traces)
     if options.save_baseline is not None:
         write_baseline(options.save_baseline, run)
         comparisons.saved = options.save_baseline

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 
+from lrmtest.counted import counted
 from lrmtest.errors import EngineError, LrmtestError, StoreError
 from lrmtest.grading.completion import Completion
 from lrmtest.models.description import describe_chat
@@ -108,6 +109,7 @@ class Generation:
         self._submitted_at = 0.0
         self._last_arrival_at = 0.0
         self._generated_tokens = 0
+        self._untraced = 0
 
     def begin(
         self, plan: GenerationPlan, prepare: Prepare | None = None, *, keep: bool = False
@@ -230,7 +232,8 @@ class Generation:
         They are not generated again: what a run has cost is not spent anew without a word, and the
         completions of a key are one and the same, traced or not.
         """
-        if not self._settings.engine_options.traces or not stored:
+        generates = self._spec is not None and kind_of(self._spec).generates
+        if not self._settings.engine_options.traces or not stored or not generates:
             return
         lacking = len(stored - self._store.traced(self.run_id))
         if lacking:
@@ -338,6 +341,7 @@ class Generation:
             for delivery in deliveries:
                 key, completion = delivery.request.key, delivery.completion
                 if completion is not None:
+                    self._untraced += delivery.trace is None
                     self._generated_tokens += completion.completion_tokens
                     self._last_arrival_at = time.monotonic()
                 elif delivery.error is not None:
@@ -514,6 +518,13 @@ class Generation:
         """
         if self._engine is not None:
             self._engine.say_what_was_told()  # it may belong into the manifest of what is finished
+        with self._changed:
+            untraced, self._untraced = self._untraced, 0
+        if untraced and self._settings.engine_options.traces:
+            self._notice(
+                f"{self.head.model}: {counted(untraced, 'completion')} came without a trace, which "
+                "the engine does not tell"
+            )
         # A store that has failed is told of by what failed.
         if not len(self._backlog):
             with suppress(StoreError):

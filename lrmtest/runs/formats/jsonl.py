@@ -2,10 +2,10 @@
 
 The first line is ``{"lrmtest": "run/1", "run_id", "model", "identity", "created", "finished",
 "manifest"}``. Lines with ``"lrmtest": "question/1"`` hold what was asked, lines with
-``"lrmtest": "error/1"`` an engine error, and, where traces were asked for, lines with
-``"lrmtest": "trace/1"`` the trace of the completion before them (`lrmtest.runs.trace_codec`, in
-base64); every other line is a completion with its ``suite``, ``question``, ``sample``, ``output``
-and token counts, so that the file is also what ``--model recorded:FILE`` reads.
+``"lrmtest": "error/1"`` an engine error; every other line is a completion with its ``suite``,
+``question``, ``sample``, ``output`` and token counts, so that the file is also what
+``--model recorded:FILE`` reads. Where traces were asked for, a completion that has one carries it
+as ``trace`` (`lrmtest.runs.trace_codec`, in base64).
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from typing import Any
 from lrmtest.bounded import parse_json, read_lines
 from lrmtest.errors import DataError
 from lrmtest.grading.completion import count_fault
-from lrmtest.models.trace import Trace
 from lrmtest.runs.checked_rows import expect_place, read_verdict
 from lrmtest.runs.extent import EVERYTHING, Extent, narrowed_manifest
 from lrmtest.runs.files import replacing
@@ -97,11 +96,11 @@ def _lines(store: Store, run: RunHead, extent: Extent, *, traces: bool) -> Itera
     for error in store.errors(run.run_id, extent=extent):
         yield {"lrmtest": "error/1", **_named(error_to_row(error))}
     for stored in store.completions(run.run_id, extent=extent):
-        yield _named(completion_to_row(stored))
+        line = _named(completion_to_row(stored))
         trace = store.trace(run.run_id, stored.place.key) if traces else None
         if trace is not None:
-            data = b64encode(trace_to_bytes(trace)).decode("ascii")
-            yield {"lrmtest": "trace/1", "key": stored.place.key, "data": data}
+            line["trace"] = b64encode(trace_to_bytes(trace)).decode("ascii")
+        yield line
 
 
 def import_run(store: Store, path: Path) -> tuple[RunHead, int]:
@@ -130,15 +129,11 @@ def _import_run(store: Store, path: Path, run: RunHead) -> int:
     for record in _records(path):
         if isinstance(record, StoredCompletion):
             count += 1
-            store.add_completion(
-                run.run_id, record.place, record.completion, created=record.created
-            )
+            _add_completion(store, run.run_id, record)
             if record.verdict is not None:
                 store.set_verdicts(run.run_id, [(record.place.key, record.verdict)])
         elif isinstance(record, StoredError):
             store.add_error(run.run_id, record.place, record.message, record.attempts)
-        elif isinstance(record, _KeptTrace):
-            store.add_trace(run.run_id, record.key, record.trace)
         elif isinstance(record, _AskedQuestion):
             asked = record.asked
             store.add_questions(
@@ -147,6 +142,18 @@ def _import_run(store: Store, path: Path, run: RunHead) -> int:
     if run.finished and (known is None or known.finished is None):
         store.finish_run(run.run_id)
     return count
+
+
+def _add_completion(store: Store, run_id: str, record: StoredCompletion) -> None:
+    """Add a completion with its trace, or the trace to the same completion that is there."""
+    place, trace = record.place, record.trace
+    new = store.add_completion(
+        run_id, place, record.completion, created=record.created, trace=trace
+    )
+    if not new and trace is not None:
+        there = store.completion(run_id, place.key)
+        if there is not None and there.completion.text == record.completion.text:
+            store.add_trace(run_id, place.key, trace)
 
 
 _NOT_AN_EXPORT = (
@@ -162,13 +169,7 @@ class _AskedQuestion:
     asked: StoredQuestion
 
 
-@dataclass(frozen=True, slots=True)
-class _KeptTrace:
-    key: str
-    trace: Trace
-
-
-_Record = RunHead | StoredCompletion | StoredError | _AskedQuestion | _KeptTrace
+_Record = RunHead | StoredCompletion | StoredError | _AskedQuestion
 
 
 def _records(path: Path) -> Iterator[_Record]:
@@ -218,9 +219,6 @@ def _record(line: dict[str, Any]) -> _Record:
             if (wrong := count_fault(error.attempts)) is not None:
                 raise ValueError(f"attempts {wrong}")
             return error
-        case "trace/1":
-            data = b64decode(_text(line, "data"), validate=True)
-            return _KeptTrace(_text(line, "key"), trace_from_bytes(data))
         case None:
             return _completion(line)
         case other:
@@ -234,6 +232,9 @@ def _completion(line: dict[str, Any]) -> StoredCompletion:
     _text(line, "created")
     if (fault := stored.completion.fault) is not None:
         raise ValueError(fault)
+    if line.get("trace") is not None:
+        data = b64decode(_text(line, "trace"), validate=True)
+        stored = replace(stored, trace=trace_from_bytes(data))
     if line["verdict"] is None:
         return stored
     return replace(stored, verdict=read_verdict(line["verdict"]))

@@ -184,7 +184,7 @@ def test_a_changed_byte_is_told(written, data):
 def test_an_exported_run_carries_its_traces_where_it_is_asked(store, tmp_path):
     run = add_run(store)
     export_run(store, run, tmp_path / "plain.jsonl")
-    assert "trace/1" not in (tmp_path / "plain.jsonl").read_text()
+    assert '"trace"' not in (tmp_path / "plain.jsonl").read_text()
     export_run(store, run, tmp_path / "traced.jsonl", traces=True)
     with Store(tmp_path / "new" / STORE_NAME) as new:
         import_run(new, tmp_path / "plain.jsonl")
@@ -192,11 +192,17 @@ def test_an_exported_run_carries_its_traces_where_it_is_asked(store, tmp_path):
         import_run(new, tmp_path / "traced.jsonl")
         assert new.traced("parent") == store.traced("parent")
         assert new.trace("parent", "parent/2") == trace(2)
-    for data in ("", "A", "####", "AAAA"):
-        lines = (tmp_path / "traced.jsonl").read_text().splitlines()
+    # A completion of the same key with another text has another trace.
+    with Store(tmp_path / "other" / STORE_NAME) as new:
+        new.add_run("parent", "m", "parent", Manifest.from_json(MANIFEST))
+        place = Place("parent/2", "sums", "q1", 0)
+        new.add_completion("parent", place, Completion("another text", "stop"))
+        import_run(new, tmp_path / "traced.jsonl")
+        assert new.traced("parent") == store.traced("parent") - {"parent/2"}
+    lines = [json.loads(line) for line in (tmp_path / "traced.jsonl").read_text().splitlines()]
+    for data in ("", "A", "####", "AAAA", 7):
         broken = [
-            json.dumps({**json.loads(line), "data": data}) if "trace/1" in line else line
-            for line in lines
+            json.dumps({**line, "trace": data} if "output" in line else line) for line in lines
         ]
         (tmp_path / "broken.jsonl").write_text("\n".join(broken))
         with Store(tmp_path / "none" / STORE_NAME) as new:

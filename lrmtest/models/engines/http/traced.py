@@ -27,6 +27,8 @@ from lrmtest.models.request_fields import SAMPLING_FIELDS, RequestFields
 from lrmtest.models.trace import Trace
 
 _MOST_ID = 2**32 - 1
+_SPARE = 64
+"""Tokens more than its budget that an answer may tell."""
 _MOST_PROMPTS = 256
 """Prompts whose ids are remembered: the samples of a question follow on each other."""
 
@@ -67,9 +69,9 @@ class TraceRequests:
             return {"return_token_ids": True, **told}
         return {}
 
-    def gathering(self) -> TraceGathering:
+    def gathering(self, sampling: Sampling) -> TraceGathering:
         """Gathers the trace of one answer."""
-        return TraceGathering(self._kind)
+        return TraceGathering(self._kind, sampling.max_tokens)
 
     def _tells_drawn(self, sampling: Sampling) -> bool:
         """Whether vLLM's log-probabilities are those that it draws by.
@@ -85,10 +87,12 @@ class TraceGathering:
 
     Args:
         kind: of the server, as in `ServerFacts`.
+        most: tokens that it may have; more are not gathered, and the trace is none.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, most: int) -> None:
         self._kind = kind
+        self._most = most + _SPARE
         self._prompt: list[int] = []
         self._tokens: list[int] = []
         self._logprobs: list[float] = []
@@ -97,6 +101,8 @@ class TraceGathering:
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Take one event of the stream."""
+        if self._odd:
+            return
         try:
             if self._kind == VLLM:
                 self._add_vllm(event)
@@ -104,6 +110,9 @@ class TraceGathering:
                 self._add_llama_cpp(event)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             self._odd = True
+        if max(len(self._tokens), len(self._logprobs)) > self._most:
+            self._odd = True
+            self._tokens, self._logprobs = [], []
 
     def _add_vllm(self, event: Mapping[str, Any]) -> None:
         if (prompt := event.get("prompt_token_ids")) is not None:

@@ -201,7 +201,9 @@ def pick_fixed_with_logprobs(
             tokens = torch.where(rows, inside.tokens.masked_fill(wider, UNDECIDED), tokens)
             if told:
                 told_of = torch.where(rows, inside.logprobs, told_of)
-    return tokens.masked_fill(highest.isnan(), BROKEN), highest, told_of.clamp(max=0.0)
+    if told:
+        told_of = told_of.clamp(max=0.0)
+    return tokens.masked_fill(highest.isnan(), BROKEN), highest, told_of
 
 
 @dataclass(frozen=True, slots=True)
