@@ -32,7 +32,7 @@ FOREIGN = {
         "--quantization",
     ),
     *("--served-model-name", "--tensor-parallel-size", "--stream-interval", "--config"),
-    "--logprobs-mode",
+    *("--logprobs-mode", "--max-logprobs"),
     # pip
     *("--dest", "--disable-pip-version-check", "--force-reinstall", "--hash", "--no-deps"),
     *("--only-binary", "--requirement", "--upgrade", "--quiet"),

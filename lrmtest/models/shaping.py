@@ -24,14 +24,10 @@ _HARMLESS: dict[str, tuple[object, ...]] = {
     "dry_multiplier": (0,),
 }
 """Values with which a field does nothing."""
-_ADJUSTING = {
-    "repeat_last_n": ("repeat_penalty", "presence_penalty", "frequency_penalty"),
-    "dynatemp_exponent": ("dynatemp_range",),
-    "xtc_threshold": ("xtc_probability",),
-    "dry_base": ("dry_multiplier",),
-    "dry_allowed_length": ("dry_multiplier",),
-}
-"""Fields that only say how others work, which do nothing unless they are there."""
+_ADJUSTING = (
+    *("repeat_last_n", "dynatemp_exponent", "xtc_threshold", "dry_base", "dry_allowed_length"),
+)
+"""Fields that only say how those above work, which are refused where they do something."""
 
 
 def shaping_of(sampling: Sampling, fields: RequestFields | None = None) -> Shaping:
@@ -61,11 +57,10 @@ def shaping_of(sampling: Sampling, fields: RequestFields | None = None) -> Shapi
 def _refuse(fields: RequestFields, heeded: tuple[str, ...]) -> None:
     for name in SAMPLING_FIELDS:
         value = fields.get(name)
-        if value is None or name in heeded or value in _HARMLESS.get(name, ()):
+        if value is None or name in (*heeded, *_ADJUSTING) or value in _HARMLESS.get(name, ()):
             continue
-        if any(other in fields for other in _ADJUSTING.get(name, ())) or name not in _ADJUSTING:
-            raise UsageError(
-                f"the traces were drawn with {name}, which reading cannot repeat: what a token's "
-                "probability was depends on more than its place",
-                hint="generate them anew without it, by temperature, top-p, top_k and min_p alone",
-            )
+        raise UsageError(
+            f"the traces were drawn with {name}, which reading cannot repeat: what a token's "
+            "probability was depends on more than its place",
+            hint="generate them anew without it, by temperature, top-p, top_k and min_p alone",
+        )

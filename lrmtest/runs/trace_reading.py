@@ -92,7 +92,7 @@ def read_traces(
         tokens_read: is told how far it is.
 
     Raises:
-        UsageError, ModelError: as of `Reader.start` and `Reader.read`; what was read is kept.
+        UsageError, ModelError: as of a `TraceReader`; what was read is kept.
         StoreError: it cannot be written.
     """
     paired = writer is not None and reader.pairs and writer.pairs

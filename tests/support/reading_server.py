@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import exp, fsum, log
 from random import Random
 
-VOCABULARY = 120
+VOCABULARY = 300
 
 
 def logprobs(ids, salt=0):

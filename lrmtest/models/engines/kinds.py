@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lrmtest.models.card import ModelCard
     from lrmtest.models.engines.base import Engine, ServedModel
     from lrmtest.models.engines.options import EngineOptions
-    from lrmtest.models.engines.reading.base import Reader
+    from lrmtest.models.engines.trace_reader import TraceReader
     from lrmtest.models.hardware import Machine
     from lrmtest.models.spec import ModelSpec
 
@@ -37,7 +37,7 @@ EngineFactory = Callable[["ModelSpec", "EngineOptions"], "Engine"]
 ServedModelFactory = Callable[["ModelSpec", "EngineOptions"], "ServedModel"]
 """Makes what asks an endpoint for its model."""
 
-ReaderFactory = Callable[["ModelSpec", "EngineOptions", "ModelSpec | None"], "Reader"]
+ReaderFactory = Callable[["ModelSpec", "EngineOptions", "ModelSpec | None"], "TraceReader"]
 """Makes what reads traces with a model, and with the model that wrote them where one is given."""
 
 Lack = Callable[["ModelCard", "Machine"], str]
@@ -347,7 +347,7 @@ def create_engine(spec: ModelSpec, options: EngineOptions) -> Engine:
 
 def create_reader(
     spec: ModelSpec, options: EngineOptions, parent: ModelSpec | None = None
-) -> Reader:
+) -> TraceReader:
     """What reads traces with `spec`, not yet started.
 
     Args:
@@ -368,7 +368,7 @@ def create_reader(
             + ("generate" if kind.generates else "give back what was recorded"),
             hint=f"read it on another engine: {', '.join(able)}",
         )
-    made: Reader = _make(
+    made: TraceReader = _make(
         kind, lambda *given: _resolved(kind, kind.reader)(*given, parent), spec, options
     )
     return made

@@ -20,15 +20,15 @@ from lrmtest.models.engines.http.keys import FoundKey, find_key
 from lrmtest.models.engines.http.retry import Backoff
 from lrmtest.models.engines.http.server_facts import LLAMA_CPP, ServerFacts, probe
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.reading.base import (
+from lrmtest.models.engines.reading.shown import bounds
+from lrmtest.models.engines.reading.ways import Way, way_of
+from lrmtest.models.engines.trace_reader import (
     ESTIMATED,
     DeliverReading,
     ReaderInfo,
     longest,
     name_of,
 )
-from lrmtest.models.engines.reading.shown import bounds
-from lrmtest.models.engines.reading.ways import Way, way_of
 from lrmtest.models.reading import Reading, Shaping, Written
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _SECONDS = 1800.0  # of one answer
 
 
 class EndpointReader:
-    """Reads by asking a server. See `lrmtest.models.engines.reading.base.Reader`.
+    """Reads by asking a server. See `lrmtest.models.engines.trace_reader.TraceReader`.
 
     Args:
         spec: the reader; its location is the server's base URL.
@@ -117,7 +117,7 @@ class EndpointReader:
         )
 
     def read(self, written: Sequence[Written], deliver: DeliverReading) -> None:
-        """See `Reader.read`.
+        """See `TraceReader.read`.
 
         Raises:
             MachineryError: the server does not answer, however often it is asked.

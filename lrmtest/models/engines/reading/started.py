@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from lrmtest.models.engines.base import Message, Request, Sampling
 from lrmtest.models.engines.llamacpp_engine import LlamaCppEngine
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.reading.base import DeliverReading, ReaderInfo, longest
 from lrmtest.models.engines.reading.endpoint import MOST_SHOWN, EndpointReader
 from lrmtest.models.engines.server.engine import ServedEngine
 from lrmtest.models.engines.server.given import given
+from lrmtest.models.engines.trace_reader import DeliverReading, ReaderInfo, longest
 from lrmtest.models.engines.vllm_engine import VllmEngine
 from lrmtest.models.reading import Written
 from lrmtest.questions.place import Place
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class StartedReader:
-    """Reads with a server that it starts. See `lrmtest.models.engines.reading.base.Reader`.
+    """Reads with a server that it starts. See `lrmtest.models.engines.trace_reader.TraceReader`.
 
     Args:
         spec: the reader.

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 from lrmtest.errors import LrmtestError, MachineryError, ModelError, UsageError
 from lrmtest.models.engines.base import EngineInfo
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.reading.base import (
+from lrmtest.models.engines.tokenizers.checkpoint_files import first_line
+from lrmtest.models.engines.trace_reader import (
     ESTIMATED,
     DeliverReading,
     ReaderInfo,
     longest,
     name_of,
 )
-from lrmtest.models.engines.tokenizers.checkpoint_files import first_line
 from lrmtest.models.engines.transformers.context import context_length
 from lrmtest.models.engines.transformers.on_device import chosen_device, free_memory, load_model
 from lrmtest.models.reading import Reading, Shaping, Written
@@ -43,7 +43,7 @@ _FLOAT = 4
 
 
 class TransformersReader:
-    """Reads with a transformers model in this process. See `lrmtest...reading.base.Reader`.
+    """Reads with a transformers model here. See `lrmtest.models.engines.trace_reader.TraceReader`.
 
     With the writer beside it both distributions are at hand at every place, so that their total
     variation and divergence are exact, and the writer's own reading of its traces, the floor,
@@ -109,7 +109,7 @@ class TransformersReader:
         return ReaderInfo(info, limits)
 
     def read(self, written: Sequence[Written], deliver: DeliverReading) -> None:
-        """See `Reader.read`; shorter traces come first.
+        """See `TraceReader.read`; shorter traces come first.
 
         Raises:
             MachineryError: memory ran out.

@@ -30,7 +30,7 @@ class ReaderInfo:
     limits: tuple[str, ...] = ()
 
 
-class Reader(Protocol):
+class TraceReader(Protocol):
     """What reads traces: `start`, then `read` any number of times, then `close`.
 
     `close` may come at any time, from any state, twice, and leaves no process behind.
