@@ -87,9 +87,17 @@ class GateSettings:
         return self.test_alpha * self.look.share
 
     @property
+    def test_beta(self) -> float:
+        """How often this candidate's test may call a model ok that is not, over all its looks.
+
+        What reading may spend is not among it.
+        """
+        return (1 - self.power) * self.look.unread
+
+    @property
     def look_beta(self) -> float:
         """How often the fixed test in this look may call a model ok that is not."""
-        return (1 - self.power) * self.look.share
+        return self.test_beta * self.look.share
 
     def __post_init__(self) -> None:
         for name, margin in (("margin", self.margin), ("rate margin", self.rate_margin or 0.0)):

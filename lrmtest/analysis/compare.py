@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from lrmtest.analysis.baseline_chance import GivenBaseline, given_baseline
 from lrmtest.analysis.changed import Changed, changed
@@ -25,6 +26,9 @@ from lrmtest.runs.noise import noise_of
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, scored_suites
 from lrmtest.runs.records import RunRecord, primary_metric
 from lrmtest.suites.suite import PASS
+
+if TYPE_CHECKING:
+    from lrmtest.analysis.certificate import Certificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class ComparedRuns:
             not measured.
         by_passes: suites whose primary metric is a score and which are compared by what passed all
             the same, because the runs do not both have that score.
+        certificate: what came of reading the baseline's traces; None where they were not read.
     """
 
     baseline: RunRecord
@@ -87,6 +92,12 @@ class ComparedRuns:
     candidate_ends: UnknownEnds = NO_ENDS
     given: GivenBaseline | None = None
     noise: tuple[NoiseSection | None, NoiseSection | None] = (None, None)
+    certificate: Certificate | None = None
+
+    @property
+    def certified(self) -> bool:
+        """Whether the decision is that of reading, so that nothing was generated for it."""
+        return self.certificate is not None and self.certificate.certified
 
     @property
     def greedy(self) -> bool:

@@ -133,7 +133,7 @@ def check(comparison: Comparison, settings: GateSettings) -> tuple[Check, ...]:
     )
     # The next look has less; where there is none, another test would have as much as this one.
     coming = FIRST_SHARE * look.left or look.share
-    alpha, beta = settings.test_alpha * coming, (1 - settings.power) * coming
+    alpha, beta = settings.test_alpha * coming, settings.test_beta * coming
     checks = []
     for claim, evidence in tested.items():
         p_regressed, p_ok = adjusted[claim], evidence.p_below(claim.limit)
@@ -149,7 +149,7 @@ def check(comparison: Comparison, settings: GateSettings) -> tuple[Check, ...]:
         if result == "undecided":
             needed = _samples_needed(claim, evidence, alpha * claim.share, beta, settings.power)
         p_regressed = min(1.0, p_regressed * settings.series / look.share)
-        p_ok = min(1.0, p_ok / look.share)
+        p_ok = min(1.0, p_ok / (look.share * look.unread))
         checks.append(
             Check(claim, result, evidence.worsening, p_regressed, p_ok, needed, obstacle),
         )

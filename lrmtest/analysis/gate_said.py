@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from lrmtest.analysis.certificate_said import assumptions, stage_said
 from lrmtest.analysis.claims import Claim
 from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.ends import UnknownEnds
@@ -112,7 +113,8 @@ def _badge(compared: ComparedRuns, decision: Decision) -> str:
     if decision.result == "ok":
         blind = [check.claim.suite for check in checks if check.result == "cannot-tell"]
         but = f", except in {' and '.join(blind)}" if blind else ""
-        return f"{_worsening(checks[0].claim, checks[0].claim.limit)} is excluded{but}"
+        by = " by reading, nothing was generated" if compared.certified else ""
+        return f"{_worsening(checks[0].claim, checks[0].claim.limit)} is excluded{by}{but}"
     if decision.result == "regressed":
         return f"{_established(found[0].claim)} is established"
     if decision.result == "cannot-tell":
@@ -158,12 +160,12 @@ def _meaning(compared: ComparedRuns, decision: Decision) -> str:
     suites = [claim.suite for claim in primary if claim.suite != ALL_SUITES]
     of = "pass rate" if primary[0].metric == PASS else primary[0].metric
     text = f"Excluded is a drop of the {of} by {amount(primary[0], primary[0].limit)}"
+    asked = _suites(compared)
     if suites:
-        asked = [part.suite for part in compared.comparison.suites]
         each = "in each of them" if len(suites) == len(asked) else f"in {_listed(suites)}"
         text += f", over {_listed(asked)} together and {each}"
-    elif len(compared.comparison.suites) == 1:
-        text += f" in {compared.comparison.suites[0].suite}"
+    elif len(asked) == 1:
+        text += f" in {asked[0]}"
     costs = [claim for claim in excluded if not claim.primary]
     if costs:
         rises = [f"{claim.what} by {amount(claim, claim.limit)}" for claim in costs]
@@ -172,7 +174,18 @@ def _meaning(compared: ComparedRuns, decision: Decision) -> str:
     left_out = _not_gated(compared, decision)
     if left_out:
         text += f" Not gated: {_listed(left_out)}."
+    if compared.certified and compared.certificate is not None:
+        found = compared.certificate
+        text = f"{text} {stage_said(found)} {' '.join(assumptions(found))}"
     return f"{text} {_rates(decision)}"
+
+
+def _suites(compared: ComparedRuns) -> list[str]:
+    """The suites that the decision is about."""
+    if compared.certified:
+        wanted = compared.candidate.manifest.suites
+        return [name for name in compared.baseline.suites if name in wanted]
+    return [part.suite for part in compared.comparison.suites]
 
 
 def _rates(decision: Decision) -> str:
@@ -199,7 +212,8 @@ def _warnings(compared: ComparedRuns) -> Iterator[GateWarning]:
     """What stands against reading an ok as "no worse", the gravest first."""
     decision = compared.decision
     assert decision is not None
-    if compared.early is None:  # of what had arrived by then the figures are no fair part
+    # Of what had arrived by then the figures are no fair part.
+    if compared.early is None and not compared.certified:
         yield from _drops(compared, decision)
         yield from _costs(compared)
         yield from _questions(compared)
@@ -294,7 +308,9 @@ def _floors(compared: ComparedRuns, decision: Decision) -> Iterator[GateWarning]
     for check in decision.checks:
         if check.result == "cannot-tell":
             yield GateWarning("not-told", f"{named(check.claim)}: {_obstacle(check)}")
-    questions = [flip.baseline for flip in compared.flips]
+    questions = [one for one in compared.baseline.outcomes.values() if one.count]
+    if not compared.certified:
+        questions = [flip.baseline for flip in compared.flips]
     never = sum(question.passes == 0 for question in questions)
     if questions and never > _FLOOR * len(questions):
         yield GateWarning(
@@ -309,7 +325,7 @@ def _obstacle(check: Check) -> str:
 
 
 def _not_alike(compared: ComparedRuns, decision: Decision) -> Iterator[GateWarning]:
-    if compared.comparison.missing:
+    if compared.comparison.missing and not compared.certified:
         number = len(compared.comparison.missing)
         yield GateWarning(
             "missing", f"{number} question{'s' * (number > 1)} without a verdict on one side"

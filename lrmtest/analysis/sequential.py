@@ -280,7 +280,7 @@ class _Bet:
         self._better = Capital(0.0 if relative else -claim.limit)
         self._alpha = settings.alpha
         self._series, self._looking = settings.series, settings.look.looking
-        self._beta = 1 - settings.power
+        self._beta, self._unread = 1 - settings.power, settings.look.unread
         self._p_regressed = self._p_ok = 1.0
         self._before = self._after = 0.0
         self._questions = 0
@@ -305,7 +305,8 @@ class _Bet:
         # What was once established stays so: the bound is on ever reaching the level.
         p_regressed = exp(-self._worse.log) / (self.claim.share * self._looking) * self._series
         self._p_regressed = min(self._p_regressed, p_regressed)
-        self._p_ok = min(self._p_ok, exp(-self._better.log) / self._looking)
+        p_ok = exp(-self._better.log) / (self._looking * self._unread)
+        self._p_ok = min(self._p_ok, p_ok)
         if self._p_regressed <= self._alpha:
             self.result = "regressed"
         elif self._p_ok <= self._beta:

@@ -18,7 +18,7 @@ from lrmtest.options.common import (
     add_threshold_option,
     read_cards,
 )
-from lrmtest.options.gate import add_gate_options
+from lrmtest.options.gate import add_gate_options, add_read_options
 from lrmtest.options.repeat import repeat_arguments
 from lrmtest.runs.reference import is_file
 
@@ -61,6 +61,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     add_cards_option(add)
     add_threshold_option(add)
     add_gate_options(add)
+    add_read_options(add)
     parser.set_defaults(run=_gate)
 
 
@@ -81,6 +82,7 @@ def _gate(arguments: argparse.Namespace) -> int:
         if status not in TESTED:
             return status
     decides = repeat_arguments(arguments, add_gate_options)
+    decides += repeat_arguments(arguments, add_read_options)
     decides = (*decides, *([] if arguments.no_early_stop else ["--early-stop"]))
     return run_in_foreground(
         [

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lrmtest import __version__
 from lrmtest.cli import (
+    certify,
     check,
     comparison,
     compress,
@@ -97,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     transfer.add_commands(commands, store)
     comparison.add_commands(commands, store)
     gate.add_commands(commands, store)
+    certify.add_commands(commands, store)
     plan.add_commands(commands, store)
     noise.add_commands(commands, store)
     compute.add_commands(commands, store)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from lrmtest.analysis.compare import compared_metrics
 from lrmtest.analysis.plan import plan
+from lrmtest.analysis.reading_plan import plan_reading
 from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.analysis.trace_weights import weigh
 from lrmtest.cli.named_run import add_whole_run_option, named_run
 from lrmtest.cli.output import show
 from lrmtest.options.common import add_set_option, number, read_set
 from lrmtest.options.gate import add_margin_options, add_one_look_option, read_gate
 from lrmtest.reports.plan import plan_view
 from lrmtest.runs.looks import LookOptions, first_look
+from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import part_of
+from lrmtest.runs.store import STORE_NAME, Store
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -37,6 +43,13 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         type=number(float, "a number above 0", lambda x: x > 0),
         metavar="R",
         help="measured rate of the engine, for the times",
+    )
+    parser.add_argument(
+        "--variation",
+        type=number(float, "a number of at least 0", lambda x: x >= 0),
+        metavar="S",
+        help="total variation per trace, for whether --read would be enough, and with how many "
+        "traces (default: that of the last model that has read the baseline's)",
     )
     add_margin_options(parser.add_argument)
     add_one_look_option(parser.add_argument)
@@ -64,5 +77,33 @@ def _plan(arguments: argparse.Namespace) -> int:
     name = suites[0] if len(suites) == 1 else ALL_SUITES
     if asked is not None:
         name = f"{name} of set {asked.name}"
-    show(plan_view(needed, baseline.run_id, name, greedy=baseline.manifest.greedy))
+    variation = arguments.variation
+    if variation is None:
+        variation = _variation_read(arguments.reports_dir / STORE_NAME, baseline)
+    reading = None
+    if variation is not None:
+        reading = plan_reading(baseline.outcomes, settings, variation, metrics)
+    greedy = baseline.manifest.greedy
+    show(plan_view(needed, baseline.run_id, name, greedy=greedy, reading=reading))
     return 0
+
+
+def _variation_read(store: Path, baseline: RunRecord) -> float | None:
+    """The total variation per trace that the last model found which read the baseline's traces.
+
+    None if nobody has, but for the baseline's own model.
+    """
+    if not store.is_file() or not baseline.run_id:
+        return None
+    with Store(store, create=False) as opened:
+        for head in opened.readings.heads(run_id=baseline.run_id):
+            if head.reader == baseline.model:
+                continue  # the floor
+            greedy = baseline.manifest.greedy
+            found = [
+                weigh(one, whole=True, greedy=greedy).variation
+                for one in opened.readings.each(head.reading_id)
+            ]
+            if found:
+                return fmean(found)
+    return None

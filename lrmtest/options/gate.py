@@ -30,6 +30,8 @@ class ComparisonOptions:
         gate: the gate's settings; None for no gate.
         undecided: what an undecided gate does to the exit status.
         early_stop: stop generating once the gate has decided.
+        read: read the baseline's traces with the model before anything is generated.
+        read_traces: where these are: a run, or a file of traces; None for beside the baseline.
         look: what is said of the look that the gate takes.
         given_baseline: tell the gate's false-alarm rate given this very baseline.
     """
@@ -41,6 +43,8 @@ class ComparisonOptions:
     gate: GateSettings | None = None
     undecided: Undecided = "fail"
     early_stop: bool = False
+    read: bool = False
+    read_traces: str | None = None
     look: LookOptions = field(default_factory=LookOptions)
     given_baseline: bool = False
 
@@ -69,6 +73,22 @@ def add_baseline_options(add: AddOption) -> None:
         "--early-stop",
         action="store_true",
         help="with --gate: stop generating once it has decided, at the same error rates",
+    )
+    add_read_options(add)
+
+
+def add_read_options(add: AddOption) -> None:
+    """Add what lets a gate read before it generates."""
+    add(
+        "--read",
+        action="store_true",
+        help="with --gate: read the baseline's traces with the model first, and say ok without "
+        "generating anything where that suffices, at the same error rates",
+    )
+    add(
+        "--read-traces",
+        metavar="RUN|FILE",
+        help="with --read: the baseline's traces (default: the run's own, or beside its file)",
     )
 
 
@@ -153,6 +173,11 @@ def add_difference_options(add: AddOption) -> None:
         action="store_true",
         help="let the gate decide although questions are missing on one side",
     )
+    add_unknown_ends_option(add)
+
+
+def add_unknown_ends_option(add: AddOption) -> None:
+    """Add ``--max-unknown-ends``."""
     add(
         "--max-unknown-ends",
         type=number(float, "a share from 0 to 1", lambda x: 0 <= x <= 1),
@@ -264,7 +289,10 @@ def read_comparison_options(option: argparse.Namespace) -> ComparisonOptions:
     Raises:
         UsageError: a combination that cannot be meant.
     """
-    needs = (("gate", "baseline"), ("early_stop", "gate"), ("given_baseline", "gate"))
+    needs = (
+        *(("gate", "baseline"), ("early_stop", "gate"), ("given_baseline", "gate")),
+        *(("read", "gate"), ("read_traces", "read")),
+    )
     for name, needed in needs:
         if getattr(option, name) and not getattr(option, needed):
             raise UsageError(
@@ -284,6 +312,8 @@ def read_comparison_options(option: argparse.Namespace) -> ComparisonOptions:
         gate=read_gate(option, allow_missing=option.allow_missing) if option.gate else None,
         undecided=option.undecided,
         early_stop=option.early_stop,
+        read=option.read,
+        read_traces=option.read_traces,
         look=read_look(option),
         given_baseline=option.given_baseline,
     )

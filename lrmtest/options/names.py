@@ -47,6 +47,7 @@ _SWITCHES = (
     *("--fresh-run", "--reuse-unverified", "--refuse-other-model", "--trust-remote-code"),
     *("--no-loop-stop", "--engine-per-worker", "--early-stop", "--allow-missing", "--gate"),
     *("--one-look", "--given-baseline", "--property", "--no-next-steps", "--traces"),
+    "--read",
 )
 _LISTS = (
     *("--model", "--cards", "--prompt-file", "--engine-arg", "--engine-env", "--allow-different"),
@@ -61,7 +62,7 @@ _VALUES = (
     *("--finish-reason", "--served-model", "--reasoning-tags", "--baseline", "--save-baseline"),
     *("--max-unknown-ends", "--undecided", "--margin", "--mde", "--alpha", "--power", "--series"),
     *("--rate-margin", "--token-margin", "--token-mde", "--look", "--generations", "--against"),
-    *("--html", "--markdown", "--save-traces"),
+    *("--html", "--markdown", "--save-traces", "--read-traces"),
 )
 
 NAMES: tuple[OptionName, ...] = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -20,6 +21,12 @@ from lrmtest.plugin.models_under_test import ModelsUnderTest
 from lrmtest.plugin.suites import Suites
 from lrmtest.progress import Tell, silent
 from lrmtest.runs.store import STORE_NAME, Store
+
+if TYPE_CHECKING:
+    from lrmtest.analysis.certificate import Certificate
+    from lrmtest.analysis.claims import GateSettings
+    from lrmtest.plugin.generation.protocol import GenerationPlan
+    from lrmtest.runs.records import RunRecord
 
 
 class LrmtestSession:
@@ -64,7 +71,18 @@ class LrmtestSession:
             self.settings.pass_threshold,
             fresh=self.settings.fresh_run,
             check=not hasattr(config, "workerinput"),
+            read=self._read if self.settings.comparison.read else None,
             notice=self.notice,
+        )
+
+    def _read(
+        self, plan: GenerationPlan, baseline: RunRecord, gate: GateSettings, level: float
+    ) -> Certificate:
+        """Read a baseline's traces with the model of a plan."""
+        from lrmtest.plugin.gating.reading import read_baseline_traces
+
+        return read_baseline_traces(
+            self.settings, self.store, self.notice, plan, baseline, gate, level
         )
 
     @property

@@ -24,7 +24,7 @@ from lrmtest.errors import (
 from lrmtest.plugin.asked_set import AskedSet
 from lrmtest.plugin.collector import serializable
 from lrmtest.plugin.distributed import distribute
-from lrmtest.plugin.ending.gate_statuses import NOT_NEEDED, register_gate_reporter
+from lrmtest.plugin.ending.gate_statuses import register_gate_reporter
 from lrmtest.plugin.ending.guard import end, guarded, told
 from lrmtest.plugin.fixture_owner import our_name
 from lrmtest.plugin.item_report import give, given_model, rewrite
@@ -150,8 +150,8 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     source = session.sources.source_of(name)
     selected = session.suites.selected_by(item)
     schedule = session.schedule(name)
-    if selected is not None and not schedule.check(selected, source):
-        pytest.skip(NOT_NEEDED)
+    if selected is not None and (why := schedule.check(selected, source)):
+        pytest.skip(why)
     give(item, Model(schedule, source, item, selected))
 
 

@@ -17,6 +17,7 @@ from lrmtest.analysis.gate_said import GateSaid, gate_said
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
 from lrmtest.counted import counted
+from lrmtest.reports.certificate import certificate_notes
 from lrmtest.reports.changes import counts_said, directions_said, size_said
 from lrmtest.reports.comparison_words import (
     TOKENS_NOT_COMPARED,
@@ -87,7 +88,11 @@ def comparison_view(
     notes += ends_notes(compared)
     notes += [one_line(each, 300) for each in compared_by_passes(compared)]
     parts += [Text(note, style="yellow") for note in notes]
-    if compared.early is not None:
+    parts += [Text(one_line(each, 500)) for each in certificate_notes(compared.certificate)]
+    if compared.certified:
+        # What is not there was not to be generated.
+        pass
+    elif compared.early is not None:
         parts += ["", _early_view(compared.early)]
     else:
         if compared.comparison.total.questions:

@@ -12,6 +12,7 @@ from lrmtest.analysis.gate import Check, Decision
 from lrmtest.analysis.gate_said import gate_said
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import RateChange, SuiteComparison, TokenChange
+from lrmtest.reports.certificate import certificate_document
 from lrmtest.reports.changes import change_document, changed_document
 from lrmtest.runs.differences import Difference
 
@@ -45,6 +46,7 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
             "baseline": _ends(compared.baseline_ends),
             "candidate": _ends(compared.candidate_ends),
         },
+        "certificate": certificate_document(compared.certificate),
         "gate": None if compared.decision is None else _gate(compared, compared.decision),
         "noise": [None if noise is None else noise.to_json() for noise in compared.noise]
         if compared.greedy

@@ -18,6 +18,7 @@ from lrmtest.analysis.paired_comparison import RateChange, SuiteComparison
 from lrmtest.analysis.summary import RunSummary, SuiteSummary
 from lrmtest.counted import counted
 from lrmtest.grading.verdict import FailureClass
+from lrmtest.reports.certificate import certificate_notes
 from lrmtest.reports.changes import counts_said, directions_said
 from lrmtest.reports.classes import shown_classes
 from lrmtest.reports.comparison_words import (
@@ -242,7 +243,7 @@ def _fallen(compared: ComparedRuns) -> list[str]:
 
 
 def _notes(compared: ComparedRuns) -> list[str]:
-    notes = []
+    notes = [literal(each, 500) for each in certificate_notes(compared.certificate)]
     if not compared.tokens_comparable:
         notes.append(TOKENS_NOT_COMPARED)
     notes += ends_notes(compared)
@@ -253,7 +254,9 @@ def _notes(compared: ComparedRuns) -> list[str]:
             f"stopped when decided: {early.looked_at:,} of {counted(early.samples, 'sample')} "
             f"counted, {early.not_generated:,} not generated; rates above are of what had arrived"
         )
-    for side, other in (("candidate", "baseline"), ("baseline", "candidate")):
+    # Of what was certified nothing is missing.
+    sides = () if compared.certified else (("candidate", "baseline"), ("baseline", "candidate"))
+    for side, other in sides:
         missing = sum(gap.side == side for gap in compared.comparison.missing)
         if missing:
             notes.append(

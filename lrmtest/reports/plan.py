@@ -8,6 +8,7 @@ from rich.text import Text
 
 from lrmtest.analysis.baseline_chance import TOLERATED
 from lrmtest.analysis.plan import SERIES, Cost, SamplePlan
+from lrmtest.analysis.reading_plan import ReadingPlan
 from lrmtest.counted import counted
 from lrmtest.reports.comparison_words import given_said, share
 from lrmtest.reports.escape import one_line
@@ -15,7 +16,14 @@ from lrmtest.reports.numbers import UNKNOWN, count, duration
 from lrmtest.reports.tables import open_table
 
 
-def plan_view(plan: SamplePlan, name: str, suite: str, *, greedy: bool = False) -> RenderableType:
+def plan_view(
+    plan: SamplePlan,
+    name: str,
+    suite: str,
+    *,
+    greedy: bool = False,
+    reading: ReadingPlan | None = None,
+) -> RenderableType:
     """A plan as a rich renderable.
 
     Args:
@@ -23,6 +31,7 @@ def plan_view(plan: SamplePlan, name: str, suite: str, *, greedy: bool = False) 
         name: the baseline's.
         suite: the suite's, or what stands for all of them.
         greedy: the baseline is of temperature 0.
+        reading: whether reading would do; None where nothing is known of it.
     """
     settings = plan.settings
     drop = 100 * (settings.margin + settings.mde)
@@ -33,7 +42,28 @@ def plan_view(plan: SamplePlan, name: str, suite: str, *, greedy: bool = False) 
         f"{100 * settings.alpha:g} % of comparisons"
     )
     copies = [Text(_copies(plan), style="yellow")] if greedy and plan.samples > 1 else []
-    return Group(heading, "", _table(plan), "", *copies, *_notes(plan))
+    read = [Text(reading_words(reading))] if reading is not None else []
+    return Group(heading, "", _table(plan), "", *read, *copies, *_notes(plan))
+
+
+def reading_words(plan: ReadingPlan) -> str:
+    """Whether reading the baseline's traces would be enough, and with how many of them."""
+
+    def with_samples(samples: int | None) -> str:
+        if samples is None:
+            return "with no number of them"
+        return f"with {counted(samples, 'sample')} of each question in the baseline"
+
+    what = f"Reading (--read), at a total variation of {plan.variation:.3g} per trace"
+    if plan.at_worst == plan.spread:
+        enough = plan.spread is not None
+        said = f"is enough for an ok {with_samples(plan.spread)}" if enough else "is not enough"
+        return f"{what}, {said}. The baseline has {plan.samples:.3g}."
+    return (
+        f"{what}, is enough for an ok, nothing generated, {with_samples(plan.spread)} if that is "
+        f"spread over one token in twenty, and {with_samples(plan.at_worst)} if it all is in "
+        f"traces that the candidate would never write. The baseline has {plan.samples:.3g}."
+    )
 
 
 def _copies(plan: SamplePlan) -> str:

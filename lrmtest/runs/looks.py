@@ -7,6 +7,11 @@ by the union bound alone, however the looks depend on each other, the test keeps
 over all of its looks (Lan & DeMets 1983 with this spending function). The same data again is the
 same look.
 
+Where the baseline's traces are read before anything is generated, that stage can say ok and nothing
+else. So it spends of 1 - power alone, `READING_SHARE` of what is left, and alpha stays whole for
+the looks. The looks that come after it spend their shares of the rest. The same traces again are
+the same reading.
+
 A look is remembered in the manifest of the run that was judged, by what it was compared with.
 
 Reference:
@@ -31,6 +36,8 @@ INCOMPLETE_SHARE = 0.05
 """The same, when engine errors have kept samples from arriving: the next attempt has the rest."""
 LOOKING_SHARE = 0.5
 """Of what is left, that is reserved for looking early, at whatever time and however often."""
+READING_SHARE = 0.5
+"""Of what is left of 1 - power, that a reading of the baseline's traces may spend."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +49,15 @@ class Look:
         share: of both error rates that the fixed test may spend in this look, in [0, 1].
         looking: of both, reserved for looking early.
         left: of both, what later looks have; 0 when there can be none.
+        unread: of all that looks may spend of 1 - power, the part that reading has left them; alpha
+            is not touched by it.
     """
 
     number: int = 1
     share: float = 1.0
     looking: float = 0.0
     left: float = 0.0
+    unread: float = 1.0
 
     def with_looking(self) -> Look:
         """The same look where part of it is for looking early."""
@@ -73,7 +83,9 @@ class LookOptions:
 def look_of(looks: LooksSection) -> Look:
     """The last look that was taken."""
     spent = looks.spent or 0.0
-    return Look(looks.count or 1, looks.share or 0.0, looks.looking or 0.0, max(0.0, 1 - spent))
+    unread = 1.0 if looks.unread is None else looks.unread
+    share, looking = looks.share or 0.0, looks.looking or 0.0
+    return Look(looks.count or 1, share, looking, max(0.0, 1 - spent), unread)
 
 
 def first_look(options: LookOptions | None = None) -> Look:
@@ -129,6 +141,23 @@ def reserve_looking(looks: LooksSection, order: str) -> LooksSection:
     return replace(looks, order=order, looking=looking, spent=spent + looking)
 
 
+def reserve_reading(looks: LooksSection, read: str) -> LooksSection:
+    """Reserve what a reading may spend of 1 - power; once for the same traces.
+
+    Args:
+        looks: those before.
+        read: fingerprint of what is read.
+
+    Returns:
+        The looks, whose `reading` is that share of 1 - power.
+    """
+    if looks.read == read and looks.reading is not None:
+        return looks
+    unread = 1.0 if looks.unread is None else looks.unread
+    reading = (1 - (looks.spent or 0.0)) * unread * READING_SHARE
+    return replace(looks, read=read, reading=reading, unread=unread * (1 - READING_SHARE))
+
+
 def test_of(baseline: Manifest, suites: Collection[str]) -> str:
     """What tells tests of one run apart: the baseline's model, and the suites."""
     return fingerprint({"model": baseline.model.to_json(), "suites": sorted(suites)})[:16]
@@ -141,6 +170,7 @@ def take_look(
     *,
     allow_missing: bool = False,
     order: str = "",
+    read: str = "",
 ) -> Look:
     """Take a look at a run, and let it remember that.
 
@@ -149,22 +179,33 @@ def take_look(
         options: what the user says of the look.
         allow_missing: samples that were lost to engine errors do not matter.
         order: of a gate that has looked early, and reserved for that what `reserve_looking` says.
+        read: of a gate that has read the baseline's traces, and reserved for that what
+            `reserve_reading` says.
     """
     samples = _verdicts(candidate), _verdicts(baseline)
     complete = allow_missing or all(sample.error is None for sample in candidate.samples)
 
     def change(looks: LooksSection) -> LooksSection:
+        looks = reserve_reading(looks, read) if read else looks
         looks = reserve_looking(looks, order) if order else looks
         return next_look(looks, samples, options, complete=complete)
 
     return look_of(_remember(candidate, test_of(baseline.manifest, candidate.suites), change))
 
 
-def note_looking(baseline: RunRecord, candidate: RunRecord, order: str) -> Look:
-    """Let a run remember that it was looked at early, where that has decided."""
+def note_looking(
+    baseline: RunRecord, candidate: RunRecord, order: str = "", read: str = ""
+) -> Look:
+    """Let a run remember that it was looked at early, or its baseline read, where that decided.
+
+    Args:
+        baseline, candidate: the runs.
+        order, read: as in `take_look`.
+    """
 
     def change(looks: LooksSection) -> LooksSection:
-        return reserve_looking(looks, order)
+        looks = reserve_reading(looks, read) if read else looks
+        return reserve_looking(looks, order) if order else looks
 
     return look_of(_remember(candidate, test_of(baseline.manifest, candidate.suites), change))
 

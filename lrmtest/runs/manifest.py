@@ -447,6 +447,9 @@ class LooksSection(Section):
         spent: of both, in all.
         looking: of these, reserved for looking early.
         order: fingerprint of the order that was looked at early.
+        reading: of 1 - power, what the last reading of the baseline's traces could spend.
+        read: fingerprint of what was read.
+        unread: of what looks may spend of 1 - power, the part that readings have left them.
     """
 
     count: int | None = None
@@ -456,6 +459,9 @@ class LooksSection(Section):
     spent: float | None = None
     looking: float | None = None
     order: str | None = None
+    reading: float | None = None
+    read: str | None = None
+    unread: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

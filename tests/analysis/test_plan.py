@@ -7,6 +7,7 @@ from simulated import question, run
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.pairs import PairedQuestion, pair
 from lrmtest.analysis.plan import plan
+from lrmtest.analysis.reading_plan import plan_reading
 from lrmtest.errors import UsageError
 
 PASS_RATE = GateSettings(token_margin=None, rate_margin=None)
@@ -79,3 +80,16 @@ def test_a_baseline_that_cannot_lose_so_much_is_refused():
         plan(failing)
     with pytest.raises(UsageError, match="no verdict"):
         plan({})
+
+
+def test_whether_reading_is_enough_follows_from_the_total_variation():
+    baseline = run(1, questions=40, samples=2)
+    none = plan_reading(baseline, PASS_RATE, 0.0)
+    assert none.at_worst == none.spread
+    assert none.spread <= 2
+    some = plan_reading(baseline, PASS_RATE, 0.3)
+    # Spread over many tokens it cancels; in traces that would never be written it is what is lost.
+    assert some.spread == none.spread
+    assert some.at_worst is None
+    much = plan_reading(baseline, PASS_RATE, 50.0)
+    assert much.spread is None

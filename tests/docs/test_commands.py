@@ -49,6 +49,11 @@ CANNOT = {
     ),
     r"lrmtest compress .* --method (gptq|awq) .*": "llmcompressor is in an environment of its own",
     r"lrmtest (compress|sweep) .* --method rounding .*": "tests/outside uses the package",
+    r"pytest .* --gate --read": (
+        "tests/plugin/test_read_gate.py and tests/cli/test_certify_command.py do, with a model "
+        "that tells log-probabilities"
+    ),
+    r"lrmtest certify .*": "tests/cli/test_certify_command.py does, with a tiny model's traces",
     r"lrmtest gate .*": "tests/cli/test_gate_command.py does, with models that are to be had here",
     r"lrmtest serve [\w.-]+": "loads a model that is not to be had here",
     r"inspect eval inspect_evals/livecodebench_pro .*": "its containers and data are not here",

@@ -13,9 +13,6 @@ from lrmtest.plugin.collector import is_infrastructure, is_own_failure, records_
 from lrmtest.plugin.session import LrmtestSession
 from lrmtest.runs.records import outcomes_of
 
-NOT_NEEDED = "not needed: decided"
-"""Why a test was skipped whose completions were not generated any more."""
-
 PASSED_UNDER_GATE = ("fixed", "better", "worse but passes")
 FAILED_UNDER_GATE = ("broken", "worse", "unstable", "expected failure", "not in baseline")
 

@@ -93,6 +93,8 @@ def _next(session: LrmtestSession, runs: list[RunRecord]) -> str:
                     return _command(session, "show", _name(session, run), question)
         return f"the same command with --generations {2 * search.generations}, which asks on"
     comparisons, options = session.comparisons, session.settings.comparison
+    if any(comparisons.certified(run.model) for run in runs):
+        return "the same command without --read, which generates what was only certified"
     for compared in comparisons.results:
         decision = compared.decision
         against = options.baseline or ""

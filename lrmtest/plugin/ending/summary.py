@@ -38,7 +38,10 @@ def print_summary(reporter: pytest.TerminalReporter, session: LrmtestSession) ->
     for summary in found:
         generation = session.generations.of(summary.model)
         stopped = ""
-        if generation.dropped:
+        if session.comparisons.certified(summary.model):
+            stopped = "certified by reading, nothing was generated: the same command without "
+            stopped += "--read generates it"
+        elif generation.dropped:
             stopped = "stopped when decided: the same command without --early-stop continues it"
         elif not generation.complete:
             stopped = "interrupted: the same command continues it"

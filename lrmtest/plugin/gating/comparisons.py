@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lrmtest.analysis.claims import GateSettings, claims
 from lrmtest.analysis.compare import ComparedRuns, compare, compared_metrics
@@ -14,7 +15,7 @@ from lrmtest.analysis.sequential import order_identity
 from lrmtest.errors import UsageError
 from lrmtest.options.gate import ComparisonOptions
 from lrmtest.plugin.gating.early_stop import EarlyStopping
-from lrmtest.plugin.generation.protocol import GenerationPlan
+from lrmtest.plugin.generation.protocol import GenerationPlan, StoppingRule
 from lrmtest.progress import Tell, silent
 from lrmtest.reports.escape import one_line
 from lrmtest.runs.differences import differences, refuse_differences
@@ -24,6 +25,7 @@ from lrmtest.runs.looks import (
     look_of,
     note_looking,
     reserve_looking,
+    reserve_reading,
     take_look,
     test_of,
 )
@@ -34,6 +36,10 @@ from lrmtest.runs.reference import baseline_for, is_file, load_run, within_set
 from lrmtest.runs.run import continued_run
 from lrmtest.runs.series import join_series, place_in_series
 from lrmtest.runs.store import Store
+
+if TYPE_CHECKING:
+    from lrmtest.analysis.certificate import Certificate
+    from lrmtest.plugin.gating.certified import ReadBaseline
 
 _MOST_SHOWN = 300
 """Characters of what a baseline has beside."""
@@ -69,6 +75,25 @@ def cannot_tell_of(baseline: RunRecord, candidate: Manifest, gate: GateSettings)
     return [each.words() for each in obstacles_to_come(tested, outcomes, samples, gate).values()]
 
 
+def _decided_by_reading(compared: ComparedRuns, certificate: Certificate) -> ComparedRuns:
+    """A comparison of what was not generated, with the decision that made that needless."""
+    from lrmtest.analysis.certificate import certified_decision
+    from lrmtest.analysis.certificate_said import bounds_said
+
+    decision = certified_decision(certificate, bounds_said(certificate))
+    return replace(compared, decision=decision)
+
+
+def _with_certificate(compared: ComparedRuns, certificate: Certificate) -> ComparedRuns:
+    """A comparison with what reading came to before, which what is left undecided may need."""
+    from lrmtest.analysis.certificate import with_excluded
+
+    decision = compared.decision
+    if decision is not None and not certificate.certified:
+        decision = with_excluded(decision, compared.comparison.missing, certificate)
+    return replace(compared, decision=decision, certificate=certificate)
+
+
 class Comparisons:
     """The session's comparisons, one for each model.
 
@@ -79,6 +104,7 @@ class Comparisons:
         threshold: share of a question's samples that must be correct for it to pass.
         fresh: runs are begun anew.
         check: look the baseline up now, so that a mistake is told before anything is fetched.
+        read: reads a baseline's traces, where that is asked for.
         notice: prints one line that must be seen.
 
     Attributes:
@@ -99,9 +125,11 @@ class Comparisons:
         *,
         fresh: bool,
         check: bool,
+        read: ReadBaseline | None = None,
         notice: Tell = silent,
     ) -> None:
         self._notice = notice
+        self._read = read
         self.options = options
         self._fresh = fresh
         self._store = store
@@ -109,6 +137,8 @@ class Comparisons:
         self._baselines: dict[str, RunRecord] = {}
         self._stops: dict[str, EarlyStopping] = {}
         self._orders: dict[str, str] = {}
+        self._certificates: dict[str, Certificate] = {}
+        self._reads: dict[str, str] = {}
         self._file: RunRecord | None = None
         self.results: list[ComparedRuns] = []
         self.saved: Path | None = None
@@ -128,7 +158,7 @@ class Comparisons:
             found = load_run(options.baseline, store)
             self._file = found if is_file(options.baseline) else None
 
-    def prepare(self, plan: GenerationPlan) -> EarlyStopping | None:
+    def prepare(self, plan: GenerationPlan) -> StoppingRule | None:
         """Find the baseline of a model's run, before anything is generated.
 
         Returns:
@@ -156,6 +186,12 @@ class Comparisons:
             self._refuse_used_up(plan, baseline, options.gate.series)
             for why in cannot_tell_of(baseline, plan.manifest, options.gate):
                 self._notice(f"{name}: the gate {why}")
+            if self._read is not None and self._lacks_samples(plan):
+                certificate = self._certify(self._read, plan, baseline, options.gate)
+                if certificate.certified:
+                    from lrmtest.plugin.gating.certified import Certified
+
+                    return Certified()
         if not options.early_stop or not plan.requests:
             return None
         assert options.gate is not None
@@ -168,11 +204,47 @@ class Comparisons:
 
     def _looking(self, plan: GenerationPlan, baseline: RunRecord, order: str) -> Look:
         """What looking early may spend, by what the run that is continued remembers."""
+        known = self._looks(plan, baseline)
+        if read := self._reads.get(plan.spec.name, ""):
+            known = reserve_reading(known, read)
+        return look_of(reserve_looking(known, order))
+
+    def _looks(self, plan: GenerationPlan, baseline: RunRecord) -> LooksSection:
+        """The looks at this test that the run that is continued remembers."""
         with Store(self._store, create=False) as store:
             head = None if self._fresh else continued_run(store, plan.manifest)
         test = test_of(baseline.manifest, plan.manifest.suites)
-        known = LooksSection() if head is None else head.manifest.looks.get(test, LooksSection())
-        return look_of(reserve_looking(known, order))
+        return LooksSection() if head is None else head.manifest.looks.get(test, LooksSection())
+
+    def _lacks_samples(self, plan: GenerationPlan) -> bool:
+        """Whether anything would have to be generated."""
+        with Store(self._store, create=False) as store:
+            head = None if self._fresh else continued_run(store, plan.manifest)
+            there = set() if head is None else store.keys(head.run_id)
+        return any(request.key not in there for request in plan.requests)
+
+    def _certify(
+        self, read: ReadBaseline, plan: GenerationPlan, baseline: RunRecord, gate: GateSettings
+    ) -> Certificate:
+        """Read the baseline's traces, at what that may spend, and tell what has come of it."""
+        from lrmtest.analysis.certificate_said import reading_said, result_said
+        from lrmtest.plugin.gating.certified import read_identity
+
+        name, identity = plan.spec.name, read_identity(baseline, plan)
+        looks = reserve_reading(self._looks(plan, baseline), identity)
+        level = (1 - gate.power) * (looks.reading or 0.0)
+        certificate = read(plan, baseline, gate, level)
+        self._certificates[name] = certificate
+        if certificate.unknown < certificate.traces:  # else nothing was looked at
+            self._reads[name] = identity
+        self._notice(f"{name}: {reading_said(certificate)}")
+        self._notice(f"{name}: {one_line(result_said(certificate), 3 * _MOST_SHOWN)}")
+        return certificate
+
+    def certified(self, model: str) -> bool:
+        """Whether a model's verdict is that of reading, so that nothing is generated."""
+        certificate = self._certificates.get(model)
+        return certificate is not None and certificate.certified
 
     def _refuse_used_up(self, plan: GenerationPlan, baseline: RunRecord, size: int) -> None:
         """Refuse one candidate too many of a series, before anything is generated for it."""
@@ -215,18 +287,24 @@ class Comparisons:
         if stop is not None and dropped:
             candidate = replace(candidate, samples=stop.counted())
         gate = self.options.gate
-        if gate is not None and stop is None and unfair is None:
+        certificate = self._certificates.get(candidate.model)
+        certified = certificate is not None and certificate.certified
+        if gate is not None and stop is None and unfair is None and not certified:
             gate = replace(gate, look=self._look(baseline, candidate))
         compared = compare(
             baseline,
             candidate,
             allowed=self.options.allowed,
-            gate=gate if stop is None else None,
+            gate=gate if stop is None and not certified else None,
             threshold=self._threshold,
             given=self.options.given_baseline and unfair is None,
         )
-        if stop is not None and stop.decided:
-            note_looking(baseline, candidate, self._orders[candidate.model])
+        read = self._reads.get(candidate.model, "")
+        if certificate is not None and certified:
+            note_looking(baseline, candidate, read=read)
+            compared = _decided_by_reading(compared, certificate)
+        elif stop is not None and stop.decided:
+            note_looking(baseline, candidate, self._orders[candidate.model], read)
             compared = stop.apply(compared, dropped)
         elif stop is not None and unfair is None:
             look = self._look(baseline, candidate, self._orders[candidate.model])
@@ -234,6 +312,8 @@ class Comparisons:
         elif gate is not None and unfair is not None:
             decision = Decision("undecided", (unfair,), (), None, gate)
             compared = replace(compared, decision=decision)
+        if certificate is not None:
+            compared = _with_certificate(compared, certificate)
         if gate is not None and gate.series > 1 and unfair is None and compared.decision:
             decision = self._in_series(baseline, candidate, compared.decision, gate.series)
             compared = replace(compared, decision=decision)
@@ -248,6 +328,7 @@ class Comparisons:
             self.options.look,
             allow_missing=self.options.gate.allow_missing,
             order=order,
+            read=self._reads.get(candidate.model, ""),
         )
 
     def _run_other_than(self, plan: GenerationPlan, reference: str) -> RunRecord:

@@ -28,6 +28,9 @@ from lrmtest.runs.outcomes import SampleOutcome, score_of
 from lrmtest.runs.records import RunRecord, SampleRecord, primary_metric
 from lrmtest.suites.suite import PASS
 
+NOT_NEEDED = "not needed: decided"
+"""Why a test is skipped whose completions are not generated any more."""
+
 
 class EarlyStopping:
     """Grades completions as they arrive, and stops generation once the gate has decided.
@@ -74,6 +77,11 @@ class EarlyStopping:
         self._samples = {request.key: request.place for request in plan.requests}
         self._records: dict[SampleKey, SampleRecord] = {}
         self._graders = {key: planned.grader for key, planned in plan.graders.items()}
+
+    @property
+    def not_needed(self) -> str:
+        """Why samples are not generated once it has decided."""
+        return NOT_NEEDED
 
     def in_order(self, requests: Sequence[Request]) -> list[Request]:
         """Requests in the gate's order, fixed before anything is known; others at the end."""

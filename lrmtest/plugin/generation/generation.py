@@ -165,7 +165,8 @@ class Generation:
         missing = {request.key for request in own} | others.keys()
         stored = self._planned - missing
         self._say_untraced(stored)
-        if any(self._not_needed_after(key) for key in stored):
+        decided = any(self._not_needed_after(key) for key in stored)
+        if decided or (self._stopping_rule is not None and self._stopping_rule.decided):
             self._drop(missing)
         else:
             sharing.wait_for(plan.requests, others)
@@ -399,6 +400,7 @@ class Generation:
                 errors={key: self._errors[key] for key in keys if key in self._errors},
                 fresh=frozenset(self._fresh.intersection(keys)),
                 dropped=frozenset(self._dropped.intersection(keys)),
+                why=rule.not_needed if rule is not None and self._dropped else "",
                 verdicts={key: verdict for key, verdict in graded.items() if verdict},
             )
 

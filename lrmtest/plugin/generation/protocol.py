@@ -63,12 +63,14 @@ class SampleStatus:
         errors: engine errors by key.
         fresh: keys that this session generates, or tried to.
         dropped: keys that are not generated any more, because they are not needed.
+        why: they are not, as their tests say it; empty where none are.
         verdicts: by key, of those that were graded as they arrived in this session.
     """
 
     errors: Mapping[str, EngineError] = field(default_factory=dict)
     fresh: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
+    why: str = ""
     verdicts: Mapping[str, Verdict] = field(default_factory=dict)
 
 
@@ -109,6 +111,16 @@ class CompletionSources(Protocol):
 
 class StoppingRule(Protocol):
     """Orders the requests, looks at completions as they arrive, and says when to stop."""
+
+    @property
+    def decided(self) -> bool:
+        """Whether no more samples are needed, before any has arrived or since."""
+        ...
+
+    @property
+    def not_needed(self) -> str:
+        """Why samples are not generated once it has decided, as their tests say it."""
+        ...
 
     def verdict_of(self, key: str) -> Verdict | None:
         """The verdict on a completion, by its key; None if it has not been graded here."""

@@ -137,8 +137,8 @@ class Schedule:
         """The completion keys of a planned question's samples."""
         return self._planned[question].keys
 
-    def check(self, selected: SelectedQuestion, source: CompletionSource) -> bool:
-        """Whether a planned question's samples are there; False when they are not needed.
+    def check(self, selected: SelectedQuestion, source: CompletionSource) -> str:
+        """Why a planned question's samples are not needed any more; empty where they are there.
 
         Raises:
             EngineError: at least one of its samples could not be generated.
@@ -148,7 +148,7 @@ class Schedule:
         status = source.status_of(self.keys_of(selected.key))
         self._checked = selected.key, status
         _raise_first(status)
-        return not status.dropped
+        return status.why if status.dropped else ""
 
     def solve(
         self, selected: SelectedQuestion, source: CompletionSource, prompt: str | None = None

@@ -17,6 +17,7 @@ from lrmtest.analysis.front import pareto_front
 from lrmtest.analysis.gate_said import gate_said
 from lrmtest.analysis.lengths import lengths
 from lrmtest.analysis.summary import ALL_SUITES, Rate, RunSummary, SuiteSummary, summarize
+from lrmtest.reports.certificate import certificate_notes
 from lrmtest.reports.changes import directions_said
 from lrmtest.reports.comparison_json import comparison_document
 from lrmtest.reports.comparison_words import (
@@ -184,6 +185,7 @@ def _comparison(index: int, compared: ComparedRuns) -> dict[str, Any]:
             *(one_line(told(each), 300) for each in compared.told),
             *(f"allowed to differ: {one_line(str(each), 300)}" for each in compared.differences),
             *(() if compared.tokens_comparable else (TOKENS_NOT_COMPARED,)),
+            *(one_line(each, 500) for each in certificate_notes(compared.certificate)),
             *ends_notes(compared),
             *(one_line(each, 300) for each in compared_by_passes(compared)),
         ],

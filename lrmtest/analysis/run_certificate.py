@@ -1,0 +1,82 @@
+"""The certificate of a run: its baseline's verdicts joined with what was read of its traces."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from lrmtest.analysis.certificate import Certificate, TraceKey, certify
+from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.compare import compared_metrics, without_tokens
+from lrmtest.analysis.trace_weights import TraceWeight, weigh
+from lrmtest.runs.differences import differences, told_differences
+from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.runs.readings import Reading
+from lrmtest.runs.records import RunRecord
+
+_OF_THE_SAME_MODEL = "engine-family"
+"""What may differ around the two models and leaves the prompts and verdicts as they are: the
+engine is part of what is read."""
+
+
+def certify_run(
+    baseline: RunRecord,
+    candidate: Manifest,
+    asked: Collection[QuestionKey],
+    readings: Iterable[Reading],
+    ended: Mapping[TraceKey, bool],
+    settings: GateSettings,
+    *,
+    level: float,
+    recipe: str = "",
+) -> Certificate:
+    """What the readings of a baseline's traces certify of a candidate.
+
+    Args:
+        baseline: the run whose traces were read, with its verdicts.
+        candidate: the manifest of the run that would be made: in what it would be asked as the
+            baseline was.
+        asked: the questions that it would be asked.
+        readings: by the candidate, one at a time; they are not kept. Of two of a trace the first.
+        ended: by question and sample, whether the trace has its end token among its tokens.
+        settings: the gate's.
+        level: the part of 1 - power that this stage may spend.
+        recipe: how the candidate was made, as its card has it. One that was calibrated on the
+            baseline's traces has seen them, and is certified of nothing by them.
+    """
+    outcomes = without_tokens(baseline.outcomes) if baseline.tokens_estimated else baseline.outcomes
+    greedy = baseline.manifest.greedy
+    weights: dict[TraceKey, TraceWeight] = {}
+    for reading in readings:
+        key = reading.place.question, reading.place.sample
+        question = outcomes.get(key[0])
+        sample = None if question is None else question.samples.get(key[1])
+        if sample is None or key in weights:
+            continue
+        cut = sample.end in ("ran-out", "loop") and not sample.unknown_end
+        weights[key] = weigh(reading, whole=cut or ended.get(key, False), greedy=greedy)
+    metrics, _ = compared_metrics(baseline)
+    return certify(
+        outcomes,
+        asked,
+        weights,
+        settings,
+        level=level,
+        metrics=metrics,
+        greedy=greedy,
+        unlike=unlike(baseline, candidate, recipe),
+        budget=max((suite.max_tokens or 0 for suite in candidate.suites.values()), default=0),
+    )
+
+
+def unlike(baseline: RunRecord, candidate: Manifest, recipe: str = "") -> list[str]:
+    """Why no reading would certify a candidate, in words; the arguments are as in `certify_run`."""
+    found = [f"{each} (differs)" for each in differences(baseline.manifest, candidate)]
+    found += [
+        f"{each.name} differs: {each.values}"
+        for each in told_differences(baseline.manifest, candidate)
+        if each.name != _OF_THE_SAME_MODEL
+    ]
+    if baseline.run_id and f"traces:{baseline.run_id}" in recipe:
+        found.append("the candidate was calibrated on these very traces")
+    return found

@@ -1,0 +1,107 @@
+"""A run's certificate: verdicts joined with readings, and what certifies nothing."""
+
+from array import array
+from dataclasses import replace
+
+import pytest
+from made_runs import run_of
+
+from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.run_certificate import certify_run
+from lrmtest.questions.place import Place
+from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
+from lrmtest.runs.readings import Reading
+
+GATE = GateSettings(token_margin=None)
+MANIFEST = {"temperature": 1.0, "top_p": 1.0, "suites": {"s": {"max_tokens": 500}}}
+KEYS = [("s", str(number)) for number in range(60)]
+
+
+def run(failure=None, manifest=None, **more):
+    outcomes = {
+        key: QuestionOutcome(*key, {0: SampleOutcome(failure, 100, "", **more)}) for key in KEYS
+    }
+    return run_of("run-1", outcomes, manifest=manifest or MANIFEST)
+
+
+def readings(lower=0.0, keys=KEYS, sample=0):
+    written = array("f", [-0.5] * 3)
+    lowest = array("f", [-0.5 - lower / 3] * 3)
+    none = array("f")
+    return [Reading(Place("", *key, sample), written, lowest, lowest, none, none) for key in keys]
+
+
+def certificate(baseline, read, candidate=None, ended=True, recipe=""):
+    return certify_run(
+        baseline,
+        candidate or Manifest.from_json(MANIFEST),
+        KEYS,
+        read,
+        {(key, 0): ended for key in KEYS},
+        GATE,
+        level=0.1,
+        recipe=recipe,
+    )
+
+
+def test_readings_find_their_samples():
+    found = certificate(run(), readings())
+    assert found.certified
+    assert (found.questions, found.traces, found.unknown) == (60, 60, 0)
+    assert not certificate(run(), readings(lower=3.0)).certified
+
+
+def test_readings_of_other_samples_or_questions_say_nothing():
+    for other in (readings(sample=1), readings(keys=[("t", "0")]), []):
+        assert certificate(run(), other).unknown == 60
+
+
+def test_of_two_readings_of_a_trace_the_first_counts():
+    found = certificate(run(), [*readings(lower=3.0), *readings()])
+    assert not found.certified
+
+
+def test_what_ran_out_has_no_end_token_to_miss():
+    hidden = certificate(run(), readings(), ended=False)
+    assert hidden.unknown == 60
+    cut = certificate(run("truncated"), readings(), ended=False)
+    assert cut.unknown == 0
+    # Unless nothing says that it ran out.
+    untold = certificate(run("truncated", unknown_end=True), readings(), ended=False)
+    assert untold.unknown == 60
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"temperature": 0.7}, "temperature"),
+        ({"suites": {"s": {"max_tokens": 900}}}, "budget"),
+        ({"chat": {"template_sha256": "b" * 64}}, "chat-template"),
+    ],
+)
+def test_another_setting_certifies_nothing(change, named):
+    baseline = run(manifest=MANIFEST | {"chat": {"template_sha256": "a" * 64}})
+    same = Manifest.from_json(MANIFEST | {"chat": {"template_sha256": "a" * 64}})
+    assert certificate(baseline, readings(), same).certified
+    other = Manifest.from_json(same.to_json() | change)
+    found = certificate(baseline, readings(), other)
+    assert not found.certified
+    assert named in found.gaps[0]
+
+
+def test_a_candidate_that_has_seen_the_traces_is_certified_of_nothing():
+    recipe = "lrmtest compress m -o v --method wanda --calibration traces:run-1"
+    found = certificate(run(), readings(), recipe=recipe)
+    assert not found.certified
+    assert "calibrated on these very traces" in found.gaps[0]
+    assert certificate(run(), readings(), recipe=recipe.replace("run-1", "other")).certified
+
+
+def test_estimated_tokens_are_not_compared():
+    baseline = run_of("run-1", run().outcomes, manifest=MANIFEST, tokens_estimated=True)
+    found = certify_run(
+        baseline, Manifest.from_json(MANIFEST), KEYS, readings(),
+        {(key, 0): True for key in KEYS}, replace(GATE, token_margin=0.1), level=0.1,
+    )  # fmt: skip
+    assert "tokens" not in [bound.claim.what for bound in found.bounds]

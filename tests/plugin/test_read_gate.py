@@ -1,0 +1,160 @@
+"""`--gate --read`: an ok without a generated token, and the gates that go on where it is not."""
+
+import json
+from collections import Counter
+
+import pytest
+from fault_server import FaultServer
+from sums import right, suite
+
+from lrmtest.analysis.certificate import certify
+from lrmtest.analysis.trace_weights import TraceWeight
+from lrmtest.options.exit_codes import OK, REGRESSED, UNDECIDED
+from lrmtest.plugin.session import LrmtestSession
+
+QUESTIONS = 60
+
+
+def wrong(prompt, seed):
+    return "\\boxed{999}"
+
+
+@pytest.fixture
+def base(pytester):
+    """A suite, and the baseline of a model that passes all of it."""
+    pytester.makepyfile(test_sums=suite().replace("range(12)", f"range({QUESTIONS})"))
+    with FaultServer(answer=right) as server:
+        saving = ("--model", f"m={server.url}", "--save-baseline", "base.json")
+        pytester.runpytest_inprocess(*saving).assert_outcomes(passed=QUESTIONS)
+
+
+@pytest.fixture
+def reading(monkeypatch):
+    """Says what reading finds; what is read and how is for other tests."""
+    levels = []
+
+    def finds(weight, samples=1):
+        def read(session, plan, baseline, gate, level):
+            levels.append(level)
+            outcomes = baseline.outcomes
+            weights = {
+                (key, index): TraceWeight(weight, 0.01)
+                for key, one in outcomes.items()
+                for index in one.samples
+            }
+            asked = [(one.suite, one.question_id) for one in plan.questions]
+            return certify(outcomes, asked, weights, gate, level=level)
+
+        monkeypatch.setattr(LrmtestSession, "_read", read)
+        return levels
+
+    return finds
+
+
+@pytest.fixture
+def start(pytester, base):
+    def run(server, *options, baseline="base.json"):
+        arguments = ("-p", "no:cacheprovider", "--model", f"n={server.url}", "--gate", "--read")
+        return pytester.runpytest_inprocess(*arguments, "--baseline", baseline, *options)
+
+    return run
+
+
+def asked(server):
+    """How many completions were asked for, the self-test's left out."""
+    return sum(body["max_tokens"] not in (32, 48) for body in server.bodies)
+
+
+@pytest.mark.parametrize("more", [(), ("--early-stop",), ("-n", "2")])
+def test_what_is_certified_is_ok_and_generates_nothing(start, reading, pytester, more):
+    levels = reading(1.0)
+    files = ("--summary-json", "s.json", "--html", "r.html", "--markdown", "s.md")
+    with FaultServer(answer=wrong) as server:
+        result = start(server, "-rs", *more, *files, "--junitxml", "j.xml")
+        assert asked(server) == 0
+    assert result.ret == OK
+    # None is passed without a sample.
+    assert Counter(result.parseoutcomes()) == {"skipped": QUESTIONS}
+    result.stdout.fnmatch_lines(
+        [
+            "*n: read: 60 traces of 60 questions; total variation per trace (S) 0.01",
+            "*n: certified: a drop of 10 points is excluded by reading",
+            "*n: certified by reading, nothing was generated*",
+            "gate: OK",
+            "  a drop of 10 points is excluded by reading, nothing was generated",
+        ]
+    )
+    text = result.stdout.str()
+    assert "neither made nor chosen with these traces" in " ".join(text.split())
+    assert "not generated: certified by reading" in text
+    assert "without a verdict" not in text
+    assert "Traceback" not in text
+    assert levels == [pytest.approx(0.1)]
+    [run] = json.loads((pytester.path / "s.json").read_text())["runs"]
+    gate = run["comparison"]["gate"]
+    assert gate["outcome"] == "ok"
+    assert all(check["outcome"] == "ok" for check in gate["checks"])
+    assert run["comparison"]["certificate"]["certified"]
+    assert run["comparison"]["certificate"]["assumptions"]
+    assert "excluded by reading" in (pytester.path / "s.md").read_text()
+    assert "excluded by reading" in (pytester.path / "j.xml").read_text()
+    assert (pytester.path / "r.html").exists()
+
+
+def test_the_same_command_decides_the_same_again(start, reading):
+    levels = reading(1.0)
+    with FaultServer(answer=right) as server:
+        assert start(server).ret == OK
+        assert start(server).ret == OK
+        assert asked(server) == 0
+    # The same traces are the same reading, at the same level.
+    assert levels == [pytest.approx(0.1)] * 2
+
+
+def test_what_reading_cannot_settle_is_generated_and_decided_by_the_gate(start, reading):
+    reading(0.0)
+    with FaultServer(answer=wrong) as server:
+        result = start(server)
+        assert asked(server) == QUESTIONS
+    assert result.ret == REGRESSED
+    result.stdout.fnmatch_lines(["*n: reading cannot settle it: pass rate is not settled*"])
+
+
+def test_the_gate_has_what_reading_left_of_the_power_and_all_of_alpha(start, reading, pytester):
+    reading(0.0)
+    with FaultServer(answer=right) as server:
+        assert start(server, "--one-look", "--summary-json", "s.json").ret == OK
+    [run] = json.loads((pytester.path / "s.json").read_text())["runs"]
+    look = run["comparison"]["gate"]["settings"]["look"]
+    assert look["share"] == 1
+    assert look["unread"] == 0.5
+
+
+def test_nothing_is_read_where_all_samples_are_there(start, reading):
+    levels = reading(0.0)
+    with FaultServer(answer=right) as server:
+        assert start(server).ret == OK
+        assert len(levels) == 1
+        assert start(server).ret == OK
+        assert asked(server) == QUESTIONS
+    assert len(levels) == 1
+
+
+def test_a_claim_that_reading_has_excluded_counts_for_the_gate(start, reading, pytester):
+    # Sixty questions cannot exclude a rise of 3 points of what is truncated; reading cannot either.
+    reading(0.99)
+    options = ("--mde", "0.03", "--token-margin", "off")
+    with FaultServer(answer=right) as server:
+        result = start(server, *options)
+    assert result.ret == UNDECIDED
+
+
+def test_reading_needs_a_gate(pytester, base):
+    result = pytester.runpytest_inprocess("--model", "m=http://127.0.0.1:9", "--read")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*--read needs --gate*"])
+    result = pytester.runpytest_inprocess(
+        "--model", "m=http://127.0.0.1:9", "--gate", "--baseline", "base.json", "--read-traces", "x"
+    )
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*--read-traces needs --read*"])
