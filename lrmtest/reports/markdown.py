@@ -252,6 +252,11 @@ def _notes(compared: ComparedRuns) -> list[str]:
         notes.append(
             f"stopped when decided: {early.looked_at:,} of {counted(early.samples, 'sample')} "
             f"counted, {early.not_generated:,} not generated; rates above are of what had arrived"
+            + (
+                ""
+                if early.table is None
+                else f"; told against all {early.table:,} samples of the baseline"
+            )
         )
     for side, other in (("candidate", "baseline"), ("baseline", "candidate")):
         missing = sum(gap.side == side for gap in compared.comparison.missing)

@@ -156,7 +156,8 @@ class Comparisons:
             return None
         assert options.gate is not None
         questions = [(one.suite, one.question_id) for one in plan.questions]
-        order = order_identity(baseline.outcomes, questions, plan.manifest.seed or 0)
+        seed = plan.manifest.seed or 0
+        order = order_identity(baseline.outcomes, questions, seed, options.gate)
         gate = replace(options.gate, look=self._looking(plan, baseline, order))
         self._orders[name] = order
         self._stops[name] = EarlyStopping(plan, baseline, gate)

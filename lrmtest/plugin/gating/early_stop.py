@@ -175,11 +175,15 @@ class EarlyStopping:
             )
 
     def _facts(self, dropped: Collection[str]) -> EarlyStop:
-        pairs = [
-            (self._baseline[key].samples[index], after)
-            for key, index in self._gate.order[: self._gate.looked_at]
-            if (after := self._outcome((key, index))) and index in self._baseline[key].samples
-        ]
+        table = self._gate.baseline_known
+        before, after = [], []
+        for key, index in self._gate.order[: self._gate.looked_at]:
+            outcome, question = self._outcome((key, index)), self._baseline[key]
+            if outcome is not None and (table or index in question.samples):
+                before.append(
+                    question.pass_rate if table else float(question.samples[index].passed)
+                )
+                after.append(outcome.passed)
         known = any(question.tokens for question in self._baseline.values())
         return EarlyStop(
             looked_at=self._gate.looked_at,
@@ -187,8 +191,9 @@ class EarlyStopping:
             not_generated=len(dropped),
             tokens_saved=self._expected_tokens(dropped) if known else None,
             tokens_full=self._expected_tokens(self._samples) if known else None,
-            baseline_rate=fmean(before.passed for before, _ in pairs) if pairs else None,
-            candidate_rate=fmean(after.passed for _, after in pairs) if pairs else None,
+            baseline_rate=fmean(before) if before else None,
+            candidate_rate=fmean(after) if after else None,
+            table=sum(question.count for question in self._baseline.values()) if table else None,
         )
 
     def _expected_tokens(self, keys: Collection[str]) -> float:
