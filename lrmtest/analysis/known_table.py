@@ -36,6 +36,11 @@ from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome
 LEAST_SHARE = 0.6
 """Of its turns in which a question is asked. At 0.4 drops of 30 points take longer to see than by
 pairs; at 1 equal models take some 15 % more tokens."""
+LOOKING_AT_TABLE = 0.7
+"""Of both error rates, for looking early against a table, where the candidate has many samples."""
+_ENOUGH = 1.6
+"""Of these, as a multiple of those that make a baseline's table pay: 240 at the defaults, four
+times what an equal model mostly takes."""
 _FULL = 0.6
 """The quantile of questions from which on all turns are taken."""
 _WITHIN = 0.13
@@ -94,6 +99,21 @@ def table_pays(baseline: Outcomes, settings: GateSettings) -> bool:
     """
     size = table_size(baseline)
     return size.fewest > 1 and size.samples >= samples_that_pay(settings)
+
+
+def looking_share(baseline: Outcomes, samples: int, settings: GateSettings) -> float:
+    """The part of both error rates that is for looking early.
+
+    Half, but more against a table where the candidate has so many samples that the fixed gate at
+    the end will hardly ever be asked. It follows from numbers of samples alone.
+
+    Args:
+        baseline: its questions, each with a sample.
+        samples: per question of the candidate.
+        settings: error rates and mde.
+    """
+    enough = len(baseline) * samples >= _ENOUGH * samples_that_pay(settings)
+    return LOOKING_AT_TABLE if enough and table_pays(baseline, settings) else LOOKING_SHARE
 
 
 def shares_of_turns(

@@ -55,6 +55,7 @@ from lrmtest.analysis.gate import (
 )
 from lrmtest.analysis.known_table import (
     draw_turns,
+    looking_share,
     shares_of_turns,
     table_identity,
     table_pays,
@@ -113,8 +114,7 @@ class SequentialGate:
         metrics: Mapping[str, str] | None = None,
         weights: Mapping[QuestionKey, float] | None = None,
     ) -> None:
-        settings = settings or GateSettings()
-        self.settings = replace(settings, look=settings.look.with_looking())
+        self.settings = settings or GateSettings()
         known = [key for key in questions if key in baseline and baseline[key].count]
         absent = [key for key in questions if key not in set(known)]
         if not known or (absent and not self.settings.allow_missing):
@@ -125,6 +125,8 @@ class SequentialGate:
             )
         self._metrics = dict(metrics or {})
         self._baseline = only_scores_of({key: baseline[key] for key in known}, self._metrics)
+        part = looking_share(self._baseline, samples, self.settings)
+        self.settings = replace(self.settings, look=self.settings.look.with_looking(part))
         self._budget = budget
         self._samples = samples
         self._arrived: dict[SampleKey, SampleOutcome | None] = {}

@@ -128,10 +128,11 @@ class CutOffs:
         self._cells = len(cuts)
         parts = len(expects)
         self._unstaked = log(_UNSTAKED / parts)
+        figures = deviations(table)
         self._baseline = [
             each + log((1 - _UNSTAKED) / parts)
             for stake in stakes
-            for each in on_baseline(table, cuts, stake, above=not above)
+            for each in on_baseline(figures, cuts, stake, above=not above)
         ]
         # Of every bet, by cell: how much, and the limits at both ends. The last cell is open.
         self._bets: list[tuple[float, float, float]] = []
@@ -382,33 +383,50 @@ def table_of(
     )
 
 
-def on_baseline(table: Table, cuts: Sequence[float], stake: float, *, above: bool) -> list[float]:
+def deviations(table: Table) -> list[tuple[float, int]]:
+    """The baseline's figures, each less what was expected of it, plus the mean of all of these.
+
+    What is expected is the mean of the question's figures in the rounds before: known when it is
+    bet on. So these figures have the baseline's true mean, over the questions of a round, and
+    questions differ in them by less.
+
+    Returns:
+        Pairs of a figure and how often it occurs; those of a pilot are left out.
+    """
+    # A first guess of 1/2 for all questions leaves no trace: only their differences count.
+    guess = 0.0 if table.pilot else 0.5
+    sums = [0.0] * len(table.expected)
+    found: Counter[float] = Counter()
+    for number, figures in enumerate(table.rounds):
+        rounds = max(1.0, number + 2 * guess)
+        centre = (fmean(sums) + guess) / rounds
+        if number or not table.pilot:
+            found.update(
+                one - (total + guess) / rounds + centre
+                for one, total in zip(figures, sums, strict=True)
+            )
+        sums = [total + one for total, one in zip(sums, figures, strict=True)]
+    return list(found.items())
+
+
+def on_baseline(
+    figures: Sequence[tuple[float, int]], cuts: Sequence[float], stake: float, *, above: bool
+) -> list[float]:
     """Logarithm of the capital of bets that the baseline's mean is not each of `cuts`.
 
     Args:
-        table: its rounds, of which a pilot is no evidence but tells what to expect.
+        figures: what `deviations` gives.
         cuts: hypothetical means.
         stake: the same in every bet, in [0, 0.5).
         above: whether it is bet that the mean is above, else that it is below.
     """
     bet = stake if above else -stake
-    sums = [0.0] * len(table.expected)
-    # A first guess of 1/2 for all questions leaves no trace: only their differences count.
-    guess = 0.0 if table.pilot else 0.5
-    figures: Counter[float] = Counter()
-    for number, figures_of_round in enumerate(table.rounds):
-        guesses = [(total + guess) / max(1.0, number + 2 * guess) for total in sums]
-        centre = fmean(guesses)
-        if number or not table.pilot:
-            figures.update(
-                round(one - guessed + centre, 9)
-                for one, guessed in zip(figures_of_round, guesses, strict=True)
-            )
-        sums = [total + one for total, one in zip(sums, figures_of_round, strict=True)]
-    return [
-        sum(count * log1p(bet * (figure - cut)) for figure, count in figures.items())
-        for cut in cuts
-    ]
+    found: dict[float, float] = {}
+    for cut in cuts:
+        if cut not in found:
+            rest = 1 - bet * cut
+            found[cut] = sum([count * log(rest + bet * figure) for figure, count in figures])
+    return [found[cut] for cut in cuts]
 
 
 def _longest_of_pilot(questions: Outcomes) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 from lrmtest.analysis.compare import compared_metrics
 from lrmtest.analysis.plan import plan
 from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.analysis.table_plan import table_costs
 from lrmtest.cli.named_run import add_whole_run_option, named_run
 from lrmtest.cli.output import show
 from lrmtest.options.common import add_set_option, number, read_set
@@ -64,5 +65,7 @@ def _plan(arguments: argparse.Namespace) -> int:
     name = suites[0] if len(suites) == 1 else ALL_SUITES
     if asked is not None:
         name = f"{name} of set {asked.name}"
-    show(plan_view(needed, baseline.run_id, name, greedy=baseline.manifest.greedy))
+    greedy = baseline.manifest.greedy
+    tables = () if greedy else table_costs(baseline.outcomes, settings, metrics=metrics)
+    show(plan_view(needed, baseline.run_id, name, greedy=greedy, tables=tables))
     return 0

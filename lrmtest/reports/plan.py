@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from lrmtest.analysis.baseline_chance import TOLERATED
 from lrmtest.analysis.plan import SERIES, Cost, SamplePlan
+from lrmtest.analysis.table_plan import TableCost, worth_paying
 from lrmtest.counted import counted
 from lrmtest.reports.comparison_words import given_said, share
 from lrmtest.reports.escape import one_line
@@ -15,7 +18,14 @@ from lrmtest.reports.numbers import UNKNOWN, count, duration
 from lrmtest.reports.tables import open_table
 
 
-def plan_view(plan: SamplePlan, name: str, suite: str, *, greedy: bool = False) -> RenderableType:
+def plan_view(
+    plan: SamplePlan,
+    name: str,
+    suite: str,
+    *,
+    greedy: bool = False,
+    tables: Sequence[TableCost] = (),
+) -> RenderableType:
     """A plan as a rich renderable.
 
     Args:
@@ -23,6 +33,7 @@ def plan_view(plan: SamplePlan, name: str, suite: str, *, greedy: bool = False) 
         name: the baseline's.
         suite: the suite's, or what stands for all of them.
         greedy: the baseline is of temperature 0.
+        tables: what baselines of other sizes cost.
     """
     settings = plan.settings
     drop = 100 * (settings.margin + settings.mde)
@@ -33,7 +44,37 @@ def plan_view(plan: SamplePlan, name: str, suite: str, *, greedy: bool = False) 
         f"{100 * settings.alpha:g} % of comparisons"
     )
     copies = [Text(_copies(plan), style="yellow")] if greedy and plan.samples > 1 else []
-    return Group(heading, "", _table(plan), "", *copies, *_notes(plan))
+    sizes = [_sizes(plan, tables), "", _worth(tables), ""] if tables else []
+    return Group(heading, "", _table(plan), "", *sizes, *copies, *_notes(plan))
+
+
+def _sizes(plan: SamplePlan, tables: Sequence[TableCost]) -> Table:
+    """Baselines of several sizes, and what each candidate takes with `--early-stop` then."""
+    unit = "completions" if plan.fixed.tokens is None else "tokens"
+    table = open_table()
+    table.add_column("baseline with", no_wrap=True)
+    for header in (f"its {unit}", "candidate: equal", "worse"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for cost in tables:
+        table.add_row(
+            f"{cost.samples} samples each{'' if cost.known else ', paired'}",
+            *(count(figure) for figure in (cost.baseline, cost.same, cost.worse)),
+        )
+    return table
+
+
+def _worth(tables: Sequence[TableCost]) -> Text:
+    best = worth_paying(tables)
+    note = (
+        "Means of few simulated runs of the sequential gate, on the primary metric. A baseline is "
+        "paid for once, each candidate anew."
+    )
+    if best is not None:
+        note += (
+            f" Worth paying for: about {counted(best.samples, 'sample')} of each question; twice "
+            "as many save an equal candidate little."
+        )
+    return Text(note, style="dim")
 
 
 def _copies(plan: SamplePlan) -> str:

@@ -30,7 +30,8 @@ FIRST_SHARE = 0.8
 INCOMPLETE_SHARE = 0.05
 """The same, when engine errors have kept samples from arriving: the next attempt has the rest."""
 LOOKING_SHARE = 0.5
-"""Of what is left, that is reserved for looking early, at whatever time and however often."""
+"""Of what is left, that is reserved for looking early, at whatever time and however often; another
+part where looks will hardly ever leave anything to decide (`lrmtest.analysis.known_table`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,11 @@ class Look:
     looking: float = 0.0
     left: float = 0.0
 
-    def with_looking(self) -> Look:
+    def with_looking(self, part: float = LOOKING_SHARE) -> Look:
         """The same look where part of it is for looking early."""
         if self.looking:
             return self
-        looking = self.share * LOOKING_SHARE
+        looking = self.share * part
         return replace(self, share=self.share - looking, looking=looking)
 
 
@@ -115,17 +116,18 @@ def next_look(
     )
 
 
-def reserve_looking(looks: LooksSection, order: str) -> LooksSection:
+def reserve_looking(looks: LooksSection, order: str, part: float = LOOKING_SHARE) -> LooksSection:
     """Reserve what looking early may spend; once for each order that is looked at.
 
     Args:
         looks: those before.
         order: fingerprint of the order.
+        part: of what is left.
     """
     if looks.order == order and looks.looking:
         return looks
     spent = looks.spent or 0.0
-    looking = (1 - spent) * LOOKING_SHARE
+    looking = (1 - spent) * part
     return replace(looks, order=order, looking=looking, spent=spent + looking)
 
 
@@ -141,6 +143,7 @@ def take_look(
     *,
     allow_missing: bool = False,
     order: str = "",
+    part: float = LOOKING_SHARE,
 ) -> Look:
     """Take a look at a run, and let it remember that.
 
@@ -148,23 +151,26 @@ def take_look(
         baseline, candidate: the runs. A candidate that is in no store remembers nothing.
         options: what the user says of the look.
         allow_missing: samples that were lost to engine errors do not matter.
-        order: of a gate that has looked early, and reserved for that what `reserve_looking` says.
+        order, part: of a gate that has looked early, and reserved for that what `reserve_looking`
+            says.
     """
     samples = _verdicts(candidate), _verdicts(baseline)
     complete = allow_missing or all(sample.error is None for sample in candidate.samples)
 
     def change(looks: LooksSection) -> LooksSection:
-        looks = reserve_looking(looks, order) if order else looks
+        looks = reserve_looking(looks, order, part) if order else looks
         return next_look(looks, samples, options, complete=complete)
 
     return look_of(_remember(candidate, test_of(baseline.manifest, candidate.suites), change))
 
 
-def note_looking(baseline: RunRecord, candidate: RunRecord, order: str) -> Look:
+def note_looking(
+    baseline: RunRecord, candidate: RunRecord, order: str, part: float = LOOKING_SHARE
+) -> Look:
     """Let a run remember that it was looked at early, where that has decided."""
 
     def change(looks: LooksSection) -> LooksSection:
-        return reserve_looking(looks, order)
+        return reserve_looking(looks, order, part)
 
     return look_of(_remember(candidate, test_of(baseline.manifest, candidate.suites), change))
 

@@ -20,7 +20,7 @@ from lrmtest.analysis.known_table import (
     table_size,
 )
 from lrmtest.analysis.sequential import SequentialGate, order_identity
-from lrmtest.analysis.table_bets import CutOffs, Table, TableBets, on_baseline, table_of
+from lrmtest.analysis.table_bets import CutOffs, Table, TableBets, deviations, on_baseline, table_of
 from lrmtest.runs.outcomes import SampleOutcome
 
 PASS_RATE = GateSettings(token_margin=None, rate_margin=None)
@@ -63,7 +63,7 @@ def test_what_is_bet_on_the_baseline_never_grows_in_expectation(chances, away, s
         chance
         * exp(
             on_baseline(
-                table_of(baseline, figure, dict.fromkeys(baseline, 1.0), pilot=pilot),
+                deviations(table_of(baseline, figure, dict.fromkeys(baseline, 1.0), pilot=pilot)),
                 [cut],
                 stake,
                 above=above,

@@ -10,16 +10,18 @@ from lrmtest.analysis.claims import GateSettings, claims
 from lrmtest.analysis.compare import ComparedRuns, compare, compared_metrics
 from lrmtest.analysis.detectability import obstacles_to_come
 from lrmtest.analysis.gate import Decision
+from lrmtest.analysis.known_table import looking_share
 from lrmtest.analysis.sequential import order_identity
 from lrmtest.errors import UsageError
 from lrmtest.options.gate import ComparisonOptions
-from lrmtest.plugin.gating.early_stop import EarlyStopping
+from lrmtest.plugin.gating.early_stop import EarlyStopping, samples_of
 from lrmtest.plugin.generation.protocol import GenerationPlan
 from lrmtest.progress import Tell, silent
 from lrmtest.reports.escape import one_line
 from lrmtest.runs.differences import differences, refuse_differences
 from lrmtest.runs.extent import EVERYTHING, extent_of
 from lrmtest.runs.looks import (
+    LOOKING_SHARE,
     Look,
     look_of,
     note_looking,
@@ -108,7 +110,7 @@ class Comparisons:
         self._threshold = threshold
         self._baselines: dict[str, RunRecord] = {}
         self._stops: dict[str, EarlyStopping] = {}
-        self._orders: dict[str, str] = {}
+        self._orders: dict[str, tuple[str, float]] = {}
         self._file: RunRecord | None = None
         self.results: list[ComparedRuns] = []
         self.saved: Path | None = None
@@ -158,18 +160,20 @@ class Comparisons:
         questions = [(one.suite, one.question_id) for one in plan.questions]
         seed = plan.manifest.seed or 0
         order = order_identity(baseline.outcomes, questions, seed, options.gate)
-        gate = replace(options.gate, look=self._looking(plan, baseline, order))
-        self._orders[name] = order
+        asked = {key: one for key in questions if (one := baseline.outcomes.get(key)) and one.count}
+        part = looking_share(asked, samples_of(plan), options.gate) if asked else LOOKING_SHARE
+        gate = replace(options.gate, look=self._looking(plan, baseline, order, part))
+        self._orders[name] = order, part
         self._stops[name] = EarlyStopping(plan, baseline, gate)
         return self._stops[name]
 
-    def _looking(self, plan: GenerationPlan, baseline: RunRecord, order: str) -> Look:
+    def _looking(self, plan: GenerationPlan, baseline: RunRecord, order: str, part: float) -> Look:
         """What looking early may spend, by what the run that is continued remembers."""
         with Store(self._store, create=False) as store:
             head = None if self._fresh else continued_run(store, plan.manifest)
         test = test_of(baseline.manifest, plan.manifest.suites)
         known = LooksSection() if head is None else head.manifest.looks.get(test, LooksSection())
-        return look_of(reserve_looking(known, order))
+        return look_of(reserve_looking(known, order, part))
 
     def _refuse_used_up(self, plan: GenerationPlan, baseline: RunRecord, size: int) -> None:
         """Refuse one candidate too many of a series, before anything is generated for it."""
@@ -223,10 +227,10 @@ class Comparisons:
             given=self.options.given_baseline and unfair is None,
         )
         if stop is not None and stop.decided:
-            note_looking(baseline, candidate, self._orders[candidate.model])
+            note_looking(baseline, candidate, *self._orders[candidate.model])
             compared = stop.apply(compared, dropped)
         elif stop is not None and unfair is None:
-            look = self._look(baseline, candidate, self._orders[candidate.model])
+            look = self._look(baseline, candidate, *self._orders[candidate.model])
             compared = stop.apply(compared, dropped, look)
         elif gate is not None and unfair is not None:
             decision = Decision("undecided", (unfair,), (), None, gate)
@@ -237,7 +241,13 @@ class Comparisons:
         self.results.append(compared)
         return compared
 
-    def _look(self, baseline: RunRecord, candidate: RunRecord, order: str = "") -> Look:
+    def _look(
+        self,
+        baseline: RunRecord,
+        candidate: RunRecord,
+        order: str = "",
+        part: float = LOOKING_SHARE,
+    ) -> Look:
         assert self.options.gate is not None
         return take_look(
             baseline,
@@ -245,6 +255,7 @@ class Comparisons:
             self.options.look,
             allow_missing=self.options.gate.allow_missing,
             order=order,
+            part=part,
         )
 
     def _run_other_than(self, plan: GenerationPlan, reference: str) -> RunRecord:

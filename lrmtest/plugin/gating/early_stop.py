@@ -53,7 +53,6 @@ class EarlyStopping:
         own = {name: primary_metric(plan.manifest, name) for name in suites}
         scored, _ = compared_metrics(baseline)
         self._metrics = {name: metric for name, metric in scored.items() if own.get(name) == metric}
-        samples = max(suite.samples or 0 for suite in suites.values())
         budgets = [
             suite.max_tokens or 0
             for manifest in (plan.manifest, baseline.manifest)
@@ -63,8 +62,7 @@ class EarlyStopping:
         self._gate = SequentialGate(
             self._baseline,
             list(self._questions),
-            # Greedy samples of one question are copies of each other.
-            samples=1 if plan.manifest.greedy else samples,
+            samples=samples_of(plan),
             budget=max(budgets),
             settings=settings,
             seed=plan.manifest.seed or 0,
@@ -204,6 +202,13 @@ class EarlyStopping:
             for question in questions
             if question is not None and question.count
         )
+
+
+def samples_of(plan: GenerationPlan) -> int:
+    """Samples per question that a gate can look at; greedy ones are copies of each other."""
+    if plan.manifest.greedy:
+        return 1
+    return max(suite.samples or 0 for suite in plan.manifest.suites.values())
 
 
 def _sample_key(place: Place) -> SampleKey:
