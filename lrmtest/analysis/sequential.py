@@ -8,10 +8,13 @@ counts only when all before it in the order have arrived. Rounds spread the evid
 questions; all samples of one question in a row would say much about that question and little
 about the suite.
 
-**Evidence.** The candidate's j-th sample of a question is paired with the baseline's j-th, never
-reusing one: a baseline sample used twice would make its luck look like a trend. Each pair's
-worsening, -1, 0 or 1, or of scores anything between, is bet on (`lrmtest.analysis.betting`), once
-for "worse by more than the margin" and once for "worse by less than margin + mde".
+**Evidence.** Where the baseline has samples enough, all of them are a table that is bet against
+(`lrmtest.analysis.table_bets`, `known_table`), and what follows is about the other case, pairs.
+
+The candidate's j-th sample of a question is paired with the baseline's j-th, never reusing one: a
+baseline sample used twice would make its luck look like a trend. Each pair's worsening, -1, 0 or 1,
+or of scores anything between, is bet on (`lrmtest.analysis.betting`), once for "worse by more than
+the margin" and once for "worse by less than margin + mde".
 
 **Unequal numbers of samples.** The claim is about the mean over all questions, so each counts once
 in every round. If the baseline has four times as many samples of some questions as of others, four
@@ -26,10 +29,11 @@ So Ville's inequality holds for looks between rounds whatever the questions are.
 same is true at every fixed moment, because the order is random; that nothing is lost by looking
 at all of them is measured (`benchmarks/gate.py`).
 
-**Error rates.** Half of alpha and of 1 - power is spent on the looks; the other half on the fixed
-gate, which decides at the end if nothing was decided before. Both halves together keep the gate's
-rates. When samples are added and the gate goes on, its order begins as before, so that its looks
-are the same test still; the fixed gate's half is spent over its repetitions (`lrmtest.runs.looks`).
+**Error rates.** Half of alpha and of 1 - power is spent on the looks (against a table mostly more:
+`known_table.looking_share`); the rest on the fixed gate, which decides at the end if nothing was
+decided before. Both together keep the gate's rates. When samples are added and the gate goes on,
+its order begins as before, so that its looks are the same test still; the fixed gate's part is
+spent over its repetitions (`lrmtest.runs.looks`).
 The claim is about the expected rates on these questions, as with the fixed gate, and chance
 is in the sampling. So questions are *not* treated as a finite population drawn without
 replacement (Waudby-Smith & Ramdas 2020): that answers what the full run would have shown, which is

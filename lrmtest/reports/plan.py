@@ -44,7 +44,9 @@ def plan_view(
         f"{100 * settings.alpha:g} % of comparisons"
     )
     copies = [Text(_copies(plan), style="yellow")] if greedy and plan.samples > 1 else []
-    sizes = [_sizes(plan, tables), "", _worth(tables), ""] if tables else []
+    sizes: list[RenderableType] = []
+    if tables:
+        sizes = [_sizes(plan, tables), "", _worth(tables), ""]
     return Group(heading, "", _table(plan), "", *sizes, *copies, *_notes(plan))
 
 
