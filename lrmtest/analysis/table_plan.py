@@ -16,6 +16,7 @@ from random import Random
 from statistics import fmean
 
 from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.known_table import table_pays
 from lrmtest.analysis.plan import PRIOR_FAILURES, PRIOR_PASSES
 from lrmtest.analysis.sequential import SequentialGate
 from lrmtest.runs.outcomes import (
@@ -30,7 +31,7 @@ SIZES = (4, 8, 16, 32, 64)
 """Samples of each question that a baseline may have."""
 WORTH = 0.1
 """Twice the baseline is worth it while it saves each equal candidate this share of its tokens."""
-_MOST, _LEAST_TURNS, _RUNS = 3000, 480, 10
+_MOST, _LEAST_TURNS, _RUNS = 3000, 480, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ def table_costs(
         return ()
     random = Random(seed)
     samples = max(2, ceil(_LEAST_TURNS / len(asked)))
+    most = max(samples, sizes[-1])
     prices = {one.key: one.tokens / one.count or 1.0 for one in asked}
     spent: dict[tuple[int, float], list[float]] = {}
     known: dict[int, bool] = {}
@@ -90,10 +92,12 @@ def table_costs(
         whole = _drawn(random, asked, rates, sizes[-1])
         for fall in (0.0, drop):
             kept = max(0.0, 1 - fall / fmean(rates))
-            candidate = _drawn(random, asked, [rate * kept for rate in rates], samples)
+            candidate = _drawn(random, asked, [rate * kept for rate in rates], most)
             for size in sizes:
-                gate = _told(_first(whole, size), candidate, samples, settings)
-                known[size] = gate.baseline_known
+                first = _first(whole, size)
+                known[size] = table_pays(first, settings)
+                # Beyond its pairs a candidate's samples tell nothing early.
+                gate = _told(first, candidate, samples if known[size] else size, settings)
                 looked = gate.order[: gate.looked_at]
                 spent.setdefault((size, fall), []).append(sum(prices[key] for key, _ in looked))
     whole_price = sum(prices.values())

@@ -68,8 +68,8 @@ def _sizes(plan: SamplePlan, tables: Sequence[TableCost]) -> Table:
 def _worth(tables: Sequence[TableCost]) -> Text:
     best = worth_paying(tables)
     note = (
-        "Means of few simulated runs of the sequential gate, on the primary metric. A baseline is "
-        "paid for once, each candidate anew."
+        "Means of few simulated runs of the sequential gate, on the primary metric, decided or "
+        "not. A baseline is paid for once, each candidate anew."
     )
     if best is not None:
         note += (
