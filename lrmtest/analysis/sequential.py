@@ -145,7 +145,6 @@ class SequentialGate:
             turns, left = draw_turns(shares, samples, seed)
             self._turns = turns + left
             self._last = len(turns)
-            self._rounds, self._blocks = samples, dict.fromkeys(self._baseline, 1)
             self._bets = [
                 TableBets(claim, self.settings, budget, self._baseline, shares)
                 for claim in tested_claims
