@@ -17,6 +17,7 @@ from typing import Literal
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
 from lrmtest.runs.looks import Look
+from lrmtest.runs.outcomes import SampleOutcome
 from lrmtest.suites.suite import PASS
 
 RateName = Literal["pass rate", "score", "truncation", "looping"]
@@ -163,6 +164,22 @@ class Claim:
     def limit(self) -> float:
         """The worsening that ok excludes."""
         return self.margin + self.mde
+
+    def figure(self, sample: SampleOutcome) -> float:
+        """What is worse the higher it is: tokens, else a share of badness in [0, 1]."""
+        if self.what == "tokens":
+            return sample.tokens
+        if self.primary:
+            return 1 - sample.value
+        return float(sample.end == ("ran-out" if self.what == "truncation" else "loop"))
+
+    def ratio(self, worsening: float) -> float:
+        """What a worsening multiplies the baseline's figure with: of tokens; else 1."""
+        return 1 + worsening if self.what == "tokens" else 1.0
+
+    def offset(self, worsening: float) -> float:
+        """What a worsening adds to the baseline's figure: 0 of tokens."""
+        return 0.0 if self.what == "tokens" else worsening
 
 
 def claims(

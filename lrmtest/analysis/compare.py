@@ -41,7 +41,11 @@ class EarlyStop:
         not_generated: samples that were never finished.
         tokens_saved: their estimated tokens, by the baseline's; None when it has no counts.
         tokens_full: the full run's, estimated in the same way.
-        baseline_rate, candidate_rate: pass rates on the samples counted; None without any.
+        baseline_rate, candidate_rate: pass rates on the samples counted; None without any. Where
+            it was bet against a table, the baseline's is that of all its samples of the questions
+            counted, as often as they were.
+        table: samples of the baseline, in all, whose table was bet against; None where its samples
+            were paired with the candidate's.
     """
 
     looked_at: int
@@ -51,6 +55,7 @@ class EarlyStop:
     tokens_full: float | None
     baseline_rate: float | None
     candidate_rate: float | None
+    table: int | None = None
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,13 @@ counts only when all before it in the order have arrived. Rounds spread the evid
 questions; all samples of one question in a row would say much about that question and little
 about the suite.
 
-**Evidence.** The candidate's j-th sample of a question is paired with the baseline's j-th, never
-reusing one: a baseline sample used twice would make its luck look like a trend. Each pair's
-worsening, -1, 0 or 1, or of scores anything between, is bet on (`lrmtest.analysis.betting`), once
-for "worse by more than the margin" and once for "worse by less than margin + mde".
+**Evidence.** Where the baseline has samples enough, all of them are a table that is bet against
+(`lrmtest.analysis.table_bets`, `known_table`), and what follows is about the other case, pairs.
+
+The candidate's j-th sample of a question is paired with the baseline's j-th, never reusing one: a
+baseline sample used twice would make its luck look like a trend. Each pair's worsening, -1, 0 or 1,
+or of scores anything between, is bet on (`lrmtest.analysis.betting`), once for "worse by more than
+the margin" and once for "worse by less than margin + mde".
 
 **Unequal numbers of samples.** The claim is about the mean over all questions, so each counts once
 in every round. If the baseline has four times as many samples of some questions as of others, four
@@ -26,10 +29,11 @@ So Ville's inequality holds for looks between rounds whatever the questions are.
 same is true at every fixed moment, because the order is random; that nothing is lost by looking
 at all of them is measured (`benchmarks/gate.py`).
 
-**Error rates.** Half of alpha and of 1 - power is spent on the looks; the other half on the fixed
-gate, which decides at the end if nothing was decided before. Both halves together keep the gate's
-rates. When samples are added and the gate goes on, its order begins as before, so that its looks
-are the same test still; the fixed gate's half is spent over its repetitions (`lrmtest.runs.looks`).
+**Error rates.** Half of alpha and of 1 - power is spent on the looks (against a table mostly more:
+`known_table.looking_share`); the rest on the fixed gate, which decides at the end if nothing was
+decided before. Both together keep the gate's rates. When samples are added and the gate goes on,
+its order begins as before, so that its looks are the same test still; the fixed gate's part is
+spent over its repetitions (`lrmtest.runs.looks`).
 The claim is about the expected rates on these questions, as with the fixed gate, and chance
 is in the sampling. So questions are *not* treated as a finite population drawn without
 replacement (Waudby-Smith & Ramdas 2020): that answers what the full run would have shown, which is
@@ -41,24 +45,27 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from math import exp
 from random import Random
-from statistics import fmean
 
-from lrmtest.analysis.betting import Capital
-from lrmtest.analysis.claims import Claim, GateSettings, claims
-from lrmtest.analysis.detectability import Obstacle, obstacles_to_come
+from lrmtest.analysis.claim_bets import ClaimBets, PairBets
+from lrmtest.analysis.claims import GateSettings, claims
+from lrmtest.analysis.detectability import obstacles_to_come
 from lrmtest.analysis.gate import (
-    Check,
     Decision,
-    GateResult,
     check,
     conclude,
     decide,
     nothing_to_compare,
 )
+from lrmtest.analysis.known_table import (
+    draw_turns,
+    looking_share,
+    shares_of_turns,
+    table_identity,
+    table_pays,
+)
 from lrmtest.analysis.paired_comparison import compare_outcomes
-from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.analysis.table_bets import TableBets
 from lrmtest.errors import UsageError
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.looks import FIRST_SHARE, Look
@@ -90,6 +97,9 @@ class SequentialGate:
         settings: margins and error rates.
         seed: draws the order.
         metrics: the primary metric of each suite that is compared by a score.
+        weights: by how much more a question is expected to tell than the baseline says, from
+            whatever is known before the candidate's first sample (how far its probabilities are
+            from the baseline's, for one); 1 where it is not given. Pairs make no use of it.
 
     Raises:
         UsageError: no question is in the baseline, or questions are missing there and
@@ -106,9 +116,9 @@ class SequentialGate:
         settings: GateSettings | None = None,
         seed: int = 0,
         metrics: Mapping[str, str] | None = None,
+        weights: Mapping[QuestionKey, float] | None = None,
     ) -> None:
-        settings = settings or GateSettings()
-        self.settings = replace(settings, look=settings.look.with_looking())
+        self.settings = settings or GateSettings()
         known = [key for key in questions if key in baseline and baseline[key].count]
         absent = [key for key in questions if key not in set(known)]
         if not known or (absent and not self.settings.allow_missing):
@@ -119,18 +129,32 @@ class SequentialGate:
             )
         self._metrics = dict(metrics or {})
         self._baseline = only_scores_of({key: baseline[key] for key in known}, self._metrics)
+        part = looking_share(self._baseline, samples, self.settings)
+        self.settings = replace(self.settings, look=self.settings.look.with_looking(part))
         self._budget = budget
-        self._order = draw_order(self._baseline, samples, seed)
-        self._rounds, self._blocks = rounds_of(self._baseline, samples)
         self._samples = samples
         self._arrived: dict[SampleKey, SampleOutcome | None] = {}
-        self._next = 0
+        self._next = self._counted = 0
         tokens = any(question.tokens for question in self._baseline.values())
         suites = list(dict.fromkeys(suite for suite, _ in known))
-        self._bets = [
-            _Bet(claim, self.settings, budget)
-            for claim in claims(suites, self.settings, tokens=tokens, metrics=self._metrics)
-        ]
+        tested_claims = claims(suites, self.settings, tokens=tokens, metrics=self._metrics)
+        self.baseline_known = table_pays(self._baseline, self.settings)
+        self._bets: list[PairBets | TableBets]
+        if self.baseline_known:
+            shares = shares_of_turns(self._baseline, weights)
+            turns, left = draw_turns(shares, samples, seed)
+            self._turns = turns + left
+            self._last = len(turns)
+            self._bets = [
+                TableBets(claim, self.settings, budget, self._baseline, shares)
+                for claim in tested_claims
+            ]
+        else:
+            self._turns = list(draw_order(self._baseline, samples, seed))
+            self._last = len(self._turns)
+            self._rounds, self._blocks = rounds_of(self._baseline, samples)
+            self._bets = [PairBets(claim, self.settings, budget) for claim in tested_claims]
+        self._order = [(key, sample) for key, sample in self._turns if sample is not None]
         tested = [bet.claim for bet in self._bets]
         # What the fixed gate may spend at the end is not settled before the samples are there.
         look = self.settings.look
@@ -148,7 +172,7 @@ class SequentialGate:
     @property
     def looked_at(self) -> int:
         """How many samples of `order` have been counted."""
-        return self._next
+        return self._counted
 
     @property
     def decision(self) -> Decision | None:
@@ -161,12 +185,15 @@ class SequentialGate:
         Samples told twice or not in `order` change nothing; neither does any after the decision.
         """
         self._arrived.setdefault((key, sample), outcome)
-        while self._decision is None and self._next < len(self._order):
-            place = self._order[self._next]
-            if place not in self._arrived:
+        while self._decision is None and self._next < len(self._turns):
+            question, asked = self._turns[self._next]
+            if asked is not None and (question, asked) not in self._arrived:
                 return
             self._next += 1
-            self._count(place)
+            if asked is not None:
+                self._counted += 1
+            if self._bet_on(question, asked):
+                self._look()
 
     def finish(self, look: Look | None = None) -> Decision:
         """The decision when no more samples will come: the early one, or the fixed gate's.
@@ -194,11 +221,20 @@ class SequentialGate:
             checks.append(seen if seen is not None and excluded else fixed)
         return conclude(checks, comparison.missing, settings)
 
-    def _count(self, place: SampleKey) -> None:
-        key, sample = place
+    def _bet_on(self, key: QuestionKey, sample: int | None) -> bool:
+        """Settle the bets on one turn; whether there were any."""
+        if self.baseline_known:
+            if self._next > self._last:
+                return False
+            outcome = None if sample is None else self._arrived[key, sample]
+            for bet in self._bets:
+                assert isinstance(bet, TableBets)
+                bet.observe_turn(key, outcome, asked=sample is not None)
+            return True
+        assert sample is not None
         block = self._blocks[key]
         if sample >= self._rounds * block or (sample + 1) % block:
-            return
+            return False
         baseline = self._baseline[key].samples
         indices = sorted(baseline)
         pairs = [
@@ -208,16 +244,21 @@ class SequentialGate:
         ]
         if not pairs and self._rounds == 1 and block == self._samples:
             # Without any sample the question is not compared, and the claim is not about it.
-            return
+            return False
         for bet in self._bets:
+            assert isinstance(bet, PairBets)
             bet.observe(key[0], pairs)
+        return True
+
+    def _look(self) -> None:
+        """Decide, if the bets do."""
         if any(bet.result == "regressed" for bet in self._bets) or all(
             map(self._is_ok, self._bets)
         ):
             checks = [bet.check(self._blocked.get(bet.claim)) for bet in self._bets]
             self._decision = conclude(checks, (), self.settings)
 
-    def _is_ok(self, bet: _Bet) -> bool:
+    def _is_ok(self, bet: ClaimBets) -> bool:
         """Whether a claim does not keep the gate from being ok."""
         if bet.claim in self._blocked:
             return self.settings.allows(bet.claim)
@@ -261,96 +302,19 @@ def rounds_of(baseline: Outcomes, samples: int) -> tuple[int, dict[QuestionKey, 
     return min(fewest, min(samples // block for block in blocks.values())), blocks
 
 
-def order_identity(baseline: Outcomes, questions: Collection[QuestionKey], seed: int) -> str:
-    """Equal for two gates of which one goes on where the other's order ends."""
+def order_identity(
+    baseline: Outcomes, questions: Collection[QuestionKey], seed: int, settings: GateSettings
+) -> str:
+    """Equal for two gates of which one goes on where the other's order ends.
+
+    One that bets against another table is another test.
+    """
     known = sorted(key for key in questions if key in baseline and baseline[key].count)
-    return fingerprint({"seed": seed, "questions": [list(key) for key in known]})[:16]
-
-
-class _Bet:
-    """Both bets on one claim: that it is worse than its margin, and better than its limit."""
-
-    def __init__(self, claim: Claim, settings: GateSettings, budget: int) -> None:
-        self.claim = claim
-        self.result: GateResult = "undecided"
-        self._budget = budget
-        # Tokens are bet on as a difference, in which the tolerated ratio is a rise of 0.
-        relative = claim.what == "tokens"
-        self._worse = Capital(0.0 if relative else claim.margin)
-        self._better = Capital(0.0 if relative else -claim.limit)
-        self._alpha = settings.alpha
-        self._series, self._looking = settings.series, settings.look.looking
-        self._beta, self._unread = 1 - settings.power, settings.look.unread
-        self._p_regressed = self._p_ok = 1.0
-        self._before = self._after = 0.0
-        self._questions = 0
-
-    def observe(self, suite: str, pairs: Sequence[tuple[SampleOutcome, SampleOutcome]]) -> None:
-        """Settle both bets on one question's turn, if the claim is about its suite.
-
-        Args:
-            suite: the question's.
-            pairs: samples of baseline and candidate; none if all ended in engine errors.
-        """
-        if self.claim.suite not in (suite, ALL_SUITES):
-            return
-        if pairs:
-            self._questions += 1
-            self._before += fmean(self._figure(before) for before, _ in pairs)
-            self._after += fmean(self._figure(after) for _, after in pairs)
-        # Tokens are bet on with the tolerated ratio as a rise of 0.
-        tolerated, limit = self._ratio(self.claim.margin), self._ratio(self.claim.limit)
-        self._worse.observe(self._mean_rise(pairs, tolerated) if pairs else -1.0)
-        self._better.observe(-self._mean_rise(pairs, limit) if pairs else -1.0)
-        # What was once established stays so: the bound is on ever reaching the level.
-        p_regressed = exp(-self._worse.log) / (self.claim.share * self._looking) * self._series
-        self._p_regressed = min(self._p_regressed, p_regressed)
-        p_ok = exp(-self._better.log) / (self._looking * self._unread)
-        self._p_ok = min(self._p_ok, p_ok)
-        if self._p_regressed <= self._alpha:
-            self.result = "regressed"
-        elif self._p_ok <= self._beta:
-            self.result = "ok"
-
-    def check(self, obstacle: Obstacle | None = None) -> Check:
-        """What has been found so far; the p-values hold however often one looks.
-
-        Args:
-            obstacle: what keeps its ok from meaning anything.
-        """
-        change = self._after - self._before
-        if self.claim.what == "tokens":
-            worsening = change / self._before if self._before else 0.0
-        else:
-            worsening = change / self._questions if self._questions else 0.0
-        result, needed = self.result, None
-        if obstacle is not None and result != "regressed":
-            result, needed = "cannot-tell", obstacle.samples_needed
-        p_values = self._p_regressed, self._p_ok
-        return Check(self.claim, result, worsening, *p_values, needed, obstacle)
-
-    def _ratio(self, worsening: float) -> float:
-        return 1 + worsening if self.claim.what == "tokens" else 1.0
-
-    def _figure(self, sample: SampleOutcome) -> float:
-        return sample.tokens if self.claim.what == "tokens" else _badness(self.claim, sample)
-
-    def _mean_rise(
-        self, pairs: Sequence[tuple[SampleOutcome, SampleOutcome]], ratio: float
-    ) -> float:
-        """Above 0 on average when the figure rises by more than `ratio`; in [-1, 1]."""
-        most = self._budget if self.claim.what == "tokens" else 1
-        return fmean(
-            (min(self._figure(after), most) - ratio * min(self._figure(before), most))
-            / (ratio * most)
-            for before, after in pairs
-        )
-
-
-def _badness(claim: Claim, sample: SampleOutcome) -> float:
-    if claim.primary:
-        return 1 - sample.value
-    return sample.end == ("ran-out" if claim.what == "truncation" else "loop")
+    asked = {key: baseline[key] for key in known}
+    identity: dict[str, object] = {"seed": seed, "questions": [list(key) for key in known]}
+    if known and table_pays(asked, settings):
+        identity["table"] = table_identity(asked)
+    return fingerprint(identity)[:16]
 
 
 def _collect(

@@ -12,6 +12,7 @@ from lrmtest.analysis.compare import compared_metrics
 from lrmtest.analysis.plan import plan
 from lrmtest.analysis.reading_plan import plan_reading
 from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.analysis.table_plan import table_costs
 from lrmtest.analysis.trace_weights import weigh
 from lrmtest.cli.named_run import add_whole_run_option, named_run
 from lrmtest.cli.output import show
@@ -84,7 +85,8 @@ def _plan(arguments: argparse.Namespace) -> int:
     if variation is not None:
         reading = plan_reading(baseline.outcomes, settings, variation, metrics)
     greedy = baseline.manifest.greedy
-    show(plan_view(needed, baseline.run_id, name, greedy=greedy, reading=reading))
+    tables = () if greedy else table_costs(baseline.outcomes, settings, metrics=metrics)
+    show(plan_view(needed, baseline.run_id, name, greedy=greedy, reading=reading, tables=tables))
     return 0
 
 

@@ -297,6 +297,8 @@ def _early_view(early: EarlyStop) -> Text:
             f"; about {count(early.tokens_saved)} of {count(early.tokens_full)} tokens saved "
             f"({percent(share)}), by the baseline's"
         )
+    if early.table is not None:
+        text += f". Told against all {early.table:,} samples of the baseline"
     if early.baseline_rate is not None:
         text += (
             f". Pass rate on those counted: {percent(early.baseline_rate)} -> "

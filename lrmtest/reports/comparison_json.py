@@ -62,6 +62,7 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
             "tokens_full": early.tokens_full,
             "baseline_pass_rate": early.baseline_rate,
             "candidate_pass_rate": early.candidate_rate,
+            "baseline_table": early.table,
         },
     }
 

@@ -253,6 +253,11 @@ def _notes(compared: ComparedRuns) -> list[str]:
         notes.append(
             f"stopped when decided: {early.looked_at:,} of {counted(early.samples, 'sample')} "
             f"counted, {early.not_generated:,} not generated; rates above are of what had arrived"
+            + (
+                ""
+                if early.table is None
+                else f"; told against all {early.table:,} samples of the baseline"
+            )
         )
     # Of what was certified nothing is missing.
     sides = () if compared.certified else (("candidate", "baseline"), ("baseline", "candidate"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -9,6 +11,7 @@ from rich.text import Text
 from lrmtest.analysis.baseline_chance import TOLERATED
 from lrmtest.analysis.plan import SERIES, Cost, SamplePlan
 from lrmtest.analysis.reading_plan import ReadingPlan
+from lrmtest.analysis.table_plan import TableCost, worth_paying
 from lrmtest.counted import counted
 from lrmtest.reports.comparison_words import given_said, share
 from lrmtest.reports.escape import one_line
@@ -23,6 +26,7 @@ def plan_view(
     *,
     greedy: bool = False,
     reading: ReadingPlan | None = None,
+    tables: Sequence[TableCost] = (),
 ) -> RenderableType:
     """A plan as a rich renderable.
 
@@ -32,6 +36,7 @@ def plan_view(
         suite: the suite's, or what stands for all of them.
         greedy: the baseline is of temperature 0.
         reading: whether reading would do; None where nothing is known of it.
+        tables: what baselines of other sizes cost.
     """
     settings = plan.settings
     drop = 100 * (settings.margin + settings.mde)
@@ -43,7 +48,10 @@ def plan_view(
     )
     copies = [Text(_copies(plan), style="yellow")] if greedy and plan.samples > 1 else []
     read = [Text(reading_words(reading))] if reading is not None else []
-    return Group(heading, "", _table(plan), "", *read, *copies, *_notes(plan))
+    sizes: list[RenderableType] = []
+    if tables:
+        sizes = [_sizes(plan, tables), "", _worth(tables), ""]
+    return Group(heading, "", _table(plan), "", *sizes, *read, *copies, *_notes(plan))
 
 
 def reading_words(plan: ReadingPlan) -> str:
@@ -64,6 +72,35 @@ def reading_words(plan: ReadingPlan) -> str:
         f"spread over one token in twenty, and {with_samples(plan.at_worst)} if it all is in "
         f"traces that the candidate would never write. The baseline has {plan.samples:.3g}."
     )
+
+
+def _sizes(plan: SamplePlan, tables: Sequence[TableCost]) -> Table:
+    """Baselines of several sizes, and what each candidate takes with `--early-stop` then."""
+    unit = "completions" if plan.fixed.tokens is None else "tokens"
+    table = open_table()
+    table.add_column("baseline with", no_wrap=True)
+    for header in (f"its {unit}", "candidate: equal", "worse"):
+        table.add_column(header, justify="right", no_wrap=True)
+    for cost in tables:
+        table.add_row(
+            f"{cost.samples} samples each{'' if cost.known else ', paired'}",
+            *(count(figure) for figure in (cost.baseline, cost.same, cost.worse)),
+        )
+    return table
+
+
+def _worth(tables: Sequence[TableCost]) -> Text:
+    best = worth_paying(tables)
+    note = (
+        "Means of few simulated runs of the sequential gate, on the primary metric, decided or "
+        "not. A baseline is paid for once, each candidate anew."
+    )
+    if best is not None:
+        note += (
+            f" Worth paying for: about {counted(best.samples, 'sample')} of each question; twice "
+            "as many save an equal candidate little."
+        )
+    return Text(note, style="dim")
 
 
 def _copies(plan: SamplePlan) -> str:

@@ -35,7 +35,8 @@ FIRST_SHARE = 0.8
 INCOMPLETE_SHARE = 0.05
 """The same, when engine errors have kept samples from arriving: the next attempt has the rest."""
 LOOKING_SHARE = 0.5
-"""Of what is left, that is reserved for looking early, at whatever time and however often."""
+"""Of what is left, that is reserved for looking early, at whatever time and however often; another
+part where looks will hardly ever leave anything to decide (`lrmtest.analysis.known_table`)."""
 READING_SHARE = 0.5
 """Of what is left of 1 - power, that a reading of the baseline's traces may spend."""
 
@@ -59,11 +60,11 @@ class Look:
     left: float = 0.0
     unread: float = 1.0
 
-    def with_looking(self) -> Look:
+    def with_looking(self, part: float = LOOKING_SHARE) -> Look:
         """The same look where part of it is for looking early."""
         if self.looking:
             return self
-        looking = self.share * LOOKING_SHARE
+        looking = self.share * part
         return replace(self, share=self.share - looking, looking=looking)
 
 
@@ -127,17 +128,18 @@ def next_look(
     )
 
 
-def reserve_looking(looks: LooksSection, order: str) -> LooksSection:
+def reserve_looking(looks: LooksSection, order: str, part: float = LOOKING_SHARE) -> LooksSection:
     """Reserve what looking early may spend; once for each order that is looked at.
 
     Args:
         looks: those before.
         order: fingerprint of the order.
+        part: of what is left.
     """
     if looks.order == order and looks.looking:
         return looks
     spent = looks.spent or 0.0
-    looking = (1 - spent) * LOOKING_SHARE
+    looking = (1 - spent) * part
     return replace(looks, order=order, looking=looking, spent=spent + looking)
 
 
@@ -170,6 +172,7 @@ def take_look(
     *,
     allow_missing: bool = False,
     order: str = "",
+    part: float = LOOKING_SHARE,
     read: str = "",
 ) -> Look:
     """Take a look at a run, and let it remember that.
@@ -178,7 +181,8 @@ def take_look(
         baseline, candidate: the runs. A candidate that is in no store remembers nothing.
         options: what the user says of the look.
         allow_missing: samples that were lost to engine errors do not matter.
-        order: of a gate that has looked early, and reserved for that what `reserve_looking` says.
+        order, part: of a gate that has looked early, and reserved for that what `reserve_looking`
+            says.
         read: of a gate that has read the baseline's traces, and reserved for that what
             `reserve_reading` says.
     """
@@ -187,25 +191,30 @@ def take_look(
 
     def change(looks: LooksSection) -> LooksSection:
         looks = reserve_reading(looks, read) if read else looks
-        looks = reserve_looking(looks, order) if order else looks
+        looks = reserve_looking(looks, order, part) if order else looks
         return next_look(looks, samples, options, complete=complete)
 
     return look_of(_remember(candidate, test_of(baseline.manifest, candidate.suites), change))
 
 
 def note_looking(
-    baseline: RunRecord, candidate: RunRecord, order: str = "", read: str = ""
+    baseline: RunRecord,
+    candidate: RunRecord,
+    order: str = "",
+    part: float = LOOKING_SHARE,
+    *,
+    read: str = "",
 ) -> Look:
     """Let a run remember that it was looked at early, or its baseline read, where that decided.
 
     Args:
         baseline, candidate: the runs.
-        order, read: as in `take_look`.
+        order, part, read: as in `take_look`.
     """
 
     def change(looks: LooksSection) -> LooksSection:
         looks = reserve_reading(looks, read) if read else looks
-        return reserve_looking(looks, order) if order else looks
+        return reserve_looking(looks, order, part) if order else looks
 
     return look_of(_remember(candidate, test_of(baseline.manifest, candidate.suites), change))
 

@@ -14,12 +14,16 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 np = pytest.importorskip("numpy")
 sys.path.insert(0, str(BENCHMARKS))
 
-from gate_scenarios import looks, many  # noqa: E402
+from gate_scenarios import known, looks, many  # noqa: E402
 from gate_scenarios.stated import MARK, Stated  # noqa: E402
 
 
 def test_the_p_values_of_many_runs_are_those_of_each() -> None:
     assert many.agrees(np.random.default_rng(3), cases=300)
+
+
+def test_the_stops_of_many_runs_against_a_table_are_those_of_each() -> None:
+    assert known.agrees(np.random.default_rng(4), cases=3)
 
 
 def test_an_exceeded_rate_is_marked_and_listed() -> None:

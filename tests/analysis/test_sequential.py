@@ -144,8 +144,12 @@ def test_it_never_stops_with_ok_where_a_drop_could_not_be_seen(costs):
     assert gate.looked_at == len(gate.order)
     assert gate.finish().result == decide(compare_outcomes(baseline, same), costs).result
     assert gate.finish().result == "cannot-tell"
-    # What can be seen all the same is seen early.
+    # What can be seen all the same is seen: early by pairs; a table looks for larger changes early.
     broken = told(opened(baseline, 8, costs), run(2, questions=100, samples=8, drop=1.0))
+    assert broken.finish().result == "regressed"
+    few = run(1, questions=15, samples=8, drop=0.9)
+    assert not opened(few, 8, costs).baseline_known
+    broken = told(opened(few, 8, costs), run(2, questions=15, samples=8, drop=1.0))
     assert broken.decision.result == "regressed"
 
 

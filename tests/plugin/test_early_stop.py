@@ -151,7 +151,27 @@ def test_what_was_saved_is_told(pytester, start):
     assert early["tokens_full"] == total
     assert early["tokens_saved"] == pytest.approx(total * early["not_generated"] / QUESTIONS)
     assert (early["baseline_pass_rate"], early["candidate_pass_rate"]) == (1, 0)
+    assert early["baseline_table"] is None
     assert comparison["total"]["questions"] == early["looked_at"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "options", "code", "word"),
+    [(wrong, (), REGRESSED, "REGRESSED"), (right, EASILY_OK, OK, "OK")],
+)
+def test_all_samples_of_a_larger_baseline_are_used(pytester, start, answer, options, code, word):
+    with FaultServer(answer=right) as server:
+        saving = ("--model", f"m={server.url}", "--samples", "3", "--save-baseline", "base.json")
+        pytester.runpytest_inprocess(*saving).assert_outcomes(passed=QUESTIONS)
+    with FaultServer(answer=answer) as server:
+        result = start(server, *options, "--summary-json", "s.json")
+        assert len(asked(server)) < QUESTIONS
+    assert result.ret == code
+    result.stdout.fnmatch_lines(["*Told against all 450 samples of*", f"gate: {word}"])
+    comparison = json.loads((pytester.path / "s.json").read_text())["runs"][0]["comparison"]
+    early = comparison["early_stop"]
+    assert early["baseline_table"] == 3 * QUESTIONS
+    assert (early["baseline_pass_rate"], early["candidate_pass_rate"]) == (1, answer is right)
 
 
 @pytest.mark.parametrize("selection", [("-k", "q3"), ("--limit", "140")])

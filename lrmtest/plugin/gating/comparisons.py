@@ -11,16 +11,18 @@ from lrmtest.analysis.claims import GateSettings, claims
 from lrmtest.analysis.compare import ComparedRuns, compare, compared_metrics
 from lrmtest.analysis.detectability import obstacles_to_come
 from lrmtest.analysis.gate import Decision
+from lrmtest.analysis.known_table import looking_share
 from lrmtest.analysis.sequential import order_identity
 from lrmtest.errors import UsageError
 from lrmtest.options.gate import ComparisonOptions
-from lrmtest.plugin.gating.early_stop import EarlyStopping
+from lrmtest.plugin.gating.early_stop import EarlyStopping, samples_of
 from lrmtest.plugin.generation.protocol import GenerationPlan, StoppingRule
 from lrmtest.progress import Tell, silent
 from lrmtest.reports.escape import one_line
 from lrmtest.runs.differences import differences, refuse_differences
 from lrmtest.runs.extent import EVERYTHING, extent_of
 from lrmtest.runs.looks import (
+    LOOKING_SHARE,
     Look,
     look_of,
     note_looking,
@@ -136,7 +138,7 @@ class Comparisons:
         self._threshold = threshold
         self._baselines: dict[str, RunRecord] = {}
         self._stops: dict[str, EarlyStopping] = {}
-        self._orders: dict[str, str] = {}
+        self._orders: dict[str, tuple[str, float]] = {}
         self._certificates: dict[str, Certificate] = {}
         self._reads: dict[str, str] = {}
         self._file: RunRecord | None = None
@@ -196,18 +198,21 @@ class Comparisons:
             return None
         assert options.gate is not None
         questions = [(one.suite, one.question_id) for one in plan.questions]
-        order = order_identity(baseline.outcomes, questions, plan.manifest.seed or 0)
-        gate = replace(options.gate, look=self._looking(plan, baseline, order))
-        self._orders[name] = order
+        seed = plan.manifest.seed or 0
+        order = order_identity(baseline.outcomes, questions, seed, options.gate)
+        asked = {key: one for key in questions if (one := baseline.outcomes.get(key)) and one.count}
+        part = looking_share(asked, samples_of(plan), options.gate) if asked else LOOKING_SHARE
+        gate = replace(options.gate, look=self._looking(plan, baseline, order, part))
+        self._orders[name] = order, part
         self._stops[name] = EarlyStopping(plan, baseline, gate)
         return self._stops[name]
 
-    def _looking(self, plan: GenerationPlan, baseline: RunRecord, order: str) -> Look:
+    def _looking(self, plan: GenerationPlan, baseline: RunRecord, order: str, part: float) -> Look:
         """What looking early may spend, by what the run that is continued remembers."""
         known = self._looks(plan, baseline)
         if read := self._reads.get(plan.spec.name, ""):
             known = reserve_reading(known, read)
-        return look_of(reserve_looking(known, order))
+        return look_of(reserve_looking(known, order, part))
 
     def _looks(self, plan: GenerationPlan, baseline: RunRecord) -> LooksSection:
         """The looks at this test that the run that is continued remembers."""
@@ -304,10 +309,10 @@ class Comparisons:
             note_looking(baseline, candidate, read=read)
             compared = _decided_by_reading(compared, certificate)
         elif stop is not None and stop.decided:
-            note_looking(baseline, candidate, self._orders[candidate.model], read)
+            note_looking(baseline, candidate, *self._orders[candidate.model], read=read)
             compared = stop.apply(compared, dropped)
         elif stop is not None and unfair is None:
-            look = self._look(baseline, candidate, self._orders[candidate.model])
+            look = self._look(baseline, candidate, *self._orders[candidate.model])
             compared = stop.apply(compared, dropped, look)
         elif gate is not None and unfair is not None:
             decision = Decision("undecided", (unfair,), (), None, gate)
@@ -320,7 +325,13 @@ class Comparisons:
         self.results.append(compared)
         return compared
 
-    def _look(self, baseline: RunRecord, candidate: RunRecord, order: str = "") -> Look:
+    def _look(
+        self,
+        baseline: RunRecord,
+        candidate: RunRecord,
+        order: str = "",
+        part: float = LOOKING_SHARE,
+    ) -> Look:
         assert self.options.gate is not None
         return take_look(
             baseline,
@@ -329,6 +340,7 @@ class Comparisons:
             allow_missing=self.options.gate.allow_missing,
             order=order,
             read=self._reads.get(candidate.model, ""),
+            part=part,
         )
 
     def _run_other_than(self, plan: GenerationPlan, reference: str) -> RunRecord:

@@ -56,7 +56,6 @@ class EarlyStopping:
         own = {name: primary_metric(plan.manifest, name) for name in suites}
         scored, _ = compared_metrics(baseline)
         self._metrics = {name: metric for name, metric in scored.items() if own.get(name) == metric}
-        samples = max(suite.samples or 0 for suite in suites.values())
         budgets = [
             suite.max_tokens or 0
             for manifest in (plan.manifest, baseline.manifest)
@@ -66,8 +65,7 @@ class EarlyStopping:
         self._gate = SequentialGate(
             self._baseline,
             list(self._questions),
-            # Greedy samples of one question are copies of each other.
-            samples=1 if plan.manifest.greedy else samples,
+            samples=samples_of(plan),
             budget=max(budgets),
             settings=settings,
             seed=plan.manifest.seed or 0,
@@ -183,11 +181,15 @@ class EarlyStopping:
             )
 
     def _facts(self, dropped: Collection[str]) -> EarlyStop:
-        pairs = [
-            (self._baseline[key].samples[index], after)
-            for key, index in self._gate.order[: self._gate.looked_at]
-            if (after := self._outcome((key, index))) and index in self._baseline[key].samples
-        ]
+        table = self._gate.baseline_known
+        before, after = [], []
+        for key, index in self._gate.order[: self._gate.looked_at]:
+            outcome, question = self._outcome((key, index)), self._baseline[key]
+            if outcome is not None and (table or index in question.samples):
+                before.append(
+                    question.pass_rate if table else float(question.samples[index].passed)
+                )
+                after.append(outcome.passed)
         known = any(question.tokens for question in self._baseline.values())
         return EarlyStop(
             looked_at=self._gate.looked_at,
@@ -195,8 +197,9 @@ class EarlyStopping:
             not_generated=len(dropped),
             tokens_saved=self._expected_tokens(dropped) if known else None,
             tokens_full=self._expected_tokens(self._samples) if known else None,
-            baseline_rate=fmean(before.passed for before, _ in pairs) if pairs else None,
-            candidate_rate=fmean(after.passed for _, after in pairs) if pairs else None,
+            baseline_rate=fmean(before) if before else None,
+            candidate_rate=fmean(after) if after else None,
+            table=sum(question.count for question in self._baseline.values()) if table else None,
         )
 
     def _expected_tokens(self, keys: Collection[str]) -> float:
@@ -207,6 +210,13 @@ class EarlyStopping:
             for question in questions
             if question is not None and question.count
         )
+
+
+def samples_of(plan: GenerationPlan) -> int:
+    """Samples per question that a gate can look at; greedy ones are copies of each other."""
+    if plan.manifest.greedy:
+        return 1
+    return max(suite.samples or 0 for suite in plan.manifest.suites.values())
 
 
 def _sample_key(place: Place) -> SampleKey:

@@ -1,0 +1,128 @@
+"""Bets on one claim of a sequential gate: that it is worse than its margin, and within its limit.
+
+Evidence here is a capital, 1 at first, that grows when a hypothesis is wrong and in expectation
+does not when it holds; 1 over it is a p-value that may be looked at whenever one likes
+(`lrmtest.analysis.betting`). `ClaimBets` keeps what both kinds of evidence have in common:
+`PairBets` bets on pairs of samples, `lrmtest.analysis.table_bets` against a known table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import exp
+from statistics import fmean
+
+from lrmtest.analysis.betting import Capital
+from lrmtest.analysis.claims import Claim, GateSettings
+from lrmtest.analysis.detectability import Obstacle
+from lrmtest.analysis.gate import Check, GateResult
+from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.runs.outcomes import SampleOutcome
+
+
+class ClaimBets:
+    """What has been found on one claim so far.
+
+    Args:
+        claim: the claim.
+        settings: error rates, and what may be spent on looking.
+        budget: the largest number of tokens that a completion can have.
+    """
+
+    def __init__(self, claim: Claim, settings: GateSettings, budget: int) -> None:
+        self.claim = claim
+        self.result: GateResult = "undecided"
+        self.budget = budget
+        self._alpha = settings.alpha
+        self._series, self._looking = settings.series, settings.look.looking
+        self._beta, self._unread = 1 - settings.power, settings.look.unread
+        self._p_regressed = self._p_ok = 1.0
+        self._before = self._after = 0.0
+        self._questions = 0
+
+    def concerns(self, suite: str) -> bool:
+        """Whether the claim is about a suite's questions."""
+        return self.claim.suite in (suite, ALL_SUITES)
+
+    def check(self, obstacle: Obstacle | None = None) -> Check:
+        """What has been found so far; the p-values hold however often one looks.
+
+        Args:
+            obstacle: what keeps its ok from meaning anything.
+        """
+        change = self._after - self._before
+        if self.claim.what == "tokens":
+            worsening = change / self._before if self._before else 0.0
+        else:
+            worsening = change / self._questions if self._questions else 0.0
+        result, needed = self.result, None
+        if obstacle is not None and result != "regressed":
+            result, needed = "cannot-tell", obstacle.samples_needed
+        p_values = self._p_regressed, self._p_ok
+        return Check(self.claim, result, worsening, *p_values, needed, obstacle)
+
+    def _seen(self, before: float, after: float) -> None:
+        """Add one question's turn to what is shown."""
+        self._questions += 1
+        self._before += before
+        self._after += after
+
+    def _settle(self, worse: float, better: float) -> None:
+        """Draw the conclusions from both capitals, given as natural logarithms."""
+        # What was once established stays so: the bound is on ever reaching the level.
+        p_regressed = _inverse(worse) / (self.claim.share * self._looking) * self._series
+        self._p_regressed = min(self._p_regressed, p_regressed)
+        p_ok = _inverse(better) / (self._looking * self._unread)
+        self._p_ok = min(self._p_ok, p_ok)
+        if self._p_regressed <= self._alpha:
+            self.result = "regressed"
+        elif self._p_ok <= self._beta:
+            self.result = "ok"
+
+
+class PairBets(ClaimBets):
+    """Both bets on one claim, by pairs of samples of the same question, each used once."""
+
+    def __init__(self, claim: Claim, settings: GateSettings, budget: int) -> None:
+        super().__init__(claim, settings, budget)
+        # Tokens are bet on as a difference, in which the tolerated ratio is a rise of 0.
+        relative = claim.what == "tokens"
+        self._worse = Capital(0.0 if relative else claim.margin)
+        self._better = Capital(0.0 if relative else -claim.limit)
+
+    def observe(self, suite: str, pairs: Sequence[tuple[SampleOutcome, SampleOutcome]]) -> None:
+        """Settle both bets on one question's turn, if the claim is about its suite.
+
+        Args:
+            suite: the question's.
+            pairs: samples of baseline and candidate; none if all ended in engine errors.
+        """
+        if not self.concerns(suite):
+            return
+        if pairs:
+            figure = self.claim.figure
+            self._seen(
+                fmean(figure(before) for before, _ in pairs),
+                fmean(figure(after) for _, after in pairs),
+            )
+        # Tokens are bet on with the tolerated ratio as a rise of 0.
+        tolerated, limit = self.claim.ratio(self.claim.margin), self.claim.ratio(self.claim.limit)
+        self._worse.observe(self._mean_rise(pairs, tolerated) if pairs else -1.0)
+        self._better.observe(-self._mean_rise(pairs, limit) if pairs else -1.0)
+        self._settle(self._worse.log, self._better.log)
+
+    def _mean_rise(
+        self, pairs: Sequence[tuple[SampleOutcome, SampleOutcome]], ratio: float
+    ) -> float:
+        """Above 0 on average when the figure rises by more than `ratio`; in [-1, 1]."""
+        most = self.budget if self.claim.what == "tokens" else 1
+        figure = self.claim.figure
+        return fmean(
+            (min(figure(after), most) - ratio * min(figure(before), most)) / (ratio * most)
+            for before, after in pairs
+        )
+
+
+def _inverse(capital: float) -> float:
+    """1 over a capital, given as its logarithm; never more than a float can hold."""
+    return exp(min(-capital, 700.0))
