@@ -38,7 +38,6 @@ def test_it_reasons(engine, tmp_path):
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", str(SUITES), "-q", "--tb=no", "-rN"),
-            *("-k", "not logic"),  # which it is not good at; docs/tiny-lrm.md
             *("-p", "no:cacheprovider", "--model", "tiny-lrm", "--engine", engine),
             *("--fresh-count", str(COUNT), "--fresh-seed", "4711"),
             *("--reports-dir", str(tmp_path), "--summary-json", str(tmp_path / "summary.json")),
@@ -52,7 +51,7 @@ def test_it_reasons(engine, tmp_path):
     )
     assert done.returncode in (0, 1), done.stdout
     (run,) = json.loads((tmp_path / "summary.json").read_text())["runs"]
-    assert run["total"]["questions"] == 3 * COUNT
+    assert run["total"]["questions"] == 4 * COUNT
     assert run["total"]["errors"] == 0
     for suite in run["suites"]:
         assert suite["pass_rate"]["value"] >= 0.95, done.stdout

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-import lrmtest.models
 from lrmtest.analysis.compare import compare
 from lrmtest.analysis.summary import summarize
 from lrmtest.cli import main
@@ -23,23 +21,20 @@ from lrmtest.runs.store import STORE_NAME, Store
 
 ROOT = Path(__file__).parents[2]
 
-TINY_WEIGHTS = "ee36cdbe3d6e2ce9c33e51f8c4aa20523c1e386595b0bb32f78b294e21778790"
-"""SHA-256 of tiny-lrm's weights in 0.1.0."""
+AS_THEN = """
+import json, sys
+import pytest
+from lrmtest.models.engines import kinds
 
-CARD = """
-[models.tiny-lrm]
-engine = "transformers"
-parameters = 0.00295
-context_length = 2048
-max_tokens = 512
-temperature = 0.0
-top_p = 1.0
-reasoning_tags = ["<think>", "</think>"]
-compression = {{ bits_per_weight = 16.0 }}
+today, then = kinds.file_hashes, json.loads(sys.argv[1])
+def file_hashes(path):
+    assert today(path).keys() == then.keys()
+    return then
 
-[models.tiny-lrm.checkpoint]
-path = {folder}
+kinds.file_hashes = file_hashes
+sys.exit(pytest.main(sys.argv[2:]))
 """
+"""pytest, but every file of the model has the hash that the first argument tells, as JSON."""
 
 
 @pytest.fixture(scope="module")
@@ -57,18 +52,6 @@ def reports(compat_dir, tmp_path):
     shutil.copy(compat_dir / STORE_NAME, tmp_path / STORE_NAME)
     (tmp_path / STORE_NAME).chmod(0o644)
     return tmp_path
-
-
-@pytest.fixture
-def cards(compat_dir, tmp_path):
-    """A file with tiny-lrm's card, for the weights that 0.1.0 had: others are another model."""
-    for folder in (compat_dir / "tiny_lrm", Path(lrmtest.models.__file__).parent / "tiny_lrm"):
-        weights = folder / "model.safetensors"
-        if weights.is_file() and hashlib.sha256(weights.read_bytes()).hexdigest() == TINY_WEIGHTS:
-            card = CARD.format(folder=json.dumps(str(folder)))
-            (tmp_path / "cards.toml").write_text(card)
-            return tmp_path / "cards.toml"
-    pytest.skip(f"there are no weights of 0.1.0's tiny-lrm in {compat_dir / 'tiny_lrm'}")
 
 
 @pytest.fixture
@@ -153,25 +136,23 @@ def test_commands_read_it(reports, capsys, monkeypatch, words, said):
     [
         # 0.1.0 had guessed how recorded texts ended, and stored the guess as their end.
         (["suites/aime", "--model", "awq=recorded:{data}/recorded"], 15, True),
-        (
-            [
-                *("suites/fresh/test_fresh_hops.py", "--model", "tiny-lrm", "--samples=2"),
-                *("--cards", "{cards}"),
-            ],
-            20,
-            False,
-        ),
+        (["suites/fresh/test_fresh_hops.py", "--model", "tiny-lrm", "--samples=2"], 20, False),
     ],
     ids=["recorded", "generated"],
 )
-def test_the_same_command_continues_the_run(reports, data_dir, request, arguments, tests, anew):
+def test_the_same_command_continues_the_run(reports, data_dir, arguments, tests, anew):
     with Store(reports / STORE_NAME) as store:
         before = {run.run_id: run.manifest.to_json() for run in store.runs()}
-    cards = request.getfixturevalue("cards") if "{cards}" in arguments else ""
-    words = [word.format(data=data_dir, cards=cards) for word in arguments]
+        tiny = store.run("tiny-lrm").manifest.model.files
+    program = [sys.executable, "-m", "pytest"]
+    if not anew:
+        # tiny-lrm's weights and tokenizer are others since, and so is the model: with the files
+        # of then it is the one that was asked, and all else of a run and a key is as it was.
+        program = [sys.executable, "-c", AS_THEN, json.dumps(tiny)]
+    words = [word.format(data=data_dir) for word in arguments]
     words += ["--reports-dir", str(reports), "--summary-json", str(reports / "summary.json")]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *words, "--tb=no", "-q", "-p", "no:cacheprovider"],
+        [*program, *words, "--tb=no", "-q", "-p", "no:cacheprovider"],
         capture_output=True,
         text=True,
         cwd=ROOT,
