@@ -77,6 +77,14 @@ def unlike(baseline: RunRecord, candidate: Manifest, recipe: str = "") -> list[s
         for each in told_differences(baseline.manifest, candidate)
         if each.name != _OF_THE_SAME_MODEL
     ]
+    old, new = baseline.manifest.chat.tokenizer, candidate.chat.tokenizer
+    # Of two kinds of files a comparison tells no difference. But a candidate that cuts prompts into
+    # other tokens is another one than it was when it read the baseline's.
+    if old and new and old != new and not any(each.startswith("tokenizer") for each in found):
+        found.append(
+            f"nothing shows that prompts become the same tokens: the tokenizer is {old!r} in the "
+            f"baseline and {new!r} here"
+        )
     if baseline.run_id and f"traces:{baseline.run_id}" in recipe:
         found.append("the candidate was calibrated on these very traces")
     return found

@@ -90,6 +90,16 @@ def test_another_setting_certifies_nothing(change, named):
     assert named in found.gaps[0]
 
 
+def test_a_tokenizer_of_another_kind_certifies_nothing():
+    baseline = run(manifest=MANIFEST | {"chat": {"tokenizer": "tokenizer.json abc"}})
+    same = Manifest.from_json(MANIFEST | {"chat": {"tokenizer": "tokenizer.json abc"}})
+    assert certificate(baseline, readings(), same).certified
+    other = Manifest.from_json(MANIFEST | {"chat": {"tokenizer": "gguf gpt2 bloom"}})
+    found = certificate(baseline, readings(), other)
+    assert not found.certified
+    assert "prompts become the same tokens" in found.gaps[0]
+
+
 def test_a_candidate_that_has_seen_the_traces_is_certified_of_nothing():
     recipe = "lrmtest compress m -o v --method wanda --calibration traces:run-1"
     found = certificate(run(), readings(), recipe=recipe)

@@ -55,7 +55,8 @@ def test_looking_early_takes_its_part_once(gated):
 
 
 def test_after_the_only_look_there_is_none(gated):
-    assert gated("--one-look") == {"number": 1, "share": 1.0, "looking": 0.0, "left": 0.0}
+    only = {"number": 1, "share": 1.0, "looking": 0.0, "left": 0.0, "unread": 1.0}
+    assert gated("--one-look") == only
     assert gated("--samples", "2")["share"] == 0
     assert "earlier looks at this run have spent all of its error rates" in gated.output
 

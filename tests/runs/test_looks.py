@@ -17,6 +17,7 @@ from lrmtest.runs.looks import (
     look_of,
     next_look,
     reserve_looking,
+    reserve_reading,
     take_look,
 )
 from lrmtest.runs.manifest import LooksSection, Manifest
@@ -36,25 +37,38 @@ def steps():
         st.booleans(),
     )
     early = st.tuples(st.just("early"), st.sampled_from("ab"))
-    return st.lists(st.one_of(fixed, early), max_size=12)
+    read = st.tuples(st.just("read"), st.sampled_from("ab"))
+    return st.lists(st.one_of(fixed, early, read), max_size=12)
 
 
 @given(steps())
 def test_all_shares_together_are_at_most_one(steps):
-    looks, spent = LooksSection(), {}
+    looks, spent, of_power, reading = LooksSection(), {}, {}, {}
     for step in steps:
+        if step[0] == "read":
+            # Read again after others, it spends again.
+            again = looks.read == step[1]
+            looks = reserve_reading(looks, step[1])
+            reading[len(reading) - again] = looks.reading
+            continue
         if step[0] == "early":
             looks = reserve_looking(looks, step[1])
             spent["early", step[1]] = max(spent.get(("early", step[1]), 0.0), looks.looking)
+            part = "early", step[1], looks.looking
         else:
             _, samples, options, complete = step
             looks = next_look(looks, (samples, 4), options, complete=complete)
             # The same data again is no further way in for chance.
             before = spent.get(("fixed", looks.count), 0.0)
             spent["fixed", looks.count] = max(before, looks.share)
+            part = "fixed", looks.count, looks.share
+        told = look_of(looks)
+        of_power[part[:2]] = max(of_power.get(part[:2], 0.0), part[2] * told.unread)
         assert 0 <= look_of(looks).left <= 1
         assert LooksSection.from_json(looks.to_json()) == replace(looks, raw=looks.to_json())
     assert sum(spent.values()) <= 1 + 1e-9
+    # Reading spends of 1 - power alone; what looks spend of alpha is what it would be without.
+    assert sum(of_power.values()) + sum(reading.values()) <= 1 + 1e-9
 
 
 def test_each_look_has_most_of_what_is_left():
