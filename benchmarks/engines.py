@@ -1,7 +1,7 @@
 """One small model through four engines, and under any number of workers, at temperature 0.
 
     python benchmarks/engines.py [--questions 40] [--max-tokens 128] [--engines llamacpp vllm ...]
-    python benchmarks/engines.py --model tiny-lrm --suites temporal arithmetic hops ...
+    python benchmarks/engines.py --model tiny-lrm --suites temporal arithmetic logic hops
 
 The model is a card: smollm2-135m, a 4-bit GGUF, or one with safetensors that can be written as
 GGUF. llamacpp and openai (asking a llama-server that is started here) compute with the GGUF file.
