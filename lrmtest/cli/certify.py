@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,30 +11,24 @@ from typing import Any
 from lrmtest.analysis.run_certificate import certify_run
 from lrmtest.cli.named_run import add_whole_run_option, named_run
 from lrmtest.cli.output import complain, say, show
+from lrmtest.cli.reading_models import notes_on_tokens, reading_model, reading_progress
 from lrmtest.errors import UsageError
-from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.kinds import kind_of
-from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.fetch.files import fetch
-from lrmtest.models.resolve import resolve
 from lrmtest.options.common import add_model_options, add_set_option, read_cards, read_set
 from lrmtest.options.engine import add_reader_options, read_reader_options
 from lrmtest.options.exit_codes import OK, UNDECIDED
 from lrmtest.options.gate import add_margin_options, add_unknown_ends_option, read_gate
 from lrmtest.reports.certificate import certificate_document, certificate_view
 from lrmtest.runs.baseline_traces import (
-    BaselineTraces,
     as_asked,
     baseline_traces,
-    files_of_writer,
 )
 from lrmtest.runs.files import write_whole
 from lrmtest.runs.looks import READING_SHARE
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import part_of
-from lrmtest.runs.same_tokens import refuse_other_tokens
 from lrmtest.runs.store import STORE_NAME, Store
-from lrmtest.runs.trace_reading import ReadingModel, read_traces
+from lrmtest.runs.trace_reading import read_traces
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -92,14 +85,18 @@ def _certify(arguments: argparse.Namespace) -> int:
         arguments.traces,
         reread=arguments.parent is not None,
     )
-    reader = _model(arguments.model, cards, arguments.engine, options)
+    reader = reading_model(arguments.model, cards, arguments.engine, options)
     parent = None
     if arguments.parent is not None:
         engine = reader.spec.engine if kind_of(reader.spec).has_files else None
-        parent = _model(arguments.parent, cards, engine, options)
-    _refuse_other_tokens(reader, parent, traces, cards)
+        parent = reading_model(arguments.parent, cards, engine, options)
+    writer = traces.model, traces.tokenizer
+    for line in notes_on_tokens(reader, parent, traces.written, writer, cards):
+        complain(line)
+    tokens = sum(len(one.trace.tokens) for one in traces.written)
     with Store(arguments.reports_dir / STORE_NAME, tell=complain) as store:
-        done = read_traces(store, traces.run_id, traces.written, reader, parent)
+        with reading_progress(tokens) as tokens_read:
+            done = read_traces(store, traces.run_id, traces.written, reader, parent, tokens_read)
         certificate = certify_run(
             baseline,
             as_asked(baseline.manifest, reader.spec, options),
@@ -138,34 +135,3 @@ def _baseline(arguments: argparse.Namespace) -> RunRecord:
             hint="a baseline whose completions were graded is what a candidate is compared with",
         )
     return baseline
-
-
-def _model(
-    name: str, cards: Mapping[str, ModelCard], engine: str | None, options: EngineOptions
-) -> ReadingModel:
-    """The model of this name, its files on disk."""
-    spec = resolve(name, cards, engine=engine)
-    for notice in spec.notices:
-        complain(notice)
-    if kind_of(spec).has_files:
-        spec = replace(spec, location=str(fetch(spec, tell=complain)))
-    elif not options.endpoints:
-        options = replace(options, endpoints=((spec.name, spec.location),))
-    return ReadingModel(spec, options)
-
-
-def _refuse_other_tokens(
-    reader: ReadingModel,
-    parent: ReadingModel | None,
-    traces: BaselineTraces,
-    cards: Mapping[str, ModelCard],
-) -> None:
-    """Refuse models to whom the traces' ids mean other tokens than to their writer."""
-    places = list(files_of_writer(traces.model, cards))
-    if parent is not None and kind_of(parent.spec).has_files:
-        places = [parent.spec.location]
-    for model in (reader, parent):
-        if model is not None:
-            note = refuse_other_tokens(model.spec, traces.written, traces.tokenizer, places)
-            if note:
-                complain(note)

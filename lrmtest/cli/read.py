@@ -4,30 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
-
 from lrmtest.analysis.divergence import floor_of
 from lrmtest.analysis.reading_summary import summarize_reading
 from lrmtest.cli.output import complain, say, show
+from lrmtest.cli.reading_models import notes_on_tokens, reading_model, reading_progress
 from lrmtest.cli.traces_to_read import TracesToRead, traces_to_read
 from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.fetch.files import fetch, on_disk
-from lrmtest.models.resolve import resolve
 from lrmtest.options.common import add_model_options, at_least_0, read_cards
 from lrmtest.options.engine import add_reader_options, read_reader_options
-from lrmtest.reports.numbers import count
 from lrmtest.reports.reading import (
     ReadingHeading,
     reading_csv,
@@ -37,9 +29,8 @@ from lrmtest.reports.reading import (
     token_document,
 )
 from lrmtest.runs.files import write_whole
-from lrmtest.runs.same_tokens import refuse_other_tokens
 from lrmtest.runs.store import STORE_NAME, Store
-from lrmtest.runs.trace_reading import ReadingModel, TokensRead, TracesRead, read_traces
+from lrmtest.runs.trace_reading import ReadingModel, TracesRead, read_traces
 
 _TRACES_MODEL = ""
 """What ``--parent`` without a name means: the model that the traces say they are of."""
@@ -99,29 +90,15 @@ def _read(arguments: argparse.Namespace) -> int:
     traces = traces_to_read(
         arguments.traces, arguments.reports_dir / STORE_NAME, suites=arguments.suite
     )
-    reader = _model(arguments.model, cards, arguments.engine, options)
+    reader = reading_model(arguments.model, cards, arguments.engine, options)
     parent = _parent(arguments.parent, traces, cards, reader, options)
     for line in _checked(traces, reader, parent, cards):
         complain(line)
     with Store(arguments.reports_dir / STORE_NAME, tell=complain) as store:
-        with _progress(traces.tokens) as tokens_read:
+        with reading_progress(traces.tokens) as tokens_read:
             done = read_traces(store, traces.run_id, traces.written, reader, parent, tokens_read)
         _report(store, traces, done, arguments)
     return 0
-
-
-def _model(
-    name: str, cards: Mapping[str, ModelCard], engine: str | None, options: EngineOptions
-) -> ReadingModel:
-    """The model of this name, its files on disk."""
-    spec = resolve(name, cards, engine=engine)
-    for notice in spec.notices:
-        complain(notice)
-    if kind_of(spec).has_files:
-        spec = replace(spec, location=str(fetch(spec, tell=complain)))
-    if not options.endpoints and not kind_of(spec).has_files:
-        options = replace(options, endpoints=((spec.name, spec.location),))
-    return ReadingModel(spec, options)
 
 
 def _parent(
@@ -145,7 +122,7 @@ def _parent(
             )
         return None
     engine = reader.spec.engine if kind_of(reader.spec).has_files else None
-    return _model(name or traces.model, cards, engine, options)
+    return reading_model(name or traces.model, cards, engine, options)
 
 
 def _checked(
@@ -155,12 +132,8 @@ def _checked(
     cards: Mapping[str, ModelCard],
 ) -> Iterator[str]:
     """What the user should know of the models before they read; refuses those that cannot."""
-    places = [parent.spec.location] if parent and kind_of(parent.spec).has_files else []
-    if not places and (own := _writers_files(traces.model, cards)):
-        places = [own]
-    for model in (reader, parent):
-        if model is not None:
-            yield refuse_other_tokens(model.spec, traces.written, traces.tokenizer, places)
+    writer = traces.model, traces.tokenizer
+    yield from notes_on_tokens(reader, parent, traces.written, writer, cards)
     if parent is not None and traces.files:
         files = kind_of(parent.spec).file_hashes(parent.spec)
         if files and set(files.values()).isdisjoint(traces.files.values()):
@@ -168,42 +141,6 @@ def _checked(
                 f"{parent.spec.name}: its files are not those that wrote the traces; the floor "
                 "says how much that is"
             )
-
-
-def _writers_files(name: str, cards: Mapping[str, ModelCard]) -> str:
-    """Where the files of a card's model are, if they are on this machine."""
-    if name not in cards:
-        return ""
-    spec = resolve(name, cards)
-    if not kind_of(spec).has_files or not on_disk(spec.card.checkpoint):
-        return ""
-    return str(fetch(spec))
-
-
-@contextmanager
-def _progress(tokens: int) -> Iterator[TokensRead]:
-    """What tells the user, on stderr, how many tokens were read."""
-    console = Console(file=sys.stderr)
-    if not console.is_terminal:
-        yield lambda _: None
-        return
-    columns = (
-        TextColumn("reading"),
-        BarColumn(),
-        TextColumn("{task.description}"),
-        TimeRemainingColumn(),
-    )
-    with Bars(*columns, console=console, transient=True) as bars:
-        task = bars.add_task("", total=tokens)
-        done = 0
-
-        def read(more: int) -> None:
-            nonlocal done
-            done += more
-            words = f"{count(done)} of {count(tokens)} tokens"
-            bars.update(task, completed=done, description=words)
-
-        yield read
 
 
 def _report(
