@@ -109,6 +109,6 @@ def test_to_tell_them_changes_no_text_and_unasked_there_are_none(tiny_model):
 
 
 def test_a_sequence_that_gave_its_slot_back_is_told_whole(tiny_model, monkeypatch):
-    monkeypatch.setattr(transformers_engine, "_free_memory", lambda device: 1)
+    monkeypatch.setattr(transformers_engine, "free_memory", lambda device: 1)
     for one in outcomes(tiny_model, traces=True):
         assert len(one.trace.logprobs) == one.completion.completion_tokens
