@@ -97,6 +97,8 @@ class FaultServer:
         slots: ``total_slots`` of a llama-server.
         split_reasoning: name of a separate reasoning field, or empty.
         usage: report token counts.
+        running: report them with each piece, whether asked to or not, as some servers do: a
+            completion that is stopped early is counted then, at whatever piece that was.
         stream: answer ``stream: true`` with a stream.
         tokens_per_piece: tokens sent together, at least.
         delay: seconds before each piece.
@@ -135,6 +137,7 @@ class FaultServer:
         slots: int | None = None,
         split_reasoning: str = "",
         usage: bool = True,
+        running: bool = False,
         stream: bool = True,
         tokens_per_piece: int = 1,
         delay: float = 0.0,
@@ -156,6 +159,7 @@ class FaultServer:
         self.slots = slots
         self.split_reasoning = split_reasoning
         self.usage = usage
+        self.running = running
         self.stream = stream
         self.tokens_per_piece = tokens_per_piece
         self.delay = delay
@@ -440,7 +444,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault == "empty-stream":
             self._end_stream()
             return
-        running = server.usage and body.get("stream_options", {}).get("continuous_usage_stats")
+        asked = body.get("stream_options", {}).get("continuous_usage_stats")
+        running = server.usage and (asked or server.running)
         self._event({"role": "assistant", "content": None})
         fields = [(server.split_reasoning, reasoning), ("content", content)]
         sent = 0
