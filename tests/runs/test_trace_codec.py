@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lrmtest.models.trace import Trace
 from lrmtest.questions.place import Place
-from lrmtest.runs.readings import Reading
+from lrmtest.runs.readings import FIGURES, Reading
 from lrmtest.runs.trace_codec import (
     MOST_TOKENS,
     reading_from_bytes,
@@ -146,6 +146,7 @@ def test_what_repeats_another_array_is_kept_once():
 
 
 def test_an_array_cannot_repeat_one_that_comes_later():
-    content = struct.pack("<BI5sx", 1, 1, b"\3\1\1\0\0") + zlib.compress(bytes(8))
+    codes = b"\3\1\1".ljust(len(FIGURES), b"\0")
+    content = struct.pack(f"<BI{len(codes)}sx", 1, 1, codes) + zlib.compress(bytes(8))
     with pytest.raises(ValueError, match="comes later"):
         reading_from_bytes(content, PLACE)
