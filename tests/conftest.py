@@ -15,7 +15,11 @@ import lrmtest
 # Packages of somebody else's, which tests copy and run.
 collect_ignore = ["outside/own_suite"]
 
-_IMPORTED_WHEN_USED = ["httpcore", "anyio", "anyio._backends._asyncio"]
+_IMPORTED_WHEN_USED = [
+    *("httpcore", "anyio", "anyio._backends._asyncio"),
+    # They register operators, and cannot do that twice in one process.
+    *("torch.distributed._functional_collectives", "transformers.modeling_utils"),
+]
 
 
 # pytest loads this file for `pytest suites/typo` and `pytest --markers` too, where it must neither
