@@ -11,9 +11,13 @@ from typing import Any
 from lrmtest.analysis.run_certificate import certify_run
 from lrmtest.cli.named_run import add_whole_run_option, named_run
 from lrmtest.cli.output import complain, say, show
-from lrmtest.cli.reading_models import notes_on_tokens, reading_model, reading_progress
+from lrmtest.cli.reading_models import (
+    notes_on_tokens,
+    parent_model,
+    reading_model,
+    reading_progress,
+)
 from lrmtest.errors import UsageError
-from lrmtest.models.engines.kinds import kind_of
 from lrmtest.options.common import add_model_options, add_set_option, read_cards, read_set
 from lrmtest.options.engine import add_reader_options, read_reader_options
 from lrmtest.options.exit_codes import OK, UNDECIDED
@@ -88,8 +92,7 @@ def _certify(arguments: argparse.Namespace) -> int:
     reader = reading_model(arguments.model, cards, arguments.engine, options)
     parent = None
     if arguments.parent is not None:
-        engine = reader.spec.engine if kind_of(reader.spec).has_files else None
-        parent = reading_model(arguments.parent, cards, engine, options)
+        parent = parent_model(arguments.parent, cards, reader, options)
     writer = traces.model, traces.tokenizer
     for line in notes_on_tokens(reader, parent, traces.written, writer, cards):
         complain(line)

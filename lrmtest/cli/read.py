@@ -12,7 +12,12 @@ from typing import Any
 from lrmtest.analysis.divergence import floor_of
 from lrmtest.analysis.reading_summary import summarize_reading
 from lrmtest.cli.output import complain, say, show
-from lrmtest.cli.reading_models import notes_on_tokens, reading_model, reading_progress
+from lrmtest.cli.reading_models import (
+    notes_on_tokens,
+    parent_model,
+    reading_model,
+    reading_progress,
+)
 from lrmtest.cli.traces_to_read import TracesToRead, traces_to_read
 from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
@@ -121,8 +126,7 @@ def _parent(
                 hint=f"--parent {traces.model}, or the folder or file that it is",
             )
         return None
-    engine = reader.spec.engine if kind_of(reader.spec).has_files else None
-    return reading_model(name or traces.model, cards, engine, options)
+    return parent_model(name or traces.model, cards, reader, options)
 
 
 def _checked(

@@ -48,6 +48,14 @@ def reading_model(
     return ReadingModel(spec, options)
 
 
+def parent_model(
+    name: str, cards: Mapping[str, ModelCard], reader: ReadingModel, options: EngineOptions
+) -> ReadingModel:
+    """The model that wrote the traces, on the reader's engine; as `reading_model` else."""
+    engine = reader.spec.engine if kind_of(reader.spec).has_files else None
+    return reading_model(name, cards, engine, options)
+
+
 def notes_on_tokens(
     reader: ReadingModel,
     parent: ReadingModel | None,

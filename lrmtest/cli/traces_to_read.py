@@ -10,10 +10,6 @@ from pathlib import Path
 from lrmtest.counted import counted
 from lrmtest.errors import UsageError
 from lrmtest.models.reading import Written
-from lrmtest.models.request_fields import SAMPLING_FIELDS
-from lrmtest.models.shaping import shaping_of
-from lrmtest.runs.adapted import changes_left_out
-from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.open_traces import open_traces
 
 
@@ -74,12 +70,7 @@ def traces_to_read(reference: str, store: Path, *, suites: Collection[str] = ())
     """
     with open_traces(reference, store) as traces:
         head, manifest = traces.head, traces.head.run.manifest
-        _refuse_unknown_draws(manifest)
-        written = [
-            Written(one.place, one.trace, shaping_of(one.sampling, manifest.model.request))
-            for one in traces
-            if not suites or one.place.suite in suites
-        ]
+        written = [one for _, one in traces.written() if not suites or one.place.suite in suites]
     if not written:
         named = f" of suite {', '.join(suites)}" if suites else ""
         raise UsageError(
@@ -94,18 +85,3 @@ def traces_to_read(reference: str, store: Path, *, suites: Collection[str] = ())
         files=manifest.model.files or {},
         left=f"{counted(head.lacking, 'completion')} without a trace" if head.lacking else "",
     )
-
-
-def _refuse_unknown_draws(manifest: Manifest) -> None:
-    """Refuse traces of a server that refused to be told how to draw.
-
-    Raises:
-        UsageError: names what it refused.
-    """
-    drawing = ("temperature", "top_p", *SAMPLING_FIELDS)
-    refused = [name for name in changes_left_out(manifest) if name in drawing]
-    if refused:
-        raise UsageError(
-            f"how the traces were drawn is not known: their server takes no {', '.join(refused)}",
-            hint="generate them with a server that does, or on this machine",
-        )

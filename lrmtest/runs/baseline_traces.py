@@ -14,7 +14,6 @@ from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.fetch.files import fetch, on_disk
 from lrmtest.models.reading import Written
 from lrmtest.models.resolve import resolve
-from lrmtest.models.shaping import shaping_of
 from lrmtest.models.spec import KnownTags, ModelSpec
 from lrmtest.runs.extent import EVERYTHING
 from lrmtest.runs.manifest import ChatSection, Manifest
@@ -73,20 +72,19 @@ def baseline_traces(
     written, ended, silent = [], {}, 0
     wanted = set(asked)
     with open_traces(reference or own, store, EVERYTHING) as traces:
-        traces.refuse_others(baseline, called)
+        if reference is not None:  # its own are refused where they are opened
+            traces.refuse_others(baseline, called)
         head = traces.head
-        fields = head.run.manifest.model.request
-        for one in traces:
+        for one, readable in traces.written():
             question = baseline.outcomes.get(one.place.question)
             if one.place.question not in wanted or question is None:
                 continue
             if one.place.sample not in question.samples:
                 continue
-            shaping = shaping_of(one.sampling, fields)
-            if not (one.trace.logprobs or shaping.greedy or reread):
+            if not (one.trace.logprobs or readable.shaping.greedy or reread):
                 silent += 1
                 continue
-            written.append(Written(one.place, one.trace, shaping))
+            written.append(readable)
             cut = one.finish_reason in ("length", "loop")
             ended[one.place.question, one.place.sample] = one.trace.ended or cut
     if not written:

@@ -1,4 +1,4 @@
-"""Writing files: whole or not at all, and readable to their owner alone unless they are shared.
+"""Files: written whole or not at all, their owner's alone unless they are shared; their hash.
 
 What a model wrote, and the questions that it was asked, need not be for everybody on a machine. A
 file that is there already keeps its mode. In a folder that is shared on purpose, with a group to
@@ -7,6 +7,7 @@ write to it and the setgid bit (``chmod 2770``), new files are its group's.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 import stat
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lrmtest.errors import StoreError
+from lrmtest.errors import DataError, StoreError
 
 _HINT = "choose another file or free some space"
 
@@ -112,3 +113,16 @@ def _beside(target: Path, *, private: bool = True) -> Iterator[Path]:
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error

@@ -8,17 +8,22 @@ from pathlib import Path
 from typing import Self
 
 from lrmtest.errors import DataError, UsageError
+from lrmtest.models.reading import Written
+from lrmtest.models.request_fields import SAMPLING_FIELDS
+from lrmtest.models.shaping import shaping_of
+from lrmtest.runs.adapted import changes_left_out
 from lrmtest.runs.extent import Extent
+from lrmtest.runs.files import file_sha256
 from lrmtest.runs.formats.baseline import read_baseline
 from lrmtest.runs.formats.traces_file import (
     KeptTrace,
     TracesHead,
     TracesReader,
-    file_sha256,
     head_of,
     is_traces_file,
     traces_of,
 )
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import is_file
 from lrmtest.runs.store import Store
@@ -50,6 +55,19 @@ class OpenTraces:
 
     def __iter__(self) -> Iterator[KeptTrace]:
         return self._each(())
+
+    def written(self) -> Iterator[tuple[KeptTrace, Written]]:
+        """All of them, each also as a reader takes it.
+
+        Raises:
+            UsageError: they were drawn in a way that reading cannot repeat.
+            DataError, StoreError: one is not as it was written.
+        """
+        manifest = self.head.run.manifest
+        _refuse_unknown_draws(manifest)
+        for one in self:
+            shaping = shaping_of(one.sampling, manifest.model.request)
+            yield one, Written(one.place, one.trace, shaping)
 
     def __enter__(self) -> Self:
         return self
@@ -137,3 +155,18 @@ def open_traces(reference: str, store: Path, extent: Extent | None = None) -> Op
 def _of_file(path: Path) -> OpenTraces:
     reader = TracesReader(path)
     return OpenTraces(str(path), reader.head, path, reader.each, lambda: None)
+
+
+def _refuse_unknown_draws(manifest: Manifest) -> None:
+    """Refuse traces of a server that refused to be told how to draw.
+
+    Raises:
+        UsageError: names what it refused.
+    """
+    drawing = ("temperature", "top_p", *SAMPLING_FIELDS)
+    refused = [name for name in changes_left_out(manifest) if name in drawing]
+    if refused:
+        raise UsageError(
+            f"how the traces were drawn is not known: their server takes no {', '.join(refused)}",
+            hint="generate them with a server that does, or on this machine",
+        )

@@ -18,7 +18,13 @@ from lrmtest.grading.completion import Completion  # noqa: E402
 from lrmtest.grading.verdict import Verdict  # noqa: E402
 from lrmtest.models.reading import Shaping  # noqa: E402
 from lrmtest.models.tokenizer_identity import tokenizer_identity  # noqa: E402
-from lrmtest.runs.manifest import ChatSection, Manifest, ModelSection, SuiteSection  # noqa: E402
+from lrmtest.runs.manifest import (  # noqa: E402
+    ChatSection,
+    EngineSection,
+    Manifest,
+    ModelSection,
+    SuiteSection,
+)
 from lrmtest.runs.store import STORE_NAME, Store  # noqa: E402
 
 OK, MISTAKE, UNDECIDED = 0, 2, 10
@@ -129,6 +135,19 @@ def test_traces_that_do_not_tell_their_probabilities_need_their_writer(
     assert certify(folders["near"]) == MISTAKE
     assert "tells how probable its tokens were" in capfd.readouterr().err
     assert certify(folders["near"], "--parent", folders["writer"]) == OK
+
+
+@pytest.mark.parametrize("field", ["temperature", "top_p", "min_p"])
+def test_traces_of_which_nobody_knows_how_they_were_drawn_are_refused(here, folders, field, capfd):
+    with Store(here / "reports" / STORE_NAME) as store:
+        head = store.run("run-1")
+        engine = EngineSection(engine="openai", details={"left_out": ["seed", field]})
+        store.note("run-1", replace(head.manifest, engine=engine))
+    words = f"how the traces were drawn is not known: their server takes no {field}"
+    assert certify(folders["writer"]) == MISTAKE
+    assert words in " ".join(capfd.readouterr().err.split())
+    assert main(["read", str(folders["writer"]), "--traces", "run-1", "--device", "cpu"]) == MISTAKE
+    assert words in " ".join(capfd.readouterr().err.split())
 
 
 def test_half_of_the_traces_gone_is_as_if_they_were_lost(

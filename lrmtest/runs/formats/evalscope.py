@@ -19,6 +19,7 @@ from lrmtest.errors import DataError
 from lrmtest.grading.split import Tags
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.models.engines.recorded.finish_reason import told_reason
+from lrmtest.runs.files import file_sha256
 from lrmtest.runs.formats.chat_output import (
     asked_conversation,
     messages_of,
@@ -32,7 +33,6 @@ from lrmtest.runs.formats.log import (
     Log,
     LogSample,
     count_or_none,
-    file_sha256,
     number_or_none,
     numbers_of,
     texts_of,

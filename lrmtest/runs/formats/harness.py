@@ -22,13 +22,13 @@ from lrmtest.errors import DataError, UsageError
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.models.engines.recorded.end_column import value_in
 from lrmtest.models.engines.recorded.finish_reason import told_reason
+from lrmtest.runs.files import file_sha256
 from lrmtest.runs.formats.json_rows import JsonRow, json_document, json_rows
 from lrmtest.runs.formats.literals import list_or_dict
 from lrmtest.runs.formats.log import (
     Log,
     LogSample,
     count_or_none,
-    file_sha256,
     number_or_none,
     numbers_of,
     texts_of,

@@ -15,13 +15,13 @@ from lrmtest.bounded import parse_json
 from lrmtest.errors import DataError
 from lrmtest.grading.split import Tags
 from lrmtest.models.engines.recorded.completion import RecordedOutput
+from lrmtest.runs.files import file_sha256
 from lrmtest.runs.formats.chat_output import asked_conversation, messages_of, output_of, section
 from lrmtest.runs.formats.json_rows import json_document
 from lrmtest.runs.formats.log import (
     Log,
     LogSample,
     count_or_none,
-    file_sha256,
     numbers_of,
     shortened,
     texts_of,

@@ -20,6 +20,7 @@ from lrmtest.errors import DataError, UsageError
 from lrmtest.grading.split import Tags
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.questions.parquet_trial import try_parquet
+from lrmtest.runs.files import file_sha256
 from lrmtest.runs.formats.chat_output import section, with_tags
 from lrmtest.runs.formats.json_rows import json_document
 from lrmtest.runs.formats.literals import list_or_dict
@@ -27,7 +28,6 @@ from lrmtest.runs.formats.log import (
     Log,
     LogSample,
     count_or_none,
-    file_sha256,
     numbers_of,
     texts_of,
     word_of,

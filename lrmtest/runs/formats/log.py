@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from lrmtest.errors import DataError
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 
 _MOST_ERROR = 2000
@@ -104,19 +101,6 @@ class Skipped:
     reason: str
     count: int
     first: str
-
-
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file, hex.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
 
 
 def texts_of(value: Any) -> Iterator[str]:

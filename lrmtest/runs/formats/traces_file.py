@@ -225,19 +225,6 @@ def is_traces_file(path: Path) -> bool:
         return False
 
 
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
-
-
 class TracesReader:
     """Reads a traces' file, one trace at a time.
 

@@ -153,13 +153,7 @@ class ServedEngine(ABC):
             UsageError, ModelError: as `start`.
         """
         launch = self.plan(planned)
-        launch = replace(launch, environment={**launch.environment, **self._devices})
-        _, address = start_server(
-            launch,
-            seconds=self._options.start_timeout,
-            given_up=self._closed,
-            made=self._serve_by,
-        )
+        address = self._start_server(launch)
         return address, EngineInfo(self.name, launch.version, dict(launch.details))
 
     def submit(self, requests: Sequence[Request]) -> None:
@@ -241,6 +235,10 @@ class ServedEngine(ABC):
 
     def _bring_up(self, launch: Launch, planned: Sequence[Request]) -> EngineInfo:
         """A running server of this engine's own, and a client that has reached it."""
+        return self._connect(self._start_server(launch), launch.concurrency, planned)
+
+    def _start_server(self, launch: Launch) -> Address:
+        """A running server, on this engine's devices."""
         launch = replace(launch, environment={**launch.environment, **self._devices})
         _, address = start_server(
             launch,
@@ -248,7 +246,7 @@ class ServedEngine(ABC):
             given_up=self._closed,
             made=self._serve_by,
         )
-        return self._connect(address, launch.concurrency, planned)
+        return address
 
     def _serve_by(self, server: GuardedProcess | WarmServer) -> None:
         """Make this the server that `close` stops."""
