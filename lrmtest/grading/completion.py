@@ -33,6 +33,8 @@ class Completion:
         seed: the seed the engine was asked to use, None when it takes none.
         seconds: from submission to the last token, wall time; 0 when unknown.
         finish_word: what the server called the end, in its own word; empty where it said nothing.
+        drafted_tokens: of `completion_tokens`, those that were read from a draft and not generated
+            (`lrmtest.models.draft`); None where there was no draft, or it could not be used.
     """
 
     text: str
@@ -44,6 +46,12 @@ class Completion:
     seed: int | None = None
     seconds: float = 0.0
     finish_word: str = ""
+    drafted_tokens: int | None = None
+
+    @property
+    def generated_tokens(self) -> int:
+        """Tokens that were generated: all but those of a draft."""
+        return self.completion_tokens - (self.drafted_tokens or 0)
 
     @property
     def answer_tokens(self) -> int:
@@ -69,8 +77,20 @@ class Completion:
             return f"tokens_estimated is {self.tokens_estimated!r:.40}"
         if self.seed is not None and (wrong := _whole_fault(self.seed, -LARGEST - 1)) is not None:
             return f"seed {wrong}"
+        if (wrong := self._draft_fault) is not None:
+            return f"drafted_tokens {wrong}"
         if not _plausible_seconds(self.seconds):
             return f"seconds is {self.seconds!r:.40}"
+        return None
+
+    @property
+    def _draft_fault(self) -> str | None:
+        if self.drafted_tokens is None:
+            return None
+        if (wrong := count_fault(self.drafted_tokens)) is not None:
+            return wrong
+        if self.drafted_tokens > self.completion_tokens:
+            return f"is {self.drafted_tokens:,}, of {self.completion_tokens:,} tokens"
         return None
 
     @property

@@ -58,7 +58,9 @@ READING_HEAD_COLUMNS = (
 )
 READING_COLUMNS = ("reading_id", "key", "suite", "question_id", "sample", "data", "checksum")
 
-_TEXT, _ESTIMATED, _SECONDS = map(ARRIVED.index, ("text", "tokens_estimated", "seconds"))
+_TEXT, _ESTIMATED, _SECONDS, _DRAFTED = map(
+    ARRIVED.index, ("text", "tokens_estimated", "seconds", "drafted_tokens")
+)
 
 # ASCII escapes keep lone surrogates, which a model may emit, valid in a TEXT column.
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
@@ -317,7 +319,8 @@ def read_verdict(raw: Any) -> Verdict:
 
 
 def _checksum_without_text(arrived: Sequence[Any]) -> int:
-    return checksum((*arrived[:_TEXT], *arrived[_TEXT + 1 :]))
+    left_out = (_TEXT,) if arrived[_DRAFTED] is not None else (_TEXT, _DRAFTED)
+    return checksum([value for i, value in enumerate(arrived) if i not in left_out])
 
 
 def _compare(written: object, values: Sequence[Any]) -> None:

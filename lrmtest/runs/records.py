@@ -44,6 +44,8 @@ class SampleRecord:
         prompt_tokens, reasoning_tokens, answer_tokens: token counts; 0 when unknown.
         tokens_estimated: counts come from text length, not from a tokenizer.
         seconds: wall time from submission to the last token; 0 when unknown.
+        drafted_tokens: of its tokens, those that were read from a draft and not generated; None
+            where there was none.
         reused: the completion was in the store already and was not generated this time.
     """
 
@@ -58,6 +60,7 @@ class SampleRecord:
     answer_tokens: int = 0
     tokens_estimated: bool = False
     seconds: float = 0.0
+    drafted_tokens: int | None = None
     reused: bool = False
 
     @classmethod
@@ -75,12 +78,13 @@ class SampleRecord:
             answer_tokens=completion.answer_tokens,
             tokens_estimated=completion.tokens_estimated,
             seconds=completion.seconds,
+            drafted_tokens=completion.drafted_tokens,
             reused=reused,
         )
 
     @property
     def tokens(self) -> int:
-        """Tokens generated, reasoning and answer together; 0 when unknown."""
+        """Its tokens, reasoning and answer together, a draft's included; 0 when unknown."""
         if self.summed_up is not None:
             return self.summed_up.tokens
         return self.reasoning_tokens + self.answer_tokens

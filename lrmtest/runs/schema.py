@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _OF_TRACES = """
 CREATE TABLE trace (
@@ -76,6 +76,7 @@ CREATE TABLE completion (
     seed              INTEGER,
     seconds           REAL NOT NULL,
     finish_word       TEXT NOT NULL DEFAULT '',
+    drafted_tokens    INTEGER,
     created           TEXT NOT NULL,
     verdict           TEXT,
     checksum          INTEGER,
@@ -99,7 +100,8 @@ CREATE TABLE engine_error (
     + _OF_TRACES
 )
 """Checksums are of the row's other columns (`lrmtest.runs.checked_rows`), but for a completion's
-text, which has zlib's own, and its verdict, which comes later. Rows of 0.1.0 have none."""
+text, which has zlib's own, and its verdict, which comes later. Rows of 0.1.0 have none, and those
+of completions without a draft have the one that they had before there were drafts."""
 
 _FIRST_TABLES = frozenset({"run", "question", "completion", "engine_error"})
 TABLES_OF_TRACES = frozenset({"trace", "reading_head", "reading"})
@@ -114,6 +116,7 @@ ALTER TABLE question ADD COLUMN checksum INTEGER;
 ALTER TABLE engine_error ADD COLUMN checksum INTEGER;
 """,
     2: _OF_TRACES,
+    3: "ALTER TABLE completion ADD COLUMN drafted_tokens INTEGER;",
 }
 """What makes a schema the next one."""
 

@@ -3,6 +3,7 @@
 import sqlite3
 from array import array
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -118,6 +119,7 @@ def as_schema_2(path):
     with closing(sqlite3.connect(path)) as db, db:
         for table in SECOND_SCHEMA_TABLES:
             db.execute(f"DROP TABLE {table}")
+        db.execute("ALTER TABLE completion DROP COLUMN drafted_tokens")
         db.execute("PRAGMA user_version = 2")
 
 
@@ -133,6 +135,38 @@ def test_a_store_of_schema_2_is_checked_as_it_is_and_upgraded_when_written(tmp_p
         assert again.completion("r", "k0").completion == completion(0)
         again.add_completion("r", place(1), completion(1), trace=trace(1))
         assert again.traced("r") == {"k1"}
+
+
+def test_a_store_of_schema_3_knows_no_drafts_until_it_is_written(tmp_path, capsys):
+    path = tmp_path / STORE_NAME
+    with Store(path) as made:
+        made.add_run("r", "m", "identity", Manifest())
+        made.add_completion("r", place(0), completion(0), trace=trace(0))
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute("ALTER TABLE completion DROP COLUMN drafted_tokens")
+        db.execute("PRAGMA user_version = 3")
+    assert main(["check", "--reports-dir", str(tmp_path)]) == 0
+    assert "1 run with 1 completion and 1 trace, all intact" in capsys.readouterr().out
+    drafted = replace(completion(1), completion_tokens=7, drafted_tokens=5)
+    with Store(path) as again:
+        assert again.completion("r", "k0").completion == completion(0)
+        again.add_completion("r", place(1), drafted)
+        assert again.completion("r", "k1").completion == drafted
+        assert drafted.generated_tokens == 2
+
+
+def test_a_changed_number_of_drafted_tokens_is_damage(tmp_path):
+    path = tmp_path / STORE_NAME
+    for before, after in ((5, 6), (5, None), (None, 5), (0, None), (None, 0)):
+        made = replace(completion(0), completion_tokens=7, drafted_tokens=before)
+        with Store(path) as store:
+            store.add_run("r", "m", "identity", Manifest())
+            store.add_completion("r", place(0), made)
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE completion SET drafted_tokens = ?", (after,))
+        with Store(path) as store, pytest.raises(DamagedStoreError, match="checksum"):
+            store.completion("r", "k0")
+        path.unlink()
 
 
 def test_a_store_that_lost_a_table_is_told(tmp_path):

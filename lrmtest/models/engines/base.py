@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
+from lrmtest.models.draft import Draft
 from lrmtest.models.trace import Trace
 from lrmtest.questions.place import Place
 
@@ -59,12 +60,15 @@ class Request:
         messages: the conversation, to be put through the model's chat template.
         sampling: how to draw.
         seed: per-sample seed, 31 bits.
+        draft: a trace that the completion may begin with; None for none. Only an engine whose kind
+            has the draft's way among its `drafts` is given one.
     """
 
     place: Place
     messages: tuple[Message, ...]
     sampling: Sampling
     seed: int
+    draft: Draft | None = None
 
     @property
     def key(self) -> str:

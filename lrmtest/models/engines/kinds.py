@@ -22,6 +22,7 @@ from lrmtest.models.request_fields import TEMPLATE_VARIABLES, request_fields
 
 if TYPE_CHECKING:
     from lrmtest.models.card import ModelCard
+    from lrmtest.models.draft import DraftWay
     from lrmtest.models.engines.base import Engine, ServedModel
     from lrmtest.models.engines.options import EngineOptions
     from lrmtest.models.engines.trace_reader import TraceReader
@@ -73,6 +74,7 @@ class EngineKind:
             them on as they are. Others are refused before anything is asked.
         reader: what makes a reader of traces; written as `factory`. Without it the engine can only
             generate.
+        drafts: the ways in which it takes drafts; empty where it only generates from the start.
         reads_pairs: whether its reader takes the model that wrote the traces beside its own, and
             so sees both distributions whole.
 
@@ -91,6 +93,7 @@ class EngineKind:
     request_fields: tuple[str, ...] | None = ()
     reader: str | ReaderFactory = ""
     reads_pairs: bool = False
+    drafts: tuple[DraftWay, ...] = ()
 
     def __post_init__(self) -> None:
         if bool(self.reads) != self.has_files:

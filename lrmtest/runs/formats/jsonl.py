@@ -226,7 +226,8 @@ def _record(line: dict[str, Any]) -> _Record:
 
 
 def _completion(line: dict[str, Any]) -> StoredCompletion:
-    line = {"finish_word": "", **line}  # which a file of 0.1.0 does not have
+    # Which files of earlier versions do not have.
+    line = {"finish_word": "", "drafted_tokens": None, **line}
     stored = completion_from_row({**_row(line, COMPLETION_ROW), "verdict": None})
     expect_place(stored.place)
     _text(line, "created")
