@@ -236,15 +236,19 @@ def with_excluded(
     # Withheld for another reason, such as unknown ends, it says nothing of its claims.
     if not certificate.excluded or not decision.checks or concluded.reasons != decision.reasons:
         return decision
+    found = excluded_checks(certificate)
     checks = [
-        _check(bound, certificate)
-        if check.result == "undecided" and (bound := certificate.excluded.get(check.claim))
-        else check
+        found.get(check.claim, check) if check.result == "undecided" else check
         for check in decision.checks
     ]
     if checks == list(decision.checks):
         return decision
     return conclude(checks, missing, decision.settings)
+
+
+def excluded_checks(certificate: Certificate) -> dict[Claim, Check]:
+    """What reading has found on the claims that it has excluded, for the gates after it."""
+    return {claim: _check(bound, certificate) for claim, bound in certificate.excluded.items()}
 
 
 def _check(bound: ClaimBound, certificate: Certificate) -> Check:

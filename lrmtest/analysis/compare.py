@@ -25,6 +25,7 @@ from lrmtest.runs.manifest import NoiseSection
 from lrmtest.runs.noise import noise_of
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, scored_suites
 from lrmtest.runs.records import RunRecord, primary_metric
+from lrmtest.runs.same_draws import same_draws
 from lrmtest.suites.suite import PASS
 
 if TYPE_CHECKING:
@@ -147,7 +148,11 @@ def compare(
         before, after = without_tokens(before), without_tokens(after)
     metrics, by_passes = compared_metrics(baseline, candidate)
     comparison = compare_outcomes(
-        before, after, budgets=_budgets(baseline, candidate), metrics=metrics
+        before,
+        after,
+        budgets=_budgets(baseline, candidate),
+        metrics=metrics,
+        by_index=same_draws(baseline.manifest, candidate.manifest),
     )
     both = [key for key in before if before[key].count and key in after and after[key].count]
     ends = unknown_ends(before[key] for key in both), unknown_ends(after[key] for key in both)

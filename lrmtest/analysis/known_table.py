@@ -101,7 +101,9 @@ def table_pays(baseline: Outcomes, settings: GateSettings) -> bool:
     return size.fewest > 1 and size.samples >= samples_that_pay(settings)
 
 
-def looking_share(baseline: Outcomes, samples: int, settings: GateSettings) -> float:
+def looking_share(
+    baseline: Outcomes, samples: int, settings: GateSettings, *, by_index: bool = False
+) -> float:
     """The part of both error rates that is for looking early.
 
     Half, but more against a table where the candidate has so many samples that the fixed gate at
@@ -111,7 +113,10 @@ def looking_share(baseline: Outcomes, samples: int, settings: GateSettings) -> f
         baseline: its questions, each with a sample.
         samples: per question of the candidate.
         settings: error rates and mde.
+        by_index: samples go in pairs, and no table is bet against.
     """
+    if by_index:
+        return LOOKING_SHARE
     enough = len(baseline) * samples >= _ENOUGH * samples_that_pay(settings)
     return LOOKING_AT_TABLE if enough and table_pays(baseline, settings) else LOOKING_SHARE
 

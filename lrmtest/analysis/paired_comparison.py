@@ -21,7 +21,13 @@ from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.mean_ratio import PairedTokens, pair_tokens
 from lrmtest.analysis.pairs import PairedQuestion, Pairs, general_interval, pair
 from lrmtest.analysis.summary import ALL_SUITES
-from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome, only_scores_of
+from lrmtest.runs.outcomes import (
+    Outcomes,
+    QuestionKey,
+    QuestionOutcome,
+    SampleOutcome,
+    only_scores_of,
+)
 from lrmtest.suites.suite import PASS
 
 Bad = Literal["failed", "truncated", "looped", "short"]
@@ -185,12 +191,15 @@ class Comparison:
         suites: in the baseline's order; only those with a question in both runs.
         total: all questions in both runs pooled, each with the same weight.
         missing: questions in one run only.
+        by_index: samples of the same index were drawn with the same random numbers, and are paired
+            with each other.
     """
 
     level: float
     suites: tuple[SuiteComparison, ...]
     total: SuiteComparison
     missing: tuple[MissingQuestion, ...]
+    by_index: bool = False
 
 
 _Pair = tuple[QuestionOutcome, QuestionOutcome]
@@ -206,6 +215,8 @@ def compare_outcomes(
     level: float = 0.95,
     budgets: Budgets = MappingProxyType({}),
     metrics: Mapping[str, str] | None = None,
+    *,
+    by_index: bool = False,
 ) -> Comparison:
     """Compare two runs question by question.
 
@@ -216,6 +227,8 @@ def compare_outcomes(
             completion that ran out; where none did, as twice the longest of all.
         metrics: the primary metric of each suite that is compared by a score, which all its
             samples have; the others are compared by what passed.
+        by_index: samples of the same index were drawn with the same random numbers
+            (`lrmtest.runs.same_draws`), so that they depend on each other and are paired.
 
     Raises:
         UsageError: `level` is not between 0 and 1.
@@ -235,34 +248,69 @@ def compare_outcomes(
     by_suite: dict[str, list[_Pair]] = {}
     for before, after in both:
         by_suite.setdefault(before.suite, []).append((before, after))
-    raw = {name: pair(paired(part, "failed")).p_different() for name, part in by_suite.items()}
+    raw = {
+        name: pair(paired(part, "failed", by_index=by_index)).p_different()
+        for name, part in by_suite.items()
+    }
     adjusted = adjust(raw)
     most = {name: _most_tokens(part, budgets.get(name)) for name, part in by_suite.items()}
     suites = tuple(
-        _compare(name, part, raw[name], adjusted[name], level, most, metrics.get(name, PASS))
+        _compare(
+            name, part, raw[name], adjusted[name], level, most, metrics.get(name, PASS), by_index
+        )
         for name, part in by_suite.items()
     )
     if len(suites) == 1:
         # Of thousands of questions this takes seconds.
         total = replace(suites[0], suite=ALL_SUITES)
     else:
-        p_different = pair(paired(both, "failed")).p_different()
+        p_different = pair(paired(both, "failed", by_index=by_index)).p_different()
         metric = shared_metric([part.metric for part in suites])
-        total = _compare(ALL_SUITES, both, p_different, p_different, level, most, metric)
-    return Comparison(level, suites, total, tuple(missing))
+        total = _compare(ALL_SUITES, both, p_different, p_different, level, most, metric, by_index)
+    return Comparison(level, suites, total, tuple(missing), by_index)
 
 
-def paired(questions: Sequence[_Pair], bad: Bad) -> list[PairedQuestion]:
-    """How often each question was bad in either run; of scores, how bad."""
+def paired(questions: Sequence[_Pair], bad: Bad, *, by_index: bool = False) -> list[PairedQuestion]:
+    """How often each question was bad in either run; of scores, how bad.
+
+    Args:
+        questions: in both runs.
+        bad: which samples are bad.
+        by_index: samples of the same index are paired.
+    """
     if bad == "short":
         return [
-            PairedQuestion.of_values(*([1 - value for value in each.values] for each in pair_))
-            for pair_ in questions
+            PairedQuestion.of_values(
+                [1 - value for value in before.values],
+                [1 - value for value in after.values],
+                [
+                    (1 - before.samples[index].value, 1 - after.samples[index].value)
+                    for index in _shared(before, after, by_index)
+                ],
+            )
+            for before, after in questions
         ]
-    return [
-        PairedQuestion(_bad(before, bad), before.count, _bad(after, bad), after.count)
-        for before, after in questions
-    ]
+    found = []
+    for before, after in questions:
+        shared = _shared(before, after, by_index)
+        differ = sum(
+            _is_bad(before.samples[index], bad) != _is_bad(after.samples[index], bad)
+            for index in shared
+        )
+        counts = _bad(before, bad), before.count, _bad(after, bad), after.count
+        found.append(PairedQuestion(*counts, indexed=len(shared), indexed_squares=differ))
+    return found
+
+
+def _shared(before: QuestionOutcome, after: QuestionOutcome, by_index: bool) -> list[int]:
+    """The indices of samples that both runs have, where they are paired by these."""
+    return [index for index in before.samples if index in after.samples] if by_index else []
+
+
+def _is_bad(sample: SampleOutcome, bad: Literal["failed", "truncated", "looped"]) -> bool:
+    if bad == "failed":
+        return not sample.passed
+    return sample.end == ("ran-out" if bad == "truncated" else "loop")
 
 
 def _bad(question: QuestionOutcome, bad: Literal["failed", "truncated", "looped"]) -> int:
@@ -279,8 +327,11 @@ def _compare(
     level: float,
     most: Mapping[str, int],
     metric: str,
+    by_index: bool,
 ) -> SuiteComparison:
-    change: Callable[[Bad], RateChange] = partial(_rate_change, questions, level=level)
+    change: Callable[[Bad], RateChange] = partial(
+        _rate_change, questions, level=level, by_index=by_index
+    )
     return SuiteComparison(
         suite=name,
         questions=len(questions),
@@ -289,7 +340,7 @@ def _compare(
         failed=change("failed"),
         truncated=change("truncated"),
         looped=change("looped"),
-        tokens=_token_change(questions, level, most),
+        tokens=_token_change(questions, level, most, by_index),
         p_different=p_different,
         p_adjusted=p_adjusted,
         metric=metric,
@@ -297,8 +348,8 @@ def _compare(
     )
 
 
-def _rate_change(questions: Sequence[_Pair], bad: Bad, level: float) -> RateChange:
-    counts = paired(questions, bad)
+def _rate_change(questions: Sequence[_Pair], bad: Bad, level: float, by_index: bool) -> RateChange:
+    counts = paired(questions, bad, by_index=by_index)
     pairs = pair(counts)
     n = max(1, len(counts))
     return RateChange(
@@ -313,7 +364,7 @@ def _rate_change(questions: Sequence[_Pair], bad: Bad, level: float) -> RateChan
 
 
 def _token_change(
-    questions: Sequence[_Pair], level: float, most: Mapping[str, int]
+    questions: Sequence[_Pair], level: float, most: Mapping[str, int], by_index: bool
 ) -> TokenChange | None:
     before = [question.tokens / question.count for question, _ in questions]
     after = [question.tokens / question.count for _, question in questions]
@@ -321,7 +372,7 @@ def _token_change(
         return None
     counts = _token_counts(questions)
     pairs = pair_tokens(
-        [(_in_order(one), _in_order(other)) for one, other in questions],
+        [_in_order(one, other, by_index) for one, other in questions],
         [most[one.suite] for one, _ in questions],
     )
     return TokenChange(
@@ -346,9 +397,26 @@ def _most_tokens(questions: Sequence[_Pair], budget: int | None) -> int:
     return longest if longest in ran_out else 2 * longest
 
 
-def _in_order(question: QuestionOutcome) -> list[int]:
-    """Tokens of its samples, by their index."""
-    return [question.samples[index].tokens for index in sorted(question.samples)]
+def _in_order(
+    before: QuestionOutcome, after: QuestionOutcome, by_index: bool
+) -> tuple[list[int], list[int]]:
+    """Tokens of a question's samples, in the order in which `pair_tokens` pairs parts of it.
+
+    By their index; where samples are paired by it, those of the same index are in parts that are
+    paired with each other.
+    """
+    shared = sorted(_shared(before, after, by_index))
+    parts = min(before.count, after.count)
+    return _tokens(before, shared, parts), _tokens(after, shared, parts)
+
+
+def _tokens(question: QuestionOutcome, shared: Sequence[int], parts: int) -> list[int]:
+    order = sorted(question.samples)
+    if shared:
+        rest = [index for index in order if index not in set(shared)]
+        first = {number * len(order) // parts: index for number, index in enumerate(shared)}
+        order = [first[place] if place in first else rest.pop(0) for place in range(len(order))]
+    return [question.samples[index].tokens for index in order]
 
 
 _TokenCounts = tuple[Sequence[int], Sequence[int]]

@@ -14,6 +14,19 @@ tested: so many worse, so many better, the rest the same. A question's own numbe
 decide how much it varies, so that a few questions with one sample each cannot hide among many
 with sixteen.
 
+**By index.** Where both runs drew with the same random numbers (`lrmtest.runs.same_draws`), sample
+i of the one depends on sample i of the other, and on no other. Then the pairs of the same index say
+how much the difference varies, D_i = candidate_i - baseline_i: its mean square is v_b + v_c - 2 c
+plus the square of the true difference, c being the covariance that the shared draws make. All other
+pairs are of independent samples, and their mean square is v_b + v_c plus the same. With a and b
+samples, of which m indices are in both, the question's difference varies by v_b / a + v_c / b -
+2 c m / (a b); so the one mean square has the weight m / (a b) of (1 / a + 1 / b) / 2, which is
+2 m / (a + b), and the other the rest. With k samples everywhere, all of the same indices, this is
+simply the setting of one sample per question with k n questions: so many pairs, each used once, and
+nothing assumed of how the two samples of a pair depend on each other. Nor is anything lost where
+they do not. Where they do, and are taken for independent, c is ignored: the test then errs too
+rarely if c is positive, and too often if it is negative.
+
 **Test.** With one sample per question this is McNemar's setting. His exact test conditions on the
 number of questions that differ, and errs far less often than it may; an unconditional test need
 not (Suissa & Shuster 1991). Here the p-value is a Dirichlet tail (`lrmtest.analysis.bounded_mean`)
@@ -66,6 +79,9 @@ class PairedQuestion:
         baseline_samples, candidate_samples: of how many; at least 1.
         baseline_squares, candidate_squares: sums of its squares; None where all are 0 or 1, whose
             squares sum to the same.
+        indexed: how many sample indices are in both runs, where samples of the same index drew
+            with the same random numbers; 0 where all samples are independent.
+        indexed_squares: sum of the squared differences of the samples of these indices.
     """
 
     baseline: float
@@ -74,13 +90,22 @@ class PairedQuestion:
     candidate_samples: int
     baseline_squares: float | None = None
     candidate_squares: float | None = None
+    indexed: int = 0
+    indexed_squares: float = 0.0
 
     @classmethod
-    def of_values(cls, baseline: Sequence[float], candidate: Sequence[float]) -> PairedQuestion:
+    def of_values(
+        cls,
+        baseline: Sequence[float],
+        candidate: Sequence[float],
+        indexed: Sequence[tuple[float, float]] = (),
+    ) -> PairedQuestion:
         """From the badness of every sample.
 
         Args:
             baseline, candidate: in [0, 1]; at least one each.
+            indexed: of baseline and candidate, those of the same index, where these drew with the
+                same random numbers.
 
         Raises:
             ValueError: a value is outside, or a run has none.
@@ -95,6 +120,8 @@ class PairedQuestion:
             len(candidate),
             sum(value * value for value in baseline),
             sum(value * value for value in candidate),
+            len(indexed),
+            sum((after - before) ** 2 for before, after in indexed),
         )
 
     @property
@@ -104,11 +131,20 @@ class PairedQuestion:
 
     @property
     def square(self) -> float:
-        """Mean square of a pair's difference, over all pairs, in [0, 1]."""
+        """Mean square of a pair's difference, in [0, 1].
+
+        Over all pairs; where some are of the same index, these have the weight with which they
+        make `worsening` vary, and the others the rest.
+        """
         before, after = self._squares
-        product = self.baseline / self.baseline_samples * self.candidate / self.candidate_samples
-        square = before / self.baseline_samples + after / self.candidate_samples - 2 * product
-        return max(0.0, square)
+        a, b = self.baseline_samples, self.candidate_samples
+        product = self.baseline / a * self.candidate / b
+        square = before / a + after / b - 2 * product
+        if self.indexed:
+            weight, others = 2 * self.indexed / (a + b), a * b - self.indexed
+            apart = (a * b * square - self.indexed_squares) / others if others else 0.0
+            square = weight * self.indexed_squares / self.indexed + (1 - weight) * apart
+        return min(1.0, max(0.0, square))
 
     @property
     def own_variance(self) -> float:

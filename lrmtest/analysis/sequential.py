@@ -16,6 +16,12 @@ baseline sample used twice would make its luck look like a trend. Each pair's wo
 or of scores anything between, is bet on (`lrmtest.analysis.betting`), once for "worse by more than
 the margin" and once for "worse by less than margin + mde".
 
+**By index.** Where both runs drew with the same random numbers (`lrmtest.runs.same_draws`), the
+candidate's sample of an index is paired with the baseline's of that very index, also where engine
+errors have left gaps: a pair depends on nothing in any other pair, and whatever the two have in
+common only makes their difference vary less. Nothing is bet against the table then. Given the
+table, samples that share its random numbers no longer have the mean that the bets suppose.
+
 **Unequal numbers of samples.** The claim is about the mean over all questions, so each counts once
 in every round. If the baseline has four times as many samples of some questions as of others, four
 of these in a row make one figure, their mean. Bets end with the last round in which every question
@@ -28,6 +34,10 @@ hypothesis: the product of 1 + bet x (mean of question - margin) is at most that
 So Ville's inequality holds for looks between rounds whatever the questions are. Within a round the
 same is true at every fixed moment, because the order is random; that nothing is lost by looking
 at all of them is measured (`benchmarks/gate.py`).
+
+**What is known before.** A claim that reading the baseline's traces has excluded
+(`lrmtest.analysis.certificate`) is not waited for: that stage has its own part of 1 - power, and by
+the union bound the parts add up, whenever the gate stops.
 
 **Error rates.** Half of alpha and of 1 - power is spent on the looks (against a table mostly more:
 `known_table.looking_share`); the rest on the fixed gate, which decides at the end if nothing was
@@ -48,9 +58,10 @@ from dataclasses import replace
 from random import Random
 
 from lrmtest.analysis.claim_bets import ClaimBets, PairBets
-from lrmtest.analysis.claims import GateSettings, claims
+from lrmtest.analysis.claims import Claim, GateSettings, claims
 from lrmtest.analysis.detectability import obstacles_to_come
 from lrmtest.analysis.gate import (
+    Check,
     Decision,
     check,
     conclude,
@@ -100,6 +111,9 @@ class SequentialGate:
         weights: by how much more a question is expected to tell than the baseline says, from
             whatever is known before the candidate's first sample (how far its probabilities are
             from the baseline's, for one); 1 where it is not given. Pairs make no use of it.
+        by_index: samples of the same index drew with the same random numbers in both runs.
+        excluded: what an earlier stage, with error rates of its own, found on claims whose limit it
+            has excluded; these are not waited for.
 
     Raises:
         UsageError: no question is in the baseline, or questions are missing there and
@@ -117,6 +131,8 @@ class SequentialGate:
         seed: int = 0,
         metrics: Mapping[str, str] | None = None,
         weights: Mapping[QuestionKey, float] | None = None,
+        by_index: bool = False,
+        excluded: Mapping[Claim, Check] | None = None,
     ) -> None:
         self.settings = settings or GateSettings()
         known = [key for key in questions if key in baseline and baseline[key].count]
@@ -129,7 +145,8 @@ class SequentialGate:
             )
         self._metrics = dict(metrics or {})
         self._baseline = only_scores_of({key: baseline[key] for key in known}, self._metrics)
-        part = looking_share(self._baseline, samples, self.settings)
+        self._by_index, self._excluded = by_index, dict(excluded or {})
+        part = looking_share(self._baseline, samples, self.settings, by_index=by_index)
         self.settings = replace(self.settings, look=self.settings.look.with_looking(part))
         self._budget = budget
         self._samples = samples
@@ -138,7 +155,7 @@ class SequentialGate:
         tokens = any(question.tokens for question in self._baseline.values())
         suites = list(dict.fromkeys(suite for suite, _ in known))
         tested_claims = claims(suites, self.settings, tokens=tokens, metrics=self._metrics)
-        self.baseline_known = table_pays(self._baseline, self.settings)
+        self.baseline_known = not by_index and table_pays(self._baseline, self.settings)
         self._bets: list[PairBets | TableBets]
         if self.baseline_known:
             shares = shares_of_turns(self._baseline, weights)
@@ -150,9 +167,13 @@ class SequentialGate:
                 for claim in tested_claims
             ]
         else:
-            self._turns = list(draw_order(self._baseline, samples, seed))
+            self._turns = list(draw_order(self._baseline, samples, seed, by_index=by_index))
             self._last = len(self._turns)
-            self._rounds, self._blocks = rounds_of(self._baseline, samples)
+            self._rounds, self._blocks = rounds_of(self._baseline, samples, by_index=by_index)
+            self._asked = {
+                key: asked_in_order(question, samples, by_index=by_index)
+                for key, question in self._baseline.items()
+            }
             self._bets = [PairBets(claim, self.settings, budget) for claim in tested_claims]
         self._order = [(key, sample) for key, sample in self._turns if sample is not None]
         tested = [bet.claim for bet in self._bets]
@@ -207,7 +228,11 @@ class SequentialGate:
         candidate = _collect(self._arrived, set(self._baseline))
         budgets = {suite: self._budget for suite, _ in self._baseline}
         comparison = compare_outcomes(
-            self._baseline, candidate, budgets=budgets, metrics=self._metrics
+            self._baseline,
+            candidate,
+            budgets=budgets,
+            metrics=self._metrics,
+            by_index=self._by_index,
         )
         if not comparison.total.questions:
             return nothing_to_compare(settings)
@@ -232,15 +257,16 @@ class SequentialGate:
                 bet.observe_turn(key, outcome, asked=sample is not None)
             return True
         assert sample is not None
-        block = self._blocks[key]
-        if sample >= self._rounds * block or (sample + 1) % block:
+        block, asked = self._blocks[key], self._asked[key]
+        last = asked.index(sample)
+        if last >= self._rounds * block or (last + 1) % block:
             return False
         baseline = self._baseline[key].samples
         indices = sorted(baseline)
         pairs = [
             (baseline[indices[number]], after)
-            for number in range(sample + 1 - block, sample + 1)
-            if (after := self._arrived[key, number]) is not None
+            for number in range(last + 1 - block, last + 1)
+            if (after := self._arrived[key, asked[number]]) is not None
         ]
         if not pairs and self._rounds == 1 and block == self._samples:
             # Without any sample the question is not compared, and the claim is not about it.
@@ -255,17 +281,39 @@ class SequentialGate:
         if any(bet.result == "regressed" for bet in self._bets) or all(
             map(self._is_ok, self._bets)
         ):
-            checks = [bet.check(self._blocked.get(bet.claim)) for bet in self._bets]
-            self._decision = conclude(checks, (), self.settings)
+            self._decision = conclude(list(map(self._check, self._bets)), (), self.settings)
+
+    def _check(self, bet: ClaimBets) -> Check:
+        """What is known of a claim: by its bets, else by what was found before."""
+        found = bet.check(self._blocked.get(bet.claim))
+        return self._excluded.get(bet.claim, found) if found.result == "undecided" else found
 
     def _is_ok(self, bet: ClaimBets) -> bool:
         """Whether a claim does not keep the gate from being ok."""
         if bet.claim in self._blocked:
             return self.settings.allows(bet.claim)
-        return bet.result == "ok"
+        return bet.result == "ok" or bet.claim in self._excluded
 
 
-def draw_order(baseline: Outcomes, samples: int, seed: int) -> list[SampleKey]:
+def asked_in_order(
+    question: QuestionOutcome, samples: int, *, by_index: bool = False
+) -> Sequence[int]:
+    """The candidate's samples of a question in the order in which they are paired.
+
+    Args:
+        question: the baseline's.
+        samples: per question of the candidate.
+        by_index: those that the baseline has, too, come first, since only they have a partner.
+    """
+    if not by_index:
+        return range(samples)
+    shared = [index for index in sorted(question.samples) if index < samples]
+    return shared + [index for index in range(samples) if index not in question.samples]
+
+
+def draw_order(
+    baseline: Outcomes, samples: int, seed: int, *, by_index: bool = False
+) -> list[SampleKey]:
     """All samples in rounds, each round's questions shuffled.
 
     The order depends on the seed and on which questions and samples there are, on nothing else.
@@ -273,7 +321,11 @@ def draw_order(baseline: Outcomes, samples: int, seed: int) -> list[SampleKey]:
     it was before as it is.
     """
     random = Random(seed)
-    rounds, blocks = rounds_of(baseline, samples)
+    rounds, blocks = rounds_of(baseline, samples, by_index=by_index)
+    asked = {
+        key: asked_in_order(question, samples, by_index=by_index)
+        for key, question in baseline.items()
+    }
     order: list[SampleKey] = []
     left: list[SampleKey] = []
     for number in range(samples):
@@ -282,13 +334,17 @@ def draw_order(baseline: Outcomes, samples: int, seed: int) -> list[SampleKey]:
         for key in keys:
             block = blocks[key]
             if number < rounds:
-                order += [(key, sample) for sample in range(number * block, (number + 1) * block)]
+                order += [
+                    (key, asked[key][at]) for at in range(number * block, (number + 1) * block)
+                ]
             if number >= rounds * block:
-                left.append((key, number))
+                left.append((key, asked[key][number]))
     return order + left
 
 
-def rounds_of(baseline: Outcomes, samples: int) -> tuple[int, dict[QuestionKey, int]]:
+def rounds_of(
+    baseline: Outcomes, samples: int, *, by_index: bool = False
+) -> tuple[int, dict[QuestionKey, int]]:
     """How many rounds can be bet on, and how many samples each question has in one.
 
     Args:
@@ -296,14 +352,24 @@ def rounds_of(baseline: Outcomes, samples: int) -> tuple[int, dict[QuestionKey, 
             alone, so that a gate that goes on with more samples of the candidate goes on with
             the same rounds.
         samples: per question of the candidate.
+        by_index: a sample of the candidate is of use only where the baseline has its index.
     """
     fewest = min(question.count for question in baseline.values())
     blocks = {key: question.count // fewest for key, question in baseline.items()}
-    return min(fewest, min(samples // block for block in blocks.values())), blocks
+    useful = {
+        key: sum(index < samples for index in question.samples) if by_index else samples
+        for key, question in baseline.items()
+    }
+    return min(fewest, min(useful[key] // block for key, block in blocks.items())), blocks
 
 
 def order_identity(
-    baseline: Outcomes, questions: Collection[QuestionKey], seed: int, settings: GateSettings
+    baseline: Outcomes,
+    questions: Collection[QuestionKey],
+    seed: int,
+    settings: GateSettings,
+    *,
+    by_index: bool = False,
 ) -> str:
     """Equal for two gates of which one goes on where the other's order ends.
 
@@ -312,7 +378,9 @@ def order_identity(
     known = sorted(key for key in questions if key in baseline and baseline[key].count)
     asked = {key: baseline[key] for key in known}
     identity: dict[str, object] = {"seed": seed, "questions": [list(key) for key in known]}
-    if known and table_pays(asked, settings):
+    if by_index:
+        identity["by_index"] = True
+    elif known and table_pays(asked, settings):
         identity["table"] = table_identity(asked)
     return fingerprint(identity)[:16]
 

@@ -109,7 +109,7 @@ def told_differences(baseline: Manifest, candidate: Manifest) -> list[Difference
     old, new = (_tokenizer(side) for side in sides)
     if old != new and old.partition(" ")[0] == new.partition(" ")[0]:
         found.append(Difference("tokenizer", "", old, new))
-    families = [engine_family(side.model.engine, _server(side)) for side in sides]
+    families = [family_of(side) for side in sides]
     if all(families) and families[0] != families[1]:
         found.append(Difference("engine-family", "", *families))
     tags = [_tags(side) for side in sides]
@@ -155,10 +155,11 @@ def _tokenizer(manifest: Manifest) -> str:
     return f"served {size} tokens" if size else ""
 
 
-def _server(manifest: Manifest) -> str | None:
+def family_of(manifest: Manifest) -> str:
+    """What computed a run's answers, as `engine_family` tells it; empty when not known."""
     served, details = manifest.model.served or {}, manifest.engine.details or {}
     server = served.get("server") or details.get("server")
-    return server if isinstance(server, str) else None
+    return engine_family(manifest.model.engine, server if isinstance(server, str) else None)
 
 
 def refuse_differences(

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lrmtest.analysis.claims import GateSettings, claims
+from lrmtest.analysis.claims import Claim, GateSettings, claims
 from lrmtest.analysis.compare import ComparedRuns, compare, compared_metrics
 from lrmtest.analysis.detectability import obstacles_to_come
-from lrmtest.analysis.gate import Decision
+from lrmtest.analysis.gate import Check, Decision
 from lrmtest.analysis.known_table import looking_share
 from lrmtest.analysis.sequential import order_identity
 from lrmtest.errors import UsageError
@@ -36,6 +36,7 @@ from lrmtest.runs.outcomes import only_scores_of
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import baseline_for, is_file, load_run, within_set
 from lrmtest.runs.run import continued_run
+from lrmtest.runs.same_draws import same_draws
 from lrmtest.runs.series import join_series, place_in_series
 from lrmtest.runs.store import Store
 
@@ -199,12 +200,15 @@ class Comparisons:
         assert options.gate is not None
         questions = [(one.suite, one.question_id) for one in plan.questions]
         seed = plan.manifest.seed or 0
-        order = order_identity(baseline.outcomes, questions, seed, options.gate)
+        by_index = same_draws(baseline.manifest, plan.manifest)
+        order = order_identity(baseline.outcomes, questions, seed, options.gate, by_index=by_index)
         asked = {key: one for key in questions if (one := baseline.outcomes.get(key)) and one.count}
-        part = looking_share(asked, samples_of(plan), options.gate) if asked else LOOKING_SHARE
+        part = LOOKING_SHARE
+        if asked:
+            part = looking_share(asked, samples_of(plan), options.gate, by_index=by_index)
         gate = replace(options.gate, look=self._looking(plan, baseline, order, part))
         self._orders[name] = order, part
-        self._stops[name] = EarlyStopping(plan, baseline, gate)
+        self._stops[name] = EarlyStopping(plan, baseline, gate, self._excluded(name))
         return self._stops[name]
 
     def _looking(self, plan: GenerationPlan, baseline: RunRecord, order: str, part: float) -> Look:
@@ -245,6 +249,15 @@ class Comparisons:
         self._notice(f"{name}: {reading_said(certificate)}")
         self._notice(f"{name}: {one_line(result_said(certificate), 3 * _MOST_SHOWN)}")
         return certificate
+
+    def _excluded(self, model: str) -> dict[Claim, Check]:
+        """What reading has excluded of a model, so that nothing need wait for it."""
+        certificate = self._certificates.get(model)
+        if certificate is None:
+            return {}
+        from lrmtest.analysis.certificate import excluded_checks
+
+        return excluded_checks(certificate)
 
     def certified(self, model: str) -> bool:
         """Whether a model's verdict is that of reading, so that nothing is generated."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.claims import Claim, GateSettings
 from lrmtest.analysis.compare import (
     ComparedRuns,
     EarlyStop,
@@ -15,6 +15,7 @@ from lrmtest.analysis.compare import (
     without_tokens,
 )
 from lrmtest.analysis.ends import refused
+from lrmtest.analysis.gate import Check
 from lrmtest.analysis.sequential import SampleKey, SequentialGate
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.grading import grade
@@ -26,6 +27,7 @@ from lrmtest.questions.place import Place
 from lrmtest.runs.looks import Look
 from lrmtest.runs.outcomes import SampleOutcome, score_of
 from lrmtest.runs.records import RunRecord, SampleRecord, primary_metric
+from lrmtest.runs.same_draws import same_draws
 from lrmtest.suites.suite import PASS
 
 NOT_NEEDED = "not needed: decided"
@@ -39,13 +41,20 @@ class EarlyStopping:
         plan: what is to be generated.
         baseline: what the gate compares with.
         settings: the gate's.
+        excluded: what reading the baseline's traces has excluded before.
 
     Raises:
         UsageError: questions are missing on one side and `settings` do not allow it, or a
             suite's grader cannot be had in this process.
     """
 
-    def __init__(self, plan: GenerationPlan, baseline: RunRecord, settings: GateSettings) -> None:
+    def __init__(
+        self,
+        plan: GenerationPlan,
+        baseline: RunRecord,
+        settings: GateSettings,
+        excluded: Mapping[Claim, Check] | None = None,
+    ) -> None:
         self._plan = plan
         self._questions = {(one.suite, one.question_id): one.question for one in plan.questions}
         self._baseline = baseline.outcomes
@@ -70,6 +79,8 @@ class EarlyStopping:
             settings=settings,
             seed=plan.manifest.seed or 0,
             metrics=self._metrics,
+            by_index=same_draws(baseline.manifest, plan.manifest),
+            excluded=excluded,
         )
         self._turns = {sample: turn for turn, sample in enumerate(self._gate.order)}
         self._samples = {request.key: request.place for request in plan.requests}
