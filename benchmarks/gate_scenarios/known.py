@@ -256,13 +256,29 @@ def compare(
     return by_pairs(simulated), against_table(simulated), float(simulated.pair_tokens.mean())
 
 
-def simulate(random: Random, p: np.ndarray, q: np.ndarray, before: int, after: int) -> Runs:
-    """Runs of models with pass probabilities p and q, with so many samples of each question."""
+def simulate(
+    random: Random, p: np.ndarray, q: np.ndarray, before: int, after: int, alike: float = 0.0
+) -> Runs:
+    """Runs of models with pass probabilities p and q, with so many samples of each question.
+
+    Args:
+        random: draws everything.
+        p, q: of the baseline and the candidate, shape (runs, questions).
+        before, after: samples of each question.
+        alike: share of the candidate's samples that toss the coin of the baseline's of that index.
+    """
     runs, n = p.shape
     typical = random.normal(0, BETWEEN, (runs, 1, n))
+    both = min(before, after)
+    coins: list[np.ndarray] = []
 
     def samples(rate: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        failed = random.random((runs, k, n)) >= rate[:, None]
+        coin = random.random((runs, k, n))
+        if coins and alike:
+            shared = random.random((runs, both, n)) < alike
+            coin[:, :both] = np.where(shared, coins[0][:, :both], coin[:, :both])
+        coins.append(coin)
+        failed = coin >= rate[:, None]
         length = np.where(failed, FAILED, PASSED) + typical + random.normal(0, WITHIN, failed.shape)
         return failed, np.minimum(BUDGET, np.exp(length))
 

@@ -201,7 +201,8 @@ class Pairs:
         unseen: how many pairs the one is worth that is added against every claim; above 1 where
             a single sample of the run with fewer can move more than a pair.
         step: by how much a pair differs that is worse or better, in (0, 1]; below 1 only for
-            scores whose differences are small and nearly all in one direction.
+            scores whose differences are small and nearly all in one direction, and where samples of
+            one index are alike and the change comes from those without a partner.
     """
 
     worse: float

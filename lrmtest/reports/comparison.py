@@ -102,7 +102,10 @@ def comparison_view(
         parts += _changed_questions(compared, test_ids or {})
     said = gate_said(compared)
     if compared.decision is not None and said is not None:
-        parts += ["", *_decision_view(compared.decision, said)]
+        parts += [
+            "",
+            *_decision_view(compared.decision, said, by_index=compared.comparison.by_index),
+        ]
     if compared.given is not None:
         parts.append(Text(given_said(compared.given), style="dim"))
     return Group(*parts)
@@ -309,7 +312,7 @@ def _early_view(early: EarlyStop) -> Text:
     )
 
 
-def _decision_view(decision: Decision, said: GateSaid) -> list[RenderableType]:
+def _decision_view(decision: Decision, said: GateSaid, *, by_index: bool) -> list[RenderableType]:
     style = "bold yellow" if said.warnings else _STYLES[decision.result]
     meaning = said.badge.partition(": ")[2]
     parts: list[RenderableType] = [
@@ -323,6 +326,7 @@ def _decision_view(decision: Decision, said: GateSaid) -> list[RenderableType]:
     if decision.result == "cannot-tell":
         parts.append(Text(f"  {could_tell(decision)}"))
     settings = decision.settings
-    told_below = (one_line(said.meaning, 1000), look_said(settings), gate_promise(settings))
+    promise = gate_promise(settings, by_index=by_index)
+    told_below = (one_line(said.meaning, 1000), look_said(settings), promise)
     parts.append(Text(" ".join(filter(None, told_below)), style="dim"))
     return parts

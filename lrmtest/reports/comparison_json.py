@@ -26,6 +26,7 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
         "differences": [_difference(each) for each in compared.differences],
         "suites": [_suite(part) for part in comparison.suites],
         "total": _suite(comparison.total),
+        "paired_by_index": comparison.by_index,
         "missing": [
             {"suite": gap.key[0], "question": gap.key[1], "side": gap.side, "asked": gap.asked}
             for gap in comparison.missing

@@ -153,8 +153,13 @@ def look_said(settings: GateSettings) -> str:
     return " ".join(parts)
 
 
-def gate_promise(settings: GateSettings) -> str:
-    """What the gate promises, over all looks at a run and all candidates of a series."""
+def gate_promise(settings: GateSettings, *, by_index: bool = False) -> str:
+    """What the gate promises, over all looks at a run and all candidates of a series.
+
+    Args:
+        settings: the gate's.
+        by_index: samples of the same index are paired, as both runs drew with the same numbers.
+    """
     over = "at most {:g} % of comparisons, all looks together"
     if settings.series > 1:
         over = "at most {:g} % of series of " + f"{settings.series}, once or more"
@@ -164,7 +169,14 @@ def gate_promise(settings: GateSettings) -> str:
         f"{100 * (settings.margin + settings.mde):g} points is called ok in at most "
         f"{100 * (1 - settings.power):g} %. These are means over baselines: one baseline, used "
         "again, has its own rate (`lrmtest plan`). Assumed is that a question's samples are "
-        "independent of each other, and that none is lost for how it would have gone."
+        "independent of each other"
+        + (
+            ", but for those of the same number, which both runs drew with the same random numbers "
+            "and which are compared with each other"
+            if by_index
+            else ""
+        )
+        + ", and that none is lost for how it would have gone."
     )
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,6 +10,7 @@ from simulated import question, run
 from lrmtest.analysis.paired_comparison import MissingQuestion, compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
+from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
 
 
 def by_key(*questions):
@@ -107,3 +110,58 @@ def test_a_run_and_itself():
 def test_a_level_that_is_no_probability_is_refused():
     with pytest.raises(UsageError, match="between 0 and 1"):
         compare_outcomes(run(1), run(2), level=1.5)
+
+
+def test_samples_of_one_index_are_paired_also_where_others_are_missing():
+    before = QuestionOutcome(
+        "aime", "1", {i: SampleOutcome(None if i % 2 else "wrong", 100 * i) for i in range(1, 7)}
+    )
+    after = QuestionOutcome(
+        "aime",
+        "1",
+        {i: replace(one, tokens=one.tokens + 10) for i, one in before.samples.items() if i != 2},
+    )
+    total = compare_outcomes(by_key(before), by_key(after), by_index=True).total
+    [failed] = total.failed.questions
+    assert (failed.indexed, failed.indexed_squares) == (5, 0)
+    pairs = total.tokens.pairs
+    rises = [after - before for before, after in zip(pairs.baseline, pairs.candidate, strict=True)]
+    # One part of the baseline has two samples: its own index, and the one that has no partner.
+    assert rises[:4] == [10] * 4
+    assert pairs.baseline[4] == (600 + 200) / 2
+
+    apart = compare_outcomes(by_key(before), by_key(after)).total
+    [failed] = apart.failed.questions
+    assert (failed.indexed, failed.indexed_squares) == (0, 0)
+    assert total.failed.pairs.spread < apart.failed.pairs.spread
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 1000))
+def test_with_one_sample_each_pairing_by_index_changes_nothing(seed):
+    baseline, candidate = run(seed), run(seed + 1, drop=0.2)
+    by_index = compare_outcomes(baseline, candidate, by_index=True)
+    apart = compare_outcomes(baseline, candidate)
+    assert by_index.total.failed.pairs == apart.total.failed.pairs
+    assert by_index.total.tokens == apart.total.tokens
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 1000))
+def test_scores_are_paired_by_index_as_passes_are(seed):
+    def scored(outcomes):
+        return {
+            key: replace(
+                one,
+                samples={
+                    index: replace(sample, score=float(sample.passed))
+                    for index, sample in one.samples.items()
+                },
+            )
+            for key, one in outcomes.items()
+        }
+
+    runs = [scored(run(seed + side, samples=3)) for side in (0, 1)]
+    total = compare_outcomes(*runs, metrics={"aime": "f1"}, by_index=True).total
+    assert total.score.pairs.total == pytest.approx(total.failed.pairs.total)
+    assert total.score.pairs.worse == pytest.approx(total.failed.pairs.worse)

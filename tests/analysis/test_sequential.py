@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -7,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import question, run
 
-from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.gate import decide
+from lrmtest.analysis.claims import GateSettings, claims
+from lrmtest.analysis.gate import Check, decide
 from lrmtest.analysis.paired_comparison import compare_outcomes
-from lrmtest.analysis.sequential import SequentialGate, draw_order, rounds_of
+from lrmtest.analysis.sequential import SequentialGate, draw_order, order_identity, rounds_of
 from lrmtest.errors import UsageError
+from lrmtest.runs.looks import LOOKING_SHARE
 
 PASS_RATE = GateSettings(token_margin=None, rate_margin=None)
 
@@ -273,3 +275,79 @@ def test_unequal_samples_raise_no_more_alarms_than_stated():
         gate = told(opened(sides[0], 4, seed=seed), sides[1])
         alarms += gate.finish().result == "regressed"
     assert alarms / 150 <= 0.05 + 0.036
+
+
+def test_samples_are_paired_by_index_where_the_baseline_has_gaps():
+    full = run(1, questions=100, samples=6)
+    gaps = {
+        key: replace(one, samples={i: s for i, s in one.samples.items() if i != int(key[1]) % 3})
+        for key, one in full.items()
+    }
+    gate = opened(gaps, 6, by_index=True)
+    # Whose index the baseline lacks is asked last.
+    assert all(index == int(key[1]) % 3 for key, index in gate.order[-100:])
+    told(gate, full)
+    # Every pair is a sample and its copy; paired otherwise they would differ.
+    assert gate.decision.result == "ok"
+    assert gate.decision.checks[0].worsening == 0
+    assert gate.looked_at < 70
+    assert told(opened(gaps, 6), full).looked_at > gate.looked_at
+
+
+def test_samples_that_share_draws_are_never_bet_against_a_table():
+    baseline = run(1, questions=100, samples=8)
+    assert opened(baseline, 8).baseline_known
+    gate = opened(baseline, 8, by_index=True)
+    assert not gate.baseline_known
+    assert gate.settings.look.looking == LOOKING_SHARE
+    keys, asked = list(baseline), (0, PASS_RATE)
+    identities = {order_identity(baseline, keys, *asked, by_index=each) for each in (True, False)}
+    assert len(identities) == 2
+
+
+def test_what_an_earlier_stage_has_excluded_is_not_waited_for():
+    baseline, candidate = run(1, questions=100, samples=4), run(2, questions=100, samples=4)
+    settings = GateSettings()
+    waits = told(opened(baseline, 4, settings, by_index=True), candidate)
+    costs = [
+        Check(claim, "ok", 0.0, 1.0, 0.01, None)
+        for claim in claims(["aime"], settings, tokens=True)
+        if claim.what in ("tokens", "pass rate")
+    ]
+    known = {check.claim: check for check in costs}
+    stops = told(opened(baseline, 4, settings, by_index=True, excluded=known), candidate)
+    assert stops.decision.result == "ok"
+    assert stops.looked_at < waits.looked_at
+    found = {check.claim: check for check in stops.decision.checks}
+    assert all(found[claim] == check for claim, check in known.items())
+    # What was excluded does not keep it from being found after all.
+    broken = run(2, questions=100, samples=4, drop=0.9)
+    stops = told(opened(baseline, 4, settings, by_index=True, excluded=known), broken)
+    assert stops.decision.result in ("ok", "regressed")
+    worse = told(
+        opened(baseline, 4, settings, by_index=True, excluded={costs[1].claim: costs[1]}), broken
+    )
+    assert worse.decision.result == "regressed"
+
+
+@pytest.mark.parametrize("together", [0.0, 0.5, 1.0])
+def test_paired_by_index_identical_models_are_rarely_called_regressed(together):
+    """150 runs, of which 5 % are 7.5; drawn once, by fixed seeds."""
+    wrong = 0
+    for seed in range(150):
+        coins = Random(seed)
+        baseline = run(seed, questions=20, samples=3)
+        other = run(seed + 1000, questions=20, samples=3)
+        candidate = {
+            key: replace(
+                one,
+                samples={
+                    i: (one if coins.random() < together else other[key]).samples[i]
+                    for i in one.samples
+                },
+            )
+            for key, one in baseline.items()
+        }
+        gate = told(opened(baseline, 3, by_index=True), candidate)
+        wrong += gate.finish().result == "regressed"
+    assert wrong <= 15

@@ -149,6 +149,42 @@ def test_a_claim_that_reading_has_excluded_counts_for_the_gate(start, reading, p
     assert result.ret == UNDECIDED
 
 
+def test_what_reading_has_excluded_is_not_waited_for(pytester, monkeypatch):
+    """Of passes alone reading knows that they stay: it excludes a drop, and no rise of loops."""
+
+    def half(prompt, seed):
+        return right(prompt, seed) if seed % 2 else wrong(prompt, seed)
+
+    def read(session, plan, baseline, gate, level):
+        weights = {
+            (key, index): TraceWeight(float(sample.passed), 0.01)
+            for key, one in baseline.outcomes.items()
+            for index, sample in one.samples.items()
+        }
+        asked = [(one.suite, one.question_id) for one in plan.questions]
+        return certify(baseline.outcomes, asked, weights, gate, level=level)
+
+    monkeypatch.setattr(LrmtestSession, "_read", read)
+    pytester.makepyfile(test_sums=suite().replace("range(12)", "range(40)"))
+    more = ("-p", "no:cacheprovider", "--samples", "8", "--seed")
+    with FaultServer(answer=half) as server:
+        saving = ("--model", f"m={server.url}", "--save-baseline", "base.json")
+        pytester.runpytest_inprocess(*more, "1", *saving)
+    gated = ("--gate", "--baseline", "base.json", "--early-stop", "--token-margin", "off")
+    looked_at = {}
+    for options in ((), ("--read",)):
+        with FaultServer(answer=half) as server:
+            asking = ("--model", f"n={server.url}", "--fresh-run", "--summary-json", "s.json")
+            pytester.runpytest_inprocess(*more, "2", *gated, *asking, *options)
+        [run] = json.loads((pytester.path / "s.json").read_text())["runs"]
+        looked_at[options] = run["comparison"]["early_stop"]["looked_at"]
+    assert looked_at["--read",] < looked_at[()]
+    checks = {check["what"]: check for check in run["comparison"]["gate"]["checks"]}
+    assert {what: check["outcome"] for what, check in checks.items()} == dict.fromkeys(checks, "ok")
+    # What reading found of it, from all of the baseline's traces.
+    assert checks["pass rate"]["worsening"] == 0
+
+
 def test_reading_needs_a_gate(pytester, base):
     result = pytester.runpytest_inprocess("--model", "m=http://127.0.0.1:9", "--read")
     assert result.ret == 4
