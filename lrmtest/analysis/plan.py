@@ -79,6 +79,9 @@ class SamplePlan:
         given: the false-alarm rate against the baseline as it is, and a candidate with
             `candidate_samples` or, when there is no such number, with as many as the baseline
             has; None at temperature 0.
+        paired_samples: per question, in both runs, for the fixed gate, where samples are paired by
+            index and no more of them can differ than was given; None where that was not given.
+        paired: what these cost the candidate, were all of its tokens generated.
     """
 
     questions: int
@@ -92,6 +95,8 @@ class SamplePlan:
     settings: GateSettings
     own_chance: OwnChance
     given: GivenBaseline | None
+    paired_samples: int | None = None
+    paired: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +126,7 @@ def plan(
     tokens_per_second: float | None = None,
     greedy: bool = False,
     metrics: Mapping[str, str] | None = None,
+    differ: float | None = None,
 ) -> SamplePlan:
     """Plan the gate of the primary metric on the baseline's questions.
 
@@ -136,6 +142,8 @@ def plan(
         tokens_per_second: measured; for the times.
         greedy: the baseline is of temperature 0.
         metrics: the primary metric of each suite that is compared by a score.
+        differ: of samples that are paired by index, the share that can differ at most, as from the
+            traces that a candidate leaves; None where nothing is known of it.
 
     Raises:
         UsageError: the baseline has no verdict, or passes too little to lose margin + mde: what
@@ -172,6 +180,10 @@ def plan(
         spent = completions * per_completion
         return Cost(completions, spent, spent / tokens_per_second if tokens_per_second else None)
 
+    paired = None
+    if differ is not None and not greedy:
+        pairs = _samples_needed(tested, asked, settings, settings.look_alpha, differ)
+        paired = max(ceil(pairs), samples_to_see(tested, baseline, settings))
     drop = settings.margin + settings.mde
     candidate_samples = None if now else _candidate_samples(needed, have)
     return SamplePlan(
@@ -188,6 +200,8 @@ def plan(
         given=None
         if greedy
         else given_baseline(baseline, settings, candidate_samples or max(1, round(have))),
+        paired_samples=paired,
+        paired=None if paired is None else cost(len(asked) * paired),
     )
 
 
@@ -232,21 +246,26 @@ def _samples_needed(
     asked: Sequence[QuestionOutcome],
     settings: GateSettings,
     alpha: float,
+    differ: float = 1.0,
 ) -> float:
     """Samples per question that decide the pass rate, pooled and of every suite."""
     needed = 0.0
     for claim in tested:
         part = [question for question in asked if claim.suite in (question.suite, ALL_SUITES)]
-        pairs = _pairs_needed(claim, part, alpha * claim.share, settings.power)
+        pairs = _pairs_needed(claim, part, alpha * claim.share, settings.power, differ)
         needed = max(needed, pairs / len(part))
     return needed
 
 
 def _pairs_needed(
-    claim: Claim, questions: Sequence[QuestionOutcome], alpha: float, power: float
+    claim: Claim,
+    questions: Sequence[QuestionOutcome],
+    alpha: float,
+    power: float,
+    differ: float,
 ) -> float:
     # A drop of d needs pairs that differ with probability d at least.
-    variance = max(fmean(map(_discordance, questions)), claim.limit)
+    variance = max(min(differ, fmean(map(_discordance, questions))), claim.limit)
     z = NormalDist().inv_cdf
     return variance * ((z(1 - alpha) + z(power)) / claim.mde) ** 2
 

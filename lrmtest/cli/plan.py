@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from lrmtest.analysis.compare import compared_metrics
+from lrmtest.analysis.draft_plan import DraftPlan, drafts_from_readings, drafts_from_variation
 from lrmtest.analysis.plan import plan
 from lrmtest.analysis.reading_plan import plan_reading
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.analysis.table_plan import table_costs
-from lrmtest.analysis.trace_weights import weigh
 from lrmtest.cli.named_run import add_whole_run_option, named_run
 from lrmtest.cli.output import show
 from lrmtest.options.common import add_set_option, number, read_set
@@ -50,7 +49,8 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         type=number(float, "a number of at least 0", lambda x: x >= 0),
         metavar="S",
         help="total variation per trace, for whether --read would be enough, and with how many "
-        "traces (default: that of the last model that has read the baseline's)",
+        "traces, and what --drafts would save (default: that of the last model that has read the "
+        "baseline's)",
     )
     add_margin_options(parser.add_argument)
     add_one_look_option(parser.add_argument)
@@ -67,31 +67,43 @@ def _plan(arguments: argparse.Namespace) -> int:
     if (asked := read_set(arguments)) is not None:
         baseline = part_of(baseline, asked)
     metrics, _ = compared_metrics(baseline)
+    if arguments.variation is None:
+        drafts = _drafts_read(arguments.reports_dir / STORE_NAME, baseline)
+    else:
+        drafts = drafts_from_variation(arguments.variation)
     needed = plan(
         baseline.outcomes,
         settings,
         tokens_per_second=arguments.tokens_per_second,
         greedy=baseline.manifest.greedy,
         metrics=metrics,
+        differ=None if drafts is None else drafts.left.high,
     )
     suites = list(dict.fromkeys(suite for suite, _ in baseline.outcomes))
     name = suites[0] if len(suites) == 1 else ALL_SUITES
     if asked is not None:
         name = f"{name} of set {asked.name}"
-    variation = arguments.variation
-    if variation is None:
-        variation = _variation_read(arguments.reports_dir / STORE_NAME, baseline)
     reading = None
-    if variation is not None:
-        reading = plan_reading(baseline.outcomes, settings, variation, metrics)
+    if drafts is not None:
+        reading = plan_reading(baseline.outcomes, settings, drafts.variation, metrics)
     greedy = baseline.manifest.greedy
     tables = () if greedy else table_costs(baseline.outcomes, settings, metrics=metrics)
-    show(plan_view(needed, baseline.run_id, name, greedy=greedy, reading=reading, tables=tables))
+    show(
+        plan_view(
+            needed,
+            baseline.run_id,
+            name,
+            greedy=greedy,
+            reading=reading,
+            drafts=drafts,
+            tables=tables,
+        )
+    )
     return 0
 
 
-def _variation_read(store: Path, baseline: RunRecord) -> float | None:
-    """The total variation per trace that the last model found which read the baseline's traces.
+def _drafts_read(store: Path, baseline: RunRecord) -> DraftPlan | None:
+    """How far the last model that read the baseline's traces is from it.
 
     None if nobody has, but for the baseline's own model.
     """
@@ -101,11 +113,7 @@ def _variation_read(store: Path, baseline: RunRecord) -> float | None:
         for head in opened.readings.heads(run_id=baseline.run_id):
             if head.reader == baseline.model:
                 continue  # the floor
-            greedy = baseline.manifest.greedy
-            found = [
-                weigh(one, whole=True, greedy=greedy).variation
-                for one in opened.readings.each(head.reading_id)
-            ]
-            if found:
-                return fmean(found)
+            found = drafts_from_readings(opened.readings.each(head.reading_id))
+            if found is not None:
+                return found
     return None

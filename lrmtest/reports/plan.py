@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lrmtest.analysis.baseline_chance import TOLERATED
+from lrmtest.analysis.draft_plan import DraftPlan
 from lrmtest.analysis.plan import SERIES, Cost, SamplePlan
 from lrmtest.analysis.reading_plan import ReadingPlan
 from lrmtest.analysis.table_plan import TableCost, worth_paying
@@ -26,6 +27,7 @@ def plan_view(
     *,
     greedy: bool = False,
     reading: ReadingPlan | None = None,
+    drafts: DraftPlan | None = None,
     tables: Sequence[TableCost] = (),
 ) -> RenderableType:
     """A plan as a rich renderable.
@@ -36,6 +38,7 @@ def plan_view(
         suite: the suite's, or what stands for all of them.
         greedy: the baseline is of temperature 0.
         reading: whether reading would do; None where nothing is known of it.
+        drafts: what drafts would save; None likewise.
         tables: what baselines of other sizes cost.
     """
     settings = plan.settings
@@ -48,6 +51,8 @@ def plan_view(
     )
     copies = [Text(_copies(plan), style="yellow")] if greedy and plan.samples > 1 else []
     read = [Text(reading_words(reading))] if reading is not None else []
+    if drafts is not None:
+        read.append(Text(draft_words(drafts, plan)))
     sizes: list[RenderableType] = []
     if tables:
         sizes = [_sizes(plan, tables), "", _worth(tables), ""]
@@ -72,6 +77,41 @@ def reading_words(plan: ReadingPlan) -> str:
         f"spread over one token in twenty, and {with_samples(plan.at_worst)} if it all is in "
         f"traces that the candidate would never write. The baseline has {plan.samples:.3g}."
     )
+
+
+def draft_words(drafts: DraftPlan, plan: SamplePlan) -> str:
+    """What of a candidate's samples need not be generated, and what it is worth to pair them."""
+    low, high = drafts.generated.low, drafts.generated.high
+    about = "about " if drafts.estimated else ""
+    what = f"Drafts (--drafts), at a total variation of {drafts.variation:.3g} per trace"
+    if not drafts.read:
+        if high >= 1:
+            return f"{what}: nothing follows from that alone of how much they save."
+        said = f"at most {_share(high)} of its tokens are generated"
+    elif _share(low) == _share(high):
+        said = f"{about}{_share(low)} of its tokens are generated"
+    else:
+        said = f"{about}{_share(low)} to {_share(high)} of its tokens are generated"
+    said += ", if the candidate writes as many as the baseline"
+    if plan.paired_samples is None or plan.paired is None:
+        return f"{what}: {said}."
+    enough = (
+        f"Samples with the baseline's --seed are paired with its own, of which at most "
+        f"{_share(drafts.left.high)} can differ: {counted(plan.paired_samples, 'sample')} each "
+        "for the fixed gate"
+    )
+    if plan.paired.tokens is not None:
+        enough += (
+            f", {count(plan.paired.tokens)} tokens, of which "
+            f"{'at most ' * (not drafts.read)}{about}{count(plan.paired.tokens * high)} are "
+            "generated"
+        )
+    return f"{what}: {said}. {enough}."
+
+
+def _share(part: float) -> str:
+    """A share whose first digits matter however small it is: ``0.0146 %``."""
+    return f"{100 * part:.3g} %"
 
 
 def _sizes(plan: SamplePlan, tables: Sequence[TableCost]) -> Table:

@@ -87,3 +87,23 @@ def test_samples_at_temperature_0_are_said_to_buy_nothing(base, tmp_path, capsys
     assert main(["plan", "--baseline", "base.json", "--suite", "aime", "--mde", "0.2"]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert ("copies of one another" in told) == (temperature == 0)
+
+
+def test_what_drafts_would_save_follows_from_the_total_variation(base, capsys):
+    def said(variation):
+        assert main(["plan", "--baseline", "base.json", "--variation", variation]) == 0
+        out = " ".join(capsys.readouterr().out.split())
+        return re.search(
+            r"Drafts \(--drafts\), at a total variation of .*?(?= Samples of each)", out
+        )
+
+    near = said("0.01")[0]
+    assert "at most 2 % of its tokens are generated" in near
+    samples = int(re.search(r"at most 2 % can differ: (\d+) samples? each", near)[1])
+    assert samples < int(fixed_row(_planned(capsys))[0])
+    assert "nothing follows from that alone" in said("0.7")[0]
+
+
+def _planned(capsys):
+    main(["plan", "--baseline", "base.json"])
+    return capsys.readouterr().out
