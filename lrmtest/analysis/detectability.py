@@ -187,8 +187,15 @@ def _obstacle(
     if has_room and not _fails_as_a_whole(claim):
         return None
     if has_room:
+        # Of samples that are all bad it does not matter which ones they are paired with.
         worst = [
-            replace(each, candidate=each.candidate_samples, candidate_squares=None)
+            replace(
+                each,
+                candidate=each.candidate_samples,
+                candidate_squares=None,
+                indexed=0,
+                indexed_squares=0.0,
+            )
             for each in questions
         ]
         if pair(worst).p_above(claim.margin) <= alpha:

@@ -295,7 +295,8 @@ def pair(questions: Iterable[PairedQuestion]) -> Pairs:
         worsening += question.worsening
     variance = max(own, alike) + mean_share
     total = n * (squares + 1) / variance
-    step = 1.0 if squares >= abs(worsening) else squares / abs(worsening)
+    # Of scores that are all alike the sums may differ in their last digit, and no square does.
+    step = 1.0 if squares >= abs(worsening) or not squares else squares / abs(worsening)
     differ, drift = squares / step**2, worsening / step
     return Pairs(
         worse=max(0.0, (differ + drift) / 2) / n * total,

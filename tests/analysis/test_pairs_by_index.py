@@ -8,7 +8,11 @@ from math import prod
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simulated import run
 
+from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate import decide
+from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.pairs import PairedQuestion, pair
 
 np = pytest.importorskip("numpy")
@@ -79,6 +83,25 @@ def test_a_questions_variance_is_that_of_its_samples_however_they_depend(
     assert estimated >= variance - 1e-12
     # Where a mean square would come out below 0 it counts as 0.
     assert estimated <= variance + drift + (1e-12 if before == after == shared else 0.02)
+
+
+def test_scores_that_are_all_alike_are_no_change():
+    before = [0.1, 0.2, 0.3, 0.7]
+    question = PairedQuestion.of_values(before, before[::-1], [(one, one) for one in before])
+    assert question.indexed_squares == 0
+    pairs = pair([question] * 3)
+    assert pairs.worsening == pytest.approx(0.0)
+    assert pairs.p_above(0.0) > 0.4
+
+
+@pytest.mark.parametrize("samples", [1, 4])
+def test_the_fixed_gate_decides_on_runs_that_are_the_same_sample_by_sample(samples):
+    baseline = run(1, questions=100, samples=samples)
+    decision = decide(compare_outcomes(baseline, baseline, by_index=True), GateSettings())
+    assert decision.result == "ok"
+    broken = run(1, questions=100, samples=samples, drop=0.9)
+    decision = decide(compare_outcomes(baseline, broken, by_index=True), GateSettings())
+    assert decision.result == "regressed"
 
 
 def drawn(rng, before, after, shared, p, q, together):
