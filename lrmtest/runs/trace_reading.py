@@ -1,14 +1,16 @@
 """The reading of a run's traces: what is there already, what is left, kept as it comes.
 
 What was read is committed trace by trace, under the identity of reader, writer and traces, so that
-whoever reads the same again goes on where it ended.
+whoever reads the same again goes on where it ended. Behind an endpoint's URL another model may be
+loaded: what was read there is gone on with only by the model that is known again, as completions
+are, by what its server tells and by its probe's answers.
 """
 
 from __future__ import annotations
 
 import secrets
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +24,7 @@ from lrmtest.models.reading import Reading, Written
 from lrmtest.models.spec import ModelSpec
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.readings import ReadingHead
+from lrmtest.runs.seen_model import SeenModel
 from lrmtest.runs.store import Store
 
 TokensRead = Callable[[int], None]
@@ -36,7 +39,11 @@ class ReadingModel:
     options: EngineOptions
 
     def identity(self, run_id: str, beside: ReadingModel | None) -> str:
-        """Equal for readings of a run's traces that continue each other."""
+        """Equal for readings of a run's traces that continue each other.
+
+        Of an endpoint's model only what was asked for is in it: which model that was is known by
+        what the readings keep of it, as in `SeenModel`.
+        """
         return fingerprint(
             {
                 "traces": run_id,
@@ -47,9 +54,9 @@ class ReadingModel:
 
     def _described(self) -> dict[str, Any]:
         described = describe_model(self.spec, self.options)
-        if (served := served_model(self.spec, self.options)) is not None:
-            described["served"] = served.told()
         described.pop("name")
+        if kind_of(self.spec).served_model:
+            described["known by"] = "its probe"
         return described
 
     @property
@@ -121,16 +128,32 @@ class _Work:
         identity = reader.identity(self.run_id, beside)
         table = self.store.readings
         found = table.heads(run_id=self.run_id, identity=identity)
-        if found:
+        asked = served_model(reader.spec, reader.options)
+        seen = None
+        if asked is None and found:
             return found[0]
+        if asked is not None:
+            told = asked.told()
+            same = (head for head in found if not _seen(head).difference(asked))
+            if head := next(same, None):
+                return head
+            seen = SeenModel.measured(asked, told, lambda why: self._tell_unknown(reader, why))
         name = reader.spec.name
         reading_id = f"read-{name}-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         models = {"reader": reader, "beside": beside}
-        manifest = {
+        manifest: dict[str, Any] = {
             role: None if model is None else describe_model(model.spec, model.options)
             for role, model in models.items()
         }
+        if seen is not None:
+            manifest |= {"served": dict(seen.served), "probe": seen.probe}
         return table.begin(reading_id, self.run_id, name, identity, masked_values(manifest))
+
+    def _tell_unknown(self, reader: ReadingModel, why: str) -> None:
+        reader.options.tell(
+            f"{reader.spec.name}: {why}; without the probe's answers nobody can see later that the "
+            "model is the same, and what is read now is read again"
+        )
 
     def read(
         self,
@@ -161,7 +184,8 @@ class _Work:
                 table.add(head.reading_id, [reading])
             self.tokens_read(len(reading.written))
 
-        engine = create_reader(reader.spec, reader.options, None if beside is None else beside.spec)
+        options = replace(reader.options, model_difference=_difference_from(head, reader))
+        engine = create_reader(reader.spec, options, None if beside is None else beside.spec)
         try:
             info = engine.start(left)
             manifest = {
@@ -179,6 +203,23 @@ class _Work:
             engine.close()
         table.finish(head.reading_id)
         return len(left)
+
+
+def _seen(head: ReadingHead) -> SeenModel:
+    """The endpoint's model of a reading, as it was seen; of one that keeps nothing, unlike any."""
+    served, probe = head.manifest.get("served"), head.manifest.get("probe")
+    return SeenModel(
+        served if isinstance(served, Mapping) else {},
+        probe if isinstance(probe, Mapping) else None,
+    )
+
+
+def _difference_from(head: ReadingHead, reader: ReadingModel) -> Callable[[], str] | None:
+    """What tells whether an endpoint's model changes while it reads; None of one of files."""
+    asked = served_model(reader.spec, reader.options)
+    if asked is None:
+        return None
+    return lambda: _seen(head).difference_as_far_as_known(asked)
 
 
 def _with_nothing_lacking(written: Sequence[Written]) -> list[Written]:

@@ -17,8 +17,10 @@ from tiny_checkpoint import save_model, save_tokenizer  # noqa: E402
 from written_traces import draw_traces  # noqa: E402
 
 from lrmtest.cli import main  # noqa: E402
+from lrmtest.errors import MachineryError  # noqa: E402
 from lrmtest.grading.completion import Completion  # noqa: E402
 from lrmtest.grading.verdict import Verdict  # noqa: E402
+from lrmtest.models.engines.http.identity import EndpointModel  # noqa: E402
 from lrmtest.models.reading import Shaping  # noqa: E402
 from lrmtest.models.tokenizer_identity import tokenizer_identity  # noqa: E402
 from lrmtest.runs.manifest import ChatSection, Manifest, ModelSection  # noqa: E402
@@ -225,3 +227,65 @@ def test_a_server_that_breaks_is_no_mistake_of_the_user(here, capfd):
     with reading_server("vllm", change=lambda *_: (200, {"choices": []})) as (url, _):
         assert read(f"served={url}") == 11
     assert "prompt_logprobs" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["vllm", "llamacpp"])
+def test_what_an_endpoint_read_belongs_to_the_model_that_it_served(here, folders, kind, capfd):
+    """Another model behind the URL, of which its server tells the same, reads for itself."""
+    serves = ["first"]
+
+    def figures():
+        assert read(f"served={url}", "--json", here / "a.json") == 0
+        return json.loads((here / "a.json").read_text())["total"]
+
+    with reading_server(kind, salt=lambda: serves[0]) as (url, asked):
+        first, count = figures(), len(asked)
+        assert figures() == first
+        assert len(asked) == count  # the same model is known again, and reads nothing twice
+        serves[0] = "second"
+        second = figures()
+        assert len(asked) == 2 * count
+        assert second["s_low"] != first["s_low"]
+        serves[0] = "first"
+        assert figures() == first  # what each has read is still there
+        serves[0] = "second"
+        assert figures() == second
+        assert len(asked) == 2 * count
+    with Store(here / "reports" / STORE_NAME) as store:
+        heads = store.readings.heads(run_id="run-1")
+    assert len({head.identity for head in heads}) == 1
+    assert len({head.manifest["served"]["probe"] for head in heads}) == 2
+
+
+def test_a_model_that_changes_while_it_reads_ends_the_reading(here, folders, capfd):
+    """The server breaks off and comes back with another model: nothing of that is kept."""
+    serves, answered = ["first"], []
+
+    def change(status, answer):
+        answered.extend([answer] * (status == 200))  # it refuses to show so many tokens first
+        if len(answered) == 4:
+            serves[0] = "second"
+            return 503, {"error": {"message": "loading model", "code": 503}}
+        return status, answer
+
+    with reading_server("vllm", salt=lambda: serves[0], change=change) as (url, _):
+        assert read(f"served={url}", "--concurrency", "1") == 11
+    assert "started again with another model" in " ".join(capfd.readouterr().err.split())
+    with Store(here / "reports" / STORE_NAME) as store:
+        (head,) = store.readings.heads()
+        assert len(store.readings.keys(head.reading_id)) == 3
+
+
+def test_an_endpoint_that_answers_no_probe_is_read_and_never_taken_for_the_same(
+    here, folders, monkeypatch, capfd
+):
+    def refuses(self):
+        raise MachineryError("it does not answer")
+
+    monkeypatch.setattr(EndpointModel, "measure", refuses)
+    with reading_server("vllm") as (url, asked):
+        assert read(f"served={url}") == 0
+        assert "what is read now is read again" in " ".join(capfd.readouterr().err.split())
+        count = len(asked)
+        assert read(f"served={url}") == 0
+        assert len(asked) == 2 * count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from math import exp, fsum, log
 from random import Random
@@ -26,14 +26,23 @@ def _best(values, count):
     return sorted(range(len(values)), key=lambda i: -values[i])[:count]
 
 
-def vllm_answer(content, most):
+def chat_answer(content, salt):
+    """A greedy answer: other words for another model."""
+    random = Random(f"{salt} {content['messages'][-1]['content']}")
+    text = " ".join(f"word{random.randrange(1000)}" for _ in range(8))
+    message = {"role": "assistant", "content": text}
+    usage = {"prompt_tokens": 9, "completion_tokens": 8}
+    return 200, {"choices": [{"message": message, "finish_reason": "length"}], "usage": usage}
+
+
+def vllm_answer(content, most, salt=0):
     ids, top = content["prompt"], content["prompt_logprobs"]
     if top > most:
         words = f"Requested prompt logprobs of {top}, which is greater than max allowed: {most}"
         return 400, {"error": {"message": words, "code": 400}}
     places = [None]
     for i in range(1, len(ids)):
-        values = logprobs(ids[:i])
+        values = logprobs(ids[:i], salt)
         order = _best(values, VOCABULARY)
         shown = dict.fromkeys([*order[:top], ids[i]])
         places.append(
@@ -45,8 +54,8 @@ def vllm_answer(content, most):
     return 200, {"choices": [{"text": "x", "prompt_logprobs": places}]}
 
 
-def llama_answer(content):
-    values = logprobs(content["prompt"])
+def llama_answer(content, salt=0):
+    values = logprobs(content["prompt"], salt)
     token = content["logit_bias"][0][0]
     if token in INCOMPLETE:
         return 200, {"content": "", "completion_probabilities": []}
@@ -56,8 +65,13 @@ def llama_answer(content):
 
 
 @contextmanager
-def reading_server(kind, *, most=20, context=512, change=lambda status, answer: (status, answer)):
-    """The base URL of a server, and the requests that it got; `change` is told of each answer."""
+def reading_server(
+    kind, *, most=20, context=512, change=lambda status, answer: (status, answer), salt=lambda: 0
+):
+    """The base URL of a server, and the requests to read that it got.
+
+    `change` is told of each answer to these; `salt` says which made-up model is served.
+    """
     asked = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -72,7 +86,8 @@ def reading_server(kind, *, most=20, context=512, change=lambda status, answer: 
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # whoever asked may have gone
+                self.wfile.write(body)
 
         def do_GET(self):
             entry = {"id": "m", "owned_by": kind, "max_model_len": context}
@@ -90,8 +105,15 @@ def reading_server(kind, *, most=20, context=512, change=lambda status, answer: 
 
         def do_POST(self):
             content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if self.path == "/v1/chat/completions":
+                self.answer(*chat_answer(content, salt()))
+                return
             asked.append((self.path, content))
-            answer = vllm_answer(content, most) if kind == "vllm" else llama_answer(content)
+            answer = (
+                vllm_answer(content, most, salt())
+                if kind == "vllm"
+                else llama_answer(content, salt())
+            )
             self.answer(*change(*answer))
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

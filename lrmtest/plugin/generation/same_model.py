@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from secrets import token_hex
 from typing import Any
 
 from lrmtest.errors import MachineryError, ModelError
@@ -22,10 +21,8 @@ from lrmtest.progress import Tell
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.records import RunHead
+from lrmtest.runs.seen_model import SeenModel
 from lrmtest.runs.store import Store
-
-_PROBE = "probe"
-"""In `ModelSection.served`, the hash of `Manifest.probe`; ``unanswered ...`` without one."""
 
 _REUSE = "--reuse-unverified reuses them without asking it"
 
@@ -79,10 +76,9 @@ def difference_now(spec: ModelSpec, settings: Settings, manifest: Manifest) -> s
         ModelError: the endpoint cannot be asked.
     """
     asked = served_model(spec, settings.engine_options)
-    served = manifest.model.served
-    if asked is None or served is None:
+    if asked is None or manifest.model.served is None:
         return ""
-    return asked.difference(_told(served), manifest.probe or {})
+    return _seen(manifest).difference_as_far_as_known(asked)
 
 
 class _Verification:
@@ -117,7 +113,7 @@ class _Verification:
             known = [run for run in self._distinct() if run.manifest.model.served]
             why = ""
             for run in known:
-                differs = self._difference(asked, run)
+                differs = _seen(run.manifest).difference(asked)
                 if not differs:
                     return self._continuing(run)
                 why = why or differs
@@ -155,25 +151,16 @@ class _Verification:
 
     def _measured(self, asked: ServedModel, told: Mapping[str, Any]) -> VerifiedModel:
         """The manifest of a model that was not seen before."""
-        probe: dict[str, Any] | None = None
-        try:
-            probe = asked.measure()
-        except ModelError as error:
-            self._say(
-                f"{self._name}: {error.message}; without the probe's answers no later start can "
-                "see that the model is the same, and none will continue this run by itself"
-            )
-        # A run without them is like no other, not even one of the same model.
-        mark = f"unanswered {token_hex(8)}" if probe is None else fingerprint(probe)
-        served = {**told, _PROBE: mark}
-        model = replace(self._manifest.model, served=served)
-        return VerifiedModel(replace(self._manifest, model=model, probe=probe), frozenset())
-
-    def _difference(self, asked: ServedModel, run: RunHead) -> str:
-        served = run.manifest.model.served or {}
-        if run.manifest.probe is None:
-            return "its probe was never answered"
-        return asked.difference(_told(served), run.manifest.probe)
+        seen = SeenModel.measured(
+            asked,
+            told,
+            lambda why: self._say(
+                f"{self._name}: {why}; without the probe's answers no later start can see that the "
+                "model is the same, and none will continue this run by itself"
+            ),
+        )
+        model = replace(self._manifest.model, served=seen.served)
+        return VerifiedModel(replace(self._manifest, model=model, probe=seen.probe), frozenset())
 
     def _distinct(self) -> list[RunHead]:
         """The newest run of each model that was served."""
@@ -208,8 +195,9 @@ class _Verification:
         self._say(f"{self._name}: {what}; its completions are generated anew")
 
 
-def _told(served: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in served.items() if name != _PROBE}
+def _seen(manifest: Manifest) -> SeenModel:
+    """The model of a run, as it was seen."""
+    return SeenModel(manifest.model.served or {}, manifest.probe)
 
 
 def _without_served(manifest: Manifest) -> dict[str, Any]:

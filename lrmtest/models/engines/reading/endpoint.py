@@ -16,6 +16,7 @@ from lrmtest.models.engines.http.background import BackgroundLoop
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
+from lrmtest.models.engines.http.identity import ModelWatch
 from lrmtest.models.engines.http.keys import FoundKey, find_key
 from lrmtest.models.engines.http.retry import Backoff
 from lrmtest.models.engines.http.server_facts import LLAMA_CPP, ServerFacts, probe
@@ -48,7 +49,8 @@ class EndpointReader:
 
     Args:
         spec: the reader; its location is the server's base URL.
-        options: concurrency (traces at once), max_retries and served_model are heeded.
+        options: concurrency (traces at once), max_retries, served_model and model_difference are
+            heeded.
         parent: must be None: a server has one model.
         key: the API key of a server that was started here; None takes it from the environment.
     """
@@ -71,6 +73,7 @@ class EndpointReader:
         self._top = MOST_SHOWN
         self._way: Way | None = None
         self._concurrency = options.concurrency or _CONCURRENCY
+        self._watch = ModelWatch(options.model_difference)
 
     def start(self, planned: Sequence[Written]) -> ReaderInfo:
         """Reach the server.
@@ -168,7 +171,10 @@ class EndpointReader:
         while True:
             top = self._top
             try:
-                return await self._asked(client, written, top, slot)
+                await self._expect_same_model()
+                reading = await self._asked(client, written, top, slot)
+                await self._expect_same_model()  # it may have been sent just after a break
+                return reading
             except RefusedError as refusal:
                 if not self._asks_less(refusal, top):
                     raise ModelError(
@@ -176,12 +182,29 @@ class EndpointReader:
                         hint=refusal.hint,
                     ) from None
             except BrokenAnswerError as failure:
+                self._watch.broke(failure)
                 tries += 1
                 if failure.shape or tries > self._options.max_retries:
                     words = f"{self._endpoint.url}: {failure}"
                     hint = "what was read is kept; the same command goes on from there"
                     raise MachineryError(words, hint=hint) from None
                 await asyncio.sleep(backoff.delay(tries, failure.retry_after))
+
+    async def _expect_same_model(self) -> None:
+        """After a connection broke: see that the server was not started again with another model.
+
+        Raises:
+            MachineryError: it was.
+            BrokenAnswerError: it cannot be asked now.
+        """
+        try:
+            await self._watch.check()
+        except RefusedError as changed:
+            raise MachineryError(
+                f"{self._endpoint.url}: {changed}",
+                hint="what was read before is kept; the same command reads anew, with the model "
+                "that is served now",
+            ) from None
 
     def _asks_less(self, refusal: RefusedError, asked: int) -> bool:
         """Ask for fewer tokens than were asked for from now on, if that may be why it refused."""
