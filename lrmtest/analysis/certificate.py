@@ -105,6 +105,8 @@ class Certificate:
         greedy: the baseline is of temperature 0, so that the claims are about questions like these.
         settings: the gate's.
         enough: as many traces of a model that is just the same would be certified.
+        same_prompts: of how many questions the prompt that the candidate would be given was made,
+            and is the traces' token by token; 0 where that is not shown for all that were read.
     """
 
     bounds: tuple[ClaimBound, ...]
@@ -117,6 +119,7 @@ class Certificate:
     greedy: bool
     settings: GateSettings
     enough: bool = True
+    same_prompts: int = 0
 
     @property
     def certified(self) -> bool:

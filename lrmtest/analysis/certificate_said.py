@@ -50,7 +50,9 @@ def _at_budget(bound: ClaimBound) -> str:
 
 
 def bounds_said(certificate: Certificate) -> list[str]:
-    """A sentence for each claim."""
+    """A sentence for each claim; none where nothing was read, for a reason that is said."""
+    if _unread(certificate):
+        return []
     return [bound_said(bound, certificate.level) for bound in certificate.bounds]
 
 
@@ -73,6 +75,8 @@ def result_said(certificate: Certificate) -> str:
         claim = certificate.bounds[0].claim
         return f"certified: a drop of {amount(claim, claim.limit)} is excluded by reading"
     why = list(certificate.gaps)
+    if _unread(certificate):
+        return f"reading cannot settle it: {'; '.join(why)}"
     open_ = [bound for bound in certificate.bounds if bound.result == "undecided"]
     why += [f"{named(bound.claim)} is not settled" for bound in open_]
     blocked = [
@@ -86,12 +90,17 @@ def result_said(certificate: Certificate) -> str:
     return f"reading cannot settle it: {'; '.join(why)}"
 
 
+def _unread(certificate: Certificate) -> bool:
+    """Whether no trace was looked at, since no reading could have certified anything."""
+    return bool(certificate.gaps) and certificate.unknown == certificate.traces
+
+
 def assumptions(certificate: Certificate) -> list[str]:
     """What a certificate takes for granted, in short sentences."""
     lines = [
         "Assumed is that the candidate was neither made nor chosen with these traces (calibrated, "
         "tuned or picked on them);",
-        "that it is asked with the very prompts of the traces;",
+        *(() if certificate.same_prompts else ("that it is asked with the traces' prompts;",)),
         "that the tokens were drawn with the probabilities that are told, and the candidate "
         "generates with those that it reads with, but for the floor that the parent has with "
         "itself;",
@@ -105,6 +114,11 @@ def assumptions(certificate: Certificate) -> list[str]:
         lines.append(
             "that a question's samples are independent of each other, and that none is lost for "
             "how it went."
+        )
+    if certificate.same_prompts:
+        lines.append(
+            f"Its prompts were made and are the traces', token by token "
+            f"({counted(certificate.same_prompts, 'question')})."
         )
     return lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from lrmtest.analysis.certificate import Certificate, TraceKey, certify
 from lrmtest.analysis.claims import GateSettings
@@ -13,7 +14,10 @@ from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.readings import Reading
 from lrmtest.runs.records import RunRecord
+from lrmtest.runs.same_prompts import PromptsCompared
 
+_OF_PROMPTS = ("chat-template", "tokenizer")
+"""What differs around two models and makes other prompts of their questions, or does not."""
 _OF_THE_SAME_MODEL = "engine-family"
 """What may differ around the two models and leaves the prompts and verdicts as they are: the
 engine is part of what is read."""
@@ -29,6 +33,7 @@ def certify_run(
     *,
     level: float,
     recipe: str = "",
+    prompts: PromptsCompared | None = None,
 ) -> Certificate:
     """What the readings of a baseline's traces certify of a candidate.
 
@@ -43,6 +48,8 @@ def certify_run(
         level: the part of 1 - power that this stage may spend.
         recipe: how the candidate was made, as its card has it. One that was calibrated on the
             baseline's traces has seen them, and is certified of nothing by them.
+        prompts: the traces' prompts, compared with those that the candidate would be given; None
+            where they were not.
     """
     outcomes = without_tokens(baseline.outcomes) if baseline.tokens_estimated else baseline.outcomes
     greedy = baseline.manifest.greedy
@@ -56,7 +63,8 @@ def certify_run(
         cut = sample.end in ("ran-out", "loop") and not sample.unknown_end
         weights[key] = weigh(reading, whole=cut or ended.get(key, False), greedy=greedy)
     metrics, _ = compared_metrics(baseline)
-    return certify(
+    prompts = prompts or PromptsCompared()
+    found = certify(
         outcomes,
         asked,
         weights,
@@ -64,27 +72,52 @@ def certify_run(
         level=level,
         metrics=metrics,
         greedy=greedy,
-        unlike=unlike(baseline, candidate, recipe),
+        unlike=[
+            *unlike(baseline, candidate, recipe),
+            *prompts_unlike(baseline, candidate, prompts),
+        ],
         budget=max((suite.max_tokens or 0 for suite in candidate.suites.values()), default=0),
     )
+    return replace(found, same_prompts=prompts.same if prompts.all_same else 0)
 
 
 def unlike(baseline: RunRecord, candidate: Manifest, recipe: str = "") -> list[str]:
-    """Why no reading would certify a candidate, in words; the arguments are as in `certify_run`."""
+    """Why no reading would certify a candidate, in words; the arguments are as in `certify_run`.
+
+    What makes a prompt of a question is left to `prompts_unlike`.
+    """
     found = [f"{each} (differs)" for each in differences(baseline.manifest, candidate)]
     found += [
         f"{each.name} differs: {each.values}"
         for each in told_differences(baseline.manifest, candidate)
-        if each.name != _OF_THE_SAME_MODEL
+        if each.name not in (_OF_THE_SAME_MODEL, *_OF_PROMPTS)
+    ]
+    if baseline.run_id and f"traces:{baseline.run_id}" in recipe:
+        found.append("the candidate was calibrated on these very traces")
+    return found
+
+
+def prompts_unlike(baseline: RunRecord, candidate: Manifest, prompts: PromptsCompared) -> list[str]:
+    """Why the candidate's prompts are not those of the traces, in words.
+
+    Where they have been compared, that decides, whatever template and tokenizer are. Elsewhere
+    these have to be the baseline's, as far as the manifests tell them: of two kinds of files a
+    comparison tells no difference, but a candidate that cuts prompts into other tokens is another
+    one than it was when it read the baseline's.
+    """
+    if prompts.different:
+        return [prompts.said()]
+    if prompts.all_same:
+        return []
+    found = [
+        f"{each.name} differs: {each.values}"
+        for each in told_differences(baseline.manifest, candidate)
+        if each.name in _OF_PROMPTS
     ]
     old, new = baseline.manifest.chat.tokenizer, candidate.chat.tokenizer
-    # Of two kinds of files a comparison tells no difference. But a candidate that cuts prompts into
-    # other tokens is another one than it was when it read the baseline's.
     if old and new and old != new and not any(each.startswith("tokenizer") for each in found):
         found.append(
             f"nothing shows that prompts become the same tokens: the tokenizer is {old!r} in the "
             f"baseline and {new!r} here"
         )
-    if baseline.run_id and f"traces:{baseline.run_id}" in recipe:
-        found.append("the candidate was calibrated on these very traces")
     return found

@@ -99,7 +99,16 @@ def _certify(arguments: argparse.Namespace) -> int:
     tokens = sum(len(one.trace.tokens) for one in traces.written)
     with Store(arguments.reports_dir / STORE_NAME, tell=complain) as store:
         with reading_progress(tokens) as tokens_read:
-            done = read_traces(store, traces.run_id, traces.written, reader, parent, tokens_read)
+            done = read_traces(
+                store,
+                traces.run_id,
+                traces.written,
+                reader,
+                parent,
+                tokens_read,
+                asked=traces.asked,
+                only_same_prompts=True,
+            )
         certificate = certify_run(
             baseline,
             as_asked(baseline.manifest, reader.spec, options),
@@ -109,6 +118,7 @@ def _certify(arguments: argparse.Namespace) -> int:
             gate,
             level=(1 - gate.power) * READING_SHARE,
             recipe=reader.spec.card.compression.recipe,
+            prompts=done.prompts,
         )
     heading = f"{reader.spec.name} reads the traces of {baseline.model} ({baseline.run_id})"
     show(certificate_view(certificate, heading), crop=False)

@@ -101,7 +101,17 @@ def _read(arguments: argparse.Namespace) -> int:
         complain(line)
     with Store(arguments.reports_dir / STORE_NAME, tell=complain) as store:
         with reading_progress(traces.tokens) as tokens_read:
-            done = read_traces(store, traces.run_id, traces.written, reader, parent, tokens_read)
+            done = read_traces(
+                store,
+                traces.run_id,
+                traces.written,
+                reader,
+                parent,
+                tokens_read,
+                asked=traces.asked,
+            )
+        if words := done.prompts.said():
+            complain(f"{reader.spec.name}: {words}; what it says is of the traces' own prompts")
         _report(store, traces, done, arguments)
     return 0
 

@@ -11,6 +11,7 @@ from lrmtest.counted import counted
 from lrmtest.errors import UsageError
 from lrmtest.models.reading import Written
 from lrmtest.runs.open_traces import open_traces
+from lrmtest.runs.same_prompts import Conversations
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class TracesToRead:
         tokenizer: its own, as `lrmtest.models.tokenizer_identity` tells it; empty if unknown.
         files: SHA-256 of its files, by name; empty if unknown.
         written: the traces.
+        asked: what their questions were asked with, as far as it is known.
         left: traces that are not there or not asked for, in words; empty for none.
     """
 
@@ -31,6 +33,7 @@ class TracesToRead:
     tokenizer: str
     written: Sequence[Written]
     files: Mapping[str, str] = field(default_factory=dict)
+    asked: Conversations = field(default_factory=dict)
     left: str = ""
 
     @cached_property
@@ -70,7 +73,8 @@ def traces_to_read(reference: str, store: Path, *, suites: Collection[str] = ())
     """
     with open_traces(reference, store) as traces:
         head, manifest = traces.head, traces.head.run.manifest
-        written = [one for _, one in traces.written() if not suites or one.place.suite in suites]
+        found = [each for each in traces.written() if not suites or each[1].place.suite in suites]
+        written = [one for _, one in found]
     if not written:
         named = f" of suite {', '.join(suites)}" if suites else ""
         raise UsageError(
@@ -83,5 +87,6 @@ def traces_to_read(reference: str, store: Path, *, suites: Collection[str] = ())
         tokenizer=head.tokenizer,
         written=written,
         files=manifest.model.files or {},
+        asked={kept.place.question: kept.conversation for kept, _ in found if kept.conversation},
         left=f"{counted(head.lacking, 'completion')} without a trace" if head.lacking else "",
     )

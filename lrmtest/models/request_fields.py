@@ -230,6 +230,15 @@ def request_fields(card: RequestFields, options: Iterable[RequestField], model: 
     return found
 
 
+def template_variables(fields: RequestFields) -> dict[str, Any]:
+    """Variables of the chat template; an effort is one of them, as servers have it."""
+    effort = fields.get("reasoning_effort")
+    return {
+        **({} if effort is None else {"reasoning_effort": effort}),
+        **fields.get(TEMPLATE_VARIABLES, {}),
+    }
+
+
 def _check_name(name: str, before: str) -> None:
     shown = repr(quote(masked(name), _SHOWN))
     if not _NAME.fullmatch(name):

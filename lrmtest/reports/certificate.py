@@ -65,6 +65,7 @@ def certificate_document(certificate: Certificate | None) -> dict[str, Any] | No
         "variation": certificate.variation,
         "greedy": certificate.greedy,
         "enough": certificate.enough,
+        "same_prompts": certificate.same_prompts,
         "gaps": list(certificate.gaps),
         "assumptions": assumptions(certificate),
         "bounds": [_bound(bound) for bound in certificate.bounds],

@@ -9,6 +9,7 @@ from pathlib import Path
 from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.description import describe_chat
+from lrmtest.models.engines.base import Conversation
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.fetch.files import fetch, on_disk
@@ -22,6 +23,7 @@ from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.reasoning import section_of
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import is_file
+from lrmtest.runs.same_prompts import Conversations
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class BaselineTraces:
         written: the traces, of questions that the candidate is asked, whose tokens' probabilities
             are told.
         ended: by question and sample, whether a trace has every token that was drawn.
+        asked: what their questions were asked with, as far as it is known.
     """
 
     run_id: str
@@ -42,6 +45,7 @@ class BaselineTraces:
     tokenizer: str
     written: tuple[Written, ...]
     ended: Mapping[tuple[QuestionKey, int], bool]
+    asked: Conversations
 
 
 def baseline_traces(
@@ -70,6 +74,7 @@ def baseline_traces(
     """
     own = called if is_file(called) else baseline.run_id
     written, ended, silent = [], {}, 0
+    conversations: dict[QuestionKey, Conversation] = {}
     wanted = set(asked)
     with open_traces(reference or own, store, EVERYTHING) as traces:
         if reference is not None:  # its own are refused where they are opened
@@ -85,6 +90,8 @@ def baseline_traces(
                 silent += 1
                 continue
             written.append(readable)
+            if one.conversation:
+                conversations[one.place.question] = one.conversation
             cut = one.finish_reason in ("length", "loop")
             ended[one.place.question, one.place.sample] = one.trace.ended or cut
     if not written:
@@ -95,7 +102,9 @@ def baseline_traces(
             hint="keep them when the baseline is made: pytest ... --traces --save-baseline FILE "
             "--save-traces FILE, on an engine that tells log-probabilities",
         )
-    return BaselineTraces(head.run.run_id, head.run.model, head.tokenizer, tuple(written), ended)
+    return BaselineTraces(
+        head.run.run_id, head.run.model, head.tokenizer, tuple(written), ended, conversations
+    )
 
 
 def as_asked(manifest: Manifest, spec: ModelSpec, options: EngineOptions) -> Manifest:

@@ -20,10 +20,17 @@ from lrmtest.masking import masked_values
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.kinds import create_reader, kind_of, served_model
 from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.engines.trace_reader import RendersPrompts
 from lrmtest.models.reading import Reading, Written
 from lrmtest.models.spec import ModelSpec
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.readings import ReadingHead
+from lrmtest.runs.same_prompts import (
+    Conversations,
+    PromptsCompared,
+    PromptTable,
+    conversations_for,
+)
 from lrmtest.runs.seen_model import SeenModel
 from lrmtest.runs.store import Store
 
@@ -73,11 +80,13 @@ class TracesRead:
         reading: the reader's.
         floor: the writer's reading of its own traces; None where it did not read.
         read_now: how many traces were read in this session, by the reader.
+        prompts: their prompts, compared with those that the reader would be given.
     """
 
     reading: ReadingHead
     floor: ReadingHead | None
     read_now: int
+    prompts: PromptsCompared
 
 
 def read_traces(
@@ -87,6 +96,9 @@ def read_traces(
     reader: ReadingModel,
     writer: ReadingModel | None,
     tokens_read: TokensRead = lambda count: None,
+    *,
+    asked: Conversations | None = None,
+    only_same_prompts: bool = False,
 ) -> TracesRead:
     """Read what of some traces has not been read yet.
 
@@ -97,6 +109,9 @@ def read_traces(
         reader: what reads.
         writer: the model that wrote them, which reads them as well; None without it.
         tokens_read: is told how far it is.
+        asked: what the traces' questions were asked with, as far as it is known, so that the
+            prompts that the reader would be given can be compared with theirs.
+        only_same_prompts: read nothing where one of these is another than the traces'.
 
     Raises:
         UsageError, ModelError: as of a `TraceReader`; what was read is kept.
@@ -111,8 +126,19 @@ def read_traces(
             work.read(floor, writer, None, _with_nothing_lacking(written))
             written = _filled(written, store, floor)
     head = work.head(reader, writer if paired else None)
-    read_now = work.read(head, reader, writer if paired else None, written, floor)
-    return TracesRead(head, floor, read_now)
+    prompts = PromptTable(
+        written, conversations_for(reader.spec, asked or {}), head.manifest.get("prompts")
+    )
+    read_now = work.read(
+        head,
+        reader,
+        writer if paired else None,
+        written,
+        floor,
+        prompts=prompts,
+        only_same_prompts=only_same_prompts,
+    )
+    return TracesRead(head, floor, read_now, prompts.summary())
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +188,9 @@ class _Work:
         beside: ReadingModel | None,
         written: Sequence[Written],
         floor: ReadingHead | None = None,
+        *,
+        prompts: PromptTable | None = None,
+        only_same_prompts: bool = False,
     ) -> int:
         """Read what is missing; how many traces that were.
 
@@ -170,11 +199,16 @@ class _Work:
             reader, beside: the models, the second for an engine that takes two.
             written: the traces.
             floor: under which the second model's are kept.
+            prompts: what was found of the reader's own prompts, and takes what is.
+            only_same_prompts: as in `read_traces`.
         """
         table = self.store.readings
         there = table.keys(head.reading_id)
         left = [one for one in written if one.place.key not in there]
-        if not left:
+        to_compare = prompts is not None and bool(prompts.left)
+        if only_same_prompts and prompts is not None and prompts.summary().different:
+            return 0
+        if not left and not to_compare:
             return 0
 
         def keep(reading: Reading, of_writer: Reading | None) -> None:
@@ -187,15 +221,24 @@ class _Work:
         options = replace(reader.options, model_difference=_difference_from(head, reader))
         engine = create_reader(reader.spec, options, None if beside is None else beside.spec)
         try:
-            info = engine.start(left)
-            manifest = {
-                **head.manifest,
-                "engine": masked_values(info.engine.details)
-                | {"engine": info.engine.engine, "version": info.engine.version},
-                "limits": list(info.limits),
-                "written": "kept" if all(one.trace.logprobs for one in left) else "read again",
-            }
+            if not left and not isinstance(engine, RendersPrompts):
+                return 0
+            info = engine.start(left or written)
+            manifest = dict(head.manifest)
+            if left:
+                manifest |= {
+                    "engine": masked_values(info.engine.details)
+                    | {"engine": info.engine.engine, "version": info.engine.version},
+                    "limits": list(info.limits),
+                    "written": "kept" if all(one.trace.logprobs for one in left) else "read again",
+                }
+            if prompts is not None and to_compare and isinstance(engine, RendersPrompts):
+                prompts.compare(engine, reader.spec)
+                manifest["prompts"] = prompts.to_json()
             table.note(head.reading_id, manifest)
+            differ = prompts is not None and prompts.summary().different > 0
+            if not left or (only_same_prompts and differ):
+                return 0
             if floor is not None and beside is not None:
                 table.note(floor.reading_id, {**floor.manifest, "engine": manifest["engine"]})
             engine.read(left, keep)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from array import array
 from dataclasses import replace
 
@@ -16,6 +17,9 @@ from written_traces import draw_traces  # noqa: E402
 from lrmtest.cli import main  # noqa: E402
 from lrmtest.grading.completion import Completion  # noqa: E402
 from lrmtest.grading.verdict import Verdict  # noqa: E402
+from lrmtest.models.engines.base import Message  # noqa: E402
+from lrmtest.models.engines.tokenizers.chat import ChatTokenizer  # noqa: E402
+from lrmtest.models.gguf.from_safetensors import converted  # noqa: E402
 from lrmtest.models.reading import Shaping  # noqa: E402
 from lrmtest.models.tokenizer_identity import tokenizer_identity  # noqa: E402
 from lrmtest.runs.manifest import (  # noqa: E402
@@ -28,7 +32,7 @@ from lrmtest.runs.manifest import (  # noqa: E402
 from lrmtest.runs.store import STORE_NAME, Store  # noqa: E402
 
 OK, MISTAKE, UNDECIDED = 0, 2, 10
-PROMPTS = [[257, n // 2 % 3, n % 40, 7] for n in range(80)]
+ASKED = {("sums", f"q{n}"): (Message("user", f"{n} + {n % 7}"),) for n in range(40)}
 SHAPING = Shaping(0.8, 0.9)
 RIGHT = Verdict(True, 1.0, "1", None, True)
 
@@ -42,7 +46,7 @@ def folders(tmp_path_factory):
     for name, damage in (("writer", None), ("near", 1e-3), ("damaged", 0.1)):
         folder = found[name] = tmp_path_factory.mktemp("models") / name
         save_tokenizer(folder)
-        save_model(folder, dtype="float32")
+        save_model(folder, dtype="float32", vocab_size=261)  # every token has a name
         if damage is not None:
             model = AutoModelForCausalLM.from_pretrained(folder)
             with torch.no_grad():
@@ -57,7 +61,9 @@ def traces(folders):
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(folders["writer"]).eval()
-    return draw_traces(model, PROMPTS, SHAPING, 6)
+    chat = ChatTokenizer.load(str(folders["writer"]), ("<think>", "</think>"))
+    prompts = [chat.encode(turns) for turns in ASKED.values() for _ in range(2)]
+    return draw_traces(model, prompts, SHAPING, 6)
 
 
 @pytest.fixture
@@ -67,7 +73,7 @@ def here(tmp_path, monkeypatch, folders, traces):
     return tmp_path
 
 
-def store_run(folder, folders, traces, end="length"):
+def store_run(folder, folders, traces, end="length", asked=ASKED):
     """A run with these traces, all of whose samples passed."""
     manifest = Manifest(
         temperature=SHAPING.temperature,
@@ -78,6 +84,13 @@ def store_run(folder, folders, traces, end="length"):
     )
     with Store(folder / "reports" / STORE_NAME) as store:
         store.add_run("run-1", "writer", "identity", manifest)
+        store.add_questions(
+            "run-1",
+            [
+                (*key, None, [(turn.role, turn.content) for turn in turns])
+                for key, turns in asked.items()
+            ],
+        )
         for one in traces:
             completion = Completion("text", end, 4, len(one.trace.tokens), 0, seed=1)
             store.add_completion("run-1", one.place, completion, trace=one.trace)
@@ -96,6 +109,7 @@ def test_a_copy_is_certified_and_a_damaged_one_is_not(here, folders, capfd):
     assert "read: 80 traces of 40 questions" in printed
     assert "certified: a drop of 10 points is excluded by reading" in printed
     assert "neither made nor chosen with these traces" in printed
+    assert "Its prompts were made and are the traces', token by token (40 questions)." in printed
     found = json.loads((here / "c.json").read_text())
     assert found["certificate"]["certified"]
     assert found["certificate"]["unknown"] == 0
@@ -105,6 +119,75 @@ def test_a_copy_is_certified_and_a_damaged_one_is_not(here, folders, capfd):
     printed = " ".join(capfd.readouterr().out.split())
     assert "reading cannot settle it: pass rate is not settled" in printed
     assert "regressed" not in printed.replace("calls none regressed", "")
+
+
+def with_template(folder, copy, change):
+    """A copy of a model with another chat template."""
+    shutil.copytree(folder, copy)
+    path = copy / "chat_template.jinja"
+    path.write_text(change(path.read_text()))
+    return copy
+
+
+def test_another_template_that_makes_other_prompts_certifies_nothing(here, folders, capfd):
+    other = with_template(
+        folders["writer"], here / "other", lambda text: text.replace("[assistant]", "[model]")
+    )
+    assert certify(other, "--json", here / "c.json") == UNDECIDED
+    printed = " ".join(capfd.readouterr().out.split())
+    assert "prompts are cut otherwise: 40 of 40, as of sums q0: " in printed
+    assert "is 76 ('m') here and is 64 ('a') there" in printed
+    assert "may fall by" not in printed  # nothing was read, so nothing is said of that
+    assert json.loads((here / "c.json").read_text())["certificate"]["same_prompts"] == 0
+    with Store(here / "reports" / STORE_NAME) as store:
+        [head] = store.readings.heads()
+        assert not store.readings.keys(head.reading_id)
+    # Reading alone goes on, and says so.
+    assert main(["read", str(other), "--traces", "run-1", "--device", "cpu"]) == OK
+    assert "prompts are cut otherwise" in capfd.readouterr().err
+    assert certify(other) == UNDECIDED
+
+
+def test_another_template_that_makes_the_same_prompts_is_as_good(here, folders):
+    other = with_template(folders["writer"], here / "other", lambda text: "{# new #}" + text)
+    assert certify(other) == OK
+
+
+def test_another_system_prompt_makes_other_prompts(here, folders, capfd):
+    (here / "cards.toml").write_text(
+        f'[models.brief]\nengine = "transformers"\nparameters = 0.001\n'
+        f'system_prompt = "Be brief."\n'
+        f'[models.brief.checkpoint]\npath = "{folders["writer"]}"\n'
+    )
+    assert certify("brief", "--cards", here / "cards.toml") == UNDECIDED
+    assert "prompts are cut otherwise: 40 of 40" in " ".join(capfd.readouterr().out.split())
+
+
+def test_a_file_of_another_form_is_certified_where_its_prompts_are_the_same(here, folders, capfd):
+    pytest.importorskip("gguf")
+    path = converted(folders["writer"])
+    # Its tokenizer is told by another mark than the parent's, which alone shows nothing.
+    assert tokenizer_identity(str(path)).startswith("gguf ")
+    words = ("--engine", "transformers", "--parent", folders["writer"])
+    assert certify(path, *words) == OK
+    assert "are the traces', token by token (40 questions)" in " ".join(
+        capfd.readouterr().out.split()
+    )
+
+
+def test_where_nobody_knows_what_was_asked_the_files_have_to_tell(
+    tmp_path, monkeypatch, folders, traces, capfd
+):
+    monkeypatch.chdir(tmp_path)
+    store_run(tmp_path, folders, traces, asked={})
+    assert certify(folders["writer"]) == OK
+    assert "that it is asked with the traces' prompts" in " ".join(capfd.readouterr().out.split())
+    pytest.importorskip("gguf")
+    words = ("--engine", "transformers", "--parent", folders["writer"])
+    assert certify(converted(folders["writer"]), *words) == UNDECIDED
+    assert "nothing shows that prompts become the same tokens" in " ".join(
+        capfd.readouterr().out.split()
+    )
 
 
 def test_what_was_read_is_not_read_again(here, folders, capfd):

@@ -32,7 +32,20 @@ def chat_answer(content, salt):
     text = " ".join(f"word{random.randrange(1000)}" for _ in range(8))
     message = {"role": "assistant", "content": text}
     usage = {"prompt_tokens": 9, "completion_tokens": 8}
-    return 200, {"choices": [{"message": message, "finish_reason": "length"}], "usage": usage}
+    told = {"prompt_token_ids": ids_of(content)} if content.get("return_token_ids") else {}
+    choice = {"message": message, "finish_reason": "length"}
+    return 200, {"choices": [choice], "usage": usage, **told}
+
+
+def rendered(content):
+    """The prompt that a conversation becomes."""
+    variables = content.get("chat_template_kwargs") or {}
+    return "".join(turn["content"] for turn in content["messages"]) + variables.get("end", "")
+
+
+def ids_of(content):
+    """Its ids: a token for each byte."""
+    return list(rendered(content).encode())
 
 
 def vllm_answer(content, most, salt=0):
@@ -107,6 +120,12 @@ def reading_server(
             content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             if self.path == "/v1/chat/completions":
                 self.answer(*chat_answer(content, salt()))
+                return
+            if self.path == "/apply-template":
+                self.answer(200, {"prompt": rendered(content)})
+                return
+            if self.path == "/tokenize":
+                self.answer(200, {"tokens": list(content["content"].encode())})
                 return
             asked.append((self.path, content))
             answer = (

@@ -51,6 +51,10 @@ class Message:
     content: str
 
 
+Conversation = tuple[Message, ...]
+"""The turns that a prompt is made of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One sample to generate.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from lrmtest.models.engines.base import EngineInfo
+from lrmtest.models.engines.base import Conversation, EngineInfo
 from lrmtest.models.reading import Reading, Written
 
 DeliverReading = Callable[[Reading, Reading | None], None]
@@ -59,6 +60,23 @@ class TraceReader(Protocol):
 
     def close(self) -> None:
         """Release everything."""
+        ...
+
+
+@runtime_checkable
+class RendersPrompts(Protocol):
+    """A `TraceReader` that tells which prompts its model would be given."""
+
+    def prompts(self, conversations: Sequence[Conversation]) -> Sequence[array[int] | None]:
+        """What conversations become where this model generates, once the reader has started.
+
+        Returns:
+            Of each conversation the ids of its prompt, type code ``I``, by the chat template, the
+            tokenizer and the request fields that generating uses; None where that is not told.
+
+        Raises:
+            ModelError: the template refuses a conversation, or the server does not answer.
+        """
         ...
 
 

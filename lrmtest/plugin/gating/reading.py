@@ -66,7 +66,15 @@ def read_baseline_traces(
         f"{counted(tokens, 'token')}, before anything is generated"
     )
     reader = ReadingModel(plan.spec, options)
-    done = read_traces(store, traces.run_id, traces.written, reader, None)
+    done = read_traces(
+        store,
+        traces.run_id,
+        traces.written,
+        reader,
+        None,
+        asked={request.place.question: request.messages for request in plan.requests},
+        only_same_prompts=True,
+    )
     return certify_run(
         baseline,
         candidate,
@@ -76,4 +84,5 @@ def read_baseline_traces(
         gate,
         level=level,
         recipe=recipe,
+        prompts=done.prompts,
     )

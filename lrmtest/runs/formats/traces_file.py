@@ -3,8 +3,9 @@
 It begins with a line of magic and a head, one line of JSON: the run, its model and its manifest as
 a baseline has them, how many traces there are and how many samples have none. Then each trace
 follows on its own: three little-endian numbers of 32 bits (bytes of its row, bytes of its data,
-CRC-32 of both), the row (JSON: which sample it is and how it went), and the data
-(`lrmtest.runs.trace_codec`). A baseline that was saved with it holds its SHA-256.
+CRC-32 of both), the row (JSON: which sample it is and how it went; of a question's first trace also
+the conversation that asked it), and the data (`lrmtest.runs.trace_codec`). A baseline that was
+saved with it holds its SHA-256.
 
 It is written and read one trace at a time, and nothing in it is believed.
 """
@@ -24,7 +25,7 @@ from lrmtest.bounded import DESCRIPTION, parse_json
 from lrmtest.counted import counted
 from lrmtest.errors import DamagedStoreError, DataError
 from lrmtest.grading.completion import FinishReason
-from lrmtest.models.engines.base import Sampling
+from lrmtest.models.engines.base import Conversation, Message, Sampling
 from lrmtest.models.trace import Trace
 from lrmtest.questions.place import Place
 from lrmtest.runs.checked_rows import expect_place
@@ -36,7 +37,7 @@ from lrmtest.runs.formats.baseline import (
     score_fault,
 )
 from lrmtest.runs.manifest import Manifest
-from lrmtest.runs.outcomes import SampleOutcome
+from lrmtest.runs.outcomes import QuestionKey, SampleOutcome
 from lrmtest.runs.records import RunHead, RunRecord, TracesMark, primary_metric
 from lrmtest.runs.store import Store
 from lrmtest.runs.trace_codec import MOST_TOKENS, trace_from_bytes, trace_to_bytes
@@ -45,7 +46,7 @@ from lrmtest.suites.registry import request_of
 MAGIC = b"lrmtest-traces 1\n"
 
 _PREFIX = struct.Struct("<III")
-_MOST_ROW = 1 << 16
+_MOST_ROW = 1 << 24  # a question's conversation may hold whole documents
 _MOST_DATA = 9 * MOST_TOKENS  # nothing that zlib cannot compress grows by more than a thousandth
 _HINT = "write it again: lrmtest baseline RUN -o FILE --save-traces FILE"
 _FINISH_REASONS = frozenset(get_args(FinishReason))
@@ -96,6 +97,7 @@ class KeptTrace:
         sampling: how it was drawn.
         finish_reason: how it ended.
         outcome: how it went, by its suite's primary metric.
+        conversation: what the model was asked with; empty where nobody knows.
     """
 
     place: Place
@@ -103,6 +105,7 @@ class KeptTrace:
     sampling: Sampling
     finish_reason: FinishReason
     outcome: SampleOutcome
+    conversation: Conversation = ()
 
 
 def head_of(run: RunRecord, traced: Collection[str]) -> TracesHead:
@@ -127,6 +130,7 @@ def traces_of(
         StoreError: one cannot be read.
     """
     head = head_of(run, traced)
+    conversations: dict[QuestionKey, Conversation] = {}
     for sample in run.samples:
         key, suite = sample.place.key, sample.place.suite
         if sample.verdict is None or key not in traced or key in but:
@@ -135,8 +139,18 @@ def traces_of(
         trace = store.trace(run.run_id, key)
         if trace is None or outcome is None:
             raise DamagedStoreError(f"the trace of {suite} {sample.place.question_id} is gone")
+        question = sample.place.question
+        if question not in conversations:
+            asked = store.question(run.run_id, *question)
+            turns = () if asked is None else asked.prompt
+            conversations[question] = tuple(Message(*turn) for turn in turns)
         yield KeptTrace(
-            sample.place, trace, head.sampling(suite), sample.finish_reason or "unknown", outcome
+            sample.place,
+            trace,
+            head.sampling(suite),
+            sample.finish_reason or "unknown",
+            outcome,
+            conversations[question],
         )
 
 
@@ -200,6 +214,7 @@ def _parts(head: TracesHead, traces: Iterator[KeptTrace]) -> Iterator[bytes]:
         "manifest": kept_manifest(run.manifest),
     }
     yield MAGIC + json.dumps(line, sort_keys=True).encode("ascii") + b"\n"
+    told: set[QuestionKey] = set()
     for one in traces:
         place, outcome = one.place, one.outcome
         about: dict[str, Any] = {
@@ -212,6 +227,9 @@ def _parts(head: TracesHead, traces: Iterator[KeptTrace]) -> Iterator[bytes]:
             "score": outcome.score,
             "unknown_end": outcome.unknown_end,
         }
+        if one.conversation and place.question not in told:
+            told.add(place.question)
+            about["conversation"] = [[turn.role, turn.content] for turn in one.conversation]
         row, data = json.dumps(about).encode("ascii"), trace_to_bytes(one.trace)
         yield _PREFIX.pack(len(row), len(data), zlib.crc32(data, zlib.crc32(row))) + row + data
 
@@ -248,6 +266,7 @@ class TracesReader:
             DataError: one is not as it was written, or the file does not hold what its head says.
         """
         seen: set[tuple[str, str, int]] = set()
+        conversations: dict[QuestionKey, Conversation] = {}
         with self._opened() as file:
             file.seek(self._begin)
             for number in range(1, self.head.kept + 1):
@@ -264,8 +283,9 @@ class TracesReader:
                         f"{place.question_id} is there twice"
                     )
                 seen.add(where)
+                told = conversations.setdefault(place.question, one.conversation)
                 if place.key not in but:
-                    yield one
+                    yield replace(one, conversation=told)
             if file.read(1):
                 raise self._wrong(f"it goes on behind its {self.head.kept:,} traces")
 
@@ -331,13 +351,31 @@ class TracesReader:
             raise TypeError("unknown_end is neither true nor false")
         outcome = replace(outcome, score=row["score"], unknown_end=row["unknown_end"])
         trace = trace_from_bytes(data if data is not None else _NO_TRACE)
-        return KeptTrace(place, trace, self.head.sampling(place.suite), reason, outcome)
+        sampling = self.head.sampling(place.suite)
+        turns = _conversation(row.get("conversation", []))
+        return KeptTrace(place, trace, sampling, reason, outcome, turns)
 
     def _cut_off(self, number: int) -> DataError:
         return self._wrong(f"it is cut off at trace {number} of {self.head.kept:,}")
 
     def _wrong(self, words: str) -> DataError:
         return DataError(f"the traces {self.path}: {words}", hint=_HINT)
+
+
+def _conversation(raw: object) -> Conversation:
+    """A conversation of foreign JSON.
+
+    Raises:
+        TypeError, ValueError: it is none.
+    """
+    if not isinstance(raw, list):
+        raise TypeError("a conversation is no list")
+    turns = []
+    for role, content in raw:
+        if not (isinstance(role, str) and isinstance(content, str)):
+            raise TypeError("a turn of a conversation is no text")
+        turns.append(Message(role, content))
+    return tuple(turns)
 
 
 _NO_TRACE = struct.pack("<BBII", 1, 0, 0, 0) + zlib.compress(b"")

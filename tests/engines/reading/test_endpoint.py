@@ -6,13 +6,16 @@ from array import array
 from math import inf, log
 
 import pytest
+import reading_server as reading_server_module
 from reading_server import VOCABULARY, logprobs, reading_server
 
 from lrmtest.errors import MachineryError, ModelError, UsageError
 from lrmtest.models.card import ModelCard
+from lrmtest.models.engines.base import Message
 from lrmtest.models.engines.kinds import create_reader
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.reading import Shaping, Written
+from lrmtest.models.request_fields import read_request_field
 from lrmtest.models.spec import ModelSpec
 from lrmtest.models.trace import Trace
 from lrmtest.questions.place import Place
@@ -43,6 +46,36 @@ def read(url, written, **options):
         reader.close()
     assert all(floor is None for _, floor in found.values())
     return [found[one.place.key][0] for one in written], info
+
+
+def prompts(url, conversations, **options):
+    spec = ModelSpec("m", ModelCard("m"), "openai", url)
+    reader = create_reader(spec, EngineOptions(**options))
+    try:
+        reader.start(traces(Shaping(1.0), count=1))
+        return reader.prompts(conversations)
+    finally:
+        reader.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_tells_the_prompts_that_it_would_generate_from(kind):
+    asked = [(Message("user", f"{number} + 1"),) for number in range(20)]
+    asked.append((Message("system", "Be brief."), Message("user", "1 + 1")))
+    with reading_server(kind) as (url, _):
+        assert prompts(url, asked) == [
+            array("I", list("".join(turn.content for turn in turns).encode())) for turns in asked
+        ]
+        # As generating does, with the variables of the template that requests carry.
+        field = read_request_field('chat_template_kwargs={"end": "!"}')
+        assert prompts(url, asked[:1], request_fields=(field,)) == [array("I", list(b"0 + 1!"))]
+
+
+@pytest.mark.parametrize("told", [None, "x", [1, -2], [1, 2**40], [True], {}])
+def test_a_prompt_that_is_not_told_is_none(told, monkeypatch):
+    monkeypatch.setattr(reading_server_module, "ids_of", lambda content: told)
+    with reading_server("vllm") as (url, _):
+        assert prompts(url, [(Message("user", "1 + 1"),)]) == [None]
 
 
 def truth(ids, token, shaping):

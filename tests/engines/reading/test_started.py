@@ -15,6 +15,7 @@ from written_traces import draw_traces
 
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.card import ModelCard
+from lrmtest.models.engines.base import Message
 from lrmtest.models.engines.kinds import create_reader
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.gguf.from_safetensors import converted
@@ -24,6 +25,10 @@ from lrmtest.models.spec import ModelSpec
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 
+CONVERSATIONS = [
+    (Message("user", "What is the third word of this?"),),
+    (Message("system", "Be brief."), Message("user", "48 + 17 </s> the <think> <s>")),
+]
 PROMPTS = [[257, n, 40, 7] for n in range(5)]
 
 
@@ -41,9 +46,10 @@ def read(engine, location, written, **options):
     try:
         info = reader.start(written)
         reader.read(written, lambda one, floor: found.update({one.place: one}))
+        prompts = [list(one) for one in reader.prompts(CONVERSATIONS)]
     finally:
         reader.close()
-    return [found[one.place] for one in written], info
+    return [found[one.place] for one in written], info, prompts
 
 
 def check(engine, folder, location, **options):
@@ -56,8 +62,11 @@ def check(engine, folder, location, **options):
         ended = replace(written[0].trace, tokens=written[0].trace.tokens[:])
         ended.tokens[3] = ended.tokens[-1] = 258
         written[0] = replace(written[0], trace=ended)
-        here, _ = read("transformers", folder, written)
-        there, info = read(engine, location, written, **options)
+        here, _, prompts = read("transformers", folder, written)
+        there, info, others = read(engine, location, written, **options)
+        # What each would be given to generate from, by its own tokenizer and template.
+        assert prompts == others
+        assert all(prompts)
         assert info.engine.engine == engine
         for one, other in zip(here, there, strict=True):
             assert list(other.own) == pytest.approx(list(one.own), abs=0.02)

@@ -1,6 +1,8 @@
 """The traces' file: what went in comes out, one at a time, and damage and mix-ups are told."""
 
 import json
+import struct
+import zlib
 from array import array
 from dataclasses import replace
 
@@ -48,6 +50,8 @@ def add_run(store, run_id="parent", without=(3,)):
         failure = None if number % 2 == 0 else "truncated" if number == 1 else "wrong"
         verdict = Verdict(failure is None, float(failure is None), "2", failure, False)
         store.set_verdicts(run_id, [(place.key, verdict)])
+    asked = [("system", "Think."), ("user", "1 + 1 = \u00e4 \U0001f600")]
+    store.add_questions(run_id, [("sums", "q0", None, asked), ("sums", "q1", None, asked[1:])])
     store.add_completion(run_id, Place(f"{run_id}/x", "sums", "x", 0), Completion("t", "stop"))
     return store.record(store.run(run_id))
 
@@ -137,6 +141,40 @@ def test_a_run_without_traces_has_none_to_write(store, tmp_path):
     with pytest.raises(LrmtestError, match="no trace of any graded sample"):
         open_traces("parent", store.path)
     assert not (tmp_path / "p.traces").exists()
+
+
+def test_each_trace_knows_what_its_question_was_asked_with(written, store):
+    path, _ = written
+    with open_traces(str(path), store.path) as of_file, open_traces("parent", store.path) as of_run:
+        found = {one.place: one.conversation for one in of_file}
+        assert found == {one.place: one.conversation for one in of_run}
+        first = next(iter(found))
+        rest = {one.place: one.conversation for one in of_file.each(but={first.key})}
+        assert rest == {place: turns for place, turns in found.items() if place != first}
+    by_question = {place.question: turns for place, turns in found.items()}
+    assert [turn.role for turn in by_question["sums", "q0"]] == ["system", "user"]
+    assert len(by_question["sums", "q1"]) == 1
+    assert by_question["facts", "q2"] == ()  # nobody knows
+    assert path.read_bytes().count(b'"conversation"') == 2  # not with each sample
+
+
+@pytest.mark.parametrize(
+    "turns", ['"x"', "[1]", '[["user"]]', '[["user", 1]]', '[["a", "b", "c"]]']
+)
+def test_a_conversation_that_is_none_is_refused(written, turns):
+    path, _ = written
+    data = path.read_bytes()
+    head = data.index(b"\n", data.index(b"\n") + 1) + 1
+    row_size, data_size, _ = struct.unpack_from("<III", data, head)
+    begin = head + 12
+    row = json.loads(data[begin : begin + row_size]) | {"conversation": json.loads(turns)}
+    changed = json.dumps(row).encode()
+    rest = data[begin + row_size :]
+    checksum = zlib.crc32(rest[:data_size], zlib.crc32(changed))
+    prefix = struct.pack("<III", len(changed), data_size, checksum)
+    path.write_bytes(data[:head] + prefix + changed + rest)
+    with pytest.raises(DataError, match="trace 1 cannot be read"):
+        list(TracesReader(path).each())
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,14 @@ class TraceGathering:
         return trace
 
 
+def prompt_told(answer: object) -> list[int]:
+    """The ids of the prompt that vLLM tells with a whole answer; none where it does not."""
+    try:
+        return _ids(answer["prompt_token_ids"])  # type: ignore[index]
+    except (KeyError, TypeError, ValueError):
+        return []
+
+
 class LlamaCppPrompts:
     """The ids that llama-server makes of conversations, remembered for further samples."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lrmtest.errors import MachineryError, ModelError, UsageError
 from lrmtest.masking import masked_url
-from lrmtest.models.engines.base import EngineInfo
+from lrmtest.models.engines.base import Conversation, EngineInfo
 from lrmtest.models.engines.http.background import BackgroundLoop
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.endpoint import Endpoint
@@ -20,7 +20,9 @@ from lrmtest.models.engines.http.identity import ModelWatch
 from lrmtest.models.engines.http.keys import FoundKey, find_key
 from lrmtest.models.engines.http.retry import Backoff
 from lrmtest.models.engines.http.server_facts import LLAMA_CPP, ServerFacts, probe
+from lrmtest.models.engines.kinds import carried
 from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.engines.reading.prompts import ServerPrompts
 from lrmtest.models.engines.reading.shown import bounds
 from lrmtest.models.engines.reading.ways import Way, way_of
 from lrmtest.models.engines.trace_reader import (
@@ -72,6 +74,7 @@ class EndpointReader:
         self._background = BackgroundLoop(f"lrmtest-reading-{spec.name}")
         self._top = MOST_SHOWN
         self._way: Way | None = None
+        self._prompts: ServerPrompts | None = None
         self._concurrency = options.concurrency or _CONCURRENCY
         self._watch = ModelWatch(options.model_difference)
 
@@ -93,6 +96,7 @@ class EndpointReader:
                 hint="serve the model with vLLM or llama-server, or read its files: "
                 "--engine transformers",
             )
+        self._prompts = ServerPrompts(facts, carried(self._spec, self._options))
         most = longest(planned)
         if facts.context_length is not None and most.length >= facts.context_length:
             raise UsageError(
@@ -118,6 +122,17 @@ class EndpointReader:
             ),
             limits(facts.kind, {one.shaping for one in planned}),
         )
+
+    def prompts(self, conversations: Sequence[Conversation]) -> list[array[int] | None]:
+        """See `RendersPrompts.prompts`.
+
+        Raises:
+            MachineryError: the server does not answer.
+        """
+        try:
+            return self._background.call(self._all_prompts(conversations))
+        except BrokenAnswerError as failure:
+            raise MachineryError(f"{self._endpoint.url}: {failure}") from None
 
     def read(self, written: Sequence[Written], deliver: DeliverReading) -> None:
         """See `TraceReader.read`.
@@ -164,6 +179,22 @@ class EndpointReader:
             found.put(MachineryError("the reader was closed while it read"))
             raise
         found.put(None)
+
+    async def _all_prompts(self, conversations: Sequence[Conversation]) -> list[array[int] | None]:
+        """The prompt of each conversation, a few at a time."""
+        assert self._prompts is not None
+        prompts = self._prompts
+        found: list[array[int] | None] = [None] * len(conversations)
+        waiting = iter(enumerate(conversations))
+
+        async def work() -> None:
+            async with aclosing(self._client()) as client:
+                for number, one in waiting:
+                    found[number] = await prompts.ids(client, one)
+
+        workers = [work() for _ in range(min(self._concurrency, len(conversations)))]
+        await asyncio.gather(*workers)
+        return found
 
     async def _one(self, client: ChatClient, written: Written, slot: int) -> Reading:
         """One trace, asked for again when the answer breaks off."""

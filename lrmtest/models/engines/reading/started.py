@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lrmtest.models.engines.base import Message, Request, Sampling
+from lrmtest.models.engines.base import Conversation, Message, Request, Sampling
 from lrmtest.models.engines.llamacpp_engine import LlamaCppEngine
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.reading.endpoint import MOST_SHOWN, EndpointReader
@@ -73,6 +74,11 @@ class StartedReader:
             replace(engine, details={**engine.details, **shown}, version=engine.version),
             told.limits,
         )
+
+    def prompts(self, conversations: Sequence[Conversation]) -> list[array[int] | None]:
+        """See `EndpointReader.prompts`."""
+        assert self._reader is not None
+        return self._reader.prompts(conversations)
 
     def read(self, written: Sequence[Written], deliver: DeliverReading) -> None:
         """See `EndpointReader.read`."""

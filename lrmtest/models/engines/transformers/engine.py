@@ -29,7 +29,7 @@ from lrmtest.models.engines.transformers.on_device import (
     free_memory,
     load_model,
 )
-from lrmtest.models.request_fields import TEMPLATE_VARIABLES, RequestFields
+from lrmtest.models.request_fields import RequestFields, template_variables
 from lrmtest.models.trace import Trace
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class TransformersEngine:
         chat = ChatTokenizer.load(
             self._spec.location,
             self._spec.reasoning_tags,
-            variables=_template_variables(self._fields),
+            variables=template_variables(self._fields),
             trust_remote_code=self._options.trust_remote_code,
         )
         context = context_length(
@@ -279,15 +279,6 @@ class _Generation:
                 ended=sequence.finish_reason == "stop",
             )
         return Delivery(sequence.request, completion=completion, trace=trace)
-
-
-def _template_variables(fields: RequestFields) -> dict[str, Any]:
-    """Variables of the chat template; an effort is one of them, as servers have it."""
-    effort = fields.get("reasoning_effort")
-    return {
-        **({} if effort is None else {"reasoning_effort": effort}),
-        **fields.get(TEMPLATE_VARIABLES, {}),
-    }
 
 
 def _slots(

@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lrmtest.errors import LrmtestError, MachineryError, ModelError, UsageError
-from lrmtest.models.engines.base import EngineInfo
+from lrmtest.models.engines.base import Conversation, EngineInfo
+from lrmtest.models.engines.kinds import carried
 from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
 from lrmtest.models.engines.tokenizers.checkpoint_files import first_line
 from lrmtest.models.engines.trace_reader import (
     ESTIMATED,
@@ -28,6 +30,7 @@ from lrmtest.models.engines.trace_reader import (
 from lrmtest.models.engines.transformers.context import context_length
 from lrmtest.models.engines.transformers.on_device import chosen_device, free_memory, load_model
 from lrmtest.models.reading import Reading, Shaping, Written
+from lrmtest.models.request_fields import template_variables
 
 if TYPE_CHECKING:
     import torch
@@ -107,6 +110,22 @@ class TransformersReader:
         if len(models) == 1 and any(not one.shaping.greedy for one in planned):
             limits = (ESTIMATED,)
         return ReaderInfo(info, limits)
+
+    def prompts(self, conversations: Sequence[Conversation]) -> list[array[int] | None]:
+        """See `RendersPrompts.prompts`; by the tokenizer beside the weights.
+
+        Raises:
+            ModelError: there is none, or its template refuses a conversation.
+        """
+        spec = self._specs[0]
+        chat = ChatTokenizer.load(
+            spec.location,
+            spec.reasoning_tags,
+            variables=template_variables(carried(spec, self._options)),
+            trust_remote_code=self._options.trust_remote_code,
+        )
+        chat.try_template(conversations)
+        return [array("I", chat.encode(one)) for one in conversations]
 
     def read(self, written: Sequence[Written], deliver: DeliverReading) -> None:
         """See `TraceReader.read`; shorter traces come first.
