@@ -68,6 +68,7 @@ class Models:
         self._engine = ("--engine", given.engine)
         self._parents_engine = ("--engine", given.parents_engine or given.engine)
         self._pairs = given.engine == "transformers"
+        self.verdicts = not given.without_verdicts
         self._asked = (
             *("pytest", "-q", "--tb=no", "-rN", "-p", "no:cacheprovider", "--pyargs"),
             *(f"lrmtest.suites.{suite}" for suite in given.suite.split(",")),
@@ -137,8 +138,10 @@ def row(models: Models, name: str) -> bool:
     model = models.variant(name)
     certificate, reading = models.certified(model)
     read = models.read(model)
-    early, _ = models.gated(model, "--early-stop", "--fresh-run", store="early")
-    both, _ = models.gated(model, "--early-stop", "--read", "--fresh-run")
+    gates = []
+    if models.verdicts:
+        gates.append(models.gated(model, "--early-stop", "--fresh-run", store="early")[0])
+        gates.append(models.gated(model, "--early-stop", "--read", "--fresh-run")[0])
     whole, generating = models.gated(model, store="whole")
     change = whole["comparison"]["total"]["failed"]
     low, high = change["interval"]["low"], change["interval"]["high"]
@@ -147,8 +150,8 @@ def row(models: Models, name: str) -> bool:
     excluded = sum(bound["outcome"] == "ok" for bound in bounds)
     verdicts = [
         f"{run['timing']['generated_tokens']:,} {run['comparison']['gate']['outcome']}"
-        for run in (early, both)
-    ]
+        for run in gates
+    ] or ["-", "-"]
     bound = "none" if first is None else f"{100 * first['highest']:.1f}"
     print(
         f"{name} | {_range(read)} | {_number(read['divergence'])} | {bound} "
@@ -161,7 +164,7 @@ def row(models: Models, name: str) -> bool:
     for gap in certificate["gaps"]:
         print(f"    {gap}", flush=True)
     near = read["s_high"] <= LEAST_VARIATION and not certificate["gaps"]
-    silent = not near or both["timing"]["generated_tokens"] == 0
+    silent = not (near and gates) or gates[-1]["timing"]["generated_tokens"] == 0
     return silent and (first is None or bool(certificate["gaps"]) or first["highest"] >= low)
 
 
@@ -188,6 +191,7 @@ def main() -> int:
     parser.add_argument("--samples", default="4", help="of each question")
     parser.add_argument("--max-tokens", default="512", help="of each sample")
     parser.add_argument("--top-p", default="1")
+    parser.add_argument("--without-verdicts", action="store_true", help="no sequential gates")
     given = parser.parse_args()
     models = Models(given)
     models.make_baseline()
