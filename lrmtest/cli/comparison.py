@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lrmtest.analysis.compare import compare
+from lrmtest.analysis.compare import ComparedRuns, compare
+from lrmtest.cli.kept_certificate import compared_with_certificate
 from lrmtest.cli.named_run import (
     add_whole_run_option,
     chosen_extent,
@@ -93,18 +94,26 @@ def _compare(arguments: argparse.Namespace) -> int:
             f"{arguments.run_name} and {arguments.baseline} are the same run",
             hint="`lrmtest runs` lists the others",
         )
+
+    def compared_runs(gated: bool) -> ComparedRuns:
+        settings = None
+        if gated:
+            number = join_series(baseline, candidate, gate.series)
+            look = take_look(baseline, candidate, options, allow_missing=gate.allow_missing)
+            settings = replace(gate, look=look, candidate=number)
+        return compare(
+            baseline,
+            candidate,
+            allowed=arguments.allow_different,
+            gate=settings,
+            threshold=arguments.pass_threshold,
+            given=arguments.given_baseline and gated,
+        )
+
     if arguments.gate:
-        number = join_series(baseline, candidate, gate.series)
-        look = take_look(baseline, candidate, options, allow_missing=gate.allow_missing)
-        gate = replace(gate, look=look, candidate=number)
-    compared = compare(
-        baseline,
-        candidate,
-        allowed=arguments.allow_different,
-        gate=gate if arguments.gate else None,
-        threshold=arguments.pass_threshold,
-        given=arguments.given_baseline,
-    )
+        compared = compared_with_certificate(baseline, candidate, gate, compared_runs)
+    else:
+        compared = compared_runs(False)
     show(comparison_view(compared), crop=False)
     if compared.decision is None:
         return OK

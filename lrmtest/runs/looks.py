@@ -20,9 +20,10 @@ Reference:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from lrmtest.errors import StoreError
 from lrmtest.runs.keys import fingerprint
@@ -194,7 +195,7 @@ def take_look(
         looks = reserve_looking(looks, order, part) if order else looks
         return next_look(looks, samples, options, complete=complete)
 
-    return look_of(_remember(candidate, test_of(baseline.manifest, candidate.suites), change))
+    return look_of(_remember(candidate, _test(baseline, candidate), change))
 
 
 def note_looking(
@@ -216,7 +217,28 @@ def note_looking(
         looks = reserve_reading(looks, read) if read else looks
         return reserve_looking(looks, order, part) if order else looks
 
-    return look_of(_remember(candidate, test_of(baseline.manifest, candidate.suites), change))
+    return look_of(_remember(candidate, _test(baseline, candidate), change))
+
+
+def note_certificate(
+    baseline: RunRecord, candidate: RunRecord, certificate: Mapping[str, Any]
+) -> None:
+    """Let a run remember what reading its baseline came to.
+
+    Args:
+        baseline, candidate: the runs.
+        certificate: JSON values.
+    """
+    _remember(
+        candidate,
+        _test(baseline, candidate),
+        lambda looks: replace(looks, certificate=certificate),
+    )
+
+
+def _test(baseline: RunRecord, candidate: RunRecord) -> str:
+    """The test of a candidate; one of which nothing was generated asks what it would have asked."""
+    return test_of(baseline.manifest, candidate.suites or candidate.manifest.suites)
 
 
 def _verdicts(run: RunRecord) -> int:

@@ -450,6 +450,7 @@ class LooksSection(Section):
         reading: of 1 - power, what the last reading of the baseline's traces could spend.
         read: fingerprint of what was read.
         unread: of what looks may spend of 1 - power, the part that readings have left them.
+        certificate: what the last reading came to, as `lrmtest.analysis.certificate_record` has it.
     """
 
     count: int | None = None
@@ -462,6 +463,7 @@ class LooksSection(Section):
     reading: float | None = None
     read: str | None = None
     unread: float | None = None
+    certificate: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,15 @@ from collections import Counter
 
 import pytest
 from fault_server import FaultServer
+from reading import index_of
 from sums import right, suite
 
 from lrmtest.analysis.certificate import certify
 from lrmtest.analysis.trace_weights import TraceWeight
-from lrmtest.options.exit_codes import OK, REGRESSED, UNDECIDED
+from lrmtest.cli import main
+from lrmtest.options.exit_codes import CANNOT_TELL, OK, REGRESSED, UNDECIDED
 from lrmtest.plugin.session import LrmtestSession
+from lrmtest.runs.store import STORE_NAME, Store
 
 QUESTIONS = 60
 
@@ -183,6 +186,61 @@ def test_what_reading_has_excluded_is_not_waited_for(pytester, monkeypatch):
     assert {what: check["outcome"] for what, check in checks.items()} == dict.fromkeys(checks, "ok")
     # What reading found of it, from all of the baseline's traces.
     assert checks["pass rate"]["worsening"] == 0
+
+
+def test_commands_on_the_stored_run_know_its_certificate(start, reading, pytester, capfd):
+    reading(1.0)
+    with FaultServer(answer=right) as server:
+        assert start(server).ret == OK
+    capfd.readouterr()
+    assert main(["compare", "last:n", "base.json", "--gate"]) == OK
+    printed = " ".join(capfd.readouterr().out.split())
+    assert "gate: OK a drop of 10 points is excluded by reading, nothing was generated" in printed
+    assert "neither made nor chosen with these traces" in printed
+    assert main(["compare", "last:n", "base.json"]) == OK
+    assert main(["report", "last:n", "--baseline", "base.json", "-o", "r.html"]) == OK
+    assert "excluded by reading" in json.dumps(index_of((pytester.path / "r.html").read_text()))
+    # No look was taken at what was not generated.
+    with Store(pytester.path / "reports" / STORE_NAME) as store:
+        [looks] = store.run("last:n").manifest.looks.values()
+    assert looks.count is None
+    assert looks.unread == 0.5
+
+
+def test_a_certificate_of_other_settings_is_told_of_and_does_not_count(start, reading, capfd):
+    reading(1.0)
+    with FaultServer(answer=right) as server:
+        assert start(server).ret == OK
+    capfd.readouterr()
+    assert main(["compare", "last:n", "base.json", "--gate", "--mde", "0.05"]) == CANNOT_TELL
+    captured = capfd.readouterr()
+    assert "read by a gate with other settings, so not counted: certified" in captured.err
+    assert "gate: CANNOT TELL" in captured.out
+
+
+def test_samples_that_are_generated_later_decide_and_reading_has_spent_its_part(
+    start, reading, pytester, capfd
+):
+    reading(1.0)
+    with FaultServer(answer=wrong) as server:
+        assert start(server).ret == OK
+        generating = ("-p", "no:cacheprovider", "--model", f"n={server.url}", "--gate")
+        more = ("--baseline", "base.json", "--summary-json", "s.json")
+        assert pytester.runpytest_inprocess(*generating, *more).ret == REGRESSED
+    [run] = json.loads((pytester.path / "s.json").read_text())["runs"]
+    assert run["comparison"]["gate"]["settings"]["look"]["unread"] == 0.5
+    assert main(["compare", "last:n", "base.json", "--gate"]) == REGRESSED
+
+
+def test_what_reading_left_open_is_told_later_too(start, reading, capfd):
+    reading(0.0)
+    with FaultServer(answer=wrong) as server:
+        assert start(server).ret == REGRESSED
+    capfd.readouterr()
+    assert main(["compare", "last:n", "base.json", "--gate"]) == REGRESSED
+    assert "reading cannot settle it: pass rate is not settled" in " ".join(
+        capfd.readouterr().out.split()
+    )
 
 
 def test_reading_needs_a_gate(pytester, base):

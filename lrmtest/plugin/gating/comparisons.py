@@ -25,6 +25,7 @@ from lrmtest.runs.looks import (
     LOOKING_SHARE,
     Look,
     look_of,
+    note_certificate,
     note_looking,
     reserve_looking,
     reserve_reading,
@@ -76,25 +77,6 @@ def cannot_tell_of(baseline: RunRecord, candidate: Manifest, gate: GateSettings)
         if claim.primary and not gate.allows(claim)
     ]
     return [each.words() for each in obstacles_to_come(tested, outcomes, samples, gate).values()]
-
-
-def _decided_by_reading(compared: ComparedRuns, certificate: Certificate) -> ComparedRuns:
-    """A comparison of what was not generated, with the decision that made that needless."""
-    from lrmtest.analysis.certificate import certified_decision
-    from lrmtest.analysis.certificate_said import bounds_said
-
-    decision = certified_decision(certificate, bounds_said(certificate))
-    return replace(compared, decision=decision)
-
-
-def _with_certificate(compared: ComparedRuns, certificate: Certificate) -> ComparedRuns:
-    """A comparison with what reading came to before, which what is left undecided may need."""
-    from lrmtest.analysis.certificate import with_excluded
-
-    decision = compared.decision
-    if decision is not None and not certificate.certified:
-        decision = with_excluded(decision, compared.comparison.missing, certificate)
-    return replace(compared, decision=decision, certificate=certificate)
 
 
 class Comparisons:
@@ -320,7 +302,9 @@ class Comparisons:
         read = self._reads.get(candidate.model, "")
         if certificate is not None and certified:
             note_looking(baseline, candidate, read=read)
-            compared = _decided_by_reading(compared, certificate)
+            from lrmtest.analysis.certified_comparison import decided_by_reading
+
+            compared = decided_by_reading(compared, certificate)
         elif stop is not None and stop.decided:
             note_looking(baseline, candidate, *self._orders[candidate.model], read=read)
             compared = stop.apply(compared, dropped)
@@ -331,7 +315,13 @@ class Comparisons:
             decision = Decision("undecided", (unfair,), (), None, gate)
             compared = replace(compared, decision=decision)
         if certificate is not None:
-            compared = _with_certificate(compared, certificate)
+            from lrmtest.analysis.certificate_record import certificate_to_json
+
+            note_certificate(baseline, candidate, certificate_to_json(certificate, baseline))
+            if not certified:
+                from lrmtest.analysis.certified_comparison import joined_with_reading
+
+                compared = joined_with_reading(compared, certificate)
         if gate is not None and gate.series > 1 and unfair is None and compared.decision:
             decision = self._in_series(baseline, candidate, compared.decision, gate.series)
             compared = replace(compared, decision=decision)
