@@ -107,7 +107,9 @@ def comparison_view(
             *_decision_view(compared.decision, said, by_index=compared.comparison.by_index),
         ]
     if compared.given is not None:
-        parts.append(Text(given_said(compared.given), style="dim"))
+        parts.append(
+            Text(given_said(compared.given, by_index=compared.comparison.by_index), style="dim")
+        )
     return Group(*parts)
 
 

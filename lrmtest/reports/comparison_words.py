@@ -180,13 +180,24 @@ def gate_promise(settings: GateSettings, *, by_index: bool = False) -> str:
     )
 
 
-def given_said(given: GivenBaseline) -> str:
-    """The false-alarm rate against one very baseline, with what it assumes."""
+def given_said(given: GivenBaseline, *, by_index: bool = False) -> str:
+    """The false-alarm rate against one very baseline, with what it assumes.
+
+    Args:
+        given: the rate.
+        by_index: it stands beside a comparison whose samples share their random numbers.
+    """
     return (
         f"Against this very baseline an equal model with {given.samples:.3g} samples per question "
         f"is called regressed by its pass rate in about {share(given.rate)} of cases, with "
         f"probability 95 % in at most {share(given.high)}: simulated from what the baseline's "
         "samples leave of a Beta prior that is fitted to them."
+        + (
+            " That is of a model that draws with other random numbers; with the baseline's own its "
+            "luck cancels as far as the two are alike."
+            if by_index
+            else ""
+        )
     )
 
 

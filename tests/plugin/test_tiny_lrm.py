@@ -57,3 +57,50 @@ def test_it_reasons(engine, tmp_path):
         assert suite["pass_rate"]["value"] >= 0.95, done.stdout
         # It thinks before it answers.
         assert suite["tokens"]["reasoning"]["mean"] > suite["tokens"]["answer"]["mean"]
+
+
+def test_a_copy_that_hardly_differs_is_paired_with_it_sample_by_sample(tmp_path):
+    """Both runs have the default seed, on one engine; of the copy hardly a text is another."""
+    if reason := missing("transformers"):
+        pytest.skip(reason)
+    copy = ("compress", "tiny-lrm", "-o", "tiny-pruned", "--method", "magnitude")
+    lrmtest = (sys.executable, "-m", "lrmtest")
+    session = (
+        *(
+            sys.executable,
+            "-m",
+            "pytest",
+            str(SUITES / "test_fresh_hops.py"),
+            "-q",
+            "--tb=no",
+            "-rN",
+        ),
+        *("-p", "no:cacheprovider", "--engine", "transformers", "--temperature", "1"),
+        *("--samples", "3", "--fresh-count", "20", "--max-tokens", "64"),
+    )
+    runs = (
+        (*lrmtest, *copy, "--sparsity", "0.5"),
+        (*session, "--model", "tiny-lrm", "--save-baseline", "base.json"),
+        (
+            *(*session, "--model", "tiny-pruned", "--baseline", "base.json"),
+            *("--gate", "--mde", "0.25", "--token-margin", "off"),
+            *("--early-stop", "--summary-json", "s.json"),
+        ),
+    )
+    for run in runs:
+        done = subprocess.run(
+            run,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode in (0, 1), done.stdout
+    (run,) = json.loads((tmp_path / "s.json").read_text())["runs"]
+    comparison = run["comparison"]
+    assert comparison["paired_by_index"]
+    assert comparison["gate"]["outcome"] == "ok"
+    # The bets are on pairs, of which none or nearly none differs, and so they end early.
+    assert comparison["early_stop"]["looked_at"] < 60
+    assert comparison["early_stop"]["baseline_table"] is None

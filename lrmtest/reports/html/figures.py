@@ -209,7 +209,9 @@ def _words(compared: ComparedRuns) -> dict[str, str | list[str]] | None:
         "helps": could_tell(decision) if decision.result == "cannot-tell" else "",
         "look": look_said(decision.settings),
         "promise": gate_promise(decision.settings, by_index=compared.comparison.by_index),
-        "given": "" if compared.given is None else given_said(compared.given),
+        "given": ""
+        if compared.given is None
+        else given_said(compared.given, by_index=compared.comparison.by_index),
     }
 
 
