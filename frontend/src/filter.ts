@@ -105,6 +105,8 @@ function sortValue(report: Report, sort: string): (row: number) => number | stri
       return (row) => table.changes[run]?.kind[row] ?? 99;
     case "size":
       return (row) => table.changes[run]?.points[row] ?? 999;
+    case "divergence":
+      return (row) => report.readings?.[run]?.by_question.variation[row]?.[1] ?? -1;
     default:
       return (row) => row;
   }

@@ -10,11 +10,13 @@ import { overview } from "./views/overview";
 import { plots } from "./views/plots";
 import { chooseRun, findRow, question } from "./views/question";
 import { questions } from "./views/questions";
+import { reading } from "./views/reading";
 import { runs } from "./views/runs";
 
 const TABS: [string, string][] = [
   ["#/", "Overview"], ["#/plots", "Plots"], ["#/questions", "Questions"], ["#/runs", "Runs"],
 ];
+const READING: [string, string] = ["#/reading", "Reading"];
 
 interface Shown {
   element: HTMLElement;
@@ -31,7 +33,8 @@ function start(report: Report, app: HTMLElement): void {
   let drawn = "";
   const main = h("main", { id: "main", tabindex: -1 });
   const dialog = keysDialog();
-  const tabs = TABS.map(([address, name]) => h("a", { href: address }, name));
+  const places = report.readings ? [...TABS, READING] : TABS;
+  const tabs = places.map(([address, name]) => h("a", { href: address }, name));
 
   const go = (address: string, replace = false) => {
     if (!replace) {
@@ -51,6 +54,7 @@ function start(report: Report, app: HTMLElement): void {
     const parameters = new URLSearchParams(query);
     const [, where = "", ...rest] = path.split("/");
     if (where === "plots") return { element: plots(report, parameters, go), tab: "#/plots", title: "Plots" };
+    if (where === "reading" && report.readings) return { element: reading(report), tab: "#/reading", title: "Reading" };
     if (where === "runs") return { element: runs(report), tab: "#/runs", title: "Runs" };
     if (where === "questions") {
       filter = filterOf(parameters);
@@ -74,7 +78,7 @@ function start(report: Report, app: HTMLElement): void {
     main.replaceChildren(shown.element);
     document.title = `${shown.title} \u00b7 lrmtest report`;
     tabs.forEach((tab, index) => {
-      if (TABS[index]?.[0] === shown?.tab) tab.setAttribute("aria-current", "page");
+      if (places[index]?.[0] === shown?.tab) tab.setAttribute("aria-current", "page");
       else tab.removeAttribute("aria-current");
     });
     window.scrollTo(0, 0);
@@ -89,7 +93,7 @@ function start(report: Report, app: HTMLElement): void {
       return;
     }
     if (event.target instanceof HTMLInputElement || event.target instanceof HTMLSelectElement) return;
-    const tab = TABS[Number(event.key) - 1];
+    const tab = places[Number(event.key) - 1];
     if (tab) go(tab[0]);
     else if (event.key === "t") toggleTheme();
     else if (event.key === "?") dialog.showModal();
@@ -100,7 +104,7 @@ function start(report: Report, app: HTMLElement): void {
   });
   let width = innerWidth;
   window.addEventListener("resize", () => {
-    if (innerWidth !== width && shown?.tab === "#/plots") draw();
+    if (innerWidth !== width && (shown?.tab === "#/plots" || shown?.tab === "#/reading")) draw();
     width = innerWidth;
   });
 

@@ -158,6 +158,61 @@ export interface Table {
   changes: Record<string, QuestionChanges>;
 }
 
+export interface KindPart {
+  name: string;
+  kind: string;
+  share: number;
+  interval: [number, number];
+  token_share: number;
+  tokens: number;
+  per_token: number;
+}
+
+type Bounds = [number | null, number | null] | null;
+
+// What one model has read of a run's traces; questions are in the table's order.
+export interface RunReading {
+  run: number;
+  reader: string;
+  reading_id: string;
+  finished: boolean;
+  candidate: number | null;
+  exact: boolean;
+  questions: number;
+  traces: number;
+  tokens: number;
+  variation: Bounds;
+  interval: Bounds;
+  own_share: Bounds;
+  texts: boolean;
+  left_out: boolean;
+  kinds: { kinds: KindPart[]; words: KindPart[] } | null;
+  said: string[];
+  by_question: { variation: Bounds[]; unwritten: (number | null)[]; loss: (number | null)[] };
+}
+
+// A trace by stretches: lengths in the text (n), tokens (c), total variation in percent (v) and its
+// lower bound (w), and the stretches at which the reader would (t) and may turn (m).
+export interface ShadedBy {
+  reading: number;
+  figure: "exact" | "estimated" | "bounded";
+  tokens: number;
+  left: number;
+  s: Bounds;
+  half: number | null;
+  n: number[];
+  c: number[];
+  v: number[];
+  w?: number[];
+  t?: number[];
+  m?: number[];
+}
+
+export interface ShadedRead {
+  text: string;
+  by: ShadedBy[];
+}
+
 export interface Report {
   created: string;
   lrmtest: string;
@@ -170,6 +225,7 @@ export interface Report {
   comparisons: Comparison[];
   fronts: Record<string, Record<string, number[]>>;
   questions: Table;
+  readings?: RunReading[];
 }
 
 export interface TextPart {
@@ -197,6 +253,7 @@ export interface Sample {
   provisional?: string | null;
   metrics?: Record<string, number>;
   lenient?: boolean;
+  read?: ShadedRead;
   parting?: { words: number; first: number; this: number };
 }
 

@@ -37,10 +37,28 @@ def bootstrap(
     Raises:
         UsageError: `level` is not between 0 and 1.
     """
+    return bootstrap_together(questions, lambda drawn: (statistic(drawn),), level)[0]
+
+
+def bootstrap_together(
+    questions: Sequence[T], statistics: Callable[[Sequence[T]], Sequence[float]], level: float
+) -> list[Interval]:
+    """Intervals for several statistics from the same draws; each as `bootstrap` gives it.
+
+    Args:
+        questions, level: as there.
+        statistics: of a sequence of questions, always as many.
+
+    Raises:
+        UsageError: `level` is not between 0 and 1.
+    """
     alpha = tail(level)
+    if len(questions) == 1:  # every draw is the same
+        return [Interval(value, value, level, BOOTSTRAP) for value in statistics(questions)]
     # The seed makes results repeatable; nothing here has to be hard to guess.
     random = Random(_SEED)
     draws = max(_FEWEST_DRAWS, min(_DRAWS, _DRAWN // len(questions)))
-    drawn = sorted(statistic(random.choices(questions, k=len(questions))) for _ in range(draws))
+    drawn = [statistics(random.choices(questions, k=len(questions))) for _ in range(draws)]
     rank = min(int(alpha * (draws + 1)), draws // 2 - 1)
-    return Interval(drawn[rank], drawn[-1 - rank], level, BOOTSTRAP)
+    ordered = map(sorted, zip(*drawn, strict=True))
+    return [Interval(found[rank], found[-1 - rank], level, BOOTSTRAP) for found in ordered]

@@ -330,3 +330,15 @@ def token_shortfalls(reading: Reading) -> array[float]:
     if len(reading.variation) == len(reading.written):
         return reading.variation
     return array("f", map(_apart, reading.written, reading.lowest))
+
+
+def token_variations(reading: Reading) -> list[Range]:
+    """Total variation at each place; where unknown its estimate (1 - w)+, or bounds on that."""
+    if len(reading.variation) == len(reading.written):
+        return [Range(value, value) for value in reading.variation]
+    return [
+        Range(_apart(written, highest), _apart(written, lowest))
+        for written, lowest, highest in zip(
+            reading.written, reading.lowest, reading.highest, strict=True
+        )
+    ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from lrmtest.analysis.divergence import Divergence
 from lrmtest.analysis.flips import Flip, FlipKind, flips, is_flaky, size_key, usual_failure
 from lrmtest.grading.verdict import FailureClass
-from lrmtest.runs.outcomes import QuestionOutcome
+from lrmtest.runs.outcomes import QuestionKey, QuestionOutcome
 from lrmtest.runs.records import RunRecord
 
 TriageKind = Literal[
@@ -89,6 +90,18 @@ def by_size_of_change(questions: Sequence[TriagedQuestion]) -> list[TriagedQuest
     """The largest change first; those that were not compared last, in their order."""
     return sorted(
         questions, key=lambda one: (0.5, True, 1.0) if one.flip is None else size_key(one.flip)
+    )
+
+
+def by_divergence(
+    questions: Sequence[TriagedQuestion], divergences: Mapping[QuestionKey, Divergence]
+) -> list[TriagedQuestion]:
+    """Those first of which reading finds the models furthest apart; those not read last."""
+    return sorted(
+        questions,
+        key=lambda one: (
+            -divergences[one.outcome.key].variation.high if one.outcome.key in divergences else 1.0
+        ),
     )
 
 

@@ -7,7 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group
+from rich.text import Text
+
 from lrmtest.analysis.compare import ComparedRuns, compare
+from lrmtest.analysis.foretold import Foretold
+from lrmtest.analysis.run_reading import run_readings
 from lrmtest.cli.kept_certificate import compared_with_certificate
 from lrmtest.cli.named_run import (
     add_whole_run_option,
@@ -22,10 +27,13 @@ from lrmtest.options.common import add_threshold_option
 from lrmtest.options.exit_codes import OK, exit_code
 from lrmtest.options.gate import add_comparison_options, read_gate, read_look
 from lrmtest.reports.comparison import comparison_view
+from lrmtest.reports.foretold import foretold_said
 from lrmtest.runs.formats.baseline import refuse_incomplete, write_baseline
 from lrmtest.runs.formats.traces_file import traces_written, write_traces
 from lrmtest.runs.looks import take_look
+from lrmtest.runs.records import RunRecord
 from lrmtest.runs.series import join_series
+from lrmtest.runs.store import STORE_NAME, Store
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -115,6 +123,21 @@ def _compare(arguments: argparse.Namespace) -> int:
     else:
         compared = compared_runs(False)
     show(comparison_view(compared), crop=False)
+    found = _foretold(arguments, baseline, candidate)
+    if found is not None:
+        show(Group(Text(), *map(Text, foretold_said(found))), crop=False)
     if compared.decision is None:
         return OK
     return exit_code(compared.decision.result, arguments.undecided)
+
+
+def _foretold(
+    arguments: argparse.Namespace, baseline: RunRecord, candidate: RunRecord
+) -> Foretold | None:
+    """What divergence says of the damage, where the candidate has read the baseline's traces."""
+    path = arguments.reports_dir / STORE_NAME
+    if not path.is_file():
+        return None
+    with Store(path, create=False) as store:
+        found = run_readings(store, candidate, baseline)
+        return found[0].foretold(baseline, candidate) if found else None

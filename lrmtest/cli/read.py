@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lrmtest.analysis.divergence import floor_of
+from lrmtest.analysis.divergence import floor_of, token_shortfalls
 from lrmtest.analysis.reading_summary import summarize_reading
+from lrmtest.analysis.shaded_trace import text_pieces
+from lrmtest.analysis.token_kinds import VariationByKind, counted_variation
 from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.reading_models import (
     notes_on_tokens,
@@ -34,6 +36,7 @@ from lrmtest.reports.reading import (
     token_document,
 )
 from lrmtest.runs.files import write_whole
+from lrmtest.runs.kept_texts import texts_of
 from lrmtest.runs.store import STORE_NAME, Store
 from lrmtest.runs.trace_reading import ReadingModel, TracesRead, read_traces
 
@@ -171,6 +174,7 @@ def _report(
             one for one in floors if one.place.key in shapings and traces.tells(one.place.key)
         )
     head = store.readings.head(done.reading.reading_id) or done.reading
+    texts = texts_of(head)
     heading = ReadingHeading(
         reader=head.reader,
         writer=traces.model,
@@ -181,6 +185,8 @@ def _report(
         greedy=all(shaping.greedy for shaping in shapings.values()),
         reread=traces.lacks_logprobs,
         left=traces.left,
+        kinds=_kinds(store, traces, head.reading_id, texts),
+        texts=bool(texts),
     )
     written: list[tuple[Path, str]] = []
     if arguments.json is not None:
@@ -198,6 +204,20 @@ def _report(
     show(reading_view(summary, heading, floor, arguments.questions), crop=False)
     for path, _ in written:
         say(f"written: {path}")
+
+
+def _kinds(
+    store: Store, traces: TracesToRead, reading_id: str, texts: Mapping[int, bytes]
+) -> VariationByKind | None:
+    """Where the total variation lies; None where the tokens' texts are not known."""
+    if not texts:
+        return None
+    by_key = {one.place.key: one.trace for one in traces.written}
+    return counted_variation(
+        (one.place.question, text_pieces(trace.tokens, texts), token_shortfalls(one))
+        for one in store.readings.each(reading_id)
+        if (trace := by_key.get(one.place.key)) is not None
+    )
 
 
 def _engine_words(manifest: Mapping[str, Any]) -> str:

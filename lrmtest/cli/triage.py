@@ -7,15 +7,23 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from lrmtest.analysis.divergence import Divergence
+from lrmtest.analysis.run_reading import RunReading, run_readings
+from lrmtest.analysis.shaded_trace import ShadedTrace
 from lrmtest.analysis.triage import (
     CHANGE_KINDS,
     NEED_BASELINE,
     TRIAGE_KINDS,
     TriagedQuestion,
     TriageKind,
+    by_divergence,
     by_size_of_change,
     of_kinds,
     triage,
@@ -26,6 +34,12 @@ from lrmtest.cli.question import MOST_SHOWN, find_question, sample_views
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
+from lrmtest.reports.shaded import (
+    TRACES_GONE,
+    TRACES_WITHOUT_TEXTS,
+    shaded_legend,
+    shaded_view,
+)
 from lrmtest.reports.side_by_side import side_by_side
 from lrmtest.reports.triage import triage_document, triage_view
 from lrmtest.runs.command import can_be_rerun, is_packaged, pytest_ids, rerun_arguments
@@ -34,6 +48,8 @@ from lrmtest.runs.records import RunHead, RunRecord
 from lrmtest.runs.store import Store
 
 _REPORTS = Path("reports")
+_MOST_SHADED = 1500
+"""Characters of a shaded trace, without --full."""
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -68,10 +84,11 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--sort",
-        choices=("run", "size"),
+        choices=("run", "size", "divergence"),
         default="run",
         metavar="ORDER",
-        help="run: as the run asked them; size: the largest change first (default: run)",
+        help="run: as the run asked them; size: the largest change first; divergence: those of "
+        "which reading says that the models are furthest apart first (default: run)",
     )
     add_threshold_option(parser.add_argument)
     add_whole_run_option(parser.add_argument)
@@ -111,16 +128,24 @@ def _triage(arguments: argparse.Namespace) -> int:
             _show_question(store, run, suite, baseline, arguments)
             return 0
         questions = _questions(record, baseline, arguments)
-    chosen = _chosen(questions, arguments)
+        read = _read(store, record, baseline, arguments)
+        divergences = {} if read is None else read.divergences
+    chosen = _chosen(questions, divergences, arguments)
     if arguments.rerun:
         if not (arguments.kind or arguments.change):
             chosen = of_kinds(chosen, [_most_wanted(chosen, compared=baseline is not None)])
         return _rerun(run, _keys(chosen), arguments)
     if arguments.ids:
         return _print_ids(run, _keys(chosen))
+    found = None if read is None or baseline is None else read.foretold(baseline, record)
     if arguments.json:
         document = triage_document(
-            run.run_id, None if baseline is None else baseline.run_id, questions, chosen
+            run.run_id,
+            None if baseline is None else baseline.run_id,
+            questions,
+            chosen,
+            divergences,
+            found,
         )
         say(json.dumps(document, indent=2, ensure_ascii=True))
         return 0
@@ -132,6 +157,9 @@ def _triage(arguments: argparse.Namespace) -> int:
             compared=baseline is not None,
             kinds=arguments.kind or arguments.change,
             chosen=chosen,
+            reading="" if read is None else _reading_said(read),
+            divergences=divergences,
+            foretold=found,
             next_steps=_next_steps(run, questions, arguments),
         ),
         crop=False,
@@ -158,12 +186,41 @@ def _refuse_without_baseline(arguments: argparse.Namespace) -> None:
 
 
 def _chosen(
-    questions: list[TriagedQuestion], arguments: argparse.Namespace
+    questions: list[TriagedQuestion],
+    divergences: Mapping[QuestionKey, Divergence],
+    arguments: argparse.Namespace,
 ) -> list[TriagedQuestion]:
     """Those of the kinds and of the changes that were asked for, in the order asked for."""
     for asked in (arguments.kind, arguments.change):
         questions = of_kinds(questions, asked) if asked else questions
+    if arguments.sort == "divergence":
+        return by_divergence(questions, divergences)
     return by_size_of_change(questions) if arguments.sort == "size" else questions
+
+
+def _read(
+    store: Store, run: RunRecord, baseline: RunRecord | None, arguments: argparse.Namespace
+) -> RunReading | None:
+    """The reading that questions are sorted by; None where there is none.
+
+    Raises:
+        UsageError: there is none, and the order is to be by it.
+    """
+    found = run_readings(store, run, baseline, arguments.baseline)
+    if not found and arguments.sort == "divergence":
+        parent, reader = (run, "MODEL") if baseline is None else (baseline, run.model)
+        raise UsageError(
+            f"no model has read the traces of {parent.run_id}"
+            if baseline is None
+            else f"{run.model} has not read the traces of {parent.run_id}",
+            hint=f"lrmtest read {reader} --traces {arguments.baseline or arguments.run_name}",
+        )
+    return found[0] if found else None
+
+
+def _reading_said(read: RunReading) -> str:
+    """Whose divergence the column S is."""
+    return f"S: {read.reader} reads {read.writer.model} ({read.writer.run_id})"
 
 
 def _most_wanted(questions: list[TriagedQuestion], *, compared: bool) -> TriageKind:
@@ -290,6 +347,29 @@ def _show_question(
             tail=length,
         )
     )
+    readings = run_readings(store, run, baseline, arguments.baseline)
+    most = MOST_SHOWN if arguments.full else _MOST_SHADED
+    parts = [part for each in readings for part in _shaded(each, (suite, question_id), most)]
+    if parts:
+        show(Group(*parts))
+
+
+def _shaded(read: RunReading, question: QuestionKey, most: int) -> list[RenderableType]:
+    """The traces of a question as a model sees them that has read them."""
+    if not read.read.texts:
+        return [Text(TRACES_WITHOUT_TEXTS.format(read.reader), style="yellow")]
+    parts: list[RenderableType] = []
+    seen: dict[tuple[str, ...], tuple[ShadedTrace, list[int]]] = {}
+    for sample, trace in read.shaded(question):
+        if trace is None:
+            return [Text(TRACES_GONE.format(read.writer.run_id), style="yellow")]
+        words = tuple(token.text for token in trace.tokens)
+        seen.setdefault(words, (trace, []))[1].append(sample)
+    for trace, samples in seen.values():
+        parts += shaded_view(
+            trace, reader=read.reader, writer=read.writer.model, samples=samples, most=most
+        )
+    return [*parts, Text(), *(shaded_legend(trace) for trace, _ in [*seen.values()][:1])]
 
 
 def _rerun(run: RunHead, keys: list[QuestionKey], options: argparse.Namespace) -> int:

@@ -10,7 +10,8 @@ from lrmtest.errors import ModelError
 from lrmtest.models.gguf_header import read_gguf_tokens
 from lrmtest.models.local import gguf_or_folder
 
-_MOST_BYTES = 256 << 20  # of a tokenizer.json
+MOST_BYTES = 256 << 20
+"""Of a ``tokenizer.json``."""
 
 
 def vocabulary(location: str) -> Mapping[int, str]:
@@ -28,7 +29,7 @@ def vocabulary(location: str) -> Mapping[int, str]:
     file = path / "tokenizer.json"
     if not file.is_file():
         return {}
-    return _names(read_json(file, _MOST_BYTES, error=ModelError))
+    return names_in(read_json(file, MOST_BYTES, error=ModelError))
 
 
 def first_other_meaning(
@@ -38,7 +39,7 @@ def first_other_meaning(
     return min((i for i in ids if i not in one or one[i] != other.get(i)), default=None)
 
 
-def _names(content: Any) -> Mapping[int, str]:
+def names_in(content: Any) -> Mapping[int, str]:
     """The tokens of a ``tokenizer.json``; empty where it is of no known form."""
     try:
         tokens = content["model"]["vocab"]

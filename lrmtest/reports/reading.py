@@ -15,6 +15,7 @@ from rich.text import Text
 
 from lrmtest.analysis.divergence import Divergence, Floor, Range, TraceFigures
 from lrmtest.analysis.reading_summary import ReadingSummary
+from lrmtest.analysis.token_kinds import VariationByKind
 from lrmtest.counted import counted
 from lrmtest.models.reading import FIGURES, Reading
 from lrmtest.models.trace import Trace
@@ -22,6 +23,12 @@ from lrmtest.reports.escape import one_line
 from lrmtest.reports.markdown import literal, markdown_table
 from lrmtest.reports.numbers import UNKNOWN, count, percent
 from lrmtest.reports.tables import Widest, open_table
+from lrmtest.reports.token_kinds import (
+    TEXTS_UNKNOWN,
+    kinds_document,
+    kinds_markdown,
+    kinds_view,
+)
 
 _NAME_LIMIT = 60
 _WIDEST_EXPONENT = 700.0  # of a perplexity that is a float
@@ -40,6 +47,8 @@ class ReadingHeading:
         greedy: nothing was drawn in the traces.
         reread: the writer's log-probabilities were not kept when the traces were written.
         left: traces of the run that were not read, in words; empty for none.
+        kinds: where the total variation lies; None where nothing differs, or `texts` is False.
+        texts: what the traces' tokens stand for is known.
     """
 
     reader: str
@@ -51,6 +60,8 @@ class ReadingHeading:
     greedy: bool
     reread: bool
     left: str = ""
+    kinds: VariationByKind | None = None
+    texts: bool = True
 
 
 _Column = tuple[str, Callable[[Divergence], str]]
@@ -92,6 +103,8 @@ def reading_view(
     ]
     if questions and len(summary.questions) > 1:
         parts += [Text(), Widest(*(_worst(summary, questions, n) for n in (None, _FEWER)))]
+    if heading.kinds is not None:
+        parts += [Text(), *kinds_view(heading.kinds)]
     parts += [Text(), *(Text(line) for line in _notes(summary, heading, floor))]
     return Group(*parts, Text(), Text(_legend(summary, heading), style="dim"))
 
@@ -114,6 +127,7 @@ def reading_markdown(summary: ReadingSummary, heading: ReadingHeading, floor: Fl
         f"## {title} ({literal(heading.run_id, _NAME_LIMIT)})",
         markdown_table(["suite", *headers], suites, left=1),
         markdown_table(["suite", "question", *headers[1:]], questions, left=2),
+        *(() if heading.kinds is None else kinds_markdown(heading.kinds)),
         *(literal(line, 1000) for line in _notes(summary, heading, floor)),
         literal(_legend(summary, heading), 4000),
     ]
@@ -157,8 +171,14 @@ def reading_document(
             for (suite, question), one in summary.questions.items()
         ],
         "traces": [_trace_document(one) for one in summary.traces],
+        "token_kinds": kinds_document(heading.kinds),
         "floor": None if floor is None else _finite(asdict(floor)),
     }
+
+
+def variation_said(one: Divergence | None) -> str:
+    """S of a question, without an interval: ``0.0146``, ``~1.2``, ``0.1..0.3``."""
+    return UNKNOWN if one is None else _ranged(one.variation, one.exact)
 
 
 def token_document(reading: Reading, trace: Trace) -> dict[str, Any]:
@@ -290,6 +310,8 @@ def _notes(summary: ReadingSummary, heading: ReadingHeading, floor: Floor | None
             f"{_figure(floor.variation)}, log W spread {_figure(floor.spread)}, a token's "
             f"log-probability off by {_figure(floor.largest)} at most{cut}."
         )
+    if not heading.texts:
+        lines.append(TEXTS_UNKNOWN)
     if heading.left:
         lines.append(f"Not read: {one_line(heading.left, 300)}.")
     return lines

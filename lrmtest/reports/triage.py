@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from lrmtest.analysis.changed import changed
+from lrmtest.analysis.divergence import Divergence
 from lrmtest.analysis.flips import Flip
+from lrmtest.analysis.foretold import Foretold
 from lrmtest.analysis.triage import (
     CHANGE_KINDS,
     TRIAGE_KINDS,
@@ -26,9 +29,11 @@ from lrmtest.reports.changes import (
     directions_said,
 )
 from lrmtest.reports.escape import one_line
+from lrmtest.reports.foretold import foretold_document, foretold_said
 from lrmtest.reports.numbers import UNKNOWN, count, p_value
+from lrmtest.reports.reading import variation_said
 from lrmtest.reports.tables import open_table
-from lrmtest.runs.outcomes import QuestionOutcome
+from lrmtest.runs.outcomes import QuestionKey, QuestionOutcome
 
 _NAME_LIMIT = 60
 _MOST_ROWS = 20
@@ -71,6 +76,9 @@ def triage_view(
     compared: bool,
     kinds: Sequence[TriageKind] = (),
     chosen: Sequence[TriagedQuestion] | None = None,
+    reading: str = "",
+    divergences: Mapping[QuestionKey, Divergence] = MappingProxyType({}),
+    foretold: Foretold | None = None,
     next_steps: Sequence[str] = (),
 ) -> RenderableType:
     """The questions of a run by kind, as a rich renderable.
@@ -82,12 +90,19 @@ def triage_view(
         kinds: which to list, all of each; by default those that want looking at, the first
             few of each.
         chosen: the questions that are listed, in order; by default all. Those above are counted.
+        reading: whose divergence is shown; empty for none.
+        divergences: of each question, by reading.
+        foretold: what that says of the change; None where nothing can be said.
         next_steps: commands to go on with.
     """
     flips = [question.flip for question in questions if question.flip is not None]
     parts: list[RenderableType] = [Text(one_line(title, 400), style="bold"), _tally(questions)]
     if compared:
         parts += _tally_since(questions, flips)
+    if reading:
+        parts.append(Text(one_line(reading, 400)))
+    if foretold is not None:
+        parts += [Text(line) for line in foretold_said(foretold)]
     listed = questions if chosen is None else chosen
     sections: Sequence[TriageKind] = kinds or (
         ("broken", "worse", "unstable", "better", "fixed", "both-fail", "error")
@@ -101,7 +116,7 @@ def triage_view(
             part = of_kinds(part, ["unchanged"])
         if part:
             most = len(part) if kinds else _MOST_ROWS
-            parts += ["", *_section(kind, part, most, several=several)]
+            parts += ["", *_section(kind, part, most, divergences, several=several)]
     if next_steps:
         # A command that is wrapped could not be pasted.
         lines = [Text(step, no_wrap=True, overflow="ignore") for step in next_steps]
@@ -114,6 +129,8 @@ def triage_document(
     baseline_id: str | None,
     questions: Sequence[TriagedQuestion],
     chosen: Sequence[TriagedQuestion],
+    divergences: Mapping[QuestionKey, Divergence] = MappingProxyType({}),
+    foretold: Foretold | None = None,
 ) -> dict[str, Any]:
     """The questions as JSON values; docs/triage.md describes every field.
 
@@ -121,6 +138,8 @@ def triage_document(
         run_id, baseline_id: the two runs; None for one alone.
         questions: all, which are counted.
         chosen: those that are listed, in order.
+        divergences: of each question, by reading.
+        foretold: what that says of the change; None where nothing can be said.
     """
     flips = [question.flip for question in questions if question.flip is not None]
     return {
@@ -128,6 +147,7 @@ def triage_document(
         "run_id": run_id,
         "baseline": baseline_id,
         "changed": None if baseline_id is None else changed_document(changed(flips)),
+        "foretold": None if foretold is None else foretold_document(foretold),
         "questions": [
             {
                 "suite": question.outcome.suite,
@@ -137,9 +157,22 @@ def triage_document(
                 "samples": question.outcome.count,
                 "failure": question.failure,
                 "change": None if question.flip is None else change_document(question.flip),
+                "divergence": _divergence(divergences.get(question.outcome.key)),
             }
             for question in chosen
         ],
+    }
+
+
+def _divergence(one: Divergence | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    return {
+        "s_low": one.variation.low,
+        "s_high": one.variation.high,
+        "s_exact": one.exact,
+        "own_share_low": one.own_share.low,
+        "own_share_high": one.own_share.high,
     }
 
 
@@ -165,7 +198,12 @@ def _tally_since(questions: Sequence[TriagedQuestion], flips: Sequence[Flip]) ->
 
 
 def _section(
-    kind: TriageKind, questions: Sequence[TriagedQuestion], most: int, *, several: bool
+    kind: TriageKind,
+    questions: Sequence[TriagedQuestion],
+    most: int,
+    divergences: Mapping[QuestionKey, Divergence],
+    *,
+    several: bool,
 ) -> list[RenderableType]:
     table = open_table()
     if several:
@@ -176,6 +214,8 @@ def _section(
     if compared:
         table.add_column(Text("points"), justify="right", no_wrap=True)
         table.add_column(Text("p"), justify="right", no_wrap=True)
+    if divergences:
+        table.add_column(Text("S"), justify="right", no_wrap=True)
     table.add_column(Text("failures"), overflow="fold")
     table.add_column(Text("tokens"), justify="right", no_wrap=True)
     for question in questions[:most]:
@@ -185,6 +225,7 @@ def _section(
             Text(one_line(question.outcome.question_id, 2 * _NAME_LIMIT)),
             _change(question, _passed),
             *(_size(question.flip) if compared else ()),
+            *((Text(variation_said(divergences.get(question.outcome.key))),) * bool(divergences)),
             Text(_failures(question.outcome), style="yellow"),
             _change(question, _tokens),
         )

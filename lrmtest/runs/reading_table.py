@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lrmtest.errors import StoreError
+from lrmtest.questions.place import Place
 from lrmtest.runs.checked_rows import (
     READING_COLUMNS,
     READING_HEAD_COLUMNS,
@@ -129,13 +130,22 @@ class ReadingTable:
         rows = self._db.all("SELECT key FROM reading WHERE reading_id = ?", (reading_id,))
         return {key for (key,) in rows}
 
-    def each(self, reading_id: str) -> Iterator[Reading]:
-        """What was read, one trace at a time, in order of suite, question and sample."""
+    def places(self, reading_id: str) -> list[tuple[int, Place]]:
+        """What has been read, in the order of `each`, with the number that `at` takes."""
         self._db.refuse_lost_rows("reading", "reading_id", reading_id)
-        numbers = self._db.all(
-            "SELECT id FROM reading WHERE reading_id = ? ORDER BY suite, question_id, sample",
+        rows = self._db.all(
+            "SELECT id, key, suite, question_id, sample FROM reading WHERE reading_id = ? "
+            "ORDER BY suite, question_id, sample",
             (reading_id,),
         )
+        return [(number, Place(*place)) for number, *place in rows]
+
+    def at(self, number: int) -> Reading:
+        """What was read of one trace, by its number."""
         query = f"SELECT {', '.join(READING_COLUMNS)} FROM reading WHERE id = ?"
-        for number in numbers:
-            yield self._read.reading(self._db.one(query, number))
+        return self._read.reading(self._db.one(query, (number,)))
+
+    def each(self, reading_id: str) -> Iterator[Reading]:
+        """What was read, one trace at a time, in order of suite, question and sample."""
+        for number, _ in self.places(reading_id):
+            yield self.at(number)

@@ -23,6 +23,7 @@ from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.trace_reader import RendersPrompts
 from lrmtest.models.reading import Reading, Written
 from lrmtest.models.spec import ModelSpec
+from lrmtest.runs.kept_texts import with_texts
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.readings import ReadingHead
 from lrmtest.runs.same_prompts import (
@@ -126,6 +127,7 @@ def read_traces(
             work.read(floor, writer, None, _with_nothing_lacking(written))
             written = _filled(written, store, floor)
     head = work.head(reader, writer if paired else None)
+    head = work.with_texts(head, written, [each for each in (reader, writer) if each is not None])
     prompts = PromptTable(
         written, conversations_for(reader.spec, asked or {}), head.manifest.get("prompts")
     )
@@ -246,6 +248,15 @@ class _Work:
             engine.close()
         table.finish(head.reading_id)
         return len(left)
+
+    def with_texts(
+        self, head: ReadingHead, written: Sequence[Written], models: Sequence[ReadingModel]
+    ) -> ReadingHead:
+        """The head, with what the traces' tokens stand for if the models' files tell it."""
+        manifest = with_texts(head.manifest, written, [model.spec for model in models])
+        if manifest is not head.manifest:
+            self.store.readings.note(head.reading_id, manifest)
+        return replace(head, manifest=manifest)
 
 
 def _seen(head: ReadingHead) -> SeenModel:

@@ -107,7 +107,14 @@ def test_figures_go_to_the_terminal_and_to_files(here, folders, traces, capfd):
     for line, figures in zip(lines, found["traces"], strict=True):
         assert line["tokens"] == list(by_key[line["key"]].trace.tokens)
         assert sum(line["variation"]) == pytest.approx(figures["s_low"], abs=1e-5)
-    assert files["markdown"].read_text().count("\n| sums | q") == 4
+    markdown = files["markdown"].read_text()
+    assert markdown.count("\n| sums | q") == 4
+    kinds = found["token_kinds"]
+    assert kinds["tokens"] == found["total"]["tokens"]
+    assert kinds["variation"] == pytest.approx(sum(map(sum, (one["variation"] for one in lines))))
+    assert sum(one["share"] for one in kinds["kinds"]) == pytest.approx(1)
+    assert "kind of token share of TV 95 % of tokens" in printed
+    assert "| kind of token | share of TV |" in markdown
 
 
 def test_without_the_writer_figures_are_estimates_and_say_so(here, folders, capfd):
@@ -218,9 +225,15 @@ def test_an_endpoint_reads_with_bounds(here, folders, capfd):
         assert read(f"served={url}") == 0
     captured = capfd.readouterr()
     assert "an endpoint's tokenizer is not seen" in captured.err
-    assert "likeliest tokens are shown" in " ".join(captured.out.split())
+    printed = " ".join(captured.out.split())
+    assert "likeliest tokens are shown" in printed
+    assert "What the traces' tokens say is not known here" in printed
     found = json.loads((here / "a.json").read_text())
     assert found["total"]["s_low"] <= found["total"]["s_high"]
+    assert found["token_kinds"] is None
+    # Whoever reads them with files tells it for all that is read then.
+    assert read(folders["reader"]) == 0
+    assert "not known here" not in " ".join(capfd.readouterr().out.split())
 
 
 def test_a_server_that_breaks_is_no_mistake_of_the_user(here, capfd):

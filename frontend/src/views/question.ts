@@ -9,6 +9,7 @@ import { withMath } from "../math";
 import { longText } from "../text";
 import type { Prompt, QuestionTexts, Report, Sample } from "../types";
 import { resultCell } from "./questions";
+import { shadedView } from "./shaded";
 
 export interface QuestionView {
   element: HTMLElement;
@@ -202,6 +203,7 @@ function sampleView(report: Report, run: number, sample: Sample, texts: Question
         partsAt !== undefined && h("button", { type: "button", class: "plain-button", click: () => jump(reasoning) }, `differs after ${whole(words)} words`)),
       reasoning),
     h("div", { class: "trace" }, h("h3", {}, "Answer"), longText(sample.answer ?? { text: "" }, options)),
+    ...(sample.read?.by.length ? [shadedView(report, sample.read, run === chosen.left ? chosen.right : chosen.left)] : []),
   ];
 }
 

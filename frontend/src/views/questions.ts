@@ -6,6 +6,7 @@ import { flipClass } from "../charts/flips";
 import { count, counted, signed, whole } from "../format";
 import type { Report } from "../types";
 import { outcomeLegend } from "./outcomes";
+import { variationOf } from "./shaded";
 
 const ROW = 36;
 const MARGIN = 12;
@@ -63,6 +64,10 @@ function columns(report: Report, filter: Filter): Column[] {
   );
   // All that there is of a run takes three columns: too wide for many runs, unless one is chosen.
   const shown = report.runs.map((_, index) => index).filter((index) => !filter.run || report.runs[index]?.baseline || report.runs[index]?.id === filter.run);
+  const readings = (report.readings ?? []).flatMap((one, index) => (shown.includes(one.run) && (!filter.run || one.candidate === null || shown.includes(one.candidate)) ? [{ one, index }] : []));
+  for (const { one, index } of readings.slice(0, FULL)) {
+    found.push({ sort: `divergence:${index}`, name: `S, ${one.reader}`, kind: "tokens", cell: (row) => [variationOf(one.by_question.variation[row] ?? null, one.exact)] });
+  }
   if (shown.length > FULL) {
     for (const index of shown) {
       found.push({ sort: `result:${index}`, name: report.runs[index]?.label ?? "", kind: "result", cell: (row) => shortCell(report, index, row) });
@@ -152,7 +157,7 @@ export function questions(
         { scope: "col", class: column.kind, "aria-sort": direction },
         h(
           "button",
-          { type: "button", title: `sort by ${column.name}`, click: () => change({ sort: column.sort, down: sorted ? !filter.down : column.sort.startsWith("tokens") }) },
+          { type: "button", title: `sort by ${column.name}`, click: () => change({ sort: column.sort, down: sorted ? !filter.down : /^(tokens|divergence)/.test(column.sort) }) },
           column.name + arrow,
         ),
       ),

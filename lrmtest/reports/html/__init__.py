@@ -14,6 +14,7 @@ from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.reports.html.chunks import chunked
 from lrmtest.reports.html.figures import document
 from lrmtest.reports.html.page import page
+from lrmtest.reports.html.readings import ReportReadings
 from lrmtest.reports.html.table import question_keys
 from lrmtest.reports.html.texts import question_texts
 from lrmtest.runs.files import write_whole
@@ -53,5 +54,9 @@ def report_text(
 ) -> str:
     """The report's HTML; ASCII only. See `write_report`."""
     keys = question_keys(runs)
-    chunks, places, brief = chunked(question_texts(runs), keys)
-    return page(document(runs, compared, keys, places, brief, threshold), chunks)
+    with ReportReadings(runs) as readings:
+        chunks, places, brief = chunked(question_texts(runs, readings.shaded), keys)
+        figures = document(runs, compared, keys, places, brief, threshold)
+        if read := readings.document(keys):
+            figures["readings"] = read
+    return page(figures, chunks)

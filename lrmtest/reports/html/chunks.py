@@ -67,11 +67,21 @@ def chunked(
 
 def _size(content: dict[str, Any]) -> int:
     """About the characters of a question's texts."""
-    return sum(len(text) for _, text in content["prompt"]) + sum(
-        len(sample[part]["text"])
-        for run in content["runs"]
-        if run is not None
-        for sample in run["samples"]
-        for part in ("reasoning", "answer")
-        if part in sample
+    return (
+        sum(len(text) for _, text in content["prompt"])
+        + sum(
+            len(sample[part]["text"])
+            for run in content["runs"]
+            if run is not None
+            for sample in run["samples"]
+            for part in ("reasoning", "answer")
+            if part in sample
+        )
+        + sum(
+            len(sample["read"]["text"]) + sum(5 * len(each["n"]) for each in sample["read"]["by"])
+            for run in content["runs"]
+            if run is not None
+            for sample in run["samples"]
+            if "read" in sample
+        )
     )

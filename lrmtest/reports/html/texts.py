@@ -7,7 +7,7 @@ are written out. A loop is given once, with how often it came.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -60,8 +60,18 @@ class _Found:
     completions: list[StoredCompletion] = field(default_factory=list)
 
 
-def question_texts(runs: Sequence[RunRecord]) -> Iterator[QuestionTexts]:
+Shaded = Callable[[int, QuestionKey], Mapping[int, dict[str, Any]]]
+"""Gives the traces of a run, by its place, and a question as its readers see them, by sample."""
+
+
+def question_texts(
+    runs: Sequence[RunRecord], shaded: Shaded = lambda run, key: {}
+) -> Iterator[QuestionTexts]:
     """Every question that some run has texts of, one at a time, in order of suite and id.
+
+    Args:
+        runs: of the report.
+        shaded: has what was read of them.
 
     Raises:
         StoreError: a store cannot be read.
@@ -79,7 +89,13 @@ def question_texts(runs: Sequence[RunRecord]) -> Iterator[QuestionTexts]:
                 return
             key = min(waiting)
             found = [walk.take(key) if walk is not None else None for walk in walks]
-            yield _texts(key, runs, found, [of_run.get(key, []) for of_run in errors])
+            texts = _texts(key, runs, found, [of_run.get(key, []) for of_run in errors])
+            for place, of_run in enumerate(texts.content["runs"]):
+                read = shaded(place, key) if of_run is not None else {}
+                for sample in of_run["samples"] if read else ():
+                    if sample["sample"] in read and "error" not in sample:
+                        sample["read"] = read[sample["sample"]]
+            yield texts
 
 
 class _Walk:

@@ -12,6 +12,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 import pytest
+from attacks import ATTACKS
 from report_store import LOOP, add_run, manifest, said
 
 from lrmtest.analysis.claims import GateSettings
@@ -22,51 +23,6 @@ from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(1800)]
-
-# fmt: off
-ATTACKS = [
-    "<script>alert(1)</script>",
-    "</script><script>alert(1)</script>",
-    "</style><script>alert(1)</script>",
-    "</title><script>alert(1)</script>",
-    "</textarea></noscript></template><img src=x onerror=alert(1)>",
-    "<!--<script>", "--><script>alert(1)</script>", "]]><script>alert(1)</script>",
-    "\"><img src=x onerror=alert(1)>", "'><svg/onload=alert(1)>",
-    "<img src=http://evil.invalid/pixel.png>", "<image/src/onerror=alert(1)>",
-    "<iframe src=javascript:alert(1)></iframe>", "<iframe srcdoc='<script>alert(1)</script>'>",
-    "<object data=http://evil.invalid/x.swf>", "<embed src=http://evil.invalid/x>",
-    "<link rel=stylesheet href=http://evil.invalid/x.css>",
-    "<style>@import 'http://evil.invalid/x.css'; body { display: none }</style>",
-    "<base href=http://evil.invalid/>",
-    "<meta http-equiv=refresh content='0;url=http://evil.invalid/'>",
-    "<form action=http://evil.invalid/><input autofocus onfocus=alert(1)></form>",
-    "<a href=javascript:alert(1)>click</a>", "javascript:alert(1)", "data:text/html,<script>",
-    "<math><mtext><style><img src onerror=alert(1)></style></mtext></math>",
-    "<svg><foreignObject><script>alert(1)</script></foreignObject></svg>",
-    "<details open ontoggle=alert(1)>", "<video><source onerror=alert(1)></video>",
-    "<x onclick=alert(1) onmouseover=alert(1) style='position:fixed;inset:0'>x</x>",
-    "&lt;script&gt;alert(1)&lt;/script&gt;", "&#60;script&#62;", "\\u003cscript\\u003e",
-    "%3Cscript%3E",
-    "{{constructor.constructor('alert(1)')()}}", "${alert(1)}", "`${alert(1)}`", "<%= alert(1) %>",
-    "';alert(1)//", "\\';alert(1)//", "\");alert(1)//", "\u2028alert(1)\u2029",
-    "$\\href{javascript:alert(1)}{x}$", "$\\url{javascript:alert(1)}$",
-    "$\\includegraphics{http://evil.invalid/x.png}$", "$\\htmlStyle{position:fixed}{x}$",
-    "$\\htmlClass{boxed}{x}$", "$\\htmlData{x=1}{x}$", "$\\htmlId{app}{x}$",
-    "$\\def\\x{\\x\\x}\\x$", "$\\def\\a{\\b\\b}\\def\\b{\\c\\c}\\def\\c{\\d\\d}\\a$",
-    "$\\rule{99999em}{99999em}$", "$\\hspace{-9999em}x$", "$\\raisebox{-999em}{x}$",
-    "$\\kern99999em x$", "$\\smash{\\rule[999em]{1em}{1em}}$",
-    "$\\color{red;background:url(//evil.invalid)}x$",
-    "$\\text{<script>alert(1)</script>}$", "$\\unicode{x3c}$", "$\\char`<script>$",
-    "$$\\begin{matrix}" + "&" * 900 + "\\end{matrix}$$", "$" + "{" * 400 + "$",
-    "$" + "\\frac1" * 300 + "$",
-    "\\[" * 500, "\\boxed{" * 500, "\\boxed{<img src=x onerror=alert(1)>}", "$$" * 999,
-    "__proto__", "constructor", "toString", "hasOwnProperty", "null", "undefined", "NaN", "",
-    "../../../etc/passwd", "#/q/x/y", "?suite=x&text=<script>", "%", "%E0%A4%A", "a/b?c#d&e=f",
-    "\x00\x1b[2J\x1b]0;title\x07\x1b[31m", "\u202egnp.exe\u202c", "\ufeff\u200b\u2066x\u2069",
-    "\ud800 lone", "👩‍👩‍👧‍👦🏳️‍🌈", "Z̸̢̛a̷l̶g̵o̸" * 50, "\U000e0041\U000e0042", "\r\n\r\nSet-Cookie: x=1",
-    "A" * 20_000, "=1+1|cmd", "@SUM(1)",
-]
-# fmt: on
 
 LOOKS = """() => ({
   scripts: [...document.scripts].filter((one) => one.type !== 'application/octet-stream').length,
