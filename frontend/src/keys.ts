@@ -3,7 +3,7 @@
 import { h } from "./dom";
 
 const KEYS: [string, string][] = [
-  ["1 2 3 4", "overview, plots, questions, runs"],
+  ["1 2 3 4 5", "overview, plots, questions, runs, and reading if there is any"],
   ["/", "search"],
   ["j k or \u2193 \u2191", "next and previous row"],
   ["Enter", "open the question"],
