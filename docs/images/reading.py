@@ -88,10 +88,17 @@ def take(report: Path) -> None:
         page = browser.new_page(viewport={"width": 1280, "height": 1600}, color_scheme="light")
         page.goto(report.as_uri() + QUESTION)
         page.wait_for_selector(".shaded mark")
-        page.locator(".panes").screenshot(path=HERE / "reading-trace.png")
+        panes, shaded = (page.locator(name).bounding_box() for name in (".panes", ".shaded"))
+        assert panes is not None
+        assert shaded is not None
+        height = shaded["y"] + shaded["height"] - panes["y"] + 8
+        page.screenshot(
+            path=HERE / "reading-trace.png", full_page=True,
+            clip={**panes, "height": height},
+        )  # fmt: skip
         page.goto(report.as_uri() + "#/reading")
         page.wait_for_selector(".reading")
-        page.locator(".reading").screenshot(path=HERE / "reading-damage.png")
+        page.locator(".reading").first.screenshot(path=HERE / "reading-damage.png")
         browser.close()
 
 

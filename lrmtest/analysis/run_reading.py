@@ -1,4 +1,4 @@
-"""What the store knows of a run by reading: who has read it, what its model has read of others."""
+"""Readings of runs: who has read a run, what its model has read of others, what comes of it."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from typing import Literal
 from lrmtest.analysis.divergence import TraceFigures, token_variations, trace_figures
 from lrmtest.models.reading import Reading, Shaping
 
-Turn = Literal["", "may", "would"]
+Turning = Literal["", "may", "would"]
 """Whether the reader would turn at a token: it keeps it with a chance below one half (would), or
 the bounds on that chance leave it open (may)."""
 
@@ -45,7 +45,7 @@ class ShadedToken:
     place: int
     low: float
     high: float
-    turn: Turn
+    turn: Turning
 
     @property
     def shade(self) -> int:
@@ -141,7 +141,7 @@ def text_pieces(ids: Sequence[int], texts: Mapping[int, bytes]) -> list[str]:
     return pieces
 
 
-def _turn(reading: Reading, place: int) -> Turn:
+def _turn(reading: Reading, place: int) -> Turning:
     written = reading.written[place]
     if written == -inf:  # a token that its writer could not have drawn says nothing of the reader
         return ""

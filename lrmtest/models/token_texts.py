@@ -1,4 +1,4 @@
-"""What token ids stand for, as bytes, told by a model's files alone: no tokenizer is loaded.
+"""Texts of tokens, as bytes, told by a model's files alone: no tokenizer is loaded.
 
 Two ways of naming tokens are read, which nearly all models have: GPT-2's, a letter for each byte
 (``Ġ`` for a space), and SentencePiece's, ``▁`` for a space and ``<0x0A>`` for a byte that is no

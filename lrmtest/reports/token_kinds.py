@@ -1,4 +1,4 @@
-"""Where the total variation lies: kinds of tokens and words, for a terminal, Markdown and JSON."""
+"""Kinds of tokens and words, and their shares of the total variation: tables, Markdown, JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the report has of readings: shaded traces, figures by question, kinds of tokens and words.
+"""Readings in the report: shaded traces, figures by question, kinds of tokens and words.
 
 A shaded trace is its text and, for each model that has read it, the lengths of the stretches that
 have one figure: neighbouring tokens without a shade are one stretch. So the page makes elements

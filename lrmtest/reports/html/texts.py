@@ -60,12 +60,12 @@ class _Found:
     completions: list[StoredCompletion] = field(default_factory=list)
 
 
-Shaded = Callable[[int, QuestionKey], Mapping[int, dict[str, Any]]]
+TracesShaded = Callable[[int, QuestionKey], Mapping[int, dict[str, Any]]]
 """Gives the traces of a run, by its place, and a question as its readers see them, by sample."""
 
 
 def question_texts(
-    runs: Sequence[RunRecord], shaded: Shaded = lambda run, key: {}
+    runs: Sequence[RunRecord], shaded: TracesShaded = lambda run, key: {}
 ) -> Iterator[QuestionTexts]:
     """Every question that some run has texts of, one at a time, in order of suite and id.
 
