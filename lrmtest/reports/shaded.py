@@ -16,7 +16,8 @@ from lrmtest.reports.tables import open_table
 
 _STYLES = ("", "underline", "black on yellow", "black on bright_red", "bold white on red")
 """By shade. A terminal may be light or dark: what has a background has its own colour, too."""
-_TURN = {"would": "reverse", "may": "italic"}
+_TURN = {"would": ("▸", "◂"), "may": ("▹", "◃"), "": ("", "")}
+"""Around a token at which the reader turns, where there are colours."""
 _MOST_TURNS = 10
 _BEFORE, _AFTER = 30, 20
 """Characters around a turn that the list of turns shows."""
@@ -52,8 +53,11 @@ class Shaded:
         for token in self.tokens:
             said = plain(token.text, _TOKEN)
             if colours:
-                style = f"{_STYLES[token.shade]} {_TURN.get(token.turn, '')}".strip()
-                text.append(said, style=style or None)
+                before, bare, after = _bare(said)
+                left, right = _TURN[token.turn]
+                text.append(before + left)
+                text.append(bare, style=_STYLES[token.shade] or None)
+                text.append(right + after)
             else:
                 text.append(_marked(token, said))
         yield text
@@ -115,12 +119,11 @@ class _Legend:
                 style="dim",
             )
             return
-        text = Text("shade: ", style="dim")
+        text = Text.assemble(("shade: ", "dim"))
         for number, (low, high) in enumerate(zip(SHADES, [*SHADES[1:], 1.0], strict=True), 1):
             text.append(f" {low:g} to {high:g} ", style=_STYLES[number])
             text.append(" ")
-        text.append(" turn ", style=_TURN["would"])
-        text.append(f"  Shade: {what}. turn, inverted: {turn}; slanted: it may.", style="dim")
+        text.append(f" {what}. ▸turn◂: {turn}; ▹◃: it may.", style="dim")
         yield text
 
 
@@ -128,10 +131,18 @@ def _marked(token: ShadedToken, said: str) -> str:
     """A token with its figure beside it, white space outside of the brackets."""
     if token.high < _UNSAID and not token.turn:
         return said
-    bare = said.strip()
-    before, _, after = said.partition(bare) if bare else ("", "", said)
+    before, bare, after = _bare(said)
     sign = {"would": "!", "may": "?", "": ""}[token.turn]
     return f"{before}[{bare}|{token.high:.2f}{sign}]{after}"
+
+
+def _bare(said: str) -> tuple[str, str, str]:
+    """A token without the white space around it, and that before and behind it."""
+    bare = said.strip()
+    if not bare:
+        return "", "", said
+    before, _, after = said.partition(bare)
+    return before, bare, after
 
 
 def _turns_said(turns: Sequence[ShadedToken]) -> str:

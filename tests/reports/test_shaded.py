@@ -33,13 +33,13 @@ def shown(trace, *, color=False, most=1500, width=100):
 def test_colours_are_there_where_the_terminal_has_them():
     trace = shaded(["a", " b", " c", " d", " e"], [1, 0.95, 0.8, 0.6, 0.2])
     text = shown(trace, color=True)
-    assert "\x1b[4m b\x1b[0m" in text
-    assert "\x1b[30;43m c\x1b[0m" in text
-    assert re.search(r"\x1b\[[\d;]*7[\d;]*m e", text), "the turn is inverted"
+    assert " \x1b[4mb\x1b[0m" in text
+    assert " \x1b[30;43mc\x1b[0m" in text
+    assert " ▸\x1b[1;37;41me\x1b[0m◂" in text
     assert "[c|" not in text
     assert "0.01 to 0.1" in text
     bare = re.sub(r"\x1b\[[\d;]*m", "", text)
-    assert "a b c d e\n" in bare
+    assert "a b c d ▸e◂\n" in bare
 
 
 def test_without_colours_figures_stand_beside_the_tokens():
