@@ -216,11 +216,12 @@ class SequentialGate:
             if self._bet_on(question, asked):
                 self._look()
 
-    def finish(self, look: Look | None = None) -> Decision:
+    def finish(self, look: Look | None = None, *, by_index: bool = False) -> Decision:
         """The decision when no more samples will come: the early one, or the fixed gate's.
 
         Args:
             look: what the fixed gate may spend, where there are or were other looks.
+            by_index: it has turned out that samples of the same index share their random numbers.
         """
         if self._decision is not None:
             return self._decision
@@ -232,7 +233,7 @@ class SequentialGate:
             candidate,
             budgets=budgets,
             metrics=self._metrics,
-            by_index=self._by_index,
+            by_index=by_index or self._by_index,
         )
         if not comparison.total.questions:
             return nothing_to_compare(settings)

@@ -35,6 +35,6 @@ def _heeds_seeds(manifest: Manifest) -> bool:
     if manifest.imported:
         return False
     if manifest.engine.seeded is None and not manifest.engine.engine:
-        # Not started yet: those that lrmtest starts itself all do.
-        return is_own(manifest.model.engine or "")
+        # Not started yet: those that lrmtest can start itself all do, and so do their servers.
+        return is_own(family_of(manifest))
     return bool(manifest.engine.seeded)

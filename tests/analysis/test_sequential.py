@@ -351,3 +351,21 @@ def test_paired_by_index_identical_models_are_rarely_called_regressed(together):
         gate = told(opened(baseline, 3, by_index=True), candidate)
         wrong += gate.finish().result == "regressed"
     assert wrong <= 15
+
+
+def test_that_samples_share_their_draws_may_turn_out_once_the_engine_has_started():
+    baseline = run(1, samples=2)
+    other = run(2, samples=2)
+    candidate = {
+        key: replace(one, samples={0: one.samples[0], 1: other[key].samples[1]})
+        for key, one in baseline.items()
+    }
+    small = GateSettings(mde=0.03, token_margin=None, rate_margin=None)
+    gate = told(opened(baseline, 2, small), candidate)
+    assert gate.decision is None
+    apart, by_index = (gate.finish(by_index=each).checks[0] for each in (False, True))
+    assert by_index.worsening == apart.worsening
+    assert by_index.p_ok < apart.p_ok
+    told_before = told(opened(baseline, 2, small, by_index=True), candidate)
+    assert told_before.decision is None
+    assert told_before.finish().checks[0].p_ok == by_index.p_ok

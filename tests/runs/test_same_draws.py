@@ -54,9 +54,10 @@ def test_recordings_and_unknown_servers_tell_nothing():
 
 
 def test_before_it_has_started_an_engine_of_lrmtests_own_is_known_to_heed_seeds():
-    def before(engine):
-        return replace(run(engine), engine=EngineSection())
+    def before(engine, server=None):
+        return replace(run(engine, server=server), engine=EngineSection())
 
     assert same_draws(run("vllm"), before("vllm"))
-    served = replace(run("openai", server="vllm"), engine=EngineSection())
-    assert not same_draws(run("vllm"), served)
+    assert same_draws(run("vllm"), before("openai", "vllm"))
+    assert not same_draws(run("openai", server="sglang"), before("openai", "sglang"))
+    assert not same_draws(before("openai"), before("openai"))

@@ -137,7 +137,8 @@ class EarlyStopping:
         """
         early = self._facts(dropped) if dropped else None
         ends = compared.baseline_ends, compared.candidate_ends
-        decision = refused(self._gate.finish(look), *ends, self._gate.settings)
+        found = self._gate.finish(look, by_index=compared.comparison.by_index)
+        decision = refused(found, *ends, self._gate.settings)
         if compared.greedy:
             decision = without_samples_needed(decision)
         return replace(compared, decision=decision, early=early)
