@@ -16,6 +16,8 @@ from lrmtest.runs.looks import LookOptions
 Undecided = Literal["pass", "fail"]
 
 _OFF = "off"
+BASELINE_DRAFTS = "baseline"
+"""What --drafts is given for the traces of what --baseline names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class ComparisonOptions:
         early_stop: stop generating once the gate has decided.
         read: read the baseline's traces with the model before anything is generated.
         read_traces: where these are: a run, or a file of traces; None for beside the baseline.
+        drafts: what samples begin with: a run, a file of traces, or `BASELINE_DRAFTS`; None for
+            nothing.
         look: what is said of the look that the gate takes.
         given_baseline: tell the gate's false-alarm rate given this very baseline.
     """
@@ -45,6 +49,7 @@ class ComparisonOptions:
     early_stop: bool = False
     read: bool = False
     read_traces: str | None = None
+    drafts: str | None = None
     look: LookOptions = field(default_factory=LookOptions)
     given_baseline: bool = False
 
@@ -75,6 +80,13 @@ def add_baseline_options(add: AddOption) -> None:
         help="with --gate: stop generating once it has decided, at the same error rates",
     )
     add_read_options(add)
+    add(
+        "--drafts",
+        metavar="RUN|FILE",
+        help="begin each sample with the trace of the same sample there, read and not generated "
+        "up to where the model turns from it: the samples are those that it would generate without "
+        "it; `baseline` for the traces of --baseline",
+    )
 
 
 def add_read_options(add: AddOption) -> None:
@@ -299,6 +311,11 @@ def read_comparison_options(option: argparse.Namespace) -> ComparisonOptions:
                 f"--{name.replace('_', '-')} needs --{needed}",
                 hint="compare with a run or a baseline file: --baseline last:MODEL --gate",
             )
+    if option.drafts == BASELINE_DRAFTS and not option.baseline:
+        raise UsageError(
+            f"--drafts {BASELINE_DRAFTS} needs --baseline",
+            hint="name what has the traces: --baseline RUN|FILE, or --drafts RUN|FILE",
+        )
     if option.given_baseline and option.early_stop:
         raise UsageError(
             "--given-baseline with --early-stop",
@@ -314,6 +331,7 @@ def read_comparison_options(option: argparse.Namespace) -> ComparisonOptions:
         early_stop=option.early_stop,
         read=option.read,
         read_traces=option.read_traces,
+        drafts=option.drafts,
         look=read_look(option),
         given_baseline=option.given_baseline,
     )

@@ -62,7 +62,7 @@ _VALUES = (
     *("--finish-reason", "--served-model", "--reasoning-tags", "--baseline", "--save-baseline"),
     *("--max-unknown-ends", "--undecided", "--margin", "--mde", "--alpha", "--power", "--series"),
     *("--rate-margin", "--token-margin", "--token-mde", "--look", "--generations", "--against"),
-    *("--html", "--markdown", "--save-traces", "--read-traces"),
+    *("--html", "--markdown", "--save-traces", "--read-traces", "--drafts"),
 )
 
 NAMES: tuple[OptionName, ...] = (

@@ -9,7 +9,7 @@ from pathlib import Path
 from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import load_cards
-from lrmtest.models.engines.kinds import kind_of, refuse_fields
+from lrmtest.models.engines.kinds import kind_of, refuse_drafts, refuse_fields
 from lrmtest.models.engines.recorded.placing import AskedSuite, place
 from lrmtest.models.engines.recorded.recording import Recording, open_recording
 from lrmtest.models.resolve import resolve
@@ -68,6 +68,9 @@ class ModelsUnderTest:
         if search is not None:
             self._resolve_search(search, cards)
         self._check_request_fields()
+        if self._settings.comparison.drafts is not None:
+            for spec in self._all:
+                refuse_drafts(spec)
 
     def _check_request_fields(self) -> None:
         """Refuse request fields of nobody, and those that an engine does not heed."""

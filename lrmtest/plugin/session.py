@@ -23,9 +23,13 @@ from lrmtest.progress import Tell, silent
 from lrmtest.runs.store import STORE_NAME, Store
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from lrmtest.analysis.certificate import Certificate
     from lrmtest.analysis.claims import GateSettings
+    from lrmtest.models.engines.base import Request
     from lrmtest.plugin.generation.protocol import GenerationPlan
+    from lrmtest.runs.drafts import Drafts
     from lrmtest.runs.records import RunRecord
 
 
@@ -60,7 +64,8 @@ class LrmtestSession:
         self.collector = RecordCollector()
         self.notice = notice_writer(config)
         self.told: list[str] = []
-        self.generations = Generations(self.settings, lambda: self.store, self.notice)
+        drafts = self._drafts if self.settings.comparison.drafts is not None else None
+        self.generations = Generations(self.settings, lambda: self.store, self.notice, drafts)
         self.sources: CompletionSources = self.generations
         self._schedules: dict[str, Schedule] = {}
         self._store: Store | None = None
@@ -84,6 +89,13 @@ class LrmtestSession:
         return read_baseline_traces(
             self.settings, self.store, self.notice, plan, baseline, gate, level
         )
+
+    def _drafts(self, plan: GenerationPlan, run_id: str, requests: Collection[Request]) -> Drafts:
+        """Find what samples of a plan may begin with."""
+        from lrmtest.plugin.generation.drafting import find_drafts
+
+        baseline = self.comparisons.baseline_of(plan.spec.name)
+        return find_drafts(self.settings, self.store, self.notice, baseline, plan, run_id, requests)
 
     @property
     def store(self) -> Store:

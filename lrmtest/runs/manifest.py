@@ -480,6 +480,23 @@ class SeriesSection(Section):
 
 
 @dataclass(frozen=True, slots=True)
+class DraftsSection(Section):
+    """The traces that the run's samples last began with, as in `lrmtest.models.draft`.
+
+    A sample says for itself whether it did, and how far.
+
+    Attributes:
+        run: id of the run that they are of.
+        model: the name of the model that wrote them.
+        way: how the turning places were found.
+    """
+
+    run: str | None = None
+    model: str | None = None
+    way: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class NoiseSection(Section):
     """An engine's own noise at temperature 0, as `lrmtest noise` measured it.
 
@@ -545,6 +562,7 @@ class Manifest(Section):
         looks: by test, the looks that gates have taken at the run.
         series: by baseline and suites, the run's places in series of candidates.
         noise: the engine's own at temperature 0; empty where it was not measured.
+        drafts: the traces that samples began with; empty where none did.
     """
 
     # Whoever reads one relies on its having suites, if none.
@@ -569,6 +587,7 @@ class Manifest(Section):
     looks: Mapping[str, LooksSection] = field(default_factory=dict)
     series: Mapping[str, SeriesSection] = field(default_factory=dict)
     noise: NoiseSection = field(default_factory=NoiseSection)
+    drafts: DraftsSection = field(default_factory=DraftsSection)
 
     @property
     def identity(self) -> str:

@@ -111,11 +111,13 @@ class RunTiming:
             generated.
         startup_seconds: until the engine was ready.
         generated_tokens: tokens generated in `wall_seconds` (reused completions not counted).
+        drafted_tokens: tokens of the same completions that came from drafts.
     """
 
     wall_seconds: float = 0.0
     startup_seconds: float = 0.0
     generated_tokens: int = 0
+    drafted_tokens: int = 0
 
 
 @dataclass(frozen=True)

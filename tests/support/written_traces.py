@@ -59,3 +59,18 @@ def draw_traces(model, prompts, shaping: Shaping, length, seed=0) -> list[Writte
             Written(Place(f"key-{number}", "sums", f"q{number // 2}", number % 2), trace, shaping)
         )
     return found
+
+
+def save_pruned(source, folder, least=0.1):
+    """A copy of a model's folder without its weights below `least`; the model."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(source)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(torch.where(weight.abs() < least, 0.0, weight))
+    model.save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        (folder / name).write_bytes((source / name).read_bytes())
+    return model

@@ -122,10 +122,12 @@ class Progress:
     Attributes:
         tokens: tokens generated so far, unfinished completions included.
         running: requests being generated right now.
+        drafted: tokens taken from drafts so far, which are not among `tokens`.
     """
 
     tokens: int = 0
     running: int = 0
+    drafted: int = 0
 
 
 class ServedModel(Protocol):

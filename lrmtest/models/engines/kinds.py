@@ -75,6 +75,9 @@ class EngineKind:
         reader: what makes a reader of traces; written as `factory`. Without it the engine can only
             generate.
         drafts: the ways in which it takes drafts; empty where it only generates from the start.
+        noise: names the noise that it draws with, a function of a sample's seed, a token's place
+            and its id; what draws with noise of one name shares it. Empty where a seed says nothing
+            of that.
         reads_pairs: whether its reader takes the model that wrote the traces beside its own, and
             so sees both distributions whole.
 
@@ -94,6 +97,7 @@ class EngineKind:
     reader: str | ReaderFactory = ""
     reads_pairs: bool = False
     drafts: tuple[DraftWay, ...] = ()
+    noise: str = ""
 
     def __post_init__(self) -> None:
         if bool(self.reads) != self.has_files:
@@ -199,6 +203,8 @@ _OWN = {
             request_fields=(TEMPLATE_VARIABLES, "reasoning_effort", "top_k", "min_p"),
             reader="lrmtest.models.engines.transformers.reader:TransformersReader",
             reads_pairs=True,
+            drafts=("noise",),
+            noise="splitmix64 gumbel",
         ),
         ENDPOINT,
         RECORDING,
@@ -309,6 +315,23 @@ def refuse_fields(spec: ModelSpec, options: EngineOptions) -> None:
         f"request fields it heeds {heeded}",
         hint="choose another --engine, or leave it out: "
         + " ".join(f"--request-field {spec.name}:{name}=null" for name in unheeded),
+    )
+
+
+def refuse_drafts(spec: ModelSpec) -> None:
+    """Refuse drafts for a model whose engine takes none.
+
+    Raises:
+        UsageError: it does; or as `engine_kind`.
+    """
+    kind = kind_of(spec)
+    if kind.drafts:
+        return
+    able = [name for name in engine_names() if name in _OWN and _OWN[name].drafts]
+    raise UsageError(
+        f"--drafts: model {spec.name!r} runs on engine {kind.name}, which can only "
+        + ("generate from the start" if kind.generates else "give back what was recorded"),
+        hint=f"leave it out, or take an engine that can begin with a draft: {', '.join(able)}",
     )
 
 

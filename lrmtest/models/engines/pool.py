@@ -66,6 +66,7 @@ class EnginePool:
         return Progress(
             tokens=sum(progress.tokens for progress in all_of_them),
             running=sum(progress.running for progress in all_of_them),
+            drafted=sum(progress.drafted for progress in all_of_them),
         )
 
     def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -38,6 +38,7 @@ from lrmtest.plugin.generation.same_model import verified
 from lrmtest.plugin.generation.sharing import Sharing
 from lrmtest.progress import Tell, silent
 from lrmtest.runs.claims import beginning
+from lrmtest.runs.drafts import Drafts
 from lrmtest.runs.environment import environment
 from lrmtest.runs.extent import EVERYTHING, Extent, extent_of, reaches, selected
 from lrmtest.runs.manifest import ChatSection, FetchedSection, Manifest, SizeSection
@@ -46,6 +47,9 @@ from lrmtest.runs.reasoning import FIRST_TEXTS, ReasoningSeen, section_of, with_
 from lrmtest.runs.records import RunHead, RunTiming
 from lrmtest.runs.run import Run, open_run
 from lrmtest.runs.store import Store
+
+FindDrafts = Callable[[GenerationPlan, str, Collection[Request]], Drafts]
+"""Finds the drafts of a plan's model, for its run of this id and some of its samples."""
 
 Prepare = Callable[[GenerationPlan], StoppingRule | None]
 """Looks at a plan before anything is generated; may give a rule that ends it early."""
@@ -66,12 +70,24 @@ class Generation:
         store: where completions go.
         say: prints one line for the user, for slow steps.
         notice: prints one that must be seen, even with -q.
+        drafts: finds what samples may begin with, when the first is to be generated; None where
+            they begin with nothing.
 
     Attributes:
         notes: why something stored is not reused, or is reused unseen, in one line each.
     """
 
-    def __init__(self, settings: Settings, store: Store, say: Tell, notice: Tell = silent) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        say: Tell,
+        notice: Tell = silent,
+        drafts: FindDrafts | None = None,
+    ) -> None:
+        self._find_drafts = drafts
+        self._drafts: Drafts | None = None
+        self._plan: GenerationPlan | None = None
         self._settings = settings
         self._store = store
         self._say = say
@@ -109,6 +125,8 @@ class Generation:
         self._submitted_at = 0.0
         self._last_arrival_at = 0.0
         self._generated_tokens = 0
+        self._drafted_tokens = 0
+        self._undrafted = 0
         self._untraced = 0
 
     def begin(
@@ -129,7 +147,7 @@ class Generation:
             ModelError: the model cannot be started.
             StoreError: the store cannot be written.
         """
-        self._spec = plan.spec
+        self._spec, self._plan = plan.spec, plan
         self._keeps = keep
         for line in plan.notices:
             self._notice(line)
@@ -248,6 +266,7 @@ class Generation:
         if not wanted:
             return
         with self._submitting:
+            wanted = self._with_drafts(wanted)
             engine = self._started_engine(wanted)
             with self._changed:
                 wanted = [request for request in wanted if request.key not in self._outstanding]
@@ -263,6 +282,22 @@ class Generation:
             else:
                 expected = self._store.expected_tokens(self.head.model)
                 engine.submit(longest_first(wanted, expected))
+
+    def _with_drafts(self, wanted: Sequence[Request]) -> Sequence[Request]:
+        """The requests with what they may begin with; it is found when it is first needed.
+
+        Raises:
+            UsageError: it cannot be found or used.
+        """
+        planned = [request for request in wanted if request.key in self._planned]
+        if self._find_drafts is None or not planned:
+            return wanted
+        if self._drafts is None:
+            assert self._plan is not None, "begin() comes first"
+            self._drafts = self._find_drafts(self._plan, self.run_id, planned)
+            run = self._the_run
+            run.describe(replace(run.manifest, drafts=self._drafts.section))
+        return self._drafts.given(wanted)
 
     def _not_needed_after(self, key: str) -> bool:
         """Tell the stopping rule of a sample; whether no more are needed."""
@@ -342,7 +377,10 @@ class Generation:
                 key, completion = delivery.request.key, delivery.completion
                 if completion is not None:
                     self._untraced += delivery.trace is None
-                    self._generated_tokens += completion.completion_tokens
+                    drafted = completion.drafted_tokens
+                    self._undrafted += delivery.request.draft is not None and drafted is None
+                    self._generated_tokens += completion.generated_tokens
+                    self._drafted_tokens += drafted or 0
                     self._last_arrival_at = time.monotonic()
                 elif delivery.error is not None:
                     self._errors[key] = delivery.error
@@ -501,7 +539,7 @@ class Generation:
             return RunTiming()
         wall = max(0.0, self._last_arrival_at - self._submitted_at) if self._submitted_at else 0.0
         startup = self._engine.startup_seconds if self._engine is not None else 0.0
-        return RunTiming(wall, startup, self._generated_tokens)
+        return RunTiming(wall, startup, self._generated_tokens, self._drafted_tokens)
 
     @property
     def begun(self) -> bool:
@@ -520,6 +558,12 @@ class Generation:
             self._engine.say_what_was_told()  # it may belong into the manifest of what is finished
         with self._changed:
             untraced, self._untraced = self._untraced, 0
+            undrafted, self._undrafted = self._undrafted, 0
+        if undrafted:
+            self._notice(
+                f"{self.head.model}: {counted(undrafted, 'sample')} generated from the start, "
+                "since the model is asked with other prompt tokens than the trace begins with"
+            )
         if untraced and self._settings.engine_options.traces:
             self._notice(
                 f"{self.head.model}: {counted(untraced, 'completion')} came without a trace, which "

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from lrmtest.errors import LrmtestError, StoreError
 from lrmtest.options.settings import Settings
-from lrmtest.plugin.generation.generation import Generation
+from lrmtest.plugin.generation.generation import FindDrafts, Generation
 from lrmtest.plugin.generation.protocol import CompletionSource, GenerationPlan
 from lrmtest.progress import Tell, silent
 from lrmtest.runs.store import Store
@@ -20,14 +20,20 @@ class Generations:
         settings: what the user asked for.
         store: opens the store on first use.
         notice: prints one line that must be seen, even with -q.
+        drafts: finds what samples may begin with; None where they begin with nothing.
 
     Attributes:
         failures: why a model could not be started, by its name.
     """
 
     def __init__(
-        self, settings: Settings, store: Callable[[], Store], notice: Tell = silent
+        self,
+        settings: Settings,
+        store: Callable[[], Store],
+        notice: Tell = silent,
+        drafts: FindDrafts | None = None,
     ) -> None:
+        self._drafts = drafts
         self._settings = settings
         self._notice = notice
         self._store = store
@@ -43,7 +49,9 @@ class Generations:
             say: prints one line for the user, where the generation has to be made.
         """
         if model not in self._of_models:
-            self._of_models[model] = Generation(self._settings, self._store(), say, self._notice)
+            self._of_models[model] = Generation(
+                self._settings, self._store(), say, self._notice, self._drafts
+            )
         return self._of_models[model]
 
     @property

@@ -25,6 +25,7 @@ class ListSlots:
 
     def __init__(self, block=1, prefill_tokens=1):
         self.block, self.prefill_tokens = block, prefill_tokens
+        self.places = 8
         self.rows, self.length, self.fills = [], 0, 0
         self.logprobs = []
         self.fail_on = None
@@ -67,16 +68,34 @@ class ListSlots:
             block.append(tokens)
         return block
 
+    def follow(self, stretches):
+        assert len(stretches) * max(len(one.tokens) for one in stretches) <= max(
+            self.places, len(stretches)
+        )
+        found = []
+        for one in stretches:
+            if self.fail_on is not None and self.fail_on in one.tokens:
+                raise RuntimeError("no such token")
+            drawn = []
+            for column, token in enumerate(one.tokens):
+                held = self.rows[one.row][: one.position + column]
+                assert len(held) == one.position + column < self.length
+                self.rows[one.row] = [*held, token]
+                draw = replace(one.draw, step=one.draw.step + column)
+                drawn += pick(following(self.rows[one.row])[None], [draw])
+            found.append(drawn)
+        return found
+
 
 def following(tokens):
     return torch.randn(VOCABULARY, generator=torch.Generator().manual_seed(hash(tuple(tokens))))
 
 
-def running(prompt, budget, seed=0, temperature=1.0):
+def running(prompt, budget, seed=0, temperature=1.0, draft=None):
     request = Request(
         Place(f"{seed}", "s", f"q{seed}", 0), (), Sampling(budget, temperature, 0.9), seed
     )
-    return Running(request, 0.0, list(prompt))
+    return Running(request, 0.0, list(prompt), draft=draft)
 
 
 def finish(batcher, steps=10_000):
@@ -133,6 +152,92 @@ def test_any_limit_and_any_memory_give_the_text_of_each_alone(
         assert sequence.finish_reason == "stop" or len(sequence.generated) == budget
 
 
+def agreeing(tokens, draft):
+    """How many tokens both begin with."""
+    return next(
+        (i for i, (a, b) in enumerate(zip(tokens, draft, strict=False)) if a != b),
+        min(len(tokens), len(draft)),
+    )
+
+
+@settings(max_examples=150)
+@given(
+    requests,
+    st.integers(1, 6),
+    st.integers(1, 80),
+    st.integers(1, 5),
+    st.integers(1, 200),
+    st.data(),
+)
+def test_whatever_the_draft_the_text_is_that_without_it(
+    asked, limit, positions, block, places, data
+):
+    plain = [running(*one) for one in asked]
+    alone = Batcher(ListSlots(), EOS, limit=1, memory=10**9)
+    alone.add(plain)
+    finish(alone)
+
+    drafts, sequences = [], []
+    for one, text in zip(asked, plain, strict=True):
+        kept = data.draw(st.integers(0, len(text.generated)))
+        other = data.draw(st.lists(st.integers(0, VOCABULARY - 1), max_size=6))
+        drafts.append(data.draw(st.sampled_from([None, [*text.generated[:kept], *other]])))
+        sequences.append(running(*one, draft=drafts[-1]))
+    slots = ListSlots(block)
+    slots.places = places
+    batcher = Batcher(slots, EOS, limit=limit, memory=positions * POSITION)
+    batcher.add(sequences)
+    ended = finish(batcher)
+
+    assert sorted(map(id, ended)) == sorted(map(id, sequences))
+    for sequence, text, draft in zip(sequences, plain, drafts, strict=True):
+        assert sequence.generated == text.generated
+        assert sequence.finish_reason == text.finish_reason
+        expected = None if draft is None else agreeing(text.generated, draft)
+        assert sequence.drafted == expected
+    assert batcher.drafted == sum(sequence.drafted or 0 for sequence in sequences)
+    assert batcher.taken + batcher.drafted == sum(len(text.generated) for text in plain)
+
+
+def test_drafts_are_followed_together_a_stretch_at_a_time():
+    class Counting(ListSlots):
+        def follow(self, stretches):
+            calls.append([len(one.tokens) for one in stretches])
+            return super().follow(stretches)
+
+    calls = []
+    plain = [running([1, 2], 300, seed, temperature=0.0) for seed in range(3)]
+    batcher = Batcher(ListSlots(), frozenset(), limit=3, memory=10**9)
+    batcher.add(plain)
+    finish(batcher)
+    slots = Counting()
+    slots.places = 3 * 100
+    batcher = Batcher(slots, frozenset(), limit=3, memory=10**9)
+    batcher.add([running([1, 2], 300, 0, 0.0, draft=plain[0].generated) for _ in range(3)])
+    finish(batcher)
+    assert (batcher.taken, batcher.drafted) == (0, 900)
+    assert calls == [[width] * 3 for width in (32, 64, 100, 100, 4)]
+
+
+def test_a_draft_that_fails_is_an_error_of_its_own():
+    slots = ListSlots()
+    slots.fail_on, slots.places = 7, 1000
+    batcher = Batcher(slots, EOS, limit=4, memory=10**9)
+    plain = running([1, 2], 9, 5)
+    other = Batcher(ListSlots(), EOS, limit=1, memory=10**9)
+    other.add([plain])
+    finish(other)
+    # A draft that is right up to a token which the model cannot take.
+    good = [running([1, 2], 9, 5, draft=plain.generated) for _ in range(2)]
+    bad = running([1, 2], 9, 5, draft=[*plain.generated[:1], 7, 7])
+    batcher.add([good[0], bad, good[1]])
+    ended = finish(batcher)
+    assert {id(one) for one in ended} == {id(one) for one in (*good, bad)}
+    assert "failed on the draft" in bad.error.message
+    assert bad.finish_reason is None
+    assert [one.generated for one in good] == [plain.generated] * 2
+
+
 def test_prompts_that_have_little_in_common_are_filled_together():
     slots = ListSlots(prefill_tokens=64)
     batcher = Batcher(slots, EOS, limit=10, memory=10**9)
@@ -164,18 +269,26 @@ def test_everything_is_in_flight_at_once_when_there_is_room():
 
 
 @pytest.mark.parametrize("crowd", [0, 5])
-def test_a_watcher_sees_every_piece_once_and_can_stop_a_sequence(crowd):
-    seen = []
+@pytest.mark.parametrize("tokens", [None, 40, 500])
+def test_a_watcher_sees_every_piece_once_and_can_stop_a_sequence(crowd, tokens):
+    seen, draft = [], None
+    if tokens is not None:
+        whole = running([1, 2], budget=tokens, temperature=0.0)
+        alone = Batcher(ListSlots(), frozenset(), limit=1, memory=10**9)
+        alone.add([whole])
+        finish(alone)
+        draft = whole.generated
 
     def loops(piece):
         seen.append(piece)
         return len(seen) == 3
 
     batcher = Batcher(ListSlots(), frozenset(), limit=8, memory=10**9)
-    watched = running([1, 2], budget=500, temperature=0.0)
+    watched = running([1, 2], budget=500, temperature=0.0, draft=draft)
     watched.loops = loops
     batcher.add([watched, *(running([3], budget=70 + n, seed=n) for n in range(crowd))])
     finish(batcher)
     assert watched.finish_reason == "loop"
     assert len(watched.generated) == 3 * WATCHED_TOKENS
+    assert watched.drafted == (tokens and min(tokens, 3 * WATCHED_TOKENS))
     assert [token for piece in seen for token in piece] == watched.generated

@@ -10,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from written_traces import by_hand, draw_traces, plain_logits  # noqa: E402
+from written_traces import by_hand, draw_traces, plain_logits, save_pruned  # noqa: E402
 
 from lrmtest.errors import UsageError  # noqa: E402
 from lrmtest.models.card import ModelCard  # noqa: E402
@@ -39,14 +39,8 @@ def models(tiny_model, tmp_path_factory):
     from transformers import AutoModelForCausalLM
 
     writer = AutoModelForCausalLM.from_pretrained(tiny_model)
-    reader = AutoModelForCausalLM.from_pretrained(tiny_model)
-    with torch.no_grad():
-        for weight in reader.parameters():
-            weight.copy_(torch.where(weight.abs() < 0.1, 0.0, weight))
     folder = tmp_path_factory.mktemp("pruned")
-    reader.save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (folder / name).write_bytes((tiny_model / name).read_bytes())
+    reader = save_pruned(tiny_model, folder)
     return writer.eval(), reader.eval(), spec_of(tiny_model), spec_of(folder, "pruned")
 
 
@@ -121,7 +115,7 @@ def test_little_memory_changes_the_steps_and_no_figure(models, monkeypatch):
     shaping = Shaping(0.7, 0.9)
     written = draw_traces(writer, PROMPTS, shaping, 9)
     whole, _ = read(readers, written, writers, concurrency=3)
-    monkeypatch.setattr("lrmtest.models.engines.transformers.reader._MOST_LOGITS", {"cpu": 1})
+    monkeypatch.setattr("lrmtest.models.engines.transformers.on_device._MOST_LOGITS", {"cpu": 1})
     little, _ = read(readers, written, writers, concurrency=3)
     for (a, _), (b, _) in zip(whole, little, strict=True):
         assert list(a.lowest) == pytest.approx(list(b.lowest), abs=1e-5)

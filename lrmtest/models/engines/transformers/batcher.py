@@ -12,10 +12,15 @@ from lrmtest.grading.completion import FinishReason
 from lrmtest.models.engines.base import Request
 from lrmtest.models.engines.tokenizers.checkpoint_files import first_line
 from lrmtest.models.engines.transformers.gumbel import Draw
-from lrmtest.models.engines.transformers.slots import Feed, Slots
+from lrmtest.models.engines.transformers.slots import PREFILL_CHUNK, Feed, Slots, Stretch
 
 WATCHED_TOKENS = 32
 """A watcher sees a sequence's tokens in pieces of this many, whatever else is in the batch."""
+
+
+_FIRST_STRETCH, _STRETCH = 32, 64
+"""Tokens of a draft that are looked at first, since many a model turns soon; and at least, where
+there are so many drafts that the places must be divided among them."""
 
 
 @dataclass(slots=True, eq=False)
@@ -29,6 +34,9 @@ class Running:
         generated: tokens generated so far, the end-of-sequence token included.
         logprobs: how probable each of them was when it was drawn, where that is kept.
         loops: told each `WATCHED_TOKENS` new tokens; True when they have fallen into a loop.
+        draft: tokens that `generated` may become, as long as they are what is drawn; none any
+            more once it has turned from them or has come to their end.
+        drafted: how many of `generated` came from a draft; None where there was none.
         finish_reason: set once it ended.
         error: set instead when it cannot go on.
     """
@@ -37,10 +45,17 @@ class Running:
     submitted: float
     prompt: list[int]
     loops: Callable[[list[int]], bool] | None = None
+    draft: Sequence[int] | None = None
+    drafted: int | None = None
     generated: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     finish_reason: FinishReason | None = None
     error: EngineError | None = None
+
+    def __post_init__(self) -> None:
+        if self.draft is not None:
+            self.draft = self.draft[: self.request.sampling.max_tokens]
+            self.drafted = 0
 
     @property
     def length(self) -> int:
@@ -65,17 +80,60 @@ class Running:
     @property
     def feed(self) -> Feed:
         """What the next step adds to its slot."""
-        sampling, done = self.request.sampling, len(self.generated)
         return Feed(
-            token=self.generated[-1] if done else self.prompt[-1],
+            token=self._last_token,
             position=self.length - 1,
             last_position=self.last_position,
-            draw=Draw(sampling.temperature, sampling.top_p, self.request.seed, done),
+            draw=self._draw,
         )
 
+    @property
+    def _last_token(self) -> int:
+        return self.generated[-1] if self.generated else self.prompt[-1]
+
+    @property
+    def _draw(self) -> Draw:
+        """How the next token is drawn."""
+        sampling, step = self.request.sampling, len(self.generated)
+        return Draw(sampling.temperature, sampling.top_p, self.request.seed, step)
+
     def reach(self, block: int) -> int:
-        """Positions that its slot takes when so many tokens more are fed, budget permitting."""
-        return min(self.length - 1 + block, self.last_position + 1)
+        """Positions that its slot takes when so many tokens more are fed, budget permitting.
+
+        While there is a draft, the whole of it may come to be fed.
+        """
+        more = max(block, len(self.draft) - len(self.generated)) if self.draft else block
+        return min(self.length - 1 + more, self.last_position + 1)
+
+    def stretch(self, row: int, width: int) -> Stretch:
+        """What its slot, `row`, is to be given of the draft next, at most `width` tokens."""
+        done = len(self.generated)
+        ahead = (self.draft or ())[done : done + width]
+        return Stretch(row, [self._last_token, *ahead[:-1]], self.length - 1, self._draw)
+
+    def follow(
+        self, drawn: Sequence[int | None], told: Sequence[float], eos: frozenset[int]
+    ) -> None:
+        """Take what was drawn along the draft, up to where it is something else.
+
+        Args:
+            drawn: the token of each place of a stretch.
+            told: how probable each was, where that is kept.
+            eos: tokens that end a completion.
+        """
+        done = len(self.generated)
+        draft = self.draft or ()
+        for token, given in zip(drawn, draft[done : done + len(drawn)], strict=True):
+            self.take(token, eos)
+            if token != given:
+                self.draft = None
+                break
+            self.drafted = (self.drafted or 0) + 1
+            if self.ended:
+                break
+        if self.ended or (self.draft and len(self.generated) == len(self.draft)):
+            self.draft = None
+        self.logprobs += told[: len(self.generated) - done]
 
     def take(self, token: int | None, eos: frozenset[int]) -> None:
         """Add a generated token and see whether it was the last one.
@@ -109,6 +167,11 @@ class Batcher:
     sequences grow out of the memory there is, the youngest give their slots back and are
     continued later; as a draw depends on seed and step alone, that does not change their text.
 
+    A sequence with a draft follows it as soon as it has a slot, before anything more is generated:
+    its slot is filled with the draft a stretch at a time, and at each place the sequence's own
+    token is drawn. Where that is not the draft's, the slot holds all that is before it already,
+    and the sequence goes on like any other.
+
     Args:
         slots: the model.
         eos: tokens that end a completion.
@@ -124,7 +187,9 @@ class Batcher:
         self._waiting: deque[Running] = deque()
         self._active: list[Running] = []  # its index is the slot
         self.taken = 0
-        """Tokens generated so far, over all sequences."""
+        """Tokens generated so far, over all sequences, those of drafts left out."""
+        self.drafted = 0
+        """Tokens taken from drafts so far, over all sequences."""
 
     @property
     def running(self) -> int:
@@ -146,6 +211,8 @@ class Batcher:
             The sequences that ended, by themselves or by an error of their own.
         """
         ended = self._admit()
+        self._follow([row for row, s in enumerate(self._active) if s.draft])
+        ended += self._remove_ended()
         if not self._active:
             return ended
         self._make_room()
@@ -188,6 +255,47 @@ class Batcher:
                 else:
                     self._active.append(sequence)
         return failed
+
+    def _follow(self, rows: Sequence[int]) -> None:
+        """Let sequences go along their drafts, as far as they do."""
+        if not rows:
+            return
+        together = max(1, self._slots.places // _STRETCH)
+        for begin in range(0, len(rows), together):
+            part = rows[begin : begin + together]
+            try:
+                self._follow_together(part)
+            except Exception:
+                for row in part:  # each by itself, so that one's accident is its own
+                    self._follow_alone(row)
+
+    def _follow_alone(self, row: int) -> None:
+        sequence = self._active[row]
+        try:
+            self._follow_together([row])
+        except Exception as error:
+            sequence.draft = None
+            sequence.error = EngineError(
+                f"the model failed on the draft: {first_line(error)}",
+                hint="if memory ran out, lower --concurrency or --max-tokens",
+            )
+
+    def _follow_together(self, rows: Sequence[int]) -> None:
+        width = _FIRST_STRETCH
+        while rows := [row for row in rows if self._active[row].draft]:
+            width = max(1, min(width, PREFILL_CHUNK, self._slots.places // len(rows)))
+            sequences = [self._active[row] for row in rows]
+            drawn = self._slots.follow(
+                [s.stretch(row, width) for row, s in zip(rows, sequences, strict=True)]
+            )
+            logprobs = self._slots.logprobs or [[]] * len(rows)
+            for sequence, tokens, told in zip(sequences, drawn, logprobs, strict=True):
+                drafted, before = sequence.drafted or 0, len(sequence.generated)
+                sequence.follow(tokens, told, self._eos)
+                of_draft = (sequence.drafted or 0) - drafted
+                self.drafted += of_draft
+                self.taken += len(sequence.generated) - before - of_draft
+            width *= 2
 
     def _wave(self) -> list[Running]:
         """Waiting sequences, taken out, for which there are slots: as many as are filled at once.

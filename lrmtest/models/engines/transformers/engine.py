@@ -12,12 +12,14 @@ import threading
 from array import array
 from collections import deque
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from lrmtest.errors import EngineError, LrmtestError, MachineryError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.loops import LoopDetector
+from lrmtest.models.draft import Draft
 from lrmtest.models.engines.base import Deliver, Delivery, EngineInfo, Progress, Request
 from lrmtest.models.engines.kinds import carried
 from lrmtest.models.engines.options import EngineOptions
@@ -28,6 +30,7 @@ from lrmtest.models.engines.transformers.on_device import (
     chosen_device,
     free_memory,
     load_model,
+    places_at_once,
 )
 from lrmtest.models.request_fields import RequestFields, template_variables
 from lrmtest.models.trace import Trace
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from lrmtest.models.spec import ModelSpec
 
 _CONCURRENCY = {"cpu": 32, "cuda": 128}
+_LOGIT_BYTES = 96  # of one logit along a draft: itself, its noise, and what these are made by
 _JOIN_SECONDS = 120.0
 """For the step that is running, on a slow machine; no end must wait for ever."""
 
@@ -199,8 +203,11 @@ class _Generation:
         eos = _eos_token_ids(model.generation_config, chat)
         kind = model.device.type
         limit = options.concurrency or _CONCURRENCY.get(kind, 32)
+        memory = free_memory(model.device)
+        self._vocabulary = model.get_input_embeddings().num_embeddings
         slots, steps = _slots(model, options, fields)
-        self._batcher: Batcher = Batcher(slots, eos, limit=limit, memory=free_memory(model.device))
+        slots.limit_places(places_at_once(model.device, memory, self._vocabulary, _LOGIT_BYTES))
+        self._batcher: Batcher = Batcher(slots, eos, limit=limit, memory=memory)
         self.info = EngineInfo(
             engine="transformers",
             version=f"{transformers.__version__}, torch {torch.__version__}",
@@ -239,8 +246,18 @@ class _Generation:
             words = f"the prompt cannot be taken: {first_line(error)}"
             return Delivery(request, error=EngineError(words))
         loops = self._loop_watcher() if self._stop_loops else None
-        self._batcher.add([Running(request, submitted, prompt, loops)])
+        draft = self._usable(request.draft, prompt)
+        self._batcher.add([Running(request, submitted, prompt, loops, draft)])
         return None
+
+    def _usable(self, draft: Draft | None, prompt: list[int]) -> Sequence[int] | None:
+        """The tokens of a draft that follows on this very prompt.
+
+        What comes behind a token that this model does not have can only be turned from.
+        """
+        if draft is None or draft.trace.prompt.tolist() != prompt:
+            return None
+        return list(takewhile(self._vocabulary.__gt__, draft.trace.tokens))
 
     def _loop_watcher(self) -> Callable[[list[int]], bool]:
         detector, decode = LoopDetector(), self._chat.decode
@@ -250,10 +267,11 @@ class _Generation:
 
     def step(self, progress: Progress) -> list[Delivery]:
         """A step of everything that runs; the deliveries of what ended."""
-        before = self._batcher.taken
+        before, drafted = self._batcher.taken, self._batcher.drafted
         ended = self._batcher.step()
         progress.running = self._batcher.running
         progress.tokens += self._batcher.taken - before
+        progress.drafted += self._batcher.drafted - drafted
         return [self._delivery(sequence) for sequence in ended]
 
     def _delivery(self, sequence: Running) -> Delivery:
@@ -269,6 +287,7 @@ class _Generation:
             reasoning_tokens=self._chat.reasoning_tokens(tokens, text),
             seed=sequence.request.seed,
             seconds=monotonic() - sequence.submitted,
+            drafted_tokens=sequence.drafted,
         )
         trace = None
         if self._traces:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _MEMORY_SHARE = {"cpu": 0.5, "cuda": 0.85}
 """Of the memory that is free once the weights are loaded: what may be taken."""
+LOGITS_SHARE = 0.25
+"""Of what may be taken: what logits of many places together may have of it."""
+_MOST_LOGITS = {"cpu": 1 << 30, "cuda": 8 << 30}  # bytes; more is not faster
 
 
 def chosen_device(wanted: str) -> str:
@@ -93,6 +96,19 @@ def free_memory(device: Any) -> int:
     else:
         free = int(this_machine().available_gb * 1e9)
     return int(free * _MEMORY_SHARE.get(device.type, 0.5))
+
+
+def places_at_once(device: Any, memory: int, width: int, each: int) -> int:
+    """At how many places of some texts logits may be looked at together.
+
+    Args:
+        device: a torch device.
+        memory: bytes of it that may be taken in all.
+        width: logits of a place.
+        each: bytes of one logit, with what is made of it.
+    """
+    most = min(int(memory * LOGITS_SHARE), _MOST_LOGITS.get(device.type, 1 << 30))
+    return max(1, most // (width * each))
 
 
 def _unreadable(spec: ModelSpec, error: Exception) -> ModelError:

@@ -28,7 +28,13 @@ from lrmtest.models.engines.trace_reader import (
     name_of,
 )
 from lrmtest.models.engines.transformers.context import context_length
-from lrmtest.models.engines.transformers.on_device import chosen_device, free_memory, load_model
+from lrmtest.models.engines.transformers.on_device import (
+    LOGITS_SHARE,
+    chosen_device,
+    free_memory,
+    load_model,
+    places_at_once,
+)
 from lrmtest.models.reading import Reading, Shaping, Written
 from lrmtest.models.request_fields import template_variables
 
@@ -39,8 +45,6 @@ if TYPE_CHECKING:
     from lrmtest.models.spec import ModelSpec
 
 _ROWS = {"cpu": 8, "cuda": 64}
-_LOGITS_SHARE = 0.25  # of the memory that may be taken
-_MOST_LOGITS = {"cpu": 1 << 30, "cuda": 8 << 30}  # bytes; more is not faster
 _LOGIT_BYTES = 48  # of one logit, for its model: itself, in float32, and what is made of it
 _FLOAT = 4
 
@@ -92,10 +96,8 @@ class TransformersReader:
             self._slots = [ReadingSlots(model) for model in models]
         for spec, slots in zip(self._specs, self._slots, strict=True):
             _refuse_foreign_ids(spec, slots.vocabulary, planned)
-        share = int(self._memory * _LOGITS_SHARE)
-        logits = min(share, _MOST_LOGITS.get(kind, 1 << 30))
         width = sum(slots.vocabulary for slots in self._slots)
-        self._places = max(1, logits // (width * _LOGIT_BYTES))
+        self._places = places_at_once(models[0].device, self._memory, width, _LOGIT_BYTES)
         info = EngineInfo(
             engine="transformers",
             version=f"{transformers.__version__}, torch {torch.__version__}",
@@ -186,7 +188,7 @@ class TransformersReader:
         batch: list[Written] = []
         for one in sorted(group, key=lambda one: one.length):
             each = sum(slots.memory(one.length) for slots in self._slots)
-            room = int(self._memory * (1 - _LOGITS_SHARE)) // each if each else 1
+            room = int(self._memory * (1 - LOGITS_SHARE)) // each if each else 1
             if batch and len(batch) >= min(self._rows, max(1, room)):
                 yield batch
                 batch = []

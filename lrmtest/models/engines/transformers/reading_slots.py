@@ -67,13 +67,4 @@ class ReadingSlots(Slots):
         self._cache.where = Span(0, len(ids), begin, stop)
         columns = torch.arange(begin, stop, device=self.device)
         seen = torch.arange(stop, device=self.device) <= columns[:, None]
-        output = self._model(
-            input_ids=ids,
-            position_ids=columns.expand(len(ids), -1),
-            attention_mask=seen[None, None],
-            use_cache=True,
-            logits_to_keep=keep,
-            **{self._cache_argument: self._cache},
-        )
-        logits: torch.Tensor = output.logits
-        return logits
+        return self._all_logits(ids, columns.expand(len(ids), -1), seen[None, None], keep=keep)

@@ -37,6 +37,21 @@ class Column:
     length: int
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Where the keys of several tokens in each of some rows go.
+
+    Attributes:
+        rows: their numbers, shape (rows,).
+        positions: shape (rows, tokens).
+        length: how many positions anything attends to.
+    """
+
+    rows: torch.Tensor
+    positions: torch.Tensor
+    length: int
+
+
 class SlotCache(Cache):  # type: ignore[misc]  # transformers is untyped here
     """Keys and values of all slots, per layer a tensor (rows, heads, length, head size).
 
@@ -47,7 +62,7 @@ class SlotCache(Cache):  # type: ignore[misc]  # transformers is untyped here
 
     def __init__(self) -> None:
         super().__init__(layers=[])
-        self.where: Span | Column
+        self.where: Span | Column | Block
         self.rows, self.length = 0, 0
         self._pairs: dict[int, list[torch.Tensor]] = {}
 
@@ -101,6 +116,11 @@ class SlotCache(Cache):  # type: ignore[misc]  # transformers is untyped here
             pair = [tensor[where.first : where.last, :, : where.stop] for tensor in pair]
             for tensor, x in zip(pair, new, strict=True):
                 tensor[:, :, where.start :] = x
+        elif isinstance(where, Block):
+            for tensor, x in zip(pair, new, strict=True):
+                tensor[where.rows[:, None], :, where.positions] = x.transpose(1, 2)
+            # A copy of the rows, of one layer at a time.
+            pair = [tensor[where.rows, :, : where.length] for tensor in pair]
         else:
             for tensor, x in zip(pair, new, strict=True):
                 tensor[where.rows, :, where.positions] = x[:, :, 0]

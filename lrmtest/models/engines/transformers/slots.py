@@ -13,19 +13,24 @@ quadratic in the batch. `benchmarks/transformers_batching.py` has both side by s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import signature
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 import torch
 
 from lrmtest.models.engines.transformers.gumbel import NO_CUT, Cut, Draw, pick_with_logprobs
-from lrmtest.models.engines.transformers.slot_cache import Column, SlotCache, Span
+from lrmtest.models.engines.transformers.slot_cache import Block, Column, SlotCache, Span
+
+T = TypeVar("T")
 
 _LENGTH_STEP = 256
 """Positions; a cache's length is a multiple, so that it is enlarged rarely."""
 PREFILL_CHUNK = 512
 """Prompt tokens per forward pass and row; bounds the memory of activations and of the mask."""
+_PLACES = 2048
+"""Most places of all slots at which `follow` draws at once; more is not faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,23 @@ class Feed:
     draw: Draw
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Some tokens that go into a slot, after each of which one is drawn.
+
+    Attributes:
+        row: the slot.
+        tokens: at least one.
+        position: of the first.
+        draw: how its successor is drawn; those of the others at the steps that follow.
+    """
+
+    row: int
+    tokens: Sequence[int]
+    position: int
+    draw: Draw
+
+
 class Slots:
     """Runs a model on slots, each step as long as its longest. Not for several threads at once.
 
@@ -54,7 +76,9 @@ class Slots:
         traced: keep how probable each token was when it was drawn.
 
     Attributes:
-        logprobs: of the tokens that `advance` returned last, slot by slot, where they are kept.
+        places: most tokens of all slots that `follow` has at once.
+        logprobs: of the tokens that `advance` or `follow` returned last, slot by slot, where they
+            are kept.
     """
 
     block = 1
@@ -63,6 +87,7 @@ class Slots:
     """Tokens of several prompts, padding included, that `fill` takes best at once."""
 
     def __init__(self, model: Any, cut: Cut = NO_CUT, *, traced: bool = False) -> None:
+        self.places = _PLACES
         self._model = model
         self._cut = cut
         self._traced = traced
@@ -71,6 +96,10 @@ class Slots:
         # Renamed in transformers 5; models with code of their own may keep the old name.
         known = signature(model.forward).parameters
         self._cache_argument = "cache" if "cache" in known else "past_key_values"
+
+    def limit_places(self, most: int) -> None:
+        """Let `follow` have no more tokens at once than this, for lack of memory."""
+        self.places = min(self.places, most)
 
     def memory(self, length: int) -> int:
         """Bytes that one slot of `length` positions takes; 0 before the first forward pass."""
@@ -129,6 +158,48 @@ class Slots:
         self.logprobs = [[one] for one in logprobs]
         return [[token] for token in drawn]
 
+    def follow(self, stretches: Sequence[Stretch]) -> list[list[int | None]]:
+        """Put tokens into slots, and draw what follows each of them.
+
+        What was in a slot from a stretch's first position on is nothing any more, and so is what
+        comes to lie behind a token whose successor is another than was drawn.
+
+        Args:
+            stretches: of different slots, together no more than `places` tokens if all were as
+                long as the longest.
+
+        Returns:
+            For each stretch as many tokens as it has. None stands for logits that are no numbers.
+        """
+        device, longest = self._model.device, max(len(one.tokens) for one in stretches)
+        # A shorter one is padded with its last token again, at the same position: what that writes
+        # is there already.
+        ids = torch.tensor(
+            [[*s.tokens, *[s.tokens[-1]] * (longest - len(s.tokens))] for s in stretches],
+            device=device,
+        )
+        begins = torch.tensor([[s.position] for s in stretches], device=device)
+        ends = torch.tensor([[s.position + len(s.tokens) - 1] for s in stretches], device=device)
+        positions = torch.minimum(begins + torch.arange(longest, device=device), ends)
+        rows = torch.tensor([s.row for s in stretches], device=device)
+        length = max(s.position + len(s.tokens) for s in stretches)
+        self._cache.where = Block(rows, positions, length)
+        seen = torch.arange(length, device=device) <= positions[:, :, None]
+        logits = self._all_logits(ids, positions, seen[:, None])
+        places = [
+            (row, column) for row, s in enumerate(stretches) for column in range(len(s.tokens))
+        ]
+        row_index, column_index = torch.tensor(places, device=device).T
+        draws = [
+            replace(stretches[row].draw, step=stretches[row].draw.step + column)
+            for row, column in places
+        ]
+        drawn, logprobs = pick_with_logprobs(
+            logits[row_index, column_index], draws, self._cut, told=self._traced
+        )
+        self.logprobs = _cut_up(logprobs, stretches) if self._traced else []
+        return _cut_up(drawn, stretches)
+
     def _rounded(self, length: int) -> int:
         """How long a cache is made for `length` positions."""
         return -(-length // _LENGTH_STEP) * _LENGTH_STEP
@@ -155,13 +226,34 @@ class Slots:
         self, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor
     ) -> torch.Tensor:
         """Logits after the last of `ids`, shape (rows, vocabulary)."""
+        return self._all_logits(ids, positions, seen, keep=1)[:, -1]
+
+    def _all_logits(
+        self, ids: torch.Tensor, positions: torch.Tensor, seen: torch.Tensor, *, keep: int = 0
+    ) -> torch.Tensor:
+        """Logits after the last `keep` of `ids`, after all of them if it is 0.
+
+        Args:
+            ids: what is put where the cache was told, shape (rows, tokens).
+            positions: theirs, shape (rows, tokens).
+            seen: which positions each attends to; broadcast to (rows, 1, tokens, length).
+
+        Returns:
+            Shape (rows, tokens, vocabulary).
+        """
         output = self._model(
             input_ids=ids,
             position_ids=positions,
             attention_mask=seen,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=keep,
             **{self._cache_argument: self._cache},
         )
-        logits: torch.Tensor = output.logits[:, -1]
+        logits: torch.Tensor = output.logits
         return logits
+
+
+def _cut_up(values: Sequence[T], stretches: Sequence[Stretch]) -> list[list[T]]:
+    """The part of each stretch, of values that follow on each other."""
+    rest = iter(values)
+    return [list(islice(rest, len(one.tokens))) for one in stretches]

@@ -1,0 +1,127 @@
+"""The traces of a run as drafts of another's samples, question by question and sample by sample."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lrmtest.errors import UsageError
+from lrmtest.models.draft import Draft, DraftWay
+from lrmtest.models.engines.base import Request
+from lrmtest.models.engines.kinds import engine_kind
+from lrmtest.models.reading import Written
+from lrmtest.runs.extent import EVERYTHING
+from lrmtest.runs.manifest import DraftsSection, Manifest
+from lrmtest.runs.open_traces import open_traces
+from lrmtest.runs.outcomes import QuestionKey
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """What samples may begin with.
+
+    Attributes:
+        run_id: of the traces' run.
+        model: the name of the model that wrote them.
+        tokenizer: its own, as `lrmtest.models.tokenizer_identity` tells it; empty if unknown.
+        way: how a turning place is found.
+        written: the traces, by question and sample.
+    """
+
+    run_id: str
+    model: str
+    tokenizer: str
+    way: DraftWay
+    written: Mapping[tuple[QuestionKey, int], Written]
+
+    @property
+    def section(self) -> DraftsSection:
+        """What a manifest says of them."""
+        return DraftsSection(run=self.run_id, model=self.model, way=self.way)
+
+    def given(self, requests: Iterable[Request]) -> list[Request]:
+        """The requests, each with its draft if there is one."""
+        return [replace(request, draft=self._draft(request)) for request in requests]
+
+    def _draft(self, request: Request) -> Draft | None:
+        place = request.place
+        found = self.written.get((place.question, place.sample))
+        return None if found is None else Draft(found.trace, found.shaping, self.way)
+
+
+def load_drafts(
+    reference: str,
+    store: Path,
+    asked: Collection[Request],
+    candidate: Manifest,
+    ways: Collection[DraftWay],
+) -> Drafts:
+    """The traces that some samples may begin with.
+
+    Args:
+        reference: a run, a file of traces, or a baseline that has one beside it, as in
+            `open_traces`.
+        store: the SQLite file that runs are looked up in.
+        asked: the samples.
+        candidate: the manifest of their run.
+        ways: those that their engine knows.
+
+    Raises:
+        UsageError: there are none of these samples, they were drawn in a way that nothing here can
+            follow, or the engine knows no way to make use of them.
+        DataError, StoreError: they cannot be read.
+    """
+    wanted = {(one.place.question, one.place.sample) for one in asked}
+    written = {}
+    with open_traces(reference, store, EVERYTHING) as traces:
+        run, tokenizer, name = traces.head.run, traces.head.tokenizer, traces.name
+        way = _way(candidate, run.manifest, ways, name)
+        for kept, one in traces.written():
+            place = kept.place
+            if (place.question, place.sample) in wanted:
+                written[place.question, place.sample] = one
+    if not written:
+        raise UsageError(
+            f"{name} has no trace of any sample that is asked for",
+            hint="drafts are of the same questions and samples: leave --drafts out, or name the "
+            "traces of a run that was asked them",
+        )
+    return Drafts(run.run_id, run.model, tokenizer, way, written)
+
+
+def _way(candidate: Manifest, theirs: Manifest, ways: Collection[DraftWay], name: str) -> DraftWay:
+    """How a candidate's turning places are found.
+
+    Raises:
+        UsageError: in no way that its engine knows.
+    """
+    if "noise" in ways and (candidate.greedy or shared_noise(candidate, theirs)):
+        return "noise"
+    if "rejection" in ways:
+        return "rejection"
+    engine, drew = candidate.model.engine, theirs.model.engine or "an engine that is not told"
+    if noise_of(candidate) and noise_of(candidate) == noise_of(theirs):
+        why = f"with seed {theirs.seed}, and this session has {candidate.seed}"
+        hint = f"give the same one: --seed {theirs.seed}"
+    else:
+        why = f"on {drew}, by another noise than {engine} draws with"
+        hint = f"take traces that {engine} has drawn, or generate without --drafts"
+    raise UsageError(
+        f"{name}: its traces were drawn {why}, so that samples would turn from them almost at once",
+        hint=hint,
+    )
+
+
+def shared_noise(one: Manifest, other: Manifest) -> bool:
+    """Whether equal samples of two runs are drawn with equal noise."""
+    noise = noise_of(one)
+    return bool(noise) and noise == noise_of(other) and one.seed == other.seed is not None
+
+
+def noise_of(manifest: Manifest) -> str:
+    """The noise that a run's tokens were drawn with, by its name; empty where nothing tells."""
+    try:
+        return engine_kind(manifest.model.engine or "").noise
+    except UsageError:  # of another lrmtest, or of a package that is not here
+        return ""
