@@ -37,6 +37,8 @@ export interface SuiteFigures {
   tokens: number | null;
   reasoning_tokens: number | null;
   estimated: boolean;
+  /** What drafts have saved; null where no sample began with one. */
+  drafts: { samples: number; tokens: number; drafted: number } | null;
   lengths: { correct: Spread | null; incorrect: Spread | null } | null;
   compute: {
     within: Rate & { questions: number };

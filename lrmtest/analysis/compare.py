@@ -45,6 +45,8 @@ class EarlyStop:
         baseline_rate, candidate_rate: pass rates on the samples counted; None without any. Where
             it was bet against a table, the baseline's is that of all its samples of the questions
             counted, as often as they were.
+        tokens_drafted: of the tokens of the samples counted, how many came from drafts and were not
+            generated.
         table: samples of the baseline, in all, whose table was bet against; None where its samples
             were paired with the candidate's.
     """
@@ -57,6 +59,7 @@ class EarlyStop:
     baseline_rate: float | None
     candidate_rate: float | None
     table: int | None = None
+    tokens_drafted: int = 0
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,26 @@ class TokenStats:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftStats:
+    """What drafts have saved.
+
+    Attributes:
+        samples: samples that began with one.
+        tokens: theirs, in all.
+        drafted: of these, how many came from the drafts and were not generated.
+    """
+
+    samples: int
+    tokens: int
+    drafted: int
+
+    @property
+    def generated(self) -> int:
+        """Of the tokens, how many were generated."""
+        return self.tokens - self.drafted
+
+
+@dataclass(frozen=True, slots=True)
 class SuiteSummary:
     """One suite in one run, or all of them pooled.
 
@@ -67,6 +87,7 @@ class SuiteSummary:
         tokens: generated, reasoning and answer together; None when no count is known.
         prompt_tokens, reasoning_tokens, answer_tokens: None when no count is known.
         tokens_estimated: at least one count comes from text length.
+        drafts: None where no sample began with one.
     """
 
     suite: str
@@ -87,6 +108,7 @@ class SuiteSummary:
     reasoning_tokens: TokenStats | None
     answer_tokens: TokenStats | None
     tokens_estimated: bool
+    drafts: DraftStats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +205,18 @@ def _summarize_suite(name: str, samples: Sequence[SampleRecord], level: float) -
         reasoning_tokens=_token_stats([sample.reasoning_tokens for sample in done]),
         answer_tokens=_token_stats([sample.answer_tokens for sample in done]),
         tokens_estimated=any(sample.tokens_estimated for sample in done),
+        drafts=_draft_stats(done),
+    )
+
+
+def _draft_stats(samples: Sequence[SampleRecord]) -> DraftStats | None:
+    begun = [sample for sample in samples if sample.drafted_tokens is not None]
+    if not begun:
+        return None
+    return DraftStats(
+        samples=len(begun),
+        tokens=sum(sample.tokens for sample in begun),
+        drafted=sum(sample.drafted_tokens or 0 for sample in begun),
     )
 
 

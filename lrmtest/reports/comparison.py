@@ -302,6 +302,8 @@ def _early_view(early: EarlyStop) -> Text:
             f"; about {count(early.tokens_saved)} of {count(early.tokens_full)} tokens saved "
             f"({percent(share)}), by the baseline's"
         )
+    if early.tokens_drafted:
+        text += f"; {count(early.tokens_drafted)} tokens of those counted are of drafts"
     if early.table is not None:
         text += f". Told against all {early.table:,} samples of the baseline"
     if early.baseline_rate is not None:

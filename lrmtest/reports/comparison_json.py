@@ -60,6 +60,7 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
             "samples": early.samples,
             "not_generated": early.not_generated,
             "tokens_saved": early.tokens_saved,
+            "tokens_drafted": early.tokens_drafted,
             "tokens_full": early.tokens_full,
             "baseline_pass_rate": early.baseline_rate,
             "candidate_pass_rate": early.candidate_rate,

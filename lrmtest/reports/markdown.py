@@ -36,6 +36,7 @@ from lrmtest.reports.comparison_words import (
     told,
     would_decide,
 )
+from lrmtest.reports.drafts import drafts_said
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.failed import FailedQuestion
 from lrmtest.reports.numbers import (
@@ -177,6 +178,11 @@ def _legend(summaries: Sequence[RunSummary]) -> str:
         "like these]; the model must have ended by itself. Lenient: what was cut off is graded on "
         f"what it had said. Tokens: mean per completion. Errors are the engine's and in no rate. "
         f"Runs: {runs}."
+        + "".join(
+            f" {literal(summary.model, _NAME_LIMIT)}: {drafts_said(summary.total.drafts)}."
+            for summary in summaries
+            if summary.total.drafts is not None
+        )
     )
 
 

@@ -57,6 +57,7 @@ def _run(summary: RunSummary) -> dict[str, Any]:
             "wall_seconds": summary.timing.wall_seconds,
             "startup_seconds": summary.timing.startup_seconds,
             "generated_tokens": summary.timing.generated_tokens,
+            "drafted_tokens": summary.timing.drafted_tokens,
             "tokens_per_second": summary.tokens_per_second,
         },
         "suites": [_suite(part) for part in summary.suites],
@@ -87,6 +88,7 @@ def _suite(part: SuiteSummary) -> dict[str, Any]:
         "failures": dict(part.failures),
         "tokens": {kind: asdict(stats) if stats else None for kind, stats in tokens.items()},
         "tokens_estimated": part.tokens_estimated,
+        "drafts": None if part.drafts is None else asdict(part.drafts),
     }
 
 

@@ -19,6 +19,7 @@ from lrmtest.models.chat_template import NO_TEMPLATE
 from lrmtest.models.engines.kinds import can_generate
 from lrmtest.reports.classes import shown_classes
 from lrmtest.reports.comparison_words import noise_said, run_ends
+from lrmtest.reports.drafts import drafts_said
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count, duration, interval_percent, percent
 from lrmtest.reports.tables import open_table, width_of
@@ -299,6 +300,8 @@ def _facts(summary: RunSummary) -> Text:
         startup = summary.timing.startup_seconds
         before = f" (and {duration(startup)} to start the engine)" if startup >= 1 else ""
         facts.append(f"{duration(summary.timing.wall_seconds)}{before}")
+    if summary.total.drafts is not None:
+        facts.append(drafts_said(summary.total.drafts))
     if summary.total.reused:
         facts.append(f"{summary.total.reused:,} of {summary.total.samples:,} completions reused")
     if summary.total.unanswered:

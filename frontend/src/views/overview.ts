@@ -191,6 +191,11 @@ function about(run: Run): HTMLElement[] {
   return facts.length ? [h("span", { class: "facts quiet" }, facts.join(" \u00b7 "))] : [];
 }
 
+/** How much of what began with drafts had to be generated. */
+function drafted(drafts: { tokens: number; drafted: number }): string {
+  return `${count(drafts.tokens - drafts.drafted)} of ${count(drafts.tokens)} generated, the rest of drafts`;
+}
+
 function cell(report: Report, run: Run, index: number, suite: string): HTMLElement {
   const figures = run.suites[suite];
   if (!figures) return h("td", { class: "quiet" }, "not asked");
@@ -212,6 +217,7 @@ function cell(report: Report, run: Run, index: number, suite: string): HTMLEleme
     rateStrip(figures.rate),
     outcomeBar(report, figures),
     h("div", { class: "small quiet" }, `${count(figures.tokens, figures.estimated)} tokens \u00b7 ${asked}${figures.errors ? ` \u00b7 ${counted(figures.errors, "error")}` : ""}`),
+    figures.drafts !== null && h("div", { class: "small quiet drafts" }, drafted(figures.drafts)),
     figures.unknown_ends > 0 && h("div", { class: "small untold" }, endsUnknown(figures)),
   );
 }

@@ -212,6 +212,7 @@ class EarlyStopping:
             baseline_rate=fmean(before) if before else None,
             candidate_rate=fmean(after) if after else None,
             table=sum(question.count for question in self._baseline.values()) if table else None,
+            tokens_drafted=sum(record.drafted_tokens or 0 for record in self.counted()),
         )
 
     def _expected_tokens(self, keys: Collection[str]) -> float:

@@ -152,6 +152,7 @@ def _suite(run: RunRecord, part: SuiteSummary) -> dict[str, Any]:
         "tokens": part.tokens.mean if part.tokens else None,
         "reasoning_tokens": reasoning if run.store is not None else None,
         "estimated": part.tokens_estimated and not run.manifest.totals_counted,
+        "drafts": None if part.drafts is None else asdict(part.drafts),
         "lengths": None if spread is None else asdict(spread),
         "compute": None
         if bought is None

@@ -10,19 +10,30 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from asking import Session, ask  # noqa: E402
-from written_traces import save_pruned  # noqa: E402
+from written_traces import plain_logits, save_pruned  # noqa: E402
 
+from lrmtest.cli import main  # noqa: E402
 from lrmtest.models.card import ModelCard  # noqa: E402
+from lrmtest.models.cards import load_cards  # noqa: E402
 from lrmtest.models.draft import Draft  # noqa: E402
 from lrmtest.models.engines.options import EngineOptions  # noqa: E402
 from lrmtest.models.engines.transformers import engine as transformers_engine  # noqa: E402
 from lrmtest.models.engines.transformers.engine import TransformersEngine  # noqa: E402
 from lrmtest.models.engines.transformers.fixed_slots import FixedSlots  # noqa: E402
-from lrmtest.models.engines.transformers.gumbel import Cut  # noqa: E402
+from lrmtest.models.engines.transformers.gumbel import (  # noqa: E402
+    Cut,
+    gumbel,
+    seed_state,
+    step_keys,
+)
 from lrmtest.models.engines.transformers.steps import EagerSteps  # noqa: E402
+from lrmtest.models.fetch.files import fetch  # noqa: E402
 from lrmtest.models.request_fields import RequestField  # noqa: E402
+from lrmtest.models.resolve import resolve  # noqa: E402
 from lrmtest.models.shaping import shaping_of  # noqa: E402
 from lrmtest.models.spec import ModelSpec  # noqa: E402
+from lrmtest.questions import DataOptions, render_prompt  # noqa: E402
+from lrmtest.suites.fresh import FRESH_SUITES  # noqa: E402
 
 ASKED = [
     ask(
@@ -172,3 +183,57 @@ def test_progress_counts_what_is_generated_and_what_is_drafted(tiny_model, writt
         got = session.outcomes(drafted(ASKED, written))
         assert session.engine.progress.tokens == sum(one.completion.generated_tokens for one in got)
         assert session.engine.progress.drafted == sum(one.completion.drafted_tokens for one in got)
+
+
+@pytest.fixture(scope="module")
+def variants(tmp_path_factory):
+    """tiny-lrm pruned by magnitude to three sparsities."""
+    made = {}
+    for sparsity in (0.65, 0.8, 0.85):
+        made[sparsity] = tmp_path_factory.mktemp("variants") / f"pruned-{sparsity}"
+        words = ("tiny-lrm", "-o", str(made[sparsity]), "--method", "magnitude")
+        assert main(["compress", *words, "--sparsity", str(sparsity)]) == 0
+    return made
+
+
+def test_drafts_of_a_real_parent_at_three_sparsities(variants):
+    questions = FRESH_SUITES[0].load(DataOptions(fresh_count=4)).questions
+    asked = [
+        ask(
+            render_prompt(FRESH_SUITES[0].prompt, question),
+            temperature=temperature,
+            top_p=1.0,
+            seed=seed,
+            budget=96,
+            key=f"{question.id} {seed} {temperature}",
+        )
+        for question in questions
+        for seed, temperature in ((1, 0.0), (2, 1.0), (3, 1.0))
+    ]
+    parent = [one.trace for one in outcomes(fetch(resolve("tiny-lrm", load_cards())), asked)]
+    saved = []
+    for folder in variants.values():
+        plain = outcomes(folder, asked)
+        got = outcomes(folder, drafted(asked, parent))
+        for request, one, other in zip(asked, got, plain, strict=True):
+            if one.completion.text != other.completion.text:
+                assert tied(folder, request, one.trace, other.trace)
+        tokens = sum(one.completion.completion_tokens for one in got)
+        saved.append(sum(one.completion.drafted_tokens for one in got) / tokens)
+    assert saved[0] > 0.9
+    assert saved == sorted(saved, reverse=True)
+    assert saved[-1] < 0.9
+
+
+def tied(folder, request, one, other):
+    """Whether two samples of a seed part where two tokens are as good as equal to their draw."""
+    from transformers import AutoModelForCausalLM
+
+    place = agreeing(one.tokens, other.tokens)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    scores = plain_logits(model, [*one.prompt, *one.tokens[:place]])[-1].log_softmax(-1).double()
+    if not request.sampling.greedy:
+        keys = step_keys(torch.tensor([seed_state(request.seed)]), torch.tensor([place]))
+        scores = scores + gumbel(keys, torch.arange(len(scores)))[0]
+    best = scores.max()
+    return all(best - scores[trace.tokens[place]] < 1e-3 for trace in (one, other))
