@@ -9,12 +9,13 @@ from pathlib import Path
 from lrmtest.errors import UsageError
 from lrmtest.models.draft import Draft, DraftWay
 from lrmtest.models.engines.base import Request
-from lrmtest.models.engines.kinds import engine_kind
 from lrmtest.models.reading import Written
+from lrmtest.runs.differences import family_of
 from lrmtest.runs.extent import EVERYTHING
 from lrmtest.runs.manifest import DraftsSection, Manifest
 from lrmtest.runs.open_traces import open_traces
 from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.runs.same_draws import same_draws
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,35 +94,26 @@ def load_drafts(
 def _way(candidate: Manifest, theirs: Manifest, ways: Collection[DraftWay], name: str) -> DraftWay:
     """How a candidate's turning places are found.
 
+    Where one of the two is greedy, drawing the candidate's own token agrees with the trace as often
+    as can be: the chance is what the other gives to the likeliest token of the one.
+
     Raises:
         UsageError: in no way that its engine knows.
     """
-    if "noise" in ways and (candidate.greedy or shared_noise(candidate, theirs)):
+    greedy = candidate.greedy or theirs.greedy
+    if "noise" in ways and (greedy or same_draws(theirs, candidate)):
         return "noise"
     if "rejection" in ways:
         return "rejection"
-    engine, drew = candidate.model.engine, theirs.model.engine or "an engine that is not told"
-    if noise_of(candidate) and noise_of(candidate) == noise_of(theirs):
+    own = family_of(candidate)
+    if family_of(theirs) == own and theirs.seed not in (None, candidate.seed):
         why = f"with seed {theirs.seed}, and this session has {candidate.seed}"
         hint = f"give the same one: --seed {theirs.seed}"
     else:
-        why = f"on {drew}, by another noise than {engine} draws with"
-        hint = f"take traces that {engine} has drawn, or generate without --drafts"
+        drew = family_of(theirs) or theirs.model.engine or "an engine that is not told"
+        why = f"on {drew}, and with other random numbers than {own} would draw with"
+        hint = f"take traces that {own} has drawn, or generate without --drafts"
     raise UsageError(
         f"{name}: its traces were drawn {why}, so that samples would turn from them almost at once",
         hint=hint,
     )
-
-
-def shared_noise(one: Manifest, other: Manifest) -> bool:
-    """Whether equal samples of two runs are drawn with equal noise."""
-    noise = noise_of(one)
-    return bool(noise) and noise == noise_of(other) and one.seed == other.seed is not None
-
-
-def noise_of(manifest: Manifest) -> str:
-    """The noise that a run's tokens were drawn with, by its name; empty where nothing tells."""
-    try:
-        return engine_kind(manifest.model.engine or "").noise
-    except UsageError:  # of another lrmtest, or of a package that is not here
-        return ""

@@ -68,8 +68,8 @@ def test_samples_are_the_plain_ones_and_say_what_was_generated(pytester, run, pr
     )
     shown = " ".join(result.stdout.str().split())
     assert re.search(
-        r"tiny-pruned: 8 samples with a trace of tiny-lrm-\S+ as a draft, \S+ tokens, generated from "
-        "where tiny-pruned turns from it",
+        r"tiny-pruned: 8 samples with a trace of tiny-lrm-\S+ as a draft, \S+ tokens, generated "
+        "from where tiny-pruned turns from it",
         shown,
     )
     assert re.search(r"8 samples with drafts: \S+ of their \S+ tokens generated \(\S+ %\)", shown)

@@ -75,9 +75,6 @@ class EngineKind:
         reader: what makes a reader of traces; written as `factory`. Without it the engine can only
             generate.
         drafts: the ways in which it takes drafts; empty where it only generates from the start.
-        noise: names the noise that it draws with, a function of a sample's seed, a token's place
-            and its id; what draws with noise of one name shares it. Empty where a seed says nothing
-            of that.
         reads_pairs: whether its reader takes the model that wrote the traces beside its own, and
             so sees both distributions whole.
 
@@ -97,7 +94,6 @@ class EngineKind:
     reader: str | ReaderFactory = ""
     reads_pairs: bool = False
     drafts: tuple[DraftWay, ...] = ()
-    noise: str = ""
 
     def __post_init__(self) -> None:
         if bool(self.reads) != self.has_files:
@@ -204,7 +200,6 @@ _OWN = {
             reader="lrmtest.models.engines.transformers.reader:TransformersReader",
             reads_pairs=True,
             drafts=("noise",),
-            noise="splitmix64 gumbel",
         ),
         ENDPOINT,
         RECORDING,
