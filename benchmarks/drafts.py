@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from math import exp
 from pathlib import Path
@@ -247,8 +248,10 @@ def main() -> int:
         for sparsity in sparsities:
             location = Path(folder) / f"pruned-{sparsity}"
             words = ["compress", "tiny-lrm", "-o", str(location), "--method", "magnitude"]
-            if lrmtest_command([*words, "--sparsity", sparsity]):
-                return 1
+            with redirect_stdout(sys.stderr):
+                status = lrmtest_command([*words, "--sparsity", sparsity])
+            if status:
+                return status
             spec = replace(parent_spec, name=location.name, location=str(location))
             plain, plain_seconds = generated(spec, questions, first)
             others, _ = generated(spec, questions, second)
