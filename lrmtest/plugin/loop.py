@@ -163,6 +163,7 @@ class RunLoop:
                 samples_reused=generation.samples_planned - generation.samples_fresh,
                 tokens=progress.tokens,
                 running=progress.running,
+                drafted=progress.drafted,
                 passed=passed,
                 failed=failed,
                 errors=errors,

@@ -29,6 +29,7 @@ class ProgressSnapshot:
         samples_reused: those of `samples_done` that needed no generation.
         tokens: tokens generated so far, unfinished completions included.
         running: requests being generated right now.
+        drafted: tokens taken from drafts so far.
         passed, failed, errors: questions by the outcome of their test.
         seconds: since the first submission; while the engine starts, since it began to.
         starting: name of the model whose engine is starting; empty once it runs.
@@ -41,6 +42,7 @@ class ProgressSnapshot:
     samples_reused: int = 0
     tokens: int = 0
     running: int = 0
+    drafted: int = 0
     passed: int = 0
     failed: int = 0
     errors: int = 0
@@ -97,6 +99,8 @@ def progress_line(snapshot: ProgressSnapshot, *, bar: bool = True, unicode: bool
         line.append(f", {duration(snapshot.seconds_left)} left")
     if snapshot.running:
         line.append(f", {snapshot.running:,} running")
+    if snapshot.drafted:
+        line.append(f", {count(snapshot.drafted)} tokens of drafts")
     if snapshot.tokens_per_second is not None:
         line.append(f", {count(snapshot.tokens)} tokens, {count(snapshot.tokens_per_second)} tok/s")
     return line

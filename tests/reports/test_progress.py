@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pyte
 import pytest
@@ -53,6 +54,13 @@ def _status(on, clock=None, **options):
     settings = {"terminal": True, "width": lambda: on.screen.columns,
                 "column": lambda: on.column, "write_line": lambda _: None}  # fmt: skip
     return StatusLine(on, clock=clock or Clock(), **(settings | options))
+
+
+def test_tokens_of_drafts_are_told_beside_those_that_are_generated():
+    assert "500 tokens of drafts, 84.0k tokens, 840 tok/s" in progress_line(
+        replace(SNAPSHOT, drafted=500)
+    ).plain
+    assert "drafts" not in progress_line(SNAPSHOT).plain
 
 
 def test_the_line_is_below_and_goes_away():

@@ -216,7 +216,7 @@ def test_drafts_are_followed_together_a_stretch_at_a_time():
     batcher.add([running([1, 2], 300, 0, 0.0, draft=plain[0].generated) for _ in range(3)])
     finish(batcher)
     assert (batcher.taken, batcher.drafted) == (0, 900)
-    assert calls == [[width] * 3 for width in (32, 64, 100, 100, 4)]
+    assert calls == [[width] * 3 for width in (32, 32, 64, 100, 72)]
 
 
 def test_a_draft_that_fails_is_an_error_of_its_own():

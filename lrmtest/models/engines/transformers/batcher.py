@@ -105,9 +105,13 @@ class Running:
         more = max(block, len(self.draft) - len(self.generated)) if self.draft else block
         return min(self.length - 1 + more, self.last_position + 1)
 
-    def stretch(self, row: int, width: int) -> Stretch:
-        """What its slot, `row`, is to be given of the draft next, at most `width` tokens."""
+    def stretch(self, row: int, most: int) -> Stretch:
+        """What its slot, `row`, is to be given of the draft next, at most `most` tokens.
+
+        It is as much as was right so far, so that little is looked at in vain.
+        """
         done = len(self.generated)
+        width = min(most, max(_FIRST_STRETCH, self.drafted or 0))
         ahead = (self.draft or ())[done : done + width]
         return Stretch(row, [self._last_token, *ahead[:-1]], self.length - 1, self._draw)
 
@@ -167,10 +171,9 @@ class Batcher:
     sequences grow out of the memory there is, the youngest give their slots back and are
     continued later; as a draw depends on seed and step alone, that does not change their text.
 
-    A sequence with a draft follows it as soon as it has a slot, before anything more is generated:
-    its slot is filled with the draft a stretch at a time, and at each place the sequence's own
-    token is drawn. Where that is not the draft's, the slot holds all that is before it already,
-    and the sequence goes on like any other.
+    A sequence with a draft follows it once it has a slot: that is filled with the draft a stretch
+    at a time, and at each place the sequence's own token is drawn. Where that is not the draft's,
+    the slot holds all that is before it already, and the sequence goes on like any other.
 
     Args:
         slots: the model.
@@ -207,12 +210,16 @@ class Batcher:
     def step(self) -> list[Running]:
         """Generate a few tokens for every active sequence, on most slots one.
 
+        While some follow drafts, theirs is the step: so all slots are full when tokens are
+        generated, and nothing waits for a whole trace to be read.
+
         Returns:
             The sequences that ended, by themselves or by an error of their own.
         """
         ended = self._admit()
-        self._follow([row for row, s in enumerate(self._active) if s.draft])
-        ended += self._remove_ended()
+        if drafts := [row for row, s in enumerate(self._active) if s.draft]:
+            self._follow(drafts)
+            return ended + self._remove_ended()
         if not self._active:
             return ended
         self._make_room()
@@ -257,22 +264,19 @@ class Batcher:
         return failed
 
     def _follow(self, rows: Sequence[int]) -> None:
-        """Let sequences go along their drafts, as far as they do."""
-        if not rows:
-            return
-        together = max(1, self._slots.places // _STRETCH)
-        for begin in range(0, len(rows), together):
-            part = rows[begin : begin + together]
-            try:
-                self._follow_together(part)
-            except Exception:
-                for row in part:  # each by itself, so that one's accident is its own
-                    self._follow_alone(row)
+        """Let some of these sequences go along their drafts for a stretch."""
+        part = rows[: max(1, self._slots.places // _STRETCH)]
+        try:
+            self._follow_together(part)
+        except Exception:
+            for row in part:  # each by itself, so that one's accident is its own
+                self._follow_alone(row)
 
     def _follow_alone(self, row: int) -> None:
         sequence = self._active[row]
         try:
-            self._follow_together([row])
+            if sequence.draft:
+                self._follow_together([row])
         except Exception as error:
             sequence.draft = None
             sequence.error = EngineError(
@@ -281,21 +285,18 @@ class Batcher:
             )
 
     def _follow_together(self, rows: Sequence[int]) -> None:
-        width = _FIRST_STRETCH
-        while rows := [row for row in rows if self._active[row].draft]:
-            width = max(1, min(width, PREFILL_CHUNK, self._slots.places // len(rows)))
-            sequences = [self._active[row] for row in rows]
-            drawn = self._slots.follow(
-                [s.stretch(row, width) for row, s in zip(rows, sequences, strict=True)]
-            )
-            logprobs = self._slots.logprobs or [[]] * len(rows)
-            for sequence, tokens, told in zip(sequences, drawn, logprobs, strict=True):
-                drafted, before = sequence.drafted or 0, len(sequence.generated)
-                sequence.follow(tokens, told, self._eos)
-                of_draft = (sequence.drafted or 0) - drafted
-                self.drafted += of_draft
-                self.taken += len(sequence.generated) - before - of_draft
-            width *= 2
+        most = max(1, min(PREFILL_CHUNK, self._slots.places // len(rows)))
+        sequences = [self._active[row] for row in rows]
+        drawn = self._slots.follow(
+            [s.stretch(row, most) for row, s in zip(rows, sequences, strict=True)]
+        )
+        logprobs = self._slots.logprobs or [[]] * len(rows)
+        for sequence, tokens, told in zip(sequences, drawn, logprobs, strict=True):
+            drafted, before = sequence.drafted or 0, len(sequence.generated)
+            sequence.follow(tokens, told, self._eos)
+            of_draft = (sequence.drafted or 0) - drafted
+            self.drafted += of_draft
+            self.taken += len(sequence.generated) - before - of_draft
 
     def _wave(self) -> list[Running]:
         """Waiting sequences, taken out, for which there are slots: as many as are filled at once.
