@@ -1,6 +1,6 @@
 """Draft samples against plain ones: `python benchmarks/drafts.py`.
 
-tiny-lrm answers generated questions at temperature 1 and keeps its traces. Copies of it, pruned by
+tiny-lrm answers generated questions and keeps its traces. Copies of it, pruned by
 magnitude, answer them three times: plainly, with the same seeds from the traces as drafts, and
 plainly with other seeds. A draft sample is to be the plain one of its seed, token by token; and
 beside samples of other seeds nothing may tell which is which: permutation tests within questions,
@@ -40,8 +40,9 @@ from lrmtest.models.engines.base import Delivery, Message, Request, Sampling
 from lrmtest.models.engines.kinds import create_engine, create_reader
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.fetch.files import fetch
-from lrmtest.models.reading import Reading, Shaping, Written
+from lrmtest.models.reading import Reading, Written
 from lrmtest.models.resolve import resolve
+from lrmtest.models.shaping import shaping_of
 from lrmtest.models.spec import ModelSpec
 from lrmtest.models.trace import Trace
 from lrmtest.questions import DataOptions, Question, render_prompt
@@ -50,7 +51,6 @@ from lrmtest.runs.keys import sample_seed
 from lrmtest.suites.registry import SUITES
 
 PERMUTATIONS = 1_999
-SHAPING = Shaping(1.0, 1.0)
 NEAR = 1e-3
 """Two draws so near, in nats with their noise, may fall either way by the last bits of a logit."""
 
@@ -72,7 +72,7 @@ class Sample:
 
 
 def asked(
-    questions: Sequence[Question], prompt: str, samples: int, seed: int, budget: int
+    questions: Sequence[Question], prompt: str, samples: int, seed: int, sampling: Sampling
 ) -> list[tuple[int, Request]]:
     """A request for each sample, by its question's number."""
     return [
@@ -81,7 +81,7 @@ def asked(
             Request(
                 Place(f"{question.id} {sample} {seed}", question.suite, question.id, sample),
                 (Message("user", render_prompt(prompt, question)),),
-                Sampling(budget, SHAPING.temperature, SHAPING.top_p),
+                sampling,
                 sample_seed(seed, question.suite, question.id, sample),
             ),
         )
@@ -181,7 +181,8 @@ def tied(spec: ModelSpec, one: Sample, other: Sample) -> bool:
     model = AutoModelForCausalLM.from_pretrained(spec.location)
     ids = torch.tensor([[*one.trace.prompt, *one.tokens[:place]]])
     with torch.inference_mode():
-        logprobs = model(ids).logits[0, -1].double().log_softmax(-1)
+        logits = model(ids).logits[0, -1].double()
+    logprobs = (logits / one.request.sampling.temperature).log_softmax(-1)
     keys = step_keys(torch.tensor([seed_state(one.request.seed)]), torch.tensor([place]))
     scores = logprobs + gumbel(keys, torch.arange(len(logprobs)))[0]
     return bool(all(scores.max() - scores[each.tokens[place]] < NEAR for each in (one, other)))
@@ -189,7 +190,9 @@ def tied(spec: ModelSpec, one: Sample, other: Sample) -> bool:
 
 def kept_by_rejection(spec: ModelSpec, parent: Sequence[Sample]) -> float:
     """How many tokens of each trace speculative sampling takes, on average over the traces."""
-    written = [Written(one.request.place, one.trace, SHAPING) for one in parent]
+    written = [
+        Written(one.request.place, one.trace, shaping_of(one.request.sampling)) for one in parent
+    ]
     readings: list[Reading] = []
     reader = create_reader(spec, EngineOptions(device="cpu"))
     try:
@@ -223,19 +226,22 @@ def main() -> int:
     parser.add_argument("--samples", type=int, default=100, help="of each question")
     parser.add_argument("--sparsities", default="0.7,0.75,0.8")
     parser.add_argument("--max-tokens", type=int, default=96)
+    parser.add_argument("--temperature", type=float, default=1.0)
     given = parser.parse_args()
     suite = SUITES[given.suite]
     questions = suite.load(DataOptions(fresh_count=given.questions)).questions
     parent_spec = resolve("tiny-lrm", load_cards(), engine="transformers")
     parent_spec = replace(parent_spec, location=str(fetch(parent_spec)))
-    first = asked(questions, suite.prompt, given.samples, 0, given.max_tokens)
-    second = asked(questions, suite.prompt, given.samples, 1, given.max_tokens)
+    sampling = Sampling(given.max_tokens, given.temperature, 1.0)
+    first = asked(questions, suite.prompt, given.samples, 0, sampling)
+    second = asked(questions, suite.prompt, given.samples, 1, sampling)
     parent, _ = generated(parent_spec, questions, first)
     drafts = [
-        (number, replace(request, draft=Draft(one.trace, SHAPING, "noise")))
+        (number, replace(request, draft=Draft(one.trace, shaping_of(sampling), "noise")))
         for (number, request), one in zip(first, parent, strict=True)
     ]
     print(
+        f"parent passes {100 * fmean(one.passed for one in parent):.1f} %\n"
         "sparsity | pass rate | draft sample = plain sample | near ties | p: token counts "
         "| first token | first 4 tokens | pass rates | generated by drafts, % of tokens "
         "| by speculative sampling, % | seconds plain | drafts "

@@ -57,9 +57,10 @@ def _status(on, clock=None, **options):
 
 
 def test_tokens_of_drafts_are_told_beside_those_that_are_generated():
-    assert "500 tokens of drafts, 84.0k tokens, 840 tok/s" in progress_line(
-        replace(SNAPSHOT, drafted=500)
-    ).plain
+    assert (
+        "500 tokens of drafts, 84.0k tokens, 840 tok/s"
+        in progress_line(replace(SNAPSHOT, drafted=500)).plain
+    )
     assert "drafts" not in progress_line(SNAPSHOT).plain
 
 
