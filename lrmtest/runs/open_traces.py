@@ -21,6 +21,7 @@ from lrmtest.runs.formats.traces_file import (
     TracesReader,
     head_of,
     is_traces_file,
+    no_traces,
     traces_of,
 )
 from lrmtest.runs.manifest import Manifest
@@ -135,11 +136,7 @@ def open_traces(reference: str, store: Path, extent: Extent | None = None) -> Op
         traced = opened.traced(run.run_id)
         head = head_of(run, traced)
         if not head.kept:
-            raise UsageError(
-                f"run {run.run_id} has no trace of any graded sample",
-                hint="traces are kept of what is generated with --traces; --fresh-run generates "
-                "all of it anew",
-            )
+            raise no_traces(run.run_id, UsageError)
     except BaseException:
         opened.close()
         raise

@@ -23,7 +23,7 @@ from typing import IO, Any, get_args
 
 from lrmtest.bounded import DESCRIPTION, parse_json
 from lrmtest.counted import counted
-from lrmtest.errors import DamagedStoreError, DataError
+from lrmtest.errors import DamagedStoreError, DataError, LrmtestError
 from lrmtest.grading.completion import FinishReason
 from lrmtest.models.engines.base import Conversation, Message, Sampling
 from lrmtest.models.trace import Trace
@@ -115,6 +115,15 @@ def head_of(run: RunRecord, traced: Collection[str]) -> TracesHead:
     return TracesHead(head, kept=sum(graded), lacking=len(graded) - sum(graded))
 
 
+def no_traces(run_id: str, kind: type[LrmtestError]) -> LrmtestError:
+    """What is raised of a run without traces: of a kind that says whose mistake it is."""
+    return kind(
+        f"run {run_id} has no trace of any graded sample",
+        hint="traces are kept of what is generated with --traces; --fresh-run generates all of it "
+        "anew",
+    )
+
+
 def traces_of(
     store: Store, run: RunRecord, traced: Collection[str], but: Collection[str] = ()
 ) -> Iterator[KeptTrace]:
@@ -172,11 +181,7 @@ def write_traces(path: Path, store: Store, run: RunRecord) -> TracesMark:
     traced = store.traced(run.run_id)
     head = head_of(run, traced)
     if not head.kept:
-        raise DataError(
-            f"run {run.run_id} has no trace of any graded sample",
-            hint="traces are kept of what is generated with --traces; --fresh-run generates all "
-            "of it anew",
-        )
+        raise no_traces(run.run_id, DataError)
     digest = hashlib.sha256()
     with replacing(path) as unfinished, unfinished.open("wb") as file:
         for part in _parts(head, traces_of(store, run, traced)):
