@@ -35,7 +35,7 @@ from typing import Any
 from lrmtest.cli import main as lrmtest_command
 from lrmtest.grading import grade, grader_for
 from lrmtest.models.cards import load_cards
-from lrmtest.models.draft import Draft
+from lrmtest.models.draft import TraceDraft
 from lrmtest.models.engines.base import Delivery, Message, Request, Sampling
 from lrmtest.models.engines.kinds import create_engine, create_reader
 from lrmtest.models.engines.options import EngineOptions
@@ -237,7 +237,7 @@ def main() -> int:
     second = asked(questions, suite.prompt, given.samples, 1, sampling)
     parent, _ = generated(parent_spec, questions, first)
     drafts = [
-        (number, replace(request, draft=Draft(one.trace, shaping_of(sampling), "noise")))
+        (number, replace(request, draft=TraceDraft(one.trace, shaping_of(sampling), "noise")))
         for (number, request), one in zip(first, parent, strict=True)
     ]
     print(

@@ -1,4 +1,4 @@
-"""What commands on stored runs make of the certificate that a run keeps."""
+"""The certificate that a run keeps, as commands on stored runs use it."""
 
 from __future__ import annotations
 

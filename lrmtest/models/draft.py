@@ -27,7 +27,7 @@ out is an exact draw of the model, but depends on the trace as well as on the se
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class TraceDraft:
     """A trace that a sample may begin with.
 
     Attributes:

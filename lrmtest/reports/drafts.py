@@ -1,4 +1,4 @@
-"""What drafts have saved, in words."""
+"""The tokens that drafts have saved, in words."""
 
 from __future__ import annotations
 

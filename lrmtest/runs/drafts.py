@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lrmtest.errors import UsageError
-from lrmtest.models.draft import Draft, DraftWay
+from lrmtest.models.draft import DraftWay, TraceDraft
 from lrmtest.models.engines.base import Request
 from lrmtest.models.reading import Written
 from lrmtest.runs.differences import family_of
@@ -45,10 +45,10 @@ class Drafts:
         """The requests, each with its draft if there is one."""
         return [replace(request, draft=self._draft(request)) for request in requests]
 
-    def _draft(self, request: Request) -> Draft | None:
+    def _draft(self, request: Request) -> TraceDraft | None:
         place = request.place
         found = self.written.get((place.question, place.sample))
-        return None if found is None else Draft(found.trace, found.shaping, self.way)
+        return None if found is None else TraceDraft(found.trace, found.shaping, self.way)
 
 
 def load_drafts(

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
-from lrmtest.models.draft import Draft
+from lrmtest.models.draft import TraceDraft
 from lrmtest.models.trace import Trace
 from lrmtest.questions.place import Place
 
@@ -72,7 +72,7 @@ class Request:
     messages: tuple[Message, ...]
     sampling: Sampling
     seed: int
-    draft: Draft | None = None
+    draft: TraceDraft | None = None
 
     @property
     def key(self) -> str:

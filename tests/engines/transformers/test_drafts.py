@@ -15,7 +15,7 @@ from written_traces import plain_logits, save_pruned  # noqa: E402
 from lrmtest.cli import main  # noqa: E402
 from lrmtest.models.card import ModelCard  # noqa: E402
 from lrmtest.models.cards import load_cards  # noqa: E402
-from lrmtest.models.draft import Draft  # noqa: E402
+from lrmtest.models.draft import TraceDraft  # noqa: E402
 from lrmtest.models.engines.options import EngineOptions  # noqa: E402
 from lrmtest.models.engines.transformers import engine as transformers_engine  # noqa: E402
 from lrmtest.models.engines.transformers.engine import TransformersEngine  # noqa: E402
@@ -72,7 +72,7 @@ def drafted(asked, traces, budget=None):
     return [
         replace(
             request,
-            draft=Draft(trace, shaping_of(request.sampling), "noise"),
+            draft=TraceDraft(trace, shaping_of(request.sampling), "noise"),
             sampling=replace(request.sampling, max_tokens=budget or request.sampling.max_tokens),
         )
         for request, trace in zip(asked, traces, strict=True)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from lrmtest.errors import EngineError, LrmtestError, MachineryError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.loops import LoopDetector
-from lrmtest.models.draft import Draft
+from lrmtest.models.draft import TraceDraft
 from lrmtest.models.engines.base import Deliver, Delivery, EngineInfo, Progress, Request
 from lrmtest.models.engines.kinds import carried
 from lrmtest.models.engines.options import EngineOptions
@@ -250,7 +250,7 @@ class _Generation:
         self._batcher.add([Running(request, submitted, prompt, loops, draft)])
         return None
 
-    def _usable(self, draft: Draft | None, prompt: list[int]) -> Sequence[int] | None:
+    def _usable(self, draft: TraceDraft | None, prompt: list[int]) -> Sequence[int] | None:
         """The tokens of a draft that follows on this very prompt.
 
         What comes behind a token that this model does not have can only be turned from.
