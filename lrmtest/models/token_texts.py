@@ -93,7 +93,7 @@ def _bytes_of(name: str, naming: Naming, *, literal: bool) -> bytes:
 
 def _naming(content: Mapping[str, Any]) -> Naming | None:
     """How a ``tokenizer.json`` names its tokens, by what turns them into text again."""
-    kinds = {part.get("type") for part in _parts(content.get("decoder"))}
+    kinds = [part.get("type") for part in _parts(content.get("decoder"))]
     if "ByteLevel" in kinds:
         return "bytes"
     # WordPiece and others mark what goes on a word, not what begins one.

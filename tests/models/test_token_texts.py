@@ -56,7 +56,7 @@ def test_sentencepiece_names(tmp_path):
 @pytest.mark.parametrize(
     "decoder",
     [{"type": "WordPiece"}, None, [], "ByteLevel", {"type": "Sequence", "decoders": 3},
-     {"type": "Sequence", "decoders": [{"type": "Strip"}, None, 7]}],
+     {"type": "Sequence", "decoders": [{"type": "Strip"}, None, 7]}, {"type": ["ByteLevel"]}],
 )  # fmt: skip
 def test_of_other_namings_nothing_is_told(tmp_path, decoder):
     assert token_texts(write(tmp_path, {"##ing": 0}, decoder), [0]) == {}
