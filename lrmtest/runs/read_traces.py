@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lrmtest.models.reading import Reading, Shaping
 from lrmtest.models.shaping import shaping_of
@@ -16,6 +17,7 @@ from lrmtest.runs.open_traces import open_traces
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.readings import ReadingHead
 from lrmtest.runs.records import RunHead
+from lrmtest.runs.seen_model import SeenModel
 from lrmtest.runs.store import Store
 
 
@@ -155,15 +157,29 @@ class _Lookup:
 
 
 def _is_by(head: ReadingHead, run: RunHead) -> bool:
-    """Whether a reading is by a run's model: by the files that both tell of, else by name."""
+    """Whether a reading is by a run's model.
+
+    By the files that both tell of; else by name, and by what an endpoint told of its model where
+    both are of one: behind one URL and name there may have been two.
+    """
     files, own = _files(head), run.manifest.model.files or {}
     # Engines do not all look at the same files of a folder.
     both = files.keys() & own.keys()
-    return all(files[name] == own[name] for name in both) if both else head.reader == run.model
+    if both:
+        return all(files[name] == own[name] for name in both)
+    told, now = _told(head.manifest.get("served")), _told(run.manifest.model.served)
+    return head.reader == run.model and (not told or not now or told == now)
 
 
 def _reader_of(head: ReadingHead) -> str:
-    return repr(sorted(_files(head).items())) if _files(head) else head.reader
+    if files := _files(head):
+        return repr(sorted(files.items()))
+    return repr((head.reader, sorted(_told(head.manifest.get("served")).items())))
+
+
+def _told(served: object) -> dict[str, Any]:
+    """What a server told of its model, of foreign JSON; empty where none did."""
+    return SeenModel(served, None).told if isinstance(served, Mapping) else {}
 
 
 def _files(head: ReadingHead) -> dict[str, str]:
