@@ -135,8 +135,8 @@ def _worth(tables: Sequence[TableCost]) -> Text:
         "Means of few simulated runs of the sequential gate, on the primary metric, decided or "
         "not. A baseline is paid for once, each candidate anew. They are of candidates that draw "
         "with random numbers of their own, by a different --seed or engine; where these are the "
-        "baseline's, samples are paired by their number, which takes fewer of a model that is like it and more "
-        "of one that is not."
+        "baseline's, samples are paired by their number, which takes fewer of a model that is "
+        "like it and more of one that is not."
     )
     if best is not None:
         note += (
