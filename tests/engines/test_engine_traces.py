@@ -11,20 +11,30 @@ torch = pytest.importorskip("torch")
 from asking import Session, ask  # noqa: E402
 
 from lrmtest.models.card import ModelCard  # noqa: E402
+from lrmtest.models.engines.base import Sampling  # noqa: E402
 from lrmtest.models.engines.llamacpp_engine import LlamaCppEngine  # noqa: E402
 from lrmtest.models.engines.openai_engine import OpenAIEngine  # noqa: E402
 from lrmtest.models.engines.options import EngineOptions  # noqa: E402
 from lrmtest.models.engines.tokenizers.chat import ChatTokenizer  # noqa: E402
 from lrmtest.models.engines.vllm_engine import VllmEngine  # noqa: E402
 from lrmtest.models.programs.vllm import VARIABLE  # noqa: E402
+from lrmtest.models.request_fields import RequestField  # noqa: E402
 from lrmtest.models.spec import ModelSpec  # noqa: E402
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(1800)]
 
 TAGS = ("<think>", "</think>")
+CUT = "\ufffd"
+PLAIN = Sampling(48, 1.0, 1.0)
 ASKED = [
-    ask("Say hello, in plain words.", temperature=temperature, top_p=top_p, seed=seed, budget=48)
-    for seed in range(2)
+    ask(
+        "Say hello, in plain words.",
+        temperature=temperature,
+        top_p=top_p,
+        seed=seed,
+        budget=48,
+    )
+    for seed in range(3)
     for temperature, top_p in ((0.0, 0.95), (0.6, 0.95), (1.0, 1.0))
 ]
 
@@ -43,15 +53,20 @@ def processed(logits, sampling):
     return torch.zeros_like(shares).scatter(0, order, ranked / ranked.sum()).log()
 
 
-def differences(folder, request, outcome):
-    """How far each token's log-probability is from the forward pass's, the trace checked."""
+def differences(folder, request, outcome, drawn=None):
+    """How far each token's log-probability is from the forward pass's, the trace checked.
+
+    `drawn` says by which sampling, if not by the request's.
+    """
     model, chat = loaded(str(folder))
     trace, completion = outcome.trace, outcome.completion
     assert outcome.error is None
     assert trace is not None
     assert list(trace.prompt) == chat.encode(request.messages)
     assert len(trace.prompt) == completion.prompt_tokens
-    assert chat.decode(list(trace.tokens)) == completion.text
+    # A server may keep to itself a character that the budget has cut in two.
+    text = chat.decode(list(trace.tokens)).rstrip(CUT)
+    assert text == completion.text.rstrip(CUT)
     hidden = completion.completion_tokens - len(trace.tokens)
     assert hidden == (completion.finish_reason == "stop" and not trace.ended)
     if not trace.logprobs:
@@ -60,7 +75,7 @@ def differences(folder, request, outcome):
         logits = model(torch.tensor([[*trace.prompt, *trace.tokens]])).logits[0]
     places = enumerate(zip(trace.tokens, trace.logprobs, strict=True), len(trace.prompt))
     return [
-        abs(told - processed(logits[place - 1], request.sampling)[token].item())
+        abs(told - processed(logits[place - 1], drawn or request.sampling)[token].item())
         for place, (token, told) in places
     ]
 
@@ -75,28 +90,44 @@ def loaded(folder):
 
 @pytest.mark.usefixtures("llama_server")
 def test_llama_server_tells_what_it_drew(smollm2_path, smollm2_folder):
-    options = EngineOptions(concurrency=2, traces=True)
+    said = []
+    options = EngineOptions(concurrency=2, traces=True, tell=said.append)
     with Session(LlamaCppEngine(spec("llamacpp", smollm2_path), options), ASKED) as session:
-        told = session.outcomes(ASKED)
+        answers = session.outcomes(ASKED)
     plain = EngineOptions(concurrency=2)
     with Session(LlamaCppEngine(spec("llamacpp", smollm2_path), plain), ASKED) as session:
         untold = session.outcomes(ASKED)
     assert all(one.trace is None for one in untold)
-    for request, outcome in zip(ASKED, told, strict=True):
-        found = differences(smollm2_folder, request, outcome)
-        assert len(found) == len(outcome.trace.tokens)
-        # Its weights have 4 bits, and it rounds what they are multiplied with to 8.
-        assert sum(found) / len(found) < 0.1, found
+    # What is drawn differs from one processor to the next: an emoji, and there is no trace.
+    told = [
+        (asked, one) for asked, one in zip(ASKED, answers, strict=True) if one.trace is not None
+    ]
+    assert len(told) >= len(ASKED) // 2
+    assert len(told) == len(ASKED) or any("characters of several tokens" in line for line in said)
+    # Its weights have 4 bits, and it rounds what they are multiplied with to 8: what it draws by
+    # is near the forward pass, and at the edge of the nucleus a token may be in one and not in
+    # the other. Log-probabilities before the temperature would be further off.
+    near = [gap(differences(smollm2_folder, *one)) for one in told]
+    assert sum(near) / len(near) < 0.15, near
+    warm = [one for one in told if one[0].sampling.temperature == 0.6]
+    before = [gap(differences(smollm2_folder, *one, PLAIN)) for one in warm]
+    assert sum(gap(differences(smollm2_folder, *one)) for one in warm) < 0.6 * sum(before), before
+
+
+def gap(found):
+    """The mean difference, each counted as 1 at most."""
+    return sum(min(one, 1.0) for one in found) / len(found)
 
 
 @pytest.mark.usefixtures("llama_server")
 def test_a_character_of_several_tokens_leaves_a_completion_without_trace(smollm2_path):
     said = []
-    options = EngineOptions(concurrency=1, traces=True, tell=said.append)
-    asked = [ask("Repeat exactly: 🎉🚀 🎉🚀 🎉", budget=24)]
+    grammar = RequestField("", "grammar", 'root ::= "🎉🚀" [a-z]*')
+    options = EngineOptions(concurrency=1, traces=True, tell=said.append, request_fields=(grammar,))
+    asked = [ask("Say hello, in plain words.", budget=24)]
     with Session(LlamaCppEngine(spec("llamacpp", smollm2_path), options), asked) as session:
         (outcome,) = session.outcomes(asked)
-    assert "🎉" in outcome.completion.text
+    assert outcome.completion.text.startswith("🎉🚀")
     assert outcome.trace is None
     assert any("characters of several tokens" in line for line in said)
 
