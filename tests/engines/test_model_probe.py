@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -18,7 +20,8 @@ from hypothesis import strategies as st
 import lrmtest.models
 from lrmtest.errors import ModelError
 from lrmtest.models.card import ModelCard
-from lrmtest.models.engines.http.identity import EndpointModel
+from lrmtest.models.engines.http.failures import BrokenAnswerError
+from lrmtest.models.engines.http.identity import EndpointModel, ModelWatch
 from lrmtest.models.engines.http.model_probe import (
     LEAST_TOLERANCE,
     QUESTIONS,
@@ -353,3 +356,33 @@ def test_a_real_server_is_known_again_and_another_model_in_its_place_is_not(
     with llama(llama_server, other, port):
         assert "model_path" in model.difference(told, reference)
         assert "it answers differently" in model.difference(model.told(), reference)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_look_that_nobody_waits_for_any_longer_ends_without_a_word(monkeypatch, fails):
+    raised, looking, go_on = [], threading.Event(), threading.Event()
+    monkeypatch.setattr(threading, "excepthook", raised.append)
+
+    def difference():
+        looking.set()
+        assert go_on.wait(60)
+        if fails:
+            raise ModelError("gone")
+        return ""
+
+    async def give_up():
+        watch = ModelWatch(difference)
+        watch.broke(BrokenAnswerError("broken off"))
+        check = asyncio.create_task(watch.check())
+        await asyncio.to_thread(looking.wait, 60)
+        check.cancel()
+        with suppress(asyncio.CancelledError):
+            await check
+        return [one for one in threading.enumerate() if one.name == "lrmtest-model-watch"]
+
+    looks = asyncio.run(give_up())
+    go_on.set()
+    for one in looks:
+        one.join(60)
+    assert len(looks) == 1
+    assert not raised

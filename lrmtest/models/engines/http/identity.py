@@ -164,6 +164,9 @@ async def _in_thread(call: Callable[[], T]) -> T:
     future: concurrent.futures.Future[T] = concurrent.futures.Future()
 
     def run() -> None:
+        # From here on it cannot be cancelled: a result for one that was would be an error.
+        if not future.set_running_or_notify_cancel():
+            return
         try:
             future.set_result(call())
         except BaseException as error:
