@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from lrmtest.errors import DataError
+from lrmtest.questions.dataset_card import CardFiles
 from lrmtest.unicode import quote
 
 ENDINGS = (".parquet", ".jsonl", ".json", ".csv")
@@ -47,17 +48,21 @@ def files_in(folder: Path) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def choose_files(names: Sequence[str], wanted: Wanted, *, place: str) -> tuple[str, ...]:
-    """The files that hold what is asked for: one, or all parts of one, in their order.
+def choose_files(
+    names: Sequence[str], wanted: Wanted, *, place: str, told: Sequence[CardFiles] = ()
+) -> tuple[str, ...]:
+    """The files that hold what is asked for, in their order.
 
-    A configuration and a split are known by the files' and folders' names, as the hub does where a
-    dataset's card does not say it. A name that is nothing else goes before one that has further
-    words: of ``test.jsonl`` and ``test_hard.jsonl`` the split ``test`` is the first.
+    They are those that the dataset's card says. Where it says nothing, or nothing of what is asked
+    for, a configuration and a split are known by the files' and folders' names, as on the hub, and
+    must be one file, or all parts of one. A name that is nothing else goes before one that has
+    further words: of ``test.jsonl`` and ``test_hard.jsonl`` the split ``test`` is the first.
 
     Args:
         names: all files of the repository.
         wanted: what is asked for.
         place: the dataset, for messages.
+        told: what its card says.
 
     Raises:
         DataError: nothing fits, or several files do, or parts are missing; names what is there.
@@ -70,14 +75,15 @@ def choose_files(names: Sequence[str], wanted: Wanted, *, place: str) -> tuple[s
             f"{place} has no file {wanted.file!r}{near(wanted.file, names)}",
             hint=f"there are {_readable(readable)}",
         )
-    parts: dict[str, list[str]] = {}
-    for name in sorted(readable):
-        shard = _SHARD.fullmatch(name)
-        parts.setdefault(shard[1] + shard[4] if shard else name, []).append(name)
-    if not parts:
+    if not readable:
         raise DataError(
             f"{place} has no file of questions", hint=f"{', '.join(ENDINGS)} can be read"
         )
+    if by_card := _by_card(readable, wanted, told):
+        for name, shards in _parts(by_card).items():
+            _check_parts(name, shards, place)
+        return by_card
+    parts = _parts(sorted(readable))
     found = _of(_of(list(parts), wanted.config), wanted.split)
     said = " and ".join(
         f"{word} {value!r}"
@@ -86,21 +92,54 @@ def choose_files(names: Sequence[str], wanted: Wanted, *, place: str) -> tuple[s
     )
     if not found:
         raise DataError(
-            f"{place} has no files of {said}", hint=f"there are {_readable(list(parts))}"
+            f"{place} has no files of {said}",
+            hint=f"there are {_readable(list(parts))}{_said_by_card(told)}",
         )
     if len(found) > 1:
         raise DataError(
             f"{place} has several files{f' of {said}' if said else ''}: {listed(found, _NAMED)}",
-            hint="say which with config=, split= or file=",
+            hint=f"say which with config=, split= or file={_said_by_card(told)}",
         )
     chosen = parts[found[0]]
-    shard = _SHARD.fullmatch(chosen[0])
-    if shard and len(chosen) != int(shard[3]):
+    _check_parts(found[0], chosen, place)
+    return tuple(chosen)
+
+
+def _by_card(names: Sequence[str], wanted: Wanted, told: Sequence[CardFiles]) -> tuple[str, ...]:
+    """The files that the card says; none where it does not say which."""
+    of_config = [one for one in told if one.config == wanted.config]
+    if not wanted.config:
+        of_config = [one for one in told if one.is_default] or list(told)
+    if len({one.config for one in of_config}) > 1:
+        return ()
+    of_split = [one for one in of_config if wanted.split in ("", one.split)]
+    return of_split[0].files(names) if len(of_split) == 1 else ()
+
+
+def _said_by_card(told: Sequence[CardFiles]) -> str:
+    splits: dict[str, list[str]] = {}
+    for one in told:
+        splits.setdefault(one.config, []).append(one.split)
+    said = [f"{config} ({listed(of, _NAMED)})" for config, of in splits.items()]
+    return f"; its card has {listed(said, _NAMED)}" if said else ""
+
+
+def _parts(names: Sequence[str]) -> dict[str, list[str]]:
+    """Files by their names, those that are parts of one together under the name it would have."""
+    parts: dict[str, list[str]] = {}
+    for name in names:
+        shard = _SHARD.fullmatch(name)
+        parts.setdefault(shard[1] + shard[4] if shard else name, []).append(name)
+    return parts
+
+
+def _check_parts(name: str, parts: Sequence[str], place: str) -> None:
+    shard = _SHARD.fullmatch(parts[0])
+    if shard and len(parts) != int(shard[3]):
         raise DataError(
-            f"{place}: {quote(found[0], 80)} has {int(shard[3])} parts, {len(chosen)} are there",
+            f"{place}: {quote(name, 80)} has {int(shard[3])} parts, {len(parts)} are there",
             hint="get the others, too",
         )
-    return tuple(chosen)
 
 
 def _is_readable(name: str) -> bool:

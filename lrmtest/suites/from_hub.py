@@ -13,6 +13,7 @@ from lrmtest.bounded import DOCUMENT, read_bytes
 from lrmtest.errors import DataError, UsageError
 from lrmtest.grading import Grader, grade_by_kind
 from lrmtest.questions.data import DataOptions, QuestionSet, Source
+from lrmtest.questions.dataset_card import CARD, CARD_BYTES, CardFiles, files_told
 from lrmtest.questions.dataset_files import Wanted, choose_files, files_in
 from lrmtest.questions.hub import HubFile, download, file_names
 from lrmtest.questions.prompt import fields_of
@@ -72,8 +73,9 @@ def suite_from_hub(
         name: the suite's name, as in reports; without it the dataset's.
         revision: the commit that is asked. A branch is resolved when it is asked, and the commit
             recorded; another commit is another run.
-        config: which of the dataset's files, by a configuration that their names say.
-        split: which of them, by a split that their names say.
+        config: which of the dataset's files, by a configuration that its card says, or their
+            names.
+        split: which of them, by a split that the card says, or their names.
         file: or by a file's name. A dataset of one file needs none of the three.
         options: the column with a list of options, or the columns with an option each. Where
             `answer` names one of these, their order is fixed by the question's id.
@@ -207,12 +209,19 @@ class _HubQuestions:
             "otherwise": otherwise,
             "is_offline": data.is_offline,
         }
+
+        def fetched(name: str) -> tuple[Path, str]:
+            return download(HubFile(self.dataset, name, self.revision), **told)
+
         chosen: Sequence[str] = (self.wanted.file,)
+        commits = set()
         if not self.wanted.file:
             names, _ = file_names(self.dataset, self.revision, **told)
-            chosen = choose_files(names, self.wanted, place=self.dataset)
-        got = [download(HubFile(self.dataset, name, self.revision), **told) for name in chosen]
-        commits = {commit for _, commit in got}
+            card, commit = fetched(CARD) if CARD in names else (None, "")
+            commits |= {commit} - {""}
+            chosen = choose_files(names, self.wanted, place=self.dataset, told=_told(card))
+        got = [fetched(name) for name in chosen]
+        commits |= {commit for _, commit in got}
         if len(commits) > 1:
             raise DataError(
                 f"{self.dataset} changed at {self.revision} while it was fetched",
@@ -230,7 +239,8 @@ class _HubQuestions:
                 f"{data.data_dir} has no folder {' or '.join(self._folders())}",
                 hint=f"{self._obtain()}; without --data-dir the hub is asked",
             )
-        names = choose_files(files_in(folder), self.wanted, place=str(folder))
+        told = _told(folder / CARD)
+        names = choose_files(files_in(folder), self.wanted, place=str(folder), told=told)
         return [folder / name for name in names], Source("local", self.dataset)
 
     def _folders(self) -> tuple[str, str]:
@@ -242,6 +252,17 @@ class _HubQuestions:
             f"hf download {self.dataset} --repo-type dataset{pinned} "
             f"--local-dir DIR/{self.dataset} makes the copy that --data-dir DIR reads"
         )
+
+
+def _told(card: Path | None) -> Sequence[CardFiles]:
+    """What the card says of files; one that is not there, or cannot be read, says nothing."""
+    if card is None or not card.is_file():
+        return ()
+    try:
+        with card.open("rb") as file:
+            return files_told(file.read(CARD_BYTES))
+    except OSError:
+        return ()
 
 
 def _as_read(name: str, content: bytes) -> str:

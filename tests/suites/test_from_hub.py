@@ -439,6 +439,31 @@ def test_a_branch_is_resolved_and_recorded_and_a_commit_kept(ask):
     assert len(ask.hub.requests) == asked
 
 
+CARD = b"""---
+configs:
+- config_name: sums
+  data_files:
+  - split: test
+    path: "[0-9]*.jsonl"
+---
+"""
+
+
+def test_configurations_and_splits_are_those_of_the_card(ask, folder):
+    files = {"README.md": CARD, "1.jsonl": as_lines(ROWS[:1]), "2.jsonl": as_lines(ROWS[1:])}
+    ask.hub.files.update({("ann/sums", name): content for name, content in files.items()})
+    assert ask(config="sums", split="test") == [["a", "b", "c"], "hub", COMMIT]
+    assert ask() == [["a", "b", "c"], "hub", COMMIT]
+    message, hint = ask(config="sums", split="dev")
+    assert "no files of config 'sums' and split 'dev'" in message
+    assert "its card has sums (test)" in hint
+    asked = len(ask.hub.requests)
+    assert ask(split="test", offline="offline") == [["a", "b", "c"], "hub", COMMIT]
+    assert len(ask.hub.requests) == asked
+    found = questions_of(folder(files), id="uid", config="sums")
+    assert [one.id for one in found] == ["a", "b", "c"]
+
+
 def test_a_hub_that_is_gone_is_no_obstacle_to_what_is_here(ask):
     ask.hub.files["ann/sums", "test.jsonl"] = as_lines(ROWS)
     assert ask() == [["a", "b", "c"], "hub", COMMIT]
