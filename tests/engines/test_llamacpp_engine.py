@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from asking import Session, ask
+from asking import Session, ask, assert_seeds_fix_texts
 from processes import gone, servers, wait_for
 
 from lrmtest.errors import ModelError, UsageError
@@ -16,7 +17,7 @@ from lrmtest.grading import split
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.llamacpp_engine import LlamaCppEngine
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.server import launch
+from lrmtest.models.engines.server import launch, readiness
 from lrmtest.models.known_tags import known_tags
 from lrmtest.models.programs.llamacpp import find_llama_server
 from lrmtest.models.request_fields import RequestField
@@ -56,9 +57,8 @@ def started():
 def test_it_generates_and_counts(real):
     first, short = real.run(ask(HELLO, budget=200), ask("Hi", budget=2))
     assert first.text.strip()
-    assert first.finish_reason == "stop"
+    assert first.finish_reason == ("stop" if first.completion_tokens < 200 else "length")
     assert first.prompt_tokens > 10
-    assert 0 < first.completion_tokens < 200
     assert not first.tokens_estimated
     assert (short.finish_reason, short.completion_tokens) == ("length", 2)
 
@@ -95,14 +95,7 @@ def test_the_manifest_says_what_was_run(real):
 
 
 def test_seeds_are_per_sample(real):
-    wanted = [
-        ask("Write a sentence.", temperature=1.0, seed=seed, budget=24, key=f"{seed}/{turn}")
-        for turn in range(2)
-        for seed in (1, 2, 3)
-    ]
-    texts = [real.run(request)[0].text for request in wanted]
-    assert texts[:3] == texts[3:]
-    assert len(set(texts[:3])) == 3
+    assert_seeds_fix_texts(real)
 
 
 def test_slots_are_filled_and_not_overfilled(real):
@@ -203,7 +196,9 @@ def test_reasoning_tags_of_the_model_itself_arrive_whole(smollm2_path):
     grammar = 'root ::= "' + text.replace("\n", "\\n") + '"'
     question = ask("When do they meet?", budget=60)
     with Session(make(smollm2_path, engine_args=("--grammar", grammar)), [question]) as session:
-        assert session.run(question)[0].text == text
+        (completion,) = session.run(question)
+    assert completion.text == text
+    assert completion.finish_reason == "stop"
 
 
 def test_the_template_of_a_served_model_names_its_tags(smollm2_path, tmp_path, monkeypatch):
@@ -280,14 +275,16 @@ def test_a_taken_port_is_no_failure(smollm2_path, monkeypatch):
 def test_a_killed_server_is_started_again_and_nothing_is_lost(smollm2_path, started):
     requests = [ask(f"Tell me a story about {n} cats.", budget=60) for n in range(12)]
     with Session(make(smollm2_path, concurrency=4), requests) as session:
-        alone = {request.key: request for request in requests}
         session.engine.submit(requests)
         wait_for(lambda: len(session.delivered) >= 4)
         (server,) = started()
         server.kill()
+        # However fast it was before: this it cannot have answered.
+        requests += [ask("Tell me a story about a dog.", budget=8)]
+        session.engine.submit(requests[-1:])
         outcomes = session.collect(requests)
         assert all(outcome.error is None for outcome in outcomes), outcomes
-        assert sorted(session.delivered) == sorted(alone)  # each once
+        assert sorted(session.delivered) == sorted(one.key for one in requests)  # each once
         (again,) = started()
         assert again.pid != server.pid
     assert gone([again])
@@ -312,7 +309,9 @@ def test_a_server_that_keeps_dying_is_given_up(smollm2_path, started):
         assert late.error is not None
 
 
-def test_closing_while_it_starts_leaves_nothing(smollm2_path, started):
+def test_closing_while_it_starts_leaves_nothing(smollm2_path, started, monkeypatch):
+    # It is never seen to answer, so that it is closed before that on any machine.
+    monkeypatch.setattr(readiness, "_serves", lambda *_: False)
     engine = make(smollm2_path)
 
     def close_soon():
@@ -385,19 +384,21 @@ def test_variables_of_the_chat_template_reach_it(smollm2_path, tmp_path):
 def test_what_takes_tokens_out_before_one_is_drawn(smollm2_path, request_fields, greedy):
     options = {"concurrency": 1, "request_fields": fields(**request_fields)}
     warm = [
-        ask("Write a sentence.", temperature=1.5, seed=seed, budget=16, key=str(seed))
-        for seed in (1, 2, 3)
+        ask("Write a sentence.", temperature=1.5, seed=seed, budget=8, key=str(seed))
+        for seed in range(8)
     ]
     with Session(make(smollm2_path, **options), warm) as session:
-        texts = {completion.text for completion in session.run(*warm)}
+        texts = Counter(completion.text for completion in session.run(*warm))
         details = session.info.details["sampling"]
-    assert (len(texts) == 1) == greedy
+    # The first is computed with its prompt, the others behind a cached one: roundings differ.
+    assert (max(texts.values()) >= 7) == greedy
     assert {*details["samplers"]} > {"temperature", "top_p"}
 
 
 def test_penalties_reach_the_server_at_any_temperature(smollm2_path):
     texts = []
-    harmless, penalties = {"top_k": 50, "min_p": 0.1}, {"presence_penalty": 2.0}
+    harmless = {"top_k": 50, "min_p": 0.1}
+    penalties = {"presence_penalty": 2.0, "frequency_penalty": 2.0}
     for given in ({}, penalties, harmless, {"repetition_penalty": 1.8}):
         options = {"concurrency": 1, "request_fields": fields(**given)}
         request = ask("Count from 1 to 30.", temperature=0.0, budget=40)

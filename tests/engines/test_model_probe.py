@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import threading
 import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import httpx
 import pytest
 from asking import Session, ask
 from fault_server import FaultServer
 from hypothesis import given
 from hypothesis import strategies as st
+from ports import foreign_llama, own_port
 
 import lrmtest.models
 from lrmtest.errors import ModelError
@@ -32,7 +31,6 @@ from lrmtest.models.engines.http.model_probe import (
 from lrmtest.models.engines.http.retry import Backoff
 from lrmtest.models.engines.openai_engine import OpenAIEngine
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.server.readiness import free_port
 from lrmtest.models.gguf.from_safetensors import safetensors_to_gguf
 from lrmtest.models.spec import ModelSpec
 
@@ -187,8 +185,8 @@ def test_a_server_that_does_not_answer_says_so(mode):
 
 
 def test_a_server_that_is_gone_says_so():
-    with pytest.raises(ModelError, match="does not tell its models"):
-        EndpointModel(spec(f"http://127.0.0.1:{free_port()}/v1"), EngineOptions()).told()
+    with own_port() as port, pytest.raises(ModelError, match="does not tell its models"):
+        EndpointModel(spec(f"http://127.0.0.1:{port}/v1"), EngineOptions()).told()
 
 
 # The measures
@@ -251,6 +249,12 @@ def test_any_other_json_is_no_reference(raw):
 # In the middle of a run
 
 
+@pytest.fixture
+def port():
+    with own_port() as port:
+        yield port
+
+
 @contextmanager
 def once_free(server):
     """Serves as soon as the server before it has left its port."""
@@ -266,8 +270,7 @@ def once_free(server):
         server.__exit__()
 
 
-def test_a_server_started_again_with_another_model_gets_no_further_request():
-    port = free_port()
+def test_a_server_started_again_with_another_model_gets_no_further_request(port):
     first = FaultServer(owner="vllm", dead_after=4, port=port)
     first.entry = {"root": "/models/a"}
     second = FaultServer(owner="vllm", port=port)
@@ -292,8 +295,7 @@ def test_a_server_started_again_with_another_model_gets_no_further_request():
     assert all("started again with another model: root /models/b" in str(e) for e in errors)
 
 
-def test_a_server_started_again_with_the_same_model_goes_on():
-    port = free_port()
+def test_a_server_started_again_with_the_same_model_goes_on(port):
     first, second = (FaultServer(dead_after=dead, port=port) for dead in (4, None))
     with first:
         model, told, reference = seen(first)
@@ -313,47 +315,23 @@ def test_a_server_started_again_with_the_same_model_goes_on():
 # Real servers
 
 
-@contextmanager
-def llama(server, model, port):
-    command = [str(server.path), "--model", str(model), "--alias", "m", "--port", str(port)]
-    command += ["--parallel", "8", "--ctx-size", "8192", "--threads", "1"]
-    process = subprocess.Popen(
-        command,
-        env=dict(server.environment),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(1200):
-            try:
-                if httpx.get(f"http://127.0.0.1:{port}/health", timeout=5).status_code == 200:
-                    break
-            except httpx.HTTPError:
-                pass
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        process.kill()
-        process.wait()
-
-
 @pytest.mark.engine
 @pytest.mark.timeout(900)
 def test_a_real_server_is_known_again_and_another_model_in_its_place_is_not(
-    llama_server, smollm2_path, tmp_path
+    llama_server, smollm2_path, tmp_path, port
 ):
     pytest.importorskip("gguf")
     folder = Path(lrmtest.models.__file__).parent / "tiny_lrm"
     other = safetensors_to_gguf(folder, tmp_path / "m.gguf")
-    port = free_port()
-    with llama(llama_server, smollm2_path, port) as url:
-        model = EndpointModel(spec(url), EngineOptions())
+    alike = (port, "--alias", "m", "--parallel", "8", "--ctx-size", "8192")
+    with foreign_llama(llama_server, smollm2_path, *alike) as url:
+        model = EndpointModel(spec(f"{url}/v1"), EngineOptions())
         told, reference = model.told(), model.measure()
         assert "answers" in reference  # it gives log-probabilities
         assert {"n_params", "ftype", "chat_template_sha256", "model_path"} <= told.keys()
-    with llama(llama_server, smollm2_path, port):
+    with foreign_llama(llama_server, smollm2_path, *alike):
         assert model.difference(told, reference) == ""
-    with llama(llama_server, other, port):
+    with foreign_llama(llama_server, other, *alike):
         assert "model_path" in model.difference(told, reference)
         assert "it answers differently" in model.difference(model.told(), reference)
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
 import threading
 import time
 from dataclasses import replace
 
-import httpx
 import pytest
 from asking_endpoints import FAST, TAGS, generate, only, request, running, spec, texts
 from fault_server import FAULTS, FaultServer, default_answer, tokens_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ports import foreign_llama, own_port
 from processes import wait_for
 
 from lrmtest.errors import ModelError, UsageError
@@ -33,9 +30,7 @@ from lrmtest.models.engines.http.sse import EventParser, EventTooLargeError
 from lrmtest.models.engines.http.stream import ChatStream
 from lrmtest.models.engines.openai_engine import OpenAIEngine
 from lrmtest.models.engines.options import EngineOptions
-from lrmtest.models.engines.server.readiness import free_port
 from lrmtest.models.engines.token_counts import reasoning_end
-from lrmtest.models.programs.llamacpp import find_llama_server
 
 SECRET = "sk-very-secret-0123456789"
 
@@ -403,9 +398,8 @@ def test_several_models_must_be_chosen_from():
 
 
 def test_an_unreachable_server_is_named():
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+    with own_port() as port:
+        url = f"http://127.0.0.1:{port}"
         with (
             pytest.raises(ModelError, match=f"{url}/v1/models does not tell.*connection failed"),
             running(url),
@@ -703,41 +697,11 @@ def test_backoff_is_bounded(retry):
 # A real server
 
 
-def start_llama_server(program, model):
-    """A server that lrmtest does not start, and its URL; a port that is taken is left."""
-    for _ in range(3):
-        port = free_port()
-        command = [program.path, "-m", model, "--port", str(port), "-np", "4", "-c", "4096"]
-        command += ["--threads", "1"]  # several spin while they wait for one that gets no core
-        server = subprocess.Popen(
-            command,
-            env={**os.environ, **program.environment},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        url = f"http://127.0.0.1:{port}"
-        wait_for(lambda server=server, url=url: server.poll() is not None or is_healthy(url))
-        if server.poll() is None:
-            return server, url
-    raise AssertionError("llama-server does not start")
-
-
-def is_healthy(url):
-    try:
-        return httpx.get(f"{url}/health", trust_env=False, timeout=60).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
-def test_a_real_llama_server(smollm2_path):
-    try:
-        program = find_llama_server()
-    except ModelError as error:
-        pytest.skip(str(error))
-    server, url = start_llama_server(program, smollm2_path)
-    try:
+def test_a_real_llama_server(smollm2_path, llama_server):
+    arguments = ("--parallel", "4", "--ctx-size", "4096")
+    with own_port() as port, foreign_llama(llama_server, smollm2_path, port, *arguments) as url:
         planned = [request(index, 24, f"Name {index + 2} animals.") for index in range(8)]
         with running(url, planned, request_timeout=600.0) as engine:
             details = engine.info.details
@@ -760,13 +724,3 @@ def test_a_real_llama_server(smollm2_path):
             running(url, [request(1, 1010, "Name two animals.")]),
         ):
             pass  # the chat template's own tokens are what does not fit
-
-        # The same seed alone in the batch gives the same text.
-        first, second = (
-            generate(url, [request(3, 24)], concurrency=1, request_timeout=600.0)["k3"]
-            for _ in range(2)
-        )
-        assert first.completion.text == second.completion.text
-    finally:
-        server.terminate()
-        server.wait(300)

@@ -2,12 +2,12 @@
 from; no network."""
 
 import hashlib
-import socket
 import zipfile
 from dataclasses import replace
 
 import pytest
 from fake_hub import COMMIT
+from ports import own_port
 
 from lrmtest.errors import ModelError
 from lrmtest.models.card import Checkpoint, Compression, ModelCard
@@ -21,10 +21,8 @@ from lrmtest.models.spec import ModelSpec
 @pytest.fixture
 def no_hub(monkeypatch):
     """An endpoint where nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        # Bound all the while, or somebody else might listen there.
-        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{free.getsockname()[1]}")
+    with own_port() as port:
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{port}")
         yield
 
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 from fault_server import FaultServer
+from ports import own_port
 from sums import SUITE, add, right
 
-from lrmtest.models.engines.server.readiness import free_port
 from lrmtest.runs.store import Store
 
 OTHER = "now serves another model than in run"
@@ -137,7 +137,8 @@ def test_an_endpoint_that_is_gone_reuses_nothing_unless_it_is_said(start, server
 
 
 def test_an_endpoint_that_is_gone_and_left_nothing_is_an_error_as_ever(start):
-    result = start(url=f"http://127.0.0.1:{free_port()}/v1")
+    with own_port() as port:
+        result = start(url=f"http://127.0.0.1:{port}/v1")
     assert result.ret != 0
     assert "--reuse-unverified" not in result.stdout.str() + result.stderr.str()
 

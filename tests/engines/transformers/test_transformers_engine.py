@@ -52,7 +52,7 @@ def tiny(tiny_model):
 
 @pytest.fixture(scope="module")
 def real(smollm2_folder):
-    session = Session(make(smollm2_folder, device="cpu"))
+    session = Session(make(smollm2_folder, device="cpu", traces=True))
     yield session
     session.engine.close()
 
@@ -431,22 +431,21 @@ def test_real_greedy_equals_generate(real, smollm2_folder):
 
 @pytest.mark.engine
 def test_real_seeds_budgets_and_counts(real, smollm2_folder):
-    wanted = ask("Name a colour.", temperature=0.8, seed=3, budget=32)
-    (alone,) = real.run(wanted)
-    crowd = real.run(
-        wanted,
+    """That a seed fixes the text, whatever else runs, is above, with weights that never change."""
+    asked = [
         *(ask("Name a colour.", temperature=0.8, seed=s, budget=8 * s) for s in range(1, 6)),
         ask("Say hi.", budget=64),
-    )
-    assert crowd[0].text == alone.text
-    assert len({c.text for c in crowd[1:6]}) > 1
+    ]
+    outcomes = real.outcomes(asked)
     chat = ChatTokenizer.load(str(smollm2_folder), TAGS)
-    for completion in crowd:
-        counted = len(chat._tokenizer(completion.text, add_special_tokens=False).input_ids)
-        ended = completion.finish_reason == "stop"
-        assert completion.completion_tokens == counted + ended  # one for the end of sequence
-    assert crowd[1].finish_reason == "length"
-    assert crowd[1].completion_tokens == 8
+    assert len({one.completion.text for one in outcomes[:5]}) > 1
+    for request, outcome in zip(asked, outcomes, strict=True):
+        completion, budget = outcome.completion, request.sampling.max_tokens
+        assert chat.decode(list(outcome.trace.tokens)) == completion.text
+        assert completion.completion_tokens == len(outcome.trace.tokens) <= budget
+        # One of them is the end of sequence.
+        assert (completion.finish_reason == "stop") == outcome.trace.ended
+        assert outcome.trace.ended or completion.completion_tokens == budget
 
 
 @pytest.mark.engine
