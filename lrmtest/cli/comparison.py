@@ -10,10 +10,8 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
-from lrmtest.analysis.compare import ComparedRuns, compare
 from lrmtest.analysis.foretold import Foretold
 from lrmtest.analysis.run_reading import run_readings
-from lrmtest.cli.kept_certificate import compared_with_certificate
 from lrmtest.cli.named_run import (
     add_whole_run_option,
     chosen_extent,
@@ -22,6 +20,7 @@ from lrmtest.cli.named_run import (
 )
 from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.runs import open_store
+from lrmtest.cli.stored_comparison import gated_comparison, plain_comparison
 from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
 from lrmtest.options.exit_codes import OK, exit_code
@@ -30,9 +29,7 @@ from lrmtest.reports.comparison import comparison_view
 from lrmtest.reports.foretold import foretold_said
 from lrmtest.runs.formats.baseline import refuse_incomplete, write_baseline
 from lrmtest.runs.formats.traces_file import traces_written, write_traces
-from lrmtest.runs.looks import take_look
 from lrmtest.runs.records import RunRecord
-from lrmtest.runs.series import join_series
 from lrmtest.runs.store import STORE_NAME, Store
 
 
@@ -103,25 +100,11 @@ def _compare(arguments: argparse.Namespace) -> int:
             hint="`lrmtest runs` lists the others",
         )
 
-    def compared_runs(gated: bool) -> ComparedRuns:
-        settings = None
-        if gated:
-            number = join_series(baseline, candidate, gate.series)
-            look = take_look(baseline, candidate, options, allow_missing=gate.allow_missing)
-            settings = replace(gate, look=look, candidate=number)
-        return compare(
-            baseline,
-            candidate,
-            allowed=arguments.allow_different,
-            gate=settings,
-            threshold=arguments.pass_threshold,
-            given=arguments.given_baseline and gated,
-        )
-
     if arguments.gate:
-        compared = compared_with_certificate(baseline, candidate, gate, compared_runs)
+        given = arguments.given_baseline
+        compared = gated_comparison(baseline, candidate, gate, arguments, options, given=given)
     else:
-        compared = compared_runs(False)
+        compared = plain_comparison(baseline, candidate, arguments)
     show(comparison_view(compared), crop=False)
     found = _foretold(arguments, baseline, candidate)
     if found is not None:

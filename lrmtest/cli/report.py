@@ -5,24 +5,20 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compare import ComparedRuns, compare
-from lrmtest.cli.kept_certificate import compared_with_certificate
+from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.cli.named_run import add_whole_run_option, named_baseline, named_run
 from lrmtest.cli.output import say
+from lrmtest.cli.stored_comparison import gated_comparison
 from lrmtest.counted import counted
 from lrmtest.errors import UsageError
 from lrmtest.options.common import add_threshold_option
 from lrmtest.options.gate import add_difference_options, add_margin_options, read_gate
 from lrmtest.reports.html import write_report
 from lrmtest.reports.numbers import size
-from lrmtest.runs.looks import LookOptions, take_look
 from lrmtest.runs.records import RunRecord
-from lrmtest.runs.series import join_series
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -57,35 +53,11 @@ def _report(arguments: argparse.Namespace) -> int:
     compared: dict[str, ComparedRuns] = {}
     if baseline is not None:
         for run in candidates:
-            compared[run.run_id] = compared_with_certificate(
-                baseline, run, gate, partial(_compared, baseline, run, gate, arguments)
-            )
+            compared[run.run_id] = gated_comparison(baseline, run, gate, arguments)
     shown = [*([baseline] if baseline is not None else []), *candidates]
     written = write_report(arguments.output, shown, compared, threshold=arguments.pass_threshold)
     say(f"{counted(len(shown), 'run')} written to {arguments.output}, {size(written)}")
     return 0
-
-
-def _compared(
-    baseline: RunRecord,
-    run: RunRecord,
-    gate: GateSettings,
-    arguments: argparse.Namespace,
-    gated: bool,
-) -> ComparedRuns:
-    """A run compared with the baseline, with the gate or without."""
-    settings = None
-    if gated:
-        number = join_series(baseline, run, gate.series)
-        look = take_look(baseline, run, LookOptions(), allow_missing=gate.allow_missing)
-        settings = replace(gate, look=look, candidate=number)
-    return compare(
-        baseline,
-        run,
-        allowed=arguments.allow_different,
-        gate=settings,
-        threshold=arguments.pass_threshold,
-    )
 
 
 def _baseline(arguments: argparse.Namespace, runs: Sequence[RunRecord]) -> RunRecord:
