@@ -57,12 +57,6 @@ def log_weight(reading: Reading) -> Range:
     return Range(low - written, high - written)
 
 
-def shortfall(reading: Reading) -> Range:
-    """Bounds on (1 - W)+ of the whole trace, in [0, 1]: what the certificate is made of."""
-    weight = log_weight(reading)
-    return Range(_one_less(weight.high), _one_less(weight.low))
-
-
 def _total(values: array[float]) -> float:
     return -inf if -inf in values else fsum(values)
 

@@ -14,8 +14,8 @@ from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.reading_models import (
     notes_on_tokens,
     parent_model,
+    read_shown,
     reading_model,
-    reading_progress,
 )
 from lrmtest.errors import UsageError
 from lrmtest.options.common import add_model_options, add_set_option, read_cards, read_set
@@ -23,16 +23,12 @@ from lrmtest.options.engine import add_reader_options, read_reader_options
 from lrmtest.options.exit_codes import OK, UNDECIDED
 from lrmtest.options.gate import add_margin_options, add_unknown_ends_option, read_gate
 from lrmtest.reports.certificate import certificate_document, certificate_view
-from lrmtest.runs.baseline_traces import (
-    as_asked,
-    baseline_traces,
-)
+from lrmtest.runs.baseline_traces import as_asked, baseline_traces
 from lrmtest.runs.files import write_whole
 from lrmtest.runs.looks import READING_SHARE
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import part_of
 from lrmtest.runs.store import STORE_NAME, Store
-from lrmtest.runs.trace_reading import read_traces
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
@@ -93,22 +89,10 @@ def _certify(arguments: argparse.Namespace) -> int:
     parent = None
     if arguments.parent is not None:
         parent = parent_model(arguments.parent, cards, reader, options)
-    writer = traces.model, traces.tokenizer
-    for line in notes_on_tokens(reader, parent, traces.written, writer, cards):
+    for line in notes_on_tokens(reader, parent, traces, cards):
         complain(line)
-    tokens = sum(len(one.trace.tokens) for one in traces.written)
     with Store(arguments.reports_dir / STORE_NAME, tell=complain) as store:
-        with reading_progress(tokens) as tokens_read:
-            done = read_traces(
-                store,
-                traces.run_id,
-                traces.written,
-                reader,
-                parent,
-                tokens_read,
-                asked=traces.asked,
-                only_same_prompts=True,
-            )
+        done = read_shown(store, traces, reader, parent, only_same_prompts=True)
         certificate = certify_run(
             baseline,
             as_asked(baseline.manifest, reader.spec, options),

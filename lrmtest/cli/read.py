@@ -17,10 +17,9 @@ from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.reading_models import (
     notes_on_tokens,
     parent_model,
+    read_shown,
     reading_model,
-    reading_progress,
 )
-from lrmtest.cli.traces_to_read import TracesToRead, traces_to_read
 from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.kinds import kind_of
@@ -37,8 +36,9 @@ from lrmtest.reports.reading import (
 )
 from lrmtest.runs.files import write_whole
 from lrmtest.runs.kept_texts import texts_of
+from lrmtest.runs.readable_traces import ReadableTraces, traces_to_read
 from lrmtest.runs.store import STORE_NAME, Store
-from lrmtest.runs.trace_reading import ReadingModel, TracesRead, read_traces
+from lrmtest.runs.trace_reading import ReadingModel, TracesRead
 
 _TRACES_MODEL = ""
 """What ``--parent`` without a name means: the model that the traces say they are of."""
@@ -103,16 +103,7 @@ def _read(arguments: argparse.Namespace) -> int:
     for line in _checked(traces, reader, parent, cards):
         complain(line)
     with Store(arguments.reports_dir / STORE_NAME, tell=complain) as store:
-        with reading_progress(traces.tokens) as tokens_read:
-            done = read_traces(
-                store,
-                traces.run_id,
-                traces.written,
-                reader,
-                parent,
-                tokens_read,
-                asked=traces.asked,
-            )
+        done = read_shown(store, traces, reader, parent)
         if words := done.prompts.said():
             complain(f"{reader.spec.name}: {words}; what it says is of the traces' own prompts")
         _report(store, traces, done, arguments)
@@ -121,7 +112,7 @@ def _read(arguments: argparse.Namespace) -> int:
 
 def _parent(
     name: str | None,
-    traces: TracesToRead,
+    traces: ReadableTraces,
     cards: Mapping[str, ModelCard],
     reader: ReadingModel,
     options: EngineOptions,
@@ -143,14 +134,13 @@ def _parent(
 
 
 def _checked(
-    traces: TracesToRead,
+    traces: ReadableTraces,
     reader: ReadingModel,
     parent: ReadingModel | None,
     cards: Mapping[str, ModelCard],
 ) -> Iterator[str]:
     """What the user should know of the models before they read; refuses those that cannot."""
-    writer = traces.model, traces.tokenizer
-    yield from notes_on_tokens(reader, parent, traces.written, writer, cards)
+    yield from notes_on_tokens(reader, parent, traces, cards)
     if parent is not None and traces.files:
         files = kind_of(parent.spec).file_hashes(parent.spec)
         if files and set(files.values()).isdisjoint(traces.files.values()):
@@ -161,7 +151,7 @@ def _checked(
 
 
 def _report(
-    store: Store, traces: TracesToRead, done: TracesRead, arguments: argparse.Namespace
+    store: Store, traces: ReadableTraces, done: TracesRead, arguments: argparse.Namespace
 ) -> None:
     shapings = {one.place.key: one.shaping for one in traces.written}
     summary = summarize_reading(store.readings.each(done.reading.reading_id), shapings)
@@ -207,7 +197,7 @@ def _report(
 
 
 def _kinds(
-    store: Store, traces: TracesToRead, reading_id: str, texts: Mapping[int, bytes]
+    store: Store, traces: ReadableTraces, reading_id: str, texts: Mapping[int, bytes]
 ) -> VariationByKind | None:
     """Where the total variation lies; None where the tokens' texts are not known."""
     if not texts:
@@ -228,7 +218,7 @@ def _engine_words(manifest: Mapping[str, Any]) -> str:
     return ", ".join(str(one) for one in told if one)
 
 
-def _token_lines(store: Store, traces: TracesToRead, reading_id: str) -> Iterator[str]:
+def _token_lines(store: Store, traces: ReadableTraces, reading_id: str) -> Iterator[str]:
     """Each trace's tokens with their figures, as lines of JSON; what is infinite is null."""
     by_key = {one.place.key: one for one in traces.written}
     for reading in store.readings.each(reading_id):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -16,12 +16,18 @@ from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.fetch.files import fetch
-from lrmtest.models.reading import Written
 from lrmtest.models.resolve import resolve
 from lrmtest.reports.numbers import count
 from lrmtest.runs.baseline_traces import files_of_writer
+from lrmtest.runs.readable_traces import ReadableTraces
 from lrmtest.runs.same_tokens import refuse_other_tokens
-from lrmtest.runs.trace_reading import ReadingModel, TokensRead
+from lrmtest.runs.store import Store
+from lrmtest.runs.trace_reading import (
+    ReadingModel,
+    TokensRead,
+    TracesRead,
+    read_traces,
+)
 
 
 def reading_model(
@@ -59,16 +65,14 @@ def parent_model(
 def notes_on_tokens(
     reader: ReadingModel,
     parent: ReadingModel | None,
-    written: Sequence[Written],
-    writer: tuple[str, str],
+    traces: ReadableTraces,
     cards: Mapping[str, ModelCard],
 ) -> Iterator[str]:
     """Refuse models to whom the traces' ids mean other tokens than to their writer.
 
     Args:
         reader, parent: the models that are to read.
-        written: the traces.
-        writer: the name of the model that wrote them, and its tokenizer's identity.
+        traces: what they are to read.
         cards: the model cards there are.
 
     Yields:
@@ -78,20 +82,41 @@ def notes_on_tokens(
         UsageError: they are others, or nothing here tells that they are the same.
         ModelError: a file cannot be read.
     """
-    name, tokenizer = writer
     if parent is not None and kind_of(parent.spec).has_files:
         places: tuple[str, ...] = (parent.spec.location,)
     else:
-        places = files_of_writer(name, cards)
+        places = files_of_writer(traces.model, cards)
     for model in (reader, parent):
         if model is not None:
-            note = refuse_other_tokens(model.spec, written, tokenizer, places)
+            note = refuse_other_tokens(model.spec, traces.written, traces.tokenizer, places)
             if note:
                 yield note
 
 
+def read_shown(
+    store: Store,
+    traces: ReadableTraces,
+    reader: ReadingModel,
+    parent: ReadingModel | None,
+    *,
+    only_same_prompts: bool = False,
+) -> TracesRead:
+    """`read_traces`, which the user sees the progress of."""
+    with _progress(traces.tokens) as tokens_read:
+        return read_traces(
+            store,
+            traces.run_id,
+            traces.written,
+            reader,
+            parent,
+            tokens_read,
+            asked=traces.asked,
+            only_same_prompts=only_same_prompts,
+        )
+
+
 @contextmanager
-def reading_progress(tokens: int) -> Iterator[TokensRead]:
+def _progress(tokens: int) -> Iterator[TokensRead]:
     """What tells the user, on stderr, how many tokens were read."""
     console = Console(file=sys.stderr)
     if not console.is_terminal:

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from lrmtest.bounded import DOCUMENT, read_json
-from lrmtest.errors import DataError, MachineryError, ModelError
+from lrmtest.errors import DataError, LrmtestError, MachineryError, ModelError
 from lrmtest.models.cache import cache_dir, write_atomically
 from lrmtest.models.fingerprint import fingerprint, settled
 from lrmtest.models.local import gguf_parts
@@ -122,17 +122,17 @@ def _files_of(path: Path) -> list[Path]:
     return files
 
 
-def sha256_of(file: Path) -> str:
+def sha256_of(file: Path, failure: type[LrmtestError] = ModelError) -> str:
     """SHA-256 of `file`, in hex, computed anew.
 
     Raises:
-        ModelError: it cannot be read.
+        LrmtestError: of the kind `failure`: it cannot be read.
     """
     try:
         with file.open("rb") as data:
             return hashlib.file_digest(data, "sha256").hexdigest()
     except OSError as error:
-        raise ModelError(f"cannot read {file}: {error.strerror or error}") from error
+        raise failure(f"cannot read {file}: {error.strerror or error}") from error
 
 
 def _cache_file() -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from lrmtest.errors import UsageError
@@ -13,39 +13,16 @@ from lrmtest.models.engines.base import Conversation
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.fetch.files import fetch, on_disk
-from lrmtest.models.reading import Written
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import KnownTags, ModelSpec
 from lrmtest.runs.extent import EVERYTHING
 from lrmtest.runs.manifest import ChatSection, Manifest
 from lrmtest.runs.open_traces import open_traces
 from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.runs.readable_traces import ReadableTraces
 from lrmtest.runs.reasoning import section_of
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import is_file
-from lrmtest.runs.same_prompts import Conversations
-
-
-@dataclass(frozen=True, slots=True)
-class BaselineTraces:
-    """The traces of a baseline that can be read.
-
-    Attributes:
-        run_id: of their run.
-        model: the name of the model that wrote them.
-        tokenizer: its own, as `lrmtest.models.tokenizer_identity` tells it; empty if unknown.
-        written: the traces, of questions that the candidate is asked, whose tokens' probabilities
-            are told.
-        ended: by question and sample, whether a trace has every token that was drawn.
-        asked: what their questions were asked with, as far as it is known.
-    """
-
-    run_id: str
-    model: str
-    tokenizer: str
-    written: tuple[Written, ...]
-    ended: Mapping[tuple[QuestionKey, int], bool]
-    asked: Conversations
 
 
 def baseline_traces(
@@ -56,7 +33,7 @@ def baseline_traces(
     reference: str | None = None,
     *,
     reread: bool = False,
-) -> BaselineTraces:
+) -> ReadableTraces:
     """The traces that a baseline's verdicts are on.
 
     Args:
@@ -102,8 +79,13 @@ def baseline_traces(
             hint="keep them when the baseline is made: pytest ... --traces --save-baseline FILE "
             "--save-traces FILE, on an engine that tells log-probabilities",
         )
-    return BaselineTraces(
-        head.run.run_id, head.run.model, head.tokenizer, tuple(written), ended, conversations
+    return ReadableTraces(
+        head.run.run_id,
+        head.run.model,
+        head.tokenizer,
+        written,
+        asked=conversations,
+        ended=ended,
     )
 
 

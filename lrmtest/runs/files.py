@@ -7,7 +7,6 @@ write to it and the setgid bit (``chmod 2770``), new files are its group's.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import stat
@@ -15,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lrmtest.errors import DataError, StoreError
+from lrmtest.errors import StoreError
 
 _HINT = "choose another file or free some space"
 
@@ -113,16 +112,3 @@ def _beside(target: Path, *, private: bool = True) -> Iterator[Path]:
         unfinished.replace(target)
     finally:
         unfinished.unlink(missing_ok=True)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content.
-
-    Raises:
-        DataError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}") from error

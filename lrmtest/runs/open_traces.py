@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Self
 
 from lrmtest.errors import DataError, UsageError
+from lrmtest.models.hashes import sha256_of
 from lrmtest.models.reading import Written
 from lrmtest.models.request_fields import SAMPLING_FIELDS
 from lrmtest.models.shaping import shaping_of
 from lrmtest.runs.adapted import changes_left_out
 from lrmtest.runs.extent import Extent
-from lrmtest.runs.files import file_sha256
 from lrmtest.runs.formats.baseline import read_baseline
 from lrmtest.runs.formats.traces_file import (
     KeptTrace,
@@ -93,7 +93,11 @@ class OpenTraces:
                 hint="name the traces that were saved with this baseline",
             )
         mark = baseline.traces
-        if mark is not None and self.path is not None and file_sha256(self.path) != mark.sha256:
+        if (
+            mark is not None
+            and self.path is not None
+            and sha256_of(self.path, DataError) != mark.sha256
+        ):
             raise DataError(
                 f"{self.name}: not the traces that {called} was saved with: their hash differs",
                 hint=f"it was saved with {mark.kept:,} traces in {mark.file}: take that file, or "

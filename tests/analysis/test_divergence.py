@@ -16,7 +16,6 @@ from lrmtest.analysis.divergence import (
     diverge,
     floor_of,
     log_weight,
-    shortfall,
     token_shortfalls,
     trace_figures,
 )
@@ -52,7 +51,6 @@ def test_weights_are_products_of_ratios(pairs):
     weight = prod(ratios)
     found = trace_figures(one, DRAWN)
     assert exp(log_weight(one).low) == pytest.approx(weight, rel=1e-3, abs=1e-12)
-    assert shortfall(one).low == pytest.approx(max(0.0, 1 - weight), abs=1e-4)
     assert found.own_share.low == pytest.approx(min(1.0, weight), abs=1e-4)
     assert found.kept.low == pytest.approx(prod(min(1.0, w) for w in ratios), abs=1e-4)
     assert found.variation.low == pytest.approx(fsum(max(0.0, 1 - w) for w in ratios), abs=1e-4)

@@ -81,7 +81,7 @@ def test_shared_noise_keeps_a_token_as_often_as_is_said(apart):
     p, q = logits.softmax(-1)[0], other.softmax(-1)[0]
     variation = float((p - q).clamp(min=0).sum())
     draws = [Draw(1.0, 1.0, seed, 0) for seed in range(20_000)]
-    one, its = (torch.tensor(pick(each.expand(20_000, -1), draws)) for each in (logits, other))
+    one, its = (torch.tensor(pick(each.expand(20_000, -1), draws)[0]) for each in (logits, other))
     for token in range(12):
         drawn = one == token
         number = int(drawn.sum())

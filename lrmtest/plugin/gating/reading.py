@@ -60,10 +60,9 @@ def read_baseline_traces(
     note = refuse_other_tokens(plan.spec, traces.written, traces.tokenizer, writers)
     if note:
         notice(note)
-    tokens = sum(len(one.trace.tokens) for one in traces.written)
     notice(
         f"{plan.spec.name}: reads {counted(len(traces.written), 'trace')} of {baseline.run_id}, "
-        f"{counted(tokens, 'token')}, before anything is generated"
+        f"{counted(traces.tokens, 'token')}, before anything is generated"
     )
     reader = ReadingModel(plan.spec, options)
     done = read_traces(

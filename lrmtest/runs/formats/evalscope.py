@@ -19,7 +19,7 @@ from lrmtest.errors import DataError
 from lrmtest.grading.split import Tags
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.models.engines.recorded.finish_reason import told_reason
-from lrmtest.runs.files import file_sha256
+from lrmtest.models.hashes import sha256_of
 from lrmtest.runs.formats.chat_output import (
     asked_conversation,
     messages_of,
@@ -80,7 +80,7 @@ def read_evalscope_log(path: Path, tags: Tags) -> Log:
     places, first = _survey(predictions)
     config = _config(root)
     settings = _numbers(config)
-    sha256 = file_sha256(predictions)
+    sha256 = sha256_of(predictions, DataError)
     spec = section(first, "model_spec")
     model = word_of(first.get("model")) or word_of(spec.get("model_id")) or path.parent.name
     date = _DATE.fullmatch(root.name) if root is not None else None

@@ -22,7 +22,7 @@ from lrmtest.errors import DataError, UsageError
 from lrmtest.models.engines.recorded.completion import RecordedOutput
 from lrmtest.models.engines.recorded.end_column import value_in
 from lrmtest.models.engines.recorded.finish_reason import told_reason
-from lrmtest.runs.files import file_sha256
+from lrmtest.models.hashes import sha256_of
 from lrmtest.runs.formats.json_rows import JsonRow, json_document, json_rows
 from lrmtest.runs.formats.literals import list_or_dict
 from lrmtest.runs.formats.log import (
@@ -134,7 +134,7 @@ def _log(
         max_tokens=count_or_none(generation.get("max_gen_toks"))
         or count_or_none(generation.get("max_tokens")),
         file=path.name,
-        sha256=file_sha256(path),
+        sha256=sha256_of(path, DataError),
         samples=lambda: _samples(rows, survey, of_first=of_first),
         remarks=tuple(survey.remarks()),
     )

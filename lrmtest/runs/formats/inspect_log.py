@@ -15,7 +15,7 @@ from lrmtest.bounded import parse_json
 from lrmtest.errors import DataError
 from lrmtest.grading.split import Tags
 from lrmtest.models.engines.recorded.completion import RecordedOutput
-from lrmtest.runs.files import file_sha256
+from lrmtest.models.hashes import sha256_of
 from lrmtest.runs.formats.chat_output import asked_conversation, messages_of, output_of, section
 from lrmtest.runs.formats.json_rows import json_document
 from lrmtest.runs.formats.log import (
@@ -49,7 +49,7 @@ def read_inspect_log(path: Path, tags: Tags = ()) -> Log:
     Raises:
         DataError: it is not such a log, or is damaged; or a compression cannot be read here.
     """
-    sha256 = file_sha256(path)
+    sha256 = sha256_of(path, DataError)
     with path.open("rb") as file:
         zipped = file.read(4) == b"PK\x03\x04"
     header, samples = (_zipped if zipped else _plain)(path)

@@ -19,8 +19,8 @@ from lrmtest.bounded import MOST_VALUES
 from lrmtest.errors import DataError, UsageError
 from lrmtest.grading.split import Tags
 from lrmtest.models.engines.recorded.completion import RecordedOutput
+from lrmtest.models.hashes import sha256_of
 from lrmtest.questions.parquet_trial import try_parquet
-from lrmtest.runs.files import file_sha256
 from lrmtest.runs.formats.chat_output import section, with_tags
 from lrmtest.runs.formats.json_rows import json_document
 from lrmtest.runs.formats.literals import list_or_dict
@@ -109,7 +109,7 @@ def read_lighteval_log(path: Path, tags: Tags, column: str = "") -> Log:
         ),
         max_tokens=count_or_none(generation.get("max_new_tokens")) or budget,
         file=path.name,
-        sha256=file_sha256(path),
+        sha256=sha256_of(path, DataError),
         samples=lambda: (
             sample for place, row in _rows(path, column) for sample in _samples_of(row, place, tags)
         ),

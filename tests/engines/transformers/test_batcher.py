@@ -61,7 +61,7 @@ class ListSlots:
             for _ in range(self.block):
                 self.rows[row] = [*self.rows[row][: feed.position], feed.token]
                 assert len(self.rows[row]) == feed.position + 1 <= self.length
-                tokens += pick(following(self.rows[row])[None], [feed.draw])
+                tokens += pick(following(self.rows[row])[None], [feed.draw])[0]
                 if feed.position < feed.last_position:
                     draw = replace(feed.draw, step=feed.draw.step + 1)
                     feed = replace(feed, token=tokens[-1], position=feed.position + 1, draw=draw)
@@ -82,7 +82,7 @@ class ListSlots:
                 assert len(held) == one.position + column < self.length
                 self.rows[one.row] = [*held, token]
                 draw = replace(one.draw, step=one.draw.step + column)
-                drawn += pick(following(self.rows[one.row])[None], [draw])
+                drawn += pick(following(self.rows[one.row])[None], [draw])[0]
             found.append(drawn)
         return found
 

@@ -133,9 +133,11 @@ def test_what_is_drawn_is_what_pick_draws(data):
     broken = data.draw(st.booleans())
     if broken:
         logits[0, 1] = torch.nan
-    expected = [gumbel.BROKEN if token is None else token for token in gumbel.pick(logits, draws)]
+    expected = [
+        gumbel.BROKEN if token is None else token for token in gumbel.pick(logits, draws)[0]
+    ]
     for candidates in (4, 1024, 10**9):
-        codes, highest = gumbel.pick_fixed(
+        codes, highest, _ = gumbel.pick_fixed(
             logits,
             torch.tensor([draw.temperature for draw in draws]),
             torch.tensor([draw.top_p for draw in draws], dtype=torch.float64),

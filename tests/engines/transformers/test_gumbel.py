@@ -32,7 +32,7 @@ def drawn(logits, *, top_p=1.0, temperature=1.0, count=20_000, per_call=1000):
     tokens = []
     for start in range(0, count, per_call):
         draws = [Draw(temperature, top_p, seed=11, step=start + i) for i in range(per_call)]
-        tokens += pick(rows, draws)
+        tokens += pick(rows, draws)[0]
     return [tokens.count(i) for i in range(len(logits))]
 
 
@@ -86,7 +86,7 @@ def test_seeds_and_steps_are_independent():
     pairs = torch.zeros(8, 8)
     for seed in range(60):
         row = logits.expand(60, -1)
-        tokens = pick(row, [Draw(1.0, 1.0, seed, step) for step in range(60)])
+        tokens, _ = pick(row, [Draw(1.0, 1.0, seed, step) for step in range(60)])
         for a, b in pairwise(tokens):
             pairs[a // 8, b // 8] += 1
     assert stats.chi2_contingency(pairs.numpy()).pvalue > 1e-4
@@ -103,7 +103,7 @@ def test_seeds_and_steps_are_independent():
 def test_the_nucleus_is_the_smallest_that_reaches_top_p(seed, size, temperature, top_p):
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(1, size, generator=generator) * 2
-    (token,) = pick(logits, [Draw(temperature, top_p, seed, 3)])
+    (token,), _ = pick(logits, [Draw(temperature, top_p, seed, 3)])
     if temperature == 0:
         assert token == int(logits.argmax())
         return
@@ -130,8 +130,8 @@ def test_what_else_is_in_the_batch_does_not_matter(data):
         )
     )
     logits = torch.randn(len(draws), size, generator=torch.Generator().manual_seed(size))
-    together = pick(logits, draws)
-    alone = [pick(logits[i : i + 1], [draw])[0] for i, draw in enumerate(draws)]
+    together, _ = pick(logits, draws)
+    alone = [pick(logits[i : i + 1], [draw])[0][0] for i, draw in enumerate(draws)]
     assert together == alone
 
 
@@ -140,7 +140,7 @@ def test_logits_that_are_no_numbers_give_no_token():
     logits[1, 4] = torch.nan
     greedy, sampled = Draw(0.0, 1.0, 1, 1), Draw(1.0, 0.9, 1, 1)
     for draw in (greedy, sampled):
-        tokens = pick(logits, [draw] * 3)
+        tokens, _ = pick(logits, [draw] * 3)
         assert tokens[1] is None
         assert None not in (tokens[0], tokens[2])
 
@@ -170,7 +170,7 @@ def test_what_is_cut_is_never_drawn_and_the_rest_by_its_shares(cut, top_p):
     tokens = []
     for start in range(0, 10_000, 1000):
         draws = [Draw(0.7, top_p, seed=5, step=start + i) for i in range(1000)]
-        tokens += pick(rows, draws, cut)
+        tokens += pick(rows, draws, cut)[0]
     counts = [tokens.count(i) for i in range(len(logits))]
     assert {i for i, count in enumerate(counts) if count} == {*expected}
     if len(expected) > 1:
@@ -188,8 +188,8 @@ def test_what_is_cut_is_never_drawn_and_the_rest_by_its_shares(cut, top_p):
 )
 def test_a_cut_by_fixed_operations_is_the_same(logits, top_k, min_p, top_p, temperature, seed):
     cut, row = Cut(top_k, min_p), torch.tensor([logits])
-    (token,) = pick(row, [Draw(temperature, top_p, seed, 2)], cut)
-    codes, _ = gumbel.pick_fixed(
+    (token,), _ = pick(row, [Draw(temperature, top_p, seed, 2)], cut)
+    codes, _, _ = gumbel.pick_fixed(
         row,
         torch.tensor([temperature]),
         torch.tensor([top_p], dtype=torch.float64),
@@ -215,8 +215,7 @@ def test_a_token_is_told_with_the_probability_that_it_was_drawn_by(
     logits, cut, top_p, temperature, seed
 ):
     row = torch.tensor([logits])
-    (token,), (logprob,) = gumbel.pick_with_logprobs(row, [Draw(temperature, top_p, seed, 2)], cut)
-    assert token == pick(row, [Draw(temperature, top_p, seed, 2)], cut)[0]
+    (token,), (logprob,) = pick(row, [Draw(temperature, top_p, seed, 2)], cut)
     if temperature == 0:
         expected = torch.log_softmax(row.double(), 1)[0, token].item()
     else:
@@ -227,7 +226,7 @@ def test_a_token_is_told_with_the_probability_that_it_was_drawn_by(
         if token not in shares and near:
             expected = logprob
     assert logprob == pytest.approx(expected, abs=1e-4)
-    codes, _, told = gumbel.pick_fixed_with_logprobs(
+    codes, _, told = gumbel.pick_fixed(
         row,
         torch.tensor([temperature]),
         torch.tensor([top_p], dtype=torch.float64),
@@ -244,7 +243,7 @@ def test_a_token_is_told_with_the_probability_that_it_was_drawn_by(
 def test_a_nucleus_wider_than_what_is_looked_at_first_is_told_whole():
     logits = torch.randn(3, 6000, generator=torch.Generator().manual_seed(1)) * 0.01
     draws = [Draw(1.0, 0.999, seed, 0) for seed in range(3)]
-    tokens, logprobs = gumbel.pick_with_logprobs(logits, draws)
+    tokens, logprobs = pick(logits, draws)
     whole = torch.log_softmax(logits.double(), 1)
     for row, (token, logprob) in enumerate(zip(tokens, logprobs, strict=True)):
         assert logprob == pytest.approx(whole[row, token].item() - math.log(0.999), abs=1e-3)

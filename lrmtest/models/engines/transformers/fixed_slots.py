@@ -19,7 +19,7 @@ from lrmtest.models.engines.transformers.gumbel import (
     NO_CUT,
     UNDECIDED,
     Cut,
-    pick_fixed_with_logprobs,
+    pick_fixed,
 )
 from lrmtest.models.engines.transformers.slots import Feed, Slots
 from lrmtest.models.engines.transformers.steps import EagerSteps, Shape, StepBuffers, Steps
@@ -120,7 +120,7 @@ class FixedSlots(Slots):
         token, position, last_position, state, step = buffers.integers[:, :rows]
         temperature, top_p = buffers.reals[:, :rows]
         logits = self._step(buffers.numbers[:rows], token, position, shape.length).float()
-        codes, highest, logprobs = pick_fixed_with_logprobs(
+        codes, highest, logprobs = pick_fixed(
             logits,
             temperature.float(),
             top_p,

@@ -73,32 +73,20 @@ class Cut:
 NO_CUT = Cut()
 
 
-def pick(logits: torch.Tensor, draws: Sequence[Draw], cut: Cut = NO_CUT) -> list[int | None]:
-    """One token per row.
+def pick(
+    logits: torch.Tensor, draws: Sequence[Draw], cut: Cut = NO_CUT, *, told: bool = True
+) -> tuple[list[int | None], list[float]]:
+    """One token per row, and how probable it was under the distribution that it was drawn from.
 
     Args:
         logits: shape (rows, vocabulary).
         draws: one per row.
         cut: what is taken out before any is drawn.
-
-    Returns:
-        Token ids; None where a row's logits hold NaN, so that there is nothing to draw from.
-    """
-    return pick_with_logprobs(logits, draws, cut, told=False)[0]
-
-
-def pick_with_logprobs(
-    logits: torch.Tensor, draws: Sequence[Draw], cut: Cut = NO_CUT, *, told: bool = True
-) -> tuple[list[int | None], list[float]]:
-    """`pick`, and how probable each token was under the distribution that it was drawn from.
-
-    Args:
-        logits, draws, cut: as for `pick`.
         told: compute the log-probabilities; there are none otherwise.
 
     Returns:
-        The tokens and their natural log-probabilities, of a greedy row under the softmax of its
-        logits.
+        Token ids, None where a row's logits hold NaN, so that there is nothing to draw from; and
+        their natural log-probabilities, of a greedy row under the softmax of its logits.
     """
     logits = logits.float()
     highest, tokens = logits.max(dim=-1)
@@ -137,7 +125,8 @@ def pick_fixed(
     whole: bool,
     candidates: int,
     cut: Cut = NO_CUT,
-) -> tuple[torch.Tensor, torch.Tensor]:
+    told: bool = True,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """One token per row by operations whose shapes and order no value decides.
 
     So it can be a part of a captured CUDA graph. Where it decides, it is `pick`'s token.
@@ -152,35 +141,12 @@ def pick_fixed(
         candidates: most probable tokens that are looked at for a nucleus; 0 if no row has one,
             the vocabulary's size or more to decide every row.
         cut: what is taken out before any is drawn.
+        told: compute the log-probabilities.
 
     Returns:
-        Token ids, `UNDECIDED` or `BROKEN`, shape (rows,), and each row's highest logit.
-    """
-    codes, highest, _ = pick_fixed_with_logprobs(
-        *(logits, temperature, top_p, states, steps),
-        whole=whole,
-        candidates=candidates,
-        cut=cut,
-        told=False,
-    )
-    return codes, highest
-
-
-def pick_fixed_with_logprobs(
-    logits: torch.Tensor,
-    temperature: torch.Tensor,
-    top_p: torch.Tensor,
-    states: torch.Tensor,
-    steps: torch.Tensor,
-    *,
-    whole: bool,
-    candidates: int,
-    cut: Cut = NO_CUT,
-    told: bool = True,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """`pick_fixed`, and the log-probabilities of `pick_with_logprobs`, float32, shape (rows,).
-
-    Unless they are `told`, what is in their place means nothing.
+        Token ids, `UNDECIDED` or `BROKEN`, shape (rows,); each row's highest logit; and the
+        log-probabilities that `pick` tells, float32, shape (rows,), which mean nothing unless they
+        are `told`.
     """
     # masked_fill, since `where` would copy a number of Python's to the device, and wait for it.
     highest, tokens = logits.max(dim=-1)

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from lrmtest.models.engines.transformers.gumbel import NO_CUT, Cut, Draw, pick_with_logprobs
+from lrmtest.models.engines.transformers.gumbel import NO_CUT, Cut, Draw, pick
 from lrmtest.models.engines.transformers.slot_cache import Block, Column, SlotCache, Span
 
 T = TypeVar("T")
@@ -154,7 +154,7 @@ class Slots:
         tokens = torch.tensor([feed.token for feed in feeds], device=device)
         logits = self._step(rows, tokens, positions, max(f.position for f in feeds) + 1)
         draws = [feed.draw for feed in feeds]
-        drawn, logprobs = pick_with_logprobs(logits, draws, self._cut, told=self._traced)
+        drawn, logprobs = pick(logits, draws, self._cut, told=self._traced)
         self.logprobs = [[one] for one in logprobs]
         return [[token] for token in drawn]
 
@@ -194,9 +194,7 @@ class Slots:
             replace(stretches[row].draw, step=stretches[row].draw.step + column)
             for row, column in places
         ]
-        drawn, logprobs = pick_with_logprobs(
-            logits[row_index, column_index], draws, self._cut, told=self._traced
-        )
+        drawn, logprobs = pick(logits[row_index, column_index], draws, self._cut, told=self._traced)
         self.logprobs = _cut_up(logprobs, stretches) if self._traced else []
         return _cut_up(drawn, stretches)
 

@@ -1,4 +1,4 @@
-"""The traces that a command is to read: of a run in the store, or of a file."""
+"""The traces that a model is to read: of a run in the store, or of a file."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from lrmtest.counted import counted
 from lrmtest.errors import UsageError
 from lrmtest.models.reading import Written
 from lrmtest.runs.open_traces import open_traces
+from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.same_prompts import Conversations
 
 
 @dataclass(frozen=True)
-class TracesToRead:
+class ReadableTraces:
     """Traces, and what is known of the model that wrote them.
 
     Attributes:
@@ -25,6 +26,7 @@ class TracesToRead:
         files: SHA-256 of its files, by name; empty if unknown.
         written: the traces.
         asked: what their questions were asked with, as far as it is known.
+        ended: of a baseline's, by question and sample, whether it has every token that was drawn.
         left: traces that are not there or not asked for, in words; empty for none.
     """
 
@@ -34,6 +36,7 @@ class TracesToRead:
     written: Sequence[Written]
     files: Mapping[str, str] = field(default_factory=dict)
     asked: Conversations = field(default_factory=dict)
+    ended: Mapping[tuple[QuestionKey, int], bool] = field(default_factory=dict)
     left: str = ""
 
     @cached_property
@@ -59,7 +62,7 @@ class TracesToRead:
         return key in self._telling
 
 
-def traces_to_read(reference: str, store: Path, *, suites: Collection[str] = ()) -> TracesToRead:
+def traces_to_read(reference: str, store: Path, *, suites: Collection[str] = ()) -> ReadableTraces:
     """The traces of this name.
 
     Args:
@@ -81,7 +84,7 @@ def traces_to_read(reference: str, store: Path, *, suites: Collection[str] = ())
             f"{reference} has no traces{named}",
             hint="they are kept where they are asked for: pytest ... --traces",
         )
-    return TracesToRead(
+    return ReadableTraces(
         run_id=head.run.run_id,
         model=head.run.model,
         tokenizer=head.tokenizer,
