@@ -258,8 +258,9 @@ def _hits(needle: str, before: int, haystack: str) -> Iterator[tuple[int, int]]:
 def _regions(needles: Needles, haystack: str) -> Iterator[tuple[int, int]]:
     """First and last place at which a match may start, region by region."""
     first, last = 0, -1
+    there = [needle for needle in needles.items() if needle[0] in haystack]
     # Merged as they are found: a text may be nothing but needles.
-    for start, place in merge(*(_hits(*needle, haystack) for needle in needles.items())):
+    for start, place in merge(*(_hits(*needle, haystack) for needle in there)):
         if last < 0:
             first = start
         elif start > last + 1:
