@@ -12,13 +12,21 @@ from rich.text import Text
 
 from lrmtest.analysis.foretold import Foretold
 from lrmtest.analysis.run_reading import run_readings
+from lrmtest.analysis.summary import summarize
 from lrmtest.cli.named_run import (
     add_whole_run_option,
     chosen_extent,
     named_baseline,
     named_run,
 )
-from lrmtest.cli.output import complain, say, show
+from lrmtest.cli.output import (
+    add_data_output_options,
+    complain,
+    print_csv,
+    print_json,
+    say,
+    show,
+)
 from lrmtest.cli.runs import open_store
 from lrmtest.cli.stored_comparison import gated_comparison, plain_comparison
 from lrmtest.errors import UsageError
@@ -27,6 +35,8 @@ from lrmtest.options.exit_codes import OK, exit_code
 from lrmtest.options.gate import add_comparison_options, read_gate, read_look
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.reports.foretold import foretold_said
+from lrmtest.reports.runs_data import CHANGE_COLUMNS, change_cells
+from lrmtest.reports.summary_json import summary_document
 from lrmtest.runs.formats.baseline import refuse_incomplete, write_baseline
 from lrmtest.runs.formats.traces_file import traces_written, write_traces
 from lrmtest.runs.records import RunRecord
@@ -66,6 +76,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     add_threshold_option(parser.add_argument)
     add_comparison_options(parser.add_argument)
     add_whole_run_option(parser.add_argument)
+    add_data_output_options(parser, "question")
     parser.set_defaults(run=_compare)
 
 
@@ -105,10 +116,15 @@ def _compare(arguments: argparse.Namespace) -> int:
         compared = gated_comparison(baseline, candidate, gate, arguments, options, given=given)
     else:
         compared = plain_comparison(baseline, candidate, arguments)
-    show(comparison_view(compared), crop=False)
-    found = _foretold(arguments, baseline, candidate)
-    if found is not None:
-        show(Group(Text(), *map(Text, foretold_said(found))), crop=False)
+    if arguments.json:
+        print_json(summary_document([summarize(candidate)], [compared]))
+    elif arguments.csv:
+        print_csv(CHANGE_COLUMNS, [change_cells(flip) for flip in compared.flips])
+    else:
+        show(comparison_view(compared), crop=False)
+        found = _foretold(arguments, baseline, candidate)
+        if found is not None:
+            show(Group(Text(), *map(Text, foretold_said(found))), crop=False)
     if compared.decision is None:
         return OK
     return exit_code(compared.decision.result, arguments.undecided)

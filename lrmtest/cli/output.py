@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import sys
+from collections.abc import Mapping, Sequence
 from typing import TextIO
 
 from rich.console import RenderableType
 
 from lrmtest.reports.annotations import disarmed
+from lrmtest.reports.data_text import csv_text, json_text
 from lrmtest.reports.escape import plain
 from lrmtest.reports.terminal import render
 
@@ -31,6 +34,28 @@ def show(renderable: RenderableType, *, crop: bool = True) -> None:
 def say(text: str) -> None:
     """Print a line, whatever files and models put into it."""
     _print(plain(text, _MOST), sys.stdout)
+
+
+def add_data_output_options(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add ``--json`` and ``--csv``, of which one may be given, in place of what is for people.
+
+    Args:
+        parser: the command's.
+        what: each line of the CSV is.
+    """
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--json", action="store_true", help="print all figures as JSON")
+    group.add_argument("--csv", action="store_true", help=f"print a line for each {what} as CSV")
+
+
+def print_json(document: object) -> None:
+    """Print JSON values whole, with nothing in them that a log's reader would obey."""
+    print(json_text(document), flush=True)
+
+
+def print_csv(columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> None:
+    """Print a table as CSV, as `lrmtest.reports.data_text.csv_text` has it."""
+    _print(csv_text(columns, rows).removesuffix("\n"), sys.stdout)
 
 
 def complain(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +12,20 @@ from rich.text import Text
 
 from lrmtest.analysis.summary import summarize
 from lrmtest.cli.named_run import add_whole_run_option, chosen_extent
-from lrmtest.cli.output import show
+from lrmtest.cli.output import add_data_output_options, print_csv, print_json, show
 from lrmtest.cli.question import MOST_SHOWN, find_question, sample_views
+from lrmtest.errors import UsageError
 from lrmtest.grading import Verdict, grade
 from lrmtest.reports.escape import one_line
+from lrmtest.reports.runs_data import (
+    QUESTION_COLUMNS,
+    RUN_COLUMNS,
+    asked_document,
+    question_cells,
+    question_document,
+    run_cells,
+    run_document,
+)
 from lrmtest.reports.runs_table import (
     QuestionRow,
     RunRow,
@@ -22,6 +33,7 @@ from lrmtest.reports.runs_table import (
     run_table,
     runs_table,
 )
+from lrmtest.reports.summary_json import summary_document
 from lrmtest.reports.terminal import summary_table
 from lrmtest.runs.reasoning import ReasoningSeen, with_seen
 from lrmtest.runs.records import RunHead, RunRecord, by_question
@@ -34,6 +46,7 @@ _MOST_CHANGES = 50
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     """Add the commands to the parser's."""
     parser = commands.add_parser("runs", parents=[store], help="list the runs in the store")
+    add_data_output_options(parser, "run")
     parser.set_defaults(run=_runs)
 
     parser = commands.add_parser(
@@ -44,6 +57,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     parser.add_argument("--suite", help="the question's suite, when several have that id")
     parser.add_argument("--full", action="store_true", help="do not shorten long texts")
     add_whole_run_option(parser.add_argument)
+    add_data_output_options(parser, "question")
     parser.set_defaults(run=_show)
 
     parser = commands.add_parser(
@@ -65,7 +79,12 @@ def open_store(arguments: argparse.Namespace) -> Store:
 def _runs(arguments: argparse.Namespace) -> int:
     with open_store(arguments) as store:
         rows = [_run_row(store, run) for run in store.runs()]
-    show(runs_table(rows))
+    if arguments.json:
+        print_json([run_document(row) for row in rows])
+    elif arguments.csv:
+        print_csv(RUN_COLUMNS, [run_cells(row) for row in rows])
+    else:
+        show(runs_table(rows))
     return 0
 
 
@@ -87,6 +106,11 @@ def _run_row(store: Store, run: RunHead) -> RunRow:
 
 
 def _show(arguments: argparse.Namespace) -> int:
+    if arguments.csv and arguments.question is not None:
+        raise UsageError(
+            "--csv is a line for each question of a run",
+            hint="leave out the question, or have it with --json",
+        )
     with open_store(arguments) as store:
         run = store.run(arguments.run_name)
         if arguments.question is None:
@@ -96,11 +120,25 @@ def _show(arguments: argparse.Namespace) -> int:
                 for suite, question_id, asked in store.questions(run.run_id)
                 if asked.question is not None
             }
-            rows = _question_rows(record, expected)
-            show(Group(run_table(rows), Text(), summary_table([summarize(record)])))
+            _show_run(record, _question_rows(record, expected), arguments)
             return 0
         _show_question(store, run, arguments)
     return 0
+
+
+def _show_run(
+    record: RunRecord, rows: Sequence[QuestionRow], arguments: argparse.Namespace
+) -> None:
+    if arguments.csv:
+        print_csv(QUESTION_COLUMNS, [question_cells(row) for row in rows])
+        return
+    summary = summarize(record)
+    if arguments.json:
+        document = summary_document([summary])
+        document["runs"][0]["questions"] = [question_document(row) for row in rows]
+        print_json(document)
+    else:
+        show(Group(run_table(rows), Text(), summary_table([summary])))
 
 
 def _question_rows(record: RunRecord, expected: dict[tuple[str, str], str]) -> list[QuestionRow]:
@@ -129,13 +167,18 @@ def _question_rows(record: RunRecord, expected: dict[tuple[str, str], str]) -> l
 
 def _show_question(store: Store, run: RunHead, arguments: argparse.Namespace) -> None:
     suite, asked = find_question(store, run, arguments.question, arguments.suite)
+    expected = asked.question.expected if asked.question is not None else ""
+    samples = sample_views(store, run, suite, arguments.question)
+    if arguments.json:
+        print_json(asked_document(suite, arguments.question, asked.prompt, expected, samples))
+        return
     length = MOST_SHOWN if arguments.full else 1500
     show(
         question_view(
             title=f"{suite} {arguments.question} in {run.run_id}",
             prompt=asked.prompt,
-            expected=asked.question.expected if asked.question is not None else "",
-            samples=sample_views(store, run, suite, arguments.question),
+            expected=expected,
+            samples=samples,
             head=length,
             tail=length,
         )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from lrmtest.analysis.expected_power import power_of
-from lrmtest.cli.output import say, show
+from lrmtest.cli.output import print_json, say, show
 from lrmtest.counted import counted
 from lrmtest.options.common import add_data_options, read_data_options
 from lrmtest.questions import DataOptions, Question
@@ -53,7 +52,7 @@ def _suites(arguments: argparse.Namespace) -> int:
         return _sets(arguments, data)
     rows = suite_rows(data, arguments.names, Path())
     if arguments.json:
-        say(json.dumps([_as_json(row) for row in rows], indent=2))
+        print_json([_as_json(row) for row in rows])
     elif arguments.names:
         for number, row in enumerate(rows):
             _explain(row, data, first=number == 0)
@@ -72,7 +71,7 @@ def _sets(arguments: argparse.Namespace, data: DataOptions) -> int:
     chosen = [set_named(name, there) for name in arguments.names] or list(there.values())
     rows = set_rows(chosen, data, Path())
     if arguments.json:
-        say(json.dumps([_set_as_json(row) for row in rows], indent=2))
+        print_json([_set_as_json(row) for row in rows])
         return 0
     if arguments.names:
         for row in rows:

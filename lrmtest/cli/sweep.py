@@ -33,8 +33,10 @@ from lrmtest.options.common import (
     read_cards,
 )
 from lrmtest.options.gate import add_difference_options, add_margin_options, read_gate
+from lrmtest.reports.data_text import csv_text, json_text
 from lrmtest.reports.html import write_report
 from lrmtest.reports.sweep import sweep_markdown, sweep_view
+from lrmtest.reports.sweep_data import LEVEL_COLUMNS, level_cells, sweep_document
 from lrmtest.runs.files import write_whole
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import load_run
@@ -124,7 +126,12 @@ def _sweep(arguments: argparse.Namespace) -> int:
     )
     show(sweep_view(found, axis), crop=False)
     text = sweep_markdown(found, axis, f"{runs[0].run.model}, {arguments.method}")
-    write_whole(arguments.output / "sweep.md", text, what="the sweep's table")
+    for ending, content in (
+        ("md", text),
+        ("json", json_text(sweep_document(found, axis)) + "\n"),
+        ("csv", csv_text(LEVEL_COLUMNS, level_cells(found))),
+    ):
+        write_whole(arguments.output / f"sweep.{ending}", content, what="the sweep's table")
     page = arguments.output / "sweep.html"
     write_report(
         page,
@@ -132,7 +139,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         {level.of.run.run_id: level.compared for level in found.levels if level.compared},
         threshold=arguments.pass_threshold,
     )
-    say(f"written: {arguments.output / 'sweep.md'}, {page}")
+    say(f"written: {arguments.output / 'sweep.md'}, {page}, and as data sweep.json, sweep.csv")
     return 0
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import subprocess
 import sys
@@ -29,7 +28,7 @@ from lrmtest.analysis.triage import (
     triage,
 )
 from lrmtest.cli.named_run import add_whole_run_option, chosen_extent, named_baseline
-from lrmtest.cli.output import say, show
+from lrmtest.cli.output import print_json, say, show
 from lrmtest.cli.question import MOST_SHOWN, find_question, sample_views
 from lrmtest.cli.runs import open_store
 from lrmtest.errors import UsageError
@@ -147,7 +146,7 @@ def _triage(arguments: argparse.Namespace) -> int:
             divergences,
             found,
         )
-        say(json.dumps(document, indent=2, ensure_ascii=True))
+        print_json(document)
         return 0
     against = f" against {_called(baseline)}" if baseline is not None else ""
     show(

@@ -24,8 +24,8 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
         "baseline": {"run_id": compared.baseline.run_id, "model": compared.baseline.model},
         "told_differences": [_difference(each) for each in compared.told],
         "differences": [_difference(each) for each in compared.differences],
-        "suites": [_suite(part) for part in comparison.suites],
-        "total": _suite(comparison.total),
+        "suites": [suite_document(part) for part in comparison.suites],
+        "total": suite_document(comparison.total),
         "paired_by_index": comparison.by_index,
         "missing": [
             {"suite": gap.key[0], "question": gap.key[1], "side": gap.side, "asked": gap.asked}
@@ -88,7 +88,8 @@ def _difference(difference: Difference) -> dict[str, Any]:
     }
 
 
-def _suite(part: SuiteComparison) -> dict[str, Any]:
+def suite_document(part: SuiteComparison) -> dict[str, Any]:
+    """One suite's comparison as JSON values, unrounded; infinity is null."""
     return {
         "suite": part.suite,
         "questions": part.questions,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import exp, inf
@@ -19,6 +17,7 @@ from lrmtest.analysis.token_kinds import VariationByKind
 from lrmtest.counted import counted
 from lrmtest.models.reading import FIGURES, Reading
 from lrmtest.models.trace import Trace
+from lrmtest.reports.data_text import csv_text
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.markdown import literal, markdown_table
 from lrmtest.reports.numbers import UNKNOWN, count, percent
@@ -136,19 +135,8 @@ def reading_markdown(summary: ReadingSummary, heading: ReadingHeading, floor: Fl
 
 def reading_csv(summary: ReadingSummary) -> str:
     """A line for each trace, unrounded; an empty field for what is not known."""
-    out = io.StringIO()
     rows = [_trace_document(one) for one in summary.traces]
-    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    # A spreadsheet takes what begins so for a formula.
-    writer.writerows(
-        {
-            name: f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" else value
-            for name, value in row.items()
-        }
-        for row in rows
-    )
-    return out.getvalue()
+    return csv_text(list(rows[0]), rows)
 
 
 def reading_document(

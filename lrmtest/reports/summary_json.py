@@ -80,11 +80,11 @@ def _suite(part: SuiteSummary) -> dict[str, Any]:
         "reused": part.reused,
         "unknown_ends": part.unknown_ends,
         "unknown_end_share": part.unknown_ends / part.samples if part.samples else None,
-        "pass_rate": _rate(part.strict),
-        "pass_rate_if_not_ended": _rate(part.known),
-        "lenient_pass_rate": _rate(part.lenient),
-        "score": _rate(part.score),
-        "metrics": {name: _rate(rate) for name, rate in part.metrics.items()},
+        "pass_rate": rate_document(part.strict),
+        "pass_rate_if_not_ended": rate_document(part.known),
+        "lenient_pass_rate": rate_document(part.lenient),
+        "score": rate_document(part.score),
+        "metrics": {name: rate_document(rate) for name, rate in part.metrics.items()},
         "failures": dict(part.failures),
         "tokens": {kind: asdict(stats) if stats else None for kind, stats in tokens.items()},
         "tokens_estimated": part.tokens_estimated,
@@ -92,7 +92,8 @@ def _suite(part: SuiteSummary) -> dict[str, Any]:
     }
 
 
-def _rate(rate: Rate) -> dict[str, Any]:
+def rate_document(rate: Rate) -> dict[str, Any]:
+    """A rate with its interval; its value is null where there is nothing to take a mean of."""
     interval = rate.interval
     return {
         "value": rate.value,

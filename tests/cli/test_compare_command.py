@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+
 import pytest
 
 from lrmtest.cli import main
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
+from lrmtest.questions import Question
 from lrmtest.questions.place import Place
 from lrmtest.runs.formats.baseline import read_baseline
 from lrmtest.runs.manifest import Manifest
@@ -142,3 +147,61 @@ def test_a_series_that_is_used_up_is_refused(here, capsys):
 
 def told(capsys):
     return " ".join(capsys.readouterr().out.split())
+
+
+def rows_of(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_comparison_as_data_has_the_gates_status_and_every_question(here, capsys):
+    assert main(["compare", "bad", "good", "--gate", "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    (run,) = document["runs"]
+    assert document["schema"] == "lrmtest-summary/1"
+    assert run["total"]["pass_rate"]["value"] == 0.25
+    assert run["comparison"]["gate"]["outcome"] == "regressed"
+    assert run["comparison"]["baseline"]["model"] == "good"
+    assert main(["compare", "bad", "good", "--gate", "--csv"]) == 1
+    rows = rows_of(capsys.readouterr().out)
+    assert len(rows) == 40
+    assert [row["change"] for row in rows].count("broken") == 26
+    (row,) = [one for one in rows if one["question"] == "q20"]
+    assert (row["baseline_passes"], row["candidate_passes"]) == ("1", "0")
+    assert float(row["difference"]) == -1
+
+
+def test_runs_and_their_questions_as_data(here, capsys):
+    assert main(["runs", "--json"]) == 0
+    runs = {run["model"]: run for run in json.loads(capsys.readouterr().out)}
+    assert runs["bad"]["pass_rate"]["value"] == 0.25
+    assert runs["bad"]["pass_rate"]["low"] < 0.25 < runs["bad"]["pass_rate"]["high"]
+    assert not runs["cut"]["complete"]
+    assert main(["runs", "--csv"]) == 0
+    rows = {row["model"]: row for row in rows_of(capsys.readouterr().out)}
+    assert (rows["few"]["questions"], rows["few"]["pass_rate"]) == ("30", "1.0")
+    assert (rows["cut"]["complete"], rows["few"]["complete"]) == ("false", "true")
+    assert main(["show", "last:bad", "--json"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    passed = {one["question"] for one in run["questions"] if one["passes"]}
+    assert passed == {f"q{number}" for number in range(10)}
+    assert sum(one["failures"].get("wrong", 0) for one in run["questions"]) == 30
+    assert run["total"]["pass_rate"]["value"] == 0.25
+    assert main(["show", "last:bad", "--csv"]) == 0
+    rows = rows_of(capsys.readouterr().out)
+    assert sorted(row["extracted"] for row in rows) == ["7"] * 10 + ["8"] * 30
+
+
+def test_a_question_as_data_is_whole(here, capsys):
+    with Store(here / "reports" / "lrmtest.sqlite") as store:
+        question = Question("q0", "sums", {"sum": "3 + 4"}, ("7",), "integer")
+        store.add_questions("good-1", [("sums", "q0", question, [("user", "3 + 4?")])])
+    assert main(["show", "last:good", "q0", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["prompt"] == [{"role": "user", "content": "3 + 4?"}]
+    assert document["expected"] == "7"
+    (sample,) = document["samples"]
+    assert sample["answer"] == "\\boxed{7}"
+    assert sample["verdict"]["correct"]
+    assert sample["finish_reason"] == "stop"
+    assert main(["show", "last:good", "q0", "--csv"]) == 2
+    assert "--csv is a line for each question of a run" in capsys.readouterr().err

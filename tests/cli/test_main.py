@@ -64,6 +64,13 @@ def here(tmp_path, monkeypatch):
     "words",
     [
         ["runs"],
+        ["runs", "--json"],
+        ["runs", "--csv"],
+        ["show", "run-1", "--json"],
+        ["show", "run-1", "--csv"],
+        ["show", "run-1", "q1", "--json"],
+        ["compare", "run-2", "run-1", "--json"],
+        ["compare", "run-2", "run-1", "--csv"],
         ["show", "run-1"],
         ["show", "run-1", "q1"],
         ["show", "run-1", "q1", "--full"],

@@ -1,5 +1,6 @@
 """`lrmtest sweep`."""
 
+import csv
 import json
 import os
 import shlex
@@ -66,9 +67,19 @@ def test_a_sweep_of_a_real_model(tmp_path, monkeypatch, capfd):
     assert main(command) == 0
     printed = capfd.readouterr().out
     assert "Collapse point: sparsity" in printed
-    assert "written: out/sweep.md, out/sweep.html" in printed
+    assert "written: out/sweep.md, out/sweep.html, and as data sweep.json, sweep.csv" in printed
     table = (tmp_path / "out" / "sweep.md").read_text()
     assert "tiny-lrm-magnitude-0.95" in table
+    data = json.loads((tmp_path / "out" / "sweep.json").read_text())
+    assert [level["degree"] for level in data["levels"]] == [0, 0.95]
+    assert data["levels"][1]["model"] == "tiny-lrm-magnitude-0.95"
+    rows = list(csv.DictReader((tmp_path / "out" / "sweep.csv").open()))
+    first, last = rows[0], rows[-1]
+    figures = data["levels"][1]["suites"][last["suite"]]
+    assert float(last["pass_rate"]) == figures["pass_rate"]["value"]
+    assert float(last["change"]) == -figures["change"]["failed"]["worsening"]
+    assert float(last["change_low"]) <= float(last["change"]) <= float(last["change_high"])
+    assert first["change"] == ""
     record = tmp_path / "out" / "tiny-lrm-magnitude-0.95" / "lrmtest-compression.json"
     assert json.loads(record.read_text())["figures"]
     made, generated = record.stat().st_mtime_ns, completions(tmp_path)
