@@ -69,6 +69,9 @@ is a mistake in the command, or of the machinery."""
 FEW = "2"
 """Generated questions of each family, where a command does not say how many."""
 
+MOST = {"--fresh-count": 8, "--generations": 40}
+"""What is asked for at the most, where a command says more."""
+
 CALIBRATED = {"sparsegpt", "wanda", "magnitude", "gguf"}
 FEW_TEXTS = "16"
 """Calibration texts of a variant by these methods, where a command does not say how many."""
@@ -361,6 +364,10 @@ class Shell:
                 changed.append(word)
         if "--fresh-count" not in changed:
             changed += ["--fresh-count", FEW]
+        for option, most in MOST.items():
+            if option in changed:
+                at = changed.index(option) + 1
+                changed[at] = str(min(most, int(changed[at])))
         return changed
 
     def _model(self, given):

@@ -19,6 +19,7 @@ from lrmtest.models.card import ModelCard
 from lrmtest.models.engines import vllm_engine
 from lrmtest.models.engines.http import server_facts
 from lrmtest.models.engines.http.server_facts import JOINED_TOKENS
+from lrmtest.models.engines.openai_engine import OpenAIEngine
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.vllm_engine import VllmEngine
 from lrmtest.models.hardware import Gpu, Machine
@@ -474,6 +475,9 @@ def real(request):
     with pytest.MonkeyPatch.context() as patch:
         for name in FOREIGN:
             patch.setenv(name, f"foreign-{name}")
+        # It has its key from a file, as those that would compile anew for it.
+        program = replace(find_vllm(), key_in_cache=True)
+        patch.setattr(vllm_engine, "find_vllm", lambda: program)
         with Session(make(folder, concurrency=8, dtype="float32"), planned) as session:
             yield session
 
@@ -498,12 +502,14 @@ def test_a_real_vllm_generates_and_counts(real):
 
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
-@pytest.mark.usefixtures("real")
-def test_a_real_vllm_has_no_keys_of_other_services():
+def test_a_real_vllm_has_its_key_and_none_of_other_services(real):
     processes = descendants()
     assert len(processes) > 1  # the server, and what it started
     for process in processes:
         assert "foreign-" not in str(process.environ())
+        assert "VLLM_API_KEY" not in process.environ()
+    url = real.engine._service.client._endpoint.url
+    assert httpx.get(f"{url}/models").status_code == 401
 
 
 @pytest.mark.engine
@@ -514,28 +520,18 @@ def test_a_real_vllm_honours_seeds(real):
 
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
-def test_tokens_that_a_real_vllm_joins_are_counted_as_without(smollm2_folder, monkeypatch):
-    """Every full stop closes the reasoning, so that most end in the middle of a piece.
-
-    The second server has its key from a file, as those that would compile anew for it.
-    """
-    try:
-        program = find_vllm()
-    except ModelError as error:
-        pytest.skip(f"{error}")
+def test_tokens_that_a_real_vllm_joins_are_counted_as_without(real, smollm2_folder, monkeypatch):
+    """Every full stop closes the reasoning, so that most end in the middle of a piece."""
     # Nothing is asked with a request, as of a vLLM that would ignore it.
     monkeypatch.setattr(server_facts, "_JOINED", {})
     card = ModelCard("m", engine="vllm", reasoning_tags=("<think>", "."))
     requests = [ask(f"Write a story about {n} cats.", budget=60 + n, key=f"{n}") for n in range(6)]
 
-    def served(*arguments):
-        options = {"concurrency": 1, "dtype": "float32", "engine_args": arguments}
-        return Session(make(smollm2_folder, card, **options), requests)
-
     def counted(session):
         return [replace(session.run(request)[0], seconds=0.0) for request in requests]
 
-    with served("--stream-interval", "1") as session:
+    single = {"dtype": "float32", "engine_args": ("--stream-interval", "1"), "concurrency": 1}
+    with Session(make(smollm2_folder, card, **single), requests) as session:
         assert session.info.details["arguments"].count("--stream-interval") == 1
         alone = counted(session)
         monkeypatch.setattr(server_facts, "_JOINED", {"vllm": {"stream_interval": 10}})
@@ -543,15 +539,14 @@ def test_tokens_that_a_real_vllm_joins_are_counted_as_without(smollm2_folder, mo
     assert any(0 < one.reasoning_tokens < one.completion_tokens for one in alone)
     assert not any(one.tokens_estimated for one in alone)
     monkeypatch.setattr(server_facts, "_JOINED", {})
-    monkeypatch.setattr(vllm_engine, "find_vllm", lambda: replace(program, key_in_cache=True))
-    before = {process.pid for process in descendants()}  # `real` may be running
-    with served() as session:
-        assert ("--stream-interval", str(JOINED_TOKENS)) in pairs(session.info.details["arguments"])
-        own = [process for process in descendants() if process.pid not in before]
-        assert own
-        assert not any("VLLM_API_KEY" in process.environ() for process in own)
-        url = session.engine._service.client._endpoint.url
-        assert httpx.get(f"{url}/models").status_code == 401
+    assert ("--stream-interval", str(JOINED_TOKENS)) in pairs(real.info.details["arguments"])
+    client = real.engine._service.client
+    endpoint = OpenAIEngine(
+        replace(client._spec, card=card),
+        EngineOptions(served_model=client._options.served_model, concurrency=1),
+        key=client._endpoint.key,
+    )
+    with Session(endpoint, requests) as session:
         twenty = counted(session)
     for others in (ten, twenty):
         # A token that is nearly undecided may fall otherwise behind a cached prompt.

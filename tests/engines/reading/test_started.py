@@ -56,23 +56,25 @@ def check(engine, folder, location, **options):
     from transformers import AutoModelForCausalLM
 
     model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    written = []
     for shaping in (Shaping(0.7, 0.9), Shaping(0.0)):
         # The last token ends a text, which no server may take for the end of what it is to do.
-        written = draw_traces(model, PROMPTS, shaping, 7)
-        ended = replace(written[0].trace, tokens=written[0].trace.tokens[:])
-        ended.tokens[3] = ended.tokens[-1] = 258
-        written[0] = replace(written[0], trace=ended)
-        here, _, prompts = read("transformers", folder, written)
-        there, info, others = read(engine, location, written, **options)
-        # What each would be given to generate from, by its own tokenizer and template.
-        assert prompts == others
-        assert all(prompts)
-        assert info.engine.engine == engine
-        for one, other in zip(here, there, strict=True):
-            assert list(other.own) == pytest.approx(list(one.own), abs=0.02)
-            for exact, low, high in zip(one.lowest, other.lowest, other.highest, strict=True):
-                assert low <= exact + 0.02 or low == exact
-                assert exact <= high + 0.02
+        first, *more = draw_traces(model, PROMPTS, shaping, 7)
+        first.trace.tokens[3] = first.trace.tokens[-1] = 258
+        for one in (first, *more):
+            place = replace(one.place, suite=f"temperature {shaping.temperature}")
+            written.append(replace(one, place=place))
+    here, _, prompts = read("transformers", folder, written)
+    there, info, others = read(engine, location, written, **options)
+    # What each would be given to generate from, by its own tokenizer and template.
+    assert prompts == others
+    assert all(prompts)
+    assert info.engine.engine == engine
+    for one, other in zip(here, there, strict=True):
+        assert list(other.own) == pytest.approx(list(one.own), abs=0.02)
+        for exact, low, high in zip(one.lowest, other.lowest, other.highest, strict=True):
+            assert low <= exact + 0.02 or low == exact
+            assert exact <= high + 0.02
     assert not descendants()
 
 
