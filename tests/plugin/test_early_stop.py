@@ -11,7 +11,7 @@ from collections import Counter
 import pytest
 from fault_server import FaultServer
 from processes import wait_for
-from sums import right, suite
+from sums import right, save_passing_baseline, wrong
 
 from lrmtest.analysis.sequential import draw_order
 from lrmtest.options.exit_codes import INFRASTRUCTURE, OK, REGRESSED
@@ -22,17 +22,10 @@ NEVER_OK = ("--mde", "0.05")
 EASILY_OK = ("--mde", "0.6", "--token-margin", "off")
 
 
-def wrong(prompt, seed):
-    return "\\boxed{999}"
-
-
 @pytest.fixture
 def base(pytester):
     """A suite of many questions, and the baseline of a model that passes them all."""
-    pytester.makepyfile(test_sums=suite().replace("range(12)", f"range({QUESTIONS})"))
-    with FaultServer(answer=right) as server:
-        saving = ("--model", f"m={server.url}", "--save-baseline", "base.json")
-        pytester.runpytest_inprocess(*saving).assert_outcomes(passed=QUESTIONS)
+    save_passing_baseline(pytester, QUESTIONS)
 
 
 @pytest.fixture

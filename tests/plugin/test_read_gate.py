@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from fault_server import FaultServer
 from reading import index_of
-from sums import right, suite
+from sums import right, save_passing_baseline, suite, wrong
 
 from lrmtest.analysis.certificate import certify
 from lrmtest.analysis.trace_weights import TraceWeight
@@ -18,17 +18,10 @@ from lrmtest.runs.store import STORE_NAME, Store
 QUESTIONS = 60
 
 
-def wrong(prompt, seed):
-    return "\\boxed{999}"
-
-
 @pytest.fixture
 def base(pytester):
     """A suite, and the baseline of a model that passes all of it."""
-    pytester.makepyfile(test_sums=suite().replace("range(12)", f"range({QUESTIONS})"))
-    with FaultServer(answer=right) as server:
-        saving = ("--model", f"m={server.url}", "--save-baseline", "base.json")
-        pytester.runpytest_inprocess(*saving).assert_outcomes(passed=QUESTIONS)
+    save_passing_baseline(pytester, QUESTIONS)
 
 
 @pytest.fixture
@@ -168,7 +161,7 @@ def test_what_reading_has_excluded_is_not_waited_for(pytester, monkeypatch):
         return certify(baseline.outcomes, asked, weights, gate, level=level)
 
     monkeypatch.setattr(LrmtestSession, "_read", read)
-    pytester.makepyfile(test_sums=suite().replace("range(12)", "range(40)"))
+    pytester.makepyfile(test_sums=suite(questions=40))
     more = ("-p", "no:cacheprovider", "--samples", "8", "--seed")
     with FaultServer(answer=half) as server:
         saving = ("--model", f"m={server.url}", "--save-baseline", "base.json")

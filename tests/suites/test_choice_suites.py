@@ -1,11 +1,7 @@
 """GPQA Diamond, MuSR and BIG-Bench Extra Hard on made rows in their published forms."""
 
-import json
-import os
 import random
 import re
-import subprocess
-import sys
 from dataclasses import replace
 
 import made_choices
@@ -13,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_choices import GPQA_COLUMNS, as_csv, gpqa_rows
-from stand_in_hub import environment, running_hub
+from stand_in_hub import asked_in_a_process, environment, running_hub
 
 from lrmtest.cli import main
 from lrmtest.errors import DataError
@@ -290,17 +286,7 @@ def ask(tmp_path):
     with running_hub() as hub:
 
         def run(suite, **env):
-            inherited = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
-            done = subprocess.run(
-                [sys.executable, "-c", ASK, suite],
-                env=inherited | environment(hub, tmp_path / "hf") | env,
-                capture_output=True,
-                text=True,
-                timeout=600,
-                check=False,
-            )
-            assert done.returncode == 0, done.stderr
-            return json.loads(done.stdout)
+            return asked_in_a_process(ASK, suite, env=environment(hub, tmp_path / "hf") | env)
 
         run.hub = hub
         yield run

@@ -2,17 +2,14 @@
 
 import contextlib
 import json
-import os
 import random
 import re
-import subprocess
-import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_choices import as_csv
-from stand_in_hub import COMMIT, environment, running_hub
+from stand_in_hub import COMMIT, asked_in_a_process, environment, running_hub
 
 from lrmtest.errors import DataError, LrmtestError, UsageError
 from lrmtest.grading import Completion, grade
@@ -404,18 +401,9 @@ def ask(tmp_path):
     with running_hub() as hub:
 
         def run(offline="", env=None, **given):
-            inherited = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
             told = json.dumps({**TOLD, "id": "uid", **given})
-            done = subprocess.run(
-                [sys.executable, "-c", ASK, told, offline],
-                env=inherited | environment(hub, tmp_path / "hf") | (env or {}),
-                capture_output=True,
-                text=True,
-                timeout=600,
-                check=False,
-            )
-            assert done.returncode == 0, done.stderr
-            return json.loads(done.stdout)
+            variables = environment(hub, tmp_path / "hf") | (env or {})
+            return asked_in_a_process(ASK, told, offline, env=variables)
 
         run.hub = hub
         yield run

@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -128,3 +131,18 @@ def environment(hub, folder):
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "no_proxy": "127.0.0.1",
     }
+
+
+def asked_in_a_process(script, *words, env):
+    """What a script prints as JSON, in a process that knows of no other hub."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words],
+        env=inherited | env,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)

@@ -2,6 +2,8 @@
 
 import re
 
+from fault_server import FaultServer
+
 SUITE = """
 import lrmtest
 
@@ -38,6 +40,19 @@ def right(prompt, seed):
     return f"\\boxed{{{int(numbers[1]) + int(numbers[2])}}}"
 
 
-def suite(name="sums"):
-    """The suite under another name."""
-    return SUITE.replace('"sums"', f'"{name}"')
+def wrong(prompt, seed):
+    """Always wrong."""
+    return "\\boxed{999}"
+
+
+def suite(name="sums", questions=12):
+    """The suite under another name, or of another size."""
+    return SUITE.replace('"sums"', f'"{name}"').replace("range(12)", f"range({questions})")
+
+
+def save_passing_baseline(pytester, questions):
+    """Make the suite, and `base.json` of a model that passes all of it."""
+    pytester.makepyfile(test_sums=suite(questions=questions))
+    with FaultServer(answer=right) as server:
+        saving = ("--model", f"m={server.url}", "--save-baseline", "base.json")
+        pytester.runpytest_inprocess(*saving).assert_outcomes(passed=questions)
