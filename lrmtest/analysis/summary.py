@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lrmtest.analysis.intervals import Interval, clustered
+from lrmtest.analysis.several_samples import SeveralSamples, several_samples
 from lrmtest.grading.verdict import FailureClass, Verdict, classes_of
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.records import RunRecord, RunTiming, SampleRecord, by_question
@@ -88,6 +89,8 @@ class SuiteSummary:
         prompt_tokens, reasoning_tokens, answer_tokens: None when no count is known.
         tokens_estimated: at least one count comes from text length.
         drafts: None where no sample began with one.
+        several: pass@k and maj@k, by rising k; empty where a question has one sample, and at
+            temperature 0.
     """
 
     suite: str
@@ -109,6 +112,7 @@ class SuiteSummary:
     answer_tokens: TokenStats | None
     tokens_estimated: bool
     drafts: DraftStats | None = None
+    several: tuple[SeveralSamples, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,18 +151,25 @@ def summarize(run: RunRecord, level: float = 0.95) -> RunSummary:
     by_suite: dict[str, list[SampleRecord]] = {}
     for sample in run.samples:
         by_suite.setdefault(sample.place.suite, []).append(sample)
+
+    def of_suite(name: str, samples: Sequence[SampleRecord]) -> SuiteSummary:
+        return _summarize_suite(name, samples, level, alike=run.manifest.greedy)
+
     return RunSummary(
         run_id=run.run_id,
         model=run.model,
         manifest=run.manifest,
         timing=run.timing,
         level=level,
-        suites=tuple(_summarize_suite(name, part, level) for name, part in by_suite.items()),
-        total=_summarize_suite(ALL_SUITES, run.samples, level),
+        suites=tuple(of_suite(name, part) for name, part in by_suite.items()),
+        total=of_suite(ALL_SUITES, run.samples),
     )
 
 
-def _summarize_suite(name: str, samples: Sequence[SampleRecord], level: float) -> SuiteSummary:
+def _summarize_suite(
+    name: str, samples: Sequence[SampleRecord], level: float, *, alike: bool
+) -> SuiteSummary:
+    """One suite; the samples of a question are `alike` where nothing is drawn at random."""
     done = [sample for sample in samples if sample.outcome is not None]
     asked = by_question(samples)
     outcomes = {
@@ -206,6 +217,7 @@ def _summarize_suite(name: str, samples: Sequence[SampleRecord], level: float) -
         answer_tokens=_token_stats([sample.answer_tokens for sample in done]),
         tokens_estimated=any(sample.tokens_estimated for sample in done),
         drafts=_draft_stats(done),
+        several=() if alike else several_samples(outcomes.values(), level),
     )
 
 

@@ -6,6 +6,9 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
+from rich.console import Group
+from rich.text import Text
+
 from lrmtest.analysis.compute import (
     Compute,
     ComputeChange,
@@ -13,10 +16,12 @@ from lrmtest.analysis.compute import (
     compute,
     compute_outcomes,
 )
+from lrmtest.analysis.several_samples import SeveralSamples, several_samples
 from lrmtest.cli.named_run import add_whole_run_option, named_baseline, named_run
 from lrmtest.cli.output import show
 from lrmtest.errors import UsageError
 from lrmtest.reports.compute import compute_change_report, compute_report
+from lrmtest.reports.several_samples import MEANING, several_table
 from lrmtest.runs.records import RunRecord
 
 
@@ -25,7 +30,8 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "compute",
         parents=[store],
-        help="what tokens buy: length against correctness, pass rate by token budget, cost",
+        help="what tokens buy: length against correctness, pass rate by token budget, cost, and "
+        "what several samples do",
     )
     parser.add_argument(
         "run_name",
@@ -63,6 +69,9 @@ def _compute(arguments: argparse.Namespace) -> int:
         )
     title = f"{run.model} ({run.run_id})"
     show(compute_report(results, title, estimated=run.tokens_estimated))
+    several = {name: found for name, part in suites.items() if (found := _several(part))}
+    if several:
+        show(Group(Text(), several_table(several), Text(), Text(MEANING, style="dim")))
     if arguments.baseline is not None:
         baseline = named_baseline(arguments.baseline, arguments, run)
         _compare(run, suites, baseline, arguments.suite, budgets)
@@ -79,6 +88,13 @@ def _results(suites: Mapping[str, RunRecord], budgets: list[int] | None) -> dict
         for name, part in suites.items()
     }
     return {name: result for name, result in found.items() if result is not None}
+
+
+def _several(run: RunRecord) -> tuple[SeveralSamples, ...]:
+    """What several samples buy; nothing at temperature 0, where all are alike."""
+    if run.manifest.greedy:
+        return ()
+    return several_samples(outcome.samples.values() for outcome in run.outcomes.values())
 
 
 def _compare(

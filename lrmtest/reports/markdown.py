@@ -46,6 +46,7 @@ from lrmtest.reports.numbers import (
     p_value,
     percent,
 )
+from lrmtest.reports.several_samples import several_said
 from lrmtest.runs.adapted import run_warnings
 
 MOST_QUESTIONS = 100
@@ -182,6 +183,11 @@ def _legend(summaries: Sequence[RunSummary]) -> str:
             f" {literal(summary.model, _NAME_LIMIT)}: {drafts_said(summary.total.drafts)}."
             for summary in summaries
             if summary.total.drafts is not None
+        )
+        + "".join(
+            f" {literal(summary.model, _NAME_LIMIT)}: {literal(said, 2000)}."
+            for summary in summaries
+            if (said := several_said(summary))
         )
     )
 

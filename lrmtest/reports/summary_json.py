@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.analysis.compare import ComparedRuns
+from lrmtest.analysis.several_samples import SeveralSamples
 from lrmtest.analysis.summary import Rate, RunSummary, SuiteSummary
 from lrmtest.reports.comparison_json import comparison_document
 from lrmtest.runs.adapted import run_warnings
@@ -89,6 +90,15 @@ def _suite(part: SuiteSummary) -> dict[str, Any]:
         "tokens": {kind: asdict(stats) if stats else None for kind, stats in tokens.items()},
         "tokens_estimated": part.tokens_estimated,
         "drafts": None if part.drafts is None else asdict(part.drafts),
+        "several_samples": [_several(one) for one in part.several],
+    }
+
+
+def _several(one: SeveralSamples) -> dict[str, Any]:
+    return {
+        "k": one.k,
+        "pass_at_k": rate_document(Rate(one.any_of, one.any_of_interval)),
+        "maj_at_k": rate_document(Rate(one.majority, one.majority_interval)),
     }
 
 

@@ -22,6 +22,7 @@ from lrmtest.reports.comparison_words import noise_said, run_ends
 from lrmtest.reports.drafts import drafts_said
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count, duration, interval_percent, percent
+from lrmtest.reports.several_samples import MEANING, several_said
 from lrmtest.reports.tables import open_table, width_of
 from lrmtest.runs.adapted import adapted_said, run_warnings
 from lrmtest.runs.reasoning import told_form
@@ -52,6 +53,8 @@ def summary_table(summaries: Sequence[RunSummary]) -> RenderableType:
     if any(_token_stats(row.suite) for row in rows if row.suite):
         parts.append(_Fitting(_tokens, rows))
     parts.append(Text("\n").join(_facts(summary) for summary in summaries))
+    if several := [line for summary in summaries for line in _several(summary)]:
+        parts.append(Text("\n").join(several))
     parts += [
         Text(line, style="yellow")
         for summary in summaries
@@ -322,6 +325,12 @@ def _facts(summary: RunSummary) -> Text:
     return Text.assemble((name, "bold"), ": ", ", ".join(facts) or "nothing generated")
 
 
+def _several(summary: RunSummary) -> list[Text]:
+    said = several_said(summary)
+    name = one_line(summary.model, _NAME_LIMIT)
+    return [Text.assemble((name, "bold"), ": ", said)] if said else []
+
+
 def _warnings(summary: RunSummary) -> list[Text]:
     """What may make the verdicts of a run wrong."""
     name = one_line(summary.model, _NAME_LIMIT)
@@ -347,6 +356,8 @@ def _legend(summaries: Sequence[RunSummary]) -> Text:
         sentences.append(
             "End unknown: nothing says how the text ended; its reasoning must have been closed."
         )
+    if any(part.several for summary in summaries for part in summary.suites):
+        sentences.append(MEANING)
     if any(total.tokens_estimated for total in totals):
         sentences.append("~: tokens estimated from text length.")
     return Text(" ".join(sentences), style="dim")
