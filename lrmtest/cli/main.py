@@ -19,6 +19,7 @@ from lrmtest.cli import (
     gate,
     init,
     knowledge,
+    locate,
     models,
     noise,
     plan,
@@ -104,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     compute.add_commands(commands, store)
     knowledge.add_commands(commands, store)
     read.add_commands(commands, store)
+    locate.add_commands(commands, store)
     report.add_commands(commands, store)
     triage.add_commands(commands, store)
     return parser

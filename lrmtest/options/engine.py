@@ -29,12 +29,7 @@ def _add_launch_options(add: AddOption) -> None:
         metavar="N",
         help="most completions generated at once (default: the engine's choice)",
     )
-    add(
-        "--dtype",
-        default="auto",
-        choices=("auto", "float32", "bfloat16", "float16"),
-        help="weights' type; for vllm and in-process engines",
-    )
+    _add_dtype_option(add)
     add(
         "--engine-arg",
         action="append",
@@ -70,6 +65,19 @@ def _add_launch_options(add: AddOption) -> None:
         metavar="N",
         help="copies of the model, each with GPUs of its own (vLLM)",
     )
+    _add_trust_option(add)
+
+
+def _add_dtype_option(add: AddOption) -> None:
+    add(
+        "--dtype",
+        default="auto",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        help="weights' type; for vllm and in-process engines",
+    )
+
+
+def _add_trust_option(add: AddOption) -> None:
     add(
         "--trust-remote-code",
         action="store_true",
@@ -97,6 +105,20 @@ def read_reader_options(option: argparse.Namespace) -> EngineOptions:
     """What an engine takes that reads, from the parsed options."""
     return replace(
         _read_launch_options(option), device=option.device, served_model=option.served_model
+    )
+
+
+def add_weights_options(add: AddOption) -> None:
+    """Add what says how weights are loaded here, for `read_weights_options`."""
+    _add_device_option(add)
+    _add_dtype_option(add)
+    _add_trust_option(add)
+
+
+def read_weights_options(option: argparse.Namespace) -> EngineOptions:
+    """How weights are loaded here, from the parsed options."""
+    return EngineOptions(
+        device=option.device, dtype=option.dtype, trust_remote_code=option.trust_remote_code
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from lrmtest.counted import counted
 from lrmtest.errors import UsageError
 from lrmtest.models.reading import Written
+from lrmtest.runs.formats.traces_file import KeptTrace
 from lrmtest.runs.open_traces import open_traces
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.same_prompts import Conversations
@@ -62,13 +63,22 @@ class ReadableTraces:
         return key in self._telling
 
 
-def traces_to_read(reference: str, store: Path, *, suites: Collection[str] = ()) -> ReadableTraces:
+def traces_to_read(
+    reference: str,
+    store: Path,
+    *,
+    suites: Collection[str] = (),
+    wanted: Callable[[KeptTrace], bool] = lambda trace: True,
+    which: str = "traces",
+) -> ReadableTraces:
     """The traces of this name.
 
     Args:
         reference: a run, a file of traces, or a baseline with one beside it.
         store: the SQLite file that runs are looked up in.
         suites: only those of these; all of none.
+        wanted: whether one of these is to be read.
+        which: what is wanted, in words.
 
     Raises:
         UsageError: there are none, or they were drawn in a way that reading cannot repeat.
@@ -77,12 +87,16 @@ def traces_to_read(reference: str, store: Path, *, suites: Collection[str] = ())
     with open_traces(reference, store) as traces:
         head, manifest = traces.head, traces.head.run.manifest
         found = [each for each in traces.written() if not suites or each[1].place.suite in suites]
+        of_suites = len(found)
+        found = [each for each in found if wanted(each[0])]
         written = [one for _, one in found]
     if not written:
         named = f" of suite {', '.join(suites)}" if suites else ""
         raise UsageError(
-            f"{reference} has no traces{named}",
-            hint="they are kept where they are asked for: pytest ... --traces",
+            f"{reference} has no {which if of_suites else 'traces'}{named}",
+            hint=None
+            if of_suites
+            else "they are kept where they are asked for: pytest ... --traces",
         )
     return ReadableTraces(
         run_id=head.run.run_id,

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,9 +22,11 @@ from lrmtest.compress.pruning.inputs import Hessians
 from lrmtest.compress.pruning.magnitude import magnitude
 from lrmtest.compress.pruning.sparsegpt import sparsegpt
 from lrmtest.compress.pruning.sparsity import Sparsity
-from lrmtest.compress.pruning.stack import Stack
 from lrmtest.compress.pruning.wanda import wanda
-from lrmtest.errors import MachineryError, ModelError, UsageError
+from lrmtest.errors import LrmtestError, MachineryError, ModelError, UsageError
+from lrmtest.models.engines.tokenizers.checkpoint_files import first_line, quiet
+from lrmtest.models.engines.transformers.loading import load_causal_lm
+from lrmtest.models.engines.transformers.stack import Stack
 from lrmtest.models.local import weight_files
 from lrmtest.progress import LayersDone
 
@@ -95,7 +98,7 @@ def _pruned(
     progress: LayersDone,
 ) -> Pruned:
     with torch.no_grad():
-        stack = Stack(str(folder))
+        stack = Stack(_loaded(folder))
         _check_groups(stack.shapes, job.sparsity)
         kept = job.protection.rows(stack.shapes)
         if all(len(kept.get(name, ())) == shape[0] for name, shape in stack.shapes.items()):
@@ -103,6 +106,26 @@ def _pruned(
         modules = _pruned_layers(stack, job, kept, sequences, progress)
         _write(folder, out, stack, kept)
     return Pruned(tuple(modules))
+
+
+def _loaded(folder: Path) -> Any:
+    """The model in main memory, in the types that its weights have."""
+    with quiet():
+        try:
+            model = load_causal_lm(str(folder), dtype="auto")
+        except LrmtestError:
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"the model at {folder} cannot be loaded: {first_line(error)}",
+                hint="is the checkpoint complete, and of an architecture that transformers knows?",
+            ) from error
+    if getattr(model.config, "quantization_config", None) is not None:
+        raise ModelError(
+            f"the model at {folder} is quantized already: its weights cannot be pruned",
+            hint="prune the model that it was made from",
+        )
+    return model.eval()
 
 
 def _check_groups(shapes: Mapping[str, tuple[int, int]], sparsity: Sparsity) -> None:

@@ -17,8 +17,8 @@ from lrmtest.compress.protect import parse_protect  # noqa: E402
 from lrmtest.compress.pruning.prune import Job, prune  # noqa: E402
 from lrmtest.compress.pruning.sparsegpt import sparsegpt  # noqa: E402
 from lrmtest.compress.pruning.sparsity import Sparsity, read_sparsity  # noqa: E402
-from lrmtest.compress.pruning.stack import Stack  # noqa: E402
 from lrmtest.errors import ModelError, UsageError  # noqa: E402
+from lrmtest.models.engines.transformers.stack import Stack  # noqa: E402
 
 random = torch.Generator().manual_seed(5)
 SEQUENCES = [torch.randint(0, 260, (n,), generator=random).tolist() for n in (40, 7, 90, 40, 120)]
@@ -286,9 +286,9 @@ def test_the_model_is_asked_once_per_sequence_how_it_calls_its_layers(tmp_path, 
     asked = []
     begin = Stack.begin
 
-    def counted(self, sequence):
+    def counted(self, *sequences):
         asked.append(self)
-        return begin(self, sequence)
+        return begin(self, *sequences)
 
     monkeypatch.setattr(Stack, "begin", counted)
     pruned(tiny, tmp_path / "out")
@@ -296,7 +296,7 @@ def test_the_model_is_asked_once_per_sequence_how_it_calls_its_layers(tmp_path, 
 
 
 def test_what_layers_are_called_with_beside_is_kept_once_per_length(tiny):
-    stack = Stack(str(tiny))
+    stack = Stack(AutoModelForCausalLM.from_pretrained(tiny))
     with torch.no_grad():
         passages = [stack.begin(sequence) for sequence in SEQUENCES]
     places = {

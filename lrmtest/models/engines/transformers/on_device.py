@@ -53,8 +53,16 @@ def chosen_device(wanted: str) -> str:
     return wanted
 
 
-def load_model(spec: ModelSpec, options: EngineOptions, device: str) -> Any:
-    """The model of `spec` on `device`, ready to run.
+def load_model(
+    spec: ModelSpec, options: EngineOptions, device: str, *, home: str | None = None
+) -> Any:
+    """The model of `spec`, ready to run on `device`.
+
+    Args:
+        spec: the model, its files on disk.
+        options: dtype, trust_remote_code and tell are heeded.
+        device: where it is to compute.
+        home: where its weights are put; None for there.
 
     Raises:
         UsageError: there is no such number format.
@@ -72,12 +80,12 @@ def load_model(spec: ModelSpec, options: EngineOptions, device: str) -> Any:
                 trust_remote_code=options.trust_remote_code,
                 tell=options.tell,
             )
-            model = model.to(device).eval()
+            model = model.to(home or device).eval()
         except LrmtestError:
             raise
         except (MemoryError, torch.OutOfMemoryError) as error:
             raise MachineryError(
-                f"model {spec.name!r} does not fit in the memory of {device} as {dtype}",
+                f"model {spec.name!r} does not fit in the memory of {home or device} as {dtype}",
                 hint="pass --dtype bfloat16, use a GPU with more memory, or run the GGUF file "
                 "with --engine llamacpp, which does not unpack it",
             ) from error

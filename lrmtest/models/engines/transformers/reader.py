@@ -27,7 +27,7 @@ from lrmtest.models.engines.trace_reader import (
     longest,
     name_of,
 )
-from lrmtest.models.engines.transformers.context import context_length
+from lrmtest.models.engines.transformers.fitting import refuse_foreign_ids, refuse_too_long
 from lrmtest.models.engines.transformers.on_device import (
     LOGITS_SHARE,
     chosen_device,
@@ -87,7 +87,7 @@ class TransformersReader:
 
         device = chosen_device(self._options.device)
         for spec in self._specs:
-            self._refuse_too_long(spec, planned)
+            refuse_too_long(spec, planned, trust_remote_code=self._options.trust_remote_code)
         models = [load_model(spec, self._options, device) for spec in self._specs]
         kind = models[0].device.type
         self._rows = self._options.concurrency or _ROWS.get(kind, 8)
@@ -95,7 +95,7 @@ class TransformersReader:
         with torch.inference_mode():
             self._slots = [ReadingSlots(model) for model in models]
         for spec, slots in zip(self._specs, self._slots, strict=True):
-            _refuse_foreign_ids(spec, slots.vocabulary, planned)
+            refuse_foreign_ids(spec, slots.vocabulary, planned)
         width = sum(slots.vocabulary for slots in self._slots)
         self._places = places_at_once(models[0].device, self._memory, width, _LOGIT_BYTES)
         info = EngineInfo(
@@ -159,19 +159,6 @@ class TransformersReader:
         """Free the models."""
         self._slots = []
         gc.collect()
-
-    def _refuse_too_long(self, spec: ModelSpec, planned: Sequence[Written]) -> None:
-        context = context_length(
-            spec.location,
-            spec.card.context_length,
-            trust_remote_code=self._options.trust_remote_code,
-        )
-        most = longest(planned)
-        if most.length > context:
-            raise UsageError(
-                f"{name_of(most)} has {most.length:,} tokens with its prompt, more than the "
-                f"context of {spec.name}, {context:,}"
-            )
 
     def _batches(self, written: Sequence[Written]) -> Iterator[list[Written]]:
         """Traces that are read together: drawn alike; of one prompt, else of about one length."""
@@ -348,19 +335,3 @@ def _figures(
         if name in found:
             found[name] = found[name].clamp_max(0.0)
     return {name: values.tolist() for name, values in found.items()}
-
-
-def _refuse_foreign_ids(spec: ModelSpec, vocabulary: int, planned: Sequence[Written]) -> None:
-    for one in planned:
-        if not one.trace.prompt:
-            raise UsageError(
-                f"the trace of {name_of(one)} has no prompt, so that its first token follows on "
-                "nothing"
-            )
-        most = max((*one.trace.prompt, *one.trace.tokens))
-        if most >= vocabulary:
-            raise UsageError(
-                f"{name_of(one)} has token {most}, and {spec.name} has a vocabulary of "
-                f"{vocabulary:,}",
-                hint="they are of different tokenizers; name the model that the traces are for",
-            )

@@ -10,24 +10,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lrmtest.errors import LrmtestError, ModelError
-from lrmtest.models.engines.tokenizers.checkpoint_files import first_line, quiet
-from lrmtest.models.engines.transformers.loading import load_causal_lm
+from lrmtest.errors import ModelError
 
 _HELD_SHARE = 0.25
 """Of the GPU's free memory that hidden states may take."""
 _KNOWN = 4
 """Tensors of one shape beside hidden states that the next sequence's are compared with."""
 PREFIX = "model.layers"
-"""Where the layers are in a model of the kind that can be pruned: Llama, Qwen2, Mistral, ..."""
+"""Where the layers are in a model of the kind that can be taken apart: Llama, Qwen2, Mistral."""
 
 
 @dataclass(slots=True)
 class Passage:
-    """A sequence on its way through the layers.
+    """Sequences on their way through the layers.
 
     Attributes:
-        hidden: what goes into the next layer, (1, tokens, width).
+        hidden: what goes into the next layer, (sequences, tokens, width).
         beside: for each layer what it is called with beside, by place and by name.
     """
 
@@ -38,29 +36,30 @@ class Passage:
 class Stack:
     """The layers of a causal language model whose weights are in ``nn.Linear`` modules.
 
-    Hidden states stay in main memory, or on the GPU where `hold` finds room for them. On a CPU a
-    layer computes in float32, which is what the transformers engine does; on a GPU in the
-    checkpoint's own type.
+    The model stays in main memory. So do hidden states, unless `hold` finds room for them on the
+    GPU. On a CPU a layer computes in float32, which is what the transformers engine does; on a GPU
+    in the type that the weights have.
 
     Args:
-        folder: a checkpoint with safetensors.
+        model: of transformers, in main memory, ready to run.
+        device: where layers compute; None for a GPU if there is one.
 
     Raises:
-        ModelError: it cannot be loaded, is quantized, or is built otherwise.
+        ModelError: it is built otherwise.
     """
 
-    def __init__(self, folder: str) -> None:
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    def __init__(self, model: Any, device: str | None = None) -> None:
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._home = torch.device("cpu")
         self._known: dict[tuple[torch.Size, torch.dtype], list[Tensor]] = {}
-        self.model: Any = _loaded(folder)
+        self.model = model
         layers = getattr(getattr(self.model, "model", None), "layers", None)
         if not isinstance(layers, nn.ModuleList) or not len(layers):
             raise _built_otherwise(self.model, f"it has no {PREFIX}")
         self.layers = layers
         self.stored: torch.dtype = self.model.dtype
         self._computed = self.stored
-        if self._device.type == "cpu":
+        if self.device.type == "cpu":
             self._computed = torch.float32
             for name, child in self.model.model.named_children():
                 if name != "layers":
@@ -95,7 +94,7 @@ class Stack:
     @contextmanager
     def at_work(self, index: int) -> Iterator[nn.Module]:
         """A layer on the device and in the type that is computed in; afterwards back again."""
-        layer = self.layers[index].to(self._device, self._computed)
+        layer = self.layers[index].to(self.device, self._computed)
         try:
             yield layer
         finally:
@@ -103,15 +102,15 @@ class Stack:
 
     def hold(self, tokens: int) -> None:
         """Keep the hidden states of so many tokens on the GPU from now on, if there is room."""
-        if self._device.type != "cuda":
+        if self.device.type != "cuda":
             return
         width = self.model.config.get_text_config().hidden_size
-        free, _ = torch.cuda.mem_get_info(self._device)
+        free, _ = torch.cuda.mem_get_info(self.device)
         if tokens * width * self._computed.itemsize <= _HELD_SHARE * free:
-            self._home = self._device
+            self._home = self.device
 
-    def begin(self, sequence: Sequence[int]) -> Passage:
-        """A sequence before the first layer.
+    def begin(self, *sequences: Sequence[int]) -> Passage:
+        """Sequences of one length before the first layer.
 
         What a layer gets beside hidden states differs with the architecture and with the layer
         (positions, rotary embeddings, a mask, sliding or not), so that the model itself is asked:
@@ -136,15 +135,62 @@ class Stack:
         for layer in self.layers:
             layer.forward = note
         try:
-            self.model.model(input_ids=torch.tensor([list(sequence)]), use_cache=False)
+            self.model.model(
+                input_ids=torch.tensor([list(each) for each in sequences]), use_cache=False
+            )
         finally:
             for layer in self.layers:
                 del layer.forward
         return Passage(inputs[0].to(self._home), beside)
 
+    @contextmanager
+    def head_at_work(self) -> Iterator[None]:
+        """What is behind the layers on the device, for `logits`; afterwards in main memory again.
+
+        Where the head is the embedding's own matrix, no sequence can be begun meanwhile.
+        """
+        behind = [self.model.get_output_embeddings()] + [
+            module
+            for name, module in self.model.model.named_children()
+            if name != "layers" and module is not self.model.get_input_embeddings()
+        ]
+        for module in behind:
+            module.to(self.device, self._computed)
+        try:
+            yield
+        finally:
+            for module in behind:
+                module.to("cpu")
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """What the model makes of hidden states behind its last layer, while its head is at work.
+
+        The model's own code does it, so that whatever it has there (norms, scales, caps) is in it.
+
+        Args:
+            hidden: (sequences, places, width), any places.
+
+        Returns:
+            (sequences, places, vocabulary); differentiable by `hidden`.
+        """
+        hidden = hidden.to(self.device, self._computed)
+
+        def passed(*positional: Any, **named: Any) -> Tensor:
+            return hidden
+
+        for layer in self.layers:
+            layer.forward = passed
+        try:
+            output = self.model(inputs_embeds=hidden.detach(), use_cache=False)
+        finally:
+            for layer in self.layers:
+                del layer.forward
+        logits: Tensor = output.logits
+        return logits
+
     def _kept(self, value: Tensor) -> Tensor:
         """`value` on the device; the tensor that is there already, if it is equal."""
-        moved = value.to(self._device)
+        moved = value.to(self.device)
         known = self._known.setdefault((moved.shape, moved.dtype), [])
         for other in known:
             if torch.equal(other, moved):
@@ -156,33 +202,14 @@ class Stack:
     def run(self, index: int, passage: Passage) -> Tensor:
         """What a layer that is at work makes of what goes into it."""
         positional, named = passage.beside[index]
-        output = self.layers[index](passage.hidden.to(self._device), *positional, **named)
+        output = self.layers[index](passage.hidden.to(self.device), *positional, **named)
         result: Tensor = output[0] if isinstance(output, tuple) else output
         return result.to(self._home)
 
 
-def _loaded(folder: str) -> Any:
-    with quiet():
-        try:
-            model = load_causal_lm(folder, dtype="auto")
-        except LrmtestError:
-            raise
-        except Exception as error:
-            raise ModelError(
-                f"the model at {folder} cannot be loaded: {first_line(error)}",
-                hint="is the checkpoint complete, and of an architecture that transformers knows?",
-            ) from error
-    if getattr(model.config, "quantization_config", None) is not None:
-        raise ModelError(
-            f"the model at {folder} is quantized already: its weights cannot be pruned",
-            hint="prune the model that it was made from",
-        )
-    return model.eval()
-
-
 def _built_otherwise(model: Any, why: str) -> ModelError:
     return ModelError(
-        f"a model of class {type(model).__name__} cannot be pruned here: {why}",
+        f"a model of class {type(model).__name__} cannot be taken layer by layer here: {why}",
         hint="what can be: models with decoder layers of nn.Linear at model.layers, such as "
         "Llama, Qwen2 and Mistral",
     )

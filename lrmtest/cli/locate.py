@@ -1,0 +1,204 @@
+"""`lrmtest locate`: which of a variant's weights lost what its parent can."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from lrmtest.cli.output import complain, say, show
+from lrmtest.cli.reading_models import notes_on_tokens, parent_model, reading_model
+from lrmtest.errors import ModelError, UsageError
+from lrmtest.locate.task import Done, LocateTask
+from lrmtest.models.engines.kinds import DEFAULT_ENGINE
+from lrmtest.options.common import add_cards_option, at_least_0, read_cards, share_above_0
+from lrmtest.options.engine import add_weights_options, read_weights_options
+from lrmtest.reports.location import (
+    LocationHeading,
+    location_csv,
+    location_document,
+    location_markdown,
+    location_view,
+)
+from lrmtest.runs.files import write_whole
+from lrmtest.runs.formats.traces_file import KeptTrace
+from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.runs.readable_traces import traces_to_read
+from lrmtest.runs.reference import load_run
+from lrmtest.runs.store import STORE_NAME
+
+_FOLDER = "locate"
+"""Of the reports folder: where what is computed is kept."""
+
+
+def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
+    """Add the command to the parser's."""
+    parser = commands.add_parser(
+        "locate",
+        parents=[store],
+        help="rank a variant's modules by what restoring their parent's weights would mend",
+        description="Reads the parent's passing traces with VARIANT and asks of every linear "
+        "module by how much the parent's weights in it would mend the loss: by attribution, and "
+        "for the first ranks by really restoring them. What was computed is kept; the same "
+        "command goes on where it was stopped.",
+    )
+    add = parser.add_argument
+    add("variant", metavar="VARIANT", help="a card's name, a model's folder or a GGUF file")
+    add(
+        "--traces",
+        required=True,
+        metavar="RUN|FILE",
+        help="the parent's traces: a run's id, its beginning, `last` or `last:MODEL`; a file of "
+        "traces; or a baseline with one beside it",
+    )
+    add(
+        "--parent",
+        metavar="MODEL",
+        help="what the variant was made from (default: the model that the traces name)",
+    )
+    add("--suite", action="append", default=[], help="only this suite; repeat it")
+    add(
+        "--broken",
+        metavar="RUN",
+        help="only questions that RUN, the variant's, does not pass: a run or a baseline's file",
+    )
+    add(
+        "--confirm",
+        type=at_least_0,
+        default=5,
+        metavar="N",
+        help="really restore the first N modules, and as many weights at random, and measure the "
+        "loss; 0 for attribution alone (default: %(default)s)",
+    )
+    add(
+        "--share",
+        type=share_above_0,
+        default=0.02,
+        metavar="SHARE",
+        help="share of the weights that the first ranks restored together may have "
+        "(default: %(default)s)",
+    )
+    add(
+        "--modules",
+        type=at_least_0,
+        default=10,
+        metavar="N",
+        help="list so many modules (default: %(default)s)",
+    )
+    add(
+        "--questions",
+        type=at_least_0,
+        default=5,
+        metavar="N",
+        help="list so many questions, those that lost most (default: %(default)s)",
+    )
+    add("--json", type=Path, metavar="FILE", help="write all figures")
+    add("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
+    add("--csv", type=Path, metavar="FILE", help="write a line for each module")
+    add_cards_option(add)
+    add_weights_options(add)
+    parser.set_defaults(run=_locate)
+
+
+def _locate(arguments: argparse.Namespace) -> int:
+    cards = read_cards(arguments)
+    options = replace(read_weights_options(arguments), tell=complain)
+    store = arguments.reports_dir / STORE_NAME
+    broken = None if arguments.broken is None else _broken(arguments.broken, store)
+
+    def wanted(trace: KeptTrace) -> bool:
+        asked = broken is None or trace.place.question in broken
+        return asked and trace.outcome.passed and len(trace.trace.tokens) > 0
+
+    which = "passing traces"
+    if broken is not None:
+        which += f" of questions that {arguments.broken} does not pass"
+    traces = traces_to_read(
+        arguments.traces, store, suites=arguments.suite, wanted=wanted, which=which
+    )
+    variant = reading_model(arguments.variant, cards, DEFAULT_ENGINE, options)
+    parent = parent_model(arguments.parent or traces.model, cards, variant, options)
+    if Path(variant.spec.location).resolve() == Path(parent.spec.location).resolve():
+        raise UsageError(
+            f"{variant.spec.name} and its parent are the same files: nothing differs",
+            hint="--parent MODEL, what the variant was made from",
+        )
+    for line in notes_on_tokens(variant, parent, traces, cards):
+        complain(line)
+    task = LocateTask(
+        variant.spec,
+        parent.spec,
+        options,
+        traces.run_id,
+        traces.written,
+        arguments.confirm,
+        arguments.share,
+    )
+    try:
+        from lrmtest.locate.job import locate_damage
+    except ImportError as error:
+        raise ModelError(
+            f"models cannot be looked into here: {error}", hint="pip install 'lrmtest[cpu]'"
+        ) from error
+    with _progress() as done:
+        found = locate_damage(task, arguments.reports_dir / _FOLDER, done)
+    heading = LocationHeading(
+        variant.spec.name,
+        parent.spec.name,
+        traces.run_id,
+        traces.left,
+    )
+    written: list[tuple[Path, str]] = []
+    if arguments.json is not None:
+        document = location_document(found, heading)
+        written.append((arguments.json, json.dumps(document, indent=1, allow_nan=False) + "\n"))
+    if arguments.markdown is not None:
+        written.append((arguments.markdown, location_markdown(found, heading)))
+    if arguments.csv is not None:
+        written.append((arguments.csv, location_csv(found)))
+    # Files first: whoever looks at the terminal through `head` closes it early.
+    for path, text in written:
+        write_whole(path, text, what="what was located")
+    show(location_view(found, heading, arguments.modules, arguments.questions), crop=False)
+    for path, _ in written:
+        say(f"written: {path}")
+    return 0
+
+
+def _broken(reference: str, store: Path) -> set[QuestionKey]:
+    """The questions that a run does not pass."""
+    outcomes = load_run(reference, store).outcomes
+    return {key for key, outcome in outcomes.items() if outcome.count and not outcome.passed()}
+
+
+@contextmanager
+def _progress() -> Iterator[Done]:
+    """What tells the user, on stderr, what is being done and how far it is."""
+    console = Console(file=sys.stderr)
+    if not console.is_terminal:
+        yield lambda what, done, total: None
+        return
+    columns = (
+        TextColumn("{task.description}, layer by layer"),
+        MofNCompleteColumn(),
+        BarColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bars(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def told(what: str, done: int, total: int) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done)
+
+        yield told

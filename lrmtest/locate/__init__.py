@@ -1,0 +1,1 @@
+"""Locating: the modules of a variant that lost what its parent can."""

@@ -1,0 +1,222 @@
+"""Locating: attribution of all traces, then the first ranks really restored, against random ones.
+
+Traces go through the models in portions that bound the hidden states which are held; what was found
+of a portion is kept before the next one begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import fsum
+from pathlib import Path
+from random import Random
+
+import torch
+
+from lrmtest.analysis.location import Location, Sets, TraceLocation, fitting, locate, ranked
+from lrmtest.analysis.shaded_trace import text_pieces
+from lrmtest.analysis.token_kinds import words_of
+from lrmtest.compress.protect import Protection
+from lrmtest.errors import LrmtestError, MachineryError, UsageError
+from lrmtest.locate.attribution import attribute, losses_restored, refuse_unlike
+from lrmtest.locate.kept import Kept
+from lrmtest.locate.opening import open_stack
+from lrmtest.locate.task import Done, LocateTask
+from lrmtest.models.engines.transformers.stack import Stack
+from lrmtest.models.reading import Written
+from lrmtest.models.token_texts import token_texts
+from lrmtest.runs.keys import fingerprint
+
+PROMPT, UNKNOWN_KIND = "prompt", "tokens"
+"""What tokens are called that were not generated, or of which nothing is known."""
+RANDOM_DRAWS = 20
+_HELD_BYTES = 2 << 30
+"""Of hidden states that are held at a time; one trace alone may take more."""
+
+
+def locate_damage(task: LocateTask, folder: Path, done: Done) -> Location:
+    """Rank the variant's modules, going on with what was computed before.
+
+    Args:
+        task: what is to be done.
+        folder: where what is computed is kept.
+        done: is told how far it is.
+
+    Raises:
+        UsageError: the models do not correspond, or a trace does not fit them.
+        ModelError: a model cannot be read or taken layer by layer.
+        MachineryError: memory ran out.
+        StoreError, DataError: what is computed cannot be kept, or read again.
+    """
+    kept = Kept.read(folder / f"{task.identity()[:32]}.jsonl")
+    try:
+        variant, parent = (
+            open_stack(spec, task.options, task.written) for spec in (task.variant, task.parent)
+        )
+        refuse_unlike(variant, parent)
+        return _Work(task, variant, parent, kept, done).location()
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise MachineryError(
+            "memory ran out while the models' layers were at work",
+            hint="pass --dtype bfloat16, or take fewer traces: --suite; what was found is kept",
+        ) from error
+
+
+class _Work:
+    """A task whose models are open."""
+
+    def __init__(
+        self, task: LocateTask, variant: Stack, parent: Stack, kept: Kept, done: Done
+    ) -> None:
+        self._task, self._kept, self._done = task, kept, done
+        self._variant, self._parent = variant, parent
+        self._weights = {name: rows * columns for name, (rows, columns) in variant.shapes.items()}
+        self._kinds = _kinds_of(task)
+
+    def location(self) -> Location:
+        """Everything, as far as it is not there yet."""
+        self._attribute()
+        order = ranked([self._trace(one) for one in self._task.written])
+        sets, modules = self._sets(order)
+        if sets is not None:
+            self._restore(modules)
+        return locate([self._trace(one) for one in self._task.written], self._weights, sets)
+
+    def _attribute(self) -> None:
+        names = self._weights.keys()
+        left = [
+            one
+            for one in self._task.written
+            if (found := self._kept.mends.get(one.place.key)) is None
+            or found.mends.keys() != names
+            or found.slopes.keys() != names
+            or not len(found.losses) == len(found.parents_losses) == len(one.trace.tokens)
+        ]
+        layers = len(self._variant.layers)
+        portions = list(self._portions(left, layers + 1))
+        passed = self._counter("attribution", 3 * layers * len(portions))
+        for portion in portions:
+            groups = {one.place.key: self._groups(one) for one in portion}
+            self._kept.add_mends(attribute(self._variant, self._parent, portion, groups, passed))
+
+    def _restore(self, modules: Mapping[str, frozenset[str]]) -> None:
+        """Compute the losses with these sets restored, for the traces that lack some."""
+        left = [
+            one
+            for one in self._task.written
+            if not modules.keys() <= self._kept.restored.get(one.place.key, {}).keys()
+        ]
+        portions = list(self._portions(left, len(modules) + 1))
+        passed = self._counter("restoring", len(self._variant.layers) * len(portions))
+        for portion in portions:
+            losses = losses_restored(
+                self._variant, self._parent, portion, list(modules.values()), passed
+            )
+            self._kept.add_restored(
+                {
+                    one.place.key: dict(zip(modules, each, strict=True))
+                    for one, each in zip(portion, zip(*losses, strict=True), strict=True)
+                }
+            )
+
+    def _counter(self, what: str, total: int) -> Callable[[], None]:
+        count = 0
+
+        def passed() -> None:
+            nonlocal count
+            count += 1
+            self._done(what, count, total)
+
+        return passed
+
+    def _portions(self, written: Sequence[Written], times: int) -> Iterator[list[Written]]:
+        """Traces whose hidden states may be held so many times together."""
+        width = self._variant.model.config.get_text_config().hidden_size
+        most = _HELD_BYTES // (width * 4 * times)
+        portion: list[Written] = []
+        tokens = 0
+        for one in sorted(written, key=lambda one: one.length):
+            if portion and tokens + one.length > most:
+                yield portion
+                portion, tokens = [], 0
+            portion.append(one)
+            tokens += one.length
+        if portion:
+            yield portion
+
+    def _sets(self, order: Sequence[str]) -> tuple[Sets | None, dict[str, frozenset[str]]]:
+        """What is to be restored, and the modules of each set by its name."""
+        first = list(order[: self._task.confirm])
+        if not first:
+            return None, {}
+        modules: dict[str, frozenset[str]] = {}
+
+        def named(names: Sequence[str]) -> str:
+            name = fingerprint({"modules": sorted(names)})[:16]
+            modules[name] = frozenset(names)
+            return name
+
+        top = fitting(order, self._weights, self._task.share)
+        others = sorted(order[len(first) :])
+        Random(0).shuffle(others)
+        sets = Sets(
+            alone={name: named([name]) for name in first},
+            singles=[named([name]) for name in others[:RANDOM_DRAWS]],
+            top=top,
+            top_set=named(top),
+            random=[named(each) for each in self._random_sets(top)],
+            whole=named(order),
+        )
+        return sets, modules
+
+    def _random_sets(self, top: Sequence[str]) -> Iterator[list[str]]:
+        """Sets of as many weights as `top` has, drawn from the other modules."""
+        for seed in range(RANDOM_DRAWS):
+            try:
+                yield sorted(Protection(like=tuple(top), seed=seed).chosen(self._weights))
+            except UsageError:  # the others are too few, or too large, to draw from
+                return
+
+    def _groups(self, one: Written) -> list[int]:
+        """The numbers of a trace's tokens' kinds, the prompt's first."""
+        names, kinds = self._names(one), self._kinds[one.place.key]
+        numbers = {name: number for number, name in enumerate(names)}
+        return [0] * len(one.trace.prompt) + [numbers[kind] for kind in kinds]
+
+    def _names(self, one: Written) -> list[str]:
+        return [PROMPT, *dict.fromkeys(self._kinds[one.place.key])]
+
+    def _trace(self, one: Written) -> TraceLocation:
+        found = self._kept.mends[one.place.key]
+        names, kinds = self._names(one), self._kinds[one.place.key]
+        return TraceLocation(
+            question=one.place.question,
+            losses=_by_kind(kinds, found.losses),
+            parents_losses=_by_kind(kinds, found.parents_losses),
+            mends={name: found.mends[name] for name in self._weights},
+            slopes={
+                name: dict(zip(names, found.slopes[name], strict=False)) for name in self._weights
+            },
+            restored=self._kept.restored.get(one.place.key, {}),
+        )
+
+
+def _by_kind(kinds: Sequence[str], losses: Sequence[float]) -> dict[str, float]:
+    pairs = list(zip(kinds, losses, strict=True))
+    return {kind: fsum(loss for its, loss in pairs if its == kind) for kind in dict.fromkeys(kinds)}
+
+
+def _kinds_of(task: LocateTask) -> dict[str, list[str]]:
+    """By key, the kind of each generated token."""
+    ids = {token for one in task.written for token in one.trace.tokens}
+    for spec in (task.parent, task.variant):
+        try:
+            texts = token_texts(spec.location, ids)
+        except LrmtestError:  # figures do not depend on it
+            continue
+        if texts:
+            return {
+                one.place.key: [kind for kind, _ in words_of(text_pieces(one.trace.tokens, texts))]
+                for one in task.written
+            }
+    return {one.place.key: [UNKNOWN_KIND] * len(one.trace.tokens) for one in task.written}

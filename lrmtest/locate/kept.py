@@ -1,0 +1,124 @@
+"""The figures of each trace, kept as they come, so that whoever is interrupted goes on.
+
+A file for each pair of models and way of computing, named by their fingerprint: a line of JSON for
+each trace and each thing that was found of it. A line that is not whole, as a kill leaves the last
+one, or that is not what is expected, is as if it were not there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from lrmtest.bounded import DOCUMENT, parse_json, read_bytes
+from lrmtest.errors import DataError, StoreError
+from lrmtest.locate.attribution import TraceMends
+from lrmtest.runs.files import create_private
+
+
+@dataclass(slots=True)
+class Kept:
+    """What is kept in a file, and grows.
+
+    Attributes:
+        path: the file; made with the first line.
+        mends: what was attributed, by the traces' keys.
+        restored: losses with modules restored, by the traces' keys and by set.
+    """
+
+    path: Path
+    mends: dict[str, TraceMends] = field(default_factory=dict)
+    restored: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, path: Path) -> Kept:
+        """What is in a file, which need not be there.
+
+        Raises:
+            DataError: it cannot be read.
+        """
+        kept = cls(path)
+        if path.is_file():
+            for line in read_bytes(path, DOCUMENT).splitlines():
+                kept._take(line)
+        return kept
+
+    def add_mends(self, found: Iterable[TraceMends]) -> None:
+        """Keep what was attributed.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        found = list(found)
+        self._write(
+            {
+                "key": one.key,
+                "losses": one.losses,
+                "parents_losses": one.parents_losses,
+                "mends": one.mends,
+                "slopes": one.slopes,
+            }
+            for one in found
+        )
+        self.mends |= {one.key: one for one in found}
+
+    def add_restored(self, found: Mapping[str, Mapping[str, float]]) -> None:
+        """Keep losses with modules restored, by the traces' keys and by set.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        self._write({"key": key, "restored": losses} for key, losses in found.items())
+        for key, losses in found.items():
+            self.restored.setdefault(key, {}).update(losses)
+
+    def _write(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            create_private(self.path)
+            with self.path.open("a", encoding="utf-8") as file:
+                # Behind a line that was cut off, another would be lost with it.
+                file.write(f"\n{text}")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise StoreError(
+                f"{self.path} cannot be written: {error.strerror or error}",
+                hint="free some space, or choose another --reports-dir",
+            ) from error
+
+    def _take(self, line: bytes) -> None:
+        try:
+            found = parse_json(line, str(self.path))
+        except DataError:
+            return
+        if not isinstance(found, dict) or not isinstance(key := found.get("key"), str):
+            return
+        if "restored" in found:
+            if _are_numbers(restored := found["restored"]):
+                self.restored.setdefault(key, {}).update(restored)
+            return
+        try:
+            lists = [found["losses"], found["parents_losses"], *found["slopes"].values()]
+            whole = _are_numbers(found["mends"]) and all(
+                isinstance(each, list) and all(map(_is_number, each)) for each in lists
+            )
+        except (KeyError, AttributeError):
+            return
+        if whole:
+            losses, parents = found["losses"], found["parents_losses"]
+            self.mends[key] = TraceMends(key, losses, parents, found["mends"], found["slopes"])
+
+
+def _are_numbers(found: Any) -> bool:
+    return isinstance(found, dict) and all(map(_is_number, found.values()))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool) and isfinite(value)

@@ -1,0 +1,46 @@
+"""The task of locating, and who hears how far it is; nothing heavy is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from lrmtest.models.description import describe_model
+from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.reading import Written
+from lrmtest.models.spec import ModelSpec
+from lrmtest.runs.keys import fingerprint
+
+_FORMAT = "lrmtest-locate/1"
+
+Done = Callable[[str, int, int], None]
+"""Receives what is being done, how many steps of it are done, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocateTask:
+    """What is to be located.
+
+    Attributes:
+        variant, parent: the models, their files on disk.
+        options: of the engine; device, dtype and trust_remote_code are heeded.
+        run_id: of the traces.
+        written: the traces, none of them without tokens; at least one.
+        confirm: how many of the first ranks are really restored; 0 for none.
+        share: of the weights that are restored together, in (0, 1].
+    """
+
+    variant: ModelSpec
+    parent: ModelSpec
+    options: EngineOptions
+    run_id: str
+    written: Sequence[Written]
+    confirm: int
+    share: float
+
+    def identity(self) -> str:
+        """Equal for tasks whose traces have the same figures."""
+        models = [describe_model(each, self.options) for each in (self.variant, self.parent)]
+        for each in models:
+            each.pop("name")
+        return fingerprint({"format": _FORMAT, "models": models, "traces": self.run_id})

@@ -1,0 +1,395 @@
+"""The output of ``lrmtest locate``: tables for a terminal, as Markdown, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from lrmtest.analysis.location import LITTLE, Location, Mean, ModuleMend, Restored
+from lrmtest.counted import counted
+from lrmtest.reports.escape import one_line
+from lrmtest.reports.markdown import literal, markdown_table
+from lrmtest.reports.numbers import UNKNOWN, count, interval_percent, percent
+from lrmtest.reports.tables import Widest, open_table
+
+_NAME_LIMIT = 80
+_SHORT_LIMIT = 24
+_ROUNDING = 1e-6
+"""Share of the loss that sums in another order make."""
+_QUESTIONS_MODULES = 3
+"""Modules that are named of a question."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocationHeading:
+    """What stands above the figures.
+
+    Attributes:
+        variant, parent: the models' names.
+        run_id: of the run that the traces are of.
+        left: traces that were not used, in words; empty for none.
+    """
+
+    variant: str
+    parent: str
+    run_id: str
+    left: str = ""
+
+
+_Column = tuple[str, Callable[[ModuleMend], str]]
+
+_COLUMNS: tuple[_Column, ...] = (
+    ("layer", lambda one: str(one.layer) if one.layer >= 0 else UNKNOWN),
+    ("weights", lambda one: count(one.weights)),
+    ("would mend", lambda one: _with_interval(one.predicted)),
+    ("of the loss", lambda one: percent(one.share)),
+    ("mends", lambda one: UNKNOWN if one.restored is None else _with_interval(one.restored.mend)),
+    ("confirmed", lambda one: _confirmed(one.restored)),
+)
+
+_FEWER = (
+    ("layer", "would mend", "of the loss", "mends", "confirmed"),
+    ("layer", "would mend", "confirmed"),
+)
+
+
+def location_view(
+    found: Location, heading: LocationHeading, modules: int, questions: int
+) -> RenderableType:
+    """A location as a rich renderable.
+
+    Args:
+        found: its figures.
+        heading: what is above them.
+        modules: how many of the first ranks are listed.
+        questions: how many of those that lost most are listed.
+    """
+    parts: list[RenderableType] = [
+        Text(_title(heading, one_line), style="bold"),
+        *(Text(line) for line in _losses(found)),
+    ]
+    if found.little:
+        parts.append(Text(_nothing(found), style="bold"))
+    first = found.modules[:modules]
+    parts += [Text(), Widest(*(_modules_table(first, names) for names in (None, *_FEWER)))]
+    parts += [
+        Text(),
+        Text("Would mend, in % of the loss, by layer and kind of module"),
+        _map(found),
+    ]
+    if found.kinds:
+        parts += [Text(), _kinds_table(found)]
+    if questions:
+        parts += [Text(), _questions_table(found, questions)]
+    parts += [Text(), *(Text(line) for line in _notes(found, heading))]
+    return Group(*parts, Text(), Text(_LEGEND, style="dim"))
+
+
+def location_markdown(found: Location, heading: LocationHeading) -> str:
+    """A location as Markdown, ending in a line feed; all modules and questions are in it."""
+    kinds = found.layout
+    parts = [
+        f"## {_title(heading, literal)}",
+        *(literal(line, 1000) for line in _losses(found)),
+        *((literal(_nothing(found), 1000),) if found.little else ()),
+        markdown_table(
+            ["rank", "module", *(name for name, _ in _COLUMNS)],
+            [
+                [
+                    str(one.rank),
+                    literal(one.kind, _NAME_LIMIT),
+                    *(show(one) for _, show in _COLUMNS),
+                ]
+                for one in found.modules
+            ],
+            left=2,
+        ),
+        markdown_table(
+            ["layer", *(literal(kind, _NAME_LIMIT) for kind in kinds)],
+            _map_rows(found, kinds),
+            left=1,
+        ),
+    ]
+    if found.kinds:
+        parts.append(
+            markdown_table(
+                ["kind of token", "of the loss", "95 %", "nats a trace"],
+                [
+                    [
+                        *(literal(one.kind, _NAME_LIMIT), percent(one.share)),
+                        *(interval_percent(one.interval), _figure(one.lost)),
+                    ]
+                    for one in found.kinds
+                ],
+                left=1,
+            )
+        )
+    rows = [
+        [
+            *(literal(part, _NAME_LIMIT) for part in one.question),
+            *(str(one.traces), _figure(one.lost), literal(_first(one.modules), 300)),
+        ]
+        for one in found.per_question
+    ]
+    parts.append(markdown_table(["suite", "question", "traces", "lost", "most by"], rows, left=2))
+    parts += [literal(line, 1000) for line in _notes(found, heading)]
+    return "\n\n".join([*parts, literal(_LEGEND, 4000)]) + "\n"
+
+
+def location_csv(found: Location) -> str:
+    """A line for each module, unrounded; an empty field for what was not measured."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        [
+            *("rank", "module", "layer", "kind", "weights", "would_mend", "low", "high", "share"),
+            *("mends", "mends_low", "mends_high", "beaten", "draws", "confirmed"),
+        ]
+    )
+    for one in found.modules:
+        row: list[object] = [one.rank, one.name, one.layer, one.kind, one.weights]
+        row += [*_ends(one.predicted), one.share]
+        if one.restored is not None:
+            row += [*_ends(one.restored.mend), one.restored.beaten, one.restored.draws]
+            row.append(str(one.restored.confirmed).lower())
+        writer.writerow([*row, *("" for _ in range(15 - len(row)))])
+    return out.getvalue()
+
+
+def location_document(found: Location, heading: LocationHeading) -> dict[str, Any]:
+    """A location as JSON values, unrounded; what was not measured is null."""
+    return {
+        "variant": heading.variant,
+        "parent": heading.parent,
+        "run_id": heading.run_id,
+        "left": heading.left,
+        "questions": found.questions,
+        "traces": found.traces,
+        "level": found.lost.interval.level,
+        "loss": _mean_document(found.loss),
+        "parents_loss": _mean_document(found.parents_loss),
+        "lost": _mean_document(found.lost),
+        "nothing_to_locate": found.little,
+        "modules": [
+            {
+                "rank": one.rank,
+                "module": one.name,
+                "layer": one.layer,
+                "kind": one.kind,
+                "weights": one.weights,
+                "would_mend": _mean_document(one.predicted),
+                "share": one.share,
+                "by_kind": dict(one.by_kind),
+                "restored": _restored_document(one.restored),
+            }
+            for one in found.modules
+        ],
+        "top": None
+        if found.top is None
+        else {"modules": list(found.top[0]), **(_restored_document(found.top[1]) or {})},
+        "all_restored": found.all_restored,
+        "token_kinds": [
+            {
+                "kind": one.kind,
+                "share": one.share,
+                "interval": [one.interval.low, one.interval.high],
+                "lost": one.lost,
+            }
+            for one in found.kinds
+        ],
+        "per_question": [
+            {
+                "suite": one.question[0],
+                "question": one.question[1],
+                "traces": one.traces,
+                "lost": one.lost,
+                "would_mend": dict(one.modules),
+            }
+            for one in found.per_question
+        ],
+    }
+
+
+_LEGEND = (
+    "Figures are in nats a trace: 0.1 makes it about 10 % less probable; [95 % interval over "
+    "questions]. would mend: what restoring the module alone would take off the loss, by "
+    "attribution. mends: the same, measured with the module restored. confirmed: it mends for "
+    "certain, and more than at least 19 of 20 other modules drawn at random. Shares need not add "
+    "up to 100 %: what two modules break together, either may mend."
+)
+
+
+def _title(heading: LocationHeading, safe: Callable[[str, int], str]) -> str:
+    variant, parent, run = (
+        safe(name, _NAME_LIMIT) for name in (heading.variant, heading.parent, heading.run_id)
+    )
+    return f"Where {variant} lost what {parent} can ({run})"
+
+
+def _losses(found: Location) -> list[str]:
+    return [
+        f"{counted(found.traces, 'passing trace')} of {counted(found.questions, 'question')}: loss "
+        f"{_figure(found.loss.value)}, the parent's {_figure(found.parents_loss.value)}; lost "
+        f"{_with_interval(found.lost)} nats a trace."
+    ]
+
+
+def _nothing(found: Location) -> str:
+    why = (
+        f"that is less than {LITTLE:g} nats a trace"
+        if found.lost.value < LITTLE
+        else "the interval of what was lost has 0 in it"
+    )
+    return f"Next to nothing to locate: {why}. Ranks of so little say little."
+
+
+def _modules_table(modules: Sequence[ModuleMend], names: Sequence[str] | None) -> Table:
+    columns = [column for column in _COLUMNS if names is None or column[0] in names]
+    table = open_table()
+    table.add_column("rank", justify="right")
+    table.add_column("module")
+    for name, _ in columns:
+        table.add_column(name, justify="right")
+    for one in modules:
+        kind = one.kind if names is None else one.kind.rpartition(".")[2]
+        cells = [str(one.rank), one_line(kind, _NAME_LIMIT), *(show(one) for _, show in columns)]
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def _map(found: Location) -> Table:
+    kinds = found.layout
+    table = open_table()
+    table.add_column("layer", justify="right")
+    for kind in kinds:
+        table.add_column(one_line(kind.rpartition(".")[2], _SHORT_LIMIT), justify="right")
+    for row in _map_rows(found, kinds):
+        table.add_row(*map(Text, row))
+    return table
+
+
+def _map_rows(found: Location, kinds: Sequence[str]) -> list[list[str]]:
+    """Shares of the loss: layers down, kinds of modules across."""
+    shares: dict[int, dict[str, float | None]] = {}
+    for one in found.modules:
+        shares.setdefault(one.layer, {})[one.kind] = one.share
+    return [
+        [str(layer), *(_whole_percent(row.get(kind)) for kind in kinds)]
+        for layer, row in sorted(shares.items())
+    ]
+
+
+def _kinds_table(found: Location) -> Table:
+    table = open_table()
+    table.add_column("kind of token")
+    for name in ("of the loss", "95 %", "nats a trace"):
+        table.add_column(name, justify="right")
+    for one in found.kinds:
+        cells = [one_line(one.kind, _NAME_LIMIT), percent(one.share)]
+        table.add_row(*map(Text, [*cells, interval_percent(one.interval), _figure(one.lost)]))
+    return table
+
+
+def _questions_table(found: Location, most: int) -> Table:
+    table = open_table()
+    for name in ("suite", "question"):
+        table.add_column(name)
+    table.add_column("lost", justify="right")
+    table.add_column("most by")
+    for one in found.per_question[:most]:
+        names = [one_line(part, _NAME_LIMIT) for part in one.question]
+        table.add_row(*map(Text, [*names, _figure(one.lost), one_line(_first(one.modules), 300)]))
+    return table
+
+
+def _notes(found: Location, heading: LocationHeading) -> list[str]:
+    """What must be known beside the figures, a line each."""
+    lines = []
+    if found.top is not None:
+        names, top = found.top
+        share = sum(one.weights for one in found.modules if one.name in names) / sum(
+            one.weights for one in found.modules
+        )
+        modules = ", ".join(one_line(name, _NAME_LIMIT) for name in names)
+        against = (
+            f"more than {top.beaten} of {top.draws} random draws of as many weights"
+            if top.draws
+            else "with no other modules of that size to compare"
+        )
+        lines.append(
+            f"Restored together: {modules} ({percent(share)} of the weights) mend "
+            f"{_with_interval(top.mend)}, {against}."
+        )
+    if found.all_restored is not None:
+        rest = found.all_restored - found.parents_loss.value
+        if abs(rest) < _ROUNDING * found.loss.value:
+            rest = 0.0
+        lines.append(
+            f"With all modules restored the loss is {_figure(found.all_restored)}; the rest to "
+            f"the parent's, {_figure(rest)}, is in embeddings, norms, the head or rounding."
+        )
+    confirmed = [one for one in found.modules if one.restored is not None]
+    if confirmed:
+        sure = [str(one.rank) for one in confirmed if one.restored and one.restored.confirmed]
+        lines.append(f"Confirmed ranks: {', '.join(sure) or 'none'} of the first {len(confirmed)}.")
+    else:
+        lines.append("Nothing was really restored: no rank is confirmed.")
+    if heading.left:
+        lines.append(f"Not used: {one_line(heading.left, 300)}.")
+    return lines
+
+
+def _first(modules: Sequence[tuple[str, float]]) -> str:
+    """The modules that would mend most of a question: ``layers.0.mlp.up_proj 0.12, ...``."""
+    said = [
+        f"{name.removeprefix('model.')} {_figure(mend)}"
+        for name, mend in modules[:_QUESTIONS_MODULES]
+        if mend > 0
+    ]
+    return ", ".join(said) or UNKNOWN
+
+
+def _confirmed(restored: Restored | None) -> str:
+    if restored is None:
+        return UNKNOWN
+    return f"{'yes' if restored.confirmed else 'no'}, {restored.beaten} of {restored.draws}"
+
+
+def _restored_document(restored: Restored | None) -> dict[str, Any] | None:
+    if restored is None:
+        return None
+    return {
+        "mends": _mean_document(restored.mend),
+        "beaten": restored.beaten,
+        "draws": restored.draws,
+        "confirmed": restored.confirmed,
+    }
+
+
+def _mean_document(mean: Mean) -> Mapping[str, Any]:
+    return {"value": mean.value, "interval": [mean.interval.low, mean.interval.high]}
+
+
+def _ends(mean: Mean) -> tuple[float, float, float]:
+    return mean.value, mean.interval.low, mean.interval.high
+
+
+def _with_interval(mean: Mean) -> str:
+    low, high = _figure(mean.interval.low), _figure(mean.interval.high)
+    return f"{_figure(mean.value)} [{low}, {high}]"
+
+
+def _whole_percent(share: float | None) -> str:
+    return UNKNOWN if share is None else f"{100 * share + 0.0:.0f}"
+
+
+def _figure(value: float) -> str:
+    """Three digits, or as many zeros as it takes: ``0.00412``, ``1.23``, ``456``."""
+    return f"{value:.3g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.1e}"

@@ -1,0 +1,188 @@
+"""Attribution against finite differences, dense sums and really restored modules."""
+
+from __future__ import annotations
+
+from math import exp, log1p, sqrt
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import tiny_checkpoint  # noqa: E402
+from hypothesis import given  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+from transformers import AutoModelForCausalLM  # noqa: E402
+from written_traces import draw_traces  # noqa: E402
+
+from lrmtest.errors import ModelError, UsageError  # noqa: E402
+from lrmtest.locate.attribution import attribute, losses_restored, refuse_unlike  # noqa: E402
+from lrmtest.locate.margins import WIDEST, mend_of  # noqa: E402
+from lrmtest.models.engines.transformers.stack import Stack  # noqa: E402
+from lrmtest.models.reading import Shaping  # noqa: E402
+
+PROMPTS = [[257, n, 40, 7, *range(n)] for n in range(5)]
+
+
+def stack_of(folder):
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    return Stack(model.requires_grad_(False), "cpu")
+
+
+def rounded(stack, step=0.1):
+    """The stack with all weights of its layers, and their biases, rounded."""
+    for index in range(len(stack.layers)):
+        for linear in stack.linears(index).values():
+            linear.weight.data = (linear.weight.data / step).round() * step
+            if linear.bias is not None:
+                linear.bias.data = linear.bias.data + step
+    return stack
+
+
+@pytest.fixture(scope="module", params=["Llama", "Qwen2"])
+def models(request, tmp_path_factory):
+    """Variant, parent and the parent's traces; Qwen2's attention has biases."""
+    folder = tmp_path_factory.mktemp("parent")
+    tiny_checkpoint.save(folder, dtype="float32", family=request.param)
+    parent = stack_of(folder)
+    written = draw_traces(parent.model, PROMPTS, Shaping(1.0), 9)
+    return rounded(stack_of(folder)), parent, written
+
+
+def groups_of(written):
+    return {one.place.key: [n % 3 for n in range(one.length)] for one in written}
+
+
+def attributed(variant, parent, written):
+    return attribute(variant, parent, written, groups_of(written), lambda: None)
+
+
+def loss(stack, one):
+    """By one forward pass of the whole model."""
+    ids = torch.tensor([[*one.trace.prompt, *one.trace.tokens]])
+    with torch.no_grad():
+        logs = stack.model(ids).logits[0, len(one.trace.prompt) - 1 : -1].double().log_softmax(-1)
+    return -float(logs.gather(1, torch.tensor(list(one.trace.tokens))[:, None]).sum())
+
+
+def test_losses_are_those_of_the_whole_model(models):
+    variant, parent, written = models
+    for one, found in zip(written, attributed(*models), strict=True):
+        assert sum(found.losses) == pytest.approx(loss(variant, one), rel=1e-4)
+        assert sum(found.parents_losses) == pytest.approx(loss(parent, one), rel=1e-4)
+
+
+def test_slopes_are_those_of_finite_differences(models):
+    variant, parent, written = models
+    found = attributed(*models)
+    step = 1e-2
+    for index in range(len(variant.layers)):
+        for name, linear in variant.linears(index).items():
+            other = parent.linears(index)[name]
+            weight, bias = linear.weight.data, linear.bias
+            ends = []
+            for sign in (step, -step):
+                linear.weight.data = weight + sign * (other.weight.data - weight)
+                if bias is not None:
+                    linear.bias = torch.nn.Parameter(bias.data + sign * (other.bias - bias).data)
+                ends.append([loss(variant, one) for one in written])
+            linear.weight.data, linear.bias = weight, bias
+            for mends, up, down in zip(found, *ends, strict=True):
+                assert len(mends.slopes[name]) == 3
+                expected = (down - up) / (2 * step)
+                assert sum(mends.slopes[name]) == pytest.approx(expected, rel=0.02, abs=2e-3)
+
+
+def test_a_trace_has_the_same_figures_alone_and_beside_others(models):
+    variant, parent, written = models
+    for one, together in zip(written, attributed(*models), strict=True):
+        (alone,) = attributed(variant, parent, [one])
+        assert alone.mends == pytest.approx(together.mends, rel=1e-3, abs=1e-5)
+
+
+def test_all_modules_restored_are_the_parent(models):
+    variant, parent, written = models
+    before = {name: linear.weight.clone() for name, linear in variant.linears(0).items()}
+    names = list(variant.shapes)
+    sets = [frozenset(), frozenset(names[:1]), frozenset(names)]
+    none, first, whole = losses_restored(variant, parent, written, sets, lambda: None)
+    assert none == pytest.approx([loss(variant, one) for one in written], rel=1e-4)
+    assert whole == pytest.approx([loss(parent, one) for one in written], rel=1e-4)
+    assert first != pytest.approx(none, rel=1e-5)
+    for name, linear in variant.linears(0).items():
+        assert torch.equal(linear.weight, before[name])
+
+
+def test_a_small_step_mends_what_the_slope_says(models):
+    """So little is restored that second order does not count."""
+    _, parent, written = models
+    near = rounded(stack_of(parent.model.config._name_or_path), 1e-4)
+    names = list(near.shapes)
+    sets = [frozenset([name]) for name in names]
+    found = attributed(near, parent, written)
+    restored = losses_restored(near, parent, written, [frozenset(), *sets], lambda: None)
+    for number, mends in enumerate(found):
+        for name, losses in zip(names, restored[1:], strict=True):
+            fell = restored[0][number] - losses[number]
+            assert mends.mends[name] == pytest.approx(fell, rel=0.05, abs=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (
+            {"intermediate_size": 96},
+            "gate_proj is 64 x 32 in the variant and 96 x 32 in the parent",
+        ),
+        ({"layers": 3}, "do not have the same modules: model.layers.2.mlp.down_proj is in one"),
+        ({"attention_bias": True}, "q_proj has a bias in one of variant and parent only"),
+    ],
+)
+def test_modules_that_differ_are_refused(tmp_path, settings, words):
+    for name, own in (("variant", {}), ("parent", settings)):
+        tiny_checkpoint.save_model(tmp_path / name, **own)
+    with pytest.raises(UsageError, match=words):
+        refuse_unlike(stack_of(tmp_path / "variant"), stack_of(tmp_path / "parent"))
+
+
+def test_numbers_that_overflow_are_refused(models):
+    variant, parent, written = models
+    linear = variant.linears(1)["model.layers.1.mlp.down_proj"]
+    kept = linear.weight.data
+    linear.weight.data = kept * float("inf")
+    try:
+        with pytest.raises(ModelError, match="is not a number"):
+            attributed(variant, parent, written)
+    finally:
+        linear.weight.data = kept
+
+
+MARGINS = st.lists(st.floats(-30, 30), min_size=1, max_size=8)
+
+
+@given(MARGINS, st.floats(-40, 40), st.floats(0, 50))
+def test_a_mend_is_the_mean_over_margins_that_move_so(margins, slope, square):
+    unsure = [1 / (1 + exp(m)) for m in margins]
+    mean = slope / sum(unsure)
+    second = square / sum(s * (1 - s) for s in unsure)
+    spread = min(WIDEST, sqrt(max(second - mean * mean, 0)))
+
+    def softplus(x):
+        return max(x, 0) + log1p(exp(-abs(x)))
+
+    after = sum(
+        weight * sum(softplus(-(m + mean + node * spread)) for m in margins)
+        for node, weight in ((-sqrt(3), 1 / 6), (0, 2 / 3), (sqrt(3), 1 / 6))
+    )
+    expected = sum(softplus(-m) for m in margins) - after
+    found = mend_of(torch.tensor(margins, dtype=torch.float64), slope, square)
+    assert found == pytest.approx(expected, rel=1e-6, abs=1e-6 * max(1, abs(mean)))
+
+
+@given(MARGINS, st.floats(0, 50), st.floats(0, 50))
+def test_nothing_mends_more_than_there_is_and_more_slope_mends_more(margins, slope, more):
+    found = torch.tensor(margins, dtype=torch.float64)
+    whole = float(torch.nn.functional.softplus(-found).sum())
+    little, much = (mend_of(found, each, 0.0) for each in (slope, slope + more))
+    assert little <= much + 1e-9
+    assert much <= whole + 1e-9
+    assert mend_of(found, 0.0, 0.0) == pytest.approx(0.0, abs=1e-9)
