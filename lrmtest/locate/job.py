@@ -48,7 +48,7 @@ def locate_damage(task: LocateTask, folder: Path, done: Done) -> Location:
         MachineryError: memory ran out.
         StoreError, DataError: what is computed cannot be kept, or read again.
     """
-    kept = Kept.read(folder / f"{task.identity()[:32]}.jsonl")
+    kept = Kept.read(folder / f"{task.identity()[:32]}.jsonl", task.written)
     try:
         variant, parent = (
             open_stack(spec, task.options, task.written) for spec in (task.variant, task.parent)

@@ -2,14 +2,16 @@
 
 A file for each pair of models and way of computing, named by their fingerprint: a line of JSON for
 each trace and each thing that was found of it. A line that is not whole, as a kill leaves the last
-one, or that is not what is expected, is as if it were not there.
+one, that is not what is expected, or that is of another trace under the same key, is as if it were
+not there.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -18,6 +20,8 @@ from typing import Any
 from lrmtest.bounded import DOCUMENT, parse_json, read_bytes
 from lrmtest.errors import DataError, StoreError
 from lrmtest.locate.attribution import TraceMends
+from lrmtest.models.reading import Written
+from lrmtest.models.trace import Trace
 from lrmtest.runs.files import create_private
 
 
@@ -27,22 +31,24 @@ class Kept:
 
     Attributes:
         path: the file; made with the first line.
+        digests: of the traces that are at work, by their keys.
         mends: what was attributed, by the traces' keys.
         restored: losses with modules restored, by the traces' keys and by set.
     """
 
     path: Path
+    digests: Mapping[str, str]
     mends: dict[str, TraceMends] = field(default_factory=dict)
     restored: dict[str, dict[str, float]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path) -> Kept:
-        """What is in a file, which need not be there.
+    def read(cls, path: Path, written: Sequence[Written]) -> Kept:
+        """What is in a file, which need not be there, of these traces.
 
         Raises:
             DataError: it cannot be read.
         """
-        kept = cls(path)
+        kept = cls(path, {one.place.key: _digest(one.trace) for one in written})
         if path.is_file():
             for line in read_bytes(path, DOCUMENT).splitlines():
                 kept._take(line)
@@ -57,7 +63,7 @@ class Kept:
         found = list(found)
         self._write(
             {
-                "key": one.key,
+                **self._of(one.key),
                 "losses": one.losses,
                 "parents_losses": one.parents_losses,
                 "mends": one.mends,
@@ -73,9 +79,12 @@ class Kept:
         Raises:
             StoreError: it cannot be written.
         """
-        self._write({"key": key, "restored": losses} for key, losses in found.items())
+        self._write({**self._of(key), "restored": losses} for key, losses in found.items())
         for key, losses in found.items():
             self.restored.setdefault(key, {}).update(losses)
+
+    def _of(self, key: str) -> dict[str, str]:
+        return {"key": key, "trace": self.digests[key]}
 
     def _write(self, lines: Iterable[Mapping[str, Any]]) -> None:
         text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
@@ -100,6 +109,8 @@ class Kept:
             return
         if not isinstance(found, dict) or not isinstance(key := found.get("key"), str):
             return
+        if key not in self.digests or found.get("trace") != self.digests[key]:
+            return
         if "restored" in found:
             if _are_numbers(restored := found["restored"]):
                 self.restored.setdefault(key, {}).update(restored)
@@ -114,6 +125,12 @@ class Kept:
         if whole:
             losses, parents = found["losses"], found["parents_losses"]
             self.mends[key] = TraceMends(key, losses, parents, found["mends"], found["slopes"])
+
+
+def _digest(trace: Trace) -> str:
+    """Equal for traces of the same tokens."""
+    prompt, tokens = list(trace.prompt), list(trace.tokens)
+    return hashlib.sha256(json.dumps([prompt, tokens]).encode()).hexdigest()
 
 
 def _are_numbers(found: Any) -> bool:

@@ -158,14 +158,28 @@ def test_whoever_is_interrupted_goes_on(here, tmp_path, monkeypatch):
     assert sorted(done + again) == [f"key-{n}" for n in range(7)]
     monkeypatch.setattr(job, "losses_restored", restore)
     (kept,) = (tmp_path / "reports" / "locate").iterdir()
+    lines = [json.loads(line) for line in kept.read_text().splitlines() if line]
+    of = {line["key"]: {"key": line["key"], "trace": line["trace"]} for line in lines}
     with kept.open("a") as file:
-        file.write(
-            '{"key": "key-0", "mends": [\n{"key": 1}\n[]\n{"key": "key-1", "restored": [0]}\n'
-        )
-        file.write('{"key": "key-2", "losses": [], "mends": {}}\n{"key": "key-3", "lo')
+        for broken in (
+            {**of["key-0"], "restored": [0]},
+            {**of["key-1"], "restored": {"a": True}},
+            {**of["key-2"], "losses": [], "mends": {}},
+            {**of["key-3"], "losses": [], "parents_losses": [], "mends": {}, "slopes": [1]},
+            *({"key": 1}, [], {"key": "key-1"}),
+        ):
+            file.write(json.dumps(broken) + "\n")
+        file.write('{"key": "key-0", "mends": [\n{"key": "key-3", "lo')
     resumed = figures("resumed")
     kept.unlink()
     assert figures("anew") == resumed
+    # Another trace under the same key, in the same run, has figures of its own.
+    stored = kept.read_text()
+    kept.write_text(stored.replace('"trace": "', '"trace": "0'))
+    monkeypatch.setattr(job, "attribute", stopping(attribute, -1, third := []))
+    assert figures("of others") == resumed
+    assert len(keys_of(third)) == 7
+    kept.write_text(stored)
     monkeypatch.setattr(job, "attribute", None)  # all is there: neither is called
     monkeypatch.setattr(job, "losses_restored", None)
     assert figures("kept") == resumed
