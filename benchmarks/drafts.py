@@ -11,6 +11,10 @@ speculative sampling would have had to, by its acceptances min(1, w) along the s
 pairing gains: the within-question variance of the paired difference of pass rates, against that of
 independent samples.
 
+With `--engine vllm` drafts are turned from by rejection, so that no sample is the plain one; then
+the tests are all there is, and a first row is of the parent's own traces as drafts for itself, to
+see what the server's rounding alone rejects.
+
 It ends with status 1 where a draft sample is not the plain one and no near tie explains it, or
 where a test finds a difference at 1 % by Bonferroni.
 """
@@ -45,12 +49,16 @@ from lrmtest.models.resolve import resolve
 from lrmtest.models.shaping import shaping_of
 from lrmtest.models.spec import ModelSpec
 from lrmtest.models.trace import Trace
+from lrmtest.models.vocabulary import silent_tokens
 from lrmtest.questions import DataOptions, Question, render_prompt
 from lrmtest.questions.place import Place
 from lrmtest.runs.keys import sample_seed
+from lrmtest.runs.trace_reading import ReadingModel
+from lrmtest.runs.turnings import Followed, find_turnings
 from lrmtest.suites.registry import SUITES
 
 PERMUTATIONS = 1_999
+OPTIONS = EngineOptions(device="cpu", traces=True, concurrency=128)
 NEAR = 1e-3
 """Two draws so near, in nats with their noise, may fall either way by the last bits of a logit."""
 
@@ -95,7 +103,7 @@ def generated(
 ) -> tuple[list[Sample], float]:
     """The samples of some requests, in their order, and the seconds that they took."""
     arrived: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
-    engine = create_engine(spec, EngineOptions(device="cpu", traces=True, concurrency=128))
+    engine = create_engine(spec, OPTIONS)
     engine.start([request for _, request in requests], arrived.put)
     begun = time.monotonic()
     engine.submit([request for _, request in requests])
@@ -210,6 +218,89 @@ def kept_by_rejection(spec: ModelSpec, parent: Sequence[Sample]) -> float:
     return fmean(kept)
 
 
+def turned(
+    spec: ModelSpec,
+    parent_spec: ModelSpec,
+    requests: Sequence[tuple[int, Request]],
+    parent: Sequence[Sample],
+) -> tuple[list[tuple[int, Request]], int]:
+    """The requests with what they begin with, found by rejection; how many turn."""
+    sampling = shaping_of(requests[0][1].sampling)
+    followed = [
+        Followed(request, Written(one.request.place, one.trace, sampling))
+        for (_, request), one in zip(requests, parent, strict=True)
+    ]
+    models = [ReadingModel(each, OPTIONS) for each in (spec, parent_spec)]
+    silent = silent_tokens(spec.location)
+    assert silent is not None
+    found = find_turnings(followed, *models, silent, lambda line: print(line, file=sys.stderr))
+    drafts = [
+        (
+            number,
+            replace(
+                request, draft=TraceDraft(one.trace, sampling, "rejection", found[request.key])
+            ),
+        )
+        for (number, request), one in zip(requests, parent, strict=True)
+    ]
+    return drafts, sum(one.taken < len(one.tokens) for one in found.values())
+
+
+def told_apart(drafted: Sequence[Sample], others: Sequence[Sample]) -> list[float]:
+    """P-values of token counts, first token, first four and passing."""
+    return [
+        p_of_difference(drafted, others, of_means, lambda one: len(one.tokens)),
+        p_of_difference(drafted, others, of_shares, lambda one: one.tokens[0]),
+        p_of_difference(drafted, others, of_shares, lambda one: tuple(one.tokens[:4])),
+        p_of_difference(drafted, others, of_means, lambda one: one.passed),
+    ]
+
+
+def by_rejection(
+    questions: Sequence[Question], prompt: str, samples: int, sampling: Sampling, sparsities: str
+) -> int:
+    """Print a row for each sparsity, of vLLM's samples; the exit status."""
+    parent_spec = resolve("tiny-lrm", load_cards(), engine="vllm")
+    parent_spec = replace(parent_spec, location=str(fetch(parent_spec)))
+    first = asked(questions, prompt, samples, 0, sampling)
+    second = asked(questions, prompt, samples, 1, sampling)
+    parent, _ = generated(parent_spec, questions, first)
+    print(
+        f"parent passes {100 * fmean(one.passed for one in parent):.1f} %\n"
+        "sparsity | pass rate | other seed's | turned from the trace | p: token counts "
+        "| first token | first 4 tokens | pass rates | generated, % of tokens "
+        "| variance of paired difference, independent | paired",
+        flush=True,
+    )
+    good = True
+    with tempfile.TemporaryDirectory() as folder:
+        for sparsity in ["", *sparsities.split(",")]:
+            spec = parent_spec
+            if sparsity:
+                location = Path(folder) / f"pruned-{sparsity}"
+                words = ["compress", "tiny-lrm", "-o", str(location), "--method", "magnitude"]
+                with redirect_stdout(sys.stderr):
+                    status = lrmtest_command([*words, "--sparsity", sparsity])
+                if status:
+                    return status
+                spec = replace(parent_spec, name=location.name, location=str(location))
+            requests, turns = turned(spec, parent_spec, first, parent)
+            drafted, _ = generated(spec, questions, requests)
+            others, _ = generated(spec, questions, second)
+            ps = told_apart(drafted, others)
+            good = good and min(ps) > 0.01 / (len(ps) * (1 + len(sparsities.split(","))))
+            total = sum(len(one.tokens) for one in drafted)
+            print(
+                f"{sparsity or 'itself'} | {100 * fmean(one.passed for one in drafted):.1f} % "
+                f"| {100 * fmean(one.passed for one in others):.1f} % "
+                f"| {turns:,} of {len(drafted):,} | {' | '.join(f'{p:.3f}' for p in ps)} "
+                f"| {100 * sum(one.generated for one in drafted) / total:.1f} "
+                f"| {spread(parent, others):.4f} | {spread(parent, drafted):.4f}",
+                flush=True,
+            )
+    return 0 if good else 1
+
+
 def spread(parent: Sequence[Sample], candidate: Sequence[Sample]) -> float:
     """Variance within questions of the paired difference in passing, mean over questions."""
     differences: dict[int, list[int]] = defaultdict(list)
@@ -227,12 +318,16 @@ def main() -> int:
     parser.add_argument("--sparsities", default="0.7,0.75,0.8")
     parser.add_argument("--max-tokens", type=int, default=96)
     parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--top-p", type=float, default=1.0)
+    parser.add_argument("--engine", choices=("transformers", "vllm"), default="transformers")
     given = parser.parse_args()
     suite = SUITES[given.suite]
     questions = suite.load(DataOptions(fresh_count=given.questions)).questions
+    sampling = Sampling(given.max_tokens, given.temperature, given.top_p)
+    if given.engine == "vllm":
+        return by_rejection(questions, suite.prompt, given.samples, sampling, given.sparsities)
     parent_spec = resolve("tiny-lrm", load_cards(), engine="transformers")
     parent_spec = replace(parent_spec, location=str(fetch(parent_spec)))
-    sampling = Sampling(given.max_tokens, given.temperature, 1.0)
     first = asked(questions, suite.prompt, given.samples, 0, sampling)
     second = asked(questions, suite.prompt, given.samples, 1, sampling)
     parent, _ = generated(parent_spec, questions, first)
@@ -265,12 +360,7 @@ def main() -> int:
             pairs = list(zip(drafted, plain, strict=True))
             unequal = [pair for pair in pairs if pair[0].tokens != pair[1].tokens]
             ties = sum(tied(spec, *pair) for pair in unequal)
-            ps = [
-                p_of_difference(drafted, others, of_means, lambda one: len(one.tokens)),
-                p_of_difference(drafted, others, of_shares, lambda one: one.tokens[0]),
-                p_of_difference(drafted, others, of_shares, lambda one: tuple(one.tokens[:4])),
-                p_of_difference(drafted, others, of_means, lambda one: one.passed),
-            ]
+            ps = told_apart(drafted, others)
             total = sum(len(one.tokens) for one in drafted)
             made = sum(one.generated for one in drafted) / total
             # Both make samples of the same lengths; they differ in what of them is the trace's.

@@ -6,7 +6,8 @@ generated; from the first place on where it would not, the turning place, it goe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from array import array
+from dataclasses import dataclass, field
 from typing import Literal
 
 from lrmtest.models.reading import Shaping
@@ -27,6 +28,27 @@ out is an exact draw of the model, but depends on the trace as well as on the se
 
 
 @dataclass(frozen=True, slots=True)
+class Turning:
+    """A turning place that was found before the sample is generated: what the sample begins with.
+
+    Attributes:
+        tokens: those of the trace that were taken, and behind them the one that was drawn in the
+            place of the next, if one was; type code ``I``.
+        taken: how many were taken.
+        logprobs: of each of `tokens`, processed (unprocessed of a greedy sample), type code ``f``;
+            empty where not all are known.
+        may_end: the last of them may be an end token.
+        silent: those of them that stand for no text.
+    """
+
+    tokens: array[int]
+    taken: int
+    logprobs: array[float] = field(default_factory=lambda: array("f"))
+    may_end: bool = False
+    silent: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class TraceDraft:
     """A trace that a sample may begin with.
 
@@ -35,8 +57,10 @@ class TraceDraft:
             prompt does not use it.
         shaping: how they were drawn.
         way: how the turning place is found.
+        turning: what was found; None where the engine finds it by itself.
     """
 
     trace: Trace
     shaping: Shaping
     way: DraftWay
+    turning: Turning | None = None

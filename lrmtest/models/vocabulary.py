@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from lrmtest.bounded import read_json
+from lrmtest.bounded import SETTINGS, read_json
 from lrmtest.errors import ModelError
 from lrmtest.models.gguf_header import read_gguf_tokens
 from lrmtest.models.local import gguf_or_folder
@@ -30,6 +30,39 @@ def vocabulary(location: str) -> Mapping[int, str]:
     if not file.is_file():
         return {}
     return names_in(read_json(file, MOST_BYTES, error=ModelError))
+
+
+def silent_tokens(location: str) -> frozenset[int] | None:
+    """The special tokens of the model in a folder, which stand for no text; None if none are told.
+
+    Raises:
+        ModelError: a file cannot be read.
+    """
+    folder = gguf_or_folder(location)
+    found: set[int] = set()
+    told = False
+    for name, most in (("tokenizer.json", MOST_BYTES), ("tokenizer_config.json", SETTINGS)):
+        if (folder / name).is_file():
+            content = read_json(folder / name, most, error=ModelError)
+            told = True
+            found |= _special_in(content)
+    return frozenset(found) if told else None
+
+
+def _special_in(content: Any) -> set[int]:
+    """The ids that a ``tokenizer.json`` or ``tokenizer_config.json`` calls special."""
+    if not isinstance(content, dict):
+        return set()
+    listed = content.get("added_tokens")
+    pairs = [(one.get("id"), one) for one in listed or () if isinstance(one, dict)]
+    by_id = content.get("added_tokens_decoder")
+    if isinstance(by_id, dict):
+        pairs += [(int(i), one) for i, one in by_id.items() if i.isdecimal() and len(i) < 10]
+    return {
+        i
+        for i, one in pairs
+        if isinstance(i, int) and isinstance(one, dict) and one.get("special") is True
+    }
 
 
 def first_other_meaning(

@@ -36,6 +36,7 @@ class ComparisonOptions:
         read_traces: where these are: a run, or a file of traces; None for beside the baseline.
         drafts: what samples begin with: a run, a file of traces, or `BASELINE_DRAFTS`; None for
             nothing.
+        drafts_parent: the model that wrote them; None for the one that they name.
         look: what is said of the look that the gate takes.
         given_baseline: tell the gate's false-alarm rate given this very baseline.
     """
@@ -50,6 +51,7 @@ class ComparisonOptions:
     read: bool = False
     read_traces: str | None = None
     drafts: str | None = None
+    drafts_parent: str | None = None
     look: LookOptions = field(default_factory=LookOptions)
     given_baseline: bool = False
 
@@ -84,8 +86,14 @@ def add_baseline_options(add: AddOption) -> None:
         "--drafts",
         metavar="RUN|FILE",
         help="begin each sample with the trace of the same sample there, read and not generated "
-        "up to where the model turns from it: the samples are those that it would generate without "
-        "it; `baseline` for the traces of --baseline",
+        "up to where the model turns from it: exact draws of the model (on transformers the very "
+        "ones that there would be without it); `baseline` for the traces of --baseline",
+    )
+    add(
+        "--drafts-parent",
+        metavar="MODEL",
+        help="the model that wrote the traces of --drafts, which vLLM needs where the name that "
+        "they give is not known here",
     )
 
 
@@ -311,6 +319,11 @@ def read_comparison_options(option: argparse.Namespace) -> ComparisonOptions:
                 f"--{name.replace('_', '-')} needs --{needed}",
                 hint="compare with a run or a baseline file: --baseline last:MODEL --gate",
             )
+    if option.drafts_parent and not option.drafts:
+        raise UsageError(
+            "--drafts-parent without --drafts",
+            hint="name the traces that it wrote: --drafts RUN|FILE",
+        )
     if option.drafts == BASELINE_DRAFTS and not option.baseline:
         raise UsageError(
             f"--drafts {BASELINE_DRAFTS} needs --baseline",
@@ -332,6 +345,7 @@ def read_comparison_options(option: argparse.Namespace) -> ComparisonOptions:
         read=option.read,
         read_traces=option.read_traces,
         drafts=option.drafts,
+        drafts_parent=option.drafts_parent,
         look=read_look(option),
         given_baseline=option.given_baseline,
     )

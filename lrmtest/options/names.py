@@ -63,6 +63,7 @@ _VALUES = (
     *("--max-unknown-ends", "--undecided", "--margin", "--mde", "--alpha", "--power", "--series"),
     *("--rate-margin", "--token-margin", "--token-mde", "--look", "--generations", "--against"),
     *("--html", "--markdown", "--save-traces", "--read-traces", "--drafts"),
+    "--drafts-parent",
 )
 
 NAMES: tuple[OptionName, ...] = (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lrmtest.errors import UsageError
-from lrmtest.models.draft import DraftWay, TraceDraft
+from lrmtest.models.draft import DraftWay, TraceDraft, Turning
 from lrmtest.models.engines.base import Request
-from lrmtest.models.reading import Written
+from lrmtest.models.reading import Shaping, Written
+from lrmtest.models.request_fields import TEMPLATE_VARIABLES
 from lrmtest.runs.differences import family_of
 from lrmtest.runs.extent import EVERYTHING
 from lrmtest.runs.manifest import DraftsSection, Manifest
@@ -28,6 +29,8 @@ class Drafts:
         tokenizer: its own, as `lrmtest.models.tokenizer_identity` tells it; empty if unknown.
         way: how a turning place is found.
         written: the traces, by question and sample.
+        drawn_by: the manifest of their run.
+        turnings: by key, what samples begin with, where that was found beforehand.
     """
 
     run_id: str
@@ -35,6 +38,8 @@ class Drafts:
     tokenizer: str
     way: DraftWay
     written: Mapping[tuple[QuestionKey, int], Written]
+    drawn_by: Manifest = field(default_factory=Manifest)
+    turnings: Mapping[str, Turning] = field(default_factory=dict)
 
     @property
     def section(self) -> DraftsSection:
@@ -45,10 +50,16 @@ class Drafts:
         """The requests, each with its draft if there is one."""
         return [replace(request, draft=self._draft(request)) for request in requests]
 
-    def _draft(self, request: Request) -> TraceDraft | None:
+    def trace_of(self, request: Request) -> Written | None:
+        """The trace of a request's sample; None without one."""
         place = request.place
-        found = self.written.get((place.question, place.sample))
-        return None if found is None else TraceDraft(found.trace, found.shaping, self.way)
+        return self.written.get((place.question, place.sample))
+
+    def _draft(self, request: Request) -> TraceDraft | None:
+        found, turning = self.trace_of(request), self.turnings.get(request.key)
+        if found is None or (turning is None and self.way == "rejection"):
+            return None
+        return TraceDraft(found.trace, found.shaping, self.way, turning)
 
 
 def load_drafts(
@@ -88,7 +99,7 @@ def load_drafts(
             hint="drafts are of the same questions and samples: leave --drafts out, or name the "
             "traces of a run that was asked them",
         )
-    return Drafts(run.run_id, run.model, tokenizer, way, written)
+    return Drafts(run.run_id, run.model, tokenizer, way, written, run.manifest)
 
 
 def _way(candidate: Manifest, theirs: Manifest, ways: Collection[DraftWay], name: str) -> DraftWay:
@@ -117,3 +128,62 @@ def _way(candidate: Manifest, theirs: Manifest, ways: Collection[DraftWay], name
         f"{name}: its traces were drawn {why}, so that samples would turn from them almost at once",
         hint=hint,
     )
+
+
+FOLLOWED_FIELDS = (TEMPLATE_VARIABLES, "reasoning_effort", "top_k", "min_p")
+"""Request fields that only make the prompt, or cut distributions that are told cut."""
+
+
+def refuse_other_draws(drafts: Drafts, candidate: Manifest, shaping: Shaping, name: str) -> None:
+    """Refuse traces that samples of a candidate cannot turn from by rejection.
+
+    Args:
+        drafts: the traces.
+        candidate: the manifest of the samples' run.
+        shaping: how the samples are drawn.
+        name: of the traces, for messages.
+
+    Raises:
+        UsageError: they were drawn otherwise, or do not tell how probable their tokens were.
+    """
+    theirs = drafts.drawn_by
+    for who, manifest in ((name, theirs), ("this session", candidate)):
+        fields = [one for one in manifest.model.request or {} if one not in FOLLOWED_FIELDS]
+        if fields:
+            raise UsageError(
+                f"--drafts: {who} has the request field {fields[0]}, which drafts cannot follow",
+                hint=f"of request fields they heed {', '.join(FOLLOWED_FIELDS)}",
+            )
+    written = drafts.written.values()
+    others = [one.shaping for one in written if one.shaping != shaping]
+    if others:
+        raise UsageError(
+            f"{name}: its traces were drawn with {_words(others[0])}, and this session's samples "
+            f"are with {_words(shaping)}; on {family_of(candidate)} a sample can only turn from a "
+            "trace that was drawn as it is itself",
+            hint="give the same --temperature, --top-p and cuts, or generate without --drafts",
+        )
+    if shaping.greedy:
+        return
+    if family_of(theirs) != family_of(candidate):
+        drew = family_of(theirs) or theirs.model.engine or "an engine that is not told"
+        raise UsageError(
+            f"{name}: its traces were drawn on {drew}, whose probabilities are not told again by "
+            f"{family_of(candidate)} to the last digits",
+            hint=f"take traces that {family_of(candidate)} has drawn, or generate without --drafts",
+        )
+    if any(len(one.trace.logprobs) != len(one.trace.tokens) for one in written):
+        raise UsageError(
+            f"{name}: its traces do not tell how probable their tokens were",
+            hint="generate them with --traces, on a server that tells the probabilities that it "
+            "draws by",
+        )
+
+
+def _words(shaping: Shaping) -> str:
+    """How tokens are drawn, in the words of the options."""
+    cuts = {"top_k": shaping.top_k, "min_p": shaping.min_p}
+    more = "".join(f", {name} {value:g}" for name, value in cuts.items() if value)
+    if shaping.greedy:
+        return "temperature 0"
+    return f"temperature {shaping.temperature:g}, top-p {shaping.top_p:g}{more}"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lrmtest.models.draft import DraftWay
     from lrmtest.models.engines.base import Engine, ServedModel
     from lrmtest.models.engines.options import EngineOptions
-    from lrmtest.models.engines.trace_reader import TraceReader
+    from lrmtest.models.engines.trace_reader import TellsDistributions, TraceReader
     from lrmtest.models.hardware import Machine
     from lrmtest.models.spec import ModelSpec
 
@@ -40,6 +40,9 @@ ServedModelFactory = Callable[["ModelSpec", "EngineOptions"], "ServedModel"]
 
 ReaderFactory = Callable[["ModelSpec", "EngineOptions", "ModelSpec | None"], "TraceReader"]
 """Makes what reads traces with a model, and with the model that wrote them where one is given."""
+
+DraftReaderFactory = Callable[["ModelSpec", "EngineOptions"], "TellsDistributions"]
+"""Makes what reads drafts with a model, for samples that are to turn from them by rejection."""
 
 Lack = Callable[["ModelCard", "Machine"], str]
 """Tells in a few words what an engine lacks on a machine to run a model; empty for nothing."""
@@ -75,11 +78,13 @@ class EngineKind:
         reader: what makes a reader of traces; written as `factory`. Without it the engine can only
             generate.
         drafts: the ways in which it takes drafts; empty where it only generates from the start.
+        draft_reader: where ``rejection`` is one of them: what makes a reader that finds turning
+            places; written as `factory`.
         reads_pairs: whether its reader takes the model that wrote the traces beside its own, and
             so sees both distributions whole.
 
     Raises:
-        ValueError: `reads` does not go with `source`.
+        ValueError: `reads` does not go with `source`, or `draft_reader` with `drafts`.
     """
 
     name: str
@@ -94,10 +99,13 @@ class EngineKind:
     reader: str | ReaderFactory = ""
     reads_pairs: bool = False
     drafts: tuple[DraftWay, ...] = ()
+    draft_reader: str | DraftReaderFactory = ""
 
     def __post_init__(self) -> None:
         if bool(self.reads) != self.has_files:
             raise ValueError(f"a kind of source {self.source!r} cannot read {self.reads!r}")
+        if bool(self.draft_reader) != ("rejection" in self.drafts):
+            raise ValueError("a kind that rejects tokens of drafts needs what reads these")
 
     @property
     def has_files(self) -> bool:
@@ -212,6 +220,8 @@ _OWN = {
             lack="lrmtest.models.engines.lacks:vllm",
             request_fields=None,
             reader="lrmtest.models.engines.reading.started:VllmReader",
+            drafts=("rejection",),
+            draft_reader="lrmtest.models.engines.reading.started:VllmDraftReader",
         ),
         EngineKind(
             "llamacpp",
@@ -392,6 +402,18 @@ def create_reader(
     made: TraceReader = _make(
         kind, lambda *given: _resolved(kind, kind.reader)(*given, parent), spec, options
     )
+    return made
+
+
+def create_draft_reader(spec: ModelSpec, options: EngineOptions) -> TellsDistributions:
+    """What reads drafts with `spec` to find turning places by rejection, not yet started.
+
+    Raises:
+        UsageError, ModelError: as `create_engine`.
+    """
+    kind = kind_of(spec)
+    assert kind.draft_reader, "its kind takes no drafts in that way"
+    made: TellsDistributions = _make(kind, kind.draft_reader, spec, options)
     return made
 
 

@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from lrmtest.errors import EngineError, UsageError
+from lrmtest.grading.completion import Completion
 from lrmtest.grading.loops import LoopDetector
 from lrmtest.masking import masked_url
 from lrmtest.models.engines.base import (
@@ -27,6 +29,7 @@ from lrmtest.models.engines.base import (
 )
 from lrmtest.models.engines.http.background import BackgroundLoop
 from lrmtest.models.engines.http.client import ChatClient
+from lrmtest.models.engines.http.continued import ContinuedStream, Continuing
 from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.first import FirstGoesAlone
@@ -312,7 +315,7 @@ class OpenAIEngine:
             began = time.monotonic()
             try:
                 await self._watch.check()
-                reply = await self._try(worker, content, stream)
+                reply = await self._try(worker, request, content, stream)
                 await self._doubt(worker, request, reply, last=tries.made > self._retries)
                 await self._watch.check()  # it may have been sent just after a break
             except RefusedError as refusal:
@@ -345,7 +348,12 @@ class OpenAIEngine:
                     self._note_totals(counted=reply.completion_tokens is not None)
                 seed = request.seed if manners.seeds else None
                 seconds = time.monotonic() - began
-                completion = replace(completion, seed=seed, seconds=seconds)
+                completion = replace(
+                    completion,
+                    seed=seed,
+                    seconds=seconds,
+                    drafted_tokens=self._drafted(request, completion),
+                )
                 trace = None
                 if gathering is not None:
                     trace = await self._trace(worker, gathering, reply, stream, content)
@@ -461,13 +469,27 @@ class OpenAIEngine:
             if first is not None:
                 first.set()
 
-        return ChatStream(
+        draft = request.draft
+        kind = (
+            ChatStream
+            if draft is None or draft.turning is None
+            else partial(ContinuedStream, len(draft.trace.prompt))
+        )
+        return kind(
             self._spec.reasoning_tags,
             request.sampling.max_tokens,
             detector=self._detector() if self._detector else None,
             on_tokens=self._count_tokens if first is None else count_and_tell,
             on_event=None if gathering is None else gathering.add,
         )
+
+    def _drafted(self, request: Request, completion: Completion) -> int | None:
+        """Tokens of a completion that its draft had; None where it began with none."""
+        if request.draft is None or request.draft.turning is None:
+            return None
+        drafted = min(request.draft.turning.taken, completion.completion_tokens)
+        self._progress.drafted += drafted
+        return drafted
 
     def _tell(self, line: str) -> None:
         self._options.tell(f"{self._spec.name}: {line}")
@@ -480,12 +502,19 @@ class OpenAIEngine:
             self._options.note(TOTALS, now)
 
     async def _try(
-        self, worker: _Worker, content: Mapping[str, Any], stream: ChatStream
+        self, worker: _Worker, request: Request, content: Mapping[str, Any], stream: ChatStream
     ) -> ChatReply:
         """One try, with its progress on show."""
         self._progress.running += 1
         try:
-            reply = await worker.client.chat(content, stream)
+            if isinstance(stream, ContinuedStream):
+                assert request.draft is not None
+                continuing = Continuing(worker.facts, self._fields)
+                reply = await continuing.reply(
+                    worker.client, request.draft, request.sampling, content, stream
+                )
+            else:
+                reply = await worker.client.chat(content, stream)
         finally:
             self._progress.running -= 1
         self._progress.tokens += max(0, (reply.completion_tokens or 0) - stream.tokens)

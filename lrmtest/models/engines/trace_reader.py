@@ -8,11 +8,15 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from lrmtest.models.engines.base import Conversation, EngineInfo
-from lrmtest.models.reading import Reading, Written
+from lrmtest.models.reading import Reading, Shaping, Written
+from lrmtest.models.rejection import Distribution
 
 DeliverReading = Callable[[Reading, Reading | None], None]
 """Receives each reading as soon as it exists; and, where the writer was read beside the reader,
 the writer's reading of its own trace: the floor."""
+
+DeliverDistribution = Callable[[int, Distribution], None]
+"""Receives each distribution as soon as it was told, by its index."""
 
 ESTIMATED = "total variation is estimated from the traces' tokens, not summed over all tokens"
 """What holds where only one of the two distributions is at hand."""
@@ -76,6 +80,24 @@ class RendersPrompts(Protocol):
 
         Raises:
             ModelError: the template refuses a conversation, or the server does not answer.
+        """
+        ...
+
+
+class TellsDistributions(TraceReader, RendersPrompts, Protocol):
+    """A `TraceReader` that tells whole distributions as well."""
+
+    def distributions(
+        self, asked: Sequence[tuple[array[int], Shaping]], deliver: DeliverDistribution
+    ) -> None:
+        """Tell, once, what follows on each of some beginnings, in any order.
+
+        Args:
+            asked: ids of prompt and completion up to the place, and how is drawn there.
+            deliver: receives the index of each, and the processed distribution.
+
+        Raises:
+            ModelError: the server does not tell one.
         """
         ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,12 +38,15 @@ class Requests:
     Args:
         spec: the model, its files on disk.
         settings: what the user asked for.
+        drafts: what of the drafts makes samples what they are; empty for nothing.
 
     Raises:
         ModelError: the model's files cannot be read.
     """
 
-    def __init__(self, spec: ModelSpec, settings: Settings) -> None:
+    def __init__(
+        self, spec: ModelSpec, settings: Settings, drafts: Mapping[str, str] | None = None
+    ) -> None:
         self._spec = spec
         self._settings = settings
         temperature, top_p = sampling_defaults(spec)
@@ -51,8 +54,10 @@ class Requests:
             temperature if settings.temperature is None else settings.temperature,
             top_p if settings.top_p is None else settings.top_p,
         )
+        described = describe_model(spec, settings.engine_options)
         self._manifest = Manifest(
-            model=ModelSection.from_json(describe_model(spec, settings.engine_options)),
+            # Without any, completions keep the keys that they had before there were drafts.
+            model=ModelSection.from_json(described | ({"drafts": dict(drafts)} if drafts else {})),
             temperature=self._sampling[0],
             top_p=self._sampling[1],
             seed=settings.seed,

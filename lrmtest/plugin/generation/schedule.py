@@ -347,8 +347,16 @@ class Schedule:
 
                 self.spec = replace(self.spec, location=str(fetch(self.spec, tell=self._say)))
             self.spec = replace(self.spec, reasoning=self._known_tags())
-            self._requests = Requests(self.spec, self._settings)
+            self._requests = Requests(self.spec, self._settings, self._drafts())
         return self._requests
+
+    def _drafts(self) -> dict[str, str]:
+        """What of the drafts makes the samples what they are; empty for nothing."""
+        if self._settings.comparison.drafts is None:
+            return {}
+        from lrmtest.plugin.generation.drafting import drafts_identity
+
+        return drafts_identity(self._settings, self._store, self.spec)
 
     def _known_tags(self) -> KnownTags:
         """What is known of the model's reasoning tags; an endpoint is asked, if it may be."""

@@ -82,18 +82,21 @@ class ChatClient:
             trust_env=not endpoint.is_loopback, timeout=timeout, pace=self._pace
         )
 
-    async def chat(self, content: Mapping[str, Any], stream: ChatStream) -> ChatReply:
+    async def chat(
+        self, content: Mapping[str, Any], stream: ChatStream, path: str = "chat/completions"
+    ) -> ChatReply:
         """Ask for one completion, once.
 
         Args:
             content: the request's body.
             stream: collects the answer; its `pieces` can be read meanwhile.
+            path: what is asked, below the API's root.
 
         Raises:
             BrokenAnswerError: the same request may succeed if it is sent again.
             RefusedError: it will not.
         """
-        url = f"{self.endpoint.url}/chat/completions"
+        url = f"{self.endpoint.url}/{path}"
         async with self._answer("POST", url, content) as answer:
             if answer.status != 200:
                 raise await self._refusal(answer)
@@ -113,10 +116,18 @@ class ChatClient:
                     f"the server answered with {self.endpoint.quote(kind, 60)}: {start}",
                     shape=kind,
                 )
-            reply = stream.reply()
-            shown = self._without_key(reply)
-            stream.altered = shown is not reply
-            return shown
+            return self.replied(stream)
+
+    def replied(self, stream: ChatStream) -> ChatReply:
+        """The answer that a stream has gathered, without the key in it.
+
+        Raises:
+            BrokenAnswerError, RefusedError: as `ChatStream.reply`.
+        """
+        reply = stream.reply()
+        shown = self._without_key(reply)
+        stream.altered = shown is not reply
+        return shown
 
     def _without_key(self, reply: ChatReply) -> ChatReply:
         """`reply`, unless the server has put the key into it: then with asterisks there."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import queue
 from array import array
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lrmtest.errors import MachineryError, ModelError, UsageError
 from lrmtest.masking import masked_url
@@ -25,14 +26,17 @@ from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.reading.prompts import ServerPrompts
 from lrmtest.models.engines.reading.shown import bounds
 from lrmtest.models.engines.reading.ways import Way, way_of
+from lrmtest.models.engines.reading.whole import whole_distribution
 from lrmtest.models.engines.trace_reader import (
     ESTIMATED,
+    DeliverDistribution,
     DeliverReading,
     ReaderInfo,
     longest,
     name_of,
 )
 from lrmtest.models.reading import Reading, Shaping, Written
+from lrmtest.models.rejection import Distribution
 
 if TYPE_CHECKING:
     from lrmtest.models.spec import ModelSpec
@@ -44,6 +48,11 @@ _FEWER_SHOWN = (20, 5, 1, 0)
 _LARGEST_VOCABULARY = 1 << 19
 _CONCURRENCY = 8  # traces at once; a prefill fills a server, so that more of them gain little
 _SECONDS = 1800.0  # of one answer
+
+_T = TypeVar("_T")
+_Ask = Callable[[ChatClient, int, int], Awaitable[_T]]
+"""Asks a server by an index, in a slot of its own."""
+_Found = queue.SimpleQueue[tuple[int, _T] | BaseException | None]
 
 
 class EndpointReader:
@@ -74,6 +83,7 @@ class EndpointReader:
         self._background = BackgroundLoop(f"lrmtest-reading-{spec.name}")
         self._top = MOST_SHOWN
         self._way: Way | None = None
+        self._facts: ServerFacts | None = None
         self._prompts: ServerPrompts | None = None
         self._concurrency = options.concurrency or _CONCURRENCY
         self._watch = ModelWatch(options.model_difference)
@@ -87,7 +97,7 @@ class EndpointReader:
             ModelError: it cannot be reached, or does not serve the model.
         """
         self._background.start()
-        facts = self._background.call(self._probe())
+        self._facts = facts = self._background.call(self._probe())
         self._way = way_of(facts, _LARGEST_VOCABULARY, _SECONDS)
         if self._way is None:
             raise UsageError(
@@ -141,37 +151,68 @@ class EndpointReader:
             MachineryError: the server does not answer, however often it is asked.
             ModelError: it refuses to.
         """
-        found: queue.SimpleQueue[Reading | BaseException | None] = queue.SimpleQueue()
-        self._background.post(lambda: self._begin(list(written), found))
-        while (one := found.get()) is not None:
-            if isinstance(one, BaseException):
-                raise one
-            deliver(one, None)
+        left = sorted(written, key=lambda one: -one.length)
+
+        async def one(client: ChatClient, index: int, slot: int) -> Reading:
+            return await self._tried(
+                name_of(left[index]), partial(self._read, client, left[index], slot)
+            )
+
+        for _, reading in self._each(len(left), one):
+            deliver(reading, None)
+
+    def distributions(
+        self, asked: Sequence[tuple[array[int], Shaping]], deliver: DeliverDistribution
+    ) -> None:
+        """See `TellsDistributions.distributions`; of a vLLM that was started for it.
+
+        Raises:
+            MachineryError: the server does not answer, however often it is asked, or not with
+                distributions.
+            ModelError: it refuses to.
+        """
+        assert self._facts is not None
+        facts = self._facts
+
+        async def one(client: ChatClient, index: int, slot: int) -> Distribution:
+            ids, shaping = asked[index]
+            told = partial(
+                whole_distribution, client, facts, ids, shaping, _LARGEST_VOCABULARY, _SECONDS
+            )
+            return await self._tried(f"a place behind {len(ids):,} tokens", told)
+
+        for index, found in self._each(len(asked), one):
+            deliver(index, found)
 
     def close(self) -> None:
         """Drop every connection."""
         self._background.close()
 
+    def _each(self, count: int, ask: _Ask[_T]) -> Iterator[tuple[int, _T]]:
+        """What comes of asking by each of the first indices, as it comes."""
+        found: _Found[_T] = queue.SimpleQueue()
+        self._background.post(lambda: self._begin(self._all(count, ask, found)))
+        while (one := found.get()) is not None:
+            if isinstance(one, BaseException):
+                raise one
+            yield one
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.create_task(work)
+
     # What follows runs on the loop's thread.
 
-    def _begin(
-        self, written: list[Written], found: queue.SimpleQueue[Reading | BaseException | None]
-    ) -> None:
-        self._task = asyncio.create_task(self._read_all(written, found))
-
-    async def _read_all(
-        self, written: list[Written], found: queue.SimpleQueue[Reading | BaseException | None]
-    ) -> None:
-        waiting = sorted(written, key=lambda one: -one.length)
+    async def _all(self, count: int, ask: _Ask[_T], found: _Found[_T]) -> None:
+        waiting = iter(range(count))
 
         async def work(slot: int) -> None:
             async with aclosing(self._client()) as client:
-                while waiting:
-                    found.put(await self._one(client, waiting.pop(), slot))
+                for index in waiting:
+                    found.put((index, await ask(client, index, slot)))
 
         try:
             async with asyncio.TaskGroup() as group:
-                for slot in range(min(self._concurrency, len(waiting))):
+                for slot in range(min(self._concurrency, count)):
                     group.create_task(work(slot))
         except* Exception as failures:
             found.put(failures.exceptions[0])
@@ -196,22 +237,30 @@ class EndpointReader:
         await asyncio.gather(*workers)
         return found
 
-    async def _one(self, client: ChatClient, written: Written, slot: int) -> Reading:
-        """One trace, asked for again when the answer breaks off."""
-        tries, backoff = 0, Backoff()
+    async def _read(self, client: ChatClient, written: Written, slot: int) -> Reading:
+        """One trace, asked for with fewer tokens beside where the server refuses so many."""
         while True:
             top = self._top
             try:
-                await self._expect_same_model()
-                reading = await self._asked(client, written, top, slot)
-                await self._expect_same_model()  # it may have been sent just after a break
-                return reading
+                return await self._asked(client, written, top, slot)
             except RefusedError as refusal:
                 if not self._asks_less(refusal, top):
-                    raise ModelError(
-                        f"{self._endpoint.url}: {name_of(written)} cannot be read: {refusal}",
-                        hint=refusal.hint,
-                    ) from None
+                    raise
+
+    async def _tried(self, name: str, ask: Callable[[], Awaitable[_T]]) -> _T:
+        """What is asked, asked for again when the answer breaks off."""
+        tries, backoff = 0, Backoff()
+        while True:
+            try:
+                await self._expect_same_model()
+                told = await ask()
+                await self._expect_same_model()  # it may have been sent just after a break
+                return told
+            except RefusedError as refusal:
+                raise ModelError(
+                    f"{self._endpoint.url}: {name} cannot be read: {refusal}",
+                    hint=refusal.hint,
+                ) from None
             except BrokenAnswerError as failure:
                 self._watch.broke(failure)
                 tries += 1

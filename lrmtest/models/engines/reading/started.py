@@ -7,15 +7,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lrmtest.errors import UsageError
 from lrmtest.models.engines.base import Conversation, Message, Request, Sampling
 from lrmtest.models.engines.llamacpp_engine import LlamaCppEngine
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.reading.endpoint import MOST_SHOWN, EndpointReader
+from lrmtest.models.engines.reading.whole import ARGUMENTS
 from lrmtest.models.engines.server.engine import ServedEngine
 from lrmtest.models.engines.server.given import given
-from lrmtest.models.engines.trace_reader import DeliverReading, ReaderInfo, longest
+from lrmtest.models.engines.trace_reader import (
+    DeliverDistribution,
+    DeliverReading,
+    ReaderInfo,
+    longest,
+)
 from lrmtest.models.engines.vllm_engine import VllmEngine
-from lrmtest.models.reading import Written
+from lrmtest.models.reading import Shaping, Written
 from lrmtest.questions.place import Place
 
 if TYPE_CHECKING:
@@ -97,6 +104,36 @@ class VllmReader(StartedReader):
 
     kind = VllmEngine
     arguments = (("--max-logprobs", str(MOST_SHOWN)), ("--logprobs-mode", "raw_logprobs"))
+
+
+class VllmDraftReader(VllmReader):
+    """Reads drafts with a vLLM server of its own, which tells whole distributions as well.
+
+    Raises:
+        UsageError: the user's own arguments keep it from that.
+    """
+
+    arguments = ARGUMENTS
+
+    def __init__(
+        self, spec: ModelSpec, options: EngineOptions, parent: ModelSpec | None = None
+    ) -> None:
+        of_user = [*spec.card.engine_args, *options.engine_args]
+        for name, needed in ARGUMENTS:
+            value = given(name, of_user)
+            if value not in (None, needed):
+                raise UsageError(
+                    f"--drafts with {name} {value}: vLLM tells whole distributions with {needed}",
+                    hint=f"leave {name} out",
+                )
+        super().__init__(spec, options, parent)
+
+    def distributions(
+        self, asked: Sequence[tuple[array[int], Shaping]], deliver: DeliverDistribution
+    ) -> None:
+        """See `EndpointReader.distributions`."""
+        assert self._reader is not None
+        self._reader.distributions(asked, deliver)
 
 
 class LlamaCppReader(StartedReader):

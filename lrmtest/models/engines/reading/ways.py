@@ -90,7 +90,7 @@ class _PromptLogprobs:
             seconds=self._seconds,
             most=_MOST_VALUES * _VALUE_BYTES,
         )
-        places = _at(answer, "choices", 0, "prompt_logprobs")
+        places = at(answer, "choices", 0, "prompt_logprobs")
         if not isinstance(places, list) or len(places) != len(ids):
             raise BrokenAnswerError("no prompt_logprobs for each token", shape="prompt_logprobs")
         first = len(trace.prompt)
@@ -104,13 +104,13 @@ class _PromptLogprobs:
         if not isinstance(place, Mapping):
             raise BrokenAnswerError("no prompt_logprobs at a token", shape="prompt_logprobs")
         mine = place.get(str(token))
-        rank = _at(mine, "rank")
+        rank = at(mine, "rank")
         if not isinstance(rank, int) or isinstance(rank, bool) or rank < 1:
             raise BrokenAnswerError("a token without its rank", shape="prompt_logprobs")
         # The token itself is among them, whether it is one of the likeliest or not.
         count = len(place) - (rank > len(place))
-        every = sorted((_logprob(one) for one in place.values()), reverse=True)
-        return Shown(_logprob(mine), every[:count], rank, self._vocabulary)
+        every = sorted((logprob_of(one) for one in place.values()), reverse=True)
+        return Shown(logprob_of(mine), every[:count], rank, self._vocabulary)
 
 
 class _OneByOne:
@@ -132,7 +132,7 @@ class _OneByOne:
         ids = list(trace.prompt)
         for token in trace.tokens:
             place = await self._place(client, ids, token, top, slot)
-            if _at(place, "id") == token:
+            if at(place, "id") == token:
                 self._whole = token
                 likeliest = _likeliest(place)
                 yield [self._shown(place, likeliest, top)]
@@ -148,11 +148,11 @@ class _OneByOne:
         for other in list(others)[:_MOST_TRIED]:
             for count in (_MANY, self._vocabulary):
                 place = await self._place(client, ids, other, count, slot)
-                if _at(place, "id") != other:
+                if at(place, "id") != other:
                     break  # it is not told either
                 self._whole = other
                 likeliest = _likeliest(place)
-                if mine := next((one for one in likeliest if _at(one, "id") == token), None):
+                if mine := next((one for one in likeliest if at(one, "id") == token), None):
                     return self._shown(mine, likeliest, top)
         raise BrokenAnswerError(
             "nothing of the token that was asked for", shape="completion_probabilities"
@@ -177,12 +177,12 @@ class _OneByOne:
             seconds=self._seconds,
             most=_MOST_VALUES * _VALUE_BYTES,
         )
-        return _at(answer, "completion_probabilities", 0)
+        return at(answer, "completion_probabilities", 0)
 
     def _shown(self, mine: object, likeliest: Sequence[object], top: int) -> Shown:
         """A token's place, from its own object and those of the likeliest."""
-        every = sorted(map(_logprob, likeliest), reverse=True)
-        return Shown(_logprob(mine), every[: max(1, top)], None, self._vocabulary)
+        every = sorted(map(logprob_of, likeliest), reverse=True)
+        return Shown(logprob_of(mine), every[: max(1, top)], None, self._vocabulary)
 
 
 def _likeliest(place: object) -> Sequence[object]:
@@ -191,13 +191,13 @@ def _likeliest(place: object) -> Sequence[object]:
     Raises:
         BrokenAnswerError: there are none.
     """
-    found = _at(place, "top_logprobs")
+    found = at(place, "top_logprobs")
     if not isinstance(found, list):
         raise BrokenAnswerError("no top_logprobs", shape="completion_probabilities")
     return found
 
 
-def _at(value: Any, *path: str | int) -> Any:
+def at(value: Any, *path: str | int) -> Any:
     """What a JSON value has at a path; None where it has not."""
     for step in path:
         try:
@@ -207,13 +207,13 @@ def _at(value: Any, *path: str | int) -> Any:
     return value
 
 
-def _logprob(place: object) -> float:
+def logprob_of(place: object) -> float:
     """The log-probability in an object of an answer.
 
     Raises:
         BrokenAnswerError: there is none.
     """
-    value = _at(place, "logprob")
+    value = at(place, "logprob")
     if isinstance(value, bool) or not isinstance(value, int | float) or not value <= _MOST_ABOVE:
         raise BrokenAnswerError("a log-probability is none", shape="logprob")
     return max(_LEAST, min(0.0, float(value)))

@@ -114,7 +114,8 @@ class ServedEngine(ABC):
             if self._service is None or self._service.client is None:
                 return self._earlier
             now = self._service.client.progress
-            return Progress(self._earlier.tokens + now.tokens, now.running)
+            before = self._earlier
+            return Progress(before.tokens + now.tokens, now.running, before.drafted + now.drafted)
 
     def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
         """Find a warm server, or start one and wait until it is ready.
@@ -318,7 +319,8 @@ class ServedEngine(ABC):
             if self._service.client is not None:
                 self._service.client.close()
                 with self._changed:
-                    self._earlier = Progress(self.progress.tokens)
+                    now = self.progress
+                    self._earlier = Progress(now.tokens, drafted=now.drafted)
                     self._service.client = None
             if not self._restarts_left:
                 break
