@@ -58,7 +58,7 @@ from lrmtest.runs.turnings import Followed, find_turnings
 from lrmtest.suites.registry import SUITES
 
 PERMUTATIONS = 1_999
-OPTIONS = EngineOptions(device="cpu", traces=True, concurrency=128)
+OPTIONS = EngineOptions(device="cpu", traces=True, concurrency=32)
 NEAR = 1e-3
 """Two draws so near, in nats with their noise, may fall either way by the last bits of a logit."""
 
