@@ -23,6 +23,7 @@ FOREIGN = {
     *("--parse-special", "--tensor-type", "--merge", "--chat-template", "--chat-template-file"),
     # vLLM
     *("--data-parallel-size", "--disable-uvicorn-access-log", "--enable-prefix-caching"),
+    *("--enable-chunked-prefill", "--no-enable-chunked-prefill"),
     *("--enforce-eager", "--generation-config", "--gpu-memory-utilization", "--kv-cache-dtype"),
     *(
         "--max-model-len",

@@ -28,7 +28,7 @@ out is an exact draw of the model, but depends on the trace as well as on the se
 
 
 @dataclass(frozen=True, slots=True)
-class Turning:
+class DraftTurn:
     """A turning place that was found before the sample is generated: what the sample begins with.
 
     Attributes:
@@ -63,4 +63,4 @@ class TraceDraft:
     trace: Trace
     shaping: Shaping
     way: DraftWay
-    turning: Turning | None = None
+    turning: DraftTurn | None = None

@@ -20,7 +20,7 @@ from itertools import accumulate
 from math import exp, fsum, inf
 from typing import Literal
 
-from lrmtest.models.draft import Turning
+from lrmtest.models.draft import DraftTurn
 from lrmtest.models.reading import Shaping
 from lrmtest.models.trace import Trace
 
@@ -185,7 +185,7 @@ class Walk:
 
     def turning(
         self, silent: frozenset[int], drawn: int | None = None, value: float = 0.0
-    ) -> Turning:
+    ) -> DraftTurn:
         """What the sample begins with.
 
         Args:
@@ -201,7 +201,7 @@ class Walk:
             ends = True
             if len(logprobs) == self.place:
                 logprobs.append(min(0.0, value))
-        return Turning(tokens, self.place, logprobs, ends, silent.intersection(tokens))
+        return DraftTurn(tokens, self.place, logprobs, ends, silent.intersection(tokens))
 
     def _told_logprobs(self) -> array[float]:
         """Of what was taken, for the follower; empty where one is only bounded."""

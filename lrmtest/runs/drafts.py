@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from lrmtest.errors import UsageError
-from lrmtest.models.draft import DraftWay, TraceDraft, Turning
+from lrmtest.models.draft import DraftTurn, DraftWay, TraceDraft
 from lrmtest.models.engines.base import Request
 from lrmtest.models.reading import Shaping, Written
 from lrmtest.models.request_fields import TEMPLATE_VARIABLES
@@ -39,7 +39,7 @@ class Drafts:
     way: DraftWay
     written: Mapping[tuple[QuestionKey, int], Written]
     drawn_by: Manifest = field(default_factory=Manifest)
-    turnings: Mapping[str, Turning] = field(default_factory=dict)
+    turnings: Mapping[str, DraftTurn] = field(default_factory=dict)
 
     @property
     def section(self) -> DraftsSection:

@@ -1,4 +1,4 @@
-"""Turning places by rejection: found before anything is generated, with one model at a time.
+"""DraftTurn places by rejection: found before anything is generated, with one model at a time.
 
 The candidate reads the traces, and tells its whole distribution at each place where it turns; then
 the model that wrote them, started in its stead, tells its own there; what is left of the two gives
@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from lrmtest.counted import counted
 from lrmtest.errors import UsageError
-from lrmtest.models.draft import Turning
+from lrmtest.models.draft import DraftTurn
 from lrmtest.models.engines.base import Request
 from lrmtest.models.engines.kinds import create_draft_reader
 from lrmtest.models.engines.trace_reader import TellsDistributions
@@ -52,7 +52,7 @@ def find_turnings(
     parent: ReadingModel,
     silent: frozenset[int],
     tell: Tell,
-) -> Mapping[str, Turning]:
+) -> Mapping[str, DraftTurn]:
     """What each sample begins with, by its key; nothing of those asked with another prompt.
 
     Args:
@@ -66,7 +66,7 @@ def find_turnings(
         UsageError: a trace does not fit a model's context, or `parent` is not what wrote them.
         ModelError: a model cannot be started, or does not tell what it is asked.
     """
-    found: dict[str, Turning] = {}
+    found: dict[str, DraftTurn] = {}
     with tempfile.TemporaryFile() as file:
         kept = _Kept(file)
         ways = _walked(followed, candidate, kept)
@@ -133,9 +133,9 @@ def _turned(
     silent: frozenset[int],
     kept: _Kept,
     tell: Tell,
-) -> dict[str, Turning]:
+) -> dict[str, DraftTurn]:
     """The turnings of samples that turn, each with a token of what is left of two distributions."""
-    found: dict[str, Turning] = {}
+    found: dict[str, DraftTurn] = {}
     off: list[float] = []
 
     def told(way: _Way, theirs: Distribution) -> None:

@@ -10,7 +10,7 @@ from asking import Session, ask
 from continuing_server import END, SILENT, continuing_server, greedy
 
 from lrmtest.models.card import ModelCard
-from lrmtest.models.draft import TraceDraft, Turning
+from lrmtest.models.draft import DraftTurn, TraceDraft
 from lrmtest.models.engines.openai_engine import OpenAIEngine
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.reading import Shaping
@@ -31,7 +31,7 @@ def drafted(taken, *, turned=None, budget=100, ended=False, told=True, silent=()
     count = len(tokens)
     if turned is not None:
         tokens.append(turned)
-    turning = Turning(
+    turning = DraftTurn(
         tokens,
         count,
         array("f", [-0.5] * len(tokens) if told else []),
@@ -46,11 +46,11 @@ def drafted(taken, *, turned=None, budget=100, ended=False, told=True, silent=()
 def outcome(request, says=None, change=lambda path, status, answer: (status, answer), **options):
     """What comes of a request, with what the server was asked and the engine's counters."""
     with continuing_server(says or greedy(TEXT), prompt=len(PROMPT), change=change) as (url, asked):
-        spec = ModelSpec(
-            "m", ModelCard("m", reasoning_tags=("<think>", "</think>")), "openai", url
-        )
+        spec = ModelSpec("m", ModelCard("m", reasoning_tags=("<think>", "</think>")), "openai", url)
         engine = OpenAIEngine(
-            spec, EngineOptions(traces=True, **{"max_retries": 0, **options}), key="a-key-of-a-server"
+            spec,
+            EngineOptions(traces=True, **{"max_retries": 0, **options}),
+            key="a-key-of-a-server",
         )
         with Session(engine) as session:
             [found] = session.outcomes([request])
@@ -85,7 +85,7 @@ def test_what_goes_on_is_what_would_have_come_at_once(taken):
 
 
 def test_a_token_that_was_drawn_is_generated_and_not_drafted():
-    found, asked, progress = outcome(drafted(7, turned=TOKENS[7]))
+    found, asked, _ = outcome(drafted(7, turned=TOKENS[7]))
     assert found.completion.text == TEXT
     assert found.completion.drafted_tokens == 7
     assert found.completion.generated_tokens == len(TOKENS) - 7
@@ -97,7 +97,7 @@ def test_a_token_that_was_drawn_is_generated_and_not_drafted():
 @pytest.mark.parametrize("turned", [None, END])
 def test_an_end_that_was_taken_or_drawn_ends_the_sample(turned):
     taken = len(TOKENS) if turned is None else 10
-    found, asked, progress = outcome(drafted(taken, turned=turned, ended=True, silent={END}))
+    found, asked, _ = outcome(drafted(taken, turned=turned, ended=True, silent={END}))
     assert found.completion.finish_reason == "stop"
     assert found.completion.text == TOKENS_TEXT[turned]
     assert found.completion.completion_tokens == taken + (turned is not None)

@@ -369,6 +369,24 @@ def test_a_key_in_the_name_of_the_compile_cache_is_given_in_a_file(
     assert not mine.key_config  # vLLM takes one of them
 
 
+@pytest.mark.parametrize(
+    ("known", "given", "gpus", "whole"),
+    [
+        ("--enable-chunked-prefill", (), 0, True),
+        ("--enable-chunked-prefill", (), 1, False),
+        ("--enforce-eager", (), 0, False),
+        ("--enable-chunked-prefill", ("--enable-chunked-prefill",), 0, False),
+        ("--enable-chunked-prefill", ("--max-num-batched-tokens=4096",), 0, False),
+    ],
+)
+def test_on_a_cpu_no_prompt_is_cut_in_two(checkpoint, install, machine, known, given, gpus, whole):
+    """Or vLLM would die of winding a seed's random numbers back."""
+    install(options=known)
+    machine(gpus)
+    plan = make(checkpoint, engine_args=given).plan([ask("Hi", budget=500)])
+    assert ("--no-enable-chunked-prefill" in plan.details["arguments"]) == whole
+
+
 def test_a_cpu_gets_a_cache_for_what_is_planned(checkpoint, install, machine, monkeypatch):
     install()
     plan = make(checkpoint, concurrency=4).plan([ask("Hi", budget=3000)])

@@ -27,7 +27,9 @@ SIZE = 5
 @st.composite
 def distributions(draw):
     """Over some of a few tokens: others are cut off."""
-    weights = draw(st.lists(st.sampled_from((0, 1e-6, 0.3, 1, 2, 50)), min_size=SIZE, max_size=SIZE))
+    weights = draw(
+        st.lists(st.sampled_from((0, 1e-6, 0.3, 1, 2, 50)), min_size=SIZE, max_size=SIZE)
+    )
     if not any(weights):
         weights[draw(st.integers(0, SIZE - 1))] = 1
     total = fsum(weights)
@@ -161,11 +163,7 @@ def test_bounds_change_no_decision(monkeypatch_uniform, data):
         # The token's own probability is all that decides whether it is taken.
         walk.told(Distribution.of([(walk.token, own[walk.place])]))
     expected = next(
-        (
-            i
-            for i in range(length)
-            if not numbers[i] < acceptance(trace.logprobs[i], own[i])
-        ),
+        (i for i in range(length) if not numbers[i] < acceptance(trace.logprobs[i], own[i])),
         length,
     )
     assert walk.place == expected

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lrmtest.models.vocabulary import first_other_meaning, vocabulary
+from lrmtest.models.vocabulary import first_other_meaning, silent_tokens, vocabulary
 
 
 def test_a_gguf_file_has_the_names_of_the_folder_it_was_made_of(tmp_path):
@@ -45,3 +45,46 @@ def test_only_the_ids_that_are_used_must_mean_the_same():
     assert first_other_meaning([0], one, other) is None
     assert first_other_meaning([2, 1, 0], one, other) == 1
     assert first_other_meaning([7], one, {7: "g"}) == 7
+
+
+@pytest.mark.parametrize(
+    ("files", "silent"),
+    [
+        ({}, None),
+        ({"tokenizer.json": {}}, set()),
+        ({"tokenizer.json": []}, set()),
+        (
+            {
+                "tokenizer.json": {
+                    "added_tokens": [
+                        {"id": 3, "special": True},
+                        {"id": 4, "special": False},
+                        {"id": "5", "special": True},
+                        7,
+                    ]
+                }
+            },
+            {3},
+        ),
+        (
+            {
+                "tokenizer_config.json": {
+                    "added_tokens_decoder": {
+                        "8": {"special": True},
+                        "9": {"special": "yes"},
+                        "x": {"special": True},
+                        "9999999999": {"special": True},
+                        "10": None,
+                    }
+                }
+            },
+            {8},
+        ),
+    ],
+)
+def test_special_tokens_are_those_that_the_files_call_so(tmp_path, files, silent):
+    for name, content in files.items():
+        (tmp_path / name).write_text(json.dumps(content))
+    (tmp_path / "config.json").write_text("{}")
+    found = silent_tokens(str(tmp_path))
+    assert found == (None if silent is None else frozenset(silent))

@@ -6,6 +6,9 @@ import re
 import pytest
 
 from lrmtest.cli import main
+from lrmtest.errors import ModelError
+from lrmtest.models.programs.vllm import find_vllm
+from lrmtest.runs.open_traces import open_traces
 from lrmtest.runs.store import STORE_NAME, Store
 
 SUITE = """
@@ -152,3 +155,94 @@ def test_drafts_of_no_baseline_are_refused(run):
     result = run("tiny-lrm", "r", "--drafts", "baseline")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--drafts baseline needs --baseline*"])
+
+
+@pytest.mark.parametrize(
+    ("args", "said", "hint"),
+    [
+        (
+            ("--drafts", "last:tiny-lrm"),
+            "its traces were drawn on transformers, whose probabilities are not told again by vllm",
+            "take traces that vllm has drawn",
+        ),
+        (
+            ("--drafts", "last:tiny-lrm", "--temperature", "0.5"),
+            "drawn with temperature 1, top-p 1, and this session's samples are with temperature "
+            "0.5, top-p 1",
+            "give the same --temperature",
+        ),
+        (
+            ("--drafts", "last:tiny-lrm", "--request-field", 'stop="x"'),
+            "this session has the request field stop, which drafts cannot follow",
+            "chat_template_kwargs, reasoning_effort, top_k, min_p",
+        ),
+        (
+            ("--drafts", "last:tiny-lrm", "--drafts-parent", "{pruned}"),
+            "tiny-pruned: its weights are not those that wrote the traces of tiny-lrm-",
+            "name the model that did: --drafts-parent MODEL",
+        ),
+        (("--drafts-parent", "tiny-lrm"), "--drafts-parent without --drafts", "name the traces"),
+    ],
+)
+def test_vllm_turns_from_no_traces_that_it_cannot_follow_exactly(
+    pytester, run, pruned, args, said, hint
+):
+    """Refused before any server is started."""
+    run("tiny-lrm", "r", "--traces", "--limit", "1", samples=1)
+    args = [one.format(pruned=pruned) for one in args]
+    result = run(pruned, "r", "--engine", "vllm", "--limit", "1", *args, samples=1)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    shown = " ".join((result.stderr.str() + result.stdout.str()).split())
+    assert said in shown
+    assert hint in shown
+    with Store(pytester.path / "r" / STORE_NAME) as store:
+        assert all(not store.completion_count(one.run_id) for one in store.runs()[:-1])
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(1800)
+def test_vllm_goes_on_from_where_it_turns(pytester, run, pruned):
+    try:
+        find_vllm()
+    except ModelError as error:
+        pytest.skip(str(error))
+    vllm = ("--engine", "vllm", "--traces", "--limit", "2", "--max-tokens", "96")
+    run("tiny-lrm", "r", *vllm)
+    parent, theirs = traced(pytester.path / "r", "last:tiny-lrm")
+    drafted = (*vllm, "--drafts", "last:tiny-lrm")
+    result = run(pruned, "r", *drafted)
+    result.stdout.fnmatch_lines(["tiny-pruned: reads 8 traces of tiny-lrm-*"])
+    head, own = traced(pytester.path / "r", "last")
+    assert (head.manifest.drafts.run, head.manifest.drafts.way) == (parent.run_id, "rejection")
+    assert len(own) == 8
+    assert own.keys() == theirs.keys()
+    turned = 0
+    for place, (completion, trace) in own.items():
+        taken = completion.drafted_tokens
+        draft = theirs[place][1].tokens
+        assert trace.fault is None
+        assert trace.tokens[:taken] == draft[:taken]
+        assert len(trace.tokens) == len(trace.logprobs) == completion.completion_tokens
+        assert completion.prompt_tokens == len(trace.prompt)
+        turned += taken < len(trace.tokens)
+    assert turned
+    # Another trace would give another sample: they are no samples of a run without drafts.
+    keys = set(completions(pytester.path / "r")[1])
+    assert head.manifest.model.to_json()["drafts"] == {"run": parent.run_id, "way": "rejection"}
+    # What is there is not generated again, and no server is started for it.
+    result = run(pruned, "r", *drafted)
+    result.stdout.no_fnmatch_line("*tiny-pruned: reads*")
+    again, found = completions(pytester.path / "r")
+    assert (again.run_id, set(found)) == (head.run_id, keys)
+
+
+def traced(path, name):
+    """A run, and of each sample its completion and its trace."""
+    with Store(path / STORE_NAME) as store:
+        run = store.run(name)
+        kept = {one.place.key: one.completion for one in store.completions(run.run_id)}
+    with open_traces(run.run_id, path / STORE_NAME) as traces:
+        return run, {
+            (*one.place.question, one.place.sample): (kept[one.place.key], one.trace)
+            for one in traces
+        }

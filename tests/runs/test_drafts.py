@@ -1,16 +1,19 @@
 """Drafts of samples: which traces, for which of them, followed in which way."""
 
 from array import array
+from dataclasses import replace
 
 import pytest
 
 from lrmtest.errors import UsageError
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
+from lrmtest.models.draft import DraftTurn
 from lrmtest.models.engines.base import Request, Sampling
+from lrmtest.models.reading import Shaping, Written
 from lrmtest.models.trace import Trace
 from lrmtest.questions.place import Place
-from lrmtest.runs.drafts import load_drafts
+from lrmtest.runs.drafts import Drafts, load_drafts, refuse_other_draws
 from lrmtest.runs.manifest import EngineSection, Manifest, ModelSection, SuiteSection
 from lrmtest.runs.store import STORE_NAME, Store
 
@@ -93,3 +96,55 @@ def test_the_way_follows_from_what_the_manifests_tell(tmp_path, theirs, own, way
     if way is None:
         with pytest.raises(UsageError, match="samples would turn from them almost at once"):
             load_drafts("r", store, requests, own, ("noise",))
+
+
+def drawn(shaping, logprobs=(-0.5, -0.5), *, engine="vllm", request=None):
+    """Drafts of one trace."""
+    trace = Trace(array("I", [1]), array("I", [5, 6]), array("f", logprobs), True)
+    place = Place("k", "s", "q0", 0)
+    model = ModelSection(engine=engine, request=request)
+    return Drafts(
+        *("r", "parent", "", "rejection"),
+        {(place.question, 0): Written(place, trace, shaping)},
+        replace(manifest(engine), model=model),
+    )
+
+
+PLAIN, CUT = Shaping(1.0), Shaping(0.6, 0.95, top_k=20)
+
+
+@pytest.mark.parametrize(
+    ("drafts", "shaping", "request_fields", "said"),
+    [
+        (drawn(PLAIN), PLAIN, None, None),
+        (drawn(CUT, request={"top_k": 20}), CUT, {"top_k": 20}, None),
+        # To be greedy takes no probabilities, whoever was.
+        (drawn(Shaping(0.0), (), engine="llamacpp"), Shaping(0.0), None, None),
+        (drawn(PLAIN), Shaping(0.0), None, "this session's samples are with temperature 0;"),
+        (drawn(CUT), PLAIN, None, "drawn with temperature 0.6, top-p 0.95, top_k 20, and this"),
+        (drawn(PLAIN, ()), PLAIN, None, "do not tell how probable their tokens were"),
+        (drawn(PLAIN, engine="transformers"), PLAIN, None, "were drawn on transformers, whose"),
+        (drawn(PLAIN, engine="tomorrow"), PLAIN, None, "were drawn on tomorrow, whose"),
+        (drawn(PLAIN, request={"stop": "x"}), PLAIN, None, "the traces has the request field stop"),
+        (drawn(PLAIN), PLAIN, {"stop": "x"}, "this session has the request field stop"),
+    ],
+)
+def test_a_sample_turns_only_from_what_was_drawn_as_it_is_itself(
+    drafts, shaping, request_fields, said
+):
+    candidate = replace(manifest("vllm"), model=ModelSection(engine="vllm", request=request_fields))
+    if said is None:
+        refuse_other_draws(drafts, candidate, shaping, "the traces")
+        return
+    with pytest.raises(UsageError) as refused:
+        refuse_other_draws(drafts, candidate, shaping, "the traces")
+    assert said in str(refused.value)
+
+
+def test_by_rejection_only_samples_whose_turning_place_was_found_have_a_draft():
+    drafts = drawn(PLAIN)
+    requests = asked(("q0", 0), ("q1", 0))
+    assert [one.draft for one in drafts.given(requests)] == [None, None]
+    turn = DraftTurn(array("I", [5]), 1)
+    found = replace(drafts, turnings={requests[0].key: turn}).given(requests)
+    assert [one.draft and one.draft.turning for one in found] == [turn, None]

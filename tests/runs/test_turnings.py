@@ -93,9 +93,7 @@ class House:
     @contextmanager
     def readers(self):
         patch = pytest.MonkeyPatch()
-        patch.setattr(
-            turnings, "create_draft_reader", lambda spec, _: MadeReader(spec.name, self)
-        )
+        patch.setattr(turnings, "create_draft_reader", lambda spec, _: MadeReader(spec.name, self))
         try:
             yield
         finally:

@@ -170,6 +170,9 @@ _FAILURES = (
 _DRAWN = "processed_logprobs"
 """The mode in which it tells the log-probabilities that tokens are drawn by."""
 
+_CHUNKING = ("--enable-chunked-prefill", "--no-enable-chunked-prefill", "--max-num-batched-tokens")
+_UNCHUNKED = "--no-enable-chunked-prefill"
+
 
 class VllmEngine(ServedEngine):
     """Generates with a vLLM server of its own, in a process and mostly an environment of its own.
@@ -241,6 +244,11 @@ class VllmEngine(ServedEngine):
         if not machine.gpus:
             # Compiling takes a minute or more at every start; it gains a third in speed.
             arguments.append("--enforce-eager")
+            # A prompt that is cut in two has its seed's random numbers wound back, which torch's
+            # generator on a CPU cannot: vLLM 0.32 dies of it.
+            settled = any(_is_settled(one, of_user) for one in _CHUNKING)
+            if _CHUNKING[0] in program.options and not settled:
+                arguments.append(_UNCHUNKED)
         if self._options.trust_remote_code:
             arguments.append("--trust-remote-code")
         arguments += of_user

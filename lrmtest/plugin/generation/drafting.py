@@ -10,7 +10,7 @@ from lrmtest.counted import counted
 from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import load_cards
-from lrmtest.models.draft import Turning
+from lrmtest.models.draft import DraftTurn
 from lrmtest.models.engines.base import Request, Sampling
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.fetch.files import fetch
@@ -164,7 +164,7 @@ def _turning(
         f"{counted(tokens, 'token')}, to begin as many samples with them"
         + _without(len(lacking) - len(followed))
     )
-    turnings: Mapping[str, Turning] = {}
+    turnings: Mapping[str, DraftTurn] = {}
     if followed:
         turnings = find_turnings(
             followed, ReadingModel(spec, options), ReadingModel(parent, options), silent, notice

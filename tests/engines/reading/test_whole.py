@@ -118,7 +118,7 @@ def test_a_server_that_refuses_is_told_of():
     refused = {"error": {"message": "Requested sample logprobs of -1", "code": 400}}
     with (
         reading_server("vllm", change=lambda *_: (400, refused)) as (url, _),
-        pytest.raises(ModelError, match="a place behind 3 tokens cannot be read.*logprobs of -1"),
+        pytest.raises(ModelError, match=r"a place behind 3 tokens cannot be read.*logprobs of -1"),
     ):
         told(url, PREFIXES[:1])
 
@@ -138,9 +138,7 @@ def test_a_server_that_breaks_off_is_asked_again_and_one_that_is_gone_is_told_of
         told(url, max_retries=0)
 
 
-@pytest.mark.parametrize(
-    "arguments", [("--max-logprobs", "20"), ("--logprobs-mode=raw_logprobs",)]
-)
+@pytest.mark.parametrize("arguments", [("--max-logprobs", "20"), ("--logprobs-mode=raw_logprobs",)])
 def test_arguments_that_keep_a_server_from_telling_are_refused(tmp_path, arguments):
     spec = ModelSpec("m", ModelCard("m", engine="vllm"), "vllm", str(tmp_path))
     with pytest.raises(UsageError, match="vLLM tells whole distributions with"):

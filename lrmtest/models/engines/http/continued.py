@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lrmtest.models.draft import TraceDraft, Turning
+from lrmtest.models.draft import DraftTurn, TraceDraft
 from lrmtest.models.engines.base import Sampling
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.failures import BrokenAnswerError
@@ -47,7 +47,7 @@ class ContinuedStream(ChatStream):
         """See `ChatStream.takes_runs`: each event is put into another form."""
         return False
 
-    def begin(self, text: str, prompt: array[int], turning: Turning) -> None:
+    def begin(self, text: str, prompt: array[int], turning: DraftTurn) -> None:
         """Take the beginning, as if it had been generated."""
         self._given = len(turning.tokens)
         told = [{"logprob": value} for value in turning.logprobs]
@@ -155,7 +155,7 @@ class Continuing:
         return await client.chat(self._body(draft, turning, left, content), stream, "completions")
 
     def _body(
-        self, draft: TraceDraft, turning: Turning, left: int, content: Mapping[str, Any]
+        self, draft: TraceDraft, turning: DraftTurn, left: int, content: Mapping[str, Any]
     ) -> dict[str, Any]:
         body = {
             name: value
@@ -168,7 +168,7 @@ class Continuing:
             body["seed"] = seed_behind(body["seed"])
         return {**body, "prompt": _ids(draft, turning.tokens), "max_tokens": left}
 
-    async def _text(self, client: ChatClient, draft: TraceDraft, turning: Turning) -> str:
+    async def _text(self, client: ChatClient, draft: TraceDraft, turning: DraftTurn) -> str:
         """The text of the beginning, as far as it is whole characters: the server sends the rest.
 
         It is what the text of prompt and beginning has behind that of the prompt: some tokenizers
@@ -193,7 +193,7 @@ class Continuing:
             raise BrokenAnswerError("no text of given tokens", shape="detokenize")
         return text
 
-    async def _ends(self, client: ChatClient, draft: TraceDraft, turning: Turning) -> bool:
+    async def _ends(self, client: ChatClient, draft: TraceDraft, turning: DraftTurn) -> bool:
         """Whether the last token of the beginning ends a text: the server knows.
 
         It is asked for one token, which can be no other.
