@@ -8,9 +8,10 @@ from pathlib import Path
 
 from lrmtest.errors import UsageError
 from lrmtest.models.draft import DraftTurn, DraftWay, TraceDraft
-from lrmtest.models.engines.base import Request
+from lrmtest.models.engines.base import Request, Sampling
 from lrmtest.models.reading import Shaping, Written
 from lrmtest.models.request_fields import TEMPLATE_VARIABLES
+from lrmtest.models.shaping import shaping_of
 from lrmtest.runs.differences import family_of
 from lrmtest.runs.extent import EVERYTHING
 from lrmtest.runs.manifest import DraftsSection, Manifest
@@ -118,8 +119,7 @@ def _way(candidate: Manifest, theirs: Manifest, ways: Collection[DraftWay], name
         return "rejection"
     own = family_of(candidate)
     if family_of(theirs) == own and theirs.seed not in (None, candidate.seed):
-        why = f"with seed {theirs.seed}, and this session has {candidate.seed}"
-        hint = f"give the same one: --seed {theirs.seed}"
+        why, hint = _other_seed(theirs, candidate)
     else:
         drew = family_of(theirs) or theirs.model.engine or "an engine that is not told"
         why = f"on {drew}, and with other random numbers than {own} would draw with"
@@ -130,17 +130,22 @@ def _way(candidate: Manifest, theirs: Manifest, ways: Collection[DraftWay], name
     )
 
 
+def _other_seed(theirs: Manifest, candidate: Manifest) -> tuple[str, str]:
+    """How traces were drawn by another seed, and the next step."""
+    why = f"with seed {theirs.seed}, and this session has {candidate.seed}"
+    return why, f"give the same one: --seed {theirs.seed}"
+
+
 FOLLOWED_FIELDS = (TEMPLATE_VARIABLES, "reasoning_effort", "top_k", "min_p")
 """Request fields that only make the prompt, or cut distributions that are told cut."""
 
 
-def refuse_other_draws(drafts: Drafts, candidate: Manifest, shaping: Shaping, name: str) -> None:
+def refuse_other_draws(drafts: Drafts, candidate: Manifest, name: str) -> None:
     """Refuse traces that samples of a candidate cannot turn from by rejection.
 
     Args:
         drafts: the traces.
         candidate: the manifest of the samples' run.
-        shaping: how the samples are drawn.
         name: of the traces, for messages.
 
     Raises:
@@ -154,6 +159,8 @@ def refuse_other_draws(drafts: Drafts, candidate: Manifest, shaping: Shaping, na
                 f"--drafts: {who} has the request field {fields[0]}, which drafts cannot follow",
                 hint=f"of request fields they heed {', '.join(FOLLOWED_FIELDS)}",
             )
+    sampling = Sampling(1, candidate.temperature or 0.0, candidate.top_p or 1.0)
+    shaping = shaping_of(sampling, candidate.model.request)
     written = drafts.written.values()
     others = [one.shaping for one in written if one.shaping != shaping]
     if others:
@@ -172,6 +179,12 @@ def refuse_other_draws(drafts: Drafts, candidate: Manifest, shaping: Shaping, na
             f"{family_of(candidate)} to the last digits",
             hint=f"take traces that {family_of(candidate)} has drawn, or generate without --drafts",
         )
+    if not same_draws(theirs, candidate):
+        # Who compares the two takes samples of one number for independent then, which they are not.
+        why, hint = "by a server that heeds no seeds", "take traces of one that does"
+        if theirs.seed != candidate.seed:
+            why, hint = _other_seed(theirs, candidate)
+        raise UsageError(f"{name}: its traces were drawn {why}", hint=hint)
     if any(len(one.trace.logprobs) != len(one.trace.tokens) for one in written):
         raise UsageError(
             f"{name}: its traces do not tell how probable their tokens were",

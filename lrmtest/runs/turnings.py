@@ -162,7 +162,7 @@ def _turned(
         )
     tell(
         f"{parent.spec.name}: tells the tokens of its traces again within {median(off):.1g} nats "
-        f"at the median, over {counted(len(off), 'place')}"
+        f"at the median and {max(off):.1g} at most, over {counted(len(off), 'place')}"
     )
     return found
 

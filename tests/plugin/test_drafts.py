@@ -172,8 +172,8 @@ def test_drafts_of_no_baseline_are_refused(run):
             "give the same --temperature",
         ),
         (
-            ("--drafts", "last:tiny-lrm", "--request-field", 'stop="x"'),
-            "this session has the request field stop, which drafts cannot follow",
+            ("--drafts", "last:tiny-lrm", "--request-field", "presence_penalty=0.5"),
+            "this session has the request field presence_penalty, which drafts cannot follow",
             "chat_template_kwargs, reasoning_effort, top_k, min_p",
         ),
         (

@@ -98,7 +98,7 @@ def test_the_way_follows_from_what_the_manifests_tell(tmp_path, theirs, own, way
             load_drafts("r", store, requests, own, ("noise",))
 
 
-def drawn(shaping, logprobs=(-0.5, -0.5), *, engine="vllm", request=None):
+def drawn(shaping, logprobs=(-0.5, -0.5), *, engine="vllm", request=None, seed=0):
     """Drafts of one trace."""
     trace = Trace(array("I", [1]), array("I", [5, 6]), array("f", logprobs), True)
     place = Place("k", "s", "q0", 0)
@@ -106,38 +106,48 @@ def drawn(shaping, logprobs=(-0.5, -0.5), *, engine="vllm", request=None):
     return Drafts(
         *("r", "parent", "", "rejection"),
         {(place.question, 0): Written(place, trace, shaping)},
-        replace(manifest(engine), model=model),
+        replace(manifest(engine, seed=seed), model=model),
     )
 
 
 PLAIN, CUT = Shaping(1.0), Shaping(0.6, 0.95, top_k=20)
+AS_PLAIN = (1.0, 1.0)
 
 
 @pytest.mark.parametrize(
-    ("drafts", "shaping", "request_fields", "said"),
+    ("drafts", "sampling", "request_fields", "said"),
     [
-        (drawn(PLAIN), PLAIN, None, None),
-        (drawn(CUT, request={"top_k": 20}), CUT, {"top_k": 20}, None),
+        (drawn(PLAIN), AS_PLAIN, None, None),
+        (drawn(CUT, request={"top_k": 20}), (0.6, 0.95), {"top_k": 20}, None),
         # To be greedy takes no probabilities, whoever was.
-        (drawn(Shaping(0.0), (), engine="llamacpp"), Shaping(0.0), None, None),
-        (drawn(PLAIN), Shaping(0.0), None, "this session's samples are with temperature 0;"),
-        (drawn(CUT), PLAIN, None, "drawn with temperature 0.6, top-p 0.95, top_k 20, and this"),
-        (drawn(PLAIN, ()), PLAIN, None, "do not tell how probable their tokens were"),
-        (drawn(PLAIN, engine="transformers"), PLAIN, None, "were drawn on transformers, whose"),
-        (drawn(PLAIN, engine="tomorrow"), PLAIN, None, "were drawn on tomorrow, whose"),
-        (drawn(PLAIN, request={"stop": "x"}), PLAIN, None, "the traces has the request field stop"),
-        (drawn(PLAIN), PLAIN, {"stop": "x"}, "this session has the request field stop"),
+        (drawn(Shaping(0.0), (), engine="llamacpp"), (0.0, 1.0), None, None),
+        (drawn(PLAIN), (0.0, 1.0), None, "this session's samples are with temperature 0;"),
+        (drawn(CUT), AS_PLAIN, None, "drawn with temperature 0.6, top-p 0.95, top_k 20, and this"),
+        (drawn(PLAIN, ()), AS_PLAIN, None, "do not tell how probable their tokens were"),
+        (drawn(PLAIN, engine="transformers"), AS_PLAIN, None, "were drawn on transformers, whose"),
+        (drawn(PLAIN, engine="tomorrow"), AS_PLAIN, None, "were drawn on tomorrow, whose"),
+        (
+            drawn(PLAIN, request={"stop": "x"}),
+            AS_PLAIN,
+            None,
+            "the traces has the request field stop",
+        ),
+        # A gate takes samples of other seeds for independent.
+        (drawn(PLAIN, seed=3), AS_PLAIN, None, "with seed 3, and this session has 0"),
+        (drawn(PLAIN), AS_PLAIN, {"stop": "x"}, "this session has the request field stop"),
     ],
 )
 def test_a_sample_turns_only_from_what_was_drawn_as_it_is_itself(
-    drafts, shaping, request_fields, said
+    drafts, sampling, request_fields, said
 ):
-    candidate = replace(manifest("vllm"), model=ModelSection(engine="vllm", request=request_fields))
+    temperature, top_p = sampling
+    model = ModelSection(engine="vllm", request=request_fields)
+    candidate = replace(manifest("vllm"), model=model, temperature=temperature, top_p=top_p)
     if said is None:
-        refuse_other_draws(drafts, candidate, shaping, "the traces")
+        refuse_other_draws(drafts, candidate, "the traces")
         return
     with pytest.raises(UsageError) as refused:
-        refuse_other_draws(drafts, candidate, shaping, "the traces")
+        refuse_other_draws(drafts, candidate, "the traces")
     assert said in str(refused.value)
 
 

@@ -11,12 +11,10 @@ from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import load_cards
 from lrmtest.models.draft import DraftTurn
-from lrmtest.models.engines.base import Request, Sampling
+from lrmtest.models.engines.base import Request
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.fetch.files import fetch
-from lrmtest.models.reading import Shaping
 from lrmtest.models.resolve import resolve
-from lrmtest.models.shaping import shaping_of
 from lrmtest.models.spec import ModelSpec
 from lrmtest.models.vocabulary import silent_tokens
 from lrmtest.options.gate import BASELINE_DRAFTS
@@ -146,7 +144,7 @@ def _turning(
     drafts = load_drafts(reference, store.path, plan.requests, plan.manifest, ways)
     parent = _parent(settings, drafts, spec, notice)
     _refuse_other_tokens(spec, drafts, (parent.location,), notice)
-    refuse_other_draws(drafts, plan.manifest, shaping_of_model(plan), reference)
+    refuse_other_draws(drafts, plan.manifest, drafts.run_id)
     there, keys = store.keys(run_id), {request.key for request in requests}
     lacking = [one for one in plan.requests if one.key in keys or one.key not in there]
     followed = [
@@ -177,13 +175,6 @@ def _turning(
     taken = sum(one.taken for one in turnings.values())
     notice(f"{spec.name}: takes {taken:,} of these tokens from the traces")
     return replace(drafts, turnings=turnings)
-
-
-def shaping_of_model(plan: GenerationPlan) -> Shaping:
-    """How the samples of a plan are drawn."""
-    manifest = plan.manifest
-    sampling = Sampling(1, manifest.temperature or 0.0, manifest.top_p or 1.0)
-    return shaping_of(sampling, manifest.model.request)
 
 
 def _parent(settings: Settings, drafts: Drafts, spec: ModelSpec, notice: Tell) -> ModelSpec:
