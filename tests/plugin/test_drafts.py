@@ -229,6 +229,8 @@ def test_vllm_goes_on_from_where_it_turns(pytester, run, pruned):
     # Another trace would give another sample: they are no samples of a run without drafts.
     keys = set(completions(pytester.path / "r")[1])
     assert head.manifest.model.to_json()["drafts"] == {"run": parent.run_id, "way": "rejection"}
+    asked = head.manifest.suites["fresh-hops"].options
+    assert "--drafts=last:tiny-lrm" in asked  # to go on with it takes the same drafts
     # What is there is not generated again, and no server is started for it.
     result = run(pruned, "r", *drafted)
     result.stdout.no_fnmatch_line("*tiny-pruned: reads*")

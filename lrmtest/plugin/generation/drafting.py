@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from lrmtest.counted import counted
-from lrmtest.errors import UsageError
+from lrmtest.errors import DataError, UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import load_cards
 from lrmtest.models.draft import DraftTurn
 from lrmtest.models.engines.base import Request
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.fetch.files import fetch
+from lrmtest.models.hashes import sha256_of
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
 from lrmtest.models.vocabulary import silent_tokens
@@ -24,7 +25,6 @@ from lrmtest.progress import Tell
 from lrmtest.runs.baseline_traces import files_of_writer
 from lrmtest.runs.drafts import Drafts, load_drafts, refuse_other_draws
 from lrmtest.runs.extent import EVERYTHING
-from lrmtest.runs.files import file_sha256
 from lrmtest.runs.open_traces import open_traces
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import is_file
@@ -112,7 +112,7 @@ def drafts_identity(settings: Settings, store: Store, spec: ModelSpec) -> dict[s
     reference = _fixed_reference(settings, store, spec)
     with open_traces(reference, store.path, EVERYTHING) as traces:
         told = {"run": traces.head.run.run_id, "way": "rejection"}
-        return told | ({} if traces.path is None else {"sha256": file_sha256(traces.path)})
+        return told | ({} if traces.path is None else {"sha256": sha256_of(traces.path, DataError)})
 
 
 def _fixed_reference(settings: Settings, store: Store, spec: ModelSpec) -> str:

@@ -17,6 +17,7 @@ from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.request_fields import RequestField
 from lrmtest.models.resolve import sampling_defaults
 from lrmtest.models.spec import ModelSpec
+from lrmtest.options.gate import BASELINE_DRAFTS
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.questions import render_prompt
@@ -49,6 +50,7 @@ class Requests:
     ) -> None:
         self._spec = spec
         self._settings = settings
+        self._drafts = drafts
         temperature, top_p = sampling_defaults(spec)
         self._sampling = (
             temperature if settings.temperature is None else settings.temperature,
@@ -148,6 +150,7 @@ class Requests:
                     (
                         *("--model", self._spec.given, *self._settings.repeat_arguments),
                         *(f"--request-field={field}" for field in self._fields_given),
+                        *self._drafts_given,
                         # The set is not given again: a question may be asked without it.
                         *(
                             [f"--max-tokens={self._settings.set_budgets[name]}"]
@@ -167,6 +170,16 @@ class Requests:
             selection=selection_of(extent),
             named_set=NamedSetSection() if asked is None else NamedSetSection.of(asked),
         )
+
+    @property
+    def _drafts_given(self) -> list[str]:
+        """What the user said of drafts, where samples would be others without them."""
+        if not self._drafts:
+            return []
+        compared = self._settings.comparison
+        named = compared.baseline if compared.drafts == BASELINE_DRAFTS else compared.drafts
+        parent = compared.drafts_parent
+        return [f"--drafts={named}", *([f"--drafts-parent={parent}"] if parent else [])]
 
     @property
     def _fields_given(self) -> list[RequestField]:
