@@ -53,6 +53,9 @@ CANNOT = {
         "tests/plugin/test_read_gate.py and tests/cli/test_certify_command.py do, with a model "
         "that tells log-probabilities"
     ),
+    r"pytest .* --engine vllm --model tiny-(lrm|pruned) .*": (
+        "tests/plugin/test_drafts.py does, with a real vLLM"
+    ),
     r"lrmtest certify .*": "tests/cli/test_certify_command.py does, with a tiny model's traces",
     r"lrmtest gate .*": "tests/cli/test_gate_command.py does, with models that are to be had here",
     r"lrmtest serve [\w.-]+": "loads a model that is not to be had here",
