@@ -145,23 +145,24 @@ def bounds_around(values, slack):
 
 
 @given(st.data())
-def test_bounds_change_no_decision(monkeypatch_uniform, data):
+def test_bounds_change_no_decision(data):
     """However much of the probabilities is seen at first, tokens are taken by min(1, p / q)."""
     length = data.draw(st.integers(1, 6))
     numbers = data.draw(st.lists(st.floats(0, 0.999), min_size=length, max_size=length))
     logs = st.lists(st.sampled_from((-3.0, -1.0, -0.5, 0.0)), min_size=length, max_size=length)
     written, own = data.draw(logs), data.draw(logs)
     wide = data.draw(st.lists(st.sampled_from((0.0, 0.5, 4.0)), min_size=length, max_size=length))
-    monkeypatch_uniform(numbers)
     tokens = list(range(length))
     trace = trace_of(tokens, written)
     low, high = bounds_around(own, wide)
-    walk = Walk(trace, Shaping(1.0), low, high, array("f", own), 1, 99)
     asked = []
-    while walk.asks:
-        asked.append(walk.place)
-        # The token's own probability is all that decides whether it is taken.
-        walk.told(Distribution.of([(walk.token, own[walk.place])]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rejection, "uniform", lambda _, place, __: numbers[place])
+        walk = Walk(trace, Shaping(1.0), low, high, array("f", own), 1, 99)
+        while walk.asks:
+            asked.append(walk.place)
+            # The token's own probability is all that decides whether it is taken.
+            walk.told(Distribution.of([(walk.token, own[walk.place])]))
     expected = next(
         (i for i in range(length) if not numbers[i] < acceptance(trace.logprobs[i], own[i])),
         length,
@@ -177,14 +178,6 @@ def test_bounds_change_no_decision(monkeypatch_uniform, data):
         assert turning.logprobs.tolist() == pytest.approx(told)
     else:
         assert not turning.tokens or any(wide[:expected])
-
-
-@pytest.fixture(scope="module")
-def monkeypatch_uniform():
-    """Sets the numbers that decide at each place."""
-    patch = pytest.MonkeyPatch()
-    yield lambda numbers: patch.setattr(rejection, "uniform", lambda _, place, __: numbers[place])
-    patch.undo()
 
 
 def exact(tokens, own, *, shaping, most=99, ended=False, seed=5):
