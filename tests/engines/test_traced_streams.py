@@ -15,6 +15,8 @@ from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.http.events import ChatEvents
 from lrmtest.models.engines.http.failures import BrokenAnswerError
+from lrmtest.models.engines.http.failures import BrokenAnswerError
+from lrmtest.models.engines.http.retry import Backoff
 from lrmtest.models.engines.http.server_facts import LLAMA_CPP, SGLANG, VLLM, ServerFacts
 from lrmtest.models.engines.http.stream import ChatStream
 from lrmtest.models.engines.http.traced import (
@@ -256,3 +258,29 @@ def test_the_ids_of_a_prompt_are_asked_for_once():
     assert client.asked[1][1] == {"content": "<s>hi", "add_special": True, "parse_special": True}
     for tokens in (None, "text", [1, -1], [1, "a"], [True]):
         assert asyncio.run(LlamaCppPrompts().ids(Asked(tokens), body)) == []
+
+
+class HangingUp(Asked):
+    """The same, which hangs up first so many times."""
+
+    def __init__(self, times):
+        super().__init__([1, 7])
+        self.left = times
+
+    async def post(self, url, content):
+        self.left -= 1
+        if self.left >= 0:
+            raise BrokenAnswerError("connection failed: the server closed the connection")
+        return await super().post(url, content)
+
+
+def test_a_server_that_hangs_up_once_is_asked_again(monkeypatch):
+    """llama-server does after a hundred requests, whatever they are about."""
+    monkeypatch.setattr("lrmtest.models.engines.http.traced._PROMPT_WAITS", Backoff(base=0.001))
+    body = {"messages": [{"role": "user", "content": "hi"}]}
+    for times in (1, 2, 3):
+        assert asyncio.run(LlamaCppPrompts().ids(HangingUp(times), body)) == [1, 7]
+    prompts = LlamaCppPrompts()
+    assert asyncio.run(prompts.ids(HangingUp(100), body)) == []
+    # It was no answer: the next sample's request may have one.
+    assert asyncio.run(prompts.ids(HangingUp(0), body)) == [1, 7]

@@ -11,6 +11,7 @@ conversation, as it does for the request itself, and their number must be the on
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import math
@@ -21,6 +22,7 @@ from typing import Any
 from lrmtest.models.engines.base import Sampling
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
+from lrmtest.models.engines.http.retry import Backoff
 from lrmtest.models.engines.http.server_facts import LLAMA_CPP, VLLM, ServerFacts
 from lrmtest.models.engines.http.stream import ChatReply
 from lrmtest.models.request_fields import SAMPLING_FIELDS, RequestFields
@@ -31,6 +33,8 @@ _SPARE = 64
 """Tokens more than its budget that an answer may tell."""
 _MOST_PROMPTS = 256
 """Prompts whose ids are remembered: the samples of a question follow on each other."""
+_PROMPT_TRIES = 4
+_PROMPT_WAITS = Backoff(base=0.1)
 
 NOT_TOLD = "it tells no token ids"
 
@@ -199,12 +203,20 @@ class LlamaCppPrompts:
         """
         asked = {name: value for name, value in content.items() if name not in _OF_AN_ANSWER}
         key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
-        if key not in self._known:
-            found = await self._asked(client, asked)
+        if key in self._known:
+            return self._known[key]
+        for retry in range(1, _PROMPT_TRIES + 1):
+            try:
+                found = await self._asked(client, asked)
+            except BrokenAnswerError:
+                # It says nothing of the prompt: llama-server hangs up after so many requests.
+                await asyncio.sleep(_PROMPT_WAITS.delay(retry))
+                continue
             if len(self._known) >= _MOST_PROMPTS:
                 self._known.pop(next(iter(self._known)))
             self._known[key] = found
-        return self._known[key]
+            return found
+        return []
 
     async def _asked(self, client: ChatClient, asked: Mapping[str, Any]) -> list[int]:
         root = client.endpoint.root
@@ -212,7 +224,7 @@ class LlamaCppPrompts:
             prompt = (await client.post(f"{root}/apply-template", asked))["prompt"]
             text = {"content": prompt, "add_special": True, "parse_special": True}
             return _ids((await client.post(f"{root}/tokenize", text))["tokens"])
-        except (BrokenAnswerError, RefusedError, KeyError, TypeError, ValueError):
+        except (RefusedError, KeyError, TypeError, ValueError):
             return []
 
 
