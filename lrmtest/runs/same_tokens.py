@@ -35,8 +35,8 @@ def refuse_other_tokens(
     """
     if not kind_of(spec).has_files:
         return (
-            f"{spec.name}: an endpoint's tokenizer is not seen; that it is the writer's is assumed, "
-            "but for prompts that are compared"
+            f"{spec.name}: an endpoint's tokenizer is not seen; that it is the writer's is "
+            "assumed, but for prompts that are compared"
         )
     own = tokenizer_identity(spec.location)
     same = bool(tokenizer) and own == tokenizer

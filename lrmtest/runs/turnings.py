@@ -1,4 +1,4 @@
-"""Turning places of drafts by rejection: found before anything is generated, with one model at a time.
+"""Turning places of drafts by rejection: found before anything is generated, one model at a time.
 
 The candidate reads the traces, and tells its whole distribution at each place where it turns; then
 the model that wrote them, started in its stead, tells its own there; what is left of the two gives

@@ -15,7 +15,6 @@ from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.http.events import ChatEvents
 from lrmtest.models.engines.http.failures import BrokenAnswerError
-from lrmtest.models.engines.http.failures import BrokenAnswerError
 from lrmtest.models.engines.http.retry import Backoff
 from lrmtest.models.engines.http.server_facts import LLAMA_CPP, SGLANG, VLLM, ServerFacts
 from lrmtest.models.engines.http.stream import ChatStream
