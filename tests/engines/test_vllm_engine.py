@@ -495,8 +495,11 @@ def real(request):
             patch.setenv(name, f"foreign-{name}")
         # It has its key from a file, as those that would compile anew for it.
         program = replace(find_vllm(), key_in_cache=True)
-        patch.setattr(vllm_engine, "find_vllm", lambda: program)
-        with Session(make(folder, concurrency=8, dtype="float32"), planned) as session:
+        # For its start alone: it lives while other tests look for other programs.
+        with pytest.MonkeyPatch.context() as starting:
+            starting.setattr(vllm_engine, "find_vllm", lambda: program)
+            session = Session(make(folder, concurrency=8, dtype="float32"), planned)
+        with session:
             yield session
 
 
