@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from lrmtest.locate.task import Done, LocateTask
 from lrmtest.models.engines.kinds import DEFAULT_ENGINE
 from lrmtest.options.common import add_cards_option, at_least_0, read_cards, share_above_0
 from lrmtest.options.engine import add_weights_options, read_weights_options
+from lrmtest.reports.data_text import json_text
 from lrmtest.reports.location import (
     LocationHeading,
     location_csv,
@@ -160,7 +160,7 @@ def _locate(arguments: argparse.Namespace) -> int:
     written: list[tuple[Path, str]] = []
     if arguments.json is not None:
         document = location_document(found, heading)
-        written.append((arguments.json, json.dumps(document, indent=1, allow_nan=False) + "\n"))
+        written.append((arguments.json, json_text(document) + "\n"))
     if arguments.markdown is not None:
         written.append((arguments.markdown, location_markdown(found, heading)))
     if arguments.csv is not None:

@@ -7,6 +7,7 @@ of a portion is kept before the next one begins.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from math import fsum
 from pathlib import Path
 from random import Random
@@ -19,6 +20,7 @@ from lrmtest.analysis.token_kinds import words_of
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import LrmtestError, MachineryError, UsageError
 from lrmtest.locate.attribution import attribute, losses_restored, refuse_unlike
+from lrmtest.locate.facts import facts_of
 from lrmtest.locate.kept import Kept
 from lrmtest.locate.opening import open_stack
 from lrmtest.locate.task import Done, LocateTask
@@ -50,11 +52,7 @@ def locate_damage(task: LocateTask, folder: Path, done: Done) -> Location:
     """
     kept = Kept.read(folder / f"{task.identity()[:32]}.jsonl", task.written)
     try:
-        variant, parent = (
-            open_stack(spec, task.options, task.written) for spec in (task.variant, task.parent)
-        )
-        refuse_unlike(variant, parent)
-        return _Work(task, variant, parent, kept, done).location()
+        return _Work(task, kept, done).location()
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MachineryError(
             "memory ran out while the models' layers were at work",
@@ -63,15 +61,28 @@ def locate_damage(task: LocateTask, folder: Path, done: Done) -> Location:
 
 
 class _Work:
-    """A task whose models are open."""
+    """A task being done."""
 
-    def __init__(
-        self, task: LocateTask, variant: Stack, parent: Stack, kept: Kept, done: Done
-    ) -> None:
+    def __init__(self, task: LocateTask, kept: Kept, done: Done) -> None:
         self._task, self._kept, self._done = task, kept, done
-        self._variant, self._parent = variant, parent
-        self._weights = {name: rows * columns for name, (rows, columns) in variant.shapes.items()}
         self._kinds = _kinds_of(task)
+
+    @cached_property
+    def _models(self) -> tuple[Stack, Stack]:
+        """Variant and parent; opened where something is left to compute, and only there."""
+        variant, parent = (
+            open_stack(spec, self._task.options, self._task.written)
+            for spec in (self._task.variant, self._task.parent)
+        )
+        refuse_unlike(variant, parent)
+        return variant, parent
+
+    @cached_property
+    def _weights(self) -> Mapping[str, int]:
+        """How many weights each module has, in the model's order."""
+        if not self._kept.modules:
+            self._kept.keep_modules(facts_of(*self._models))
+        return {name: facts.weights for name, facts in self._kept.modules.items()}
 
     def location(self) -> Location:
         """Everything, as far as it is not there yet."""
@@ -92,12 +103,14 @@ class _Work:
             or found.slopes.keys() != names
             or not len(found.losses) == len(found.parents_losses) == len(one.trace.tokens)
         ]
-        layers = len(self._variant.layers)
+        if not left:
+            return
+        layers = len(self._models[0].layers)
         portions = list(self._portions(left, layers + 1))
         passed = self._counter("attribution", 3 * layers * len(portions))
         for portion in portions:
             groups = {one.place.key: self._groups(one) for one in portion}
-            self._kept.add_mends(attribute(self._variant, self._parent, portion, groups, passed))
+            self._kept.add_mends(attribute(*self._models, portion, groups, passed))
 
     def _restore(self, modules: Mapping[str, frozenset[str]]) -> None:
         """Compute the losses with these sets restored, for the traces that lack some."""
@@ -106,12 +119,12 @@ class _Work:
             for one in self._task.written
             if not modules.keys() <= self._kept.restored.get(one.place.key, {}).keys()
         ]
+        if not left:
+            return
         portions = list(self._portions(left, len(modules) + 1))
-        passed = self._counter("restoring", len(self._variant.layers) * len(portions))
+        passed = self._counter("restoring", len(self._models[0].layers) * len(portions))
         for portion in portions:
-            losses = losses_restored(
-                self._variant, self._parent, portion, list(modules.values()), passed
-            )
+            losses = losses_restored(*self._models, portion, list(modules.values()), passed)
             self._kept.add_restored(
                 {
                     one.place.key: dict(zip(modules, each, strict=True))
@@ -131,7 +144,7 @@ class _Work:
 
     def _portions(self, written: Sequence[Written], times: int) -> Iterator[list[Written]]:
         """Traces whose hidden states may be held so many times together."""
-        width = self._variant.model.config.get_text_config().hidden_size
+        width = self._models[0].model.config.get_text_config().hidden_size
         most = _HELD_BYTES // (width * 4 * times)
         portion: list[Written] = []
         tokens = 0

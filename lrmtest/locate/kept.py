@@ -1,7 +1,8 @@
 """The figures of each trace, kept as they come, so that whoever is interrupted goes on.
 
 A file for each pair of models and way of computing, named by their fingerprint: a line of JSON for
-each trace and each thing that was found of it. A line that is not whole, as a kill leaves the last
+each trace and each thing that was found of it, and one of the models' modules, without which they
+would have to be opened to say what is there. A line that is not whole, as a kill leaves the last
 one, that is not what is expected, or that is of another trace under the same key, is as if it were
 not there.
 """
@@ -12,7 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 from lrmtest.bounded import DOCUMENT, parse_json, read_bytes
 from lrmtest.errors import DataError, StoreError
 from lrmtest.locate.attribution import TraceMends
+from lrmtest.locate.facts import ModuleFacts
 from lrmtest.models.reading import Written
 from lrmtest.models.trace import Trace
 from lrmtest.runs.files import create_private
@@ -34,12 +36,14 @@ class Kept:
         digests: of the traces that are at work, by their keys.
         mends: what was attributed, by the traces' keys.
         restored: losses with modules restored, by the traces' keys and by set.
+        modules: every module's facts, in the model's order; none where they are not kept yet.
     """
 
     path: Path
     digests: Mapping[str, str]
     mends: dict[str, TraceMends] = field(default_factory=dict)
     restored: dict[str, dict[str, float]] = field(default_factory=dict)
+    modules: dict[str, ModuleFacts] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: Path, written: Sequence[Written]) -> Kept:
@@ -53,6 +57,15 @@ class Kept:
             for line in read_bytes(path, DOCUMENT).splitlines():
                 kept._take(line)
         return kept
+
+    def keep_modules(self, modules: Mapping[str, ModuleFacts]) -> None:
+        """Keep the facts of all modules.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        self._write([{"modules": {name: asdict(facts) for name, facts in modules.items()}}])
+        self.modules = dict(modules)
 
     def add_mends(self, found: Iterable[TraceMends]) -> None:
         """Keep what was attributed.
@@ -107,7 +120,12 @@ class Kept:
             found = parse_json(line, str(self.path))
         except DataError:
             return
-        if not isinstance(found, dict) or not isinstance(key := found.get("key"), str):
+        if not isinstance(found, dict):
+            return
+        if "modules" in found:
+            self.modules = _facts(found["modules"]) or self.modules
+            return
+        if not isinstance(key := found.get("key"), str):
             return
         if key not in self.digests or found.get("trace") != self.digests[key]:
             return
@@ -131,6 +149,21 @@ def _digest(trace: Trace) -> str:
     """Equal for traces of the same tokens."""
     prompt, tokens = list(trace.prompt), list(trace.tokens)
     return hashlib.sha256(json.dumps([prompt, tokens]).encode()).hexdigest()
+
+
+def _facts(found: Any) -> dict[str, ModuleFacts]:
+    """Modules' facts; none where anything is not what is expected."""
+    try:
+        facts = {name: ModuleFacts(**each) for name, each in found.items()}
+    except (TypeError, AttributeError):
+        return {}
+    counts = [
+        count
+        for each in facts.values()
+        for count in (each.rows, each.columns, each.zeros, each.parents_zeros)
+    ]
+    whole = all(type(count) is int and count >= 0 for count in counts)
+    return facts if whole and all(type(each.differs) is bool for each in facts.values()) else {}
 
 
 def _are_numbers(found: Any) -> bool:

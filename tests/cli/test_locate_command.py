@@ -23,6 +23,7 @@ from lrmtest.runs.store import STORE_NAME, Store  # noqa: E402
 
 PROMPTS = [[257, n // 2 % 3, 40, 7] for n in range(8)]
 BROKEN = "model.layers.1.mlp.up_proj"
+FACTS = ("rows", "columns", "zeros", "parents_zeros", "differs")
 
 
 def changed(source, folder, change):
@@ -159,6 +160,7 @@ def test_whoever_is_interrupted_goes_on(here, tmp_path, monkeypatch):
     monkeypatch.setattr(job, "losses_restored", restore)
     (kept,) = (tmp_path / "reports" / "locate").iterdir()
     lines = [json.loads(line) for line in kept.read_text().splitlines() if line]
+    lines = [line for line in lines if "key" in line]
     of = {line["key"]: {"key": line["key"], "trace": line["trace"]} for line in lines}
     with kept.open("a") as file:
         for broken in (
@@ -167,6 +169,8 @@ def test_whoever_is_interrupted_goes_on(here, tmp_path, monkeypatch):
             {**of["key-2"], "losses": [], "mends": {}},
             {**of["key-3"], "losses": [], "parents_losses": [], "mends": {}, "slopes": [1]},
             *({"key": 1}, [], {"key": "key-1"}),
+            *({"modules": []}, {"modules": {"a": {"rows": 1}}}),
+            {"modules": {BROKEN: dict.fromkeys(FACTS, -1)}},
         ):
             file.write(json.dumps(broken) + "\n")
         file.write('{"key": "key-0", "mends": [\n{"key": "key-3", "lo')
@@ -180,8 +184,9 @@ def test_whoever_is_interrupted_goes_on(here, tmp_path, monkeypatch):
     assert figures("of others") == resumed
     assert len(keys_of(third)) == 7
     kept.write_text(stored)
-    monkeypatch.setattr(job, "attribute", None)  # all is there: neither is called
-    monkeypatch.setattr(job, "losses_restored", None)
+    # All is there: nothing is computed, and no model is opened for it.
+    for name in ("attribute", "losses_restored", "open_stack"):
+        monkeypatch.setattr(job, name, None)
     assert figures("kept") == resumed
 
 
