@@ -39,7 +39,8 @@ def facts_of(variant: Stack, parent: Stack) -> dict[str, ModuleFacts]:
         for name, linear in variant.linears(index).items():
             own, its = linear.weight.detach(), parents[name].weight.detach()
             found[name] = ModuleFacts(
-                *own.shape,
+                rows=own.shape[0],
+                columns=own.shape[1],
                 zeros=int((own == 0).sum()),
                 parents_zeros=int((its == 0).sum()),
                 differs=bool((own != its.to(own.dtype)).any()),
