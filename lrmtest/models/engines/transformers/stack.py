@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,16 @@ class Passage:
 
     hidden: Tensor
     beside: list[tuple[Any, Any]]
+
+
+class KeysValues(Protocol):
+    """Sees the keys and values that a layer computes, and says which ones it attends to."""
+
+    def update(
+        self, key_states: Tensor, value_states: Tensor, *arguments: Any, **named: Any
+    ) -> tuple[Tensor, Tensor]:
+        """Keys and values, (sequences, heads, tokens, width of a head), in place of a layer's."""
+        ...
 
 
 class Stack:
@@ -109,8 +120,8 @@ class Stack:
         if tokens * width * self._computed.itemsize <= _HELD_SHARE * free:
             self._home = self.device
 
-    def begin(self, *sequences: Sequence[int]) -> Passage:
-        """Sequences of one length before the first layer.
+    def begin(self, *sequences: Sequence[int], behind: int = 0) -> Passage:
+        """Sequences of one length before the first layer, behind so many tokens of their own.
 
         What a layer gets beside hidden states differs with the architecture and with the layer
         (positions, rotary embeddings, a mask, sliding or not), so that the model itself is asked:
@@ -136,7 +147,9 @@ class Stack:
             layer.forward = note
         try:
             self.model.model(
-                input_ids=torch.tensor([list(each) for each in sequences]), use_cache=False
+                input_ids=torch.tensor([list(each) for each in sequences]),
+                use_cache=False,
+                **self._filled(behind, len(sequences)),
             )
         finally:
             for layer in self.layers:
@@ -199,9 +212,34 @@ class Stack:
             known.append(moved)
         return moved
 
-    def run(self, index: int, passage: Passage) -> Tensor:
-        """What a layer that is at work makes of what goes into it."""
+    def _filled(self, tokens: int, sequences: int) -> dict[str, Any]:
+        """What tells a model that so many tokens are before those that it is given."""
+        if not tokens:
+            return {}
+        from transformers import DynamicCache
+
+        cache, nothing = DynamicCache(), torch.zeros(sequences, 1, tokens, 1)
+        for index in range(len(self.layers)):
+            cache.update(nothing, nothing, index)
+        return {self._cache_name: cache}
+
+    @property
+    def _cache_name(self) -> str:
+        """What the installed transformers calls the cache that a model is given."""
+        names = inspect.signature(self.model.model.forward).parameters
+        return "cache" if "cache" in names else "past_key_values"
+
+    def run(self, index: int, passage: Passage, keys: KeysValues | None = None) -> Tensor:
+        """What a layer that is at work makes of what goes into it.
+
+        Args:
+            index: of the layer.
+            passage: where the sequences are.
+            keys: is shown the keys and values, and may put others before them; None for neither.
+        """
         positional, named = passage.beside[index]
+        if keys is not None:
+            named = {**named, self._cache_name: keys}
         output = self.layers[index](passage.hidden.to(self.device), *positional, **named)
         result: Tensor = output[0] if isinstance(output, tuple) else output
         return result.to(self._home)
