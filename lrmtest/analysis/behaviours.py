@@ -14,7 +14,7 @@ docs/behaviours.md.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -54,6 +54,8 @@ _LONGEST = 600
 """Characters of a segment that rules look at: what it does is said at its beginning."""
 _BEGINNING = 2
 """Segments that may begin a trace."""
+_RUN, _REPEATED = 3, 0.5
+"""Words in a row that repeat a question, and the share of a sentence's runs that do."""
 
 # All patterns are tried at one place or look for fixed words: linear time, whatever the text.
 _END = re.compile(r"\n+|(?<=[.!?])[\"'\u201d\u2019)\]*]{0,3}[ \t]+(?=[^\s])")
@@ -63,122 +65,129 @@ _NO_END = re.compile(
 """Behind these a full stop ends no sentence."""
 _TAG = re.compile(r"</?[A-Za-z][\w|]{0,30}>")
 
-_LEAD = r"(?:(?:oh|hmm+|um|uh|ah|but|and|so|okay|ok|no|well|now|also|yeah)\b[\s,.!\u2026\u2014-]{1,4}){0,4}"
-_BACKTRACKING = re.compile(
-    _LEAD
-    + r"""(?:
-      wait\b | hold\ on\b | hang\ on\b | actually\b | alternatively\b | scratch\ that | never\ ?mind
-    | on\ second\ thought | instead\b | let(?:'|\u2019)?s?\ (?:me\ )?(?:try|use|take|consider)\ (?:
-        another|a\ different|an\ alternative)
-    | (?:let\ me|let(?:'|\u2019)s|i\ (?:should|need\ to|must|have\ to))\ (?:just\ )?(?:
-        re-?(?:check|think|read|consider|examine|evaluate|visit|calculate|compute|do|start|trace|
-        phrase|assess|verify)|double[- ]?check|check\ (?:again|that\ again|my|this\ again)|start\ over
-        |go\ back|correct\ (?:that|this|my)|backtrack|look\ (?:at\ (?:it|this)\ )?again|go\ over)
-    | (?:maybe|perhaps)\ (?:i|we)\ (?:should|can|could|need\ to)\ (?:try|approach|look|start|use|
-        think|consider|re)\w*\ (?:another|a\ different|it\ differently|at\ it\ differently|
-        this\ differently|about\ it\ differently|again|an\ alternative)
-    | (?:maybe|perhaps)\ (?:there(?:'|\u2019)s|there\ is)\ (?:another|a\ different|a\ better)
-    | (?:another|a\ different|a\ better)\ (?:approach|way|idea|method|thought)
-    | (?:that|this|it)(?:(?:'|\u2019)s|\ is|\ was)\ (?:not\ right|wrong|incorrect|not\ correct|
-        a\ mistake|a\ contradiction|not\ possible|impossible)
-    | (?:that|this)\ (?:can(?:'|\u2019)t\ be|cannot\ be|doesn(?:'|\u2019)t\ (?:work|make\ sense|help|
-        seem\ right|match|add\ up))
-    | i\ (?:made\ a\ mistake|think\ i\ (?:made|messed|misread|misunderstood)|was\ wrong|misread|
-        must\ have\ made|misunderstood|overlooked|forgot)
-    | no,\ (?:that|this|it|because|wait|the)\b
-    )""",
-    re.VERBOSE | re.IGNORECASE,
+
+def _any_of(*lines: str, before: str = r"\b") -> re.Pattern[str]:
+    """Any of some phrases, in any case; they are patterns, separated by two spaces."""
+    phrases = [phrase for line in lines for phrase in re.split(r" {2,}", line.strip())]
+    return re.compile(f"{before}(?:{'|'.join(phrases)})", re.IGNORECASE)
+
+
+_LEAD = (
+    r"(?:(?:oh|hmm+|um|uh|ah|but|and|so|okay|ok|no|well|now|also|yeah)\b"
+    r"[\s,.!\u2026\u2014-]{1,4}){0,4}"
 )
-_INSIDE_BACKTRACKING = re.compile(
-    r"\b(?:wait, (?:no|but|actually|that|is|maybe|the)|but wait\b|no, wait\b|"
-    r"(?:is|was) (?:a mistake|an error|contradict)|"
-    r"(?:another|different) (?:approach|way|method)\b|start over\b|step back\b)",
-    re.IGNORECASE,
+_OPENERS = r"(?:(?:alright|okay|so|first|now)\b[\s,]{1,3}){0,3}"
+
+_BACKTRACKING = _any_of(
+    r"wait\b  hold on\b  hang on\b  actually\b  alternatively\b  scratch that  never ?mind",
+    r"on second thought  instead\b",
+    r"let'?s? (?:me )?(?:try|use|take|consider) (?:another|a different|an alternative)",
+    r"(?:let me|let's|i (?:should|need to|must|have to)) (?:just )?(?:"
+    r"re-?(?:check|think|read|consider|examine|evaluate|visit|calculate|compute|do|start|trace"
+    r"|phrase|assess|verify)|double[- ]?check|check (?:again|that again|my|this again)|start over"
+    r"|go back|correct (?:that|this|my)|backtrack|look (?:at (?:it|this) )?again|go over)",
+    r"(?:maybe|perhaps) (?:i|we) (?:should|can|could|need to) (?:try|approach|look|start|use|think"
+    r"|consider|re)\w* (?:another|a different|it differently|at it differently|this differently"
+    r"|about it differently|again|an alternative)",
+    r"(?:maybe|perhaps) (?:there's|there is) (?:another|a different|a better)",
+    r"(?:another|a different|a better) (?:approach|way|idea|method|thought)",
+    r"(?:that|this|it)(?:'s| is| was) (?:not right|wrong|incorrect|not correct|a mistake"
+    r"|a contradiction|not possible|impossible)",
+    r"(?:that|this) (?:can't be|cannot be)",
+    r"(?:that|this) doesn't (?:work|make sense|help|seem right|match|add up)",
+    r"i (?:made a mistake|think i (?:made|messed|misread|misunderstood)|was wrong|misread"
+    r"|must have made|misunderstood|overlooked|forgot)",
+    r"no, (?:that|this|it|because|wait|the)\b",
+    before=_LEAD,
 )
-_EXAMPLE = re.compile(
-    r"""\b(?:
-      for\ (?:example|instance) | e\.g\. | as\ an\ example | to\ test\b
-    | let(?:(?:'|\u2019)s|\ me|\ us)\ (?:also\ |just\ |first\ |now\ )?(?:test|try|plug|verify|
-        take|pick|check\ (?:if|whether|with|for|each|the\ (?:case|option|first|next))|
-        assume|suppose|imagine|substitute|say|see\ if)\b
-    | (?:i(?:(?:'|\u2019)ll|\ will)|we\ can|i\ can)\ (?:test|try|plug|verify|check\ (?:if|each|with))
-    | (?:suppose|imagine)\b | if\ (?:we|i)\ (?:try|take|plug|set|test|pick|let|assume|suppose)\b
-    | (?:testing|trying|plugging|substituting|checking)\b | case\ [\dIVivA-D]+\b | say,? that\b
-    | in\ the\ case\ (?:where|of|that)\b | consider\ the\ case | what\ if\b
-    )""",
-    re.VERBOSE | re.IGNORECASE,
+_INSIDE_BACKTRACKING = _any_of(
+    r"wait, (?:no|but|actually|that|is|maybe|the)  but wait\b  no, wait\b",
+    r"(?:is|was) (?:a mistake|an error|contradict)  start over\b  step back\b",
+    r"(?:another|different) (?:approach|way|method)\b",
 )
-_UNSURE = re.compile(
-    r"""\b(?:
-      (?:not|n(?:'|\u2019)t)\ (?:\w+\ ){0,2}(?:sure|certain|clear|confident|know)\b | unsure\b
-    | maybe\b | perhaps\b | possibly\b | probably\b | presumably\b | might\b | could\ be\b
-    | may\ (?:be|not|have)\b | hmm+\b | i(?:(?:'|\u2019)m|\ am)\ (?:a\ (?:bit|little)\ )?(?:confused|stuck|
-        guessing|wondering|trying\ to\ (?:recall|remember))
-    | i\ (?:wonder|guess|suppose|doubt|think|assume)\b | it\ seems\b | seems\ (?:like|that)\b
-    | (?:is|are|does|do|can|could|would|did|was)\ (?:it|this|that|there|he|she|they|i|we)\ [^.]{0,120}\?
-    | unclear\b | uncertain(?:ty)?\b(?!\ (?:because|based|is|as|,|\.|or)) | confus(?:ing|ed)\b
-    | i\ (?:hope|could\ be\ wrong|need\ to\ be\ careful) | unless\ i\b | likely\b
-    )""",
-    re.VERBOSE | re.IGNORECASE,
+_EXAMPLE = _any_of(
+    r"for (?:example|instance)  e\.g\.  as an example  to test\b",
+    r"let(?:'s| me| us) (?:also |just |first |now )?(?:test|try|plug|verify|take|pick"
+    r"|check (?:if|whether|with|for|each|the (?:case|option|first|next))"
+    r"|assume|suppose|imagine|substitute|say|see if)\b",
+    r"(?:i(?:'ll| will)|we can|i can) (?:test|try|plug|verify|check (?:if|each|with))",
+    r"(?:suppose|imagine)\b  if (?:we|i) (?:try|take|plug|set|test|pick|let|assume|suppose)\b",
+    r"(?:testing|trying|plugging|substituting|checking)\b  case [\dIVivA-D]+\b",
+    r"in the case (?:where|of|that)\b  consider the case  what if\b",
 )
-_KNOWLEDGE = re.compile(
-    r"""\b(?:
-      i\ (?:also\ )?(?:recall|remember|know|(?:'|\u2019)ve\ (?:heard|read|learned))\b | i(?:'|\u2019)ve\ (?:heard|read|
-        learned|seen) | (?:recall|remember|remembering|recalling)\b | as\ (?:we|i)\ know | well[- ]known
-    | known\ (?:as|that|for|to)\b | by\ definition | definition\ of | is\ defined\ as
-    | (?:theorem|lemma|inequality|axiom|formula|identity|identities|law|rule|property|properties)\b
-    | (?:in\ general|generally|typically|usually|in\ (?:logic|geometry|math\w*|algebra|english|fact))\b
-    | (?:the|this|that)?\ ?(?:first|second|third|fourth|fifth|sixth|seventh|last|next|other)\ 
-        (?:premise|statement|sentence|clue|condition|equation|point|one)\b
-    | (?:premise|statement|equation|condition)\ \(?\#?\d+
-    | according\ to\b | (?:problem|question|premises?|statement|passage|timeline)\ (?:also\ )?(?:
-        says?|states?|tells?|mentions?|gives?|asks?|specif\w+|provides?)\b
-    | (?:it|which)\ (?:says|states|mentions)\b | (?:is|was|are|were)\ (?:given|told)\b | we(?:(?:'|\u2019)re|\ are|\ have)\ (?:told|given)
-    | given\ (?:that|the)\b | (?:is|was)\ (?:an?|the)\ (?:\w+\ ){0,3}(?:city|country|band|singer|actor|
-        actress|film|movie|song|album|author|writer|novel|river|state|capital|company|director|
-        american|british|english|french|german|indian)\b
-    | (?:was|were)\ (?:born|founded|released|built|established|located)\b | (?:is|are)\ located\b
-    | premise\b[^.]{0,20}:
-    )""",
-    re.VERBOSE | re.IGNORECASE,
+_UNSURE = _any_of(
+    r"(?:not|n't) (?:\w+ ){0,2}(?:sure|certain|clear|confident|know)\b  unsure\b  maybe\b",
+    r"perhaps\b  possibly\b  probably\b  presumably\b  might\b  could be\b  hmm+\b",
+    r"may (?:be|not|have)\b  it seems\b  seems (?:like|that)\b  unclear\b  unless i\b",
+    r"likely\b",
+    r"i(?:'m| am) (?:a (?:bit|little) )?(?:confused|stuck|guessing|wondering"
+    r"|trying to (?:recall|remember))",
+    r"i (?:wonder|guess|suppose|doubt|think|assume)\b",
+    r"(?:is|are|does|do|can|could|would|did|was) (?:it|this|that|there|he|she|they|i|we) "
+    r"[^.]{0,120}\?",
+    r"uncertain(?:ty)?\b(?! (?:because|based|is|as|,|\.|or))  confus(?:ing|ed)\b",
+    r"i (?:hope|could be wrong|need to be careful)",
 )
-_INITIALIZING = re.compile(
-    _LEAD
-    + r"""(?:alright\b[\s,]{1,3}|okay\b[\s,]{1,3}|so\b[\s,]{1,3}|first\b[\s,]{1,3}|now\b[\s,]{1,3}){0,3}(?:
-      (?:i|we)(?:(?:'|\u2019)m|(?:'|\u2019)ve|\ have|\ am|(?:'|\u2019)re|\ are)?\ (?:just\ )?(?:need|needs|want|got|have|got|trying|given|
-        supposed|tasked|asked|looking)\b.{0,40}?(?:problem|question|figure|find|determine|solve|to\ |conclu)
-    | let(?:(?:'|\u2019)s|\ me)\ (?:try\ to\ (?:figure|solve|understand|break|work|see)|start|begin|break|see|
-        think|read|understand|look\ at|go\ through|parse|figure|write\ down|list|unpack|work\ through)
-    | the\ (?:problem|question|task|conclusion|goal)\ (?:is|asks|here|we|i|says|states|to)\b
-    | (?:here|below)(?:(?:'|\u2019)s|\ is|\ are)\b
-    )""",
-    re.VERBOSE | re.IGNORECASE,
+_KNOWLEDGE = _any_of(
+    r"i (?:also )?(?:recall|remember|know)\b  i've (?:heard|read|learned|seen)",
+    r"(?:recall|remember|remembering|recalling)\b  as (?:we|i) know  well[- ]known",
+    r"known (?:as|that|for|to)\b  by definition  definition of  is defined as",
+    r"(?:theorem|lemma|inequality|axiom|formula|identity|identities|law|rule|property"
+    r"|properties)\b",
+    r"(?:in general|generally|typically|usually)\b",
+    r"in (?:logic|geometry|math\w*|algebra|english|fact)\b",
+    r"(?:first|second|third|fourth|fifth|sixth|seventh|last|next|other) "
+    r"(?:premise|statement|sentence|clue|condition|equation|point|one)\b",
+    r"(?:premise|statement|equation|condition) \(?\#?\d+  according to\b",
+    r"(?:problem|question|premises?|statement|passage|timeline) (?:also )?(?:says?|states?|tells?"
+    r"|mentions?|gives?|asks?|specif\w+|provides?)\b",
+    r"(?:it|which) (?:says|states|mentions)\b  (?:is|was|are|were) (?:given|told)\b",
+    r"we(?:'re| are| have) (?:told|given)  given (?:that|the)\b  premise\b[^.]{0,20}:",
+    r"(?:is|was) (?:an?|the) (?:\w+ ){0,3}(?:city|country|band|singer|actor|actress|film|movie|song"
+    r"|album|author|writer|novel|river|state|capital|company|director|american|british|english"
+    r"|french|german|indian)\b",
+    r"(?:was|were) (?:born|founded|released|built|established|located)\b  (?:is|are) located\b",
+)
+_INITIALIZING = _any_of(
+    r"(?:i|we)(?:'m|'ve| have| am|'re| are)? (?:just )?(?:needs?|want|got|have|trying|given"
+    r"|supposed|tasked|asked|looking)\b.{0,40}?(?:problem|question|figure|find|determine|solve|to |conclu)",
+    r"let(?:'s| me) (?:try to (?:figure|solve|understand|break|work|see)|start|begin|break|see"
+    r"|think|read|understand|look at|go through|parse|figure|write down|list|unpack|work through)",
+    r"the (?:problem|question|task|conclusion|goal) (?:is|asks|here|we|i|says|states|to)\b",
+    r"(?:here|below)(?:'s| is| are)\b",
+    before=_LEAD + _OPENERS,
 )
 _WORD = re.compile(r"[^\W\d_]{2}|\d")
+_WORDS = re.compile(r"\w+")
 
 
-def segments_of(text: str) -> list[Segment]:
+def segments_of(text: str, asked: str = "") -> list[Segment]:
     """The segments of a completion's reasoning, in order, without blanks at their ends.
 
     Args:
         text: all of the completion; where its reasoning is closed, only what is before that counts.
+        asked: what was asked, so that what repeats it can be told; empty if unknown.
     """
     parts = split(text)
     end = parts.closed_at if parts.closed else len(text)
+    known = frozenset(_runs(asked))
     found: list[Segment] = []
     for begin, stop in _sentences(text, end):
-        found.append(Segment(begin, stop, behaviour_of(text[begin:stop], len(found))))
+        found.append(Segment(begin, stop, behaviour_of(text[begin:stop], len(found), known)))
     return found
 
 
-def behaviour_of(sentence: str, number: int) -> Behaviour:
+def behaviour_of(
+    sentence: str, number: int, asked: Collection[tuple[str, ...]] = frozenset()
+) -> Behaviour:
     """What a sentence does, by its words.
 
     Args:
         sentence: the segment's text.
         number: of segments before it.
+        asked: runs of words of what was asked.
     """
-    said = sentence.lstrip(" \t*_#->\"'([")[:_LONGEST]
+    said = sentence.lstrip(" \t*_#->\"'([")[:_LONGEST].replace("\u2019", "'")
     if number < _BEGINNING and _INITIALIZING.match(said):
         return "initializing"
     if _BACKTRACKING.match(said) or _INSIDE_BACKTRACKING.search(said):
@@ -187,11 +196,23 @@ def behaviour_of(sentence: str, number: int) -> Behaviour:
         return "example-testing"
     if _UNSURE.search(said):
         return "uncertainty-estimation"
-    if _KNOWLEDGE.search(said):
+    if _KNOWLEDGE.search(said) or _repeats(said, asked):
         return "adding-knowledge"
     if _INITIALIZING.match(said):
         return "initializing"
     return "deduction"
+
+
+def _repeats(said: str, asked: Collection[tuple[str, ...]]) -> bool:
+    """Whether most of a sentence is in what was asked, to the word."""
+    runs = _runs(said) if asked else []
+    return bool(runs) and sum(run in asked for run in runs) >= _REPEATED * len(runs)
+
+
+def _runs(text: str) -> list[tuple[str, ...]]:
+    """All runs of so many words in a row, in small letters."""
+    words = [word.lower() for word in _WORDS.findall(text)]
+    return [tuple(words[at : at + _RUN]) for at in range(len(words) - _RUN + 1)]
 
 
 def _sentences(text: str, end: int) -> list[tuple[int, int]]:

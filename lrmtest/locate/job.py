@@ -6,7 +6,7 @@ of a portion is kept before the next one begins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from math import fsum
 from pathlib import Path
@@ -23,6 +23,7 @@ from lrmtest.locate.attribution import attribute, losses_restored, refuse_unlike
 from lrmtest.locate.facts import facts_of
 from lrmtest.locate.kept import Kept
 from lrmtest.locate.opening import open_stack
+from lrmtest.locate.portions import portions, step_counter
 from lrmtest.locate.task import Done, LocateTask
 from lrmtest.models.engines.transformers.stack import Stack
 from lrmtest.models.reading import Written
@@ -106,9 +107,9 @@ class _Work:
         if not left:
             return
         layers = len(self._models[0].layers)
-        portions = list(self._portions(left, layers + 1))
-        passed = self._counter("attribution", 3 * layers * len(portions))
-        for portion in portions:
+        parts = list(self._portions(left, layers + 1))
+        passed = step_counter(self._done, "attribution", 3 * layers * len(parts))
+        for portion in parts:
             groups = {one.place.key: self._groups(one) for one in portion}
             self._kept.add_mends(attribute(*self._models, portion, groups, passed))
 
@@ -121,9 +122,9 @@ class _Work:
         ]
         if not left:
             return
-        portions = list(self._portions(left, len(modules) + 1))
-        passed = self._counter("restoring", len(self._models[0].layers) * len(portions))
-        for portion in portions:
+        parts = list(self._portions(left, len(modules) + 1))
+        passed = step_counter(self._done, "restoring", len(self._models[0].layers) * len(parts))
+        for portion in parts:
             losses = losses_restored(*self._models, portion, list(modules.values()), passed)
             self._kept.add_restored(
                 {
@@ -132,30 +133,10 @@ class _Work:
                 }
             )
 
-    def _counter(self, what: str, total: int) -> Callable[[], None]:
-        count = 0
-
-        def passed() -> None:
-            nonlocal count
-            count += 1
-            self._done(what, count, total)
-
-        return passed
-
     def _portions(self, written: Sequence[Written], times: int) -> Iterator[list[Written]]:
         """Traces whose hidden states may be held so many times together."""
         width = self._models[0].model.config.get_text_config().hidden_size
-        most = _HELD_BYTES // (width * 4 * times)
-        portion: list[Written] = []
-        tokens = 0
-        for one in sorted(written, key=lambda one: one.length):
-            if portion and tokens + one.length > most:
-                yield portion
-                portion, tokens = [], 0
-            portion.append(one)
-            tokens += one.length
-        if portion:
-            yield portion
+        return portions(written, lambda one: one.length, _HELD_BYTES // (width * 4 * times))
 
     def _sets(self, order: Sequence[str]) -> tuple[Sets | None, dict[str, frozenset[str]]]:
         """What is to be restored, and the modules of each set by its name."""

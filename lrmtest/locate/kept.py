@@ -9,22 +9,15 @@ not there.
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from lrmtest.bounded import DOCUMENT, parse_json, read_bytes
-from lrmtest.errors import DataError, StoreError
 from lrmtest.locate.attribution import TraceMends
 from lrmtest.locate.facts import ModuleFacts
+from lrmtest.locate.lines import append_lines, are_numbers, is_number, kept_lines, trace_digest
 from lrmtest.models.reading import Written
-from lrmtest.models.trace import Trace
-from lrmtest.runs.files import create_private
 
 
 @dataclass(slots=True)
@@ -52,10 +45,9 @@ class Kept:
         Raises:
             DataError: it cannot be read.
         """
-        kept = cls(path, {one.place.key: _digest(one.trace) for one in written})
-        if path.is_file():
-            for line in read_bytes(path, DOCUMENT).splitlines():
-                kept._take(line)
+        kept = cls(path, {one.place.key: trace_digest(one.trace) for one in written})
+        for line in kept_lines(path):
+            kept._take(line)
         return kept
 
     def keep_modules(self, modules: Mapping[str, ModuleFacts]) -> None:
@@ -100,28 +92,9 @@ class Kept:
         return {"key": key, "trace": self.digests[key]}
 
     def _write(self, lines: Iterable[Mapping[str, Any]]) -> None:
-        text = "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines)
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            create_private(self.path)
-            with self.path.open("a", encoding="utf-8") as file:
-                # Behind a line that was cut off, another would be lost with it.
-                file.write(f"\n{text}")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise StoreError(
-                f"{self.path} cannot be written: {error.strerror or error}",
-                hint="free some space, or choose another --reports-dir",
-            ) from error
+        append_lines(self.path, lines)
 
-    def _take(self, line: bytes) -> None:
-        try:
-            found = parse_json(line, str(self.path))
-        except DataError:
-            return
-        if not isinstance(found, dict):
-            return
+    def _take(self, found: Mapping[str, Any]) -> None:
         if "modules" in found:
             self.modules = _facts(found["modules"]) or self.modules
             return
@@ -130,25 +103,19 @@ class Kept:
         if key not in self.digests or found.get("trace") != self.digests[key]:
             return
         if "restored" in found:
-            if _are_numbers(restored := found["restored"]):
+            if are_numbers(restored := found["restored"]):
                 self.restored.setdefault(key, {}).update(restored)
             return
         try:
             lists = [found["losses"], found["parents_losses"], *found["slopes"].values()]
-            whole = _are_numbers(found["mends"]) and all(
-                isinstance(each, list) and all(map(_is_number, each)) for each in lists
+            whole = are_numbers(found["mends"]) and all(
+                isinstance(each, list) and all(map(is_number, each)) for each in lists
             )
         except (KeyError, AttributeError):
             return
         if whole:
             losses, parents = found["losses"], found["parents_losses"]
             self.mends[key] = TraceMends(key, losses, parents, found["mends"], found["slopes"])
-
-
-def _digest(trace: Trace) -> str:
-    """Equal for traces of the same tokens."""
-    prompt, tokens = list(trace.prompt), list(trace.tokens)
-    return hashlib.sha256(json.dumps([prompt, tokens]).encode()).hexdigest()
 
 
 def _facts(found: Any) -> dict[str, ModuleFacts]:
@@ -164,11 +131,3 @@ def _facts(found: Any) -> dict[str, ModuleFacts]:
     ]
     whole = all(type(count) is int and count >= 0 for count in counts)
     return facts if whole and all(type(each.differs) is bool for each in facts.values()) else {}
-
-
-def _are_numbers(found: Any) -> bool:
-    return isinstance(found, dict) and all(map(_is_number, found.values()))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, float | int) and not isinstance(value, bool) and isfinite(value)
