@@ -150,7 +150,8 @@ _KNOWLEDGE = _any_of(
 )
 _INITIALIZING = _any_of(
     r"(?:i|we)(?:'m|'ve| have| am|'re| are)? (?:just )?(?:needs?|want|got|have|trying|given"
-    r"|supposed|tasked|asked|looking)\b.{0,40}?(?:problem|question|figure|find|determine|solve|to |conclu)",
+    r"|supposed|tasked|asked|looking)\b.{0,40}?"
+    r"(?:problem|question|figure|find|determine|solve|to |conclu)",
     r"let(?:'s| me) (?:try to (?:figure|solve|understand|break|work|see)|start|begin|break|see"
     r"|think|read|understand|look at|go through|parse|figure|write down|list|unpack|work through)",
     r"the (?:problem|question|task|conclusion|goal) (?:is|asks|here|we|i|says|states|to)\b",
