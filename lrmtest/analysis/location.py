@@ -278,6 +278,32 @@ def locate(
     )
 
 
+def restored_against(
+    traces: Sequence[TraceLocation],
+    names: Sequence[str],
+    draws: Sequence[str],
+    level: float = 0.95,
+) -> dict[str, Restored]:
+    """What restoring sets of modules mends, each against the same random ones.
+
+    Args:
+        traces: with the losses of all of them.
+        names: the sets.
+        draws: those that were drawn at random.
+        level: nominal coverage of the intervals.
+    """
+    every = list(dict.fromkeys((*names, *draws)))
+    rows = [[one.loss - one.restored[name] for name in every] for one in traces]
+    figures = _with_intervals(_means(rows, _questions(traces)), level)
+    means = dict(zip(every, figures, strict=True))
+    return {
+        name: Restored(
+            means[name], sum(means[each].value < means[name].value for each in draws), len(draws)
+        )
+        for name in names
+    }
+
+
 def _restored(
     traces: Sequence[TraceLocation],
     questions: Mapping[QuestionKey, Sequence[int]],

@@ -16,6 +16,7 @@ from rich.progress import Progress as Bars
 
 from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.reading_models import notes_on_tokens, parent_model, reading_model
+from lrmtest.cli.suggesting import add_suggest_options, write_suggestion
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.locate.task import Done, LocateTask
 from lrmtest.models.engines.kinds import DEFAULT_ENGINE
@@ -29,6 +30,7 @@ from lrmtest.reports.location import (
     location_markdown,
     location_view,
 )
+from lrmtest.reports.suggestion import suggestion_document
 from lrmtest.runs.files import write_whole
 from lrmtest.runs.formats.traces_file import KeptTrace
 from lrmtest.runs.outcomes import QuestionKey
@@ -101,6 +103,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         metavar="N",
         help="list so many questions, those that lost most (default: %(default)s)",
     )
+    add_suggest_options(add)
     add("--json", type=Path, metavar="FILE", help="write all figures")
     add("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
     add("--csv", type=Path, metavar="FILE", help="write a line for each module")
@@ -110,6 +113,8 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
 
 
 def _locate(arguments: argparse.Namespace) -> int:
+    if arguments.suggest_file is not None and arguments.suggest is None:
+        raise UsageError("--suggest-file has nothing to write", hint="--suggest 2%")
     cards = read_cards(arguments)
     options = replace(read_weights_options(arguments), tell=complain)
     store = arguments.reports_dir / STORE_NAME
@@ -142,15 +147,16 @@ def _locate(arguments: argparse.Namespace) -> int:
         traces.written,
         arguments.confirm,
         arguments.share,
+        budget=arguments.suggest,
     )
     try:
-        from lrmtest.locate.job import locate_damage
+        from lrmtest.locate.job import locate_and_suggest
     except ImportError as error:
         raise ModelError(
             f"models cannot be looked into here: {error}", hint="pip install 'lrmtest[cpu]'"
         ) from error
     with _progress() as done:
-        found = locate_damage(task, arguments.reports_dir / _FOLDER, done)
+        found, suggestion = locate_and_suggest(task, arguments.reports_dir / _FOLDER, done)
     heading = LocationHeading(
         variant.spec.name,
         parent.spec.name,
@@ -160,6 +166,7 @@ def _locate(arguments: argparse.Namespace) -> int:
     written: list[tuple[Path, str]] = []
     if arguments.json is not None:
         document = location_document(found, heading)
+        document["suggestion"] = None if suggestion is None else suggestion_document(suggestion)
         written.append((arguments.json, json_text(document) + "\n"))
     if arguments.markdown is not None:
         written.append((arguments.markdown, location_markdown(found, heading)))
@@ -171,6 +178,11 @@ def _locate(arguments: argparse.Namespace) -> int:
     show(location_view(found, heading, arguments.modules, arguments.questions), crop=False)
     for path, _ in written:
         say(f"written: {path}")
+    if suggestion is not None:
+        file = arguments.suggest_file or (
+            arguments.reports_dir / _FOLDER / f"{variant.spec.name}.protect.toml"
+        )
+        write_suggestion(suggestion, file, variant.spec, parent.spec.name, traces.run_id)
     return 0
 
 

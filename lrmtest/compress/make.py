@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from typing import Any
 from lrmtest.compress.calibration import Material, parse_calibration
 from lrmtest.compress.figures import Pruned
 from lrmtest.compress.method import CompressionMethod, CompressionResult, CompressionTask
+from lrmtest.compress.options import TENSOR
 from lrmtest.compress.parent import engine_of_variant, parent_of
 from lrmtest.compress.protect import parse_protect
+from lrmtest.compress.protect_file import Expanded, expand, refuse_other_model
 from lrmtest.compress.variant import (
     Workplace,
     building,
@@ -46,7 +48,7 @@ class VariantRequest:
         model: its parent, as for ``--model``.
         method: what is to be done.
         options: of the method, by name, as `CompressionMethod.checked` gives them.
-        protect: what is to stay at 16 bits, as for ``--protect``.
+        protect: what is to stay at 16 bits, as for ``--protect``; files are read when it is made.
         seed: of what is protected at random.
         calibration: as for ``--calibration``.
         samples: most calibration sequences.
@@ -119,6 +121,14 @@ def make_variant(
         ) from error
 
 
+def _with_files(request: VariantRequest, expanded: Expanded) -> VariantRequest:
+    """The request with what its files name, so that it needs no file any more."""
+    options = dict(request.options)
+    if expanded.tensors:  # what is protected is, whatever else is said of it
+        options[TENSOR.name] = [*expanded.tensors, *(options[TENSOR.name] or ())]
+    return replace(request, protect=expanded.protect, options=options)
+
+
 class _Making:
     """One variant being made."""
 
@@ -131,7 +141,11 @@ class _Making:
         tell: Tell,
         progress: LayersDone,
     ) -> None:
-        self._request, self._method = request, request.method
+        self._method = request.method
+        self._expanded = expand(
+            request.protect, typed=TENSOR.name in {each.name for each in request.method.options}
+        )
+        self._request = request = _with_files(request, self._expanded)
         self._folder, self._cards, self._store = folder, cards, store
         self._tell, self._progress = tell, progress
         self._name = variant_name(folder)
@@ -146,6 +160,7 @@ class _Making:
             raise UsageError(
                 f"{self._folder} is the folder of the model itself", hint="choose another folder"
             )
+        refuse_other_model(source, self._expanded, self._parent.name)
         made_of = self._made_of()
         if is_made(self._folder, made_of, force=force):
             return Made(self._folder, self._name, new=False)

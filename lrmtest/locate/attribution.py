@@ -46,6 +46,15 @@ _SIGNS = 4
 Deltas = Mapping[str, tuple[Tensor, Tensor | None]]
 """By module, what restoring adds to its weight and to its bias."""
 
+Form = Callable[[str, Tensor], Tensor]
+"""Makes of a module's name and the parent's weights those that it is restored to."""
+
+
+def as_it_is(name: str, weight: Tensor) -> Tensor:
+    """The parent's weights themselves."""
+    return weight
+
+
 LayersPassed = Callable[[], None]
 """Is told whenever a layer has done a pass over all traces that are at hand."""
 
@@ -190,6 +199,7 @@ def losses_restored(
     written: Sequence[Written],
     sets: Sequence[frozenset[str]],
     passed: LayersPassed,
+    form: Form = as_it_is,
 ) -> list[list[float]]:
     """The variant's losses with modules really restored.
 
@@ -200,6 +210,7 @@ def losses_restored(
         written: the traces.
         sets: modules that are restored together; none for the variant as it is.
         passed: is told once for each layer.
+        form: what is made of the parent's weights where a module is restored.
 
     Returns:
         For each set, the loss of each trace, in nats.
@@ -218,7 +229,7 @@ def losses_restored(
                     here = modules & linears.keys()
                     if here and number not in own:
                         own[number] = [Passage(each.hidden, each.beside) for each in plain]
-                    with _restored(linears, parents, here):
+                    with _restored(linears, parents, here, form):
                         for passage in own.get(number, ()):
                             passage.hidden = variant.run(index, passage)
                 for passage in plain:
@@ -391,13 +402,16 @@ def _noting(linears: Mapping[str, nn.Linear], deltas: Deltas) -> Iterator[dict[s
 
 @contextmanager
 def _restored(
-    linears: Mapping[str, nn.Linear], parents: Mapping[str, nn.Linear], names: frozenset[str]
+    linears: Mapping[str, nn.Linear],
+    parents: Mapping[str, nn.Linear],
+    names: frozenset[str],
+    form: Form,
 ) -> Iterator[None]:
     """Some modules with the parent's weights meanwhile."""
     kept = {name: (linears[name].weight.data, linears[name].bias) for name in names}
     for name in names:
         own, its = linears[name], parents[name]
-        own.weight.data = its.weight.data.to(own.weight.device, own.weight.dtype)
+        own.weight.data = form(name, its.weight.data).to(own.weight.device, own.weight.dtype)
         if its.bias is not None and own.bias is not None:
             own.bias = nn.Parameter(its.bias.detach().to(own.bias), requires_grad=False)
     try:

@@ -7,6 +7,7 @@ of a portion is kept before the next one begins.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from math import fsum
 from pathlib import Path
@@ -16,14 +17,23 @@ import torch
 
 from lrmtest.analysis.location import Location, Sets, TraceLocation, fitting, locate, ranked
 from lrmtest.analysis.shaded_trace import text_pieces
+from lrmtest.analysis.suggestion import Suggestion
 from lrmtest.analysis.token_kinds import words_of
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import LrmtestError, MachineryError, UsageError
-from lrmtest.locate.attribution import attribute, losses_restored, refuse_unlike
+from lrmtest.locate.attribution import (
+    Form,
+    as_it_is,
+    attribute,
+    losses_restored,
+    refuse_unlike,
+)
+from lrmtest.locate.bits import bits_by_weights, bits_of
 from lrmtest.locate.facts import facts_of
 from lrmtest.locate.kept import Kept
 from lrmtest.locate.opening import open_stack
 from lrmtest.locate.portions import portions, step_counter
+from lrmtest.locate.suggesting import Purse, suggest
 from lrmtest.locate.task import Done, LocateTask
 from lrmtest.models.engines.transformers.stack import Stack
 from lrmtest.models.reading import Written
@@ -51,9 +61,34 @@ def locate_damage(task: LocateTask, folder: Path, done: Done) -> Location:
         MachineryError: memory ran out.
         StoreError, DataError: what is computed cannot be kept, or read again.
     """
-    kept = Kept.read(folder / f"{task.identity()[:32]}.jsonl", task.written)
+    with _room():
+        return _Work(task, _kept(task, folder), done).location()
+
+
+def locate_and_suggest(
+    task: LocateTask, folder: Path, done: Done
+) -> tuple[Location, Suggestion | None]:
+    """As `locate_damage`, and what to protect, if the task has a budget for it.
+
+    Raises:
+        UsageError: further, no module has room in the budget, or none would mend anything.
+    """
+    with _room():
+        work = _Work(task, _kept(task, folder), done)
+        purse = work.purse()
+        location = work.location()
+        return location, None if purse is None else work.suggestion(purse)
+
+
+def _kept(task: LocateTask, folder: Path) -> Kept:
+    return Kept.read(folder / f"{task.identity()[:32]}.jsonl", task.written)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """Say what to do where memory runs out meanwhile."""
     try:
-        return _Work(task, kept, done).location()
+        yield
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise MachineryError(
             "memory ran out while the models' layers were at work",
@@ -94,6 +129,34 @@ class _Work:
             self._restore(modules)
         return locate([self._trace(one) for one in self._task.written], self._weights, sets)
 
+    def purse(self) -> Purse | None:
+        """What a suggestion may spend; None where none is asked for.
+
+        Raises:
+            UsageError: no module has room in it.
+        """
+        task = self._task
+        if task.budget is None or not self._weights:
+            return None
+        facts = self._kept.modules
+        if task.by_weights:
+            total = 16.0 * sum(self._weights.values())
+            purse = Purse(bits_by_weights(facts), task.budget, total)
+        else:
+            purse = Purse(bits_of(task.variant, task.parent, facts), task.budget)
+        purse.refuse_too_little()
+        return purse
+
+    def suggestion(self, purse: Purse) -> Suggestion:
+        """What to protect, after `location`."""
+
+        def traces() -> list[TraceLocation]:
+            return [self._trace(one) for one in self._task.written]
+
+        order = ranked(traces())
+        sets, _ = self._sets(order)
+        return suggest(purse, self._weights, sets, order, traces, self._random_sets, self._restore)
+
     def _attribute(self) -> None:
         names = self._weights.keys()
         left = [
@@ -113,7 +176,7 @@ class _Work:
             groups = {one.place.key: self._groups(one) for one in portion}
             self._kept.add_mends(attribute(*self._models, portion, groups, passed))
 
-    def _restore(self, modules: Mapping[str, frozenset[str]]) -> None:
+    def _restore(self, modules: Mapping[str, frozenset[str]], form: Form = as_it_is) -> None:
         """Compute the losses with these sets restored, for the traces that lack some."""
         left = [
             one
@@ -125,7 +188,7 @@ class _Work:
         parts = list(self._portions(left, len(modules) + 1))
         passed = step_counter(self._done, "restoring", len(self._models[0].layers) * len(parts))
         for portion in parts:
-            losses = losses_restored(*self._models, portion, list(modules.values()), passed)
+            losses = losses_restored(*self._models, portion, list(modules.values()), passed, form)
             self._kept.add_restored(
                 {
                     one.place.key: dict(zip(modules, each, strict=True))

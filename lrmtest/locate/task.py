@@ -28,6 +28,10 @@ class LocateTask:
         written: the traces, none of them without tokens; at least one.
         confirm: how many of the first ranks are really restored; 0 for none.
         share: of the weights that are restored together, in (0, 1].
+        budget: share of the bits that compression has saved, in (0, 1], which a suggestion may
+            spend on protecting modules; None for no suggestion.
+        by_weights: it is a share of the weights instead, as ``--protect random:2%`` counts, and
+            what is suggested stays as it is in the parent, also in GGUF files.
     """
 
     variant: ModelSpec
@@ -37,6 +41,8 @@ class LocateTask:
     written: Sequence[Written]
     confirm: int
     share: float
+    budget: float | None = None
+    by_weights: bool = False
 
     def identity(self) -> str:
         """Equal for tasks whose traces have the same figures."""

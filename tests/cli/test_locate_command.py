@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import csv
 import json
+import shlex
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
 import tiny_checkpoint  # noqa: E402
+from safetensors.torch import load_file  # noqa: E402
 from written_traces import draw_traces  # noqa: E402
 
 from lrmtest.cli import main  # noqa: E402
+from lrmtest.compress.gguf.names import module_of  # noqa: E402
+from lrmtest.compress.protect_file import read_protect_file  # noqa: E402
 from lrmtest.grading.completion import Completion  # noqa: E402
 from lrmtest.grading.verdict import Verdict  # noqa: E402
 from lrmtest.locate import job  # noqa: E402
+from lrmtest.models.gguf_header import read_gguf_header  # noqa: E402
 from lrmtest.models.reading import Shaping  # noqa: E402
 from lrmtest.models.tokenizer_identity import tokenizer_identity  # noqa: E402
 from lrmtest.runs.manifest import ChatSection, Manifest, ModelSection  # noqa: E402
@@ -231,3 +236,95 @@ def test_another_tokenizer_is_refused(here, tmp_path, capfd):
     file.write_text(json.dumps(content))
     words = ("--traces", "run-1", "--parent", here / "parent")
     assert "means other tokens: token 7 is" in refused(capfd, tmp_path / "other", *words)
+
+
+def kept_bits(folder):
+    """By module of a GGUF variant, the type that its tensor has."""
+    (file,) = folder.glob("*.gguf")
+    return {module_of(tensor.name): tensor.type for tensor in read_gguf_header(file).tensors}
+
+
+def test_what_is_suggested_is_what_compress_protects(here, tmp_path, capfd):
+    words = ("-o", "pruned", "--method", "magnitude", "--sparsity", "0.9")
+    quick = ("--calibration-samples", "2", "--calibration-tokens", "16")
+    assert main(["compress", str(here / "parent"), *words, *quick]) == 0
+    file = tmp_path / "some.toml"
+    words = ("--traces", "run-1", "--suggest", "30%", "--suggest-file", file)
+    assert located("pruned", *words, "--json", tmp_path / "out.json") == 0
+    printed = capfd.readouterr().out
+    found = json.loads((tmp_path / "out.json").read_text())["suggestion"]
+    names = {one["module"] for one in found["modules"]}
+    assert names == {one.name for one in read_protect_file(file)}
+    assert 0 < found["bits"] <= 0.3 * found["of_bits"]
+    # 90 % of each matrix, 16 bits a weight less: the parent is float32, and has no zeros.
+    whole = sum(
+        one["weights"] for one in json.loads((tmp_path / "out.json").read_text())["modules"]
+    )
+    assert found["of_bits"] == pytest.approx(0.9 * 32 * whole, rel=0.01)
+    command = next(line for line in printed.splitlines() if line.startswith("next: "))
+    made = shlex.split(command.removeprefix("next: "))
+    assert made[:2] == ["lrmtest", "compress"]
+    assert made[-2:] == ["--protect", f"@{file}"]
+    assert main(made[1:]) == 0
+    before, after = (
+        load_file(folder / "model.safetensors")
+        for folder in (here / "parent", tmp_path / "pruned-kept")
+    )
+    same = {
+        name.removesuffix(".weight")
+        for name, weight in before.items()
+        if ".layers." in name and weight.ndim == 2 and torch.equal(weight, after[name])
+    }
+    assert same == names
+    # The record needs the file no more, and the same command finds that all is made.
+    record = json.loads((tmp_path / "pruned-kept" / "lrmtest-compression.json").read_text())
+    assert set(record["made_of"]["protect"]) == names
+    assert "@" not in record["recipe"]
+    file.write_text(file.read_text() + "# read by somebody\n")
+    assert main(made[1:]) == 0
+    assert "holds this variant already" in capfd.readouterr().out
+    # As many at random, none of them among these.
+    made[-1], made[made.index("-o") + 1] = f"random:like:@{file}", "pruned-random"
+    assert main([*made[1:], "--seed", "3"]) == 0
+    assert main(["compress", str(here / "wide"), *made[3:-1], f"@{file}", "-o", "other"]) == 2
+    assert "is of another model: model.layers." in capfd.readouterr().err
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_suggestion_for_gguf_gives_tensors_a_type_of_few_bits(here, tmp_path, capfd):
+    quick = ("--calibration-samples", "4", "--calibration-tokens", "64")
+    words = ("-o", "small", "--method", "gguf", "--type", "Q4_0", "--no-imatrix")
+    assert main(["compress", str(here / "parent"), *words]) == 0
+    before = kept_bits(tmp_path / "small")
+    assert located("small", "--traces", "run-1", "--suggest", "0.2", "--confirm", 0) == 0
+    printed = capfd.readouterr().out
+    file = tmp_path / "reports" / "locate" / "small.protect.toml"
+    listed = read_protect_file(file)
+    assert {one.type for one in listed} == {"Q8_0"}
+    command = next(line for line in printed.splitlines() if line.startswith("next: "))
+    assert main(shlex.split(command.removeprefix("next: "))[1:]) == 0
+    after = kept_bits(tmp_path / "small-kept")
+    names = {one.name for one in listed}
+    assert {name for name in before if before[name] != after[name]} == names
+    assert {after[name] for name in names} == {"Q8_0"}
+    # What does not know types keeps them as they are.
+    words = ("-o", "pruned", "--method", "magnitude", "--sparsity", "0.5", *quick)
+    assert main(["compress", str(here / "parent"), *words, "--protect", f"@{file}"]) == 0
+
+
+def test_a_suggestion_that_cannot_be_is_refused_before_anything_is_computed(
+    here, monkeypatch, capfd
+):
+    monkeypatch.setattr(job, "attribute", None)
+    traces = ("--traces", "run-1")
+    said = refused(capfd, here / "variant", *traces, "--suggest", "2%")
+    assert "--suggest 2%: the smallest module, model.layers.1.mlp.up_proj, takes 100 %" in said
+    said = refused(capfd, here / "same", *traces, "--suggest", "2%")
+    assert "--suggest has nothing to protect" in said
+    said = refused(capfd, here / "variant", *traces, "--suggest-file", "a.toml")
+    assert "--suggest-file has nothing to write" in said
+    for share in ("0", "0%", "101%", "two"):
+        capfd.readouterr()
+        with pytest.raises(SystemExit):
+            located(here / "variant", *traces, "--suggest", share)
+        assert "is no share such as 2% or 0.02" in capfd.readouterr().err
