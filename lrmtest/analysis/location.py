@@ -114,13 +114,12 @@ class ModuleMend:
     @property
     def layer(self) -> int:
         """The number of its layer; -1 of a name without one."""
-        found = _LAYER.search(self.name)
-        return int(found[1]) if found else -1
+        return layer_of(self.name)
 
     @property
     def kind(self) -> str:
         """Its name within the layer, such as ``mlp.down_proj``."""
-        return _kind(self.name)
+        return kind_of_module(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +269,7 @@ def locate(
         parents_loss=parents,
         lost=lost,
         modules=modules,
-        layout=tuple(dict.fromkeys(map(_kind, weights))),
+        layout=tuple(dict.fromkeys(map(kind_of_module, weights))),
         kinds=_kinds(traces, questions, level) if lost.value > 0 else (),
         per_question=_per_question(traces, order),
         top=None if top is None or sets is None else (sets.top, top),
@@ -385,7 +384,14 @@ def _shares(slopes: Iterable[Mapping[str, float]]) -> dict[str, float]:
     return {kind: value / whole for kind, value in sorted(sums.items())} if whole > 0 else {}
 
 
-def _kind(name: str) -> str:
+def layer_of(name: str) -> int:
+    """The number of a module's layer; -1 of a name without one."""
+    found = _LAYER.search(name)
+    return int(found[1]) if found else -1
+
+
+def kind_of_module(name: str) -> str:
+    """A module's name within its layer, such as ``mlp.down_proj``."""
     found = _LAYER.search(name)
     return found[2] if found else name
 

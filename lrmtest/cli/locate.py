@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bars
-
+from lrmtest.cli.layer_progress import layers_shown
 from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.reading_models import notes_on_tokens, parent_model, reading_model
 from lrmtest.cli.suggesting import add_suggest_options, write_suggestion
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.locate.task import Done, LocateTask
+from lrmtest.locate.task import LocateTask
 from lrmtest.models.engines.kinds import DEFAULT_ENGINE
 from lrmtest.options.common import add_cards_option, at_least_0, read_cards, share_above_0
 from lrmtest.options.engine import add_weights_options, read_weights_options
@@ -155,7 +149,7 @@ def _locate(arguments: argparse.Namespace) -> int:
         raise ModelError(
             f"models cannot be looked into here: {error}", hint="pip install 'lrmtest[cpu]'"
         ) from error
-    with _progress() as done:
+    with layers_shown() as done:
         found, suggestion = locate_and_suggest(task, arguments.reports_dir / _FOLDER, done)
     heading = LocationHeading(
         variant.spec.name,
@@ -190,27 +184,3 @@ def _broken(reference: str, store: Path) -> set[QuestionKey]:
     """The questions that a run does not pass."""
     outcomes = load_run(reference, store).outcomes
     return {key for key, outcome in outcomes.items() if outcome.count and not outcome.passed()}
-
-
-@contextmanager
-def _progress() -> Iterator[Done]:
-    """What tells the user, on stderr, what is being done and how far it is."""
-    console = Console(file=sys.stderr)
-    if not console.is_terminal:
-        yield lambda what, done, total: None
-        return
-    columns = (
-        TextColumn("{task.description}, layer by layer"),
-        MofNCompleteColumn(),
-        BarColumn(),
-        TimeRemainingColumn(),
-    )
-    with Bars(*columns, console=console, transient=True) as bars:
-        tasks: dict[str, Any] = {}
-
-        def told(what: str, done: int, total: int) -> None:
-            if what not in tasks:
-                tasks[what] = bars.add_task(what, total=total)
-            bars.update(tasks[what], completed=done)
-
-        yield told

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lrmtest import __version__
 from lrmtest.cli import (
+    behaviours,
     certify,
     check,
     comparison,
@@ -106,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     knowledge.add_commands(commands, store)
     read.add_commands(commands, store)
     locate.add_commands(commands, store)
+    behaviours.add_commands(commands, store)
     report.add_commands(commands, store)
     triage.add_commands(commands, store)
     return parser

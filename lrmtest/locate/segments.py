@@ -33,8 +33,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lrmtest.errors import ModelError
+from lrmtest.locate.segmented import SegmentedTrace, TokenSegment
 from lrmtest.models.engines.transformers.stack import Passage, Stack
-from lrmtest.models.reading import Written
 
 CORRECT, RELEASED = 0, 1
 """The two forms of a score."""
@@ -43,33 +43,6 @@ _BEFORE = 5
 
 LayersDone = Callable[[], None]
 """Is told whenever a layer has done a pass over all traces that are at hand."""
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class TokenSegment:
-    """Tokens of a trace, those of its prompt counted, and which behaviour they are.
-
-    Attributes:
-        begin, end: the first token, and the one behind the last; `begin` is at least 1.
-        behaviour: a number, from 0.
-    """
-
-    begin: int
-    end: int
-    behaviour: int
-
-
-@dataclass(frozen=True, slots=True)
-class SegmentedTrace:
-    """A trace with its segments of scored behaviours."""
-
-    written: Written
-    segments: Sequence[TokenSegment]
-
-    @property
-    def tokens(self) -> list[int]:
-        """Of prompt and completion."""
-        return [*self.written.trace.prompt, *self.written.trace.tokens]
 
 
 @dataclass(slots=True)
