@@ -23,7 +23,7 @@ _MOST_LINE = 8 << 20
 _MOST_SEGMENTS = 2_000_000
 _HINT = "docs/behaviours.md shows such a file; --save-labels FILE writes one to begin with"
 
-SampleKey = tuple[str, str, int]
+LabelledSample = tuple[str, str, int]
 """Suite, question and sample."""
 
 
@@ -52,7 +52,7 @@ class LabelledTraces:
     """
 
     path: Path
-    labels: Mapping[SampleKey, Sequence[Label]]
+    labels: Mapping[LabelledSample, Sequence[Label]]
 
     def segments(self, place: Place, text: str) -> tuple[list[Segment], int] | None:
         """The segments of a trace, and how many labels' texts are not in it; None of no label.
@@ -91,7 +91,7 @@ def read_labels(path: Path) -> LabelledTraces:
     Raises:
         DataError: it cannot be read, is too long, or a line is not of the form.
     """
-    labels: dict[SampleKey, list[Label]] = {}
+    labels: dict[LabelledSample, list[Label]] = {}
     many = 0
     for number, _, line in read_lines(path, _MOST_LINE, hint=_HINT):
         if not line.strip():
@@ -134,7 +134,7 @@ def labels_line(place: Place, text: str, segments: Sequence[Segment]) -> str:
     return json.dumps(line) + "\n"
 
 
-def _key(found: Mapping[str, Any], where: str) -> SampleKey:
+def _key(found: Mapping[str, Any], where: str) -> LabelledSample:
     suite, question, sample = found.get("suite"), found.get("question"), found.get("sample", 0)
     if not isinstance(suite, str) or not isinstance(question, str) or type(sample) is not int:
         raise DataError(f"{where}: suite and question are texts, sample a number", hint=_HINT)

@@ -33,6 +33,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lrmtest.errors import ModelError
+from lrmtest.locate.attribution import LayersPassed
 from lrmtest.locate.segmented import SegmentedTrace, TokenSegment
 from lrmtest.models.engines.transformers.stack import Passage, Stack
 
@@ -40,9 +41,6 @@ CORRECT, RELEASED = 0, 1
 """The two forms of a score."""
 _BEFORE = 5
 """Tokens before a segment that the released script counts to it."""
-
-LayersDone = Callable[[], None]
-"""Is told whenever a layer has done a pass over all traces that are at hand."""
 
 
 @dataclass(slots=True)
@@ -138,7 +136,7 @@ def add_outputs(
     traces: Sequence[SegmentedTrace],
     sums: dict[str, OutputSums],
     behaviours: int,
-    done: LayersDone,
+    done: LayersPassed,
 ) -> None:
     """Add traces' outputs to the modules' sums: one pass forward.
 
@@ -172,7 +170,7 @@ def score(
     stack: Stack,
     traces: Sequence[SegmentedTrace],
     directions: Mapping[str, Tensor],
-    done: LayersDone,
+    done: LayersPassed,
 ) -> list[TraceScores]:
     """Scores of some traces; hidden states and keys of every layer are held meanwhile.
 

@@ -172,9 +172,10 @@ def test_whoever_is_interrupted_goes_on(here, tmp_path, monkeypatch):
         path.unlink()
     monkeypatch.setattr(behaviour_job, "_HELD_BYTES", 1)  # a trace at a time
     seen = {"add_outputs": [], "score": []}
+    functions = {name: getattr(behaviour_job, name) for name in seen}
 
     def stopping(name, after):
-        function = getattr(behaviour_job, name)
+        function = functions[name]
 
         def called(stack, traces, *more):
             if len(seen[name]) == after:
@@ -184,7 +185,6 @@ def test_whoever_is_interrupted_goes_on(here, tmp_path, monkeypatch):
 
         return called
 
-    functions = {name: getattr(behaviour_job, name) for name in seen}
     for name, after in (("add_outputs", 2), ("score", 1)):
         monkeypatch.setattr(behaviour_job, name, stopping(name, after))
         assert scored(here / "parent") == 130
@@ -223,4 +223,4 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(here, tmp_path, capfd):
     labels.write_text(json.dumps({"suite": "sums", "question": "q3", "segments": [only]}))
     assert "no segment of backtracking" in refused(capfd, parent, "--labels", labels)
     labels.write_text("{")
-    assert "not valid JSON" in refused(capfd, parent, "--labels", labels)
+    assert "not valid JSON" in refused(capfd, parent, "--labels", labels, status=11)
