@@ -1,4 +1,4 @@
-"""How far models are that are taken layer by layer."""
+"""The progress of models that are taken layer by layer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was computed of a model's behaviours, kept as it comes, so that the interrupted go on.
+"""The figures of a model's behaviours, kept as they come, so that the interrupted go on.
 
 Two files for each task, named by its fingerprint: sums of outputs, written anew after each portion
 of traces, and a line of JSON with the scores of each trace. What is not whole, or not what is
