@@ -130,6 +130,11 @@ _ANOTHERS_IS = CuePattern(
     + rf"[\s\"'*_]{{0,4}}(?:{cue('answer')}|value|result)\s?(?:is|was|were|would\sbe|:)?"
     + r"[\s\"'*_$\\(\[:]{0,8}$"
 )
+# "Frank answered \\boxed{56} questions": what is counted stands behind the box.
+_COUNTED = re.compile(
+    r"[\s}$*_)\]\\]{0,8}(?:\w{2,12}\s)?(?!(?:(?:i|wa|a|ha|doe|hi|it|thi|thu|ye|gue|incl?ude)s|minus|plus|times|was)\b)"
+    r"(?:[a-z]{3,20}s|people|children|men|women|feet)(?=[\s.,!*$]|$)"
+)
 _IS_THE_ANSWER = CuePattern(cue("is_the_answer"))
 _THEREFORE = CuePattern(cue("therefore"))
 _RETRACTION = CuePattern(cue("retraction"))
@@ -270,7 +275,9 @@ def _box_commitments(text: str, languages: Languages) -> Iterator[Commitment]:
         if not content.strip():
             continue
         before = _before(text, command)
-        if anothers(before, languages) or _ANOTHERS_IS.of(languages).search(before):
+        if (anothers(before, languages) and not _COUNTED.match(text, end)) or _ANOTHERS_IS.of(
+            languages
+        ).search(before):
             continue
         alternative = joined or bool(NEARLY.of(languages).search(before))
         yield Commitment("box", content, end, alternative, text[end + 1 : end + 81])

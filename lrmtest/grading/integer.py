@@ -7,8 +7,16 @@ import re
 from lrmtest.grading.answer_text import clean
 from lrmtest.grading.commitments import NOTHING, Commitment, last_reading
 from lrmtest.grading.cues import CuePattern, Languages, cue
+from lrmtest.grading.emphasis import emphasised
 from lrmtest.grading.evaluate import integer_value
-from lrmtest.grading.integer_conclusion import ASKS, REFUSAL, conclude
+from lrmtest.grading.integer_conclusion import (
+    ASKS,
+    REFUSAL,
+    STATED,
+    affirmed,
+    conclude,
+    only_number,
+)
 from lrmtest.grading.integer_spelling import MULTIPLIER, OTHER_BASE, UNITS, squeeze
 from lrmtest.grading.numerals import NUMBER, integer_of
 from lrmtest.grading.surroundings import conditional, denied, first_sentence, refuted
@@ -104,6 +112,8 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
         number = re.search(rf"(?<![\d.,/*^=+-])(?<![/*^=+-]\s){NUMBER}$", text)
         value = integer_of(number[0].strip()) if number else integer_of(text)
         return None if value is None else str(value)
+    if (apart := _set_apart(sentence, languages)) is not None:
+        return str(apart)
     language = commitment.language
     value = integer_of(text, language)
     if value is None and "$" in sentence and text.endswith("!"):
@@ -119,7 +129,9 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
                 break
         if leading is None:
             word = re.match(r"[a-z]+(?:-[a-z]+|\s(?:hundred|thousand)(?:\sand)?)*", text.lower())
-            return _text_of(integer_of(word[0])) if word else None
+            if word and (value := integer_of(word[0])) is not None:
+                return str(value)
+            return only_number(text, languages) if commitment.form == "line" else None
         if conditional(text[leading.end() :]) or _BY_CASE.search(text):
             return NOTHING
         if commitment.form == "retraction" and re.search(r"\d", said[leading.end() :]):
@@ -132,6 +144,19 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
     elif refuted(said[len(sentence) :], languages):
         return None
     return _text_of(value)
+
+
+def _set_apart(sentence: str, languages: Languages) -> int | None:
+    """The integer that a committing sentence sets apart, "196 has **9** divisors"."""
+    found = emphasised(sentence)
+    if (
+        found is None
+        or (re.search(r"\d", found.behind) and not STATED.search(found.before))
+        or not affirmed(found.before, found.behind, languages)
+    ):
+        return None
+    text = squeeze(found.text).rpartition("=")[2]
+    return integer_of(UNITS.sub("", text).strip(" .,"))
 
 
 def _text_of(value: int | None) -> str | None:

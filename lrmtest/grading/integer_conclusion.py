@@ -10,7 +10,7 @@ from lrmtest.grading.cues import CuePattern, Languages, cue, spoken
 from lrmtest.grading.declaration import declares
 from lrmtest.grading.integer_spelling import UNITS, squeeze
 from lrmtest.grading.numerals import NUMBER, integer_of
-from lrmtest.grading.surroundings import denied, refuted, reported
+from lrmtest.grading.surroundings import anothers, conditional, denied, refuted, reported
 
 ASKS = CuePattern(cue("asks") + r"[\s?]{0,3}$")
 REFUSAL = CuePattern(cue("refusal"))
@@ -114,6 +114,25 @@ _TRAILING = re.compile(
     rf"(?<![\d.,/*^+\\])(?<![/*^+\\]\s)(?P<number>{NUMBER})(?P<unit>[^\d\n=+*/^]{{0,60}})$"
 )
 
+_ONLY_NUMBER = re.compile(
+    r"(?P<before>[^\W\d_][^\d:=<>≤≥]{0,80}\s)(?<!step\s)(?<!part\s)(?<!problem\s)(?<!question\s)"
+    rf"(?<!number\s)(?<!equation\s)(?<!option\s)(?<!case\s)(?P<number>{NUMBER})"
+    r"(?P<unit>(?:\s[^\W\d_]{2,20}){1,4})$",
+    re.I,
+)
+_IS_NUMBER = re.compile(
+    rf"(?P<before>[^\W\d_][^:=<>≤≥;]{{0,160}}\s(?:is|are|equals)\s)(?P<number>{NUMBER})(?P<unit>)$",
+    re.I,
+)
+_WAYS = re.compile(
+    r"(?P<before>[^\W\d_][^\d:=<>≤≥]{0,60}\s(?:there\s(?:are|is)|can\s\w{2,12}|has|have)\s)"
+    rf"(?P<number>{NUMBER})(?P<unit>\s(?:different|distinct|possible|unique|ways)\b)",
+    re.I,
+)
+_ANOTHERS = CuePattern(cue("anothers"))
+STATED = re.compile(r"(?:\b(?:is|are|was|were|has|have|equals|can\s\w{2,12})|=)\W{0,4}$", re.I)
+"""How the words end right behind which a value is stated, whatever follows it."""
+
 
 _PROVED = re.compile(r"\$?\\(?:blacksquare|square|Box|qed)(?![A-Za-z])\$?|[∎■□]")
 # The next line of a formula in lines goes on with the one before.
@@ -175,7 +194,7 @@ def _declared(sentence: str, before: Sequence[str], languages: Languages) -> str
     if (
         found is None
         or (value := integer_of(found["number"].strip(), _language(sentence))) is None
-        or not (exactly or _plain_unit(found["unit"]))
+        or not (exactly or plain_unit(found["unit"]))
         or not re.search(r"[.!$*)\]}]\s*$", sentence)
         or _unfit(sentence, text, languages)
         or denied(text[found.start() :], languages)
@@ -275,7 +294,7 @@ def _concluded(sentence: str, languages: Languages, *, last: bool) -> str | None
         or REFUSAL.of(languages).search(lead)
     ):
         return None
-    if not _plain_unit(found["unit"]) or _STEP_WORD.of(languages).search(found["unit"]):
+    if not plain_unit(found["unit"]) or _STEP_WORD.of(languages).search(found["unit"]):
         return None
     # "x = 3 and y = 4" answers twice; "x = 3, so x + 1 = 4" once.
     openings = [mark.end() for mark in _THEREFORE.of(languages).finditer(lead)]
@@ -285,7 +304,49 @@ def _concluded(sentence: str, languages: Languages, *, last: bool) -> str | None
     return str(value)
 
 
-def _plain_unit(unit: str) -> bool:
+def affirmed(before: str, behind: str, languages: Languages) -> bool:
+    """Whether a value is stated as it is: no bound, no guess, not denied, not for some cases only.
+
+    Args:
+        before, behind: what stands on its both sides in its sentence, none of which may say that
+            it is what is left, fails or is excluded.
+    """
+    return not (
+        _NOT.of(languages).search(before[-24:])
+        or _BOUND.of(languages).search(before)
+        or _guessed(before, languages)
+        or reported(before, languages)
+        or anothers(before, languages)
+        or conditional(behind)
+        or refuted(behind, languages)
+        or _LEFT_OUT.search(behind)
+    )
+
+
+def only_number(text: str, languages: Languages) -> str | None:
+    """The number of an answer line in words, "You can make 240 different outfits".
+
+    It is the only one and counts something, or is said to be what there is, or the line ends with
+    it: "The difference between the roots of 64 is 4".
+
+    Args:
+        text: the line's sentence, squeezed (`lrmtest.grading.integer_spelling.squeeze`).
+    """
+    found = _ONLY_NUMBER.match(text) or _IS_NUMBER.match(text) or _WAYS.match(text)
+    if (
+        found is None
+        or _STEP_WORD.of(languages).search(text)
+        or not affirmed(found["before"], found["unit"], languages)
+        or not (plain_unit(found["unit"]) or found.re is _WAYS)
+        or (found.re is _IS_NUMBER and _ANOTHERS.of(languages).search(found["before"]))
+    ):
+        return None
+    value = integer_of(found["number"].strip())
+    return None if value is None else str(value)
+
+
+def plain_unit(unit: str) -> bool:
+    """Whether what follows a number are only the things that it counts or measures."""
     unit = _AS_DESIRED.sub("", unit)
     if _COMPARED.search(unit) or _NO_UNIT.search(unit):
         return False

@@ -34,7 +34,9 @@ TURN = re.compile(
     re.I,
 )
 """How a sentence begins that turns away from what was said."""
-_SENTENCE_END = re.compile(r"[.!?][\"'*)\]$]{0,4}(?=\s|$)|\n")
+_SENTENCE_END = re.compile(
+    r"(?<!\bMr)(?<!\bMs)(?<!\bDr)(?<!\bSt)(?<!\bMrs)(?<!\bvs)[.!?][\"'*)\]$]{0,4}(?=\s|$)|\n"
+)
 
 
 def first_sentence(text: str) -> str:

@@ -494,3 +494,42 @@ def test_any_text_is_read_or_refused_and_is_equal_to_itself(text):
         decide(text, other, ask=Asking(None))
     if spelled(cleaned):
         assert decide(text, text, ask=Asking(None)) is True or len(text) > 4000
+
+
+@pytest.mark.parametrize(
+    ("problem", "reference", "answer"),
+    [
+        ("Factor $x^2 - 9$.", "(x-3)(x+3)", "x^2-9"),
+        (
+            r"Convert $\frac{21}{2^2 \cdot 5^7}$ to a decimal.",
+            ".0000672",
+            r"\frac{21}{2^2\cdot 5^7}",
+        ),
+        (r"What is $5 + 2 \cdot 3$?", "11", r"5+2\cdot3"),
+        (
+            r"Evaluate \[\sin^2 20^\circ + \cos^2 20^\circ.\]",
+            "1",
+            r"\sin^2 20^\circ + \cos^2 20^\circ",
+        ),
+    ],
+)
+def test_the_task_itself_is_no_answer_to_it(problem, reference, answer):
+    """It has the reference's value, and nothing was worked out."""
+    text = rf"The answer is $\boxed{{{answer}}}$."
+    assert passes(text, reference)
+    assert not passes(text, reference, problem=problem)
+    assert passes(rf"\boxed{{{reference}}}", reference, problem=problem)
+
+
+@pytest.mark.parametrize(
+    ("problem", "reference", "answer"),
+    [
+        (r"Which is greater, $\frac{3}{4}$ or $\frac{2}{3}$?", r"\frac34", r"\frac{3}{4}"),
+        (r"Is the area $2\pi$ or $\pi$?", r"2\pi \text{ cm}^2", r"2\pi"),
+        ("Is it $-5$ or $5$?", "-5", "-5"),
+        ("Which is right, $x^2+1$ or $x^2-1$?", "x^2-1", "x^2 - 1"),
+        ("Which point lies on it, $(1,2)$ or $(2,1)$?", r"\left(1,2\right)", "(1,2)"),
+    ],
+)
+def test_a_value_that_the_question_names_may_be_repeated(problem, reference, answer):
+    assert passes(rf"\boxed{{{answer}}}", reference, problem=problem)

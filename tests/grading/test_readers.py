@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from lrmtest.grading import Completion, grade
 from lrmtest.grading.cues import LANGUAGES, CuePattern, bounded, cue, spoken
 from lrmtest.grading.cues.form import Cues
-from lrmtest.questions.question import INTEGER, LABEL, OPTION, SHORT_TEXT, Question
+from lrmtest.questions.question import EXPRESSION, INTEGER, LABEL, OPTION, SHORT_TEXT, Question
 from lrmtest.suites import suite_named
 
 NAMES = (
@@ -219,3 +219,48 @@ def test_numbers_alone_pass_only_where_the_text_ends_with_them(text, value):
     if grade(question, Completion(text, "stop")).correct:
         last = next(line for line in reversed(text.split("\n")) if re.search(r"\d", line))
         assert str(value) in re.sub(r"[,\s]", "", last).lstrip("0") or value == 0
+
+
+LINES_IN_WORDS = [
+    "**Answer:** There are **225** different battalions that can be sent.",
+    "**Answer:** 196 has **225** positive whole-number divisors.",
+    "**Answer:** You can make 225 different outfits.",
+    "**Answer:** Ms. Ortega can pick 225 different groups of 4 girls and 3 boys.",
+    "**Answer:** Mr. Lund can pick 4 boys and 3 girls in **225** different ways.",
+    "**Final Answer:** There are **225** ways to choose 2 of 6 books.",
+    "**Final Answer:** The sum of the square root of 64 and the last term is 225.",
+    "**Answer:** The value of *x* when *y* = 3 is **225**.",
+    "**Answer:** The value of *a* that makes $y=f(n)$ continuous is **225**.",
+    r"So Ines answered $\boxed{225}$ questions correctly.",
+    r"So $n = \boxed{225}$. The answer is simplified to lowest terms where possible.",
+    r"The area is $\boxed{225}$. The final answer is expressed in exact form as requested.",
+    r"So $f(2) = \boxed{225}$. Our answer is consistent with the definition of $g(x)$.",
+]
+NO_ANSWERS_IN_WORDS = [
+    "Answer: see step 225 for details here",
+    "**Answer:** at most **225** divisors",
+    "Answer: not **225** but less",
+    "Answer: Tom says **225** divisors",
+    "Answer: there are more than 225 outfits",
+    "Answer: the first **225** integers sum to 9000",
+    "Answer: I would guess 225 different outfits",
+    "Answer: the **225** case fails",
+    "Answer: we cannot say whether 225 apples suffice",
+    "Answer: between **200** and **225** divisors",
+    r"Tom answered \boxed{225}.",
+    r"The student answered \boxed{225} as the result",
+]
+
+
+@pytest.mark.parametrize("kind", [INTEGER, EXPRESSION])
+@pytest.mark.parametrize("text", LINES_IN_WORDS)
+def test_an_answer_in_a_sentence_of_words_is_read(text, kind):
+    asked = Question("q", "s", {}, ("225",), kind)
+    assert grade(asked, Completion(text, "stop")).correct
+
+
+@pytest.mark.parametrize("kind", [INTEGER, EXPRESSION])
+@pytest.mark.parametrize("text", NO_ANSWERS_IN_WORDS)
+def test_a_sentence_of_words_that_states_no_value_is_no_answer(text, kind):
+    asked = Question("q", "s", {}, ("225",), kind)
+    assert not grade(asked, Completion(text, "stop")).correct

@@ -6,13 +6,12 @@ and `approximate` work values out; `equality` decides, within bounds on everythi
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from functools import lru_cache
 
 from lrmtest.grading.answer_text import clean
 from lrmtest.grading.surroundings import first_sentence
 from lrmtest.grading.symbolic.answer import answer_in, of_sentence
+from lrmtest.grading.symbolic.asked import asked_by, restates
 from lrmtest.grading.symbolic.equality import Asked, decide, undecided
 from lrmtest.grading.symbolic.spelling import is_text
 from lrmtest.grading.verdict import Grade
@@ -21,39 +20,18 @@ from lrmtest.questions.question import Question
 __all__ = ["could_be_expression", "grade_expression"]
 
 _SHOWN = 200
-_MOST_READ = 20_000
-_PERCENT = re.compile(
-    r"\b(?:what|which|how\smany|find\sthe|as\san?|in|nearest)\b[^.?!]{0,60}?\bper\s?cent(?:age)?s?\b"
-    r"|\b(?:what|which|find\sthe)\b[^.?!]{0,60}?\bpercentage\b",
-    re.I,
-)
-
-
-def _asked(question: Question) -> Asked:
-    return _asked_by(" ".join(_texts(question))[:_MOST_READ])
-
-
-@lru_cache(maxsize=64)
-def _asked_by(text: str) -> Asked:
-    words = frozenset(re.findall(r"[^\W\d_]{2,}", text.casefold()))
-    return Asked(words=words, percent=_PERCENT.search(text) is not None)
 
 
 def _in_words(question: Question) -> bool:
     return any(is_text(clean(reference)) for reference in question.references)
 
 
-def _texts(question: Question) -> Iterator[str]:
-    for value in question.material.values():
-        if isinstance(value, str):
-            yield value[:_MOST_READ]
-
-
 def grade_expression(question: Question, answer: str) -> Grade:
     r"""Grade an answer against an expression: a number, a formula, a tuple, an interval, a set, ...
 
     Only a committed answer counts, as for an integer. It is correct when it is proved to be equal
-    to the reference, see `lrmtest.grading.symbolic.equality`, which has no tolerance.
+    to the reference, see `lrmtest.grading.symbolic.equality`, which has no tolerance. The formula
+    that the question asks to work out is no answer to it, though it has its value.
 
     Args:
         question: its references are expressions in LaTeX or as typed, each of which will do; its
@@ -67,11 +45,11 @@ def grade_expression(question: Question, answer: str) -> Grade:
     reading = answer_in(clean(answer), words=_in_words(question))
     if not reading:
         return Grade(extracted=None, correct=False, score=0.0, metrics={"undecided": 0.0})
-    asked = _asked(question)
+    asked = asked_by(question)
     undecided = correct = False
     for reference in question.references:
         decision = decide(reference, reading, asked)
-        correct = decision is True
+        correct = decision is True and not restates(reference, reading, asked)
         if correct:
             break
         undecided = undecided or decision is None
@@ -90,7 +68,7 @@ _STEPS_LOOKED_AT = 500
 def could_be_expression(question: Question, said: str) -> bool:
     """Whether a few words give the right answer, as far as that is seen at a glance."""
     return len(said) <= _LONGEST_LOOKED_AT and _could_be(
-        question.references, said, _asked(question)
+        question.references, said, asked_by(question)
     )
 
 

@@ -11,8 +11,10 @@ import re
 from lrmtest.grading.answer_text import sentences_backwards
 from lrmtest.grading.commitments import NOTHING, Commitment, commitments, last_reading
 from lrmtest.grading.cues import CuePattern, Languages, cue, spoken
-from lrmtest.grading.integer_conclusion import ASKS, REFUSAL
+from lrmtest.grading.emphasis import emphasised
+from lrmtest.grading.integer_conclusion import ASKS, REFUSAL, STATED, affirmed, only_number
 from lrmtest.grading.integer_conclusion import conclude as conclude_integer
+from lrmtest.grading.integer_spelling import squeeze
 from lrmtest.grading.surroundings import denied, first_sentence, refuted, reported
 from lrmtest.grading.symbolic.equality import decide, undecided
 from lrmtest.grading.symbolic.spelling import is_plain, is_text, readable
@@ -62,7 +64,23 @@ _JUDGEMENTS = frozenset(
         "that",
     ]
 )
+_OF_ITS_FORM = re.compile(
+    r"(?:(?:already|also|now|then|fully|correctly|clearly|usually|typically)\s)?(?:simplified|expressed|written"
+    r"|given|rounded|stated|presented|shown|based|reduced|boxed|left|provided|found|obtained|derived"
+    r"|consistent|in)\s(?:\w+\s)?(?:to|in|as|for|above|below|by|with|from|on|using|its|simplest|the|exact)\b",
+    re.I,
+)
+"""How a sentence goes on that says of the answer in which form it is, and not what it is."""
+_AGREES = re.compile(
+    r"[\s:*_]{0,8}(?:also\s|indeed\s|therefore\s)?(?:consistent\swith|based\son|supported\sby|(?:verified|confirmed)\sby"
+    r"|in\s(?:agreement|accordance|line)\swith)\b",
+    re.I,
+)
+"""How a sentence goes on that says what speaks for the answer."""
 _NEXT_WORD = re.compile(r"\s{0,2}\\?(%|°|[^\W\d_]+)((?:\s[^\W\d_]+){0,2})")
+_FUNCTION = re.compile(
+    r"a(?:rc)?(?:sin|cos|tan|cot|sec|csc)h?|(?:sin|cos|tan|cot|sec|csc)h?|log|exp|abs|sqrt"
+)
 _LINE_ENDS = re.compile(r"[.!$*)\]}]\s*$")
 
 
@@ -70,12 +88,15 @@ def of_sentence(sentence: str) -> str | None:
     """The expression in the sentence that a commitment begins with; None without one."""
     if field := _FIELD.match(sentence):
         return field[1].replace("\\\\", "\\").strip()
+    if _AGREES.match(sentence):
+        return None
     first = _REGION.search(sentence)
     if first is None:
         text = _ASIDE.sub("", _REST.sub("", _LEAD.sub("", sentence))).strip(" .,;:*_`\"'")
         if (
             not text
             or text.casefold() in _JUDGEMENTS
+            or _OF_ITS_FORM.match(text)
             or (len(text.split()) > _MOST_WORDS and not readable(text))
         ):
             return None
@@ -140,6 +161,16 @@ def _read(commitment: Commitment, languages: Languages) -> str | None:
             said = last[0].strip(" .,*") if last else ""
             return said if re.search(r"\d", said) and readable(said) else None
         return _content(region) if region.end() >= len(sentence.rstrip(" ,")) else None
+    apart = emphasised(sentence)
+    if (
+        apart is not None
+        and readable(apart.text)
+        and (STATED.search(apart.before) or not re.search(r"[\d$]", apart.behind))
+        and affirmed(apart.before, apart.behind, languages)
+    ):
+        return apart.text
+    if commitment.form == "line" and (number := only_number(squeeze(sentence), languages)):
+        return number
     found = of_sentence(sentence)
     if found is not None and commitment.form == "restated" and not readable(found):
         return None
@@ -202,6 +233,13 @@ def _boxes_in_a_row(text: str, languages: Languages) -> str | None:
     return ", ".join(reversed(found))
 
 
+def _prose(text: str) -> bool:
+    """Whether a text without a digit or a command is words: letters in a row are no product."""
+    return not re.search(r"[\d\\=]", text) and any(
+        not _FUNCTION.fullmatch(word) for word in re.findall(r"[^\W\d_]{3,}", text)
+    )
+
+
 class _Readings:
     """The readings of one text, each in the spelling in which its value was met first.
 
@@ -223,7 +261,7 @@ class _Readings:
         found = _read(commitment, languages)
         if not found:
             return found
-        if commitment.form != "box" and not self._words and is_text(found):
+        if commitment.form != "box" and not self._words and (is_text(found) or _prose(found)):
             return None
         for one in self._met:
             if decide(one, found, ask=undecided):

@@ -80,10 +80,12 @@ class Asked:
         words: the words of its text, in lower case: units that an answer may name. Where a unit
             is among them, none of the same measure that is not may be named.
         percent: whether it asks for a number of per cent, so that the sign may be left out.
+        formulas: those in its text: what it asks to work out is among them.
     """
 
     words: frozenset[str] = frozenset()
     percent: bool = False
+    formulas: frozenset[str] = frozenset()
 
 
 NOTHING_ASKED = Asked()
