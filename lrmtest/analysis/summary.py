@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lrmtest.analysis.intervals import Interval, clustered
 from lrmtest.analysis.several_samples import SeveralSamples, several_samples
@@ -155,14 +155,18 @@ def summarize(run: RunRecord, level: float = 0.95) -> RunSummary:
     def of_suite(name: str, samples: Sequence[SampleRecord]) -> SuiteSummary:
         return _summarize_suite(name, samples, level, alike=run.manifest.greedy)
 
+    suites = tuple(of_suite(name, part) for name, part in by_suite.items())
     return RunSummary(
         run_id=run.run_id,
         model=run.model,
         manifest=run.manifest,
         timing=run.timing,
         level=level,
-        suites=tuple(of_suite(name, part) for name, part in by_suite.items()),
-        total=of_suite(ALL_SUITES, run.samples),
+        suites=suites,
+        # Of one suite all is the same.
+        total=replace(suites[0], suite=ALL_SUITES)
+        if len(suites) == 1
+        else of_suite(ALL_SUITES, run.samples),
     )
 
 

@@ -6,13 +6,10 @@ HF_TOKEN and HF_HUB_OFFLINE once, when it is imported.
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 
 import made_benchmarks
 import pytest
-from stand_in_hub import COMMIT, environment, running_hub
+from stand_in_hub import COMMIT, asked_in_a_process, environment, running_hub
 
 from lrmtest.questions import DataOptions
 from lrmtest.suites import suite_named
@@ -72,18 +69,7 @@ def ask(hub, tmp_path):
             "except DataError as error:\n"
             "    print(json.dumps({'message': error.message, 'hint': error.hint}))\n"
         )
-        inherited = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
-        settings = environment(hub, tmp_path / "hf")
-        process = subprocess.run(
-            [sys.executable, "-c", code],
-            env=inherited | settings | env,
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
-        )
-        assert process.returncode == 0, process.stderr
-        return json.loads(process.stdout)
+        return asked_in_a_process(code, env=environment(hub, tmp_path / "hf") | env)
 
     return run
 

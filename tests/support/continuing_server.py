@@ -6,10 +6,9 @@ has no text.
 
 from __future__ import annotations
 
-import json
-import threading
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from json_server import JsonHandler, serving
 
 END, SILENT = 256, 257
 CONTEXT = 50_000
@@ -70,33 +69,13 @@ def continuing_server(says, *, prompt, change=lambda path, status, answer: (stat
     """
     asked = []
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *args):
-            pass
-
-        def send(self, status, value):
-            events = isinstance(value, list)
-            body = (
-                "".join(f"data: {json.dumps(one)}\n\n" for one in value) + "data: [DONE]\n\n"
-                if events
-                else json.dumps(value)
-            ).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "text/event-stream" if events else "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            with suppress(ConnectionError):
-                self.wfile.write(body)
-
+    class Handler(JsonHandler):
         def do_GET(self):
             entry = {"id": "m", "owned_by": "vllm", "max_model_len": CONTEXT}
-            known = {"/v1/models": {"data": [entry]}, "/version": {"version": "1.2"}}
-            self.send(200 if self.path in known else 404, known.get(self.path, {}))
+            self.send_known({"/v1/models": {"data": [entry]}, "/version": {"version": "1.2"}})
 
         def do_POST(self):
-            content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            content = self.content()
             if self.path == "/tokenize":
                 self.send(200, {"count": len(content.get("prompt", "").encode())})
                 return
@@ -111,12 +90,5 @@ def continuing_server(says, *, prompt, change=lambda path, status, answer: (stat
                 answer = {"choices": [{"token_ids": [token], "finish_reason": reason}]}
             self.send(*change(self.path, 200, answer))
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Handler) as url:
+        yield url, asked

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import contextmanager
 from math import exp, fsum, log
 from random import Random
+
+from json_server import JsonHandler, serving
 
 VOCABULARY = 300
 INCOMPLETE = {7, 90}
@@ -95,45 +94,29 @@ def reading_server(
     """
     asked = []
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *args):
-            pass
-
-        def answer(self, status, value):
-            body = json.dumps(value).encode()
-            self.send_response(status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            with suppress(ConnectionError):  # whoever asked may have gone
-                self.wfile.write(body)
-
+    class Handler(JsonHandler):
         def do_GET(self):
             entry = {"id": "m", "owned_by": kind, "max_model_len": context}
-            answers = {
-                "/v1/models": {"data": [entry]},
-                "/version": {"version": "1.2"},
-                "/props": {
-                    "total_slots": 2,
-                    "build_info": "b1",
-                    "default_generation_settings": {"n_ctx": context},
-                },
-            }
-            known = self.path in answers
-            self.answer(200 if known else 404, answers.get(self.path, {}))
+            settings = {"n_ctx": context}
+            props = {"total_slots": 2, "build_info": "b1", "default_generation_settings": settings}
+            self.send_known(
+                {
+                    "/v1/models": {"data": [entry]},
+                    "/version": {"version": "1.2"},
+                    "/props": props,
+                }
+            )
 
         def do_POST(self):
-            content = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            content = self.content()
             if self.path == "/v1/chat/completions":
-                self.answer(*chat_answer(content, salt()))
+                self.send(*chat_answer(content, salt()))
                 return
             if self.path == "/apply-template":
-                self.answer(200, {"prompt": rendered(content)})
+                self.send(200, {"prompt": rendered(content)})
                 return
             if self.path == "/tokenize":
-                self.answer(200, {"tokens": list(content["content"].encode())})
+                self.send(200, {"tokens": list(content["content"].encode())})
                 return
             asked.append((self.path, content))
             answer = (
@@ -141,14 +124,7 @@ def reading_server(
                 if kind == "vllm"
                 else llama_answer(content, salt())
             )
-            self.answer(*change(*answer))
+            self.send(*change(*answer))
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Handler) as url:
+        yield url, asked
