@@ -44,6 +44,17 @@ VARIANTS = (
 """``seed`` is the parent itself, with other seeds."""
 
 
+def _questions(given: argparse.Namespace) -> tuple[str, ...]:
+    """What pytest is told to ask: tests of one's own, or suites of lrmtest's."""
+    if given.tests:
+        return (str(given.tests), "--limit", given.questions)
+    return (
+        "--pyargs",
+        *(f"lrmtest.suites.{suite}" for suite in given.suite.split(",")),
+        *("--fresh-count", given.questions, "--max-tokens", given.max_tokens),
+    )
+
+
 def command(*words: str, statuses: tuple[int, ...] = (0,)) -> float:
     """Run a command of lrmtest's or pytest; its seconds."""
     begun = time.monotonic()
@@ -70,9 +81,8 @@ class Models:
         self._pairs = given.engine == "transformers"
         self.verdicts = not given.without_verdicts
         self._asked = (
-            *("pytest", "-q", "--tb=no", "-rN", "-p", "no:cacheprovider", "--pyargs"),
-            *(f"lrmtest.suites.{suite}" for suite in given.suite.split(",")),
-            *("--fresh-count", given.questions, "--max-tokens", given.max_tokens),
+            *("pytest", "-q", "--tb=no", "-rN", "-p", "no:cacheprovider"),
+            *_questions(given),
             *("--samples", given.samples, "--temperature", "1", "--top-p", given.top_p),
         )
         self._baseline = self._folder / "parent.json"
@@ -187,6 +197,7 @@ def main() -> int:
     parser.add_argument("--parents-engine", help="of the parent; default: the same")
     parser.add_argument("--variants", default=",".join(VARIANTS), help="which, with commas")
     parser.add_argument("--suite", default="fresh", help="which suites, with commas")
+    parser.add_argument("--tests", type=Path, help="a folder of tests, in place of suites")
     parser.add_argument("--questions", default="120", help="most questions of each suite")
     parser.add_argument("--samples", default="4", help="of each question")
     parser.add_argument("--max-tokens", default="512", help="of each sample")

@@ -59,7 +59,7 @@ from lrmtest.suites import suite_named
 QUESTIONS = (30, 100, 203, 250)
 SAMPLES = (1, 4, 16)
 EQUAL = "equal"
-SCENARIOS = ("unequal", "floors", "looks", "known", "coupled", "reading")
+SCENARIOS = ("unequal", "floors", "looks", "known", "coupled", "reading", "stakes")
 ALPHA, POWER, MDE = 0.05, 0.8, 0.1
 PRIOR = (0.6, 0.5)
 RECOVERY = 0.95

@@ -3,10 +3,11 @@
 A gambler starts with 1 and bets, before each observation, that bounded figures exceed a mean m.
 If their mean is m or lower the game is at best fair, and the chance that the capital *ever*
 reaches 1 / alpha is at most alpha (Ville's inequality): one may stop the moment it does. The
-gambler here splits the capital evenly over 16 constant bets, from timid to bold, and lets them
-run; the best of them soon owns nearly all. The capital depends on which figures came, not on
-their order. `benchmarks/gate.py` finds that this decides as early as the predictable bets (aGRAPA)
-of the same paper, or earlier.
+gambler here splits the capital over 16 constant bets, from timid to bold, and lets them run; the
+best of them soon owns nearly all. The split is even, or, where something outside says which of them
+will be best (`lrmtest.analysis.foresight`), half of it is on that one. The capital depends on which
+figures came, not on their order. `benchmarks/gate.py` finds that this decides as early as the
+predictable bets (aGRAPA) of the same paper, or earlier.
 
 References:
     Waudby-Smith & Ramdas (2024), Estimating means of bounded random variables by betting.
@@ -19,9 +20,13 @@ References:
 
 from __future__ import annotations
 
-from math import exp, log, log1p
+from collections.abc import Mapping
+from math import exp, fsum, log, log1p
 
 BETS = 16
+FORESEEN_PART = 0.5
+"""Of the capital, on the bet that is foreseen to be the best; if it is not, the other half loses
+log 2 against having foreseen nothing."""
 
 
 class Capital:
@@ -29,13 +34,24 @@ class Capital:
 
     Args:
         mean: the hypothesis is that each figure's expectation is at most this; in (-1, 1).
+        foreseen: by figure, how often it is thought to come; the bet that would grow fastest if it
+            did gets half of the capital. It must not depend on what is observed, and may otherwise
+            be anything.
     """
 
-    def __init__(self, mean: float) -> None:
+    def __init__(self, mean: float, foreseen: Mapping[float, float] | None = None) -> None:
         self._mean = mean
         # A bet of 1 / (1 + mean) would be ruined by a figure of -1.
         self._bets = [(bet + 0.5) / BETS / (1 + mean) for bet in range(BETS)]
-        self._logs = [0.0] * BETS
+        parts = [1 / BETS] * BETS
+        if foreseen:
+            grows = [
+                fsum(often * log1p(bet * (figure - mean)) for figure, often in foreseen.items())
+                for bet in self._bets
+            ]
+            parts = [part * (1 - FORESEEN_PART) for part in parts]
+            parts[grows.index(max(grows))] += FORESEEN_PART
+        self._logs = [log(part) for part in parts]
         self._steps: dict[float, list[float]] = {}
 
     def observe(self, figure: float) -> None:
@@ -57,4 +73,4 @@ class Capital:
     def log(self) -> float:
         """Natural logarithm of the capital."""
         best = max(self._logs)
-        return best + log(sum(exp(total - best) for total in self._logs) / BETS)
+        return best + log(sum(exp(total - best) for total in self._logs))

@@ -25,7 +25,7 @@ What it takes for granted stands beside each certificate (`lrmtest.analysis.cert
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import inf
 from statistics import fmean
 
@@ -107,6 +107,8 @@ class Certificate:
         enough: as many traces of a model that is just the same would be certified.
         same_prompts: of how many questions the prompt that the candidate would be given was made,
             and is the traces' token by token; 0 where that is not shown for all that were read.
+        read: by question and sample, what was found of each trace; empty where it is not at hand,
+            as in what a run remembers.
     """
 
     bounds: tuple[ClaimBound, ...]
@@ -120,6 +122,7 @@ class Certificate:
     settings: GateSettings
     enough: bool = True
     same_prompts: int = 0
+    read: Mapping[TraceKey, TraceWeight] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def certified(self) -> bool:
@@ -201,6 +204,7 @@ def certify(
         greedy=greedy,
         settings=settings,
         enough=enough,
+        read=weights,
     )
 
 
@@ -252,6 +256,25 @@ def with_excluded(
 def excluded_checks(certificate: Certificate) -> dict[Claim, Check]:
     """What reading has found on the claims that it has excluded, for the gates after it."""
     return {claim: _check(bound, certificate) for claim, bound in certificate.excluded.items()}
+
+
+def kept_evidence(certificate: Certificate) -> dict[Claim, float]:
+    """What reading has found against the claims that it leaves open, for the gate after it.
+
+    Returns:
+        By claim, what is added to 1 over the later gate's p-value: the capital that reading has
+        won, times its part of 1 - power. In expectation it is no more than that part where the
+        claim is as much worse as its limit says, and so a sum of both keeps the parts of both.
+    """
+    if certificate.gaps:
+        return {}
+    part = certificate.level / (1 - certificate.settings.power)
+    # A p-value is never above 1, also where less than the first capital is left.
+    return {
+        bound.claim: part * (1 / bound.p - 1)
+        for bound in certificate.bounds
+        if bound.result == "undecided"
+    }
 
 
 def _check(bound: ClaimBound, certificate: Certificate) -> Check:

@@ -26,7 +26,9 @@ def certificate_to_json(certificate: Certificate, baseline: RunRecord) -> dict[s
         certificate: what reading came to.
         baseline: the run whose traces were read.
     """
-    found: dict[str, Any] = msgspec.to_builtins(certificate)
+    # What was read stays in the store's readings.
+    found: dict[str, Any] = msgspec.to_builtins(replace(certificate, read={}))
+    del found["read"]
     for bound in found["bounds"]:
         bound[_INFINITE] = [name for name in _MAY_BE_INFINITE if isinf(bound[name] or 0.0)]
         bound.update(dict.fromkeys(bound[_INFINITE], 0.0))  # JSON has no infinity

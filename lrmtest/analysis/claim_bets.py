@@ -8,6 +8,7 @@ does not when it holds; 1 over it is a p-value that may be looked at whenever on
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from math import exp
 from statistics import fmean
@@ -15,6 +16,7 @@ from statistics import fmean
 from lrmtest.analysis.betting import Capital
 from lrmtest.analysis.claims import Claim, GateSettings
 from lrmtest.analysis.detectability import Obstacle
+from lrmtest.analysis.foresight import ForeseenPair
 from lrmtest.analysis.gate import Check, GateResult
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.runs.outcomes import SampleOutcome
@@ -27,10 +29,15 @@ class ClaimBets:
         claim: the claim.
         settings: error rates, and what may be spent on looking.
         budget: the largest number of tokens that a completion can have.
+        kept: what an earlier stage has found against its limit, and adds to 1 over the p-value
+            (`lrmtest.analysis.certificate.kept_evidence`).
     """
 
-    def __init__(self, claim: Claim, settings: GateSettings, budget: int) -> None:
+    def __init__(
+        self, claim: Claim, settings: GateSettings, budget: int, kept: float = 0.0
+    ) -> None:
         self.claim = claim
+        self._kept = kept
         self.result: GateResult = "undecided"
         self.budget = budget
         self._alpha = settings.alpha
@@ -72,8 +79,9 @@ class ClaimBets:
         # What was once established stays so: the bound is on ever reaching the level.
         p_regressed = _inverse(worse) / (self.claim.share * self._looking) * self._series
         self._p_regressed = min(self._p_regressed, p_regressed)
-        p_ok = _inverse(better) / (self._looking * self._unread)
-        self._p_ok = min(self._p_ok, p_ok)
+        # Two capitals, each with a part of 1 - power of its own, are added as they stand.
+        won = self._looking * self._unread / max(1e-300, _inverse(better))
+        self._p_ok = min(self._p_ok, 1 / (won + self._kept))
         if self._p_regressed <= self._alpha:
             self.result = "regressed"
         elif self._p_ok <= self._beta:
@@ -81,14 +89,33 @@ class ClaimBets:
 
 
 class PairBets(ClaimBets):
-    """Both bets on one claim, by pairs of samples of the same question, each used once."""
+    """Both bets on one claim, by pairs of samples of the same question, each used once.
 
-    def __init__(self, claim: Claim, settings: GateSettings, budget: int) -> None:
-        super().__init__(claim, settings, budget)
+    Args:
+        claim, settings, budget, kept: as in `ClaimBets`.
+        foreseen: the pairs that are thought to come if both models are equally good, from whatever
+            is known beforehand and does not depend on those that come; none for no idea.
+    """
+
+    def __init__(
+        self,
+        claim: Claim,
+        settings: GateSettings,
+        budget: int,
+        kept: float = 0.0,
+        foreseen: Sequence[ForeseenPair] = (),
+    ) -> None:
+        super().__init__(claim, settings, budget, kept)
         # Tokens are bet on as a difference, in which the tolerated ratio is a rise of 0.
         relative = claim.what == "tokens"
         self._worse = Capital(0.0 if relative else claim.margin)
-        self._better = Capital(0.0 if relative else -claim.limit)
+        figures: defaultdict[float, float] = defaultdict(float)
+        for probable, (suite, _), *pair in foreseen:
+            if self.concerns(suite):
+                before, after = pair
+                rise = self._mean_rise([(before, after)], claim.ratio(claim.limit))
+                figures[-rise] += probable
+        self._better = Capital(0.0 if relative else -claim.limit, figures)
 
     def observe(self, suite: str, pairs: Sequence[tuple[SampleOutcome, SampleOutcome]]) -> None:
         """Settle both bets on one question's turn, if the claim is about its suite.

@@ -49,6 +49,8 @@ class EarlyStop:
             generated.
         table: samples of the baseline, in all, whose table was bet against; None where its samples
             were paired with the candidate's.
+        foreseen: traces from whose reading the stakes were made; None where reading had no
+            part in them.
     """
 
     looked_at: int
@@ -60,6 +62,7 @@ class EarlyStop:
     candidate_rate: float | None
     table: int | None = None
     tokens_drafted: int = 0
+    foreseen: int | None = None
 
 
 @dataclass(frozen=True)

@@ -121,20 +121,14 @@ def looking_share(
     return LOOKING_AT_TABLE if enough and table_pays(baseline, settings) else LOOKING_SHARE
 
 
-def shares_of_turns(
-    baseline: Outcomes, weights: Mapping[QuestionKey, float] | None = None
-) -> dict[QuestionKey, float]:
+def shares_of_turns(baseline: Outcomes) -> dict[QuestionKey, float]:
     """In which share of its turns each question is asked, in [`LEAST_SHARE`, 1].
 
     Args:
         baseline: its questions, each with a sample.
-        weights: from outside, known before the candidate's first sample, each above 0: by how much
-            more a question is expected to tell than the baseline alone says. 1 for those left out.
     """
-    weights = weights or {}
     worth = {
         key: sqrt(_varies(question) / (question.tokens / question.count + 1))
-        * weights.get(key, 1.0)
         for key, question in baseline.items()
     }
     full = sorted(worth.values())[int(_FULL * len(worth))]

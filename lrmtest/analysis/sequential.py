@@ -22,6 +22,10 @@ errors have left gaps: a pair depends on nothing in any other pair, and whatever
 common only makes their difference vary less. Nothing is bet against the table then. Given the
 table, samples that share its random numbers no longer have the mean that the bets suppose.
 
+**Stakes from reading.** Where pairs go by index and the baseline's traces have been read, the
+stakes follow what that foresees (`lrmtest.analysis.foresight`). It is made of traces whose samples
+are set apart, and not bet on.
+
 **Unequal numbers of samples.** The claim is about the mean over all questions, so each counts once
 in every round. If the baseline has four times as many samples of some questions as of others, four
 of these in a row make one figure, their mean. Bets end with the last round in which every question
@@ -37,7 +41,9 @@ at all of them is measured (`benchmarks/gate.py`).
 
 **What is known before.** A claim that reading the baseline's traces has excluded
 (`lrmtest.analysis.certificate`) is not waited for: that stage has its own part of 1 - power, and by
-the union bound the parts add up, whenever the gate stops.
+the union bound the parts add up, whenever the gate stops. What it has found against a claim that it
+could not exclude is kept: both capitals, each times its part of 1 - power, are added. In
+expectation the sum is no more than both parts together, at the start and ever after.
 
 **Error rates.** Half of alpha and of 1 - power is spent on the looks (against a table mostly more:
 `known_table.looking_share`); the rest on the fixed gate, which decides at the end if nothing was
@@ -60,6 +66,7 @@ from random import Random
 from lrmtest.analysis.claim_bets import ClaimBets, PairBets
 from lrmtest.analysis.claims import Claim, GateSettings, claims
 from lrmtest.analysis.detectability import obstacles_to_come
+from lrmtest.analysis.foresight import Foresight
 from lrmtest.analysis.gate import (
     Check,
     Decision,
@@ -88,6 +95,8 @@ from lrmtest.runs.outcomes import (
     only_scores_of,
 )
 
+FORESEEN_ORDER = "read:"
+
 SampleKey = tuple[QuestionKey, int]
 """A question and the index of a sample of it."""
 
@@ -108,12 +117,12 @@ class SequentialGate:
         settings: margins and error rates.
         seed: draws the order.
         metrics: the primary metric of each suite that is compared by a score.
-        weights: by how much more a question is expected to tell than the baseline says, from
-            whatever is known before the candidate's first sample (how far its probabilities are
-            from the baseline's, for one); 1 where it is not given. Pairs make no use of it.
         by_index: samples of the same index drew with the same random numbers in both runs.
         excluded: what an earlier stage, with error rates of its own, found on claims whose limit it
             has excluded; these are not waited for.
+        kept: what that stage has found on the others
+            (`lrmtest.analysis.certificate.kept_evidence`).
+        foresight: of all questions that are asked, what reading foresees of pairs by index.
 
     Raises:
         UsageError: no question is in the baseline, or questions are missing there and
@@ -130,9 +139,10 @@ class SequentialGate:
         settings: GateSettings | None = None,
         seed: int = 0,
         metrics: Mapping[str, str] | None = None,
-        weights: Mapping[QuestionKey, float] | None = None,
         by_index: bool = False,
         excluded: Mapping[Claim, Check] | None = None,
+        kept: Mapping[Claim, float] | None = None,
+        foresight: Foresight | None = None,
     ) -> None:
         self.settings = settings or GateSettings()
         known = [key for key in questions if key in baseline and baseline[key].count]
@@ -157,24 +167,34 @@ class SequentialGate:
         tested_claims = claims(suites, self.settings, tokens=tokens, metrics=self._metrics)
         self.baseline_known = not by_index and table_pays(self._baseline, self.settings)
         self._bets: list[PairBets | TableBets]
+        kept = kept or {}
         if self.baseline_known:
-            shares = shares_of_turns(self._baseline, weights)
+            shares = shares_of_turns(self._baseline)
             turns, left = draw_turns(shares, samples, seed)
             self._turns = turns + left
             self._last = len(turns)
             self._bets = [
-                TableBets(claim, self.settings, budget, self._baseline, shares)
+                TableBets(
+                    claim, self.settings, budget, self._baseline, shares, kept.get(claim, 0.0)
+                )
                 for claim in tested_claims
             ]
         else:
-            self._turns = list(draw_order(self._baseline, samples, seed, by_index=by_index))
+            foreseen = foresight.pairs(self._baseline) if foresight and by_index else []
+            self._paired = self._baseline
+            if foresight is not None and by_index:
+                self._paired = foresight.bet_on(self._baseline)
+            self._turns = list(draw_order(self._paired, samples, seed, by_index=by_index))
             self._last = len(self._turns)
-            self._rounds, self._blocks = rounds_of(self._baseline, samples, by_index=by_index)
+            self._rounds, self._blocks = rounds_of(self._paired, samples, by_index=by_index)
             self._asked = {
                 key: asked_in_order(question, samples, by_index=by_index)
-                for key, question in self._baseline.items()
+                for key, question in self._paired.items()
             }
-            self._bets = [PairBets(claim, self.settings, budget) for claim in tested_claims]
+            self._bets = [
+                PairBets(claim, self.settings, budget, kept.get(claim, 0.0), foreseen)
+                for claim in tested_claims
+            ]
         self._order = [(key, sample) for key, sample in self._turns if sample is not None]
         tested = [bet.claim for bet in self._bets]
         # What the fixed gate may spend at the end is not settled before the samples are there.
@@ -262,7 +282,7 @@ class SequentialGate:
         last = asked.index(sample)
         if last >= self._rounds * block or (last + 1) % block:
             return False
-        baseline = self._baseline[key].samples
+        baseline = self._paired[key].samples
         indices = sorted(baseline)
         pairs = [
             (baseline[indices[number]], after)
@@ -371,10 +391,12 @@ def order_identity(
     settings: GateSettings,
     *,
     by_index: bool = False,
+    foresight: Foresight | None = None,
 ) -> str:
     """Equal for two gates of which one goes on where the other's order ends.
 
-    One that bets against another table is another test.
+    One that bets against another table, or with another foresight, is another test; that of a
+    foresight begins with `FORESEEN_ORDER`.
     """
     known = sorted(key for key in questions if key in baseline and baseline[key].count)
     asked = {key: baseline[key] for key in known}
@@ -383,6 +405,9 @@ def order_identity(
         identity["by_index"] = True
     elif known and table_pays(asked, settings):
         identity["table"] = table_identity(asked)
+    if by_index and foresight is not None:
+        identity["foresight"] = foresight.identity
+        return FORESEEN_ORDER + fingerprint(identity)[:16]
     return fingerprint(identity)[:16]
 
 

@@ -204,6 +204,7 @@ class TableBets(ClaimBets):
         claim, settings, budget: as in `ClaimBets`.
         baseline: its questions, each with two samples at least.
         shares: of its turns in which each question is asked.
+        kept: as in `ClaimBets`.
     """
 
     def __init__(
@@ -213,8 +214,9 @@ class TableBets(ClaimBets):
         budget: int,
         baseline: Outcomes,
         shares: Mapping[QuestionKey, float],
+        kept: float = 0.0,
     ) -> None:
-        super().__init__(claim, settings, budget)
+        super().__init__(claim, settings, budget, kept)
         asked = {key: baseline[key] for key in sorted(baseline) if self.concerns(key[0])}
         self._means = {
             key: fmean(map(claim.figure, question.samples.values()))

@@ -306,6 +306,8 @@ def _early_view(early: EarlyStop) -> Text:
         text += f"; {count(early.tokens_drafted)} tokens of those counted are of drafts"
     if early.table is not None:
         text += f". Told against all {early.table:,} samples of the baseline"
+    if early.foreseen is not None:
+        text += f". Stakes by reading {counted(early.foreseen, 'trace')}"
     if early.baseline_rate is not None:
         text += (
             f". Pass rate on those counted: {percent(early.baseline_rate)} -> "

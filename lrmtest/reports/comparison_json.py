@@ -65,6 +65,7 @@ def comparison_document(compared: ComparedRuns) -> dict[str, Any]:
             "baseline_pass_rate": early.baseline_rate,
             "candidate_pass_rate": early.candidate_rate,
             "baseline_table": early.table,
+            "foreseen_by": early.foreseen,
         },
     }
 

@@ -270,6 +270,11 @@ def _notes(compared: ComparedRuns) -> list[str]:
                 if early.table is None
                 else f"; told against all {early.table:,} samples of the baseline"
             )
+            + (
+                ""
+                if early.foreseen is None
+                else f"; stakes by reading {counted(early.foreseen, 'trace')}"
+            )
         )
     # Of what was certified nothing is missing.
     sides = () if compared.certified else (("candidate", "baseline"), ("baseline", "candidate"))

@@ -14,7 +14,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 np = pytest.importorskip("numpy")
 sys.path.insert(0, str(BENCHMARKS))
 
-from gate_scenarios import known, looks, many  # noqa: E402
+from gate_scenarios import known, looks, many, reading, stakes  # noqa: E402
 from gate_scenarios.stated import MARK, Stated  # noqa: E402
 
 
@@ -24,6 +24,39 @@ def test_the_p_values_of_many_runs_are_those_of_each() -> None:
 
 def test_the_stops_of_many_runs_against_a_table_are_those_of_each() -> None:
     assert known.agrees(np.random.default_rng(4), cases=3)
+
+
+def test_the_stops_of_many_runs_with_stakes_from_reading_are_those_of_each() -> None:
+    assert stakes.agrees(np.random.default_rng(4), cases=3)
+
+
+def test_the_scenario_of_stakes_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With too few runs to say anything: they take the gate's own functions as they are."""
+    monkeypatch.setattr(stakes, "SIZES", ((30, 4, 2),))
+    monkeypatch.setattr(stakes, "ALIKE", (0.95,))
+    written, stated = StringIO(), Stated()
+    stakes.costs(Console(file=written, width=200), 1, 20, stated)
+    assert stated.checked == 2
+    cells = written.getvalue().split("95 %")[1].split("│")[1].split(",")[0].split("/")
+    apart, by_index, with_stakes, generated = (float(each) for each in cells)
+    assert apart > by_index > with_stakes > generated > 0
+
+
+def test_the_scenario_of_reading_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models that hardly differ are certified without a token, others that are as good are not."""
+    monkeypatch.setattr(reading, "SIZES", ((30, 8, 16),))
+    monkeypatch.setattr(reading, "VARIATIONS", ((0.001, "everywhere"), (1.0, "outside")))
+    written, stated = StringIO(), Stated()
+    reading.report(Console(file=written, width=200), 6, 1, stated)
+    rows = {
+        cells[1].strip(): cells[2].split("/")[1]
+        for line in written.getvalue().splitlines()
+        if len(cells := line.split("│")) > 3
+    }
+    assert rows["S = 0.001, everywhere"].strip() == "0, 100 %"
+    assert rows["S = 1, outside"].strip().endswith(", 0 %")
+    # Of both without a drop, and of the drop of just the mde.
+    assert stated.checked == 3
 
 
 def test_an_exceeded_rate_is_marked_and_listed() -> None:

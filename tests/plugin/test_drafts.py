@@ -103,6 +103,26 @@ def test_samples_are_the_plain_ones_and_say_what_was_generated(pytester, run, pr
     result.stdout.no_fnmatch_line("*as a draft*")
 
 
+def test_the_gate_stakes_by_what_the_model_reads_and_goes_on_with_drafts(pytester, run, pruned):
+    """The baseline has two samples of each question, so that the second ones are read for it."""
+    run("tiny-lrm", "r", "--save-baseline", "p.json", "--save-traces", "p.traces")
+    gate = ("--baseline", "p.json", "--gate", "--read", "--early-stop", "--token-margin", "off")
+    more = ("--drafts", "baseline", "--summary-json", "s.json")
+    orders = []
+    for _ in range(2):
+        result = run(pruned, "r", *gate, *more, samples=1)
+        shown = " ".join(result.stdout.str().split())
+        assert "tiny-pruned: read: 12 traces of 6 questions" in shown
+        assert "tiny-pruned: stakes by reading 6 traces on which nothing is bet" in shown
+        with Store(pytester.path / "r" / STORE_NAME) as store:
+            head = store.run("last:tiny-pruned")
+            orders += [(head.run_id, looks.order) for looks in head.manifest.looks.values()]
+    # The second time all is in the store, what was read as well, and the order is the same one.
+    assert len(orders) == 2
+    assert orders[0] == orders[1]
+    assert orders[0][1].startswith("read:")
+
+
 def test_traces_by_another_seed_are_refused(pytester, run, pruned):
     run("tiny-lrm", "r", "--traces", "--limit", "1")
     result = run(pruned, "r", "--drafts", "last:tiny-lrm", "--seed", "7", "--limit", "1")

@@ -236,6 +236,81 @@ def test_what_reading_left_open_is_told_later_too(start, reading, capfd):
     )
 
 
+@pytest.fixture
+def shared(pytester, monkeypatch):
+    """Gate a model that draws with the baseline's random numbers, of four samples to its two."""
+    for place in ("comparisons", "early_stop"):
+        monkeypatch.setattr(f"lrmtest.plugin.gating.{place}.same_draws", lambda *_: True)
+    pytester.makepyfile(test_sums=suite(questions=40))
+    more = ("-p", "no:cacheprovider", "--concurrency", "2")
+
+    def gate(server, *options):
+        return pytester.runpytest_inprocess(
+            *(*more, "--samples", "2", "--model", f"n={server.url}", "--baseline", "base.json"),
+            *("--gate", "--read", "--token-margin", "off", "--summary-json", "s.json", *options),
+        )
+
+    with FaultServer(answer=right) as server:
+        saving = ("--model", f"m={server.url}", "--samples", "4", "--save-baseline", "base.json")
+        pytester.runpytest_inprocess(*more, *saving)
+    return gate
+
+
+def early_stop(path):
+    [run] = json.loads((path / "s.json").read_text())["runs"]
+    return run["comparison"]["early_stop"]
+
+
+def looks_of(path):
+    with Store(path / "reports" / STORE_NAME) as store:
+        [looks] = store.run("last:n").manifest.looks.values()
+    return looks
+
+
+def test_stakes_come_from_traces_on_which_nothing_is_bet(shared, reading, pytester):
+    """Nothing is certified, since weights are 0.9, and hardly any pairs are said to part."""
+    reading(0.9)
+    files = ("--markdown", "s.md", "--html", "r.html")
+    with FaultServer(answer=right) as server:
+        result = shared(server, "--early-stop", *files)
+        stopped = asked(server)
+        assert result.ret == OK
+        assert shared(server, "--early-stop").ret == OK
+        # The same command reads the store, has the same order, and decides the same again.
+        assert asked(server) == stopped < 80
+    shown = " ".join(result.stdout.str().split())
+    assert (
+        "n: stakes by reading 80 traces on which nothing is bet: 1 % of pairs of samples are "
+        "expected to part" in shown
+    )
+    assert "Stakes by reading 80 traces" in shown
+    assert early_stop(pytester.path)["foreseen_by"] == 80
+    assert "stakes by reading 80 traces" in (pytester.path / "s.md").read_text()
+    looks = looks_of(pytester.path)
+    assert looks.order.startswith("read:")
+    assert looks.looking == 0.5
+
+
+def test_a_run_that_was_looked_at_so_is_read_again_when_all_is_there(shared, reading, pytester):
+    levels = reading(0.9)
+    with FaultServer(answer=right) as server:
+        assert shared(server, "--early-stop").ret == OK
+        before = looks_of(pytester.path)
+        assert shared(server).ret == OK  # generates the rest
+        all_there = asked(server)
+        assert all_there >= 80  # and what was in flight when it stopped, again
+        assert shared(server, "--early-stop").ret == OK
+        assert asked(server) == all_there
+    after = looks_of(pytester.path)
+    # No second part is reserved for looks that are the same, nor another one for reading.
+    assert (after.order, after.looking, after.reading) == (
+        before.order,
+        before.looking,
+        before.reading,
+    )
+    assert levels == [pytest.approx(0.1)] * 3
+
+
 def test_reading_needs_a_gate(pytester, base):
     result = pytester.runpytest_inprocess("--model", "m=http://127.0.0.1:9", "--read")
     assert result.ret == 4

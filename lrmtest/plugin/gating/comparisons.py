@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lrmtest.analysis.claims import Claim, GateSettings, claims
+from lrmtest.analysis.claims import GateSettings, claims
 from lrmtest.analysis.compare import ComparedRuns, compare, compared_metrics
 from lrmtest.analysis.detectability import obstacles_to_come
-from lrmtest.analysis.gate import Check, Decision
+from lrmtest.analysis.gate import Decision
 from lrmtest.analysis.known_table import looking_share
-from lrmtest.analysis.sequential import order_identity
+from lrmtest.analysis.sequential import FORESEEN_ORDER, order_identity
 from lrmtest.errors import UsageError
 from lrmtest.options.gate import ComparisonOptions
 from lrmtest.plugin.gating.early_stop import EarlyStopping, samples_of
@@ -33,7 +33,7 @@ from lrmtest.runs.looks import (
     test_of,
 )
 from lrmtest.runs.manifest import LooksSection, Manifest
-from lrmtest.runs.outcomes import only_scores_of
+from lrmtest.runs.outcomes import Outcomes, only_scores_of
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.reference import baseline_for, is_file, load_run, within_set
 from lrmtest.runs.run import continued_run
@@ -43,6 +43,7 @@ from lrmtest.runs.store import Store
 
 if TYPE_CHECKING:
     from lrmtest.analysis.certificate import Certificate
+    from lrmtest.analysis.foresight import Foresight
     from lrmtest.plugin.gating.certified import ReadBaseline
 
 _MOST_SHOWN = 300
@@ -171,7 +172,9 @@ class Comparisons:
             self._refuse_used_up(plan, baseline, options.gate.series)
             for why in cannot_tell_of(baseline, plan.manifest, options.gate):
                 self._notice(f"{name}: the gate {why}")
-            if self._read is not None and self._lacks_samples(plan):
+            if self._read is not None and (
+                self._lacks_samples(plan) or self._was_foreseen(plan, baseline)
+            ):
                 certificate = self._certify(self._read, plan, baseline, options.gate)
                 if certificate.certified:
                     from lrmtest.plugin.gating.certified import Certified
@@ -183,14 +186,23 @@ class Comparisons:
         questions = [(one.suite, one.question_id) for one in plan.questions]
         seed = plan.manifest.seed or 0
         by_index = same_draws(baseline.manifest, plan.manifest)
-        order = order_identity(baseline.outcomes, questions, seed, options.gate, by_index=by_index)
         asked = {key: one for key in questions if (one := baseline.outcomes.get(key)) and one.count}
+        foresight = self._foresight(plan, asked) if by_index else None
+        order = order_identity(
+            baseline.outcomes,
+            questions,
+            seed,
+            options.gate,
+            by_index=by_index,
+            foresight=foresight,
+        )
         part = LOOKING_SHARE
         if asked:
             part = looking_share(asked, samples_of(plan), options.gate, by_index=by_index)
         gate = replace(options.gate, look=self._looking(plan, baseline, order, part))
         self._orders[name] = order, part
-        self._stops[name] = EarlyStopping(plan, baseline, gate, self._excluded(name))
+        read = self._certificates.get(name)
+        self._stops[name] = EarlyStopping(plan, baseline, gate, read, foresight)
         return self._stops[name]
 
     def _looking(self, plan: GenerationPlan, baseline: RunRecord, order: str, part: float) -> Look:
@@ -232,14 +244,24 @@ class Comparisons:
         self._notice(f"{name}: {one_line(result_said(certificate), 3 * _MOST_SHOWN)}")
         return certificate
 
-    def _excluded(self, model: str) -> dict[Claim, Check]:
-        """What reading has excluded of a model, so that nothing need wait for it."""
-        certificate = self._certificates.get(model)
-        if certificate is None:
-            return {}
-        from lrmtest.analysis.certificate import excluded_checks
+    def _was_foreseen(self, plan: GenerationPlan, baseline: RunRecord) -> bool:
+        """Whether the run that is continued was looked at in an order that reading foresaw.
 
-        return excluded_checks(certificate)
+        It is read again then, from the store, so that the order is the same one.
+        """
+        return (self._looks(plan, baseline).order or "").startswith(FORESEEN_ORDER)
+
+    def _foresight(self, plan: GenerationPlan, asked: Outcomes) -> Foresight | None:
+        """What reading foresees of a model's pairs, told; None where nothing was read."""
+        certificate = self._certificates.get(plan.spec.name)
+        if certificate is None or certificate.gaps or not asked:
+            return None
+        from lrmtest.analysis.foresight import foresee
+
+        found = foresee(asked, samples_of(plan), certificate.read)
+        if found is not None:
+            self._notice(f"{plan.spec.name}: {found.said()}")
+        return found
 
     def certified(self, model: str) -> bool:
         """Whether a model's verdict is that of reading, so that nothing is generated."""

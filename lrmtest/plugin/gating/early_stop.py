@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from lrmtest.analysis.claims import Claim, GateSettings
 from lrmtest.analysis.compare import (
@@ -30,6 +31,10 @@ from lrmtest.runs.records import RunRecord, SampleRecord, primary_metric
 from lrmtest.runs.same_draws import same_draws
 from lrmtest.suites.suite import PASS
 
+if TYPE_CHECKING:
+    from lrmtest.analysis.certificate import Certificate
+    from lrmtest.analysis.foresight import Foresight
+
 NOT_NEEDED = "not needed: decided"
 """Why a test is skipped whose completions are not generated any more."""
 
@@ -41,7 +46,8 @@ class EarlyStopping:
         plan: what is to be generated.
         baseline: what the gate compares with.
         settings: the gate's.
-        excluded: what reading the baseline's traces has excluded before.
+        read: what reading the baseline's traces has come to before.
+        foresight: what it foresees of pairs.
 
     Raises:
         UsageError: questions are missing on one side and `settings` do not allow it, or a
@@ -53,9 +59,12 @@ class EarlyStopping:
         plan: GenerationPlan,
         baseline: RunRecord,
         settings: GateSettings,
-        excluded: Mapping[Claim, Check] | None = None,
+        read: Certificate | None = None,
+        foresight: Foresight | None = None,
     ) -> None:
+        excluded, kept = _by_reading(read)
         self._plan = plan
+        self._foreseen = None if foresight is None else foresight.traces
         self._questions = {(one.suite, one.question_id): one.question for one in plan.questions}
         self._baseline = baseline.outcomes
         if baseline.tokens_estimated:
@@ -81,6 +90,8 @@ class EarlyStopping:
             metrics=self._metrics,
             by_index=same_draws(baseline.manifest, plan.manifest),
             excluded=excluded,
+            kept=kept,
+            foresight=foresight,
         )
         self._turns = {sample: turn for turn, sample in enumerate(self._gate.order)}
         self._samples = {request.key: request.place for request in plan.requests}
@@ -213,6 +224,7 @@ class EarlyStopping:
             candidate_rate=fmean(after) if after else None,
             table=sum(question.count for question in self._baseline.values()) if table else None,
             tokens_drafted=sum(record.drafted_tokens or 0 for record in self.counted()),
+            foreseen=self._foreseen,
         )
 
     def _expected_tokens(self, keys: Collection[str]) -> float:
@@ -223,6 +235,15 @@ class EarlyStopping:
             for question in questions
             if question is not None and question.count
         )
+
+
+def _by_reading(read: Certificate | None) -> tuple[dict[Claim, Check], dict[Claim, float]]:
+    """What reading has excluded, and what it has found on the other claims."""
+    if read is None:
+        return {}, {}
+    from lrmtest.analysis.certificate import excluded_checks, kept_evidence
+
+    return excluded_checks(read), kept_evidence(read)
 
 
 def samples_of(plan: GenerationPlan) -> int:
