@@ -28,7 +28,7 @@ from lrmtest.analysis.foresight import foresee
 from lrmtest.analysis.sequential import SequentialGate
 from lrmtest.analysis.trace_weights import TraceWeight
 from lrmtest.runs.looks import LOOKING_SHARE
-from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, SampleOutcome
+from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome, SampleOutcome
 
 SIZES = ((30, 8, 8), (30, 16, 16), (100, 8, 4), (100, 16, 16), (250, 4, 2), (250, 16, 16))
 ALIKE = (0.95, 0.8, 0.5, 0.0)
@@ -36,6 +36,7 @@ DROPS = (0.0, 0.1, 0.2, 0.3)
 MOST_PAIRS = 1000
 _MOST_S = 9.0
 _SETTINGS = known.PASS_RATE
+_ENDED = {False: SampleOutcome(None), True: SampleOutcome("wrong")}
 
 Random = np.random.Generator
 Said = Callable[[np.ndarray], np.ndarray]
@@ -223,12 +224,7 @@ def begun(pairs: Pairs, size: tuple[int, int, int], said: np.ndarray) -> np.ndar
     found = []
     for run in range(len(said)):
         baseline = _baseline(pairs.before[run])
-        read = {
-            (key, index): TraceWeight(1.0, float(said[run, int(key[1])]))
-            for key, question in baseline.items()
-            for index in question.samples
-        }
-        foresight = foresee(baseline, size[2], read)
+        foresight = foresee(baseline, size[2], _read(baseline, said[run]))
         assert foresight is not None
         [claim] = claims(["s"], _SETTINGS, tokens=False)
         bets = PairBets(claim, _SETTINGS, 1, foreseen=foresight.pairs(baseline))
@@ -239,11 +235,19 @@ def begun(pairs: Pairs, size: tuple[int, int, int], said: np.ndarray) -> np.ndar
 def _baseline(failed: np.ndarray) -> Outcomes:
     return {
         ("s", f"{i:03}"): QuestionOutcome(
-            "s",
-            f"{i:03}",
-            {j: SampleOutcome("wrong" if bad else None) for j, bad in enumerate(column)},
+            "s", f"{i:03}", {j: _ENDED[bad] for j, bad in enumerate(column)}
         )
-        for i, column in enumerate(failed.T)
+        for i, column in enumerate(failed.T.tolist())
+    }
+
+
+def _read(baseline: Outcomes, said: np.ndarray) -> dict[tuple[QuestionKey, int], TraceWeight]:
+    """A reading in which every trace of a question has the S that is said of it."""
+    told = [TraceWeight(1.0, one) for one in said.tolist()]
+    return {
+        (key, index): told[int(key[1])]
+        for key, question in baseline.items()
+        for index in question.samples
     }
 
 
@@ -289,11 +293,6 @@ def agrees(random: Random, cases: int = 6) -> bool:
         alike = np.full((1, size[0]), (0.95, 0.6, 0.0)[number % 3])
         pairs = simulate(random, size, alike, 0.3 * (number % 3) / 2)
         baseline = _baseline(pairs.before[0])
-        read = {
-            (key, index): TraceWeight(1.0, float(honest(alike)[0, 0]))
-            for key, question in baseline.items()
-            for index in question.samples
-        }
         gate = SequentialGate(
             baseline,
             list(baseline),
@@ -302,12 +301,12 @@ def agrees(random: Random, cases: int = 6) -> bool:
             settings=_SETTINGS,
             seed=number,
             by_index=True,
-            foresight=foresee(baseline, size[2], read),
+            foresight=foresee(baseline, size[2], _read(baseline, honest(alike)[0])),
         )
         asked = [(int(key[1]), index) for key, index in gate.order]
         for key, index in gate.order:
             bad = bool(pairs.after[0, index, int(key[1])])
-            gate.update(key, index, SampleOutcome("wrong" if bad else None))
+            gate.update(key, index, _ENDED[bad])
         rows = np.array(asked).reshape(size[2], size[0], 2)
         again = Pairs(
             pairs.before,

@@ -110,11 +110,10 @@ class PairBets(ClaimBets):
         relative = claim.what == "tokens"
         self._worse = Capital(0.0 if relative else claim.margin)
         figures: defaultdict[float, float] = defaultdict(float)
-        for probable, (suite, _), *pair in foreseen:
+        for often, suite, before, after in foreseen:
             if self.concerns(suite):
-                before, after = pair
                 rise = self._mean_rise([(before, after)], claim.ratio(claim.limit))
-                figures[-rise] += probable
+                figures[-rise] += often
         self._better = Capital(0.0 if relative else -claim.limit, figures)
 
     def observe(self, suite: str, pairs: Sequence[tuple[SampleOutcome, SampleOutcome]]) -> None:

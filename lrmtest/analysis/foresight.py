@@ -1,4 +1,4 @@
-"""What reading foresees of a gate that looks early: how often pairs will part, and what to stake.
+"""The foresight of a gate that looks early: how often pairs will part by what was read, and stakes.
 
 Where both runs drew with the same random numbers, a pair of samples of one number mostly comes out
 the same, and how often it does not is what reading the baseline's traces says beforehand: with S,
@@ -23,6 +23,7 @@ bring.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp
@@ -39,8 +40,8 @@ _LEAST_UNLIKE = 0.01
 _OTHERS = 16
 """Samples of other questions that stand for one more of a question's own."""
 
-ForeseenPair = tuple[float, QuestionKey, SampleOutcome, SampleOutcome]
-"""How probable it is, as a share of its question's pairs; the question; baseline and candidate."""
+ForeseenPair = tuple[float, str, SampleOutcome, SampleOutcome]
+"""How many of one pair of each question come so; the questions' suite; baseline and candidate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +93,18 @@ class Foresight:
         """
         own = {key: [baseline[key].samples[at] for at in part] for key, part in self.apart.items()}
         others = _spread_out([one for part in own.values() for one in part])
-        found: list[ForeseenPair] = []
+        found: defaultdict[tuple[str, SampleOutcome, SampleOutcome], float] = defaultdict(float)
         for key, part in own.items():
             unlike = self.unlike[key] / len(part)
+            # Of its own samples each counts once, and all others together as one more.
+            each = unlike / (len(part) + 1)
             for before in part:
-                found.append((1 / len(part) - unlike, key, before, before))
-                # Of its own samples each counts once, and all others together as one more.
-                each = unlike / (len(part) + 1)
-                found += [(each, key, before, after) for after in part]
-                found += [(each / len(others), key, before, after) for after in others]
-        return found
+                found[key[0], before, before] += 1 / len(part) - unlike
+                for after in part:
+                    found[key[0], before, after] += each
+                for after in others:
+                    found[key[0], before, after] += each / len(others)
+        return [(often, *pair) for pair, often in found.items()]
 
 
 def foresee(
