@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter, defaultdict
+from hashlib import sha256
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lrmtest.analysis.agreement import agreement
 from lrmtest.analysis.behaviours import BEHAVIOURS, segments_of
+
+LABELS = Path(__file__).parents[2] / "benchmarks" / "behaviour_labels.jsonl"
 
 
 def said(text, asked=""):
@@ -105,3 +113,26 @@ def test_segments_are_in_order_and_begin_and_end_with_something(text, asked):
 def test_long_texts_are_no_trouble(piece):
     text = piece * (200_000 // len(piece))
     assert all(each.end <= len(text) for each in segments_of(text, text[:10_000]))
+
+
+def test_the_rules_agree_with_who_read_recorded_traces(data_dir):
+    """Without the questions, which the benchmark has beside them."""
+    texts, rules = {}, {}
+    pairs = defaultdict(Counter)
+    for row in map(json.loads, LABELS.read_text("utf-8").splitlines()):
+        suite = row["suite"]
+        if suite not in texts:
+            file = data_dir / "recorded" / f"r1-distill-llama-8b-awq-4bit.{suite}.jsonl"
+            lines = map(json.loads, file.read_text("utf-8").splitlines())
+            texts[suite] = {str(one["question"]): one["output"] for one in lines}
+        text = texts[suite][row["question"]]
+        sentence = text[row["begin"] : row["end"]]
+        assert sha256(sentence.encode()).hexdigest()[:16] == row["sha256"]
+        key = suite, row["question"]
+        if key not in rules:
+            cut = segments_of(text)
+            rules[key] = {(each.begin, each.end): each.behaviour for each in cut}
+        pairs[key][rules[key][row["begin"], row["end"]], row["behaviour"]] += 1
+    found = agreement(list(pairs.values()))
+    assert found.things == 240
+    assert found.kappa > 0.45
