@@ -30,6 +30,7 @@ import zlib
 from collections import deque
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 VERSION = "0.32.0"
@@ -349,6 +350,8 @@ class Server:
         self.tick = max(self.step, options.max_num_seqs / MOST_WRITES)
         looping = round(options.loops * TEXTS)
         self.texts = [Text(number, number < looping) for number in range(TEXTS)]
+        lengths = options.lengths.read_text() if options.lengths else "[]"
+        self.lengths: list[int] = json.loads(lengths)
         self.running: dict[Answer, None] = {}
         self.waiting: deque[Answer] = deque()
         self.work = asyncio.Event()
@@ -525,13 +528,16 @@ class Connection(asyncio.Protocol):
         if not isinstance(budget, int) or not 0 < budget <= CONTEXT - prompt_tokens:
             raise RefusedError(400, f"max_tokens {budget!r} is not within the context of {CONTEXT}")
         drawn = zlib.crc32(words.encode())
-        length = self._server.options.length
-        if length:
-            spread = self._server.options.spread
-            length = max(2, round(length * (1 + spread * (2 * (drawn % 1009) / 1008 - 1))))
+        asked = drawn
         if request.get("temperature") != 0:
             seed = request.get("seed")
             drawn = zlib.crc32(str(random.random() if seed is None else seed).encode(), drawn)
+        length, luck = self._server.options.length, asked
+        if self._server.lengths:
+            length, luck = self._server.lengths[asked % len(self._server.lengths)], drawn
+        if length:
+            spread = self._server.options.spread
+            length = max(2, round(length * (1 + spread * (2 * (luck % 1009) / 1008 - 1))))
         wanted = request.get("stream_options") or {}
         counted = bool(wanted.get("continuous_usage_stats"))
         likeliest = None
@@ -579,6 +585,9 @@ def add_stand_in_options(parser: argparse.ArgumentParser) -> None:
     """What shapes the answers, without the port and the rate."""
     parser.add_argument("--max-num-seqs", type=int, default=256, help="requests that run at once")
     parser.add_argument("--length", type=int, help="tokens of an answer; else its whole budget")
+    parser.add_argument(
+        "--lengths", type=Path, metavar="FILE", help="JSON list of lengths, of which a prompt has one"
+    )
     parser.add_argument(
         "--spread", type=float, default=0.1, help="lengths differ by up to this share of --length"
     )

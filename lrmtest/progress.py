@@ -13,3 +13,7 @@ Tell = Callable[[str], None]
 
 def silent(message: str) -> None:
     """A `Tell` that tells nobody."""
+
+
+Tick = Callable[[], None]
+"""Called now and then while something takes long."""

@@ -18,7 +18,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import socket
 import time
 from collections.abc import Collection, Iterator
@@ -27,12 +26,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from lrmtest.runs.session_files import (
+    files_of,
+    is_locked,
+    locked_file,
+    removed,
+    sessions_folder,
+)
+
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
 
+_SUFFIX = ".claims"
 _BEGINNING_SECONDS = 600.0
 _LOOK_SECONDS = 0.1
 
@@ -48,7 +56,7 @@ def beginning(store: Path, what: str) -> Iterator[None]:
         store: the store's file.
         what: what a session begins, so that others need not wait: an endpoint's URL.
     """
-    folder = store.with_name(f"{store.name}-sessions")
+    folder = sessions_folder(store)
     path = folder / f"{hashlib.sha256(what.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}.lock"
     file = _locked(path)
     try:
@@ -114,8 +122,8 @@ class Claims:
     """
 
     def __init__(self, store: Path, run_id: str) -> None:
-        self._folder = store.with_name(f"{store.name}-sessions")
-        self._run = hashlib.sha256(run_id.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        self._store = store
+        self._run_id = run_id
         self._file: IO[bytes] | None = None
         self._path: Path | None = None
         self._own: set[str] = set()
@@ -123,14 +131,13 @@ class Claims:
 
     def others(self) -> dict[str, Claimant]:
         """The keys that other sessions are generating now."""
-        with suppress(OSError):
-            for path in self._folder.glob(f"{self._run}-*.claims"):
-                if path != self._path and path not in self._others:
-                    with suppress(OSError, ValueError):
-                        self._others[path] = _Other.opened(path)
+        for path in files_of(self._store, self._run_id, _SUFFIX):
+            if path != self._path and path not in self._others:
+                with suppress(OSError, ValueError):
+                    self._others[path] = _Other.opened(path)
         found: dict[str, Claimant] = {}
         for path, other in list(self._others.items()):
-            if other.alive():
+            if is_locked(other.file):
                 found |= dict.fromkeys(other.keys(), other.claimant)
             else:
                 del self._others[path]
@@ -161,39 +168,17 @@ class Claims:
             other.file.close()
         self._others.clear()
         if self._file is not None and self._path is not None:
-            with suppress(OSError):
-                self._path.unlink(missing_ok=True)
-            self._file.close()
+            removed(self._file, self._path)
             self._file = None
-            with suppress(OSError):  # others are in it
-                self._folder.rmdir()
 
     def _opened(self) -> bool:
         """Whether this session has its file, locked."""
-        if self._file is not None:
-            return True
-        if fcntl is None:
-            return False
-        name = f"{self._run}-{os.getpid()}-{secrets.token_hex(4)}"
-        unfinished = self._folder / f"{name}.part"
-        head = json.dumps({"pid": os.getpid(), "host": socket.gethostname()}) + "\n"
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            file = unfinished.open("xb", buffering=0)
-            unfinished.chmod(0o600)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            file.write(head.encode())
-            # Seen by others only now: a file that is there and not locked is a dead session's.
-            self._path = unfinished.with_suffix(".claims")
-            unfinished.rename(self._path)
-        except OSError:
-            file.close()
-            unfinished.unlink(missing_ok=True)
-            return False
-        self._file = file
+        if self._file is None:
+            head = json.dumps({"pid": os.getpid(), "host": socket.gethostname()}) + "\n"
+            made = locked_file(self._store, self._run_id, _SUFFIX, head.encode())
+            if made is None:
+                return False
+            self._file, self._path = made
         return True
 
     def _write(self, sign: str, keys: Collection[str]) -> None:
@@ -226,17 +211,6 @@ class _Other:
         except (KeyError, TypeError, ValueError) as error:
             file.close()
             raise ValueError(str(error)) from error
-
-    def alive(self) -> bool:
-        """Whether its session still has it locked."""
-        try:
-            fcntl.flock(self.file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # no locks here
-            return False
-        fcntl.flock(self.file, fcntl.LOCK_UN)
-        return False
 
     def keys(self) -> set[str]:
         """What it claims now."""

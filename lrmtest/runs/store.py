@@ -73,6 +73,7 @@ _HAS_TRACE = (
     "EXISTS (SELECT 1 FROM trace WHERE trace.run_id = completion.run_id "
     "AND trace.key = completion.key)"
 )
+_MOST_RATES = 500
 _TRACES = f"SELECT {', '.join(TRACE_COLUMNS)} FROM trace"
 
 
@@ -524,6 +525,15 @@ class Store:
             if rows := self._db.all(query, (name, name)):
                 return {(suite, question_id): mean for suite, question_id, mean in rows}
         return {}
+
+    def stream_rates(self, model: str) -> list[float]:
+        """Tokens per second of a model's last completions, each by itself; of all for ``""``."""
+        query = (
+            "SELECT c.completion_tokens / c.seconds FROM completion c JOIN run r USING (run_id) "
+            "WHERE (r.model = ? OR ? = '') AND c.seconds > 0.05 AND c.completion_tokens > 0 "
+            f"ORDER BY c.id DESC LIMIT {_MOST_RATES}"
+        )
+        return [rate for (rate,) in self._db.all(query, (model, model))]
 
     def record(self, run: RunHead, extent: Extent | None = None) -> RunRecord:
         """A run with its samples, and what it lacks to be a baseline.

@@ -171,6 +171,16 @@ class TellsTemplate(Protocol):
         ...
 
 
+@runtime_checkable
+class HasLog(Protocol):
+    """An engine whose program writes a log."""
+
+    @property
+    def log_line(self) -> str:
+        """The last line of it, as the program wrote it, cut; empty while there is none."""
+        ...
+
+
 Deliver = Callable[[Delivery], None]
 """Receives each delivery the moment it exists, on the engine's own thread."""
 

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from lrmtest.errors import UsageError
-from lrmtest.models.engines.base import Deliver, Delivery, Engine, EngineInfo, Progress, Request
+from lrmtest.models.engines.base import Deliver, Delivery, Engine, EngineInfo, HasLog, Progress, Request
 from lrmtest.models.engines.options import EngineOptions
 
 
@@ -68,6 +68,12 @@ class EnginePool:
             running=sum(progress.running for progress in all_of_them),
             drafted=sum(progress.drafted for progress in all_of_them),
         )
+
+    @property
+    def log_line(self) -> str:
+        """The last line of the log of the first engine that has one."""
+        lines = (engine.log_line for engine in self._engines if isinstance(engine, HasLog))
+        return next(filter(None, lines), "")
 
     def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
         """Start all engines at once; each plans for the whole, since any may get the longest.

@@ -13,7 +13,15 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from lrmtest.errors import EngineError, LrmtestError
-from lrmtest.models.engines.base import Deliver, Delivery, Engine, EngineInfo, Progress, Request
+from lrmtest.models.engines.base import (
+    Deliver,
+    Delivery,
+    Engine,
+    EngineInfo,
+    HasLog,
+    Progress,
+    Request,
+)
 
 _LOOKS = 4
 """So often in a row an engine must look dead before it is given up: what it had done in its last
@@ -25,6 +33,7 @@ _NO_ENGINES = (
     "lrmtest-generation",
     "lrmtest-evaluate",
     "lrmtest-backlog",
+    "lrmtest-telling",
 )
 """Threads of this package that are no engine's, by the beginning of their names."""
 
@@ -57,6 +66,11 @@ class WatchedEngine:
     def progress(self) -> Progress:
         """Live counters."""
         return self._engine.progress
+
+    @property
+    def log_line(self) -> str:
+        """The last line of its program's log; empty where it has none."""
+        return self._engine.log_line if isinstance(self._engine, HasLog) else ""
 
     def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
         """Make ready to generate.

@@ -18,6 +18,7 @@ _FILE_BYTES = 8 << 20
 _SHOWN_LINES = 6
 _SHOWN_CHARS = 300
 
+_MAY_HOLD_KEY = re.compile(r"api.?key", re.I)
 _ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # What stands before the message: vLLM's "(EngineCore pid=7) ERROR 11-24 08:37:06 [core.py:9]",
 # llama-server's "0.00.023.809 E srv    load_model:".
@@ -79,6 +80,13 @@ class ProcessLog:
         """The lines that are kept, oldest first, without colours and control characters."""
         with self._lock:
             return list(self._lines)
+
+    @property
+    def last_line(self) -> str:
+        """The last line, cut, of those that cannot hold the key that the program was given."""
+        with self._lock:
+            shown = (line for line in reversed(self._lines) if not _MAY_HOLD_KEY.search(line))
+            return next(shown, "")[:_SHOWN_CHARS]
 
     def finish(self, seconds: float) -> None:
         """Wait until everything was read; not longer than given."""

@@ -6,14 +6,18 @@ hears of a completion can read it.
 
 from __future__ import annotations
 
+import os
 import queue
+import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
+from statistics import median
 
+from lrmtest.analysis.time_left import StreamRate
 from lrmtest.counted import counted
 from lrmtest.errors import EngineError, LrmtestError, StoreError
 from lrmtest.grading.completion import Completion
@@ -27,6 +31,7 @@ from lrmtest.models.spec import KnownTags, ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation.backlog import Backlog
 from lrmtest.plugin.generation.order import longest_first
+from lrmtest.plugin.generation.outlook import Outlook
 from lrmtest.plugin.generation.protocol import (
     GenerationPlan,
     PromptedQuestion,
@@ -36,13 +41,16 @@ from lrmtest.plugin.generation.protocol import (
 from lrmtest.plugin.generation.run_engine import RunEngine
 from lrmtest.plugin.generation.same_model import verified
 from lrmtest.plugin.generation.sharing import Sharing
-from lrmtest.progress import Tell, silent
+from lrmtest.plugin.generation.telling import Telling
+from lrmtest.progress import Tell, Tick, silent
 from lrmtest.runs.claims import beginning
 from lrmtest.runs.drafts import Drafts
 from lrmtest.runs.environment import environment
 from lrmtest.runs.extent import EVERYTHING, Extent, extent_of, reaches, selected
+from lrmtest.runs.live import LivePage, LiveState
 from lrmtest.runs.manifest import ChatSection, FetchedSection, Manifest, SizeSection
 from lrmtest.runs.noise import known_noise
+from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.reasoning import FIRST_TEXTS, ReasoningSeen, section_of, with_seen
 from lrmtest.runs.records import RunHead, RunTiming
 from lrmtest.runs.run import Run, open_run
@@ -57,6 +65,8 @@ Prepare = Callable[[GenerationPlan], StoppingRule | None]
 _MOST_CHARS_KEPT = 16 << 20
 """Characters of completions that are kept, once they are stored, for the tests that wait for them.
 What is beyond them is read from the store."""
+_SAME_MODEL_SPREAD, _OTHERS_SPREAD = 0.5, 1.0
+"""Of a completion's speed, in natural logs: what an earlier run says of it is not this machine's."""
 _SOON_SECONDS = 0.5
 _SETTLE_SECONDS = 10.0
 """So long a session that ends waits for a locked store with what had arrived."""
@@ -126,11 +136,18 @@ class Generation:
         self._last_arrival_at = 0.0
         self._generated_tokens = 0
         self._drafted_tokens = 0
+        self._outlook = Outlook(settings.engine_options.concurrency)
+        self._telling: Telling | None = None
         self._undrafted = 0
         self._untraced = 0
 
     def begin(
-        self, plan: GenerationPlan, prepare: Prepare | None = None, *, keep: bool = False
+        self,
+        plan: GenerationPlan,
+        prepare: Prepare | None = None,
+        *,
+        keep: bool = False,
+        ticked: Tick | None = None,
     ) -> None:
         """Open the run and submit what the store lacks; the engine starts only if it must.
 
@@ -141,6 +158,7 @@ class Generation:
             prepare: is given the plan, its manifest complete, before anything is generated, and
                 gives what orders the requests and may end their generation early.
             keep: tests of this process wait for the completions, which need not be read again.
+            ticked: called about once a second, on a thread of its own, for as long as it generates.
 
         Raises:
             UsageError: a setting that the model cannot meet.
@@ -169,6 +187,8 @@ class Generation:
         self._engine = RunEngine(plan.spec, self._settings, self._run, self._deliver, self._say)
         self._run.describe(self._described(plan, self._run.manifest))
         self._planned = set(keys)
+        page = LivePage(self._store.path, self._run.run_id)
+        self._telling = Telling(page, self._measure, self._live_state, ticked)
         self._add_questions(plan.questions)
         self._sharing = sharing = Sharing(
             self._store,
@@ -267,6 +287,8 @@ class Generation:
             return
         with self._submitting:
             wanted = self._with_drafts(wanted)
+            expected = self._expected_tokens()
+            self._outlook.submitted(wanted, expected, self._earlier_rate())
             engine = self._started_engine(wanted)
             with self._changed:
                 wanted = [request for request in wanted if request.key not in self._outstanding]
@@ -278,10 +300,12 @@ class Generation:
                     self._errors.pop(key, None)
             self._submitted_at = self._submitted_at or time.monotonic()
             if self._stopping_rule is not None:
-                engine.submit(self._stopping_rule.in_order(wanted))
+                ordered = self._stopping_rule.in_order(wanted)
             else:
-                expected = self._store.expected_tokens(self.head.model)
-                engine.submit(longest_first(wanted, expected))
+                ordered = longest_first(wanted, self._store.expected_tokens(self.head.model))
+            self._outlook.forget([request.key for request in ordered])
+            self._outlook.submitted(ordered, expected)
+            engine.submit(ordered)
 
     def _with_drafts(self, wanted: Sequence[Request]) -> Sequence[Request]:
         """The requests with what they may begin with; it is found when it is first needed.
@@ -318,6 +342,7 @@ class Generation:
                 planned = self._planned.intersection({*self._outstanding, *sharing.awaited})
                 for key in planned:
                     self._outstanding.pop(key, None)
+                self._outlook.forget(planned)
                 sharing.forget(planned)
                 others = list(self._outstanding.values())
             self._drop(planned)
@@ -338,7 +363,56 @@ class Generation:
         if self._unsafe is not None:
             raise self._unsafe
         assert self._engine is not None, "begin() comes first"
-        return self._engine.started(planned)
+        if self._engine.runs:
+            return self._engine.started(planned)
+        self._outlook.starts()
+        try:
+            engine = self._engine.started(planned)
+        finally:
+            self._outlook.runs(self._engine.progress)
+        return engine
+
+    def _expected_tokens(self) -> Mapping[QuestionKey, float]:
+        """Mean tokens by question of other models' completions, or better of this one's."""
+        others = self._store.expected_tokens("")
+        return {**others, **self._store.expected_tokens(self.head.model)}
+
+    def _earlier_rate(self) -> StreamRate | None:
+        """How fast a completion of earlier runs was: this model's say more than others'."""
+        for model, spread in ((self.head.model, _SAME_MODEL_SPREAD), ("", _OTHERS_SPREAD)):
+            if rates := self._store.stream_rates(model):
+                return StreamRate(median(rates), spread)
+        return None
+
+    def _measure(self) -> None:
+        if self._spec is not None and kind_of(self._spec).generates:
+            self._outlook.measure(self.progress)
+            self._outlook.look_ahead()
+
+    def _live_state(self) -> LiveState:
+        """What is told to those who watch the run."""
+        starting, left = self._outlook.starting_seconds, self._outlook.left
+        progress = self.progress
+        with self._changed:
+            failed, reused = len(self._errors), len(self._planned - self._fresh)
+        return LiveState(
+            pid=os.getpid(),
+            host=socket.gethostname(),
+            written=time.time(),
+            phase="generating" if starting is None else "starting",
+            phase_seconds=time.monotonic() - self._submitted_at if starting is None else starting,
+            engine="" if self._spec is None else self._spec.engine,
+            log_line=self._engine.log_line if self._engine is not None else "",
+            samples_planned=self.samples_planned,
+            samples_done=self.samples_done if self._sharing is not None else 0,
+            samples_reused=reused,
+            samples_failed=failed,
+            tokens=self._outlook.generated,
+            running=progress.running,
+            drafted=progress.drafted,
+            tokens_per_second=self._outlook.tokens_per_second,
+            left=None if left is None else (left.low, left.middle, left.high),
+        )
 
     @property
     def _failure(self) -> LrmtestError | None:
@@ -384,6 +458,7 @@ class Generation:
                     self._last_arrival_at = time.monotonic()
                 elif delivery.error is not None:
                     self._errors[key] = delivery.error
+                self._outlook.arrived(key, completion)
                 if key in self._dropped:
                     continue
                 self._outstanding.pop(key, None)
@@ -594,6 +669,9 @@ class Generation:
     def close(self) -> None:
         """Stop the engine, and leave to other sessions what has not arrived."""
         self._close_engine()
+        if self._telling is not None:
+            self._telling.close()
+            self._telling = None
         if self._sharing is not None:
             self._sharing.close()
 

@@ -59,6 +59,7 @@ class RunEngine:
         self._deliver_to_run = deliver
         self._say = say
         self._engine: WatchedEngine | None = None
+        self._starting: WatchedEngine | None = None
         self._probed: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
         self._told: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._noted: queue.SimpleQueue[tuple[str, object]] = queue.SimpleQueue()
@@ -78,7 +79,7 @@ class RunEngine:
             raise self.failure
         if self._engine is None:
             begun = time.monotonic()
-            engine = WatchedEngine(self._made())
+            engine = self._starting = WatchedEngine(self._made())
             self._say(f"{self._spec.name}: starting the {self._spec.engine} engine")
             try:
                 info = engine.start(planned, self._deliver)
@@ -87,6 +88,8 @@ class RunEngine:
                 if isinstance(error, LrmtestError):
                     self.failure = error
                 raise
+            finally:
+                self._starting = None
             self._engine = engine
             self.startup_seconds = time.monotonic() - begun
             described = EngineSection(
@@ -109,6 +112,17 @@ class RunEngine:
     def progress(self) -> Progress:
         """The engine's live counters."""
         return self._engine.progress if self._engine is not None else Progress()
+
+    @property
+    def runs(self) -> bool:
+        """Whether it was started, and not closed."""
+        return self._engine is not None
+
+    @property
+    def log_line(self) -> str:
+        """The last line of the log of an engine that starts; empty without one, and hostile."""
+        starting = self._starting
+        return starting.log_line if starting is not None else ""
 
     def look(self) -> None:
         """See whether it still can do what it was asked; if not, its requests become errors."""

@@ -117,6 +117,13 @@ class ServedEngine(ABC):
             before = self._earlier
             return Progress(before.tokens + now.tokens, now.running, before.drafted + now.drafted)
 
+    @property
+    def log_line(self) -> str:
+        """The last line of the log of its own server; empty while there is none."""
+        with self._changed:
+            server = None if self._service is None else self._service.server
+        return server.log.last_line if isinstance(server, GuardedProcess) else ""
+
     def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
         """Find a warm server, or start one and wait until it is ready.
 
