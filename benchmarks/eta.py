@@ -151,8 +151,8 @@ def show(
         within = low <= left <= high
         held += within
         print(
-            f"| {duration(at - began)} | {done} | {duration(middle)} "
-            f"| {duration(low)} to {duration(high)} | {duration(left)} | {'yes' if within else 'no'} |"
+            f"| {duration(at - began)} | {done} | {duration(middle)} | {duration(low)} to "
+            f"{duration(high)} | {duration(left)} | {'yes' if within else 'no'} |"
         )
     print(f"\n{held} of {len(looks)} ranges held what it took")
 

@@ -586,7 +586,10 @@ def add_stand_in_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-num-seqs", type=int, default=256, help="requests that run at once")
     parser.add_argument("--length", type=int, help="tokens of an answer; else its whole budget")
     parser.add_argument(
-        "--lengths", type=Path, metavar="FILE", help="JSON list of lengths, of which a prompt has one"
+        "--lengths",
+        type=Path,
+        metavar="FILE",
+        help="JSON list of lengths, of which a prompt has one",
     )
     parser.add_argument(
         "--spread", type=float, default=0.1, help="lengths differ by up to this share of --length"

@@ -4,12 +4,13 @@ It is a Bayesian predictive interval, drawn by simulation. What is not known is 
 
 *Lengths.* A sample's length is taken as a share of what is expected of it: of its question's mean
 in an earlier run or baseline, or of its budget where there is none. The shares of a suite have one
-distribution (what is expected to be cut at its budget has one of its own), in steps of a quarter of a doubling. Its hazards (of the samples that get to a step,
-the share that ends in it) have the beta process of Hjort (1990) as their prior, so that their
-posterior is known exactly: Beta(c h + d, c (1 - h) + y - d), where h is the hazard of a broad guess,
-c its weight in samples, y the samples that got to the step and d those that ended in it. What is
-generated right now, or was cut at its budget, has got that far and not ended: it is censored, not
-left out. Without that, the first to arrive, which are the short ones, would promise an early end.
+distribution (what is expected to be cut at its budget has one of its own), in steps of a quarter of
+a doubling. Its hazards (of the samples that get to a step, the share that ends in it) have the beta
+process of Hjort (1990) as their prior, so that their posterior is known exactly: Beta(c h + d,
+c (1 - h) + y - d), where h is the hazard of a broad guess, c its weight in samples, y the samples
+that got to the step and d those that ended in it. What is generated right now, or was cut at its
+budget, has got that far and not ended: it is censored, not left out. Without that, the first to
+arrive, which are the short ones, would promise an early end.
 Samples of one question are no independent evidence: together they count as one, and of those to
 come every second one is given its question's luck.
 
@@ -34,7 +35,7 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import heapify, heapreplace
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import exp, log, log2, sqrt
 from random import Random
 from statistics import NormalDist
@@ -112,7 +113,7 @@ class AwaitedSample:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class SpeedStretch:
     """A stretch of time in which speed was measured.
 
     Attributes:
@@ -177,9 +178,7 @@ class SeenLengths:
     def __len__(self) -> int:
         return sum(shares.samples for shares in self._of.values())
 
-    def hazards(
-        self, group: _Group, running: Sequence[AwaitedSample]
-    ) -> list[tuple[float, float]]:
+    def hazards(self, group: _Group, running: Sequence[AwaitedSample]) -> list[tuple[float, float]]:
         """The two parameters of each step's beta distribution, with what is running censored."""
         seen = self._of.get(group) or _Shares()
         weight = len(seen.questions) / seen.samples if seen.samples else 1.0
@@ -203,7 +202,7 @@ class SeenLengths:
 def time_left(
     awaited: Sequence[AwaitedSample],
     seen: SeenLengths,
-    stretches: Sequence[Stretch] = (),
+    stretches: Sequence[SpeedStretch] = (),
     *,
     rate: StreamRate | None = None,
     places: int = 1,
@@ -297,7 +296,7 @@ class _Speed:
     spread: float
 
     @classmethod
-    def of(cls, stretches: Sequence[Stretch], rate: StreamRate, running: int) -> _Speed:
+    def of(cls, stretches: Sequence[SpeedStretch], rate: StreamRate, running: int) -> _Speed:
         known = [one for one in stretches if one.tokens > 0 and one.seconds > 0 and one.running > 0]
         weights = [
             min(one.seconds / _STRETCH, 2.0) * 0.5 ** (one.age / _HALF_LIFE) for one in known
@@ -367,7 +366,7 @@ def _prior_masses(kind: str) -> list[float]:
     edges = [_LOWEST + step / _STEPS for step in range(_BINS + 1)]
     if kind != _UNKNOWN:
         law = NormalDist(0.0, _EXPECTED_SPREAD)
-        return [law.cdf(high) - law.cdf(low) for low, high in zip(edges, edges[1:], strict=False)]
+        return [law.cdf(high) - law.cdf(low) for low, high in pairwise(edges)]
     # Of the budget: all sizes alike, and some that it will not do for.
     above = _HIGHEST * _STEPS
     within = _BINS - above
@@ -388,9 +387,7 @@ def _curve(hazards: Sequence[tuple[float, float]], random: Random) -> list[float
     return ended
 
 
-def _drawn(
-    sample: AwaitedSample, curves: Mapping[_Group, Sequence[float]], luck: float
-) -> float:
+def _drawn(sample: AwaitedSample, curves: Mapping[_Group, Sequence[float]], luck: float) -> float:
     """The tokens that a sample will have yet, for a draw of the lengths' distribution.
 
     Args:
@@ -412,7 +409,7 @@ def _drawn(
         return max(0.0, sample.budget - so_far)
     width = ended[step + 1] - ended[step]
     inside = (target - ended[step]) / width if width > 0 else 0.5
-    tokens = scale * 2.0 ** (_LOWEST + (step + inside) / _STEPS)
+    tokens: float = scale * 2.0 ** (_LOWEST + (step + inside) / _STEPS)
     return max(0.0, min(float(sample.budget), tokens) - so_far)
 
 

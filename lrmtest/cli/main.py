@@ -32,6 +32,7 @@ from lrmtest.cli import (
     sweep,
     transfer,
     triage,
+    watch,
 )
 from lrmtest.cli.output import complain
 from lrmtest.errors import LrmtestError
@@ -96,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     compress.add_commands(commands, store)
     sweep.add_commands(commands, store)
     runs.add_commands(commands, store)
+    watch.add_commands(commands, store)
     check.add_commands(commands, store)
     transfer.add_commands(commands, store)
     comparison.add_commands(commands, store)

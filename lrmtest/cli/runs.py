@@ -33,10 +33,12 @@ from lrmtest.reports.runs_table import (
     run_table,
     runs_table,
 )
+from lrmtest.reports.so_far import so_far_document, so_far_line
 from lrmtest.reports.summary_json import summary_document
 from lrmtest.reports.terminal import summary_table
 from lrmtest.runs.reasoning import ReasoningSeen, with_seen
 from lrmtest.runs.records import RunHead, RunRecord, by_question
+from lrmtest.runs.so_far import RunSoFar, so_far
 from lrmtest.runs.store import STORE_NAME, Store
 from lrmtest.suites.stored_graders import stored_grader
 
@@ -68,7 +70,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
 
 
 def open_store(arguments: argparse.Namespace) -> Store:
-    """The store that a reading command names.
+    """The store that a command names.
 
     Raises:
         StoreError: it is not there.
@@ -76,8 +78,17 @@ def open_store(arguments: argparse.Namespace) -> Store:
     return Store(arguments.reports_dir / STORE_NAME, create=False)
 
 
+def read_store(arguments: argparse.Namespace) -> Store:
+    """The same to be read alone: who writes to it is never in its way, nor it in theirs.
+
+    Raises:
+        StoreError: it is not there.
+    """
+    return Store(arguments.reports_dir / STORE_NAME, create=False, read_only=True)
+
+
 def _runs(arguments: argparse.Namespace) -> int:
-    with open_store(arguments) as store:
+    with read_store(arguments) as store:
         rows = [_run_row(store, run) for run in store.runs()]
     if arguments.json:
         print_json([run_document(row) for row in rows])
@@ -91,6 +102,8 @@ def _runs(arguments: argparse.Namespace) -> int:
 def _run_row(store: Store, run: RunHead) -> RunRow:
     record = store.record(run)
     total = summarize(record).total
+    now = so_far(store, run)
+    there = now.total
     return RunRow(
         run_id=run.run_id,
         model=run.model,
@@ -101,7 +114,10 @@ def _run_row(store: Store, run: RunHead) -> RunRow:
         samples=total.samples,
         errors=total.errors,
         pass_rate=total.strict,
-        complete=run.finished is not None,
+        state=now.state,
+        done=there.done,
+        wanted=there.wanted,
+        tokens=there.tokens,
     )
 
 
@@ -111,23 +127,28 @@ def _show(arguments: argparse.Namespace) -> int:
             "--csv is a line for each question of a run",
             hint="leave out the question, or have it with --json",
         )
-    with open_store(arguments) as store:
+    with read_store(arguments) as store:
         run = store.run(arguments.run_name)
         if arguments.question is None:
-            record = store.record(run, chosen_extent(store, run, arguments))
+            extent = chosen_extent(store, run, arguments)
+            now = so_far(store, run, extent)
+            record = store.record(run, extent)
             expected = {
                 (suite, question_id): asked.question.expected
                 for suite, question_id, asked in store.questions(run.run_id)
                 if asked.question is not None
             }
-            _show_run(record, _question_rows(record, expected), arguments)
+            _show_run(record, now, _question_rows(record, expected), arguments)
             return 0
         _show_question(store, run, arguments)
     return 0
 
 
 def _show_run(
-    record: RunRecord, rows: Sequence[QuestionRow], arguments: argparse.Namespace
+    record: RunRecord,
+    now: RunSoFar,
+    rows: Sequence[QuestionRow],
+    arguments: argparse.Namespace,
 ) -> None:
     if arguments.csv:
         print_csv(QUESTION_COLUMNS, [question_cells(row) for row in rows])
@@ -135,10 +156,12 @@ def _show_run(
     summary = summarize(record)
     if arguments.json:
         document = summary_document([summary])
+        document["runs"][0]["so_far"] = so_far_document(now)
         document["runs"][0]["questions"] = [question_document(row) for row in rows]
         print_json(document)
     else:
-        show(Group(run_table(rows), Text(), summary_table([summary])))
+        state = [] if now.state == "complete" else [so_far_line(now), Text()]
+        show(Group(*state, run_table(rows), Text(), summary_table([summary])))
 
 
 def _question_rows(record: RunRecord, expected: dict[tuple[str, str], str]) -> list[QuestionRow]:

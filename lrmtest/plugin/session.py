@@ -20,6 +20,7 @@ from lrmtest.plugin.lines import notice_writer
 from lrmtest.plugin.models_under_test import ModelsUnderTest
 from lrmtest.plugin.suites import Suites
 from lrmtest.progress import Tell, silent
+from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.store import STORE_NAME, Store
 
 if TYPE_CHECKING:
@@ -65,7 +66,9 @@ class LrmtestSession:
         self.notice = notice_writer(config)
         self.told: list[str] = []
         drafts = self._drafts if self.settings.comparison.drafts is not None else None
-        self.generations = Generations(self.settings, lambda: self.store, self.notice, drafts)
+        self.generations = Generations(
+            self.settings, lambda: self.store, self.notice, drafts, self._baseline_tokens
+        )
         self.sources: CompletionSources = self.generations
         self._schedules: dict[str, Schedule] = {}
         self._store: Store | None = None
@@ -96,6 +99,12 @@ class LrmtestSession:
 
         baseline = self.comparisons.baseline_of(plan.spec.name)
         return find_drafts(self.settings, self.store, self.notice, baseline, plan, run_id, requests)
+
+    def _baseline_tokens(self, model: str) -> dict[QuestionKey, float]:
+        """How long a model's baseline was, by question."""
+        baseline = self.comparisons.baseline_of(model)
+        outcomes = baseline.outcomes if baseline is not None else {}
+        return {key: one.tokens / one.count for key, one in outcomes.items() if one.count}
 
     @property
     def store(self) -> Store:

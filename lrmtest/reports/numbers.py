@@ -89,3 +89,17 @@ def duration(seconds: float) -> str:
         return f"{minutes // 60} h {minutes % 60:02} min"
     hours = round(seconds / 3600)
     return f"{hours // 24} d {hours % 24:02} h"
+
+
+def rough_duration(seconds: float) -> str:
+    """A time span that is only expected, in one unit: ``40 s``, ``12 min``, ``3.5 h``."""
+    seconds = max(seconds, 0.0)
+    if seconds < 90:
+        return f"{round(seconds)} s" if seconds < 20 else f"{5 * round(seconds / 5)} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    for unit, length, most in (("h", 3600.0, 48.0), ("d", 86400.0, 1000.0)):
+        number = seconds / length
+        if number < most:
+            return f"{number:.1f} {unit}" if number < 9.95 else f"{round(number)} {unit}"
+    return "years"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,14 +10,17 @@ from typing import TYPE_CHECKING, TextIO
 
 from lrmtest.counted import counted
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import count, duration
+from lrmtest.reports.numbers import count, duration, rough_duration
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from lrmtest.analysis.time_left import TimeLeft
+
 _SECONDS_BETWEEN_DRAWINGS = 0.25
 _SECONDS_BETWEEN_LINES = 30.0
 _BAR_CELLS = 16
+_LOG_CHARS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +31,15 @@ class ProgressSnapshot:
         questions_total, samples_total: what this session is to do, all models together.
         questions_done, samples_done: what has a verdict or an engine error.
         samples_reused: those of `samples_done` that needed no generation.
-        tokens: tokens generated so far, unfinished completions included.
+        tokens: tokens generated so far, unfinished completions included; 0 where nothing is.
+        tokens_per_second: generated in the last seconds; None where nothing was.
         running: requests being generated right now.
         drafted: tokens taken from drafts so far.
         passed, failed, errors: questions by the outcome of their test.
-        seconds: since the first submission; while the engine starts, since it began to.
+        left: a range for the time that is left; None where nothing can be said.
         starting: name of the model whose engine is starting; empty once it runs.
+        starting_seconds: for how long it has been.
+        log_line: the last line of its log; hostile.
     """
 
     questions_total: int
@@ -46,24 +53,28 @@ class ProgressSnapshot:
     passed: int = 0
     failed: int = 0
     errors: int = 0
-    seconds: float = 0.0
+    tokens_per_second: float | None = None
+    left: TimeLeft | None = None
     starting: str = ""
+    starting_seconds: float = 0.0
+    log_line: str = ""
 
-    @property
-    def tokens_per_second(self) -> float | None:
-        """Tokens generated per second so far; None before the first."""
-        return self.tokens / self.seconds if self.tokens and self.seconds > 0 else None
 
-    @property
-    def seconds_left(self) -> float | None:
-        """Expected from completions per second; None until the first is there.
+def time_left_words(low: float, middle: float, high: float) -> str:
+    """A range of seconds and its middle: ``about 12 min left (8 to 20 min)``."""
+    shortest, longest = rough_duration(low), rough_duration(high)
+    if shortest == longest:
+        return f"about {rough_duration(middle)} left"
+    number, _, unit = shortest.partition(" ")
+    shown = number if longest.endswith(f" {unit}") and unit.isalpha() else shortest
+    return f"about {rough_duration(middle)} left ({shown} to {longest})"
 
-        Reused completions took no time and say nothing of the rest.
-        """
-        generated = self.samples_done - self.samples_reused
-        if generated <= 0 or self.seconds <= 0:
-            return None
-        return max(0, self.samples_total - self.samples_done) * self.seconds / generated
+
+def starting_words(name: str, seconds: float, log_line: str) -> str:
+    """That an engine is starting, its clock, and the last line of its log."""
+    words = f"starting the engine for {one_line(name, 40)}: {duration(seconds)}"
+    line = one_line(log_line, _LOG_CHARS)
+    return f"{words}, {line}" if line else words
 
 
 def progress_line(snapshot: ProgressSnapshot, *, bar: bool = True, unicode: bool = True) -> Text:
@@ -77,8 +88,8 @@ def progress_line(snapshot: ProgressSnapshot, *, bar: bool = True, unicode: bool
     from rich.text import Text  # a run of recorded outputs has begun before it is needed
 
     if snapshot.starting:
-        name = one_line(snapshot.starting, 40)
-        return Text(f"starting the engine for {name}: {duration(snapshot.seconds)}", style="dim")
+        words = starting_words(snapshot.starting, snapshot.starting_seconds, snapshot.log_line)
+        return Text(f"{words}; {_left(snapshot.left)}" if snapshot.left else words, style="dim")
     line = Text()
     if bar:
         share = snapshot.samples_done / max(snapshot.samples_total, 1)
@@ -89,21 +100,29 @@ def progress_line(snapshot: ProgressSnapshot, *, bar: bool = True, unicode: bool
     line.append(f"{snapshot.questions_done:,}/{snapshot.questions_total:,} questions", "bold")
     if snapshot.samples_total != snapshot.questions_total:
         line.append(f" ({snapshot.samples_done:,}/{snapshot.samples_total:,} samples)")
+    if snapshot.samples_reused:
+        line.append(f", {snapshot.samples_reused:,} from the store")
     if snapshot.passed:
         line.append(f", {snapshot.passed:,} passed", style="green")
     if snapshot.failed:
         line.append(f", {snapshot.failed:,} failed", style="red")
     if snapshot.errors:
         line.append(f", {counted(snapshot.errors, 'error')}", style="bold red")
-    if snapshot.seconds_left is not None and snapshot.samples_done < snapshot.samples_total:
-        line.append(f", {duration(snapshot.seconds_left)} left")
+    if snapshot.left is not None and snapshot.samples_done < snapshot.samples_total:
+        line.append(f", {_left(snapshot.left)}")
     if snapshot.running:
         line.append(f", {snapshot.running:,} running")
     if snapshot.drafted:
         line.append(f", {count(snapshot.drafted)} tokens of drafts")
+    if snapshot.tokens:
+        line.append(f", {count(snapshot.tokens)} tokens")
     if snapshot.tokens_per_second is not None:
-        line.append(f", {count(snapshot.tokens)} tokens, {count(snapshot.tokens_per_second)} tok/s")
+        line.append(f", {count(snapshot.tokens_per_second)} tok/s")
     return line
+
+
+def _left(left: TimeLeft) -> str:
+    return time_left_words(left.low, left.middle, left.high)
 
 
 class StatusLine:
@@ -111,7 +130,8 @@ class StatusLine:
 
     On a terminal the line is drawn below the one that pytest is writing, and `clear` takes it
     away and puts the cursor back where pytest left it. It must be called before anything else
-    is printed. Without a terminal no escape sequence is ever written.
+    is printed. Without a terminal no escape sequence is ever written. Safe to use from several
+    threads.
 
     Args:
         stream: where pytest's terminal writer writes; flushed after each drawing.
@@ -143,6 +163,7 @@ class StatusLine:
         self._clock = clock
         self._unicode = (stream.encoding or "").lower().startswith("utf")
         self._drawn_at: float | None = None if terminal else clock()
+        self._lock = threading.RLock()
         self._back = ""
         """What takes the drawn line away; empty when none is drawn."""
 
@@ -154,31 +175,35 @@ class StatusLine:
 
     def update(self, snapshot: ProgressSnapshot) -> None:
         """Show `snapshot`, unless the last one was shown a moment ago."""
-        if not self.due:
-            return
-        self._drawn_at = self._clock()
-        if self._terminal:
-            self._draw(snapshot)
-        else:
-            self._write_line(progress_line(snapshot, bar=False).plain)
+        with self._lock:
+            if not self.due:
+                return
+            self._drawn_at = self._clock()
+            if self._terminal:
+                self._draw(snapshot)
+            else:
+                self._write_line(progress_line(snapshot, bar=False).plain)
 
     def clear(self) -> None:
         """Leave the terminal as it was before the line was drawn."""
-        if self._back:
-            self._stream.write(self._back)
-            self._stream.flush()
-            self._back = ""
+        with self._lock:
+            if self._back:
+                self._stream.write(self._back)
+                self._stream.flush()
+                self._back = ""
 
     def say(self, line: str) -> None:
         """Print a line of its own, such as that an engine is starting."""
-        self.clear()
-        self._write_line(line)
+        with self._lock:
+            self.clear()
+            self._write_line(line)
 
     def finish(self, snapshot: ProgressSnapshot) -> None:
         """Take the line away, or without a terminal print the last one."""
-        self.clear()
-        if not self._terminal:
-            self._write_line(progress_line(snapshot, bar=False).plain)
+        with self._lock:
+            self.clear()
+            if not self._terminal:
+                self._write_line(progress_line(snapshot, bar=False).plain)
 
     def _draw(self, snapshot: ProgressSnapshot) -> None:
         from lrmtest.reports.terminal import render

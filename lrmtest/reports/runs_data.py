@@ -17,6 +17,7 @@ Cells = Mapping[str, object]
 RUN_COLUMNS = (
     *("run_id", "model", "created", "complete", "suites", "others"),
     *("questions", "samples", "errors", "pass_rate", "low", "high", "level"),
+    *("state", "samples_done", "samples_wanted", "tokens"),
 )
 QUESTION_COLUMNS = (
     *("suite", "question", "samples", "passes", "errors", "expected", "extracted"),
@@ -41,6 +42,10 @@ def run_document(row: RunRow) -> dict[str, Any]:
         "samples": row.samples,
         "errors": row.errors,
         "pass_rate": rate_document(row.pass_rate) if row.samples else None,
+        "state": row.state,
+        "samples_done": row.done,
+        "samples_wanted": row.wanted,
+        "tokens": row.tokens,
     }
 
 

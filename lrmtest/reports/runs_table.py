@@ -18,6 +18,7 @@ from lrmtest.reports.escape import one_line, safe
 from lrmtest.reports.fold import fold, how_graded
 from lrmtest.reports.numbers import UNKNOWN, count, duration, interval_percent, percent
 from lrmtest.reports.tables import Widest, open_table
+from lrmtest.runs.so_far import RunState
 
 _NAME_LIMIT = 60
 _ANSWER_LIMIT = 40
@@ -37,7 +38,10 @@ class RunRow:
         samples: samples with a verdict.
         errors: samples that ended in an engine error.
         pass_rate: strict, over all its questions.
-        complete: everything planned is there; False for an interrupted run.
+        state: ``running``, ``interrupted`` or ``complete``, as in `lrmtest.runs.so_far`.
+        done: samples with a completion, graded or not.
+        wanted: samples that its last session selected; None where that is not known.
+        tokens: of all completions.
     """
 
     run_id: str
@@ -48,8 +52,16 @@ class RunRow:
     samples: int
     errors: int
     pass_rate: Rate
-    complete: bool
+    state: RunState
+    done: int = 0
+    wanted: int | None = None
+    tokens: int = 0
     others: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Everything planned is there."""
+        return self.state == "complete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +123,14 @@ class SampleView:
     seed: int | None = None
     finish_word: str = ""
     total_estimated: bool = False
+
+
+_STATES = {"running": "cyan", "interrupted": "yellow", "complete": "green"}
+
+
+def done_words(done: int, wanted: int | None) -> str:
+    """How many samples are there: ``64 of 200 samples``."""
+    return counted(done, "sample") if wanted is None else f"{done:,} of {counted(wanted, 'sample')}"
 
 
 def runs_table(rows: Sequence[RunRow]) -> RenderableType:
@@ -209,7 +229,9 @@ def _runs(rows: Sequence[RunRow], *, narrow: bool) -> Table:
         run = Text(one_line(row.run_id, 2 * _NAME_LIMIT), style="bold")
         names = [*row.suites, *(["and others"] if row.others else [])]
         suites = Text(one_line(", ".join(names) or UNKNOWN, 2 * _NAME_LIMIT))
-        state = Text("complete", "green") if row.complete else Text("interrupted", "yellow")
+        state = Text(row.state, _STATES[row.state])
+        if not row.complete:
+            state.append(f": {done_words(row.done, row.wanted)}, {count(row.tokens)} tokens")
         rate = percent(row.pass_rate.value)
         if row.pass_rate.value is not None:
             rate += ("\n" if narrow else " ") + interval_percent(row.pass_rate.interval)

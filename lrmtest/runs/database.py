@@ -84,7 +84,7 @@ class Database:
         try:
             with self.errors("open"):
                 if read_only:
-                    self.execute("PRAGMA query_only = ON")
+                    self.refuse_writing()
                 else:
                     self._make_ready()
                 self._inode = _inode(path)
@@ -117,6 +117,10 @@ class Database:
             with self.transaction():
                 # Another process may have done it while this one waited for the lock.
                 self._upgrade(self._version())
+
+    def refuse_writing(self) -> None:
+        """Let SQLite refuse whatever would write from now on, or lock out who writes."""
+        self.execute("PRAGMA query_only = ON")
 
     def _version(self) -> int:
         return int(self.execute("PRAGMA user_version").fetchone()[0])

@@ -159,11 +159,12 @@ def _state(values: dict[str, Any]) -> LiveState:
     for each in fields(LiveState):
         value, usual = values.get(each.name), each.default
         if each.name == "left":
-            if isinstance(value, list) and len(value) == 3 and all(map(_is_figure, value)):
-                known["left"] = tuple(float(one) for one in value)
+            ends = [_figure(one) for one in value] if isinstance(value, list) else []
+            if len(ends) == 3 and None not in ends:
+                known["left"] = tuple(ends)
         elif each.name == "tokens_per_second" or isinstance(usual, float):
-            if _is_figure(value):
-                known[each.name] = float(value)
+            if (number := _figure(value)) is not None:
+                known[each.name] = number
         elif isinstance(usual, int):
             if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
                 known[each.name] = value
@@ -172,6 +173,12 @@ def _state(values: dict[str, Any]) -> LiveState:
     return LiveState(**known)
 
 
-def _is_figure(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and isfinite(value) and value >= 0  # type: ignore[arg-type]
+def _figure(value: object) -> float | None:
+    """A finite number that is not negative; None for anything else."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if isfinite(number) and number >= 0 else None

@@ -139,6 +139,7 @@ class Store:
         create: whether a missing store is made; reading commands leave it False.
         patience: seconds that it is waited for when another program has locked it.
         tell: told when that takes long.
+        read_only: nothing is written, but for what makes an older lrmtest's store this one's.
 
     Raises:
         StoreError: it cannot be opened, is not a store, or was written by a newer lrmtest. Every
@@ -153,9 +154,12 @@ class Store:
         create: bool = True,
         patience: float = PATIENCE,
         tell: Tell = silent,
+        read_only: bool = False,
     ) -> None:
         self.path = path
         self._db = Database(path, create=create, patience=patience, tell=tell)
+        if read_only:
+            self._db.refuse_writing()
         self._read = Reader(path)
         self.readings = ReadingTable(self._db, self._read)
         """What models have read of traces."""
@@ -173,6 +177,11 @@ class Store:
     def transaction(self) -> AbstractContextManager[None]:
         """All that is written inside is there together, or not at all."""
         return self._db.transaction()
+
+    def version(self) -> int:
+        """A number that changes when another connection has written to the file."""
+        (number,) = self._db.one("PRAGMA data_version")
+        return int(number)
 
     # Runs
 
@@ -612,15 +621,25 @@ class Store:
 
     def _places(self, run_id: str) -> list[tuple[Place, bool]]:
         """The places of a run's completions, and whether each has a verdict."""
+        return [(place, graded) for place, _, graded in self.arrived(run_id)]
+
+    def arrived(self, run_id: str) -> list[tuple[Place, int, bool]]:
+        """The place of each of a run's completions, its tokens, and whether it has a verdict.
+
+        In the order in which they came. Nothing is checked, so that it takes no time.
+        """
         query = (
-            "SELECT key, suite, question_id, sample, verdict IS NOT NULL FROM completion "
-            "WHERE run_id = ? ORDER BY id"
+            "SELECT key, suite, question_id, sample, completion_tokens, verdict IS NOT NULL "
+            "FROM completion WHERE run_id = ? ORDER BY id"
         )
-        rows = self._db.all(query, (run_id,))
         # What damage has made of another type counts as no sample of a question.
         return [
-            (Place(key, suite, id_, sample if isinstance(sample, int) else -1), bool(graded))
-            for key, suite, id_, sample, graded in rows
+            (
+                Place(key, suite, id_, sample if isinstance(sample, int) else -1),
+                tokens if isinstance(tokens, int) else 0,
+                bool(graded),
+            )
+            for key, suite, id_, sample, tokens, graded in self._db.all(query, (run_id,))
         ]
 
     def errors(self, run_id: str, *, extent: Extent = EVERYTHING) -> list[StoredError]:

@@ -61,6 +61,7 @@ CANNOT = {
     r"lrmtest serve [\w.-]+": "loads a model that is not to be had here",
     r"inspect eval inspect_evals/livecodebench_pro .*": "its containers and data are not here",
     r"lrmtest import logs/\w+ --kind marked .*": "tests/runs/formats/test_marked_logs.py does",
+    r"lrmtest watch( --html)?": "tests/cli/test_watch_command.py does, beside a run",
     r"lrmtest serve --stop [\w.-]+": "stops what the line above could not start",
 }
 """Commands that are not run, as patterns, with the reason."""

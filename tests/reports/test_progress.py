@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from dataclasses import replace
 
 import pyte
@@ -8,11 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrmtest.reports.progress import ProgressSnapshot, StatusLine, progress_line
+from lrmtest.analysis.time_left import TimeLeft
+from lrmtest.reports.progress import (
+    ProgressSnapshot,
+    StatusLine,
+    progress_line,
+    time_left_words,
+)
 
 SNAPSHOT = ProgressSnapshot(
     questions_total=30, samples_total=120, questions_done=10, samples_done=44, samples_reused=4,
-    tokens=84_000, running=16, passed=6, failed=3, errors=1, seconds=100.0,
+    tokens=84_000, tokens_per_second=840.0, running=16, passed=6, failed=3, errors=1,
+    left=TimeLeft(100.0, 190.0, 400.0),
 )  # fmt: skip
 
 
@@ -73,7 +81,7 @@ def test_the_line_is_below_and_goes_away():
     drawn = terminal.lines()
     assert drawn[0] == before[0]
     assert drawn[1].startswith("━━━━━───────────")
-    assert "10/30 questions (44/120 samples), 6 passed, 3 failed, 1 error" in drawn[1]
+    assert "10/30 questions (44/120 samples), 4 from the store, 6 passed, 3 failed, 1" in drawn[1]
     status.clear()
     assert terminal.lines() == before
     terminal.pytest_writes(".")
@@ -194,8 +202,8 @@ def test_without_a_terminal_there_are_plain_lines_now_and_then():
     assert not any("\x1b" in line for line in lines)
     assert not any(terminal.lines())
     assert lines[0] == (
-        "10/30 questions (44/120 samples), 6 passed, 3 failed, 1 error, 3 min 10 s left, "
-        "16 running, 84.0k tokens, 840 tok/s"
+        "10/30 questions (44/120 samples), 4 from the store, 6 passed, 3 failed, 1 error, "
+        "about 3 min left (2 to 7 min), 16 running, 84.0k tokens, 840 tok/s"
     )
 
 
@@ -215,15 +223,43 @@ def test_saying_something_takes_the_line_away_first():
     assert terminal.lines()[:2] == ["model m is ready", ""]
 
 
-def test_the_time_left_is_unknown_until_something_was_generated():
-    assert (
-        ProgressSnapshot(30, 30, samples_done=5, samples_reused=5, seconds=9).seconds_left is None
-    )
-    half = ProgressSnapshot(30, 30, samples_done=20, samples_reused=10, seconds=10)
-    assert half.seconds_left == 10
-    assert "left" not in progress_line(ProgressSnapshot(3, 3, samples_done=3, seconds=1)).plain
+def test_what_was_only_read_has_no_speed():
+    read = ProgressSnapshot(3, 3, samples_done=3, samples_reused=3)
+    assert progress_line(read, bar=False).plain == "0/3 questions, 3 from the store"
+
+
+@pytest.mark.parametrize(
+    ("ends", "words"),
+    [
+        ((8.0, 12.0, 17.0), "about 12 s left (8 to 17 s)"),
+        ((40.0, 130.0, 400.0), "about 2 min left (40 s to 7 min)"),
+        ((2000.0, 9000.0, 40_000.0), "about 2.5 h left (33 min to 11 h)"),
+        ((600.0, 601.0, 610.0), "about 10 min left"),
+        ((0.0, 0.0, 0.0), "about 0 s left"),
+        ((1e5, 3e5, 1e12), "about 3.5 d left (28 h to years)"),
+    ],
+)
+def test_a_range_in_words(ends, words):
+    assert time_left_words(*ends) == words
 
 
 def test_starting():
-    snapshot = ProgressSnapshot(30, 30, starting="r1-1.58bit", seconds=12)
+    snapshot = ProgressSnapshot(30, 30, starting="r1-1.58bit", starting_seconds=12)
     assert progress_line(snapshot).plain == "starting the engine for r1-1.58bit: 12 s"
+    told = replace(snapshot, log_line="loading \x1b[31mweights\r\n3/8" + "x" * 500)
+    line = progress_line(told).plain
+    assert line.startswith("starting the engine for r1-1.58bit: 12 s, loading weights 3/8xxx")
+    assert "\x1b" not in line
+    assert len(line) < 200
+
+
+def test_two_threads_draw_one_line():
+    terminal = Terminal(width=100)
+    status = _status(terminal, write_line=lambda line: terminal.pytest_writes(line + "\n"))
+    drawing = threading.Thread(target=lambda: [status.update(SNAPSHOT) for _ in range(200)])
+    drawing.start()
+    for number in range(200):
+        status.say(f"line {number}")
+    drawing.join()
+    status.clear()
+    assert terminal.lines()[-2] == "line 199"

@@ -25,7 +25,8 @@ from lrmtest.reports.terminal import render
 
 RUN = RunRow(
     "r1-1.58bit-20250101-120000-3f2a", "r1-1.58bit", "2025-01-01T12:00:00+00:00",
-    ("aime", "folio"), 233, 932, 2, Rate(0.6333, wilson(19, 30)), complete=False,
+    ("aime", "folio"), 233, 932, 2, Rate(0.6333, wilson(19, 30)), state="interrupted",
+    done=940, wanted=1000, tokens=812_000,
 )  # fmt: skip
 MODEL = ModelRow(
     name="r1-1.58bit", engine="llamacpp", parent="r1", note="", parameters=671.0,
@@ -43,7 +44,7 @@ def test_the_list_of_runs(width):
     for part in ("63.3 %", "[45.5, 78.1]", "interrupted", "932", "aime, folio"):
         assert part in text
     assert max(map(len, text.split("\n"))) <= width
-    complete = render(runs_table([replace(RUN, complete=True)]), width, False)
+    complete = render(runs_table([replace(RUN, state="complete")]), width, False)
     assert "complete" in complete
     assert "interrupted" not in complete
 

@@ -9,7 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from lrmtest.errors import UsageError
-from lrmtest.models.engines.base import Deliver, Delivery, Engine, EngineInfo, HasLog, Progress, Request
+from lrmtest.models.engines.base import (
+    Deliver,
+    Delivery,
+    Engine,
+    EngineInfo,
+    HasLog,
+    Progress,
+    Request,
+)
 from lrmtest.models.engines.options import EngineOptions
 
 

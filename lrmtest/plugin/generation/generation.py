@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
+from math import sqrt
 from statistics import median
 
 from lrmtest.analysis.time_left import StreamRate
@@ -59,17 +60,25 @@ from lrmtest.runs.store import Store
 FindDrafts = Callable[[GenerationPlan, str, Collection[Request]], Drafts]
 """Finds the drafts of a plan's model, for its run of this id and some of its samples."""
 
+ExpectedTokens = Callable[[str], Mapping[QuestionKey, float]]
+"""Mean tokens of each question, for a model's name."""
+
 Prepare = Callable[[GenerationPlan], StoppingRule | None]
 """Looks at a plan before anything is generated; may give a rule that ends it early."""
 
 _MOST_CHARS_KEPT = 16 << 20
 """Characters of completions that are kept, once they are stored, for the tests that wait for them.
 What is beyond them is read from the store."""
-_SAME_MODEL_SPREAD, _OTHERS_SPREAD = 0.5, 1.0
-"""Of a completion's speed, in natural logs: what an earlier run says of it is not this machine's."""
+_SAME_MODEL_SPREAD = 0.5
+"""Of a completion's speed, in natural logs: an earlier run may be another machine's."""
 _SOON_SECONDS = 0.5
 _SETTLE_SECONDS = 10.0
 """So long a session that ends waits for a locked store with what had arrived."""
+
+
+def nothing_expected(model: str) -> Mapping[QuestionKey, float]:
+    """The `ExpectedTokens` of a session without a baseline."""
+    return {}
 
 
 class Generation:
@@ -82,9 +91,11 @@ class Generation:
         notice: prints one that must be seen, even with -q.
         drafts: finds what samples may begin with, when the first is to be generated; None where
             they begin with nothing.
+        baseline_tokens: the mean tokens of each question in what a model is compared with.
 
     Attributes:
         notes: why something stored is not reused, or is reused unseen, in one line each.
+        outlook: what it has measured of its speed, and how long it takes yet.
     """
 
     def __init__(
@@ -94,8 +105,10 @@ class Generation:
         say: Tell,
         notice: Tell = silent,
         drafts: FindDrafts | None = None,
+        baseline_tokens: ExpectedTokens = nothing_expected,
     ) -> None:
         self._find_drafts = drafts
+        self._baseline_tokens = baseline_tokens
         self._drafts: Drafts | None = None
         self._plan: GenerationPlan | None = None
         self._settings = settings
@@ -136,8 +149,10 @@ class Generation:
         self._last_arrival_at = 0.0
         self._generated_tokens = 0
         self._drafted_tokens = 0
-        self._outlook = Outlook(settings.engine_options.concurrency)
+        self.outlook = Outlook(settings.engine_options.concurrency)
         self._telling: Telling | None = None
+        self._expected: Mapping[QuestionKey, float] | None = None
+        self._stored = 0
         self._undrafted = 0
         self._untraced = 0
 
@@ -202,6 +217,7 @@ class Generation:
         own, others = sharing.claimed(plan.requests)
         missing = {request.key for request in own} | others.keys()
         stored = self._planned - missing
+        self._stored = len(stored)
         self._say_untraced(stored)
         decided = any(self._not_needed_after(key) for key in stored)
         if decided or (self._stopping_rule is not None and self._stopping_rule.decided):
@@ -288,7 +304,8 @@ class Generation:
         with self._submitting:
             wanted = self._with_drafts(wanted)
             expected = self._expected_tokens()
-            self._outlook.submitted(wanted, expected, self._earlier_rate())
+            rate = None if self._engine_runs else self._earlier_rate()
+            self.outlook.submitted(wanted, expected, rate)
             engine = self._started_engine(wanted)
             with self._changed:
                 wanted = [request for request in wanted if request.key not in self._outstanding]
@@ -303,8 +320,8 @@ class Generation:
                 ordered = self._stopping_rule.in_order(wanted)
             else:
                 ordered = longest_first(wanted, self._store.expected_tokens(self.head.model))
-            self._outlook.forget([request.key for request in ordered])
-            self._outlook.submitted(ordered, expected)
+            self.outlook.forget([request.key for request in ordered])
+            self.outlook.submitted(ordered, expected)
             engine.submit(ordered)
 
     def _with_drafts(self, wanted: Sequence[Request]) -> Sequence[Request]:
@@ -342,7 +359,7 @@ class Generation:
                 planned = self._planned.intersection({*self._outstanding, *sharing.awaited})
                 for key in planned:
                     self._outstanding.pop(key, None)
-                self._outlook.forget(planned)
+                self.outlook.forget(planned)
                 sharing.forget(planned)
                 others = list(self._outstanding.values())
             self._drop(planned)
@@ -363,38 +380,49 @@ class Generation:
         if self._unsafe is not None:
             raise self._unsafe
         assert self._engine is not None, "begin() comes first"
-        if self._engine.runs:
+        if self._engine_runs:
             return self._engine.started(planned)
-        self._outlook.starts()
+        self.outlook.starts()
         try:
             engine = self._engine.started(planned)
         finally:
-            self._outlook.runs(self._engine.progress)
+            self.outlook.runs(self._engine.progress)
         return engine
 
+    @property
+    def _engine_runs(self) -> bool:
+        return self._engine is not None and self._engine.runs
+
     def _expected_tokens(self) -> Mapping[QuestionKey, float]:
-        """Mean tokens by question of other models' completions, or better of this one's."""
-        others = self._store.expected_tokens("")
-        return {**others, **self._store.expected_tokens(self.head.model)}
+        """Mean tokens by question: this model's, else its baseline's, else other models'."""
+        if self._expected is None:
+            model, store = self.head.model, self._store
+            others = {**store.expected_tokens(""), **self._baseline_tokens(model)}
+            self._expected = {**others, **store.expected_tokens(model)}
+        return self._expected
 
     def _earlier_rate(self) -> StreamRate | None:
-        """How fast a completion of earlier runs was: this model's say more than others'."""
-        for model, spread in ((self.head.model, _SAME_MODEL_SPREAD), ("", _OTHERS_SPREAD)):
-            if rates := self._store.stream_rates(model):
-                return StreamRate(median(rates), spread)
+        """How fast a completion of earlier runs was, as far as it says something of this one."""
+        if rates := self._store.stream_rates(self.head.model):
+            return StreamRate(median(rates), _SAME_MODEL_SPREAD)
+        if rates := self._store.stream_rates(""):
+            # Of models that may be a hundred times as large: half of the way to what is usual.
+            return StreamRate(sqrt(StreamRate().median * median(rates)))
         return None
 
     def _measure(self) -> None:
         if self._spec is not None and kind_of(self._spec).generates:
-            self._outlook.measure(self.progress)
-            self._outlook.look_ahead()
+            self.outlook.measure(self.progress)
+            self.outlook.look_ahead()
 
     def _live_state(self) -> LiveState:
         """What is told to those who watch the run."""
-        starting, left = self._outlook.starting_seconds, self._outlook.left
+        starting, left = self.outlook.starting_seconds, self.outlook.left
         progress = self.progress
         with self._changed:
-            failed, reused = len(self._errors), len(self._planned - self._fresh)
+            failed = len(self._errors)
+            # What is to be generated is known as that only when its engine runs.
+            done = self.samples_done if self._fresh or self.awaits_others else self._stored
         return LiveState(
             pid=os.getpid(),
             host=socket.gethostname(),
@@ -402,15 +430,15 @@ class Generation:
             phase="generating" if starting is None else "starting",
             phase_seconds=time.monotonic() - self._submitted_at if starting is None else starting,
             engine="" if self._spec is None else self._spec.engine,
-            log_line=self._engine.log_line if self._engine is not None else "",
+            log_line=self.log_line,
             samples_planned=self.samples_planned,
-            samples_done=self.samples_done if self._sharing is not None else 0,
-            samples_reused=reused,
+            samples_done=done,
+            samples_reused=self._stored,
             samples_failed=failed,
-            tokens=self._outlook.generated,
+            tokens=self.outlook.generated,
             running=progress.running,
             drafted=progress.drafted,
-            tokens_per_second=self._outlook.tokens_per_second,
+            tokens_per_second=self.outlook.tokens_per_second,
             left=None if left is None else (left.low, left.middle, left.high),
         )
 
@@ -458,7 +486,7 @@ class Generation:
                     self._last_arrival_at = time.monotonic()
                 elif delivery.error is not None:
                     self._errors[key] = delivery.error
-                self._outlook.arrived(key, completion)
+                self.outlook.arrived(key, completion)
                 if key in self._dropped:
                     continue
                 self._outstanding.pop(key, None)
@@ -574,6 +602,11 @@ class Generation:
         return self._engine.progress if self._engine is not None else Progress()
 
     @property
+    def log_line(self) -> str:
+        """The last line of the log of an engine that starts; empty without one, and hostile."""
+        return self._engine.log_line if self._engine is not None else ""
+
+    @property
     def samples_planned(self) -> int:
         """Samples of all planned questions."""
         return len(self._planned)
@@ -584,6 +617,11 @@ class Generation:
         with self._changed:
             awaited = len(self._planned.intersection(self._the_sharing.awaited))
         return len(self._planned) - self._planned_out - awaited
+
+    @property
+    def samples_stored(self) -> int:
+        """Planned samples that the store had before."""
+        return self._stored
 
     @property
     def awaits_others(self) -> bool:

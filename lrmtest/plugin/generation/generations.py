@@ -7,7 +7,12 @@ from contextlib import suppress
 
 from lrmtest.errors import LrmtestError, StoreError
 from lrmtest.options.settings import Settings
-from lrmtest.plugin.generation.generation import FindDrafts, Generation
+from lrmtest.plugin.generation.generation import (
+    ExpectedTokens,
+    FindDrafts,
+    Generation,
+    nothing_expected,
+)
 from lrmtest.plugin.generation.protocol import CompletionSource, GenerationPlan
 from lrmtest.progress import Tell, silent
 from lrmtest.runs.store import Store
@@ -21,6 +26,7 @@ class Generations:
         store: opens the store on first use.
         notice: prints one line that must be seen, even with -q.
         drafts: finds what samples may begin with; None where they begin with nothing.
+        baseline_tokens: the mean tokens of each question in what a model is compared with.
 
     Attributes:
         failures: why a model could not be started, by its name.
@@ -32,8 +38,10 @@ class Generations:
         store: Callable[[], Store],
         notice: Tell = silent,
         drafts: FindDrafts | None = None,
+        baseline_tokens: ExpectedTokens = nothing_expected,
     ) -> None:
         self._drafts = drafts
+        self._baseline_tokens = baseline_tokens
         self._settings = settings
         self._notice = notice
         self._store = store
@@ -50,7 +58,12 @@ class Generations:
         """
         if model not in self._of_models:
             self._of_models[model] = Generation(
-                self._settings, self._store(), say, self._notice, self._drafts
+                self._settings,
+                self._store(),
+                say,
+                self._notice,
+                self._drafts,
+                self._baseline_tokens,
             )
         return self._of_models[model]
 

@@ -1,4 +1,4 @@
-"""The outlook of a generation: what it has measured of lengths and speed, and how long it takes yet.
+"""The outlook of a generation: what it has measured of lengths and speed, and how long it takes.
 
 What an engine tells while it works is its number of tokens and of running requests. Requests are
 taken in the order in which they were submitted, so the first that have not come yet are those that
@@ -18,8 +18,8 @@ from itertools import islice
 from lrmtest.analysis.time_left import (
     AwaitedSample,
     SeenLengths,
+    SpeedStretch,
     StreamRate,
-    Stretch,
     TimeLeft,
     time_left,
 )
@@ -67,8 +67,8 @@ class Outlook:
         self._unfinished = 0.0
         """Tokens of completions that have not come."""
         self._at = 0.0
-        self._stretch = Stretch(0.0, 0.0, 0.0)
-        self._stretches: deque[tuple[float, Stretch]] = deque(maxlen=_MOST_STRETCHES)
+        self._stretch = SpeedStretch(0.0, 0.0, 0.0)
+        self._stretches: deque[tuple[float, SpeedStretch]] = deque(maxlen=_MOST_STRETCHES)
         self._recent: deque[tuple[float, float]] = deque()
         self._generated = 0.0
         self._running = 0
@@ -97,9 +97,11 @@ class Outlook:
         with self._lock:
             self._rate = rate or self._rate
             for request in requests:
+                if request.key in self._outstanding:
+                    continue
                 question = request.place.question
-                tokens = expected.get(question) or means.get(question[0])
-                sample = AwaitedSample(question, request.sampling.max_tokens, tokens)
+                likely = expected.get(question) or means.get(question[0])
+                sample = AwaitedSample(question, request.sampling.max_tokens, likely)
                 self._outstanding[request.key] = _Outstanding(sample)
 
     def arrived(self, key: str, completion: Completion | None) -> None:
@@ -128,7 +130,7 @@ class Outlook:
         with self._lock:
             self._starting = None
             self._tokens, self._at = progress.tokens, self._clock()
-            self._stretch, self._unfinished = Stretch(0.0, 0.0, 0.0), 0.0
+            self._stretch, self._unfinished = SpeedStretch(0.0, 0.0, 0.0), 0.0
             for one in self._outstanding.values():
                 one.since = None
 
@@ -157,10 +159,10 @@ class Outlook:
             before = self._stretch
             together = before.seconds + seconds
             mean = (before.running * before.seconds + max(self._running, 1) * seconds) / together
-            self._stretch = Stretch(together, mean, before.tokens + new)
+            self._stretch = SpeedStretch(together, mean, before.tokens + new)
             if together >= _STRETCH_SECONDS and self._stretch.tokens > 0:
                 self._stretches.append((now, self._stretch))
-                self._stretch = Stretch(0.0, 0.0, 0.0)
+                self._stretch = SpeedStretch(0.0, 0.0, 0.0)
 
     @property
     def tokens_per_second(self) -> float | None:

@@ -36,7 +36,7 @@ from lrmtest.runs.store import Store
 from lrmtest.suites import Suite
 
 _VERDICTS_AT_ONCE = 256
-"""In one transaction. They could be had again by grading."""
+"""Of a recording, in one transaction. They could be had again by grading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +175,9 @@ class Schedule:
         attempt = self._attempt(planned, status, source)
         self._run_id = source.run_id
         self._verdicts += zip(planned.keys, attempt.verdicts, strict=True)
-        if len(self._verdicts) >= _VERDICTS_AT_ONCE:
+        # Whoever looks at a run that generates sees its verdicts. They cost no more than its
+        # completions did, each of which had a transaction of its own.
+        if kind_of(self.spec).generates or len(self._verdicts) >= _VERDICTS_AT_ONCE:
             self.flush()
         return attempt
 
