@@ -6,6 +6,7 @@ from math import inf
 
 from lrmtest.analysis.certificate import Certificate, ClaimBound
 from lrmtest.analysis.gate import amount, named
+from lrmtest.analysis.written import p_words
 from lrmtest.counted import counted
 
 
@@ -28,11 +29,11 @@ def bound_said(bound: ClaimBound, level: float) -> str:
         return (
             f"{named(claim)}: by what was read it does not {worse} {more} "
             f"({100 * (1 - level):.3g} % bound); a change for the worse by {limit} is excluded "
-            f"(p = {bound.p:.2g}){_at_budget(bound)}"
+            f"({p_words(bound.p)}){_at_budget(bound)}"
         )
     return (
         f"{named(claim)}: by what was read it may {worse} {more.replace('more than', 'up to')}, so "
-        f"a change for the worse by {limit} is not excluded (p = {bound.p:.2g})"
+        f"a change for the worse by {limit} is not excluded ({p_words(bound.p)})"
     )
 
 

@@ -27,6 +27,7 @@ from lrmtest.analysis.paired_comparison import (
 )
 from lrmtest.analysis.pairs import Pairs
 from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.analysis.written import p_words, three_digits
 from lrmtest.runs.looks import FIRST_SHARE
 
 GateResult = Literal["ok", "regressed", "undecided", "cannot-tell"]
@@ -286,14 +287,14 @@ def _gaps(missing: Sequence[MissingQuestion]) -> list[str]:
 def _regressed(check: Check) -> str:
     return (
         f"{named(check.claim)}: {_change(check)}; {_beyond_margin(check.claim)} is established "
-        f"(p = {check.p_regressed:.2g})"
+        f"({p_words(check.p_regressed)})"
     )
 
 
 def _ok(check: Check) -> str:
     return (
         f"{named(check.claim)}: {_change(check)}; a change for the worse by "
-        f"{amount(check.claim, check.claim.limit)} is excluded (p = {check.p_ok:.2g})"
+        f"{amount(check.claim, check.claim.limit)} is excluded ({p_words(check.p_ok)})"
     )
 
 
@@ -305,8 +306,8 @@ def _cannot_tell(check: Check) -> str:
 def _undecided(check: Check) -> str:
     return (
         f"{named(check.claim)}: {_change(check)}; neither is {_beyond_margin(check.claim)} "
-        f"established (p = {check.p_regressed:.2g}) nor a change for the worse by "
-        f"{amount(check.claim, check.claim.limit)} excluded (p = {check.p_ok:.2g})"
+        f"established ({p_words(check.p_regressed)}) nor a change for the worse by "
+        f"{amount(check.claim, check.claim.limit)} excluded ({p_words(check.p_ok)})"
     )
 
 
@@ -332,4 +333,4 @@ def _change(check: Check) -> str:
 
 def amount(claim: Claim, worsening: float) -> str:
     """A worsening in the unit of its claim: ``10 points``, ``35 %``."""
-    return f"{100 * worsening:.3g} {'%' if claim.what == 'tokens' else 'points'}"
+    return f"{three_digits(100 * worsening)} {'%' if claim.what == 'tokens' else 'points'}"

@@ -21,6 +21,7 @@ from lrmtest.analysis.gate import Check, Decision, GateResult, amount, named
 from lrmtest.analysis.holm import adjust
 from lrmtest.analysis.paired_comparison import RateChange, SuiteComparison
 from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.analysis.written import p_words, three_digits
 from lrmtest.suites.suite import PASS
 
 WarningKind = Literal[
@@ -234,8 +235,8 @@ def _drops(compared: ComparedRuns, decision: Decision) -> Iterator[GateWarning]:
         if part.suite in likely:
             yield GateWarning(
                 "drop-likely",
-                f"{fell}{seen}: a drop is likely (p = {likely[part.suite]:.2g}), only one as large "
-                "as the gate asks about is excluded",
+                f"{fell}{seen}: a drop is likely ({p_words(likely[part.suite])}), only one as "
+                "large as the gate asks about is excluded",
             )
         elif claim is not None and not compared.greedy and change.interval.high >= claim.limit:
             yield GateWarning(
@@ -256,7 +257,7 @@ def _costs(compared: ComparedRuns) -> Iterator[GateWarning]:
         for part in _parts(compared):
             change = _of(part, name)
             if part.suite in found:
-                surely = f"p = {found[part.suite]:.2g}"
+                surely = p_words(found[part.suite])
             elif part.suite == ALL_SUITES and change.worsening >= _NOTABLE_RATE:
                 surely = "which may be chance"
             else:
@@ -275,9 +276,9 @@ def _costs(compared: ComparedRuns) -> Iterator[GateWarning]:
     found = _likely(compared, p_tokens, _COSTS_LIKELY, counted)
     for part in counted:
         assert part.tokens is not None
-        rise = f"tokens{_where_of(part)} rose by {100 * (part.tokens.ratio - 1):.3g} %"
+        rise = f"tokens{_where_of(part)} rose by {three_digits(100 * (part.tokens.ratio - 1))} %"
         if part.suite in found:
-            yield GateWarning("costs", f"{rise} (p = {found[part.suite]:.2g})")
+            yield GateWarning("costs", f"{rise} ({p_words(found[part.suite])})")
         elif part.suite == ALL_SUITES and part.tokens.ratio >= 1 + _NOTABLE_TOKENS:
             yield GateWarning("costs", f"{rise} as seen, which may be chance")
 
