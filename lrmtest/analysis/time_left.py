@@ -301,7 +301,9 @@ class _Speed:
         weights = [
             min(one.seconds / _STRETCH, 2.0) * 0.5 ** (one.age / _HALF_LIFE) for one in known
         ]
-        logs = [(log(one.running), log(one.tokens / one.seconds)) for one in known]
+        logs = [
+            (log(max(one.running, 1.0)), log(_within(one.tokens / one.seconds))) for one in known
+        ]
         total = sum(weights)
         means, misfits = [], []
         for exponent in _EXPONENTS:
@@ -321,7 +323,7 @@ class _Speed:
         before = 1 / max(rate.spread, 0.05) ** 2
         measured = total / noise
         for place, exponent in enumerate(_EXPONENTS):
-            prior = log(max(rate.median, 1e-3)) + (1 - exponent) * log(max(running, 1))
+            prior = log(_within(rate.median)) + (1 - exponent) * log(max(running, 1))
             means[place] = (before * prior + measured * means[place]) / (before + measured)
         spread = sqrt(1 / (before + measured) + _DRIFT**2)
         return cls(list(accumulate(likelihoods)), means, spread)
@@ -331,6 +333,11 @@ class _Speed:
         place = bisect_right(self.cumulative, random.random() * self.cumulative[-1])
         place = min(place, len(_EXPONENTS) - 1)
         return _EXPONENTS[place], exp(random.gauss(self.means[place], self.spread))
+
+
+def _within(rate: float) -> float:
+    """A speed as far as there are any: what was measured in an instant can be anything."""
+    return min(max(rate, 1e-3), 1e9)
 
 
 def _mean(values: Sequence[float], weights: Sequence[float]) -> float:

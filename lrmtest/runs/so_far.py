@@ -57,7 +57,7 @@ class RunSoFar:
         each = self.suites.values()
         known = [one.wanted for one in each if one.wanted is not None]
         return SuiteSoFar(
-            sum(known) if len(known) == len(self.suites) else None,
+            sum(known) if known and len(known) == len(self.suites) else None,
             sum(one.done for one in each),
             sum(one.graded for one in each),
             sum(one.failed for one in each),
