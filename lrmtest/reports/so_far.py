@@ -1,4 +1,4 @@
-"""How far a run is: in a line, in some lines that are drawn anew, and as JSON values."""
+"""So far: a run that is not complete, in a line, in lines drawn anew, and as JSON values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a run is: what the store has of it, and whether a session is at work on it now."""
+"""So far: what the store has of a run, and whether a session is at work on it now."""
 
 from __future__ import annotations
 
