@@ -9,7 +9,8 @@ hundred questions in a loop to their budget, and three samples of a question tha
 questions, whose lengths are 0.7 times as long, and differ by a third from question to question.
 
 Every so many seconds the range is noted that the session tells those who watch it, the one that
-`lrmtest watch` shows. At its end each is compared with what it took from then on.
+`lrmtest watch` shows. At its end each is compared with what it took from then on, until the last
+sample was there.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import measured_server
@@ -109,7 +111,16 @@ def main() -> None:
         began = time.time()
         session = generate(folder, server.url, "model", PLACES)
         looks = watched(session, folder / "reports" / STORE_NAME, options.every)
-    show(looks, time.time() - began, began, questions * SAMPLES)
+    show(looks, ended(folder / "reports" / STORE_NAME) - began, began, questions * SAMPLES)
+
+
+def ended(store: Path) -> float:
+    """When the last sample was there: what comes then, tables and files, is in no range."""
+    with Store(store, create=False) as opened:
+        finished = opened.run("last:model").finished
+    if finished is None:
+        sys.exit("the run is not complete")
+    return datetime.fromisoformat(finished).timestamp()
 
 
 def watched(

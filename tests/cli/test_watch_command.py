@@ -15,6 +15,7 @@ import pytest
 import stand_in_server
 from fault_server import FaultServer
 from interrupted import CONCURRENCY, arrived, begin
+from interrupted import asked as asked_of
 from model_bytes import gguf_bytes
 from processes import wait_for
 from sums import right, suite
@@ -35,6 +36,8 @@ def held(pytester):
 def begun(pytester, server, *args):
     process = begin(pytester, server, *args)
     wait_for(lambda: server.waiting == CONCURRENCY and arrived(pytester) >= 20)
+    # What has been answered has arrived, too: nothing more will until the server goes on.
+    wait_for(lambda: arrived(pytester) == asked_of(server) - CONCURRENCY)
     return process
 
 

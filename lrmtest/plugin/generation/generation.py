@@ -218,6 +218,7 @@ class Generation:
         missing = {request.key for request in own} | others.keys()
         stored = self._planned - missing
         self._stored = len(stored)
+        self._telling.now()
         self._say_untraced(stored)
         decided = any(self._not_needed_after(key) for key in stored)
         if decided or (self._stopping_rule is not None and self._stopping_rule.decided):
