@@ -6,6 +6,11 @@ correlation (Spearman's) of what `lrmtest locate` predicts of the modules with w
 of them mends, the same for first order alone and for relative weight error, the seconds of both,
 and the first ranks within 2 % of the weights, restored together, against 20 random sets of as many.
 
+With ``--generate K`` it measures what passes instead: K samples of each question with the variant,
+with the first ranks within 2 % of the weights restored, and with each of 20 random sets of as many;
+what was generated is kept in FOLDER. ``--model`` takes another model than tiny-lrm, with traces of
+its own (``--traces``, a run in FOLDER/reports), which makes no variants but rounded and pruned ones.
+
 What is there already in FOLDER is not made again, but for the figures. The command ends with
 status 1 where a variant that has lost something (0.01 nats a trace, or more) has a correlation
 below 0.95; `--variants` chooses.
@@ -19,7 +24,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +32,7 @@ from lrmtest.analysis.location import LITTLE, Location
 from lrmtest.analysis.rank_correlation import spearman
 from lrmtest.cli.reading_models import reading_model
 from lrmtest.locate import job
+from lrmtest.locate.asked_again import asked_again
 from lrmtest.locate.opening import open_stack
 from lrmtest.locate.task import LocateTask
 from lrmtest.models.cards import load_cards
@@ -69,6 +75,81 @@ def rounded(parent: Path, folder: Path, bits: int) -> None:
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def passing_row(
+    folder: Path, traces: ReadableTraces, parent: ModelSpec, variant: str, samples: int
+) -> dict[str, Any]:
+    """What of the questions passes with which weights of a variant restored."""
+    options = EngineOptions(device="cpu")
+    model = reading_model(
+        made(folder, parent, variant), load_cards([], None), "transformers", options
+    )
+    store = folder / "reports" / "lrmtest.sqlite"
+    questions = {one.place.question for one in traces.written}
+    asked = asked_again(store, traces.run_id, questions, samples)
+    task = LocateTask(
+        *(model.spec, parent, options, traces.run_id, traces.written),
+        confirm=0,
+        share=0.02,
+        asked=asked,
+    )
+    begun = time.monotonic()
+    found = job.locate_damage(task, folder / "passing", lambda *_: None)
+    assert found.top is not None
+    assert found.passes is not None
+    names, top = found.top
+    passes = found.passes
+    random = [one.value or 0.0 for one in passes.random]
+    gain = passes.gain_interval
+    return {
+        "variant": variant,
+        "loss": found.loss.value,
+        "top": list(names),
+        "top_mends": top.mend.value,
+        "beaten_by_loss": top.beaten,
+        "questions": passes.questions,
+        "parent": passes.parent.value,
+        "passes": passes.variant.value,
+        "restored": passes.restored.value,
+        "gain": [passes.gain, gain.low, gain.high],
+        "p": passes.p_different,
+        "random": [sum(random) / len(random), min(random), max(random)],
+        "beaten": passes.beaten,
+        "draws": len(random),
+        "seconds": time.monotonic() - begun,
+    }
+
+
+def passing_table(
+    folder: Path,
+    traces: ReadableTraces,
+    parent: ModelSpec,
+    variants: Sequence[str],
+    samples: int,
+) -> list[dict[str, Any]]:
+    """Print a line for each variant; their figures."""
+    print(
+        "| variant | loss | parent | variant passes | restored passes | points more | p "
+        "| random, mean (lowest to highest) | more than, by loss | by pass rate | s |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    rows = []
+    for name in variants:
+        one = passing_row(folder, traces, parent, name, samples)
+        rows.append(one)
+        gain, low, high = (100 * each for each in one["gain"])
+        mean, least, most = (100 * each for each in one["random"])
+        print(
+            f"| {name} | {one['loss']:.3g} | {100 * one['parent']:.1f} % "
+            f"| {100 * one['passes']:.1f} % | {100 * one['restored']:.1f} % "
+            f"| {gain:+.1f} [{low:+.1f}, {high:+.1f}] | {one['p']:.2g} "
+            f"| {mean:.1f} ({least:.1f} to {most:.1f}) % "
+            f"| {one['beaten_by_loss']} of {one['draws']} | {one['beaten']} of {one['draws']} "
+            f"| {one['seconds']:.0f} |",
+            flush=True,
+        )
+    return rows
+
+
 def made(folder: Path, parent: ModelSpec, variant: str) -> str:
     """Where a variant is; made if it is not there."""
     method, _, value = variant.partition(":")
@@ -79,12 +160,17 @@ def made(folder: Path, parent: ModelSpec, variant: str) -> str:
         rounded(Path(parent.location), out, int(value))
         return str(out)
     option = {"gguf": "--type"}.get(method, "--sparsity")
-    command("lrmtest", "compress", PARENT, "-o", str(out), "--method", method, option, value)
+    command(
+        "lrmtest", "compress", parent.location, "-o", str(out), "--method", method, option, value
+    )
     return str(out)
 
 
-def traces_in(folder: Path, questions: str) -> ReadableTraces:
-    """The parent's passing traces; written if they are not there."""
+def traces_in(folder: Path, questions: str, run: str | None = None) -> ReadableTraces:
+    """The parent's passing traces: those of a run, or tiny-lrm's, written if they are not there."""
+    if run is not None:
+        store = folder / "reports" / "lrmtest.sqlite"
+        return traces_to_read(run, store, wanted=lambda each: each.outcome.passed)
     file = folder / "parent.traces"
     if not file.exists():
         asked = ("pytest", "-q", "-p", "no:cacheprovider", "--pyargs", "lrmtest.suites.fresh")
@@ -177,13 +263,21 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--variants", nargs="+", default=VARIANTS)
     parser.add_argument("--questions", default="10", help="of each family (default: 10)")
+    parser.add_argument("--model", default=PARENT, help="the parent (default: tiny-lrm)")
+    parser.add_argument("--traces", help="a run of the parent's in FOLDER/reports")
+    parser.add_argument("--generate", type=int, default=0, help="samples; measure what passes")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
-    traces = traces_in(given.folder, given.questions)
+    traces = traces_in(given.folder, given.questions, given.traces)
     options = EngineOptions(device="cpu")
-    parent = reading_model(PARENT, load_cards([], None), "transformers", options).spec
+    parent = reading_model(given.model, load_cards([], None), "transformers", options).spec
     print(f"{len(traces.written)} passing traces, {traces.tokens:,} tokens\n")
+    if given.generate:
+        rows = passing_table(given.folder, traces, parent, given.variants, given.generate)
+        if given.json is not None:
+            given.json.write_text(json.dumps(rows, indent=1) + "\n")
+        return 0
     print(
         "| variant | loss | Spearman | first order | weight error | attribution, s "
         "| restoring, s (sets) | first 2 % mend | more than |"

@@ -11,17 +11,18 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
+from types import MappingProxyType
 
 from lrmtest.analysis.bootstrap import bootstrap_together
 from lrmtest.analysis.intervals import Interval
+from lrmtest.analysis.restoring import BEATEN, Curve, CurveSets, Passes, curve
+from lrmtest.analysis.summary import Rate
 from lrmtest.runs.outcomes import QuestionKey
 
 _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.(.+)$")
 LITTLE = 0.01
 """Mean loss of a trace, in nats, below which a variant has lost next to nothing: it would write
 what its parent has written with a probability that is 1 % lower."""
-_BEATEN = 0.95
-"""Share of random draws that a module, or a set of them, must surpass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Restored:
     @property
     def confirmed(self) -> bool:
         """Whether it mends for certain, and more than at least 19 of 20 random draws do."""
-        surpasses = self.draws > 0 and self.beaten >= _BEATEN * self.draws
+        surpasses = self.draws > 0 and self.beaten >= BEATEN * self.draws
         return self.mend.interval.low > 0 and surpasses
 
 
@@ -156,6 +157,8 @@ class Location:
         per_question: in the order of what they lost, most first.
         top: modules that were restored together, and what that mends; None where none were.
         all_restored: the loss with all modules restored; None where it was not measured.
+        passes: what passes with the modules of `top` restored; None where nothing was generated.
+        curve: what more and more modules restored come to; None where it was not asked for.
     """
 
     questions: int
@@ -169,11 +172,20 @@ class Location:
     per_question: tuple[QuestionLocation, ...]
     top: tuple[tuple[str, ...], Restored] | None
     all_restored: float | None
+    passes: Passes | None = None
+    curve: Curve | None = None
 
     @property
     def little(self) -> bool:
         """Whether next to nothing was lost, so that ranks say next to nothing."""
         return self.lost.value < LITTLE or self.lost.interval.low <= 0
+
+    @property
+    def restored_share(self) -> tuple[float, int]:
+        """Which share of the weights `top` has, and how many modules it is."""
+        names = () if self.top is None else self.top[0]
+        some = sum(one.weights for one in self.modules if one.name in names)
+        return some / sum(one.weights for one in self.modules), len(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +199,7 @@ class Sets:
         top_set: their set.
         random: as many weights drawn at random.
         whole: all modules.
+        curve: those of the restoring curve; None without one.
     """
 
     alone: Mapping[str, str]
@@ -195,6 +208,7 @@ class Sets:
     top_set: str
     random: Sequence[str]
     whole: str
+    curve: CurveSets | None = None
 
 
 def ranked(traces: Sequence[TraceLocation]) -> list[str]:
@@ -228,6 +242,9 @@ def locate(
     weights: Mapping[str, int],
     sets: Sets | None,
     level: float = 0.95,
+    *,
+    passes: Passes | None = None,
+    rates: Mapping[str, Rate] = MappingProxyType({}),
 ) -> Location:
     """Rank modules.
 
@@ -236,6 +253,8 @@ def locate(
         weights: of every module, in the model's order.
         sets: what was restored; None for nothing.
         level: nominal coverage of the intervals.
+        passes: what passes with the first ranks restored; None where nothing was generated.
+        rates: what passes with the curve's sets restored, as far as it was generated.
 
     Raises:
         UsageError: `level` is not between 0 and 1.
@@ -274,6 +293,8 @@ def locate(
         per_question=_per_question(traces, order),
         top=None if top is None or sets is None else (sets.top, top),
         all_restored=whole,
+        passes=passes,
+        curve=_curve(traces, questions, sets, rates, level),
     )
 
 
@@ -327,6 +348,21 @@ def _restored(
     alone = {module: against(name, sets.singles) for module, name in sets.alone.items()}
     whole = _columns(_means([[one.restored[sets.whole]] for one in traces], questions))[0]
     return alone, against(sets.top_set, sets.random), whole
+
+
+def _curve(
+    traces: Sequence[TraceLocation],
+    questions: Mapping[QuestionKey, Sequence[int]],
+    sets: Sets | None,
+    rates: Mapping[str, Rate],
+    level: float,
+) -> Curve | None:
+    if sets is None or sets.curve is None:
+        return None
+    names = [one.name for one in sets.curve.every]
+    figures = _means([[one.restored[name] for name in names] for one in traces], questions)
+    means = zip(names, _with_intervals(figures, level), strict=True)
+    return curve(sets.curve, {name: (mean.value, mean.interval) for name, mean in means}, rates)
 
 
 def _kinds(

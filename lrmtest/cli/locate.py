@@ -12,11 +12,19 @@ from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.reading_models import notes_on_tokens, parent_model, reading_model
 from lrmtest.cli.suggesting import add_suggest_options, write_suggestion
 from lrmtest.errors import ModelError, UsageError
+from lrmtest.locate.asked_again import AskedAgain, asked_again
 from lrmtest.locate.task import LocateTask
 from lrmtest.models.engines.kinds import DEFAULT_ENGINE
-from lrmtest.options.common import add_cards_option, at_least_0, read_cards, share_above_0
+from lrmtest.options.common import (
+    add_cards_option,
+    at_least_0,
+    at_least_1,
+    read_cards,
+    share_above_0,
+)
 from lrmtest.options.engine import add_weights_options, read_weights_options
 from lrmtest.reports.data_text import json_text
+from lrmtest.reports.html.location import location_page
 from lrmtest.reports.location import (
     LocationHeading,
     location_csv,
@@ -24,11 +32,12 @@ from lrmtest.reports.location import (
     location_markdown,
     location_view,
 )
+from lrmtest.reports.restoring import curve_csv
 from lrmtest.reports.suggestion import suggestion_document
 from lrmtest.runs.files import write_whole
 from lrmtest.runs.formats.traces_file import KeptTrace
 from lrmtest.runs.outcomes import QuestionKey
-from lrmtest.runs.readable_traces import traces_to_read
+from lrmtest.runs.readable_traces import ReadableTraces, traces_to_read
 from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME
 
@@ -84,6 +93,30 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     add(
+        "--generate",
+        type=at_least_0,
+        default=0,
+        metavar="K",
+        help="generate K samples of each of the traces' questions with the variant, with the "
+        "modules of --share really restored and with as many random ones, and compare what "
+        "passes; 0 for nothing generated (default: %(default)s)",
+    )
+    add(
+        "--curve",
+        type=_shares,
+        default=(),
+        metavar="SHARE,...",
+        help="restore these shares of the weights, by rank and at random, and measure the loss, "
+        "with --generate also what passes: 0.01,0.02,0.05,0.1,0.2,0.5",
+    )
+    add(
+        "--curve-draws",
+        type=at_least_1,
+        default=5,
+        metavar="N",
+        help="random orders that the curve is compared with (default: %(default)s)",
+    )
+    add(
         "--modules",
         type=at_least_0,
         default=10,
@@ -100,7 +133,14 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     add_suggest_options(add)
     add("--json", type=Path, metavar="FILE", help="write all figures")
     add("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
-    add("--csv", type=Path, metavar="FILE", help="write a line for each module")
+    add(
+        "--csv",
+        type=Path,
+        metavar="FILE",
+        help="write a line for each module; with --curve also FILE's name with -curve, a line "
+        "for each of its points",
+    )
+    add("--html", type=Path, metavar="FILE", help="write map and curve as a page to look at")
     add_cards_option(add)
     add_weights_options(add)
     parser.set_defaults(run=_locate)
@@ -142,6 +182,9 @@ def _locate(arguments: argparse.Namespace) -> int:
         arguments.confirm,
         arguments.share,
         budget=arguments.suggest,
+        asked=_asked(arguments, store, traces),
+        curve=arguments.curve,
+        curve_draws=arguments.curve_draws,
     )
     try:
         from lrmtest.locate.job import locate_and_suggest
@@ -166,6 +209,11 @@ def _locate(arguments: argparse.Namespace) -> int:
         written.append((arguments.markdown, location_markdown(found, heading)))
     if arguments.csv is not None:
         written.append((arguments.csv, location_csv(found)))
+        if found.curve is not None:
+            path = arguments.csv.with_stem(f"{arguments.csv.stem}-curve")
+            written.append((path, curve_csv(found.curve)))
+    if arguments.html is not None:
+        written.append((arguments.html, location_page(found, heading)))
     # Files first: whoever looks at the terminal through `head` closes it early.
     for path, text in written:
         write_whole(path, text, what="what was located")
@@ -178,6 +226,19 @@ def _locate(arguments: argparse.Namespace) -> int:
         )
         write_suggestion(suggestion, file, variant.spec, parent.spec.name, traces.run_id)
     return 0
+
+
+def _shares(text: str) -> tuple[float, ...]:
+    """The shares of ``--curve``."""
+    return tuple(share_above_0(part.strip()) for part in text.split(","))
+
+
+def _asked(arguments: argparse.Namespace, store: Path, traces: ReadableTraces) -> AskedAgain | None:
+    """What is to be generated again; None for nothing."""
+    if not arguments.generate:
+        return None
+    questions = {one.place.question for one in traces.written}
+    return asked_again(store, traces.run_id, questions, arguments.generate)
 
 
 def _broken(reference: str, store: Path) -> set[QuestionKey]:

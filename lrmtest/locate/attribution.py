@@ -229,7 +229,7 @@ def losses_restored(
                     here = modules & linears.keys()
                     if here and number not in own:
                         own[number] = [Passage(each.hidden, each.beside) for each in plain]
-                    with _restored(linears, parents, here, form):
+                    with restored(linears, parents, here, form):
                         for passage in own.get(number, ()):
                             passage.hidden = variant.run(index, passage)
                 for passage in plain:
@@ -401,7 +401,7 @@ def _noting(linears: Mapping[str, nn.Linear], deltas: Deltas) -> Iterator[dict[s
 
 
 @contextmanager
-def _restored(
+def restored(
     linears: Mapping[str, nn.Linear],
     parents: Mapping[str, nn.Linear],
     names: frozenset[str],

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from math import fsum
 from pathlib import Path
-from random import Random
 
 import torch
 
-from lrmtest.analysis.location import Location, Sets, TraceLocation, fitting, locate, ranked
+from lrmtest.analysis.location import Location, Sets, TraceLocation, locate, ranked
+from lrmtest.analysis.restoring import Passes, pass_rate, passes
 from lrmtest.analysis.shaded_trace import text_pieces
 from lrmtest.analysis.suggestion import Suggestion
+from lrmtest.analysis.summary import Rate
 from lrmtest.analysis.token_kinds import words_of
-from lrmtest.compress.protect import Protection
-from lrmtest.errors import LrmtestError, MachineryError, UsageError
+from lrmtest.errors import LrmtestError, MachineryError
 from lrmtest.locate.attribution import (
     Form,
     as_it_is,
@@ -30,19 +30,20 @@ from lrmtest.locate.attribution import (
 )
 from lrmtest.locate.bits import bits_by_weights, bits_of
 from lrmtest.locate.facts import facts_of
+from lrmtest.locate.generating import generate_restored
 from lrmtest.locate.kept import Kept
 from lrmtest.locate.opening import open_stack
 from lrmtest.locate.portions import portions, step_counter
+from lrmtest.locate.sets import random_sets, sets_of
 from lrmtest.locate.suggesting import Purse, suggest
 from lrmtest.locate.task import Done, LocateTask
 from lrmtest.models.engines.transformers.stack import Stack
 from lrmtest.models.reading import Written
 from lrmtest.models.token_texts import token_texts
-from lrmtest.runs.keys import fingerprint
+from lrmtest.runs.same_draws import same_draws
 
 PROMPT, UNKNOWN_KIND = "prompt", "tokens"
 """What tokens are called that were not generated, or of which nothing is known."""
-RANDOM_DRAWS = 20
 _HELD_BYTES = 2 << 30
 """Of hidden states that are held at a time; one trace alone may take more."""
 
@@ -124,10 +125,17 @@ class _Work:
         """Everything, as far as it is not there yet."""
         self._attribute()
         order = ranked([self._trace(one) for one in self._task.written])
-        sets, modules = self._sets(order)
+        sets, modules = sets_of(self._task, order, self._weights)
         if sets is not None:
             self._restore(modules)
-        return locate([self._trace(one) for one in self._task.written], self._weights, sets)
+        passing, rates = self._generate(sets, modules)
+        return locate(
+            [self._trace(one) for one in self._task.written],
+            self._weights,
+            sets,
+            passes=passing,
+            rates=rates,
+        )
 
     def purse(self) -> Purse | None:
         """What a suggestion may spend; None where none is asked for.
@@ -154,8 +162,9 @@ class _Work:
             return [self._trace(one) for one in self._task.written]
 
         order = ranked(traces())
-        sets, _ = self._sets(order)
-        return suggest(purse, self._weights, sets, order, traces, self._random_sets, self._restore)
+        sets, _ = sets_of(self._task, order, self._weights)
+        drawn = partial(random_sets, weights=self._weights)
+        return suggest(purse, self._weights, sets, order, traces, drawn, self._restore)
 
     def _attribute(self) -> None:
         names = self._weights.keys()
@@ -171,22 +180,64 @@ class _Work:
             return
         layers = len(self._models[0].layers)
         parts = list(self._portions(left, layers + 1))
-        passed = step_counter(self._done, "attribution", 3 * layers * len(parts))
+        passed = step_counter(self._done, "attribution, layer by layer", 3 * layers * len(parts))
         for portion in parts:
             groups = {one.place.key: self._groups(one) for one in portion}
             self._kept.add_mends(attribute(*self._models, portion, groups, passed))
 
+    def _generate(
+        self, sets: Sets | None, modules: Mapping[str, frozenset[str]]
+    ) -> tuple[Passes | None, dict[str, Rate]]:
+        """What passes with the first ranks restored, and with each set; nothing if not asked."""
+        asked = self._task.asked
+        if sets is None or asked is None:
+            return None, {}
+        none = "as-it-is"
+        wanted = {none: frozenset[str](), sets.top_set: modules[sets.top_set]}
+        wanted |= {name: modules[name] for name in sets.random}
+        if sets.curve is not None:
+            wanted |= {
+                one.name: modules[one.name]
+                for one in sets.curve.every
+                if one.name != sets.curve.none.name
+            }
+        runs = generate_restored(
+            self._task,
+            asked,
+            lambda: self._models,
+            wanted,
+            self._kept.path.with_suffix(""),
+            partial(self._done, "generating"),
+        )
+        if sets.curve is not None:
+            runs[sets.curve.none.name] = runs[none]
+        variant, restored = runs[none], runs[sets.top_set]
+        passing = passes(
+            asked.outcomes,
+            variant.outcomes,
+            restored.outcomes,
+            [runs[name].outcomes for name in sets.random],
+            by_index=same_draws(variant.manifest, restored.manifest),
+        )
+        return passing, {name: pass_rate(run.outcomes) for name, run in runs.items()}
+
     def _restore(self, modules: Mapping[str, frozenset[str]], form: Form = as_it_is) -> None:
-        """Compute the losses with these sets restored, for the traces that lack some."""
-        left = [
-            one
+        """Compute the losses with these sets restored, as far as traces lack some."""
+        there = {
+            one.place.key: self._kept.restored.get(one.place.key, {}).keys()
             for one in self._task.written
-            if not modules.keys() <= self._kept.restored.get(one.place.key, {}).keys()
-        ]
+        }
+        modules = {
+            name: each
+            for name, each in modules.items()
+            if any(name not in names for names in there.values())
+        }
+        left = [one for one in self._task.written if modules.keys() - there[one.place.key]]
         if not left:
             return
         parts = list(self._portions(left, len(modules) + 1))
-        passed = step_counter(self._done, "restoring", len(self._models[0].layers) * len(parts))
+        layers = len(self._models[0].layers)
+        passed = step_counter(self._done, "restoring, layer by layer", layers * len(parts))
         for portion in parts:
             losses = losses_restored(*self._models, portion, list(modules.values()), passed, form)
             self._kept.add_restored(
@@ -200,39 +251,6 @@ class _Work:
         """Traces whose hidden states may be held so many times together."""
         width = self._models[0].model.config.get_text_config().hidden_size
         return portions(written, lambda one: one.length, _HELD_BYTES // (width * 4 * times))
-
-    def _sets(self, order: Sequence[str]) -> tuple[Sets | None, dict[str, frozenset[str]]]:
-        """What is to be restored, and the modules of each set by its name."""
-        first = list(order[: self._task.confirm])
-        if not first:
-            return None, {}
-        modules: dict[str, frozenset[str]] = {}
-
-        def named(names: Sequence[str]) -> str:
-            name = fingerprint({"modules": sorted(names)})[:16]
-            modules[name] = frozenset(names)
-            return name
-
-        top = fitting(order, self._weights, self._task.share)
-        others = sorted(order[len(first) :])
-        Random(0).shuffle(others)
-        sets = Sets(
-            alone={name: named([name]) for name in first},
-            singles=[named([name]) for name in others[:RANDOM_DRAWS]],
-            top=top,
-            top_set=named(top),
-            random=[named(each) for each in self._random_sets(top)],
-            whole=named(order),
-        )
-        return sets, modules
-
-    def _random_sets(self, top: Sequence[str]) -> Iterator[list[str]]:
-        """Sets of as many weights as `top` has, drawn from the other modules."""
-        for seed in range(RANDOM_DRAWS):
-            try:
-                yield sorted(Protection(like=tuple(top), seed=seed).chosen(self._weights))
-            except UsageError:  # the others are too few, or too large, to draw from
-                return
 
     def _groups(self, one: Written) -> list[int]:
         """The numbers of a trace's tokens' kinds, the prompt's first."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lrmtest.locate.asked_again import AskedAgain
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.reading import Written
@@ -32,6 +33,9 @@ class LocateTask:
             spend on protecting modules; None for no suggestion.
         by_weights: it is a share of the weights instead, as ``--protect random:2%`` counts, and
             what is suggested stays as it is in the parent, also in GGUF files.
+        asked: the questions that are generated again with them restored; None for none.
+        curve: shares of the weights at which the restoring curve is measured, each in (0, 1].
+        curve_draws: random orders that it is compared with.
     """
 
     variant: ModelSpec
@@ -43,6 +47,9 @@ class LocateTask:
     share: float
     budget: float | None = None
     by_weights: bool = False
+    asked: AskedAgain | None = None
+    curve: tuple[float, ...] = ()
+    curve_draws: int = 5
 
     def identity(self) -> str:
         """Equal for tasks whose traces have the same figures."""

@@ -16,7 +16,17 @@ from lrmtest.analysis.location import LITTLE, Location, Mean, ModuleMend, Restor
 from lrmtest.counted import counted
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.markdown import literal, markdown_table
-from lrmtest.reports.numbers import UNKNOWN, count, interval_percent, percent
+from lrmtest.reports.numbers import UNKNOWN, count, interval_percent, percent, three_digits
+from lrmtest.reports.restoring import (
+    curve_document,
+    curve_notes,
+    curve_rows,
+    curve_table,
+    passes_document,
+    passes_notes,
+    passes_rows,
+    passes_table,
+)
 from lrmtest.reports.tables import Widest, open_table
 
 _NAME_LIMIT = 80
@@ -72,11 +82,12 @@ def location_view(
         questions: how many of those that lost most are listed.
     """
     parts: list[RenderableType] = [
-        Text(_title(heading, one_line), style="bold"),
-        *(Text(line) for line in _losses(found)),
+        Text(location_title(heading, one_line), style="bold"),
+        *(
+            Text(line, style="bold" * (number > 0))
+            for number, line in enumerate(location_lines(found))
+        ),
     ]
-    if found.little:
-        parts.append(Text(_nothing(found), style="bold"))
     first = found.modules[:modules]
     parts += [Text(), Widest(*(_modules_table(first, names) for names in (None, *_FEWER)))]
     parts += [
@@ -88,7 +99,11 @@ def location_view(
         parts += [Text(), _kinds_table(found)]
     if questions:
         parts += [Text(), _questions_table(found, questions)]
-    parts += [Text(), *(Text(line) for line in _notes(found, heading))]
+    if found.passes is not None:
+        parts += [Text(), passes_table(found.passes, *found.restored_share)]
+    if found.curve is not None:
+        parts += [Text(), curve_table(found.curve)]
+    parts += [Text(), *(Text(line) for line in location_notes(found, heading))]
     return Group(*parts, Text(), Text(_LEGEND, style="dim"))
 
 
@@ -96,21 +111,9 @@ def location_markdown(found: Location, heading: LocationHeading) -> str:
     """A location as Markdown, ending in a line feed; all modules and questions are in it."""
     kinds = found.layout
     parts = [
-        f"## {_title(heading, literal)}",
-        *(literal(line, 1000) for line in _losses(found)),
-        *((literal(_nothing(found), 1000),) if found.little else ()),
-        markdown_table(
-            ["rank", "module", *(name for name, _ in _COLUMNS)],
-            [
-                [
-                    str(one.rank),
-                    literal(one.kind, _NAME_LIMIT),
-                    *(show(one) for _, show in _COLUMNS),
-                ]
-                for one in found.modules
-            ],
-            left=2,
-        ),
+        f"## {location_title(heading, literal)}",
+        *(literal(line, 1000) for line in location_lines(found)),
+        _markdown(modules_rows(found.modules), left=2),
         markdown_table(
             ["layer", *(literal(kind, _NAME_LIMIT) for kind in kinds)],
             _map_rows(found, kinds),
@@ -118,29 +121,38 @@ def location_markdown(found: Location, heading: LocationHeading) -> str:
         ),
     ]
     if found.kinds:
-        parts.append(
-            markdown_table(
-                ["kind of token", "of the loss", "95 %", "nats a trace"],
-                [
-                    [
-                        *(literal(one.kind, _NAME_LIMIT), percent(one.share)),
-                        *(interval_percent(one.interval), _figure(one.lost)),
-                    ]
-                    for one in found.kinds
-                ],
-                left=1,
-            )
-        )
+        parts.append(_markdown(token_kinds_rows(found), left=1))
     rows = [
         [
             *(literal(part, _NAME_LIMIT) for part in one.question),
-            *(str(one.traces), _figure(one.lost), literal(_first(one.modules), 300)),
+            *(str(one.traces), three_digits(one.lost), literal(_first(one.modules), 300)),
         ]
         for one in found.per_question
     ]
     parts.append(markdown_table(["suite", "question", "traces", "lost", "most by"], rows, left=2))
-    parts += [literal(line, 1000) for line in _notes(found, heading)]
+    if found.passes is not None:
+        parts.append(_markdown(passes_rows(found.passes, *found.restored_share), left=1))
+    if found.curve is not None:
+        parts.append(_markdown(curve_rows(found.curve), left=1))
+    parts += [literal(line, 1000) for line in location_notes(found, heading)]
     return "\n\n".join([*parts, literal(_LEGEND, 4000)]) + "\n"
+
+
+def modules_rows(modules: Sequence[ModuleMend]) -> list[list[str]]:
+    """A row for each module, below the columns' names; the module's name is a model's own text."""
+    return [
+        ["rank", "module", *(name for name, _ in _COLUMNS)],
+        *([str(one.rank), one.kind, *(show(one) for _, show in _COLUMNS)] for one in modules),
+    ]
+
+
+def token_kinds_rows(found: Location) -> list[list[str]]:
+    """A row for each kind of token, below the columns' names."""
+    rows = [["kind of token", "of the loss", "95 %", "nats a trace"]]
+    for one in found.kinds:
+        cells = [percent(one.share), interval_percent(one.interval), three_digits(one.lost)]
+        rows.append([one.kind, *cells])
+    return rows
 
 
 def location_csv(found: Location) -> str:
@@ -195,6 +207,8 @@ def location_document(found: Location, heading: LocationHeading) -> dict[str, An
         if found.top is None
         else {"modules": list(found.top[0]), **(_restored_document(found.top[1]) or {})},
         "all_restored": found.all_restored,
+        "passes": None if found.passes is None else passes_document(found.passes),
+        "curve": None if found.curve is None else curve_document(found.curve),
         "token_kinds": [
             {
                 "kind": one.kind,
@@ -226,19 +240,30 @@ _LEGEND = (
 )
 
 
-def _title(heading: LocationHeading, safe: Callable[[str, int], str]) -> str:
+def _markdown(rows: Sequence[Sequence[str]], left: int) -> str:
+    names, *others = rows
+    safe = [[*(literal(cell, _NAME_LIMIT) for cell in row[:left]), *row[left:]] for row in others]
+    return markdown_table(names, safe, left=left)
+
+
+def location_title(
+    heading: LocationHeading, safe: Callable[[str, int], str] = lambda name, _: name
+) -> str:
+    """What stands above everything; `safe` makes a name fit to be shown."""
     variant, parent, run = (
         safe(name, _NAME_LIMIT) for name in (heading.variant, heading.parent, heading.run_id)
     )
     return f"Where {variant} lost what {parent} can ({run})"
 
 
-def _losses(found: Location) -> list[str]:
-    return [
+def location_lines(found: Location) -> list[str]:
+    """What is lost in all, and whether that is anything, a line each."""
+    said = (
         f"{counted(found.traces, 'passing trace')} of {counted(found.questions, 'question')}: loss "
-        f"{_figure(found.loss.value)}, the parent's {_figure(found.parents_loss.value)}; lost "
-        f"{_with_interval(found.lost)} nats a trace."
-    ]
+        f"{three_digits(found.loss.value)}, the parent's {three_digits(found.parents_loss.value)}; "
+        f"lost {_with_interval(found.lost)} nats a trace."
+    )
+    return [said, _nothing(found)] if found.little else [said]
 
 
 def _nothing(found: Location) -> str:
@@ -287,13 +312,12 @@ def _map_rows(found: Location, kinds: Sequence[str]) -> list[list[str]]:
 
 
 def _kinds_table(found: Location) -> Table:
+    names, *rows = token_kinds_rows(found)
     table = open_table()
-    table.add_column("kind of token")
-    for name in ("of the loss", "95 %", "nats a trace"):
-        table.add_column(name, justify="right")
-    for one in found.kinds:
-        cells = [one_line(one.kind, _NAME_LIMIT), percent(one.share)]
-        table.add_row(*map(Text, [*cells, interval_percent(one.interval), _figure(one.lost)]))
+    for number, name in enumerate(names):
+        table.add_column(name, justify="right" if number else "left")
+    for kind, *cells in rows:
+        table.add_row(*map(Text, [one_line(kind, _NAME_LIMIT), *cells]))
     return table
 
 
@@ -305,18 +329,18 @@ def _questions_table(found: Location, most: int) -> Table:
     table.add_column("most by")
     for one in found.per_question[:most]:
         names = [one_line(part, _NAME_LIMIT) for part in one.question]
-        table.add_row(*map(Text, [*names, _figure(one.lost), one_line(_first(one.modules), 300)]))
+        table.add_row(
+            *map(Text, [*names, three_digits(one.lost), one_line(_first(one.modules), 300)])
+        )
     return table
 
 
-def _notes(found: Location, heading: LocationHeading) -> list[str]:
+def location_notes(found: Location, heading: LocationHeading) -> list[str]:
     """What must be known beside the figures, a line each."""
     lines = []
     if found.top is not None:
         names, top = found.top
-        share = sum(one.weights for one in found.modules if one.name in names) / sum(
-            one.weights for one in found.modules
-        )
+        share, _ = found.restored_share
         modules = ", ".join(one_line(name, _NAME_LIMIT) for name in names)
         against = (
             f"more than {top.beaten} of {top.draws} random draws of as many weights"
@@ -332,9 +356,13 @@ def _notes(found: Location, heading: LocationHeading) -> list[str]:
         if abs(rest) < _ROUNDING * found.loss.value:
             rest = 0.0
         lines.append(
-            f"With all modules restored the loss is {_figure(found.all_restored)}; the rest to "
-            f"the parent's, {_figure(rest)}, is in embeddings, norms, the head or rounding."
+            f"With all modules restored the loss is {three_digits(found.all_restored)}; the rest "
+            f"to the parent's, {three_digits(rest)}, is in embeddings, norms, the head or rounding."
         )
+    if found.passes is not None:
+        lines += passes_notes(found.passes)
+    if found.curve is not None:
+        lines += curve_notes(found.curve)
     confirmed = [one for one in found.modules if one.restored is not None]
     if confirmed:
         sure = [str(one.rank) for one in confirmed if one.restored and one.restored.confirmed]
@@ -349,7 +377,7 @@ def _notes(found: Location, heading: LocationHeading) -> list[str]:
 def _first(modules: Sequence[tuple[str, float]]) -> str:
     """The modules that would mend most of a question: ``layers.0.mlp.up_proj 0.12, ...``."""
     said = [
-        f"{name.removeprefix('model.')} {_figure(mend)}"
+        f"{name.removeprefix('model.')} {three_digits(mend)}"
         for name, mend in modules[:_QUESTIONS_MODULES]
         if mend > 0
     ]
@@ -382,14 +410,9 @@ def _ends(mean: Mean) -> tuple[float, float, float]:
 
 
 def _with_interval(mean: Mean) -> str:
-    low, high = _figure(mean.interval.low), _figure(mean.interval.high)
-    return f"{_figure(mean.value)} [{low}, {high}]"
+    low, high = three_digits(mean.interval.low), three_digits(mean.interval.high)
+    return f"{three_digits(mean.value)} [{low}, {high}]"
 
 
 def _whole_percent(share: float | None) -> str:
     return UNKNOWN if share is None else f"{100 * share + 0.0:.0f}"
-
-
-def _figure(value: float) -> str:
-    """Three digits, or as many zeros as it takes: ``0.00412``, ``1.23``, ``456``."""
-    return f"{value:.3g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.1e}"

@@ -39,6 +39,11 @@ def p_value(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def three_digits(value: float) -> str:
+    """Three digits, or as many zeros as it takes: ``0.00412``, ``1.23``, ``456``, ``2.7e-04``."""
+    return f"{value:.3g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.1e}"
+
+
 def count(number: float | None, *, estimated: bool = False) -> str:
     """A count in at most five characters: ``987``, ``9,870``, ``98.7k``, ``1.23M``.
 

@@ -58,19 +58,8 @@ def page(document: Mapping[str, Any], chunks: Sequence[str]) -> str:
         StoreError: the package lacks the page's script or style.
     """
     script, style = asset("report.js"), asset("report.css")
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src '{_hash(script)}'",
-            f"style-src '{_hash(style)}'",
-            "base-uri 'none'",
-            "form-action 'none'",
-            "require-trusted-types-for 'script'",
-            "trusted-types 'none'",
-        )
-    )
     return _PAGE.format(
-        policy=escape(policy),
+        policy=escape(policy_of(style, script)),
         style=style,
         index=packed(document),
         script=script,
@@ -78,6 +67,21 @@ def page(document: Mapping[str, Any], chunks: Sequence[str]) -> str:
             f'<script type="application/octet-stream" id="chunk-{number}">{chunk}</script>'
             for number, chunk in enumerate(chunks)
         ),
+    )
+
+
+def policy_of(style: str, script: str | None = None) -> str:
+    """The Content-Security-Policy of a page with this style sheet and this script alone."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            *(() if script is None else (f"script-src '{_hash(script)}'",)),
+            f"style-src '{_hash(style)}'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        )
     )
 
 

@@ -58,11 +58,14 @@ class TransformersEngine:
         options: device, dtype, concurrency, trust_remote_code and request fields are heeded; of
             the last, variables of the chat template, ``reasoning_effort`` (one of these), ``top_k``
             and ``min_p``.
+        model: the model, loaded and on its device, in place of its files, as where its weights
+            were changed; it is its owner's, who keeps it unchanged until the engine is closed.
     """
 
-    def __init__(self, spec: ModelSpec, options: EngineOptions) -> None:
+    def __init__(self, spec: ModelSpec, options: EngineOptions, model: Any = None) -> None:
         self._spec = spec
         self._options = options
+        self._model = model
         self._fields = carried(spec, options)
         self._progress = Progress()
         self._changed = threading.Condition()
@@ -98,7 +101,9 @@ class TransformersEngine:
         chat.try_template(request.messages for request in planned)
         check_budgets(planned, chat, context)
 
-        model = load_model(self._spec, self._options, device)
+        model = self._model
+        if model is None:
+            model = load_model(self._spec, self._options, device)
         generation = _Generation(chat, model, self._options, context, self._fields)
         with self._changed:
             if self._closed:

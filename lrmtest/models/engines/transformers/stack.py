@@ -175,6 +175,16 @@ class Stack:
             for module in behind:
                 module.to("cpu")
 
+    @contextmanager
+    def whole_at_work(self) -> Iterator[Any]:
+        """All of the model on the device and in the type that is computed in; afterwards back."""
+        self.model.to(self.device, self._computed)
+        try:
+            yield self.model
+        finally:
+            self.model.to("cpu")
+            self.layers.to("cpu", self.stored)
+
     def logits(self, hidden: Tensor) -> Tensor:
         """What the model makes of hidden states behind its last layer, while its head is at work.
 
