@@ -415,4 +415,4 @@ def _with_interval(mean: Mean) -> str:
 
 
 def _whole_percent(share: float | None) -> str:
-    return UNKNOWN if share is None else f"{100 * share + 0.0:.0f}"
+    return UNKNOWN if share is None else str(round(100 * share))

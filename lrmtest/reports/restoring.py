@@ -82,7 +82,7 @@ def passes_notes(found: Passes) -> list[str]:
     lines = [
         f"Generated again, {counted(found.samples, 'completion')} of "
         f"{counted(found.questions, 'question')} each, {paired}: the first ranks restored pass "
-        f"{gain} points more than the variant, p = {p_value(found.p_different)}; {against}. "
+        f"{gain} points more than the variant, p {_p(found.p_different)}; {against}. "
         f"{'Confirmed by pass rate.' if found.confirmed else 'Not confirmed by pass rate.'}"
     ]
     if found.parent.value is not None:
@@ -207,6 +207,11 @@ def _curve_cells(one: CurvePoint, band: Band | None, *, passing: bool) -> list[s
 def _spread(values: tuple[float, float, float], show: Any) -> str:
     mean, low, high = map(show, values)
     return f"{mean} [{low}, {high}]"
+
+
+def _p(value: float) -> str:
+    said = p_value(value)
+    return said if said.startswith("<") else f"= {said}"
 
 
 def _whole(share: float) -> str:

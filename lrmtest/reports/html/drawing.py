@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
-from math import sqrt
+from math import floor, log10, sqrt
 
 from lrmtest.reports.escape import one_line
 
@@ -78,6 +78,15 @@ def legend(entries: Sequence[tuple[str, str]]) -> str:
     )
 
 
+def _round_steps(most: float) -> list[float]:
+    """From 0 on, at most six round figures that are not above `most`."""
+    if most <= 0:
+        return [0.0]
+    power = 10.0 ** floor(log10(most / 5))
+    step = power * next(factor for factor in (1, 2, 5, 10) if most / 5 <= factor * power)
+    return [step * number for number in range(int(most / step + 1e-9) + 1)]
+
+
 @dataclass(frozen=True)
 class Axes:
     """A drawing with a share of the weights to the right and a figure upward.
@@ -94,7 +103,7 @@ class Axes:
     left = 52.0
     bottom = 248.0
     top = 12.0
-    right = 428.0
+    right = 416.0
 
     def x(self, share: float) -> float:
         """Where a share is: by its root, so that the small ones, which matter, have room."""
@@ -113,8 +122,7 @@ class Axes:
             grid.append(element("line", x1=x, x2=x, y1=self.top, y2=self.bottom, class_="grid"))
             words = f"{100 * share:.0f} %"
             grid.append(element("text", words, x=x, y=self.bottom + 16, text_anchor="middle"))
-        for step in range(5):
-            value = self.most * step / 4
+        for value in _round_steps(self.most):
             y = self.y(value)
             grid.append(element("line", x1=self.left, x2=self.right, y1=y, y2=y, class_="grid"))
             words = text(self.show(value))

@@ -58,11 +58,6 @@ def location_page(found: Location, heading: LocationHeading) -> str:
         StoreError: the package lacks the report's style.
     """
     title = location_title(heading)
-    plots = [_map(found)]
-    if found.curve is not None:
-        plots.append(_losses(found, found.curve))
-        if any(one.passes is not None for one in found.curve.suggested):
-            plots.append(_passing(found, found.curve))
     parts = [
         element(
             "div",
@@ -70,15 +65,21 @@ def location_page(found: Location, heading: LocationHeading) -> str:
             *(element("p", text(line, 1000)) for line in location_lines(found)),
             class_="title",
         ),
-        element("div", *plots, class_="plots"),
     ]
+    places = [_map(found)]
+    if found.kinds:
+        places.append(_card("Where in the traces the loss is", table(token_kinds_rows(found))))
+    parts.append(element("div", *places, class_="plots"))
+    if found.curve is not None:
+        curves = [_losses(found, found.curve)]
+        if any(one.passes is not None for one in found.curve.suggested):
+            curves.append(_passing(found, found.curve))
+        parts.append(element("div", *curves, class_="plots"))
     if found.passes is not None:
         rows = passes_rows(found.passes, *found.restored_share)
-        parts.append(_card("What passes with them restored", table(rows)))
+        parts.append(_card("What passes with the first ranks restored", table(rows)))
     rows = modules_rows(found.modules[:_MOST_SHOWN])
     parts.append(_card("Modules by what restoring them would mend", table(rows)))
-    if found.kinds:
-        parts.append(_card("Where in the traces the loss is", table(token_kinds_rows(found))))
     notes = [element("p", text(line, 2000)) for line in location_notes(found, heading)]
     parts.append(_card("What else there is to know", *notes))
     style = asset("report.css")
@@ -133,7 +134,7 @@ def _map(found: Location) -> str:
                 ),
                 element(
                     "text",
-                    f"{100 * (one.share or 0.0) + 0.0:.0f}",
+                    str(round(100 * (one.share or 0.0))),
                     x=x + _CELL / 2,
                     y=y + _ROW * 0.66,
                     text_anchor="middle",
