@@ -35,9 +35,6 @@ from lrmtest.runs.records import RunRecord
 from lrmtest.runs.run import Run, open_run
 from lrmtest.runs.store import STORE_NAME, Store
 
-Sets = Mapping[str, frozenset[str]]
-"""By name, modules that are restored together; none for the variant as it is."""
-
 _LOOK_SECONDS = 1.0
 """So often it is seen to whether the engine is still there."""
 
@@ -46,7 +43,7 @@ def generate_restored(
     task: LocateTask,
     asked: AskedAgain,
     stacks: Callable[[], tuple[Stack, Stack]],
-    sets: Sets,
+    sets: Mapping[str, frozenset[str]],
     folder: Path,
     done: Callable[[int, int], None],
 ) -> dict[str, RunRecord]:
@@ -56,7 +53,7 @@ def generate_restored(
         task: what is located in.
         asked: the questions.
         stacks: gives the variant and its parent, opened where something is to be generated.
-        sets: what is restored.
+        sets: by name, modules that are restored together; none for the variant as it is.
         folder: where the store is made.
         done: is told how many completions there are, and how many there are to be.
 
