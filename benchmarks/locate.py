@@ -8,7 +8,7 @@ and the first ranks within 2 % of the weights, restored together, against 20 ran
 
 With ``--generate K`` it measures what passes instead: K samples of each question with the variant,
 with the first ranks within 2 % of the weights restored, and with each of 20 random sets of as many;
-what was generated is kept in FOLDER. ``--model`` takes another model than tiny-lrm, and ``--traces``
+what was generated is kept in FOLDER. ``--model`` takes another model, and ``--traces``
 a run of it in FOLDER/reports.
 
 What is there already in FOLDER is not made again, but for the figures. The command ends with

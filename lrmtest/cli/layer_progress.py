@@ -22,7 +22,7 @@ def layers_shown() -> Iterator[Done]:
         yield lambda what, done, total: None
         return
     columns = (
-        TextColumn("{task.description}, layer by layer"),
+        TextColumn("{task.description}"),
         MofNCompleteColumn(),
         BarColumn(),
         TimeRemainingColumn(),

@@ -52,7 +52,9 @@ def score_behaviours(task: BehaviourTask, folder: Path, done: Done) -> Mapping[s
             stack = open_stack(task.spec, task.options, [one.written for one in task.traces])
             directions = _directions(stack, task.traces, folder / f"{name}.safetensors", done)
             parts = list(portions(left, _length, _most(stack, 3 * len(stack.layers))))
-            step = step_counter(done, "segments", 2 * len(stack.layers) * len(parts))
+            step = step_counter(
+                done, "segments, layer by layer", 2 * len(stack.layers) * len(parts)
+            )
             for portion in parts:
                 kept.add(score(stack, portion, directions, step))
         except (MemoryError, torch.OutOfMemoryError) as error:
@@ -71,7 +73,7 @@ def _directions(
     sums, keys = read_sums(path, widths, len(SCORED))
     left = [one for one in traces if one.written.place.key not in set(keys)]
     parts = list(portions(left, _length, _most(stack, 2)))
-    step = step_counter(done, "outputs", len(stack.layers) * len(parts))
+    step = step_counter(done, "outputs, layer by layer", len(stack.layers) * len(parts))
     for portion in parts:
         add_outputs(stack, portion, sums, len(SCORED), step)
         keys += [one.written.place.key for one in portion]
