@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,9 @@ def _locate(arguments: argparse.Namespace) -> int:
     for path, text in written:
         write_whole(path, text, what="what was located")
     show(location_view(found, heading, arguments.modules, arguments.questions), crop=False)
+    if found.passes is not None:
+        generated = arguments.reports_dir / _FOLDER / task.kept_name
+        say(f"what was generated: lrmtest runs --reports-dir {shlex.quote(str(generated))}")
     for path, _ in written:
         say(f"written: {path}")
     if suggestion is not None:

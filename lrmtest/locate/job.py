@@ -82,7 +82,7 @@ def locate_and_suggest(
 
 
 def _kept(task: LocateTask, folder: Path) -> Kept:
-    return Kept.read(folder / f"{task.identity()[:32]}.jsonl", task.written)
+    return Kept.read(folder / f"{task.kept_name}.jsonl", task.written)
 
 
 @contextmanager

@@ -51,6 +51,11 @@ class LocateTask:
     curve: tuple[float, ...] = ()
     curve_draws: int = 5
 
+    @property
+    def kept_name(self) -> str:
+        """What its figures are kept under: a file, and a folder of what was generated."""
+        return self.identity()[:32]
+
     def identity(self) -> str:
         """Equal for tasks whose traces have the same figures."""
         models = [describe_model(each, self.options) for each in (self.variant, self.parent)]

@@ -368,7 +368,10 @@ def location_notes(found: Location, heading: LocationHeading) -> list[str]:
         sure = [str(one.rank) for one in confirmed if one.restored and one.restored.confirmed]
         lines.append(f"Confirmed ranks: {', '.join(sure) or 'none'} of the first {len(confirmed)}.")
     else:
-        lines.append("Nothing was really restored: no rank is confirmed.")
+        what = (
+            "Nothing was really restored" if found.top is None else "No module was restored alone"
+        )
+        lines.append(f"{what}: no rank is confirmed.")
     if heading.left:
         lines.append(f"Not used: {one_line(heading.left, 300)}.")
     return lines

@@ -1,4 +1,4 @@
-"""What passes with modules restored, and the restoring curve: tables, notes, CSV and JSON."""
+"""Views of what passes with modules restored, and of the restoring curve."""
 
 from __future__ import annotations
 
