@@ -115,7 +115,7 @@ def sweep(
     degrees = [each.degree for each in runs]
     return Sweep(
         levels=tuple(
-            SweepLevel(each, {name: _figures(each.run, name, against) for name in names}, against)
+            SweepLevel(each, {name: figures_of(each.run, name, against) for name in names}, against)
             for each, against in zip(runs, (None, *compared), strict=True)
         ),
         collapses={
@@ -129,7 +129,14 @@ def _part(outcomes: Outcomes, suite: str) -> Outcomes:
     return outcomes if suite == ALL_SUITES else of_suite(outcomes, suite)
 
 
-def _figures(run: RunRecord, suite: str, compared: ComparedRuns | None) -> SuiteFigures:
+def figures_of(run: RunRecord, suite: str, compared: ComparedRuns | None) -> SuiteFigures:
+    """The figures of a suite, or of `ALL_SUITES`.
+
+    Args:
+        run: the run.
+        suite: its name.
+        compared: with the model itself; None for the model itself.
+    """
     asked = [question for question in _part(run.outcomes, suite).values() if question.count]
     samples = sum(question.count for question in asked)
     tokens = sum(question.tokens for question in asked)

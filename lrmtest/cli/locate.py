@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,10 @@ from lrmtest.cli.suggesting import add_suggest_options, write_suggestion
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.locate.asked_again import AskedAgain, asked_again
 from lrmtest.locate.task import LocateTask
+from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.kinds import DEFAULT_ENGINE
+from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.spec import ModelSpec
 from lrmtest.options.common import (
     add_cards_option,
     at_least_0,
@@ -42,7 +46,7 @@ from lrmtest.runs.readable_traces import ReadableTraces, traces_to_read
 from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import STORE_NAME
 
-_FOLDER = "locate"
+LOCATE_FOLDER = "locate"
 """Of the reports folder: where what is computed is kept."""
 
 
@@ -165,18 +169,10 @@ def _locate(arguments: argparse.Namespace) -> int:
     traces = traces_to_read(
         arguments.traces, store, suites=arguments.suite, wanted=wanted, which=which
     )
-    variant = reading_model(arguments.variant, cards, DEFAULT_ENGINE, options)
-    parent = parent_model(arguments.parent or traces.model, cards, variant, options)
-    if Path(variant.spec.location).resolve() == Path(parent.spec.location).resolve():
-        raise UsageError(
-            f"{variant.spec.name} and its parent are the same files: nothing differs",
-            hint="--parent MODEL, what the variant was made from",
-        )
-    for line in notes_on_tokens(variant, parent, traces, cards):
-        complain(line)
+    variant, parent = models_of(arguments.variant, arguments.parent, traces, cards, options)
     task = LocateTask(
-        variant.spec,
-        parent.spec,
+        variant,
+        parent,
         options,
         traces.run_id,
         traces.written,
@@ -194,10 +190,10 @@ def _locate(arguments: argparse.Namespace) -> int:
             f"models cannot be looked into here: {error}", hint="pip install 'lrmtest[cpu]'"
         ) from error
     with layers_shown() as done:
-        found, suggestion = locate_and_suggest(task, arguments.reports_dir / _FOLDER, done)
+        found, suggestion = locate_and_suggest(task, arguments.reports_dir / LOCATE_FOLDER, done)
     heading = LocationHeading(
-        variant.spec.name,
-        parent.spec.name,
+        variant.name,
+        parent.name,
         traces.run_id,
         traces.left,
     )
@@ -220,15 +216,15 @@ def _locate(arguments: argparse.Namespace) -> int:
         write_whole(path, text, what="what was located")
     show(location_view(found, heading, arguments.modules, arguments.questions), crop=False)
     if found.passes is not None:
-        generated = arguments.reports_dir / _FOLDER / task.kept_name
+        generated = arguments.reports_dir / LOCATE_FOLDER / task.kept_name
         say(f"what was generated: lrmtest runs --reports-dir {shlex.quote(str(generated))}")
     for path, _ in written:
         say(f"written: {path}")
     if suggestion is not None:
         file = arguments.suggest_file or (
-            arguments.reports_dir / _FOLDER / f"{variant.spec.name}.protect.toml"
+            arguments.reports_dir / LOCATE_FOLDER / f"{variant.name}.protect.toml"
         )
-        write_suggestion(suggestion, file, variant.spec, parent.spec.name, traces.run_id)
+        write_suggestion(suggestion, file, variant, parent.name, traces.run_id)
     return 0
 
 
@@ -243,6 +239,38 @@ def _asked(arguments: argparse.Namespace, store: Path, traces: ReadableTraces) -
         return None
     questions = {one.place.question for one in traces.written}
     return asked_again(store, traces.run_id, questions, arguments.generate)
+
+
+def models_of(
+    variant: str,
+    parent: str | None,
+    traces: ReadableTraces,
+    cards: Mapping[str, ModelCard],
+    options: EngineOptions,
+) -> tuple[ModelSpec, ModelSpec]:
+    """A variant and its parent, their files on disk.
+
+    Args:
+        variant: as for ``--model``.
+        parent: the same; None for the model that wrote the traces.
+        traces: the parent's.
+        cards: the model cards there are.
+        options: of the engine.
+
+    Raises:
+        UsageError: they are the same files, or the traces' tokens mean others to one of them.
+        ModelError: their files cannot be had.
+    """
+    own = reading_model(variant, cards, DEFAULT_ENGINE, options)
+    its = parent_model(parent or traces.model, cards, own, options)
+    if Path(own.spec.location).resolve() == Path(its.spec.location).resolve():
+        raise UsageError(
+            f"{own.spec.name} and its parent are the same files: nothing differs",
+            hint="--parent MODEL, what the variant was made from",
+        )
+    for line in notes_on_tokens(own, its, traces, cards):
+        complain(line)
+    return own.spec, its.spec
 
 
 def _broken(reference: str, store: Path) -> set[QuestionKey]:

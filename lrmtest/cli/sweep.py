@@ -20,6 +20,12 @@ from lrmtest.cli.compress import (
 )
 from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.session import add_asked_options, asked_words, run_session, split_words
+from lrmtest.cli.sweep_protections import (
+    ProtectionSweep,
+    add_protection_options,
+    refuse_protection_options,
+    varies_protection,
+)
 from lrmtest.compress.make import VariantRequest
 from lrmtest.compress.methods import options_of_methods
 from lrmtest.compress.options import Option
@@ -88,6 +94,7 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         help="share of the pass rate whose loss is collapse (default: %(default)s)",
     )
     add_making_options(parser)
+    add_protection_options(add)
     add_cards_option(add)
     add_threshold_option(add)
     add_difference_options(add)
@@ -101,6 +108,18 @@ def _sweep(arguments: argparse.Namespace) -> int:
     cards = read_cards(arguments)
     asked = asked_words(arguments)
     more = [word for text in arguments.pytest for word in split_words(text)]
+    if varies_protection(arguments):
+        option = _varied(arguments)
+        text = vars(arguments)[attribute_of(option)]
+        if "," in text:
+            raise UsageError(
+                f"where ways of protecting vary, {option.flag} has one value",
+                hint="give one of them, or one --protect",
+            )
+        setattr(arguments, attribute_of(option), _single(option, text))
+        ProtectionSweep(arguments, option.axis, cards, asked, more).run(gate)
+        return 0
+    refuse_protection_options(arguments)
     axis, levels = _levels(arguments, cards)
     store = arguments.reports_dir / STORE_NAME
     shown: dict[str, RunRecord] = {}
@@ -151,17 +170,10 @@ def _levels(
     Raises:
         UsageError: nothing is varied, or the options make no variant.
     """
-    parsed = vars(arguments)
-    given = [option for option in _sweepable() if parsed.get(attribute_of(option)) is not None]
-    if len(given) != 1:
-        raise UsageError(
-            f"a sweep varies one of {_listed('and')}",
-            hint=", or ".join(f"{option.flag} {option.levels}" for option in _sweepable()),
-        )
-    option = given[0]
+    option = _varied(arguments)
     parent = resolve(arguments.model, cards).name
     levels = [_Level("", arguments.model)]
-    texts = parsed[attribute_of(option)].split(",")
+    texts = vars(arguments)[attribute_of(option)].split(",")
     for text in dict.fromkeys(text.strip() for text in texts):
         value = _single(option, text)
         if option.axis == "sparsity" and value == 0:
@@ -175,6 +187,22 @@ def _levels(
             f"{option.flag} has no value to compress with", hint=f"{option.flag} {option.levels}"
         )
     return option.axis, levels
+
+
+def _varied(arguments: argparse.Namespace) -> Option:
+    """The option that says how strongly to compress.
+
+    Raises:
+        UsageError: none or several of them were given.
+    """
+    parsed = vars(arguments)
+    given = [option for option in _sweepable() if parsed.get(attribute_of(option)) is not None]
+    if len(given) != 1:
+        raise UsageError(
+            f"a sweep varies one of {_listed('and')}",
+            hint=", or ".join(f"{option.flag} {option.levels}" for option in _sweepable()),
+        )
+    return given[0]
 
 
 def _sweepable() -> list[Option]:

@@ -24,7 +24,7 @@ from math import prod
 from pathlib import Path
 
 from lrmtest.bounded import read_toml
-from lrmtest.compress.gguf.names import module_of
+from lrmtest.compress.gguf.names import is_matrix, module_of
 from lrmtest.errors import UsageError
 from lrmtest.models.gguf_header import read_gguf_header
 from lrmtest.models.local import gguf_in, gguf_parts, tensor_shapes, weight_files
@@ -174,7 +174,7 @@ def refuse_other_model(location: Path, expanded: Expanded, name: str) -> None:
     """
     if not expanded.expected:
         return
-    sizes = _sizes(location)
+    sizes = module_sizes(location)
     for module, weights in expanded.expected.items():
         if sizes.get(module) != weights:
             has = f"has {sizes[module]:,}" if module in sizes else "has no such module"
@@ -185,18 +185,25 @@ def refuse_other_model(location: Path, expanded: Expanded, name: str) -> None:
             )
 
 
-def _sizes(location: Path) -> dict[str, int]:
-    """How many weights each module has."""
+def module_sizes(location: Path) -> dict[str, int]:
+    """How many weights each matrix of a model has, by its module's name.
+
+    Args:
+        location: a GGUF file, or a folder.
+
+    Raises:
+        ModelError: the model's files cannot be read.
+    """
     if location.is_dir() and (location / "config.json").is_file():
         return {
             name.removesuffix(".weight"): prod(shape)
             for path in weight_files(location)
             for name, shape in tensor_shapes(path).items()
-            if name.endswith(".weight")
+            if name.endswith(".weight") and len(shape) > 1
         }
     sizes: Counter[str] = Counter()
     for part in gguf_parts(gguf_in(location) if location.is_dir() else location):
         for tensor in read_gguf_header(part).tensors:
-            if tensor.name.endswith(".weight"):
+            if is_matrix(tensor):
                 sizes[module_of(tensor.name)] += tensor.weights
     return dict(sizes)

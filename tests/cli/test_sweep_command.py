@@ -16,6 +16,7 @@ import pytest
 from processes import gone, wait_for
 
 from lrmtest.cli import main, session, sweep
+from lrmtest.compress.protect_file import read_protect_file
 from lrmtest.errors import UsageError
 from lrmtest.runs.extent import EVERYTHING
 from lrmtest.runs.store import STORE_NAME, Store
@@ -34,6 +35,17 @@ SUITE = Path(__file__).parents[2] / "suites" / "fresh" / "test_fresh_hops.py"
         (["--sparsity", "0.5,1.5"], "sparsity"),
         (["--type", "Q2_K,Q8_0"], "--type is an option of gguf"),
         (["--sparsity", "0.5", "--pytest", "'open"], "close the quotes"),
+        (["--sparsity", "0.5", "--draws", "2"], "--draws is of use where ways"),
+        (["--sparsity", "0.5", "--protect", "last:mlp,,random"], "between two commas"),
+        (["--sparsity", "0.5", "--protect", "last:mlp,last:mlp"], "names a way twice"),
+        (["--sparsity", "0.5", "--protect", "suggested,random"], "how much is to be protected"),
+        (["--sparsity", "0.5", "--protect", "suggested:0%,random"], "no share such as 2%"),
+        (["--sparsity", "0.5", "--protect", "suggested:absent.toml"], "cannot read"),
+        (["--sparsity", "0.5", "--protect", "suggested:1%,suggested:2%"], "one suggestion"),
+        (["--sparsity", "0.5,0.6", "--protect", "last:mlp,random"], "--sparsity has one value"),
+        (["--sparsity", "0.5", "--protect", "last:mpl,random"], "did you mean layers."),
+        (["--sparsity", "0.5", "--protect", "last:mlp,random", "--seed", "1"], "--draws N"),
+        (["--sparsity", "0.5", "--protect", "last:mlp,random", "--traces", "x"], "no use"),
     ],
 )
 def test_mistakes_are_messages_before_anything_is_made(
@@ -91,6 +103,31 @@ def test_a_sweep_of_a_real_model(tmp_path, monkeypatch, capfd):
     assert record.stat().st_mtime_ns == made
     assert completions(tmp_path) == generated
     assert "Collapse point: sparsity" in again
+
+
+@pytest.mark.engine
+def test_ways_of_protecting_a_real_model(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    command = ["sweep", "tiny-lrm", "-o", "out", "--method", "magnitude", "--sparsity", "0.9"]
+    command += ["--protect", "suggested,last:mlp,random", "--draws", "1", "--suite", str(SUITE)]
+    command += ["--pytest", "--fresh-count 3 --max-tokens 32 --temperature 0"]
+    command += ["--calibration-samples", "2", "--calibration-tokens", "32"]
+    assert main(command) == 0
+    printed = capfd.readouterr().out
+    assert "Size: last:mlp, 15.0 % of the weights" in printed
+    assert "located on the very questions that are asked here" in printed
+    data = json.loads((tmp_path / "out" / "protect.json").read_text())
+    ways = {level["way"]: level["protected"] for level in data["levels"]}
+    assert list(ways) == ["model", "nothing", "suggested", "named", "random"]
+    assert ways["named"] == pytest.approx(0.15)
+    assert 0 < ways["suggested"] <= 0.15
+    assert ways["random"] == pytest.approx(0.15, abs=1e-3)
+    assert len(data["contrasts"]) == 6
+    assert completions(tmp_path) == 15
+    # What it located on is kept beside the run, and the file has what is protected there.
+    listed = {one.name for one in read_protect_file(tmp_path / "out" / "suggested.protect.toml")}
+    record = tmp_path / "out" / "tiny-lrm-magnitude-suggested" / "lrmtest-compression.json"
+    assert set(json.loads(record.read_text())["made_of"]["protect"]) == listed
 
 
 @pytest.mark.engine

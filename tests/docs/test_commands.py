@@ -49,6 +49,7 @@ CANNOT = {
     ),
     r"lrmtest compress .* --method (gptq|awq) .*": "llmcompressor is in an environment of its own",
     r"lrmtest (compress|sweep) .* --method rounding .*": "tests/outside uses the package",
+    r"lrmtest sweep .* --protect suggested.*": "tests/cli/test_sweep_command.py does",
     r"pytest .* --gate --read": (
         "tests/plugin/test_read_gate.py and tests/cli/test_certify_command.py do, with a model "
         "that tells log-probabilities"

@@ -16,7 +16,12 @@ _SHOWN = 3
 
 
 def load_causal_lm(
-    location: str, *, dtype: Any, trust_remote_code: bool = False, tell: Tell = silent
+    location: str,
+    *,
+    dtype: Any,
+    trust_remote_code: bool = False,
+    tell: Tell = silent,
+    unpacked: bool = False,
 ) -> Any:
     """The model at `location`, with every weight from its files.
 
@@ -31,6 +36,8 @@ def load_causal_lm(
         dtype: of the weights; ``auto`` for the checkpoint's own.
         trust_remote_code: run Python code that comes with the checkpoint.
         tell: is told of tensors that are left out.
+        unpacked: GPTQ's and AWQ's weights as the numbers that they stand for, in modules like any
+            other, which no package of theirs is needed for.
 
     Raises:
         ModelError: a tensor is missing or without its module, or files are missing.
@@ -38,9 +45,16 @@ def load_causal_lm(
     """
     from transformers import AutoModelForCausalLM
 
+    from lrmtest.models.engines.transformers.packed import packed_settings
+
     folder, arguments = pretrained_arguments(location)
     if not arguments:
         weight_files(Path(folder))  # transformers would follow an index out of the folder
+    settings = packed_settings(location) if unpacked else None
+    if settings is not None:
+        model, loading = _unpacked(location, settings, dtype, trust_remote_code)
+        _check(location, model, loading, tell)
+        return model
     model, loading = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,
@@ -53,6 +67,27 @@ def load_causal_lm(
     )
     _check(location, model, loading, tell)
     return model
+
+
+def _unpacked(
+    location: str, settings: Mapping[str, Any], dtype: Any, trust_remote_code: bool
+) -> tuple[Any, dict[str, Iterable[str]]]:
+    """The model of a packed checkpoint, and the names of tensors that are missing or too many."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from lrmtest.models.engines.transformers.packed import unpacked_tensors
+
+    kind = dtype if isinstance(dtype, torch.dtype) else torch.float16
+    tensors = unpacked_tensors(location, settings, kind)
+    trust = {"trust_remote_code": trust_remote_code}
+    config = AutoConfig.from_pretrained(location, local_files_only=True, **trust)
+    del config.quantization_config
+    model = AutoModelForCausalLM.from_config(
+        config, dtype=kind, attn_implementation="sdpa", **trust
+    )
+    missing, unexpected = model.load_state_dict(tensors, strict=False)
+    return model, {"missing_keys": missing, "unexpected_keys": unexpected}
 
 
 def _check(location: str, model: Any, loading: Mapping[str, Iterable[str]], tell: Tell) -> None:

@@ -62,7 +62,8 @@ def load_model(
         spec: the model, its files on disk.
         options: dtype, trust_remote_code and tell are heeded.
         device: where it is to compute.
-        home: where its weights are put; None for there.
+        home: where its weights are put, GPTQ's and AWQ's as the numbers that they stand for; None
+            for there, as transformers has them.
 
     Raises:
         UsageError: there is no such number format.
@@ -79,6 +80,7 @@ def load_model(
                 dtype=dtype,
                 trust_remote_code=options.trust_remote_code,
                 tell=options.tell,
+                unpacked=home is not None,
             )
             model = model.to(home or device).eval()
         except LrmtestError:

@@ -1,0 +1,165 @@
+"""Checkpoints packed in published formats, unpacked to the parent's shapes to be located in."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import tiny_checkpoint  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+
+from lrmtest.errors import ModelError  # noqa: E402
+from lrmtest.locate.bits import bits_of  # noqa: E402
+from lrmtest.locate.facts import facts_of  # noqa: E402
+from lrmtest.models.engines.options import EngineOptions  # noqa: E402
+from lrmtest.models.engines.transformers.on_device import load_model  # noqa: E402
+from lrmtest.models.engines.transformers.stack import Stack  # noqa: E402
+from lrmtest.models.resolve import resolve  # noqa: E402
+
+GROUP = 16
+PACKED = ".self_attn.q_proj", ".mlp.down_proj"
+
+
+def word(integers, bits, order=None):
+    """One word of 32 bits, written down bit by bit."""
+    order = order or range(len(integers))
+    digits = "".join(f"{integers[place]:0{bits}b}" for place in reversed(list(order)))
+    number = int(digits, 2)
+    return number - (1 << 32) if number >= 1 << 31 else number
+
+
+def packed(W, bits, form, random):
+    """Tensors of a packed matrix, and what it stands for; W is (outputs, inputs)."""
+    outputs, inputs = W.shape
+    count, per = inputs // GROUP, 32 // bits
+    group = [i // GROUP for i in range(inputs)]
+    if form == "act-order":
+        random.shuffle(group)
+    scales = [[(1 + random.randrange(8)) / 64 for _ in range(outputs)] for _ in range(count)]
+    most = (1 << bits) - 1
+    zeros = [[1 + random.randrange(most) for _ in range(outputs)] for _ in range(count)]
+    q = [[random.randrange(most + 1) for _ in range(outputs)] for _ in range(inputs)]
+    stands = [
+        [scales[group[i]][o] * (q[i][o] - zeros[group[i]][o]) for i in range(inputs)]
+        for o in range(outputs)
+    ]
+    if form == "awq":
+        order = [0, 2, 4, 6, 1, 3, 5, 7]
+        qweight = [[word(row[o : o + 8], 4, order) for o in range(0, outputs, 8)] for row in q]
+        qzeros = [[word(row[o : o + 8], 4, order) for o in range(0, outputs, 8)] for row in zeros]
+    else:
+        less = 0 if form == "v2" else 1
+        stored = [[zero - less for zero in row] for row in zeros]
+        qweight = [
+            [word([q[i + k][o] for k in range(per)], bits) for o in range(outputs)]
+            for i in range(0, inputs, per)
+        ]
+        qzeros = [[word(row[o : o + per], bits) for o in range(0, outputs, per)] for row in stored]
+    parts = {
+        "qweight": torch.tensor(qweight, dtype=torch.int32),
+        "qzeros": torch.tensor(qzeros, dtype=torch.int32),
+        "scales": torch.tensor(scales, dtype=torch.float16),
+    }
+    if form != "awq":
+        parts["g_idx"] = torch.tensor(group, dtype=torch.int32)
+    return parts, torch.tensor(stands)
+
+
+def save_packed(folder, bits, form, change=lambda tensors: None, more=()):
+    """A packed model, and by module what its weights stand for."""
+    tiny_checkpoint.save(folder, dtype="float16")
+    file, random = folder / "model.safetensors", Random(0)
+    tensors, stands = load_file(file), {}
+    for name in [name for name in tensors if name.removesuffix(".weight").endswith(PACKED)]:
+        module = name.removesuffix(".weight")
+        parts, stands[module] = packed(tensors.pop(name), bits, form, random)
+        tensors |= {f"{module}.{part}": tensor for part, tensor in parts.items()}
+    change(tensors)
+    save_file(tensors, file, metadata={"format": "pt"})
+    settings = {"quant_method": "awq" if form == "awq" else "gptq", "bits": bits}
+    settings |= {"group_size": GROUP}
+    if form == "v2":
+        settings["checkpoint_format"] = "gptq_v2"
+    if form == "awq":
+        settings |= {"version": "gemm", "zero_point": True}
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = settings | dict(more)
+    (folder / "config.json").write_text(json.dumps(config))
+    return stands
+
+
+def opened(folder):
+    return Stack(load_model(resolve(str(folder), {}), EngineOptions(), "cpu", home="cpu"), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("bits", "form"), [(4, "v1"), (8, "v1"), (2, "v2"), (4, "act-order"), (4, "awq")]
+)
+def test_gptq_and_awq_are_unpacked_to_the_weights_that_they_stand_for(tmp_path, bits, form):
+    stands = save_packed(tmp_path / "packed", bits, form)
+    stack = opened(tmp_path / "packed")
+    tiny_checkpoint.save(tmp_path / "parent", dtype="float16")
+    parent = opened(tmp_path / "parent")
+    assert stack.shapes == parent.shapes
+    assert len(stands) == 4
+    for index in range(len(stack.layers)):
+        others = parent.linears(index)
+        for name, linear in stack.linears(index).items():
+            expected = stands.get(name, others[name].weight.detach())
+            assert torch.equal(linear.weight.detach(), expected.to(linear.weight.dtype)), name
+
+
+def test_a_packed_module_takes_the_bits_that_its_file_has(tmp_path):
+    stands = save_packed(tmp_path / "packed", 4, "v1")
+    tiny_checkpoint.save(tmp_path / "parent", dtype="float16")
+    folders = tmp_path / "packed", tmp_path / "parent"
+    facts = facts_of(*map(opened, folders))
+    found = bits_of(*(resolve(str(folder), {}) for folder in folders), facts)
+    assert found.keys() == stands.keys()
+    for name, each in found.items():
+        rows, columns = facts[name].rows, facts[name].columns
+        groups = columns // GROUP
+        assert each.compressed == rows * columns * 4 + rows * groups * (4 + 16) + columns * 32
+        assert each.protected == rows * columns * 16
+        assert not each.type
+
+
+def lacking(part):
+    def change(tensors):
+        del tensors[next(name for name in tensors if name.endswith(part))]
+
+    return change
+
+
+def replaced(part, tensor):
+    def change(tensors):
+        tensors[next(name for name in tensors if name.endswith(part))] = tensor
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("form", "change", "more", "said"),
+    [
+        ("v1", lacking("qzeros"), {}, "lacks words, zero points or scales"),
+        ("v1", replaced("qzeros", torch.zeros(1, 1, dtype=torch.int32)), {}, "do not go together"),
+        ("v1", replaced("qweight", torch.zeros(4, 32)), {}, "not of 32 bits"),
+        ("v1", replaced("qweight", torch.zeros(4, dtype=torch.int32)), {}, "are no matrices"),
+        ("v1", replaced("scales", torch.ones(2, 32).int()), {}, "no numbers with a point"),
+        ("v1", replaced("g_idx", torch.full((32,), 9)), {}, "a group that is not there"),
+        ("v1", replaced("g_idx", torch.full((32,), -1)), {}, "a group that is not there"),
+        ("v1", lambda tensors: None, {"bits": 3}, "not unpacked here: {'bits': 3"),
+        ("v1", lambda tensors: None, {"group_size": "all"}, "not unpacked here"),
+        ("v1", lambda tensors: None, {"checkpoint_format": "marlin"}, "not unpacked here"),
+        ("awq", lambda tensors: None, {"version": "gemv"}, "not unpacked here"),
+    ],
+)
+def test_what_is_damaged_or_packed_otherwise_is_refused(tmp_path, form, change, more, said):
+    save_packed(tmp_path / "packed", 4, form, change, more)
+    with pytest.raises(ModelError) as raised:
+        opened(tmp_path / "packed")
+    assert said in str(raised.value)
