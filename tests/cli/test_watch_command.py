@@ -8,22 +8,15 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
-import stand_in_server
 from fault_server import FaultServer
 from interrupted import CONCURRENCY, arrived, begin
 from interrupted import asked as asked_of
-from model_bytes import gguf_bytes
 from processes import wait_for
-from sums import right, suite
+from sums import right
 
 from lrmtest.cli import main
-from lrmtest.errors import StoreError
-from lrmtest.runs.so_far import so_far
-from lrmtest.runs.store import STORE_NAME, Store
 
 
 @pytest.fixture
@@ -148,41 +141,6 @@ def test_a_run_that_is_none_is_a_mistake(pytester, capsys):
         begin(pytester, server).communicate(timeout=300)
     assert main(["watch", "nobody"]) == 2
     assert "no run is called 'nobody'" in capsys.readouterr().err
-
-
-def test_an_engine_that_starts_is_told_with_its_log(pytester, monkeypatch, tmp_path, capsys):
-    context = {"general.architecture": "llama", "llama.context_length": 65536}
-    (tmp_path / "m.gguf").write_bytes(gguf_bytes(context, [("blk.0.weight", (32, 2), 3, 40)]))
-    ready = tmp_path / "ready"
-    monkeypatch.setenv("LRMTEST_LLAMA_SERVER", str(stand_in_server.install(tmp_path)))
-    monkeypatch.setenv("STAND_IN_READY", str(ready))
-    pytester.makepyfile(test_sums=suite(questions=3))
-    command = [sys.executable, "-m", "pytest", "--model", f"m={tmp_path / 'm.gguf'}"]
-    session = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-
-    def starting():
-        with suppress(StoreError), Store(Path("reports") / STORE_NAME, create=False) as store:
-            for run in store.runs():
-                for state in so_far(store, run).sessions:
-                    # It has been read, and the start has been measured.
-                    if "shard" in state.log_line and state.left and state.phase_seconds > 0:
-                        return state
-        return None
-
-    state = wait_for(starting)
-    assert (state.phase, state.samples_planned, state.samples_done) == ("starting", 3, 0)
-    capsys.readouterr()
-    assert main(["show", "last"]) == 0
-    assert "running (pid " in capsys.readouterr().out
-    watching = lrmtest("watch")
-    line = watching.stdout.readline()
-    assert "starting the engine for m: " in line
-    assert "shard [bold]3[/bold]" in line
-    assert not {"\x1b", "\x07", "\u202e"} & set(line)
-    ready.touch()
-    _, output = ended(session)
-    assert "3 failed" in output or "passed" in output
-    assert ended(watching)[0] == 0
 
 
 def asked(port, path, host=None):

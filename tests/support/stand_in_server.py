@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 from fault_server import FaultServer
@@ -49,11 +48,6 @@ def main():
         parser.add_argument(name, type=int)
     given, _ = parser.parse_known_args()
     print(f"loading {given.model}", flush=True)
-    ready = os.environ.get("STAND_IN_READY")
-    if ready:  # it takes until this file is there, and writes what a terminal would obey
-        print("loading \x1b]0;owned\x07shard [bold]3[/bold]\u202e of 8", flush=True)
-        while not Path(ready).exists():
-            time.sleep(0.05)
     held, ending = os.environ.get("STAND_IN_HELD"), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     with FaultServer(
