@@ -62,18 +62,21 @@ def generate_restored(
 
     Raises:
         UsageError: a budget does not fit the model's context.
-        ModelError: its tokenizer or chat template cannot be read.
+        ModelError: the parent's tokenizer or chat template cannot be read.
         MachineryError: some could not be generated; what could is kept.
         StoreError: the store cannot be written.
     """
     options = asked.options(task.options)
-    spec = replace(task.variant, reasoning=known_tags(task.variant, options))
+    # Only weights are to differ: the parent's tokenizer and template make the prompts, since those
+    # of a GGUF file, as transformers reads them, may cut the same text into other tokens.
+    spec = replace(task.variant, location=task.parent.location)
+    spec = replace(spec, reasoning=known_tags(spec, options))
     parent = {
         name: value
         for name, value in describe_model(task.parent, task.options).items()
         if name in ("files", "dtype")
     }
-    described = describe_model(spec, options)
+    described = {**describe_model(task.variant, options), "prompts": "parent"}
     found: dict[str, RunRecord] = {}
     each = sum(asked.extent.values())
     total = len(sets) * each
