@@ -84,11 +84,15 @@ def report(console: Console, runs: int, seed: int, stated: Stated) -> None:
         seed: of everything.
         stated: checks what is stated.
     """
-    same = agrees(np.random.default_rng(seed))
-    console.print(f"repeated with SequentialGate: {'the same' if same else 'OTHER RESULTS'}")
-    stated.exactly_at_most(float(not same), 0.0, "known table: runs that SequentialGate differs in")
+    repeated(console, agrees(np.random.default_rng(seed)), "known table", stated)
     costs(console, np.random.default_rng(seed), runs, stated)
     hard(console, np.random.default_rng(seed), runs, stated)
+
+
+def repeated(console: Console, same: bool, what: str, stated: Stated) -> None:
+    """Say, and check, whether `SequentialGate` itself stops the same runs."""
+    console.print(f"repeated with SequentialGate: {'the same' if same else 'OTHER RESULTS'}")
+    stated.exactly_at_most(float(not same), 0.0, f"{what}: runs that SequentialGate differs in")
 
 
 def costs(console: Console, random: Random, runs: int, stated: Stated) -> None:

@@ -60,10 +60,10 @@ def bounds_said(certificate: Certificate) -> list[str]:
 def reading_said(certificate: Certificate) -> str:
     """What was read, in a line."""
     text = (
-        f"read: {counted(certificate.traces, 'trace')} of "
-        f"{counted(certificate.questions, 'question')}"
+        f"{'not read' if _unread(certificate) else 'read'}: {counted(certificate.traces, 'trace')} "
+        f"of {counted(certificate.questions, 'question')}"
     )
-    if certificate.unknown:
+    if certificate.unknown and not _unread(certificate):
         text += f", {certificate.unknown:,} of them with nothing known"
     if certificate.variation is not None:
         text += f"; total variation per trace (S) {certificate.variation:.3g}"

@@ -8,10 +8,12 @@ from dataclasses import replace
 from lrmtest.analysis.certificate import Certificate, TraceKey, certify
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import compared_metrics, without_tokens
+from lrmtest.analysis.gate import amount
 from lrmtest.analysis.trace_weights import TraceWeight, weigh
+from lrmtest.counted import counted
 from lrmtest.runs.differences import differences, told_differences
 from lrmtest.runs.manifest import Manifest
-from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.runs.outcomes import Outcomes, QuestionKey, SampleOutcome
 from lrmtest.runs.readings import Reading
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.same_prompts import PromptsCompared
@@ -34,6 +36,7 @@ def certify_run(
     level: float,
     recipe: str = "",
     prompts: PromptsCompared | None = None,
+    hopeless: str = "",
 ) -> Certificate:
     """What the readings of a baseline's traces certify of a candidate.
 
@@ -60,8 +63,9 @@ def certify_run(
         sample = None if question is None else question.samples.get(key[1])
         if sample is None or key in weights:
             continue
-        cut = sample.end in ("ran-out", "loop") and not sample.unknown_end
-        weights[key] = weigh(reading, whole=cut or ended.get(key, False), greedy=greedy)
+        weights[key] = weigh(
+            reading, whole=_whole(sample, ended=ended.get(key, False)), greedy=greedy
+        )
     metrics, _ = compared_metrics(baseline)
     prompts = prompts or PromptsCompared()
     found = certify(
@@ -75,10 +79,69 @@ def certify_run(
         unlike=[
             *unlike(baseline, candidate, recipe),
             *prompts_unlike(baseline, candidate, prompts),
+            *([hopeless] if hopeless else []),
         ],
         budget=max((suite.max_tokens or 0 for suite in candidate.suites.values()), default=0),
     )
     return replace(found, same_prompts=prompts.same if prompts.all_same else 0)
+
+
+def out_of_reach(
+    baseline: RunRecord,
+    asked: Collection[QuestionKey],
+    ended: Mapping[TraceKey, bool],
+    settings: GateSettings,
+    *,
+    level: float,
+) -> str:
+    """Why it is not worth the while to read a baseline's traces, in words; empty where it is.
+
+    Two things make a certificate impossible before anything is read: that none of the traces that
+    ended by themselves tells its end token, so that none of them has a weight; and that there are
+    so few that a drop would not be excluded of a model that is just the same either, with a weight
+    of 1 for each trace. Where that is so, a gate need not spend anything on reading.
+
+    Neither is a matter of luck: one is a fact of the engine that wrote them, the other follows from
+    the numbers of samples alone, since with weights of 1 no verdict plays a part. Who went by the
+    verdicts, or by how many traces are lost for what is in them, would choose the gate's level by
+    the samples that it bets on, and it would not be its level any more.
+
+    Args:
+        baseline, asked, settings, level: as in `certify_run`.
+        ended: of the traces that can be read, as there.
+    """
+    outcomes = _outcomes(baseline)
+    samples = {
+        (key, index): sample
+        for key, one in outcomes.items()
+        if key in asked
+        for index, sample in one.samples.items()
+    }
+    finished = [key for key in ended if key in samples and not _whole(samples[key], ended=False)]
+    if finished and not any(ended[key] for key in finished):
+        return (
+            f"none of {counted(len(finished), 'trace')} that ended by themselves tells its end "
+            "token, so that nothing could be certified of any model: not read"
+        )
+    equal = dict.fromkeys(samples, TraceWeight(1.0, 0.0))
+    metrics, _ = compared_metrics(baseline)
+    found = certify(outcomes, asked, equal, settings, level=level, metrics=metrics, highest=False)
+    if not found.bounds or found.bounds[0].p <= level:
+        return ""
+    claim = found.bounds[0].claim
+    return (
+        f"by {counted(len(samples), 'trace')} a drop of {amount(claim, claim.limit)} could not be "
+        "excluded of an equal model either: not read"
+    )
+
+
+def _outcomes(baseline: RunRecord) -> Outcomes:
+    return without_tokens(baseline.outcomes) if baseline.tokens_estimated else baseline.outcomes
+
+
+def _whole(sample: SampleOutcome, *, ended: bool) -> bool:
+    """Whether a trace has every token that was drawn: its end token, or it was cut off."""
+    return ended or (sample.end in ("ran-out", "loop") and not sample.unknown_end)
 
 
 def unlike(baseline: RunRecord, candidate: Manifest, recipe: str = "") -> list[str]:

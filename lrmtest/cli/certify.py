@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lrmtest.analysis.run_certificate import certify_run
+from lrmtest.analysis.run_certificate import certify_run, out_of_reach
 from lrmtest.cli.named_run import add_whole_run_option, named_run
 from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.reading_models import (
@@ -89,28 +90,34 @@ def _certify(arguments: argparse.Namespace) -> int:
     parent = None
     if arguments.parent is not None:
         parent = parent_model(arguments.parent, cards, reader, options)
-    for line in notes_on_tokens(reader, parent, traces, cards):
-        complain(line)
-    with Store(arguments.reports_dir / STORE_NAME, tell=complain) as store:
-        done = read_shown(store, traces, reader, parent, only_same_prompts=True)
-        certificate = certify_run(
-            baseline,
-            as_asked(baseline.manifest, reader.spec, options),
-            asked,
-            store.readings.each(done.reading.reading_id),
-            traces.ended,
-            gate,
-            level=(1 - gate.power) * READING_SHARE,
-            recipe=reader.spec.card.compression.recipe,
-            prompts=done.prompts,
-        )
+    certify = partial(
+        certify_run,
+        baseline,
+        as_asked(baseline.manifest, reader.spec, options),
+        asked,
+        settings=gate,
+        level=(level := (1 - gate.power) * READING_SHARE),
+        recipe=reader.spec.card.compression.recipe,
+    )
+    reading = None
+    if hopeless := out_of_reach(baseline, asked, traces.ended, gate, level=level):
+        certificate = certify(readings=(), ended={}, hopeless=hopeless)
+    else:
+        for line in notes_on_tokens(reader, parent, traces, cards):
+            complain(line)
+        with Store(arguments.reports_dir / STORE_NAME, tell=complain) as store:
+            done = read_shown(store, traces, reader, parent, only_same_prompts=True)
+            reading = done.reading.reading_id
+            certificate = certify(
+                readings=store.readings.each(reading), ended=traces.ended, prompts=done.prompts
+            )
     heading = f"{reader.spec.name} reads the traces of {baseline.model} ({baseline.run_id})"
     show(certificate_view(certificate, heading), crop=False)
     if arguments.json is not None:
         document = {
             "model": reader.spec.name,
             "baseline": {"run_id": baseline.run_id, "model": baseline.model},
-            "reading": done.reading.reading_id,
+            "reading": reading,
             "certificate": certificate_document(certificate),
         }
         text = json.dumps(document, indent=1, allow_nan=False) + "\n"

@@ -4,10 +4,14 @@ from array import array
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from made_runs import run_of
 
+from lrmtest.analysis.certificate import kept_evidence
+from lrmtest.analysis.certificate_said import reading_said, result_said
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.run_certificate import certify_run
+from lrmtest.analysis.run_certificate import certify_run, out_of_reach
 from lrmtest.questions.place import Place
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
@@ -115,3 +119,56 @@ def test_estimated_tokens_are_not_compared():
         {(key, 0): True for key in KEYS}, replace(GATE, token_margin=0.1), level=0.1,
     )  # fmt: skip
     assert "tokens" not in [bound.claim.what for bound in found.bounds]
+
+
+def reach(baseline, ended, level=0.1):
+    return out_of_reach(baseline, KEYS, ended, GATE, level=level)
+
+
+def test_traces_of_an_engine_that_tells_no_ends_are_not_worth_reading():
+    untold = dict.fromkeys([(key, 0) for key in KEYS], False)
+    assert reach(run(), untold) == (
+        "none of 60 traces that ended by themselves tells its end token, so that nothing could be "
+        "certified of any model: not read"
+    )
+    # An end that nobody knows is none that was told.
+    assert reach(run("truncated", unknown_end=True), untold)
+    # What ran out had no end token to tell.
+    assert reach(run("truncated"), untold) == ""
+    # That one is told shows that its engine tells them: what is lost is a matter of luck then.
+    assert reach(run(), {**untold, (KEYS[0], 0): True}) == ""
+    assert reach(run(), {(KEYS[0], 0): True}) == ""
+
+
+@pytest.mark.parametrize("level", [0.1, 0.02, 0.003, 0.001, 1e-6])
+def test_so_few_traces_that_an_equal_model_would_fail_are_not_worth_reading(level):
+    ended = {(key, 0): True for key in KEYS}
+    equal = certify_run(
+        run(), Manifest.from_json(MANIFEST), KEYS, readings(), ended, GATE, level=level
+    )
+    said = reach(run(), ended, level)
+    assert bool(said) == (equal.bounds[0].result != "ok")
+    if said:
+        assert said.startswith("by 60 traces a drop of 10 points could not be excluded of an equal")
+
+
+@given(st.lists(st.booleans(), min_size=60, max_size=60), st.sampled_from([0.1, 0.003, 0.001]))
+def test_no_verdict_plays_a_part_in_whether_to_read(passed, level):
+    ended = {(key, 0): True for key in KEYS}
+    outcomes = {
+        key: QuestionOutcome(*key, {0: SampleOutcome(None if one else "wrong", 100, "")})
+        for key, one in zip(KEYS, passed, strict=True)
+    }
+    baseline = run_of("run-1", outcomes, manifest=MANIFEST)
+    assert reach(baseline, ended, level) == reach(run(), ended, level)
+
+
+def test_what_was_not_read_spends_nothing_and_says_so():
+    found = certify_run(
+        run(), Manifest.from_json(MANIFEST), KEYS, (), {}, GATE, level=0.1, hopeless="too few"
+    )
+    assert not found.certified
+    assert found.excluded == {}
+    assert kept_evidence(found) == {}
+    assert reading_said(found) == "not read: 60 traces of 60 questions"
+    assert result_said(found) == "reading cannot settle it: too few"

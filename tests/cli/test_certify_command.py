@@ -206,7 +206,9 @@ def test_an_end_token_that_nobody_has_seen_certifies_nothing(
     monkeypatch.chdir(tmp_path)
     store_run(tmp_path, folders, traces, end="stop")
     assert certify(folders["writer"]) == UNDECIDED
-    assert "80 of them with nothing known" in capfd.readouterr().out
+    shown = " ".join(capfd.readouterr().out.split())
+    assert "not read: 80 traces of 40 questions" in shown
+    assert "none of 80 traces that ended by themselves tells its end token" in shown
 
 
 def test_traces_that_do_not_tell_their_probabilities_need_their_writer(

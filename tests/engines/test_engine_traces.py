@@ -104,6 +104,9 @@ def test_llama_server_tells_what_it_drew(smollm2_path, smollm2_folder):
     ]
     assert len(told) >= len(ASKED) // 2
     assert len(told) == len(ASKED) or any("characters of several tokens" in line for line in said)
+    # The end token is asked for, and found unless it was one of the unlikeliest.
+    finished = [one.trace.ended for _, one in told if one.completion.finish_reason == "stop"]
+    assert sum(finished) >= len(finished) / 2, finished
     # Its weights have 4 bits, and it rounds what they are multiplied with to 8: what it draws by
     # is near the forward pass, and at the edge of the nucleus a token may be in one and not in
     # the other. Log-probabilities before the temperature would be further off.

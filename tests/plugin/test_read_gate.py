@@ -320,3 +320,31 @@ def test_reading_needs_a_gate(pytester, base):
     )
     assert result.ret == 4
     result.stderr.fnmatch_lines(["*--read-traces needs --read*"])
+
+
+def test_traces_that_can_certify_nobody_are_not_read_and_nothing_is_spent(pytester):
+    """Of a server that tells ids and no end tokens: not one of its traces is whole."""
+    pytester.makepyfile(test_sums=suite(questions=40))
+    more = ("-p", "no:cacheprovider", "--temperature", "1", "--top-p", "1")
+    told = {"answer": right, "owner": "llamacpp", "context_length": 4096, "slots": 4}
+    with FaultServer(**told) as server:
+        server.tells_tokens = True
+        saving = ("--save-baseline", "base.json", "--save-traces", "base.traces")
+        pytester.runpytest_inprocess(*more, "--model", f"m={server.url}", *saving)
+    with FaultServer(**told) as server:
+        gated = ("--gate", "--read", "--baseline", "base.json", "--summary-json", "s.json")
+        asking = ("--model", f"n={server.url}", "--seed", "2", "--one-look")
+        result = pytester.runpytest_inprocess(*more, *asking, *gated)
+        assert asked(server) == 40
+        assert server.paths["/completion"] == 0
+    assert result.ret == OK
+    result.stdout.fnmatch_lines(
+        [
+            "*n: not read: 40 traces of 40 questions",
+            "*n: reading cannot settle it: none of 40 traces that ended by themselves tells its "
+            "end token*",
+        ]
+    )
+    [run] = json.loads((pytester.path / "s.json").read_text())["runs"]
+    look = run["comparison"]["gate"]["settings"]["look"]
+    assert (look["share"], look["unread"]) == (1, 1)

@@ -36,6 +36,7 @@ from lrmtest.models.engines.http.first import FirstGoesAlone
 from lrmtest.models.engines.http.identity import ModelWatch
 from lrmtest.models.engines.http.keys import FoundKey, find_key
 from lrmtest.models.engines.http.life import QUEUE_SILENCES
+from lrmtest.models.engines.http.llama_cpp_end import LlamaCppEnds
 from lrmtest.models.engines.http.manners import UNTOLD_ENDS_NEEDED, Manners
 from lrmtest.models.engines.http.pace import Pace
 from lrmtest.models.engines.http.reply_counts import completion_of
@@ -113,6 +114,7 @@ class OpenAIEngine:
         self._totals = ""
         self._processed = processed
         self._prompts = LlamaCppPrompts()
+        self._ends = LlamaCppEnds()
         self._untold: set[str] = set()
         self._retries = options.max_retries
         url = Endpoint.parse(spec.location).url
@@ -356,7 +358,7 @@ class OpenAIEngine:
                 )
                 trace = None
                 if gathering is not None:
-                    trace = await self._trace(worker, gathering, reply, stream, content)
+                    trace = await self._trace(worker, request, gathering, stream, reply, content)
                 return Delivery(request, completion=completion, trace=trace)
         reason = f"the server is gone: {worker.breaker.reason}"
         return self._failed(request, reason, "start it again, then repeat the command", tries.made)
@@ -437,9 +439,10 @@ class OpenAIEngine:
     async def _trace(
         self,
         worker: _Worker,
+        request: Request,
         gathering: TraceGathering,
-        reply: ChatReply,
         stream: ChatStream,
+        reply: ChatReply,
         content: Mapping[str, Any],
     ) -> Trace | None:
         """An answer's trace; None where the server has not told all of it, which is said once."""
@@ -449,7 +452,7 @@ class OpenAIEngine:
         try:
             if stream.altered:
                 raise TraceError("it has the key in it")
-            return gathering.trace(reply, prompt)
+            trace = gathering.trace(reply, prompt)
         except TraceError as error:
             words = str(error)
             sort = words.partition(" of ")[2].partition(", ")[2] or words
@@ -457,6 +460,9 @@ class OpenAIEngine:
                 self._untold.add(sort)
                 self._tell(f"a completion is kept without its trace: {words}")
             return None
+        if worker.facts.kind == LLAMA_CPP and reply.finish_reason == "stop":
+            return await self._ends.added(worker.client, trace, request.sampling, content)
+        return trace
 
     def _stream(
         self,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lrmtest.analysis.certificate import Certificate
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.run_certificate import certify_run, unlike
+from lrmtest.analysis.run_certificate import certify_run, out_of_reach, unlike
 from lrmtest.counted import counted
 from lrmtest.models.cards import load_cards
 from lrmtest.options.settings import Settings
@@ -30,7 +30,8 @@ def read_baseline_traces(
 ) -> Certificate:
     """Read the traces of a baseline with the model of a plan, and see what follows.
 
-    What was read stays in the store, and is not read again.
+    What was read stays in the store, and is not read again. Where nothing could be certified of any
+    model, nothing is read.
 
     Args:
         settings: what the user asked for.
@@ -54,6 +55,8 @@ def read_baseline_traces(
         return certify_run(baseline, candidate, asked, (), {}, gate, level=level, recipe=recipe)
     called = compared.baseline or baseline.run_id
     traces = baseline_traces(baseline, called, store.path, asked, compared.read_traces)
+    if hopeless := out_of_reach(baseline, asked, traces.ended, gate, level=level):
+        return certify_run(baseline, candidate, asked, (), {}, gate, level=level, hopeless=hopeless)
     pyproject = Path("pyproject.toml")
     cards = load_cards(settings.cards, pyproject if pyproject.is_file() else None)
     writers = files_of_writer(traces.model, cards)

@@ -1,4 +1,4 @@
-"""Backoff between tries, and the circuit breaker that gives a server up."""
+"""Trying again: backoff between tries, and the circuit breaker that gives a server up."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import contextlib
 import math
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
+
+from lrmtest.models.engines.http.failures import BrokenAnswerError
+
+_T = TypeVar("_T")
 
 MAX_RETRY_AFTER = 120.0
 """Most seconds that a server's Retry-After is obeyed; one that asks for more is not waited for."""
@@ -43,6 +48,36 @@ class Backoff:
     def total(self, retries: int) -> float:
         """Seconds that so many retries wait in all, without jitter."""
         return sum(self.nominal(retry) for retry in range(1, retries + 1))
+
+
+async def asked_again(
+    ask: Callable[[], Awaitable[_T]],
+    *,
+    retries: int,
+    backoff: Backoff,
+    broke: Callable[[BrokenAnswerError], None] = lambda failure: None,
+) -> _T:
+    """What is asked, asked for again when the answer breaks off.
+
+    Args:
+        ask: asks once.
+        retries: how often it is asked again.
+        backoff: waits between.
+        broke: is told of each break.
+
+    Raises:
+        BrokenAnswerError: the last one, or one that lies in the form of the answers.
+    """
+    tries = 0
+    while True:
+        try:
+            return await ask()
+        except BrokenAnswerError as failure:
+            broke(failure)
+            tries += 1
+            if failure.shape or tries > retries:
+                raise
+            await asyncio.sleep(backoff.delay(tries, failure.retry_after))
 
 
 def default_deadline(max_tokens: int, queue_seconds: float) -> float:

@@ -3,7 +3,8 @@
 Nothing is guessed. A trace has every token that was drawn, which is known by the server's own
 count, or there is none and a word why.
 
-llama-server tells one id with each piece of text, and the end token with none. A character of
+llama-server tells one id with each piece of text, and the end token with none: that is asked for
+(`lrmtest.models.engines.http.llama_cpp_end`). A character of
 several tokens is one piece, with its last token's id: the others are lost, and the trace with
 them. It tells no ids of the prompt; its own tokenizer makes them of its own rendering of the
 conversation, as it does for the request itself, and their number must be the one it counted.
@@ -11,7 +12,6 @@ conversation, as it does for the request itself, and their number must be the on
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import math
@@ -22,7 +22,7 @@ from typing import Any
 from lrmtest.models.engines.base import Sampling
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
-from lrmtest.models.engines.http.retry import Backoff
+from lrmtest.models.engines.http.retry import Backoff, asked_again
 from lrmtest.models.engines.http.server_facts import LLAMA_CPP, VLLM, ServerFacts
 from lrmtest.models.engines.http.stream import ChatReply
 from lrmtest.models.request_fields import SAMPLING_FIELDS, RequestFields
@@ -33,7 +33,7 @@ _SPARE = 64
 """Tokens more than its budget that an answer may tell."""
 _MOST_PROMPTS = 256
 """Prompts whose ids are remembered: the samples of a question follow on each other."""
-_PROMPT_TRIES = 4
+_PROMPT_RETRIES = 3
 _PROMPT_WAITS = Backoff(base=0.1)
 
 NOT_TOLD = "it tells no token ids"
@@ -157,7 +157,7 @@ class TraceGathering:
             raise TraceError("it does not tell the ids of the prompt")
         ended = reply.finish_reason == "stop"
         counted = self._counted if reply.left_early else reply.completion_tokens
-        # llama-server keeps the end token to itself.
+        # llama-server does not tell the end token.
         kept = int(ended and self._kind == LLAMA_CPP)
         if counted != len(self._tokens) + kept:
             raise TraceError(
@@ -205,18 +205,17 @@ class LlamaCppPrompts:
         key = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).digest()
         if key in self._known:
             return self._known[key]
-        for retry in range(1, _PROMPT_TRIES + 1):
-            try:
-                found = await self._asked(client, asked)
-            except BrokenAnswerError:
-                # It says nothing of the prompt: llama-server hangs up after so many requests.
-                await asyncio.sleep(_PROMPT_WAITS.delay(retry))
-                continue
-            if len(self._known) >= _MOST_PROMPTS:
-                self._known.pop(next(iter(self._known)))
-            self._known[key] = found
-            return found
-        return []
+        try:
+            found = await asked_again(
+                lambda: self._asked(client, asked), retries=_PROMPT_RETRIES, backoff=_PROMPT_WAITS
+            )
+        except BrokenAnswerError:
+            # It says nothing of the prompt: llama-server hangs up after so many requests.
+            return []
+        if len(self._known) >= _MOST_PROMPTS:
+            self._known.pop(next(iter(self._known)))
+        self._known[key] = found
+        return found
 
     async def _asked(self, client: ChatClient, asked: Mapping[str, Any]) -> list[int]:
         root = client.endpoint.root

@@ -19,7 +19,7 @@ from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.identity import ModelWatch
 from lrmtest.models.engines.http.keys import FoundKey, find_key
-from lrmtest.models.engines.http.retry import Backoff
+from lrmtest.models.engines.http.retry import Backoff, asked_again
 from lrmtest.models.engines.http.server_facts import LLAMA_CPP, ServerFacts, probe
 from lrmtest.models.engines.kinds import carried
 from lrmtest.models.engines.options import EngineOptions
@@ -249,26 +249,29 @@ class EndpointReader:
 
     async def _tried(self, name: str, ask: Callable[[], Awaitable[_T]]) -> _T:
         """What is asked, asked for again when the answer breaks off."""
-        tries, backoff = 0, Backoff()
-        while True:
-            try:
-                await self._expect_same_model()
-                told = await ask()
-                await self._expect_same_model()  # it may have been sent just after a break
-                return told
-            except RefusedError as refusal:
-                raise ModelError(
-                    f"{self._endpoint.url}: {name} cannot be read: {refusal}",
-                    hint=refusal.hint,
-                ) from None
-            except BrokenAnswerError as failure:
-                self._watch.broke(failure)
-                tries += 1
-                if failure.shape or tries > self._options.max_retries:
-                    words = f"{self._endpoint.url}: {failure}"
-                    hint = "what was read is kept; the same command goes on from there"
-                    raise MachineryError(words, hint=hint) from None
-                await asyncio.sleep(backoff.delay(tries, failure.retry_after))
+
+        async def once() -> _T:
+            await self._expect_same_model()
+            told = await ask()
+            await self._expect_same_model()  # it may have been sent just after a break
+            return told
+
+        try:
+            return await asked_again(
+                once,
+                retries=self._options.max_retries,
+                backoff=Backoff(),
+                broke=self._watch.broke,
+            )
+        except RefusedError as refusal:
+            raise ModelError(
+                f"{self._endpoint.url}: {name} cannot be read: {refusal}",
+                hint=refusal.hint,
+            ) from None
+        except BrokenAnswerError as failure:
+            words = f"{self._endpoint.url}: {failure}"
+            hint = "what was read is kept; the same command goes on from there"
+            raise MachineryError(words, hint=hint) from None
 
     async def _expect_same_model(self) -> None:
         """After a connection broke: see that the server was not started again with another model.
