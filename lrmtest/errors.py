@@ -98,3 +98,7 @@ def in_words(error: Exception, doing: str) -> LrmtestError:
         f"{doing}: {type(error).__name__}: {error}",
         hint="this is a mistake in lrmtest; what had arrived is kept",
     )
+
+
+class TrackerError(LrmtestError):
+    """A tracker of experiments that did not take what it was given."""

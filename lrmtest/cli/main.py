@@ -17,7 +17,9 @@ from lrmtest.cli import (
     comparison,
     compress,
     compute,
+    exporting,
     gate,
+    importing,
     init,
     knowledge,
     locate,
@@ -30,7 +32,6 @@ from lrmtest.cli import (
     serve,
     suites,
     sweep,
-    transfer,
     triage,
     watch,
 )
@@ -99,7 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     runs.add_commands(commands, store)
     watch.add_commands(commands, store)
     check.add_commands(commands, store)
-    transfer.add_commands(commands, store)
+    exporting.add_commands(commands, store)
+    importing.add_commands(commands, store)
     comparison.add_commands(commands, store)
     gate.add_commands(commands, store)
     certify.add_commands(commands, store)

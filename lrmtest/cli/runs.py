@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +16,7 @@ from lrmtest.cli.output import add_data_output_options, print_csv, print_json, s
 from lrmtest.cli.question import MOST_SHOWN, find_question, sample_views
 from lrmtest.errors import UsageError
 from lrmtest.grading import Verdict, grade
+from lrmtest.natural_order import natural
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.runs_data import (
     QUESTION_COLUMNS,
@@ -36,6 +37,7 @@ from lrmtest.reports.runs_table import (
 from lrmtest.reports.so_far import so_far_document, so_far_line
 from lrmtest.reports.summary_json import summary_document
 from lrmtest.reports.terminal import summary_table
+from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.reasoning import ReasoningSeen, with_seen
 from lrmtest.runs.records import RunHead, RunRecord, by_question
 from lrmtest.runs.so_far import RunSoFar, so_far
@@ -138,7 +140,7 @@ def _show(arguments: argparse.Namespace) -> int:
                 for suite, question_id, asked in store.questions(run.run_id)
                 if asked.question is not None
             }
-            _show_run(record, now, _question_rows(record, expected), arguments)
+            _show_run(record, now, question_rows(record, expected), arguments)
             return 0
         _show_question(store, run, arguments)
     return 0
@@ -164,9 +166,19 @@ def _show_run(
         show(Group(*state, run_table(rows), Text(), summary_table([summary])))
 
 
-def _question_rows(record: RunRecord, expected: dict[tuple[str, str], str]) -> list[QuestionRow]:
+def question_rows(record: RunRecord, expected: Mapping[QuestionKey, str]) -> list[QuestionRow]:
+    """The questions of a run, its suites in the order in which it asked them.
+
+    Args:
+        record: the run.
+        expected: reference answers, as far as they are to be shown.
+    """
+    asked = by_question(record.samples)
+    suites = list(dict.fromkeys(suite for suite, _ in asked))
     rows = []
-    for (suite, question_id), samples in by_question(record.samples).items():
+    for (suite, question_id), samples in sorted(
+        asked.items(), key=lambda one: (suites.index(one[0][0]), natural(one[0][1]))
+    ):
         graded = [(sample, sample.verdict) for sample in samples if sample.verdict is not None]
         tokens = [sample.tokens for sample, _ in graded]
         failures = [verdict.failure for _, verdict in graded if verdict.failure is not None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.flips import CHANGES, usual_failure
 from lrmtest.grading.verdict import FAILURE_CLASSES, classes_of
+from lrmtest.natural_order import natural
 from lrmtest.reports.changes import size_said
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
@@ -37,16 +37,6 @@ def question_keys(runs: Sequence[RunRecord]) -> list[QuestionKey]:
     found = dict.fromkeys(key for run in runs for key in run.outcomes if key[0])
     suites = list(dict.fromkeys(suite for suite, _ in found))
     return sorted(found, key=lambda key: (suites.index(key[0]), natural(key[1])))
-
-
-def natural(text: str) -> list[tuple[int, int, str]]:
-    """A sort key by which ``q9`` comes before ``q10``."""
-    # Long numbers are compared as text: no number of a benchmark has so many digits.
-    parts = [
-        (0, int(part), "") if len(part) < 20 and part.isdecimal() else (1, 0, part)
-        for part in re.findall(r"\d+|\D+", text)
-    ]
-    return [*parts, (2, 0, text)]  # 1 and 01 differ in nothing else.
 
 
 def table(

@@ -11,8 +11,8 @@ from report_store import BROKEN, LOOP, SUMS, WORDS, add_run, make_store, questio
 from lrmtest.analysis.compare import compare
 from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES, summarize
+from lrmtest.natural_order import natural
 from lrmtest.reports.html import report_text
-from lrmtest.reports.html.table import natural
 from lrmtest.runs.formats.baseline import write_baseline
 from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import Store

@@ -1,4 +1,4 @@
-"""`lrmtest export` and `lrmtest import`."""
+"""`lrmtest import`: a run from a file, or a log of another tool as a run."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from lrmtest.cli.named_run import add_whole_run_option, chosen_extent
 from lrmtest.cli.output import complain, say
-from lrmtest.cli.runs import open_store
 from lrmtest.counted import counted
 from lrmtest.errors import UsageError
 from lrmtest.grading.split import Tags
@@ -20,39 +18,18 @@ from lrmtest.reports.imported import imported_lines, new_ones
 from lrmtest.runs.formats.assign import LogQuestions, OwnQuestions, SuiteQuestions, choose_suite
 from lrmtest.runs.formats.detect import detect_format
 from lrmtest.runs.formats.imported import check_log, write_log
-from lrmtest.runs.formats.inspect_export import export_inspect
-from lrmtest.runs.formats.jsonl import export_run, import_run
+from lrmtest.runs.formats.jsonl import import_run
 from lrmtest.runs.formats.log import Log
-from lrmtest.runs.formats.parquet import export_parquet
 from lrmtest.runs.formats.reading import read_logs
 from lrmtest.runs.store import STORE_NAME, Store
 from lrmtest.suites import suite_named
-from lrmtest.suites.registry import request_of
 
 _REASON_LIMIT = 300
 _OF_LOGS = ("suite", "kind", "name", "tags", "max_tokens", "finish_reason")
 
 
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
-    """Add the commands to the parser's."""
-    parser = commands.add_parser("export", parents=[store], help="write a run to a file")
-    parser.add_argument("run_name", metavar="RUN", help="a run's id, its beginning, or `last`")
-    parser.add_argument("file", metavar="FILE", type=Path)
-    parser.add_argument(
-        "--format",
-        choices=("jsonl", "parquet", "inspect"),
-        help="jsonl holds everything and is what `lrmtest import` reads back; parquet has a row "
-        "for each sample; inspect is inspect_ai's log, .json or .eval, or a folder of .eval "
-        "files for a run of several suites (default: by the file's ending, else jsonl)",
-    )
-    parser.add_argument(
-        "--traces",
-        action="store_true",
-        help="with the traces that are kept (jsonl): the completions token by token",
-    )
-    add_whole_run_option(parser.add_argument)
-    parser.set_defaults(run=_export)
-
+    """Add the command to the parser's."""
     parser = commands.add_parser(
         "import",
         parents=[store],
@@ -93,33 +70,6 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     add_finish_reason_option(parser.add_argument)
     add_data_options(parser.add_argument)
     parser.set_defaults(run=_import)
-
-
-def _export(arguments: argparse.Namespace) -> int:
-    file: Path = arguments.file
-    by_ending = {".parquet": "parquet", ".json": "inspect", ".eval": "inspect"}
-    chosen = arguments.format or by_ending.get(file.suffix, "jsonl")
-    if arguments.traces and chosen != "jsonl":
-        raise UsageError(
-            f"--traces: {chosen} has no place for them",
-            hint="export as jsonl, or write them with lrmtest baseline RUN -o FILE --save-traces "
-            "FILE",
-        )
-    files = [file]
-    with open_store(arguments) as store:
-        run = store.run(arguments.run_name)
-        extent = chosen_extent(store, run, arguments)
-        if chosen == "parquet":
-            count = export_parquet(store, run, file, extent)
-        elif chosen == "inspect":
-            count, files = export_inspect(store, run, file, extent)
-        else:
-            count = export_run(store, run, file, extent, traces=arguments.traces)
-    say(f"{count} completions of {run.run_id} written to {', '.join(map(str, files))}")
-    for suite in run.manifest.suites:
-        if request := request_of(suite):
-            say(f"it holds questions of {suite}, whose authors ask: {request}")
-    return 0
 
 
 def _import(arguments: argparse.Namespace) -> int:

@@ -1,0 +1,1 @@
+"""Runs in trackers of experiments, by these trackers' own clients."""
