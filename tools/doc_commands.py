@@ -33,7 +33,18 @@ OUTPUTS = (OUTPUT, VARYING)
 MEASURED, EXAMPLE, NO_OUTPUT = "measured", "example", "no output"
 PROGRAMS = (
     *OURS,
-    *("python", "python3", "pip", "export", "inspect", "lm_eval", "mkdocs", "./check", "."),
+    *(
+        "python",
+        "python3",
+        "pip",
+        "export",
+        "inspect",
+        "lm_eval",
+        "mkdocs",
+        "wandb",
+        "./check",
+        ".",
+    ),
 )
 SHELLS = ("", "console", "bash", "sh", "shell")
 

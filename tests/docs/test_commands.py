@@ -63,6 +63,9 @@ CANNOT = {
     r"inspect eval inspect_evals/livecodebench_pro .*": "its containers and data are not here",
     r"lrmtest import logs/\w+ --kind marked .*": "tests/runs/formats/test_marked_logs.py does",
     r"lrmtest watch( --html)?": "tests/cli/test_watch_command.py does, beside a run",
+    r"lrmtest export last --to .*": "tests/cli/test_export_command.py does, and reads it back",
+    r"wandb leet inspect .*": "of the run that the line above did not write",
+    r"python docs/examples/read_mlflow\.py .*": "the same",
     r"lrmtest serve --stop [\w.-]+": "stops what the line above could not start",
 }
 """Commands that are not run, as patterns, with the reason."""
