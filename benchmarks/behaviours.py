@@ -42,9 +42,9 @@ from lrmtest.analysis.behaviours import BEHAVIOURS, SCORED, segments_of
 from lrmtest.analysis.rank_correlation import spearman
 from lrmtest.cli.reading_models import reading_model
 from lrmtest.locate import job
-from lrmtest.locate.behaviour_job import score_behaviours
-from lrmtest.locate.behaviour_task import BehaviourTask
-from lrmtest.locate.segmented import SegmentedTrace, TokenSegment, segmented, text_of
+from lrmtest.locate.behaviours.job import score_behaviours
+from lrmtest.locate.behaviours.segmented import SegmentedTrace, TokenSegment, segmented, text_of
+from lrmtest.locate.behaviours.task import BehaviourTask
 from lrmtest.locate.task import LocateTask
 from lrmtest.models.cards import load_cards
 from lrmtest.models.engines.options import EngineOptions
@@ -199,7 +199,7 @@ def segments(
 
 def cosines(folder: Path, model: ModelSpec, traces: Sequence[SegmentedTrace]) -> list[str]:
     """For each form the cosines of the behaviours' directions: median over modules and range."""
-    from lrmtest.locate.kept_scores import read_sums
+    from lrmtest.locate.behaviours.kept_scores import read_sums
     from lrmtest.locate.opening import open_stack
 
     task = BehaviourTask(model, OPTIONS, traces)
@@ -305,8 +305,8 @@ def cost(folder: Path, model: ModelSpec) -> None:
     """Print what segments' gradients take, with a cached prefix and with whole texts."""
     import torch
 
+    from lrmtest.locate.behaviours.segments import add_outputs, score
     from lrmtest.locate.opening import open_stack
-    from lrmtest.locate.segments import add_outputs, score
 
     print("| tokens | segments | cached, s | tokens at work | whole texts, s | tokens at work |")
     print("|---|---|---|---|---|---|")

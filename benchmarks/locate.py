@@ -32,7 +32,7 @@ from lrmtest.analysis.location import LITTLE, Location
 from lrmtest.analysis.rank_correlation import spearman
 from lrmtest.cli.reading_models import reading_model
 from lrmtest.locate import job
-from lrmtest.locate.asked_again import asked_again
+from lrmtest.locate.generating.asked_again import asked_again
 from lrmtest.locate.opening import open_stack
 from lrmtest.locate.task import LocateTask
 from lrmtest.models.cards import load_cards

@@ -14,10 +14,9 @@ from itertools import combinations
 from typing import Literal
 
 from lrmtest.analysis.claims import GateSettings
-from lrmtest.analysis.compare import ComparedRuns, compare
 from lrmtest.analysis.paired_comparison import SuiteComparison, compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES
-from lrmtest.analysis.sweep import SuiteFigures, figures_of
+from lrmtest.analysis.sweep import SweepLevel, levels_of, suites_of
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome
 from lrmtest.runs.records import RunRecord
 from lrmtest.runs.same_draws import same_draws
@@ -44,21 +43,6 @@ class ProtectedRun:
     protected: float | None
     size: float | None
     run: RunRecord
-
-
-@dataclass(frozen=True, slots=True)
-class ProtectedLevel:
-    """One variant, compared.
-
-    Attributes:
-        of: the variant.
-        suites: its figures by suite, `ALL_SUITES` among them when there are several.
-        compared: with the model itself; None for the model itself.
-    """
-
-    of: ProtectedRun
-    suites: Mapping[str, SuiteFigures]
-    compared: ComparedRuns | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +73,7 @@ class Protections:
     """
 
     names: tuple[str, ...]
-    levels: tuple[ProtectedLevel, ...]
+    levels: tuple[SweepLevel[ProtectedRun], ...]
     contrasts: tuple[Contrast, ...]
 
 
@@ -111,26 +95,14 @@ def compare_protections(
     Raises:
         UsageError: settings differ that may not.
     """
-    first = runs[0].run
-    names = list(dict.fromkeys(suite for suite, _ in first.outcomes))
-    if len(names) > 1:
-        names.append(ALL_SUITES)
-    compared = [
-        compare(first, each.run, allowed=allowed, gate=gate, threshold=threshold)
-        for each in runs[1:]
-    ]
+    names = suites_of(runs[0].run)
     groups: dict[str, list[ProtectedRun]] = {}
     for each in runs[1:]:
         groups.setdefault(each.group, []).append(each)
     order = sorted(groups.values(), key=lambda group: _ORDER.index(group[0].way))
     return Protections(
         names=tuple(names),
-        levels=tuple(
-            ProtectedLevel(
-                each, {name: figures_of(each.run, name, against) for name in names}, against
-            )
-            for each, against in zip(runs, (None, *compared), strict=True)
-        ),
+        levels=levels_of(runs, gate=gate, allowed=allowed, threshold=threshold),
         contrasts=tuple(_contrast(left, right, names) for left, right in combinations(order, 2)),
     )
 

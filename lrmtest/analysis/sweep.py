@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.collapse import Collapse, collapse
@@ -52,17 +53,28 @@ class SuiteFigures:
     change: SuiteComparison | None
 
 
+class InSweep(Protocol):
+    """What a sweep has run: a variant, or the model itself."""
+
+    @property
+    def run(self) -> RunRecord:
+        """What became of the questions."""
+
+
+Of = TypeVar("Of", bound=InSweep)
+
+
 @dataclass(frozen=True, slots=True)
-class SweepLevel:
-    """One level of a sweep, compared.
+class SweepLevel(Generic[Of]):
+    """One variant of a sweep, compared.
 
     Attributes:
-        of: the level.
+        of: the variant, such as a `SweepRun`.
         suites: its figures by suite, `ALL_SUITES` among them when there are several.
         compared: with the model itself; None for the model itself.
     """
 
-    of: SweepRun
+    of: Of
     suites: Mapping[str, SuiteFigures]
     compared: ComparedRuns | None
 
@@ -76,7 +88,7 @@ class Sweep:
         collapses: the collapse point by suite, `ALL_SUITES` among them when there are several.
     """
 
-    levels: tuple[SweepLevel, ...]
+    levels: tuple[SweepLevel[SweepRun], ...]
     collapses: Mapping[str, Collapse]
 
 
@@ -104,25 +116,44 @@ def sweep(
         UsageError: settings differ that may not.
         ValueError: as `collapse`.
     """
+    degrees = [each.degree for each in runs]
+    return Sweep(
+        levels=levels_of(runs, gate=gate, allowed=allowed, threshold=threshold),
+        collapses={
+            name: collapse(degrees, [_part(each.run.outcomes, name) for each in runs], lost=lost)
+            for name in suites_of(runs[0].run)
+        },
+    )
+
+
+def levels_of(
+    runs: Sequence[Of], *, gate: GateSettings | None, allowed: Collection[str], threshold: float
+) -> tuple[SweepLevel[Of], ...]:
+    """Each run's figures, and its comparison with the first one, which is the model itself.
+
+    Args:
+        runs: at least one.
+        gate, allowed, threshold: as for `sweep`.
+
+    Raises:
+        UsageError: settings differ that may not.
+    """
     first = runs[0].run
     compared = [
         compare(first, each.run, allowed=allowed, gate=gate, threshold=threshold)
         for each in runs[1:]
     ]
-    names = list(dict.fromkeys(suite for suite, _ in first.outcomes))
-    if len(names) > 1:
-        names.append(ALL_SUITES)
-    degrees = [each.degree for each in runs]
-    return Sweep(
-        levels=tuple(
-            SweepLevel(each, {name: figures_of(each.run, name, against) for name in names}, against)
-            for each, against in zip(runs, (None, *compared), strict=True)
-        ),
-        collapses={
-            name: collapse(degrees, [_part(each.run.outcomes, name) for each in runs], lost=lost)
-            for name in names
-        },
+    names = suites_of(first)
+    return tuple(
+        SweepLevel(each, {name: figures_of(each.run, name, against) for name in names}, against)
+        for each, against in zip(runs, (None, *compared), strict=True)
     )
+
+
+def suites_of(run: RunRecord) -> list[str]:
+    """The suites of a run, `ALL_SUITES` last when there are several."""
+    names = list(dict.fromkeys(suite for suite, _ in run.outcomes))
+    return [*names, ALL_SUITES] if len(names) > 1 else names
 
 
 def _part(outcomes: Outcomes, suite: str) -> Outcomes:

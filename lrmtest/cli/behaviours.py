@@ -12,14 +12,14 @@ from typing import Any
 from lrmtest.analysis.agreement import Agreement, agreement
 from lrmtest.analysis.behaviour_scores import Importances, ScoredSegment, importances
 from lrmtest.analysis.behaviours import SCORED, segments_of
-from lrmtest.cli.layer_progress import layers_shown
+from lrmtest.cli.layer_progress import layers_shown, looking_into_models
 from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.reading_models import notes_on_tokens, parent_model, reading_model
 from lrmtest.counted import counted
-from lrmtest.errors import ModelError, UsageError
-from lrmtest.locate.behaviour_task import BehaviourTask
-from lrmtest.locate.labels_file import LabelledTraces, labels_line, read_labels
-from lrmtest.locate.segmented import SegmentedTrace, labels_of_tokens, segmented, text_of
+from lrmtest.errors import UsageError
+from lrmtest.locate.behaviours.labels_file import LabelledTraces, labels_line, read_labels
+from lrmtest.locate.behaviours.segmented import SegmentedTrace, labels_of_tokens, segmented, text_of
+from lrmtest.locate.behaviours.task import BehaviourTask
 from lrmtest.models.engines.kinds import DEFAULT_ENGINE
 from lrmtest.models.reading import Written
 from lrmtest.models.token_texts import token_texts
@@ -122,13 +122,9 @@ def _behaviours(arguments: argparse.Namespace) -> int:
             f"no segment of {', '.join(SCORED)} in {counted(len(cut.traces), 'trace')}",
             hint=None if labels else "--labels FILE, where the rules find nothing",
         )
-    try:
-        from lrmtest.locate.behaviour_job import score_behaviours
-        from lrmtest.locate.segments import CORRECT, RELEASED
-    except ImportError as error:
-        raise ModelError(
-            f"models cannot be looked into here: {error}", hint="pip install 'lrmtest[cpu]'"
-        ) from error
+    with looking_into_models():
+        from lrmtest.locate.behaviours.job import score_behaviours
+        from lrmtest.locate.behaviours.segments import CORRECT, RELEASED
     scores = []
     with layers_shown() as done:
         for each in (model, parent):

@@ -1,4 +1,4 @@
-"""The progress of models that are taken layer by layer."""
+"""Models that are taken layer by layer: what that needs, and the progress of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,23 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-from lrmtest.locate.task import Done
+from lrmtest.errors import ModelError
+from lrmtest.locate.portions import Done
+
+
+@contextmanager
+def looking_into_models() -> Iterator[None]:
+    """Say what to install where what looks into models cannot be imported meanwhile.
+
+    Raises:
+        ModelError: it cannot.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise ModelError(
+            f"models cannot be looked into here: {error}", hint="pip install 'lrmtest[cpu]'"
+        ) from error
 
 
 @contextmanager

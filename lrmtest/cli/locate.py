@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lrmtest.cli.layer_progress import layers_shown
+from lrmtest.cli.layer_progress import layers_shown, looking_into_models
 from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.reading_models import notes_on_tokens, parent_model, reading_model
 from lrmtest.cli.suggesting import add_suggest_options, write_suggestion
-from lrmtest.errors import ModelError, UsageError
-from lrmtest.locate.asked_again import AskedAgain, asked_again
+from lrmtest.errors import UsageError
+from lrmtest.locate.generating.asked_again import AskedAgain, asked_again
 from lrmtest.locate.task import LocateTask
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.kinds import DEFAULT_ENGINE
@@ -183,12 +183,8 @@ def _locate(arguments: argparse.Namespace) -> int:
         curve=arguments.curve,
         curve_draws=arguments.curve_draws,
     )
-    try:
+    with looking_into_models():
         from lrmtest.locate.job import locate_and_suggest
-    except ImportError as error:
-        raise ModelError(
-            f"models cannot be looked into here: {error}", hint="pip install 'lrmtest[cpu]'"
-        ) from error
     with layers_shown() as done:
         found, suggestion = locate_and_suggest(task, arguments.reports_dir / LOCATE_FOLDER, done)
     heading = LocationHeading(

@@ -11,7 +11,7 @@ from pathlib import Path
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.protection import ProtectedRun, ProtectingWay, compare_protections
 from lrmtest.cli.compress import make, read_request
-from lrmtest.cli.layer_progress import layers_shown
+from lrmtest.cli.layer_progress import layers_shown, looking_into_models
 from lrmtest.cli.locate import LOCATE_FOLDER, models_of
 from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.session import run_session
@@ -21,7 +21,7 @@ from lrmtest.compress.parent import parent_of
 from lrmtest.compress.protect import parse_protect
 from lrmtest.compress.protect_file import module_sizes, read_protect_file
 from lrmtest.compress.variant import read_record
-from lrmtest.errors import ModelError, UsageError
+from lrmtest.errors import UsageError
 from lrmtest.locate.task import LocateTask
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.options import EngineOptions
@@ -290,12 +290,8 @@ class ProtectionSweep:
             by_weights=True,
         )
         complain(f"locating in {folder}: what the traces of {traces.run_id} lose")
-        try:
+        with looking_into_models():
             from lrmtest.locate.job import locate_and_suggest
-        except ImportError as error:
-            raise ModelError(
-                f"models cannot be looked into here: {error}", hint="pip install 'lrmtest[cpu]'"
-            ) from error
         with layers_shown() as done:
             _, found = locate_and_suggest(task, arguments.reports_dir / LOCATE_FOLDER, done)
         assert found is not None

@@ -21,22 +21,17 @@ from lrmtest.analysis.suggestion import Suggestion
 from lrmtest.analysis.summary import Rate
 from lrmtest.analysis.token_kinds import words_of
 from lrmtest.errors import LrmtestError, MachineryError
-from lrmtest.locate.attribution import (
-    Form,
-    as_it_is,
-    attribute,
-    losses_restored,
-    refuse_unlike,
-)
-from lrmtest.locate.bits import bits_by_weights, bits_of
-from lrmtest.locate.facts import facts_of
-from lrmtest.locate.generating import generate_restored
+from lrmtest.locate.attribution.attribute import attribute, refuse_unlike
+from lrmtest.locate.attribution.restoring import Form, as_it_is, losses_restored
+from lrmtest.locate.generating.restored_runs import generate_restored
 from lrmtest.locate.kept import Kept
 from lrmtest.locate.opening import open_stack
-from lrmtest.locate.portions import portions, step_counter
+from lrmtest.locate.portions import Done, portions, step_counter
 from lrmtest.locate.sets import random_sets, sets_of
-from lrmtest.locate.suggesting import Purse, suggest
-from lrmtest.locate.task import Done, LocateTask
+from lrmtest.locate.suggesting.bits import bits_by_weights, bits_of
+from lrmtest.locate.suggesting.facts import facts_of
+from lrmtest.locate.suggesting.suggest import Purse, suggest
+from lrmtest.locate.task import LocateTask
 from lrmtest.models.engines.transformers.stack import Stack
 from lrmtest.models.reading import Written
 from lrmtest.models.token_texts import token_texts
@@ -202,7 +197,9 @@ class _Work:
                 if one.name != sets.curve.none.name
             }
         runs = generate_restored(
-            self._task,
+            self._task.variant,
+            self._task.parent,
+            self._task.options,
             asked,
             lambda: self._models,
             wanted,

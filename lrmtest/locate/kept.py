@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lrmtest.locate.attribution import TraceMends
-from lrmtest.locate.facts import ModuleFacts
+from lrmtest.locate.attribution.attribute import TraceMends
 from lrmtest.locate.lines import append_lines, are_numbers, is_number, kept_lines, trace_digest
+from lrmtest.locate.suggesting.facts import ModuleFacts
 from lrmtest.models.reading import Written
 
 

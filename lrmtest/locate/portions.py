@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
-from lrmtest.locate.task import Done
-
 T = TypeVar("T")
+
+Done = Callable[[str, int, int], None]
+"""Receives what is being done, how many steps of it are done, and how many there are."""
+
+LayersPassed = Callable[[], None]
+"""Is told whenever a layer has done a pass over all traces that are at hand."""
 
 
 def portions(traces: Iterable[T], length: Callable[[T], int], most: int) -> Iterator[list[T]]:
@@ -30,7 +34,7 @@ def portions(traces: Iterable[T], length: Callable[[T], int], most: int) -> Iter
         yield portion
 
 
-def step_counter(done: Done, what: str, total: int) -> Callable[[], None]:
+def step_counter(done: Done, what: str, total: int) -> LayersPassed:
     """What is to be called after each of so many steps, so that somebody hears of it."""
     count = 0
 

@@ -1,11 +1,11 @@
-"""The task of locating, and who hears how far it is; nothing heavy is imported."""
+"""The task of locating; nothing heavy is imported."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lrmtest.locate.asked_again import AskedAgain
+from lrmtest.locate.generating.asked_again import AskedAgain
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.reading import Written
@@ -13,9 +13,6 @@ from lrmtest.models.spec import ModelSpec
 from lrmtest.runs.keys import fingerprint
 
 _FORMAT = "lrmtest-locate/1"
-
-Done = Callable[[str, int, int], None]
-"""Receives what is being done, how many steps of it are done, and how many there are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,24 +8,29 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from lrmtest.analysis.protection import Contrast, ProtectedLevel, Protections
+from lrmtest.analysis.protection import Contrast, ProtectedRun, Protections
+from lrmtest.analysis.sweep import SweepLevel
 from lrmtest.reports.comparison_json import suite_document
-from lrmtest.reports.comparison_words import change_said, in_words
+from lrmtest.reports.comparison_words import change_said
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.markdown import literal, markdown_table
-from lrmtest.reports.numbers import UNKNOWN, count, interval_percent, p_value, percent
-from lrmtest.reports.summary_json import rate_document
+from lrmtest.reports.numbers import UNKNOWN, p_value, percent
+from lrmtest.reports.sweep import FIGURES, GATE, decision_said, figures_cells
+from lrmtest.reports.sweep_data import (
+    FIGURE_COLUMNS,
+    figures_document,
+    figures_row,
+    run_values,
+)
 from lrmtest.reports.tables import open_table
 
 SCHEMA = "lrmtest-protections/1"
 """Raised when a field is removed or changes its meaning, not when one is added."""
 
 LEVEL_COLUMNS = (
-    *("label", "way", "protected", "size", "model", "run_id", "suite", "questions", "pass_rate"),
-    *("low", "high", "level", "change", "change_low", "change_high", "tokens", "truncated"),
-    *("looped", "gate"),
+    *("label", "way", "protected", "size", "model", "run_id", "suite"),
+    *(*FIGURE_COLUMNS, "gate"),
 )
-_COLUMNS = ("weights kept", "n", "pass rate", "change, points", "tokens", "truncated", "looped")
 _NAME_LIMIT = 60
 
 
@@ -72,17 +77,7 @@ def protection_document(found: Protections, axis: str) -> dict[str, Any]:
             {
                 **_level(level),
                 "suites": {
-                    name: {
-                        "questions": figures.questions,
-                        "pass_rate": rate_document(figures.rate),
-                        "tokens": figures.tokens,
-                        "truncated": figures.truncated,
-                        "looped": figures.looped,
-                        "change": None
-                        if figures.change is None
-                        else suite_document(figures.change),
-                    }
-                    for name, figures in level.suites.items()
+                    name: figures_document(figures) for name, figures in level.suites.items()
                 },
             }
             for level in found.levels
@@ -101,27 +96,11 @@ def protection_document(found: Protections, axis: str) -> dict[str, Any]:
 
 def protection_cells(found: Protections) -> list[dict[str, object]]:
     """Each variant and suite by `LEVEL_COLUMNS`."""
-    rows = []
-    for level in found.levels:
-        for suite, figures in level.suites.items():
-            rate = rate_document(figures.rate)
-            failed = None if figures.change is None else figures.change.failed
-            rows.append(
-                {
-                    **_level(level),
-                    "suite": suite,
-                    "questions": figures.questions,
-                    "pass_rate": rate["value"],
-                    **{name: rate[name] for name in ("low", "high", "level")},
-                    "change": None if failed is None else -failed.worsening,
-                    "change_low": None if failed is None else -failed.interval.high,
-                    "change_high": None if failed is None else -failed.interval.low,
-                    "tokens": figures.tokens,
-                    "truncated": figures.truncated,
-                    "looped": figures.looped,
-                }
-            )
-    return rows
+    return [
+        {**_level(level), "suite": suite, **figures_row(figures)}
+        for level in found.levels
+        for suite, figures in level.suites.items()
+    ]
 
 
 _LEGEND = (
@@ -135,33 +114,26 @@ _LEGEND = (
 
 def _tables(found: Protections, suite: str, axis: str) -> list[tuple[list[str], list[list[str]]]]:
     gated = any(level.compared and level.compared.decision for level in found.levels)
-    headers = ["protected", axis, *_COLUMNS, *(["gate, all suites"] if gated else [])]
+    headers = [
+        "protected",
+        axis,
+        "weights kept",
+        *FIGURES,
+        *([GATE] if gated else []),
+    ]
     levels = [_cells(level, suite, gated=gated) for level in found.levels]
     contrasts = [_contrast(one, suite) for one in found.contrasts if suite in one.suites]
     return [(headers, levels), (["first way", "second way", "difference, points", "p"], contrasts)]
 
 
-def _cells(level: ProtectedLevel, suite: str, *, gated: bool) -> list[str]:
-    figures, of = level.suites[suite], level.of
-    rate = percent(figures.rate.value)
-    if figures.rate.value is not None:
-        rate += f" {interval_percent(figures.rate.interval)}"
-    change = UNKNOWN
-    if figures.change is not None:
-        failed = figures.change.failed
-        change = change_said(-failed.worsening, failed.interval, falling=True)
-    decision = None if level.compared is None else level.compared.decision
+def _cells(level: SweepLevel[ProtectedRun], suite: str, *, gated: bool) -> list[str]:
+    of = level.of
     return [
         of.label,
         UNKNOWN if of.size is None else f"{of.size:.3g}",
         UNKNOWN if of.protected is None else percent(of.protected),
-        str(figures.questions),
-        rate,
-        change,
-        count(figures.tokens, estimated=of.run.tokens_estimated),
-        percent(figures.truncated),
-        percent(figures.looped),
-        *([in_words(decision.result) if decision else UNKNOWN] if gated else []),
+        *figures_cells(level, suite),
+        *([decision_said(level) or UNKNOWN] if gated else []),
     ]
 
 
@@ -172,14 +144,11 @@ def _contrast(one: Contrast, suite: str) -> list[str]:
     return [one.first, second, said, p_value(part.p_different)]
 
 
-def _level(level: ProtectedLevel) -> dict[str, Any]:
-    decision = None if level.compared is None else level.compared.decision
+def _level(level: SweepLevel[ProtectedRun]) -> dict[str, Any]:
     return {
         "label": level.of.label,
         "way": level.of.way,
         "protected": level.of.protected,
         "size": level.of.size,
-        "model": level.of.run.model,
-        "run_id": level.of.run.run_id,
-        "gate": None if decision is None else decision.result,
+        **run_values(level),
     }

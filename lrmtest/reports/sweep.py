@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from math import isinf
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from lrmtest.analysis.collapse import Collapse
-from lrmtest.analysis.sweep import Sweep, SweepLevel
+from lrmtest.analysis.sweep import Sweep, SweepLevel, SweepRun
 from lrmtest.counted import counted
 from lrmtest.reports.comparison_words import change_said, in_words, interval_said
 from lrmtest.reports.escape import one_line
@@ -24,8 +25,9 @@ from lrmtest.reports.tables import Widest, open_table
 
 _NAME_LIMIT = 60
 _STYLES = {"ok": "green", "regressed": "red", "undecided": "yellow", "cannot tell": "yellow"}
-_GATE = "gate, all suites"
-_COLUMNS = ("n", "pass rate", "change, points", "tokens", "truncated", "looped")
+GATE = "gate, all suites"
+FIGURES = ("n", "pass rate", "change, points", "tokens", "truncated", "looped")
+"""Headers of a suite's figures."""
 
 
 def sweep_view(sweep: Sweep, axis: str) -> RenderableType:
@@ -36,7 +38,7 @@ def sweep_view(sweep: Sweep, axis: str) -> RenderableType:
         axis: what is varied, as a column's heading: ``sparsity``, ``bits per weight``.
     """
     parts: list[RenderableType] = []
-    gated = any(_decision(level) for level in sweep.levels)
+    gated = any(decision_said(level) for level in sweep.levels)
     for suite, collapse in sweep.collapses.items():
         forms = [_table(sweep, suite, axis, gated=gated, named=named) for named in (True, False)]
         title = Text(one_line(suite, _NAME_LIMIT), style="bold")
@@ -49,12 +51,12 @@ def _table(sweep: Sweep, suite: str, axis: str, *, gated: bool, named: bool) -> 
     table.add_column(Text(axis))
     if named:
         table.add_column("variant")
-    for name in _COLUMNS:
+    for name in FIGURES:
         table.add_column(Text(name), justify="right")
     if gated:
-        table.add_column(_GATE)
+        table.add_column(GATE)
     for level in sweep.levels:
-        decision = _decision(level)
+        decision = decision_said(level)
         label, variant, *figures = _cells(level, suite)
         cells = [label, *([one_line(variant, _NAME_LIMIT)] if named else []), *figures]
         end = [Text(decision, style=_STYLES.get(decision, ""))] if gated else []
@@ -65,12 +67,12 @@ def _table(sweep: Sweep, suite: str, axis: str, *, gated: bool, named: bool) -> 
 def sweep_markdown(sweep: Sweep, axis: str, title: str) -> str:
     """A sweep as Markdown, ending in a line feed."""
     parts = [f"## {literal(title, 2 * _NAME_LIMIT)}"]
-    gated = any(_decision(level) for level in sweep.levels)
+    gated = any(decision_said(level) for level in sweep.levels)
     for suite, collapse in sweep.collapses.items():
-        headers = [axis, "variant", *_COLUMNS, *([_GATE] if gated else [])]
+        headers = [axis, "variant", *FIGURES, *([GATE] if gated else [])]
         rows = [
             [literal(cell, _NAME_LIMIT) for cell in _cells(level, suite)]
-            + ([_decision(level)] if gated else [])
+            + ([decision_said(level)] if gated else [])
             for level in sweep.levels
         ]
         parts.append(f"### {literal(suite, _NAME_LIMIT)}")
@@ -105,7 +107,12 @@ def _degree(degree: float, axis: str) -> str:
     return f"{100 * degree:.1f} %" if axis == "sparsity" else f"{abs(degree):.2f}"
 
 
-def _cells(level: SweepLevel, suite: str) -> list[str]:
+def _cells(level: SweepLevel[SweepRun], suite: str) -> list[str]:
+    return [level.of.label, level.of.run.model, *figures_cells(level, suite)]
+
+
+def figures_cells(level: SweepLevel[Any], suite: str) -> list[str]:
+    """A suite's figures in words, by `FIGURES`."""
     figures = level.suites[suite]
     rate = percent(figures.rate.value)
     if figures.rate.value is not None:
@@ -115,8 +122,6 @@ def _cells(level: SweepLevel, suite: str) -> list[str]:
         failed = figures.change.failed
         change = change_said(-failed.worsening, failed.interval, falling=True)
     return [
-        level.of.label,
-        level.of.run.model,
         str(figures.questions),
         rate,
         change,
@@ -126,7 +131,8 @@ def _cells(level: SweepLevel, suite: str) -> list[str]:
     ]
 
 
-def _decision(level: SweepLevel) -> str:
+def decision_said(level: SweepLevel[Any]) -> str:
+    """What the gate says of a level; nothing where it was not asked."""
     if level.compared is None or level.compared.decision is None:
         return ""
     return in_words(level.compared.decision.result)

@@ -7,17 +7,18 @@ from math import isfinite
 from typing import Any
 
 from lrmtest.analysis.collapse import Collapse
-from lrmtest.analysis.sweep import SuiteFigures, Sweep, SweepLevel
+from lrmtest.analysis.sweep import SuiteFigures, Sweep, SweepLevel, SweepRun
 from lrmtest.reports.comparison_json import suite_document
 from lrmtest.reports.summary_json import rate_document
 
 SCHEMA = "lrmtest-sweep/1"
 """Raised when a field is removed or changes its meaning, not when one is added."""
 
-LEVEL_COLUMNS = (
-    *("label", "degree", "model", "run_id", "suite", "questions", "pass_rate", "low", "high"),
-    *("level", "change", "change_low", "change_high", "tokens", "truncated", "looped", "gate"),
+FIGURE_COLUMNS = (
+    *("questions", "pass_rate", "low", "high", "level", "change", "change_low", "change_high"),
+    *("tokens", "truncated", "looped"),
 )
+LEVEL_COLUMNS = ("label", "degree", "model", "run_id", "suite", *FIGURE_COLUMNS, "gate")
 
 
 def sweep_document(sweep: Sweep, axis: str) -> dict[str, Any]:
@@ -33,7 +34,9 @@ def sweep_document(sweep: Sweep, axis: str) -> dict[str, Any]:
         "levels": [
             {
                 **_level(level),
-                "suites": {name: _figures(figures) for name, figures in level.suites.items()},
+                "suites": {
+                    name: figures_document(figures) for name, figures in level.suites.items()
+                },
             }
             for level in sweep.levels
         ],
@@ -44,25 +47,29 @@ def sweep_document(sweep: Sweep, axis: str) -> dict[str, Any]:
 def level_cells(sweep: Sweep) -> Sequence[dict[str, object]]:
     """Each level and suite by `LEVEL_COLUMNS`; changes as differences of pass rates, in [-1, 1]."""
     return [
-        {**_level(level), "suite": suite, **_cells(figures)}
+        {**_level(level), "suite": suite, **figures_row(figures)}
         for level in sweep.levels
         for suite, figures in level.suites.items()
     ]
 
 
-def _level(level: SweepLevel) -> dict[str, Any]:
+def _level(level: SweepLevel[SweepRun]) -> dict[str, Any]:
+    # Bits are kept with a minus sign, so that more is more compressed.
+    return {"label": level.of.label, "degree": abs(level.of.degree), **run_values(level)}
+
+
+def run_values(level: SweepLevel[Any]) -> dict[str, Any]:
+    """Which model and run a level is, and what the gate says of it."""
     decision = None if level.compared is None else level.compared.decision
     return {
-        "label": level.of.label,
-        # Bits are kept with a minus sign, so that more is more compressed.
-        "degree": abs(level.of.degree),
         "model": level.of.run.model,
         "run_id": level.of.run.run_id,
         "gate": None if decision is None else decision.result,
     }
 
 
-def _figures(figures: SuiteFigures) -> dict[str, Any]:
+def figures_document(figures: SuiteFigures) -> dict[str, Any]:
+    """A suite's figures as JSON values; what is not known is null."""
     return {
         "questions": figures.questions,
         "pass_rate": rate_document(figures.rate),
@@ -73,7 +80,8 @@ def _figures(figures: SuiteFigures) -> dict[str, Any]:
     }
 
 
-def _cells(figures: SuiteFigures) -> dict[str, object]:
+def figures_row(figures: SuiteFigures) -> dict[str, object]:
+    """The same for a row of data, by `FIGURE_COLUMNS`; a change is a difference of pass rates."""
     rate, failed = rate_document(figures.rate), None
     if figures.change is not None:
         failed = figures.change.failed

@@ -15,7 +15,7 @@ import tiny_checkpoint  # noqa: E402
 from lrmtest.cli import main  # noqa: E402
 from lrmtest.grading.completion import Completion  # noqa: E402
 from lrmtest.grading.verdict import Verdict  # noqa: E402
-from lrmtest.locate import behaviour_job  # noqa: E402
+from lrmtest.locate.behaviours import job as behaviour_job  # noqa: E402
 from lrmtest.models.tokenizer_identity import tokenizer_identity  # noqa: E402
 from lrmtest.models.trace import Trace  # noqa: E402
 from lrmtest.questions.place import Place  # noqa: E402

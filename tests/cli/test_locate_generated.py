@@ -16,7 +16,8 @@ from written_traces import draw_traces  # noqa: E402
 from lrmtest.cli import main  # noqa: E402
 from lrmtest.grading.completion import Completion  # noqa: E402
 from lrmtest.grading.verdict import Verdict  # noqa: E402
-from lrmtest.locate import generating, sets  # noqa: E402
+from lrmtest.locate import sets  # noqa: E402
+from lrmtest.locate.generating import restored_runs  # noqa: E402
 from lrmtest.models.reading import Shaping  # noqa: E402
 from lrmtest.models.tokenizer_identity import tokenizer_identity  # noqa: E402
 from lrmtest.questions.question import Question  # noqa: E402
@@ -131,7 +132,7 @@ def test_what_passes_is_measured_with_the_weights_really_restored(here, monkeypa
         right = completion.text in wanted
         return Verdict(right, float(right), None, None if right else "wrong", right)
 
-    monkeypatch.setattr(generating, "grade", grade)
+    monkeypatch.setattr(restored_runs, "grade", grade)
     for path in Path("reports").glob("locate/*/*"):
         path.unlink()
     assert located(*words, "--curve-draws", 1, *files) == 0
@@ -165,25 +166,25 @@ def test_what_passes_is_measured_with_the_weights_really_restored(here, monkeypa
 
 def test_an_interrupted_generation_goes_on_and_loses_nothing(here, monkeypatch):
     words = (here / "variant", "--traces", "run-1", "--generate", 2)
-    told, submitted = generating._done_after, []
+    told, submitted = restored_runs._done_after, []
 
     def interrupted(before, total, done, own):
         if before + own >= 9:  # in the second set
             raise KeyboardInterrupt
         told(before, total, done, own)
 
-    monkeypatch.setattr(generating, "_done_after", interrupted)
+    monkeypatch.setattr(restored_runs, "_done_after", interrupted)
     assert located(*words) == 130
     before = {model: dict(of) for model, of in generated().items()}
     assert len(before["variant"]) == 6
-    monkeypatch.setattr(generating, "_done_after", told)
-    submit = generating.TransformersEngine.submit
+    monkeypatch.setattr(restored_runs, "_done_after", told)
+    submit = restored_runs.TransformersEngine.submit
 
     def noted(engine, requests):
         submitted.extend(requests)
         submit(engine, requests)
 
-    monkeypatch.setattr(generating.TransformersEngine, "submit", noted)
+    monkeypatch.setattr(restored_runs.TransformersEngine, "submit", noted)
     assert located(*words) == 0
     after = generated()
     kept = 0
@@ -195,7 +196,7 @@ def test_an_interrupted_generation_goes_on_and_loses_nothing(here, monkeypatch):
     assert all(len(of) == 6 for of in after.values())
     assert len(submitted) == 6 * len(after) - kept
     # Now all is there: nothing is loaded, nothing generated.
-    monkeypatch.setattr(generating, "TransformersEngine", None)
+    monkeypatch.setattr(restored_runs, "TransformersEngine", None)
     assert located(*words) == 0
 
 

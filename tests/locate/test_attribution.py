@@ -15,8 +15,9 @@ from transformers import AutoModelForCausalLM  # noqa: E402
 from written_traces import draw_traces  # noqa: E402
 
 from lrmtest.errors import ModelError, UsageError  # noqa: E402
-from lrmtest.locate.attribution import attribute, losses_restored, refuse_unlike  # noqa: E402
-from lrmtest.locate.margins import WIDEST, mend_of  # noqa: E402
+from lrmtest.locate.attribution.attribute import attribute, refuse_unlike  # noqa: E402
+from lrmtest.locate.attribution.margins import WIDEST, mend_of  # noqa: E402
+from lrmtest.locate.attribution.restoring import losses_restored  # noqa: E402
 from lrmtest.models.engines.transformers.stack import Stack  # noqa: E402
 from lrmtest.models.reading import Shaping  # noqa: E402
 

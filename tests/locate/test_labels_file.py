@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from lrmtest.analysis.behaviours import SCORED, Segment
 from lrmtest.errors import DataError
-from lrmtest.locate.labels_file import labels_line, read_labels
-from lrmtest.locate.segmented import TokenSegment, labels_of_tokens, segmented
+from lrmtest.locate.behaviours.labels_file import labels_line, read_labels
+from lrmtest.locate.behaviours.segmented import TokenSegment, labels_of_tokens, segmented
 from lrmtest.models.reading import Shaping, Written
 from lrmtest.models.trace import Trace
 from lrmtest.questions.place import Place

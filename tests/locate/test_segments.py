@@ -11,8 +11,8 @@ from transformers import AutoModelForCausalLM  # noqa: E402
 from written_traces import draw_traces  # noqa: E402
 
 from lrmtest.errors import ModelError  # noqa: E402
-from lrmtest.locate.segmented import SegmentedTrace, TokenSegment  # noqa: E402
-from lrmtest.locate.segments import (  # noqa: E402
+from lrmtest.locate.behaviours.segmented import SegmentedTrace, TokenSegment  # noqa: E402
+from lrmtest.locate.behaviours.segments import (  # noqa: E402
     CORRECT,
     RELEASED,
     OutputSums,

@@ -7,12 +7,11 @@ text in it escaped, and shows itself light or dark as the reader's system is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from html import escape
 
 from lrmtest.analysis.location import Location
 from lrmtest.analysis.restoring import Curve, CurvePoint
 from lrmtest.reports.html.drawing import Axes, element, figure, legend, table, text
-from lrmtest.reports.html.page import asset, policy_of
+from lrmtest.reports.html.page import whole_page
 from lrmtest.reports.location import (
     LocationHeading,
     location_lines,
@@ -24,25 +23,6 @@ from lrmtest.reports.location import (
 from lrmtest.reports.numbers import percent, three_digits
 from lrmtest.reports.restoring import curve_rows, passes_rows
 
-_PAGE = """\
-<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main class="page">
-{content}
-</main>
-</body>
-</html>
-"""
 _CELL, _ROW, _SIDE, _HEAD = 44, 24, 44, 54
 """Sizes of the map: a module, its row, the layers' numbers and the names above."""
 _MOST_SHOWN = 200
@@ -82,10 +62,8 @@ def location_page(found: Location, heading: LocationHeading) -> str:
     parts.append(_card("Modules by what restoring them would mend", table(rows)))
     notes = [element("p", text(line, 2000)) for line in location_notes(found, heading)]
     parts.append(_card("What else there is to know", *notes))
-    style = asset("report.css")
-    page = _PAGE.format(
-        policy=escape(policy_of(style)), title=text(title), style=style, content="\n".join(parts)
-    )
+    content = "\n".join(parts)
+    page = whole_page(title, f'<main class="page">\n{content}\n</main>')
     return page.encode("ascii", "xmlcharrefreplace").decode("ascii")
 
 

@@ -22,6 +22,7 @@ from typing import Any
 
 from lrmtest.errors import StoreError
 from lrmtest.reports.html.chunks import packed
+from lrmtest.reports.html.drawing import text
 
 _PAGE = """\
 <!doctype html>
@@ -32,19 +33,21 @@ _PAGE = """\
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
-<title>lrmtest report</title>
+<title>{title}</title>
 <style>{style}</style>
 </head>
 <body>
+{body}
+</body>
+</html>
+"""
+_REPORT = """\
 <noscript>This report needs JavaScript. Its figures are also in `lrmtest show` and
 `lrmtest compare`.</noscript>
 <div id="app"></div>
 <script type="application/octet-stream" id="index">{index}</script>
 <script>{script}</script>
-{chunks}
-</body>
-</html>
-"""
+{chunks}"""
 
 
 def page(document: Mapping[str, Any], chunks: Sequence[str]) -> str:
@@ -57,10 +60,8 @@ def page(document: Mapping[str, Any], chunks: Sequence[str]) -> str:
     Raises:
         StoreError: the package lacks the page's script or style.
     """
-    script, style = asset("report.js"), asset("report.css")
-    return _PAGE.format(
-        policy=escape(policy_of(style, script)),
-        style=style,
+    script = asset("report.js")
+    body = _REPORT.format(
         index=packed(document),
         script=script,
         chunks="\n".join(
@@ -68,9 +69,26 @@ def page(document: Mapping[str, Any], chunks: Sequence[str]) -> str:
             for number, chunk in enumerate(chunks)
         ),
     )
+    return whole_page("lrmtest report", body, script)
 
 
-def policy_of(style: str, script: str | None = None) -> str:
+def whole_page(title: str, body: str, script: str | None = None) -> str:
+    """A page in the report's style, with its policy.
+
+    Args:
+        title: text.
+        body: HTML, with the script in it if there is one.
+        script: the one that may run; None for none at all.
+
+    Raises:
+        StoreError: the package lacks the page's style.
+    """
+    style = asset("report.css")
+    policy = escape(_policy_of(style, script))
+    return _PAGE.format(policy=policy, title=text(title), style=style, body=body)
+
+
+def _policy_of(style: str, script: str | None) -> str:
     """The Content-Security-Policy of a page with this style sheet and this script alone."""
     return "; ".join(
         (

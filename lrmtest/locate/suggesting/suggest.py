@@ -13,7 +13,7 @@ from torch import Tensor
 from lrmtest.analysis.location import Sets, TraceLocation, restored_against
 from lrmtest.analysis.suggestion import Candidate, SuggestedModule, Suggestion, proposals
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.locate.bits import ModuleBits
+from lrmtest.locate.suggesting.bits import ModuleBits
 from lrmtest.runs.keys import fingerprint
 
 Restore = Callable[[Mapping[str, frozenset[str]], Callable[[str, Tensor], Tensor]], None]

@@ -18,16 +18,17 @@ from typing import Any
 
 from lrmtest.errors import EngineError, MachineryError
 from lrmtest.grading import Verdict, grade
-from lrmtest.locate.asked_again import AskedAgain
-from lrmtest.locate.attribution import as_it_is, restored
-from lrmtest.locate.task import LocateTask
+from lrmtest.locate.attribution.restoring import as_it_is, restored
+from lrmtest.locate.generating.asked_again import AskedAgain
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.base import Delivery, Request
+from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.engines.transformers.engine import TransformersEngine
 from lrmtest.models.engines.transformers.stack import Stack
 from lrmtest.models.engines.watched import WatchedEngine
 from lrmtest.models.hardware import this_machine
 from lrmtest.models.known_tags import known_tags
+from lrmtest.models.spec import ModelSpec
 from lrmtest.runs.baseline_traces import as_asked
 from lrmtest.runs.environment import environment
 from lrmtest.runs.manifest import EngineSection, Manifest, ModelSection
@@ -40,7 +41,9 @@ _LOOK_SECONDS = 1.0
 
 
 def generate_restored(
-    task: LocateTask,
+    variant: ModelSpec,
+    parent: ModelSpec,
+    engine_options: EngineOptions,
     asked: AskedAgain,
     stacks: Callable[[], tuple[Stack, Stack]],
     sets: Mapping[str, frozenset[str]],
@@ -50,7 +53,8 @@ def generate_restored(
     """Generate what is not there yet, set by set, and grade it.
 
     Args:
-        task: what is located in.
+        variant, parent: the models, their files on disk.
+        engine_options: of the engine.
         asked: the questions.
         stacks: gives the variant and its parent, opened where something is to be generated.
         sets: by name, modules that are restored together; none for the variant as it is.
@@ -66,27 +70,27 @@ def generate_restored(
         MachineryError: some could not be generated; what could is kept.
         StoreError: the store cannot be written.
     """
-    options = asked.options(task.options)
+    options = asked.options(engine_options)
     # Only weights are to differ: the parent's tokenizer and template make the prompts, since those
     # of a GGUF file, as transformers reads them, may cut the same text into other tokens.
-    spec = replace(task.variant, location=task.parent.location)
+    spec = replace(variant, location=parent.location)
     spec = replace(spec, reasoning=known_tags(spec, options))
-    parent = {
+    weights = {
         name: value
-        for name, value in describe_model(task.parent, task.options).items()
+        for name, value in describe_model(parent, engine_options).items()
         if name in ("files", "dtype")
     }
-    described = {**describe_model(task.variant, options), "prompts": "parent"}
+    described = {**describe_model(variant, options), "prompts": "parent"}
     found: dict[str, RunRecord] = {}
     each = sum(asked.extent.values())
     total = len(sets) * each
-    work = _Work(replace(task, variant=spec, options=options), asked, stacks)
+    work = _Work(spec, options, asked, stacks)
     with Store(folder / STORE_NAME) as store:
         for number, (name, modules) in enumerate(sets.items()):
             model = dict(described)
             if modules:
                 model["name"] = f"{spec.name}-restored-{name}"
-                model["restored"] = {"modules": sorted(modules), "parent": parent}
+                model["restored"] = {"modules": sorted(modules), "parent": weights}
             run = open_run(store, str(model["name"]), work.manifest(model))
             before = number * each
             work.generate(store, run, modules, partial(_done_after, before, total, done))
@@ -102,9 +106,14 @@ class _Work:
     """Questions that are asked of one model with changing weights."""
 
     def __init__(
-        self, task: LocateTask, asked: AskedAgain, stacks: Callable[[], tuple[Stack, Stack]]
+        self,
+        spec: ModelSpec,
+        options: EngineOptions,
+        asked: AskedAgain,
+        stacks: Callable[[], tuple[Stack, Stack]],
     ) -> None:
-        self._task, self._asked, self._stacks = task, asked, stacks
+        self._spec, self._options = spec, options
+        self._asked, self._stacks = asked, stacks
 
     def manifest(self, model: Mapping[str, Any]) -> Manifest:
         """Of a run of a model that is described so."""
@@ -118,7 +127,7 @@ class _Work:
             selection=of_run.selection,
             environment=environment(this_machine().to_json()),
         )
-        return as_asked(manifest, self._task.variant, self._task.options)
+        return as_asked(manifest, self._spec, self._options)
 
     def generate(
         self, store: Store, run: Run, modules: frozenset[str], done: Callable[[int], None]
@@ -162,7 +171,7 @@ class _Work:
             else:
                 arrived.put(delivery)
 
-        engine = WatchedEngine(TransformersEngine(self._task.variant, self._task.options, model))
+        engine = WatchedEngine(TransformersEngine(self._spec, self._options, model))
         failures: list[EngineError] = []
         try:
             info = engine.start(requests, deliver)
@@ -195,7 +204,7 @@ class _Work:
         )
 
     def _grade(self, store: Store, run: Run) -> None:
-        spec, verdicts = self._task.variant, list[tuple[str, Verdict]]()
+        spec, verdicts = self._spec, list[tuple[str, Verdict]]()
         for stored in store.completions(run.run_id):
             if stored.verdict is None and stored.place.question in self._asked.graders:
                 verdict = grade(

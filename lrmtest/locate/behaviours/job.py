@@ -10,13 +10,12 @@ from torch import Tensor
 
 from lrmtest.analysis.behaviours import SCORED
 from lrmtest.errors import MachineryError
-from lrmtest.locate.behaviour_task import BehaviourTask
-from lrmtest.locate.kept_scores import KeptScores, read_sums, save_sums
+from lrmtest.locate.behaviours.kept_scores import KeptScores, read_sums, save_sums
+from lrmtest.locate.behaviours.segmented import SegmentedTrace
+from lrmtest.locate.behaviours.segments import TraceScores, add_outputs, score
+from lrmtest.locate.behaviours.task import BehaviourTask
 from lrmtest.locate.opening import open_stack
-from lrmtest.locate.portions import portions, step_counter
-from lrmtest.locate.segmented import SegmentedTrace
-from lrmtest.locate.segments import TraceScores, add_outputs, score
-from lrmtest.locate.task import Done
+from lrmtest.locate.portions import Done, portions, step_counter
 from lrmtest.models.engines.transformers.stack import Stack
 
 _HELD_BYTES = 2 << 30

@@ -33,8 +33,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lrmtest.errors import ModelError
-from lrmtest.locate.attribution import LayersPassed
-from lrmtest.locate.segmented import SegmentedTrace, TokenSegment
+from lrmtest.locate.behaviours.segmented import SegmentedTrace, TokenSegment
+from lrmtest.locate.portions import LayersPassed
 from lrmtest.models.engines.transformers.stack import Passage, Stack
 
 CORRECT, RELEASED = 0, 1

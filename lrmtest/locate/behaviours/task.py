@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from lrmtest.locate.behaviours.segmented import SegmentedTrace
 from lrmtest.locate.lines import trace_digest
-from lrmtest.locate.segmented import SegmentedTrace
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.spec import ModelSpec

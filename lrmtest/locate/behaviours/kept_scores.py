@@ -17,8 +17,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from lrmtest.locate.behaviours.segments import OutputSums, TraceScores
 from lrmtest.locate.lines import append_lines, is_number, kept_lines
-from lrmtest.locate.segments import OutputSums, TraceScores
 from lrmtest.runs.files import replacing
 
 _VECTORS = ("generated", "everything", "total")

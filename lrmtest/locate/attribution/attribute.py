@@ -15,7 +15,7 @@ layer of each model is at work at a time.
 Beside the gradient of L, some more go backward through the same graph: those of the tokens'
 margins, each with a random sign (Hutchinson 1990, "A stochastic estimator of the trace of the
 influence matrix"), weighted so that the mean of <that, D>^2 is the curvature of L along D as far
-as it comes from the margins. `lrmtest.locate.margins` makes of both what is mended.
+as it comes from the margins. `lrmtest.locate.attribution.margins` makes of both what is mended.
 """
 
 from __future__ import annotations
@@ -31,32 +31,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from lrmtest.errors import ModelError, UsageError
-from lrmtest.locate.margins import mend_of
-from lrmtest.models.engines.trace_reader import name_of
-from lrmtest.models.engines.transformers.stack import Passage, Stack
+from lrmtest.locate.attribution.margins import mend_of
+from lrmtest.locate.attribution.traces_through import (
+    logits_of,
+    margins_of,
+    numbers_of,
+    through,
+    together,
+    token_losses,
+)
+from lrmtest.locate.portions import LayersPassed
+from lrmtest.models.engines.transformers.stack import Stack
 from lrmtest.models.reading import Written
 
-_LOGITS_TOGETHER = 1 << 26
-"""Logits that a head makes at a time: 256 MiB in float32, and some times that for gradients."""
-_TOKENS_TOGETHER = 4096
-"""Tokens of traces that run through a layer together; a longer trace runs alone."""
 _SIGNS = 4
 """Random sets of signs; more do not change ranks by much, and each costs a pass backward."""
 
 Deltas = Mapping[str, tuple[Tensor, Tensor | None]]
 """By module, what restoring adds to its weight and to its bias."""
-
-Form = Callable[[str, Tensor], Tensor]
-"""Makes of a module's name and the parent's weights those that it is restored to."""
-
-
-def as_it_is(name: str, weight: Tensor) -> Tensor:
-    """The parent's weights themselves."""
-    return weight
-
-
-LayersPassed = Callable[[], None]
-"""Is told whenever a layer has done a pass over all traces that are at hand."""
 
 
 @dataclass(slots=True)
@@ -128,12 +120,12 @@ def attribute(
         ModelError: a loss is not a number, or a module does not see whole sequences.
     """
     found = {one.place.key: TraceMends(one.place.key) for one in written}
-    batches = _together(written)
+    batches = together(written)
     with torch.no_grad():
-        for key, losses in _losses(parent, batches, _through(parent, batches, passed)):
+        for key, losses in token_losses(parent, batches, through(parent, batches, passed)):
             found[key].parents_losses = losses
         before: list[list[Tensor]] = []
-        passages = _through(variant, batches, passed, before)
+        passages = through(variant, batches, passed, before)
     gradients: list[list[Tensor]] = []
     margins: dict[str, Tensor] = {}
     with variant.head_at_work():
@@ -193,104 +185,6 @@ def _add(
         squares[key][name] = sum(each[row] ** 2 for each in whole) / _SIGNS
 
 
-def losses_restored(
-    variant: Stack,
-    parent: Stack,
-    written: Sequence[Written],
-    sets: Sequence[frozenset[str]],
-    passed: LayersPassed,
-    form: Form = as_it_is,
-) -> list[list[float]]:
-    """The variant's losses with modules really restored.
-
-    What sets have in common with the variant, before the first of their modules, is computed once.
-
-    Args:
-        variant, parent: as for `attribute`.
-        written: the traces.
-        sets: modules that are restored together; none for the variant as it is.
-        passed: is told once for each layer.
-        form: what is made of the parent's weights where a module is restored.
-
-    Returns:
-        For each set, the loss of each trace, in nats.
-
-    Raises:
-        ModelError: a loss is not a number.
-    """
-    batches = _together(written)
-    with torch.no_grad():
-        plain = [_begun(variant, batch) for batch in batches]
-        own: dict[int, list[Passage]] = {}  # of the sets that have parted from it
-        for index in range(len(variant.layers)):
-            with variant.at_work(index):
-                linears, parents = variant.linears(index), parent.linears(index)
-                for number, modules in enumerate(sets):
-                    here = modules & linears.keys()
-                    if here and number not in own:
-                        own[number] = [Passage(each.hidden, each.beside) for each in plain]
-                    with restored(linears, parents, here, form):
-                        for passage in own.get(number, ()):
-                            passage.hidden = variant.run(index, passage)
-                for passage in plain:
-                    passage.hidden = variant.run(index, passage)
-            passed()
-        ends = [own.get(number, plain) for number in range(len(sets))]
-        by_key = [
-            {key: sum(losses) for key, losses in _losses(variant, batches, each)} for each in ends
-        ]
-    return [[losses[one.place.key] for one in written] for losses in by_key]
-
-
-def _together(written: Sequence[Written]) -> list[list[Written]]:
-    """Traces that run together: of about one length, since the shorter ones are filled up."""
-    batches: list[list[Written]] = []
-    for one in sorted(written, key=lambda one: one.length):
-        if not batches or (len(batches[-1]) + 1) * one.length > _TOKENS_TOGETHER:
-            batches.append([])
-        batches[-1].append(one)
-    return batches
-
-
-def _begun(stack: Stack, batch: Sequence[Written]) -> Passage:
-    """Traces before the first layer, without their last tokens, after which nothing is asked.
-
-    What a shorter one is filled up with stands behind it, where a causal model does not look.
-    """
-    rows = [[*one.trace.prompt, *one.trace.tokens][:-1] for one in batch]
-    longest = max(map(len, rows))
-    return stack.begin(*(row + [row[-1]] * (longest - len(row)) for row in rows))
-
-
-def _through(
-    stack: Stack,
-    batches: Sequence[Sequence[Written]],
-    passed: LayersPassed,
-    before: list[list[Tensor]] | None = None,
-) -> list[Passage]:
-    """Traces behind the last layer; what is in front of each is added to `before`."""
-    passages = [_begun(stack, batch) for batch in batches]
-    for index in range(len(stack.layers)):
-        if before is not None:
-            before.append([passage.hidden for passage in passages])
-        with stack.at_work(index):
-            for passage in passages:
-                passage.hidden = stack.run(index, passage)
-        passed()
-    return passages
-
-
-def _losses(
-    stack: Stack, batches: Sequence[Sequence[Written]], passages: Sequence[Passage]
-) -> Iterator[tuple[str, list[float]]]:
-    """The loss of each token of each trace, by the trace's key."""
-    with stack.head_at_work():
-        for batch, passage in zip(batches, passages, strict=True):
-            for row, one in enumerate(batch):
-                margins = [_margins(*each)[0] for each in _logits(stack, one, passage.hidden[row])]
-                yield one.place.key, functional.softplus(-_numbers(one, margins)).tolist()
-
-
 def _head(stack: Stack, one: Written, hidden: Tensor) -> tuple[Tensor, list[Tensor]]:
     """A trace's margins, and what goes backward from behind the last layer.
 
@@ -301,8 +195,8 @@ def _head(stack: Stack, one: Written, hidden: Tensor) -> tuple[Tensor, list[Tens
     # By the trace alone, so that figures do not depend on what is computed beside it.
     random = torch.Generator().manual_seed(zlib.crc32(one.place.key.encode()))
     leaf, margins = hidden.detach().requires_grad_(), []
-    for logits, tokens, places in _logits(stack, one, leaf):
-        margin, others = _margins(logits.detach(), tokens, places)
+    for logits, tokens, places in logits_of(stack, one, leaf):
+        margin, others = margins_of(logits.detach(), tokens, places)
         # d margin / d logits: 1 at the token itself, less the others' shares of what is not its.
         moves = -others
         moves.scatter_(1, tokens[:, None], 1.0)
@@ -322,35 +216,7 @@ def _head(stack: Stack, one: Written, hidden: Tensor) -> tuple[Tensor, list[Tens
             )
             gradient[places] = part[places].to(gradient)
         margins.append(margin)
-    return _numbers(one, margins), gradients
-
-
-def _logits(stack: Stack, one: Written, hidden: Tensor) -> Iterator[tuple[Tensor, Tensor, slice]]:
-    """Some places at a time: the logits, float32, for a trace's tokens, these, and the places."""
-    step = max(1, _LOGITS_TOGETHER // stack.model.config.get_text_config().vocab_size)
-    first = len(one.trace.prompt) - 1
-    for begin in range(0, len(one.trace.tokens), step):
-        tokens = one.trace.tokens[begin : begin + step]
-        places = slice(first + begin, first + begin + len(tokens))
-        logits = stack.logits(hidden[None, places])[0].float()
-        yield logits, torch.tensor(list(tokens), device=logits.device), places
-
-
-def _margins(logits: Tensor, tokens: Tensor, places: slice) -> tuple[Tensor, Tensor]:
-    """The tokens' margins, float64, and the other tokens' shares of what is left to them."""
-    others = logits.scatter(1, tokens[:, None], -torch.inf)
-    own = logits.gather(1, tokens[:, None])[:, 0]
-    return own.double() - others.double().logsumexp(-1), others.softmax(-1)
-
-
-def _numbers(one: Written, parts: Sequence[Tensor]) -> Tensor:
-    margins = torch.cat(list(parts)).cpu()
-    if not bool(margins.isfinite().all()):
-        raise ModelError(
-            f"the loss of {name_of(one)} is not a number",
-            hint="float16 may overflow: pass --dtype bfloat16 or float32",
-        )
-    return margins
+    return numbers_of(one, margins), gradients
 
 
 def _deltas(variant: Stack, parent: Stack, index: int) -> Deltas:
@@ -398,24 +264,3 @@ def _noting(linears: Mapping[str, nn.Linear], deltas: Deltas) -> Iterator[dict[s
     finally:
         for hook in hooks:
             hook.remove()
-
-
-@contextmanager
-def restored(
-    linears: Mapping[str, nn.Linear],
-    parents: Mapping[str, nn.Linear],
-    names: frozenset[str],
-    form: Form,
-) -> Iterator[None]:
-    """Some modules with the parent's weights meanwhile."""
-    kept = {name: (linears[name].weight.data, linears[name].bias) for name in names}
-    for name in names:
-        own, its = linears[name], parents[name]
-        own.weight.data = form(name, its.weight.data).to(own.weight.device, own.weight.dtype)
-        if its.bias is not None and own.bias is not None:
-            own.bias = nn.Parameter(its.bias.detach().to(own.bias), requires_grad=False)
-    try:
-        yield
-    finally:
-        for name, (weight, bias) in kept.items():
-            linears[name].weight.data, linears[name].bias = weight, bias

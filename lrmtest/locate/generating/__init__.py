@@ -1,0 +1,1 @@
+"""Generating with weights restored: the questions of traces, asked again."""
