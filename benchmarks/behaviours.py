@@ -224,18 +224,18 @@ def cosines(folder: Path, model: ModelSpec, traces: Sequence[SegmentedTrace]) ->
     return lines
 
 
-def row(name: str, found: Sequence[Any], restored: Mapping[str, float]) -> Iterator[str]:
+def row(name: str, found: Sequence[Any], restored: Mapping[str, float] | None) -> Iterator[str]:
     """The lines of a variant's table; `found` has the importances in both forms."""
     for correct, released in zip(*(each.behaviours for each in found), strict=True):
         cells = []
         for each in (correct, released):
             names = [one.name for one in each.modules]
-            mends = [restored[one] for one in names]
+            mends = [] if restored is None else [restored[one] for one in names]
             for values in (
                 [one.importance for one in each.modules],
                 [abs(one.shift.value) for one in each.modules],
             ):
-                value = spearman(values, mends)
+                value = spearman(values, mends) if mends else None
                 cells.append("–" if value is None else f"{value:.2f}")
         firsts = [
             max(each.modules, key=lambda one: one.importance).name.removeprefix("model.layers.")
@@ -249,14 +249,30 @@ def row(name: str, found: Sequence[Any], restored: Mapping[str, float]) -> Itera
         )
 
 
+def mends_of(
+    folder: Path, model: ModelSpec, parent: ModelSpec, written: Sequence[Written], every: int
+) -> dict[str, float]:
+    """By module, what restoring it mends: measured where it was restored, else as predicted."""
+    task = LocateTask(model, parent, OPTIONS, "benchmark", written, every, 0.02)
+    found = job.locate_damage(task, folder / "located", lambda *_: None)
+    print(f"{model.name}: lost {found.lost.value:.3g} nats a trace", file=sys.stderr)
+    return {
+        one.name: (one.predicted if one.restored is None else one.restored.mend).value
+        for one in found.modules
+    }
+
+
 def compared(
     folder: Path,
     parent: ModelSpec,
     written: Sequence[Written],
     variants: Mapping[str, str],
-    every: int,
+    every: int | None,
 ) -> None:
-    """Print the tables of some variants, by name and place; `every` modules are really restored."""
+    """Print the tables of some variants, by name and place.
+
+    So many modules as `every` says are really restored; with None nothing is located.
+    """
     kept = folder / "scored"
     begun = time.monotonic()
     traces = cut(parent, written)
@@ -277,13 +293,8 @@ def compared(
         own = scores(kept, model, traces)
         scored = time.monotonic() - begun
         found = [importances(list(segments(traces, own, theirs, form))) for form in (0, 1)]
-        task = LocateTask(model, parent, OPTIONS, "benchmark", written, every, 0.02)
         begun = time.monotonic()
-        place_of_damage = job.locate_damage(task, folder / "located", lambda *_: None)
-        mends = {
-            one.name: one.predicted.value if one.restored is None else one.restored.mend.value
-            for one in place_of_damage.modules
-        }
+        mends = None if every is None else mends_of(folder, model, parent, written, every)
         print("\n".join(row(name, found, mends)), flush=True)
         alike = [[value for value in each.alike.values() if value is not None] for each in found]
         if alike[0]:
@@ -292,10 +303,7 @@ def compared(
                 f"{sum(alike[0]) / len(alike[0]):.2f} | | {sum(alike[1]) / len(alike[1]):.2f} | | |"
             )
         print(
-            f"{name}: lost {place_of_damage.lost.value:.3g} nats a trace; scored in "
-            f"{scored:.0f} s, "
-            f""
-            f"located in {time.monotonic() - begun:.0f} s",
+            f"{name}: scored in {scored:.0f} s, located in {time.monotonic() - begun:.0f} s",
             file=sys.stderr,
             flush=True,
         )
@@ -352,6 +360,7 @@ def main() -> int:
     parser.add_argument("--variants", nargs="+", default=["rounding:3", "wanda:0.65"])
     parser.add_argument("--questions", type=int, default=4, help="of each suite, recorded")
     parser.add_argument("--tokens", type=int, default=400, help="of each output")
+    parser.add_argument("--scores-only", action="store_true", help="recorded: locate nothing")
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     if given.part == "labels":
@@ -378,7 +387,7 @@ def main() -> int:
             located.command("lrmtest", *words, "--sparsity", value)
         places[each] = str(out)
     written = recorded_traces(parent, given.questions, given.tokens)
-    compared(given.folder, parent, written, places, 0)
+    compared(given.folder, parent, written, places, None if given.scores_only else 0)
     return 0
 
 

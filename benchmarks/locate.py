@@ -2,9 +2,10 @@
 
 tiny-lrm answers generated questions at temperature 1 and keeps its traces; variants of it are
 rounded, pruned and quantized. For each: the loss of the parent's passing traces, the rank
-correlation (Spearman's) of what `lrmtest locate` predicts of the modules with what restoring each
-of them mends, the same for first order alone and for relative weight error, the seconds of both,
-and the first ranks within 2 % of the weights, restored together, against 20 random sets of as many.
+correlation (Spearman's) of the ranks that `lrmtest locate` gives with what restoring each module
+mends, the same for what it predicts, before it has really restored any, for first order alone and
+for relative weight error, the seconds of both, and the first modules within a share of the weights,
+restored together, against 20 random sets of as many, and against those of the first ranks.
 
 With ``--generate K`` it measures what passes instead: K samples of each question with the variant,
 with the first ranks within 2 % of the weights restored, and with each of 20 random sets of as many;
@@ -25,10 +26,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lrmtest.analysis.location import LITTLE, Location
+from lrmtest.analysis.location import LITTLE, Location, fitting, restored_against
 from lrmtest.analysis.rank_correlation import spearman
 from lrmtest.cli.reading_models import reading_model
 from lrmtest.locate import job
@@ -48,6 +50,8 @@ VARIANTS = (
 )
 """Rounding is to the nearest of as many bits, a scale for each row."""
 
+CONFIRM = 5
+"""First ranks that are really restored, as `lrmtest locate` does unless told otherwise."""
 _EVERY = 10_000
 """Ranks that are restored: all."""
 
@@ -196,15 +200,19 @@ def weight_errors(task: LocateTask) -> dict[str, float]:
     return found
 
 
-def timed(name: str) -> list[float]:
-    """Have a function of the job's timed from now on; the seconds of each call."""
-    function, seconds = getattr(job, name), list[float]()
+def timed(name: str) -> dict[bool, float]:
+    """Have a function of the job's timed from now on.
+
+    Returns:
+        The seconds of its calls; of `attribute`, beside nothing and beside restored modules.
+    """
+    function, seconds = getattr(job, name), {False: 0.0, True: 0.0}
     function = getattr(function, "untimed", function)
 
     def called(*given: Any) -> Any:
         begun = time.monotonic()
         found = function(*given)
-        seconds.append(time.monotonic() - begun)
+        seconds[name == "attribute" and len(given) > 5] += time.monotonic() - begun
         return found
 
     called.untimed = function  # type: ignore[attr-defined]
@@ -212,26 +220,38 @@ def timed(name: str) -> list[float]:
     return seconds
 
 
-def correlation(found: Location, values: Mapping[str, float]) -> float:
+def correlation(found: Location, values: Mapping[str, float | int]) -> float:
     """Of some figures of the modules with what restoring each of them mends."""
     measured = [one.restored.mend.value for one in found.modules if one.restored is not None]
     value = spearman([values[one.name] for one in found.modules], measured)
     return float("nan") if value is None else value
 
 
-def row(folder: Path, traces: ReadableTraces, parent: ModelSpec, variant: str) -> dict[str, Any]:
+def by_rank(task: LocateTask, folder: Path, found: Location) -> tuple[list[str], float]:
+    """The first ranks within the task's share, and what restoring them together mends."""
+    weights = {one.name: one.weights for one in found.modules}
+    names = fitting(list(weights), weights, task.share)
+    work = job._Work(task, job._kept(task, folder), lambda *_: None)
+    work._restore({"by-rank": frozenset(names)})
+    return list(names), restored_against(work._traces(), ["by-rank"], [])["by-rank"].mend.value
+
+
+def row(
+    folder: Path, traces: ReadableTraces, parent: ModelSpec, variant: str, share: float
+) -> dict[str, Any]:
     """A variant's figures."""
     options = EngineOptions(device="cpu")
     model = reading_model(
         made(folder, parent, variant), load_cards([], None), "transformers", options
     )
     task = LocateTask(
-        model.spec, parent, options, traces.run_id, traces.written, confirm=_EVERY, share=0.02
+        model.spec, parent, options, traces.run_id, traces.written, confirm=_EVERY, share=share
     )
     kept = folder / "located"
     shutil.rmtree(kept, ignore_errors=True)
     seconds = {name: timed(name) for name in ("attribute", "losses_restored")}
     found = job.locate_damage(task, kept, lambda *_: None)
+    ranks = job.locate_damage(replace(task, confirm=CONFIRM), kept, lambda *_: None)
     (lines,) = kept.iterdir()
     slopes: dict[str, float] = {}
     restored = 0
@@ -241,19 +261,25 @@ def row(folder: Path, traces: ReadableTraces, parent: ModelSpec, variant: str) -
         restored = max(restored, len(line.get("restored", {})))
     assert found.top is not None
     names, top = found.top
+    first_ranks, first_mend = by_rank(replace(task, confirm=CONFIRM), kept, ranks)
     return {
         "variant": variant,
         "loss": found.loss.value,
-        "correlation": correlation(found, {one.name: one.predicted.value for one in found.modules}),
+        "correlation": correlation(found, {one.name: -one.rank for one in ranks.modules}),
+        "measured": sum(one.restored is not None for one in ranks.modules),
+        "predicted": correlation(found, {one.name: one.predicted.value for one in found.modules}),
         "first_order": correlation(found, slopes),
         "weight_error": correlation(found, weight_errors(task)),
-        "attribution_s": sum(seconds["attribute"]),
-        "restoring_s": sum(seconds["losses_restored"]),
+        "attribution_s": seconds["attribute"][False],
+        "beside_s": seconds["attribute"][True],
+        "restoring_s": seconds["losses_restored"][False],
         "sets": restored,
         "top": list(names),
         "top_mends": top.mend.value,
         "beaten": top.beaten,
         "draws": top.draws,
+        "by_rank": first_ranks,
+        "by_rank_mends": first_mend,
     }
 
 
@@ -265,11 +291,16 @@ def main() -> int:
     parser.add_argument("--questions", default="10", help="of each family (default: 10)")
     parser.add_argument("--model", default=PARENT, help="the parent (default: tiny-lrm)")
     parser.add_argument("--traces", help="a run of the parent's in FOLDER/reports")
+    parser.add_argument("--limit", type=int, help="so many traces, evenly taken")
+    parser.add_argument("--share", type=float, default=0.02, help="restored together")
     parser.add_argument("--generate", type=int, default=0, help="samples; measure what passes")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     traces = traces_in(given.folder, given.questions, given.traces)
+    if given.limit is not None:
+        step = max(1, len(traces.written) // given.limit)
+        traces = replace(traces, written=traces.written[::step][: given.limit])
     options = EngineOptions(device="cpu")
     parent = reading_model(given.model, load_cards([], None), "transformers", options).spec
     print(f"{len(traces.written)} passing traces, {traces.tokens:,} tokens\n")
@@ -279,19 +310,21 @@ def main() -> int:
             given.json.write_text(json.dumps(rows, indent=1) + "\n")
         return 0
     print(
-        "| variant | loss | Spearman | first order | weight error | attribution, s "
-        "| restoring, s (sets) | first 2 % mend | more than |"
+        "| variant | loss | Spearman (measured) | predicted | first order | weight error "
+        f"| attribution, s (beside) | restoring, s (sets) | first {100 * given.share:g} % mend "
+        "| by rank | more than |"
     )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|---|---|---|")
     rows = []
     for name in given.variants:
-        one = row(given.folder, traces, parent, name)
+        one = row(given.folder, traces, parent, name, given.share)
         rows.append(one)
         print(
-            f"| {name} | {one['loss']:.3g} | {one['correlation']:.3f} | {one['first_order']:.3f} "
-            f"| {one['weight_error']:.2f} | {one['attribution_s']:.1f} "
+            f"| {name} | {one['loss']:.3g} | {one['correlation']:.3f} ({one['measured']}) "
+            f"| {one['predicted']:.3f} | {one['first_order']:.3f} | {one['weight_error']:.2f} "
+            f"| {one['attribution_s']:.1f} ({one['beside_s']:.1f}) "
             f"| {one['restoring_s']:.1f} ({one['sets']}) | {one['top_mends']:.3g} "
-            f"| {one['beaten']} of {one['draws']} |",
+            f"| {one['by_rank_mends']:.3g} | {one['beaten']} of {one['draws']} |",
             flush=True,
         )
     if given.json is not None:

@@ -59,6 +59,15 @@ class TraceLocation:
         """How much less probable the variant finds it."""
         return self.loss - self.parents_loss
 
+    def mend(self, name: str, alone: Mapping[str, str]) -> float:
+        """What restoring a module would mend: measured where it was, else as predicted.
+
+        Args:
+            name: the module.
+            alone: modules that were restored alone: by module, its set.
+        """
+        return self.loss - self.restored[alone[name]] if name in alone else self.mends[name]
+
 
 @dataclass(frozen=True, slots=True)
 class Mean:
@@ -94,11 +103,12 @@ class ModuleMend:
     """One module.
 
     Attributes:
-        rank: from 1, by what restoring it would mend.
+        rank: from 1, by what restoring it would mend: measured where it was, else as predicted.
         name: dotted, in the model.
         weights: how many it has.
         predicted: what restoring it alone would mend.
-        share: of what the variant has lost; the shares of all need not add up to 1.
+        share: what it mends, by which it is ranked, of what the variant has lost; the shares of all
+            need not add up to 1.
         by_kind: shares of its slope by the kind of token that it works on; empty where that is
             nothing.
         restored: what restoring it alone really mends; None where it was not restored.
@@ -193,9 +203,9 @@ class Sets:
     """Sets of modules that were really restored, by the names that `TraceLocation` knows them by.
 
     Attributes:
-        alone: the modules of the first ranks: by module, its set.
+        alone: modules that were measured, to be ranked by that: by module, its set.
         singles: modules drawn at random from the others, one a set.
-        top: the modules of the first ranks that fit into the budget.
+        top: the first modules, taken in turn, that fit into the budget.
         top_set: their set.
         random: as many weights drawn at random.
         whole: all modules.
@@ -211,12 +221,21 @@ class Sets:
     curve: CurveSets | None = None
 
 
-def ranked(traces: Sequence[TraceLocation]) -> list[str]:
-    """Modules by what restoring them would mend, most first."""
-    means = _means([[*one.mends.values()] for one in traces], _questions(traces))
+def gains(
+    traces: Sequence[TraceLocation], alone: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, float]:
+    """Modules by what restoring them would mend, most first: measured where they were.
+
+    Args:
+        traces: at least one.
+        alone: modules that were restored alone: by module, its set.
+    """
     names = [*traces[0].mends]
-    totals = dict(zip(names, _columns(means), strict=True))
-    return sorted(names, key=lambda name: (-totals[name], name))
+    means = _means(
+        [[one.mend(name, alone) for name in names] for one in traces], _questions(traces)
+    )
+    found = dict(zip(names, _columns(means), strict=True))
+    return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
 
 
 def fitting(names: Iterable[str], weights: Mapping[str, int], share: float) -> tuple[str, ...]:
@@ -259,7 +278,8 @@ def locate(
     Raises:
         UsageError: `level` is not between 0 and 1.
     """
-    order, questions = ranked(traces), _questions(traces)
+    measured = {} if sets is None else sets.alone
+    order, questions = [*gains(traces, measured)], _questions(traces)
     figures = _means(
         [
             [one.loss, one.parents_loss, one.lost, *(one.mends[name] for name in order)]
@@ -275,7 +295,7 @@ def locate(
             name=name,
             weights=weights[name],
             predicted=mend,
-            share=mend.value / lost.value if lost.value > 0 else None,
+            share=_share(alone.get(name), mend, lost),
             by_kind=_shares(one.slopes.get(name, {}) for one in traces),
             restored=alone.get(name),
         )
@@ -290,7 +310,7 @@ def locate(
         modules=modules,
         layout=tuple(dict.fromkeys(map(kind_of_module, weights))),
         kinds=_kinds(traces, questions, level) if lost.value > 0 else (),
-        per_question=_per_question(traces, order),
+        per_question=_per_question(traces, order, measured),
         top=None if top is None or sets is None else (sets.top, top),
         all_restored=whole,
         passes=passes,
@@ -392,13 +412,19 @@ def _kinds(
     return tuple(sorted((KindLoss(*each) for each in found), key=lambda each: -each.lost))
 
 
+def _share(restored: Restored | None, predicted: Mean, lost: Mean) -> float | None:
+    """Of what was lost, what restoring a module mends."""
+    mend = predicted if restored is None else restored.mend
+    return mend.value / lost.value if lost.value > 0 else None
+
+
 def _per_question(
-    traces: Sequence[TraceLocation], order: Sequence[str]
+    traces: Sequence[TraceLocation], order: Sequence[str], alone: Mapping[str, str]
 ) -> tuple[QuestionLocation, ...]:
     found = []
     for question, places in _questions(traces).items():
         its = [traces[place] for place in places]
-        mends = [(name, fsum(one.mends[name] for one in its) / len(its)) for name in order]
+        mends = [(name, fsum(one.mend(name, alone) for one in its) / len(its)) for name in order]
         found.append(
             QuestionLocation(
                 question,

@@ -1,18 +1,19 @@
 """The suggestion of what to protect: so many bits, spent where they mend most.
 
 A knapsack: every module costs the bits that compression has saved on it, and gains what restoring
-it mends. But gains do not add up, since what two modules break together, either may mend. So three
-ways propose a set: the ranks in their order; the knapsack as if gains added up; and gains that add
-up trace by trace until the trace has got back what it lost, so that a second module which mends the
+it mends. But gains do not add up, since what two modules break together, either may mend. So four
+ways propose a set: the ranks in their order; the knapsack as if gains added up; gains that add up
+trace by trace until the trace has got back what it lost, so that a second module which mends the
 same traces counts for little (weighted coverage under a budget; Khuller, Moss and Naor 1999, "The
-budgeted maximum coverage problem": greedily by gain per bit, from every module as the first). Which
-is best is not believed but measured, by whoever asks.
+budgeted maximum coverage problem": greedily by gain per bit, from every module as the first); and
+modules taken in turn, each by what it mends beside those that were taken before it. Which is best
+is not believed but measured, by whoever asks.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
 
@@ -113,6 +114,46 @@ def proposals(
         _covering(useful, gains, lost, weights, budget),
     ]
     return [each for each in dict.fromkeys(found) if each]
+
+
+def taken_in_turn(
+    gains: Mapping[str, float],
+    costs: Mapping[str, float],
+    budget: float,
+    beside: Callable[[frozenset[str]], Mapping[str, float]],
+    *,
+    by_cost: bool,
+) -> list[str]:
+    """Modules within a budget, each taken by what it mends beside those before it.
+
+    With every look at what others mend beside the taken ones, as many are taken as there are
+    already: one, one more, two, four. So the looks grow with the logarithm of the modules only.
+
+    Args:
+        gains: by module, what it mends alone.
+        costs: of the modules that may be taken, each above 0.
+        budget: what may be spent.
+        beside: what each of the others mends beside these; asked no more often than it must be.
+        by_cost: the gain by what it costs counts, not the gain itself.
+
+    Returns:
+        In the order in which they were taken; none where none fits or gains.
+    """
+    taken: list[str] = []
+    left = budget * (1 + _ROUNDING)
+    while True:
+        worth = {
+            name: gains[name] / (costs[name] if by_cost else 1.0)
+            for name in costs.keys() - taken
+            if costs[name] <= left and gains[name] > 0
+        }
+        for name in sorted(worth, key=lambda name: (-worth[name], name))[: max(1, len(taken))]:
+            if costs[name] <= left:
+                taken.append(name)
+                left -= costs[name]
+        if not worth or not any(costs[name] <= left for name in costs.keys() - taken):
+            return taken
+        gains = beside(frozenset(taken))
 
 
 def _mean(values: Sequence[float], weights: Sequence[float]) -> float:

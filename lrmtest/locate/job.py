@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property, partial
 from math import fsum
 from pathlib import Path
 
 import torch
 
-from lrmtest.analysis.location import Location, Sets, TraceLocation, locate, ranked
+from lrmtest.analysis.location import Location, Sets, TraceLocation, gains, locate
 from lrmtest.analysis.restoring import Passes, pass_rate, passes
 from lrmtest.analysis.shaded_trace import text_pieces
-from lrmtest.analysis.suggestion import Suggestion
+from lrmtest.analysis.suggestion import Suggestion, taken_in_turn
 from lrmtest.analysis.summary import Rate
 from lrmtest.analysis.token_kinds import words_of
+from lrmtest.counted import counted
 from lrmtest.errors import LrmtestError, MachineryError
 from lrmtest.locate.attribution.attribute import attribute, refuse_unlike
 from lrmtest.locate.attribution.restoring import Form, as_it_is, losses_restored
@@ -27,7 +29,7 @@ from lrmtest.locate.generating.restored_runs import generate_restored
 from lrmtest.locate.kept import Kept
 from lrmtest.locate.opening import open_stack
 from lrmtest.locate.portions import Done, portions, step_counter
-from lrmtest.locate.sets import random_sets, sets_of
+from lrmtest.locate.sets import Modules, random_sets, set_name, sets_of
 from lrmtest.locate.suggesting.bits import bits_by_weights, bits_of
 from lrmtest.locate.suggesting.facts import facts_of
 from lrmtest.locate.suggesting.suggest import Purse, suggest
@@ -39,6 +41,8 @@ from lrmtest.runs.same_draws import same_draws
 
 PROMPT, UNKNOWN_KIND = "prompt", "tokens"
 """What tokens are called that were not generated, or of which nothing is known."""
+_LOOKS = 3
+"""Times that the first ranks are looked at: those that were measured may not be the first."""
 _HELD_BYTES = 2 << 30
 """Of hidden states that are held at a time; one trace alone may take more."""
 
@@ -119,13 +123,12 @@ class _Work:
     def location(self) -> Location:
         """Everything, as far as it is not there yet."""
         self._attribute()
-        order = ranked([self._trace(one) for one in self._task.written])
-        sets, modules = sets_of(self._task, order, self._weights)
+        sets, modules = self._sets
         if sets is not None:
             self._restore(modules)
         passing, rates = self._generate(sets, modules)
         return locate(
-            [self._trace(one) for one in self._task.written],
+            self._traces(),
             self._weights,
             sets,
             passes=passing,
@@ -152,14 +155,64 @@ class _Work:
 
     def suggestion(self, purse: Purse) -> Suggestion:
         """What to protect, after `location`."""
-
-        def traces() -> list[TraceLocation]:
-            return [self._trace(one) for one in self._task.written]
-
-        order = ranked(traces())
-        sets, _ = sets_of(self._task, order, self._weights)
+        sets, _ = self._sets
+        order = [*gains(self._traces(), {} if sets is None else sets.alone)]
         drawn = partial(random_sets, weights=self._weights)
-        return suggest(purse, self._weights, sets, order, traces, drawn, self._restore)
+        return suggest(
+            *(purse, self._weights, sets, order, self._traces, drawn, self._restore),
+            self._beside,
+        )
+
+    @cached_property
+    def _sets(self) -> tuple[Sets | None, Modules]:
+        """What is to be restored, after `_attribute`."""
+        alone: dict[str, str] = {}
+        for _ in range(_LOOKS):
+            first = [*gains(self._traces(), alone)][: self._task.confirm]
+            if not (new := {name: set_name([name]) for name in first if name not in alone}):
+                break
+            self._restore({own: frozenset([name]) for name, own in new.items()})
+            alone |= new
+        if not (alone or self._task.asked or self._task.curve):
+            return None, {}
+        found = gains(self._traces(), alone)
+        shares = (self._task.share, *self._task.curve)
+        together = taken_in_turn(
+            found,
+            self._weights,
+            max(shares) * sum(self._weights.values()),
+            lambda taken: self._beside(taken, set_name(taken), as_it_is),
+            by_cost=False,
+        )
+        order = [*together, *(name for name in found if name not in together)]
+        return sets_of(self._task, [*alone], order, self._weights)
+
+    def _beside(self, taken: frozenset[str], name: str, form: Form) -> dict[str, float]:
+        """What each module mends beside these, whose set is called so."""
+        kept, names = self._kept.beside, self._weights.keys()
+        left = [
+            one
+            for one in self._task.written
+            if kept.get(one.place.key, {}).get(name, {}).keys() != names
+        ]
+        if left:
+            layers = len(self._models[0].layers)
+            parts = list(self._portions(left, layers + 1))
+            what = f"attribution beside {counted(len(taken), 'module')}, layer by layer"
+            passed = step_counter(self._done, what, 3 * layers * len(parts))
+            for portion in parts:
+                groups = {one.place.key: self._groups(one) for one in portion}
+                found = attribute(*self._models, portion, groups, passed, taken, form)
+                self._kept.add_beside(name, found)
+        return gains(
+            [
+                replace(self._trace(one), mends=kept[one.place.key][name])
+                for one in self._task.written
+            ]
+        )
+
+    def _traces(self) -> list[TraceLocation]:
+        return [self._trace(one) for one in self._task.written]
 
     def _attribute(self) -> None:
         names = self._weights.keys()

@@ -29,6 +29,7 @@ class Kept:
         digests: of the traces that are at work, by their keys.
         mends: what was attributed, by the traces' keys.
         restored: losses with modules restored, by the traces' keys and by set.
+        beside: mends beside modules that are restored, by the traces' keys and by the set of these.
         modules: every module's facts, in the model's order; none where they are not kept yet.
     """
 
@@ -36,6 +37,7 @@ class Kept:
     digests: Mapping[str, str]
     mends: dict[str, TraceMends] = field(default_factory=dict)
     restored: dict[str, dict[str, float]] = field(default_factory=dict)
+    beside: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     modules: dict[str, ModuleFacts] = field(default_factory=dict)
 
     @classmethod
@@ -88,6 +90,19 @@ class Kept:
         for key, losses in found.items():
             self.restored.setdefault(key, {}).update(losses)
 
+    def add_beside(self, name: str, found: Iterable[TraceMends]) -> None:
+        """Keep what was attributed beside a set of modules that are restored.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        found = list(found)
+        self._write(
+            {**self._of(one.key), "beside": name, "mends_beside": one.mends} for one in found
+        )
+        for one in found:
+            self.beside.setdefault(one.key, {})[name] = one.mends
+
     def _of(self, key: str) -> dict[str, str]:
         return {"key": key, "trace": self.digests[key]}
 
@@ -105,6 +120,10 @@ class Kept:
         if "restored" in found:
             if are_numbers(restored := found["restored"]):
                 self.restored.setdefault(key, {}).update(restored)
+            return
+        if isinstance(name := found.get("beside"), str):
+            if "mends_beside" in found and are_numbers(mends := found["mends_beside"]):
+                self.beside.setdefault(key, {})[name] = mends
             return
         try:
             lists = [found["losses"], found["parents_losses"], *found["slopes"].values()]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from random import Random
+from types import MappingProxyType
 
 from lrmtest.analysis.location import Sets, fitting
 from lrmtest.analysis.restoring import CurveSet, CurveSets
@@ -22,31 +23,42 @@ Modules = dict[str, frozenset[str]]
 """By the name of a set, its modules."""
 
 
+def set_name(names: Iterable[str], types: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The name of a set of modules that are restored.
+
+    Args:
+        names: the modules.
+        types: those that are restored to a type of GGUF, and to which.
+    """
+    which = sorted(names)
+    form = {name: types[name] for name in which if name in types}
+    content = {"modules": which, "types": form} if form else {"modules": which}
+    return fingerprint(content)[:16]
+
+
 def sets_of(
-    task: LocateTask, order: Sequence[str], weights: Mapping[str, int]
-) -> tuple[Sets | None, Modules]:
+    task: LocateTask, first: Sequence[str], order: Sequence[str], weights: Mapping[str, int]
+) -> tuple[Sets, Modules]:
     """What is to be restored for a task.
 
     Args:
-        task: says how many ranks alone, which share together, and which shares for the curve.
-        order: all modules by rank.
+        task: says which share together, and which shares for the curve.
+        first: modules that are restored alone.
+        order: all modules, as they are restored together.
         weights: how many each has.
 
     Returns:
-        The sets, and the modules of each by its name; None without any.
+        The sets, and the modules of each by its name.
     """
-    first = list(order[: task.confirm])
-    if not (first or task.asked or task.curve):
-        return None, {}
     modules: Modules = {}
 
     def named(names: Sequence[str]) -> str:
-        name = fingerprint({"modules": sorted(names)})[:16]
+        name = set_name(names)
         modules[name] = frozenset(names)
         return name
 
     top = fitting(order, weights, task.share)
-    others = sorted(order[len(first) :])
+    others = sorted(set(order) - set(first))
     Random(0).shuffle(others)
     sets = Sets(
         alone={name: named([name]) for name in first},
@@ -111,6 +123,6 @@ class _CurveMaker:
         return self._set([name for name in layers if layers[name] == max(layers.values())])
 
     def _set(self, names: Sequence[str]) -> CurveSet:
-        name = fingerprint({"modules": sorted(names)})[:16]
+        name = set_name(names)
         self._modules[name] = frozenset(names)
         return CurveSet(sum(self._weights[each] for each in names) / self._total, len(names), name)

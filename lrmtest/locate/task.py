@@ -12,7 +12,7 @@ from lrmtest.models.reading import Written
 from lrmtest.models.spec import ModelSpec
 from lrmtest.runs.keys import fingerprint
 
-_FORMAT = "lrmtest-locate/1"
+_FORMAT = "lrmtest-locate/2"
 
 
 @dataclass(frozen=True, slots=True)

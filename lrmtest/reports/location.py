@@ -234,7 +234,8 @@ def location_document(found: Location, heading: LocationHeading) -> dict[str, An
 _LEGEND = (
     "Figures are in nats a trace: 0.1 makes it about 10 % less probable; [95 % interval over "
     "questions]. would mend: what restoring the module alone would take off the loss, by "
-    "attribution. mends: the same, measured with the module restored. confirmed: it mends for "
+    "attribution. mends: the same, measured with the module restored; where it was measured, that "
+    "makes the rank and the share. confirmed: it mends for "
     "certain, and more than at least 19 of 20 other modules drawn at random. Shares need not add "
     "up to 100 %: what two modules break together, either may mend."
 )
@@ -366,7 +367,10 @@ def location_notes(found: Location, heading: LocationHeading) -> list[str]:
     confirmed = [one for one in found.modules if one.restored is not None]
     if confirmed:
         sure = [str(one.rank) for one in confirmed if one.restored and one.restored.confirmed]
-        lines.append(f"Confirmed ranks: {', '.join(sure) or 'none'} of the first {len(confirmed)}.")
+        lines.append(
+            f"Confirmed ranks: {', '.join(sure) or 'none'} of {counted(len(confirmed), 'module')} "
+            "that were really restored."
+        )
     else:
         what = (
             "Nothing was really restored" if found.top is None else "No module was restored alone"

@@ -13,8 +13,8 @@ from lrmtest.analysis.location import (
     Sets,
     TraceLocation,
     fitting,
+    gains,
     locate,
-    ranked,
 )
 
 NAMES = [f"model.layers.{layer}.{kind}" for layer in (0, 1) for kind in ("attn.q", "mlp.up")]
@@ -56,9 +56,29 @@ def test_ranks_are_by_the_mean_over_questions_of_the_mean_over_traces(traces):
     values = [module.predicted.value for module in found.modules]
     assert values == sorted(values, reverse=True)
     assert [module.rank for module in found.modules] == [1, 2, 3, 4]
-    assert [module.name for module in found.modules] == ranked(traces)
+    assert [module.name for module in found.modules] == [*gains(traces)]
     assert (found.questions, found.traces) == (len(questions), len(traces))
     assert sum(one.traces for one in found.per_question) == len(traces)
+
+
+def test_what_was_measured_ranks_before_what_was_predicted():
+    """The second was to mend most, and mends less than nothing; both of one question count once."""
+    traces = [
+        trace("a", 4, (1.0, 3.0, 0.5, 0.0), {"first": 4.5, "second": 6.0}),
+        trace("a", 4, (1.0, 5.0, 0.5, 0.0), {"first": 3.5, "second": 6.0}),
+        trace("b", 2, (0.5, 2.0, 0.5, 0.0), {"first": 2.0, "second": 3.5}),
+    ]
+    alone = {NAMES[0]: "first", NAMES[1]: "second"}
+    assert gains(traces, alone) == pytest.approx(
+        {NAMES[0]: 1.5, NAMES[2]: 0.5, NAMES[3]: 0.0, NAMES[1]: -0.25}
+    )
+    assert [*gains(traces, alone)] == [NAMES[0], NAMES[2], NAMES[3], NAMES[1]]
+    assert [*gains(traces)] == [NAMES[1], NAMES[0], NAMES[2], NAMES[3]]
+    sets = Sets(alone, ["first"], (NAMES[0],), "first", [], "second")
+    first, *_, last = locate(traces, WEIGHTS, sets).modules
+    assert (first.name, first.rank, first.share) == (NAMES[0], 1, pytest.approx(1.5 / 3))
+    assert (last.name, last.rank, last.share) == (NAMES[1], 4, pytest.approx(-0.25 / 3))
+    assert last.predicted.value == pytest.approx(3.0)
 
 
 @settings(max_examples=25)
@@ -109,13 +129,13 @@ def restored_traces(beaten, first=lambda number: 2.0):
 @pytest.mark.parametrize(("beaten", "confirmed"), [(20, True), (19, True), (18, False)])
 def test_a_rank_is_confirmed_against_nineteen_of_twenty(beaten, confirmed):
     found = locate(restored_traces(beaten), WEIGHTS, SETS)
-    first, second, *others = found.modules
+    first, other, second, last = found.modules
     assert first.restored.mend.value == pytest.approx(2)
     assert (first.restored.beaten, first.restored.draws) == (beaten, 20)
     assert first.restored.confirmed is confirmed
     assert second.restored.mend.value == pytest.approx(-0.1)
     assert not second.restored.confirmed
-    assert [one.restored for one in others] == [None, None]
+    assert (second.name, other.restored, last.restored) == (NAMES[1], None, None)
     assert found.all_restored == pytest.approx(1.5)
     names, top = found.top
     assert (names, top.beaten, top.draws) == ((NAMES[0],), 2, 2)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrmtest.analysis.suggestion import Candidate, proposals
+from lrmtest.analysis.suggestion import Candidate, proposals, taken_in_turn
 
 MENDS = st.integers(-3, 12).map(float)
 
@@ -94,3 +94,40 @@ def test_many_modules_take_little_time_and_leave_next_to_nothing():
     found = proposals(candidates, [1e9], [1.0], budget)
     gains = {one.name: one.mends[0] for one in candidates}
     assert max(sum(gains[name] for name in each) for each in found) > 0.99 * most
+
+
+@given(tasks(), st.booleans())
+def test_modules_are_taken_by_what_they_mend_beside_the_ones_before(task, by_cost):
+    """Where a trace gets back no more than it lost, as restoring does."""
+    candidates, lost, budget = task
+    by_name = {one.name: one for one in candidates}
+    costs = {one.name: one.cost for one in candidates}
+    looks = []
+
+    def beside(taken):
+        looks.append(taken)
+        before = [by_name[name] for name in taken]
+        return {
+            one.name: covered((*before, one), lost) - covered(before, lost) for one in candidates
+        }
+
+    first = beside(frozenset())
+    looks.clear()
+    taken = taken_in_turn(first, costs, budget, beside, by_cost=by_cost)
+    assert len(set(taken)) == len(taken)
+    assert sum(costs[name] for name in taken) <= budget
+    assert all(one <= two for one, two in pairwise(looks))
+    # The first two, of which each had a look of its own, are the best of all that had room.
+    gains, room, before = first, budget, []
+    for name in taken[:2]:
+        worth = {
+            other: gains[other] / (costs[other] if by_cost else 1)
+            for other in costs
+            if other not in before and costs[other] <= room
+        }
+        assert worth[name] == pytest.approx(max(worth.values()))
+        room -= costs[name]
+        before.append(name)
+        gains = beside(frozenset(before))
+    if not taken:
+        assert all(first[name] <= 0 for name in costs if costs[name] <= budget)

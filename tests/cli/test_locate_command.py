@@ -91,7 +91,7 @@ def test_the_module_that_was_broken_is_found_and_confirmed(here, tmp_path, capfd
     printed = " ".join(capfd.readouterr().out.split())
     assert "Where variant lost what parent can (run-1)" in printed
     assert "7 passing traces of 4 questions" in printed
-    assert "Confirmed ranks: 1 of the first 5." in printed
+    assert "Confirmed ranks: 1 of 5 modules that were really restored." in printed
     found = json.loads(files["json"].read_text())
     first = found["modules"][0]
     assert first["module"] == BROKEN
@@ -125,7 +125,7 @@ def test_what_lost_nothing_has_nothing_to_locate(here, capfd):
     assert located(here / "same", "--traces", "run-1") == 0
     printed = " ".join(capfd.readouterr().out.split())
     assert "Next to nothing to locate" in printed
-    assert "Confirmed ranks: none of the first 5." in printed
+    assert "Confirmed ranks: none of 5 modules that were really restored." in printed
 
 
 def keys_of(portions):
@@ -147,22 +147,28 @@ def stopping(function, after, seen):
 def test_whoever_is_interrupted_goes_on(here, tmp_path, monkeypatch):
     def figures(name):
         path = tmp_path / f"{name}.json"
-        assert located(here / "variant", "--traces", "run-1", "--json", path) == 0
+        assert located(*words, "--json", path) == 0
         return json.loads(path.read_text())
 
+    # Room for more than one module, so that some are attributed beside those already taken.
+    words = (here / "variant", "--traces", "run-1", "--share", 0.3)
     monkeypatch.setattr(job, "_HELD_BYTES", 32 * 4 * 3 * 25)  # two traces of 12 tokens at a time
     attribute, restore = job.attribute, job.losses_restored
     first, second, restored = [], [], []
     monkeypatch.setattr(job, "attribute", stopping(attribute, 2, first))
-    assert located(here / "variant", "--traces", "run-1") == 130
+    assert located(*words) == 130
     monkeypatch.setattr(job, "attribute", stopping(attribute, -1, second))
     monkeypatch.setattr(job, "losses_restored", stopping(restore, 1, restored))
-    assert located(here / "variant", "--traces", "run-1") == 130
+    assert located(*words) == 130
     done, again = keys_of(first), keys_of(second)
     assert len(done) >= 2
     assert len(restored) == 1
     assert sorted(done + again) == [f"key-{n}" for n in range(7)]
     monkeypatch.setattr(job, "losses_restored", restore)
+    monkeypatch.setattr(job, "attribute", stopping(attribute, 2, beside := []))
+    assert located(*words) == 130
+    assert len(beside) == 2
+    monkeypatch.setattr(job, "attribute", stopping(attribute, -1, rest := []))
     (kept,) = (tmp_path / "reports" / "locate").iterdir()
     lines = [json.loads(line) for line in kept.read_text().splitlines() if line]
     lines = [line for line in lines if "key" in line]
@@ -174,12 +180,16 @@ def test_whoever_is_interrupted_goes_on(here, tmp_path, monkeypatch):
             {**of["key-2"], "losses": [], "mends": {}},
             {**of["key-3"], "losses": [], "parents_losses": [], "mends": {}, "slopes": [1]},
             *({"key": 1}, [], {"key": "key-1"}),
+            *({**of["key-0"], "beside": "a"}, {**of["key-0"], "beside": [], "mends_beside": {}}),
+            {**of["key-4"], "beside": "a", "mends_beside": {"b": "c"}},
             *({"modules": []}, {"modules": {"a": {"rows": 1}}}),
             {"modules": {BROKEN: dict.fromkeys(FACTS, -1)}},
         ):
             file.write(json.dumps(broken) + "\n")
         file.write('{"key": "key-0", "mends": [\n{"key": "key-3", "lo')
     resumed = figures("resumed")
+    assert len(resumed["top"]["modules"]) > 1
+    assert {*keys_of(beside), *keys_of(rest)} == {f"key-{n}" for n in range(7)}
     kept.unlink()
     assert figures("anew") == resumed
     # Another trace under the same key, in the same run, has figures of its own.
@@ -187,7 +197,7 @@ def test_whoever_is_interrupted_goes_on(here, tmp_path, monkeypatch):
     kept.write_text(stored.replace('"trace": "', '"trace": "0'))
     monkeypatch.setattr(job, "attribute", stopping(attribute, -1, third := []))
     assert figures("of others") == resumed
-    assert len(keys_of(third)) == 7
+    assert {*keys_of(third)} == {f"key-{n}" for n in range(7)}
     kept.write_text(stored)
     # All is there: nothing is computed, and no model is opened for it.
     for name in ("attribute", "losses_restored", "open_stack"):

@@ -112,7 +112,25 @@ def test_ways_of_protecting_a_real_model(tmp_path, monkeypatch, capfd):
     command += ["--protect", "suggested,last:mlp,random", "--draws", "1", "--suite", str(SUITE)]
     command += ["--pytest", "--fresh-count 3 --max-tokens 32 --temperature 0"]
     command += ["--calibration-samples", "2", "--calibration-tokens", "32"]
+    job = pytest.importorskip("lrmtest.locate.job")
+    # Ctrl-C when it has been located, and the suggested variant is to be tested.
+    asked, run = [], session.run_in_foreground
+
+    def interrupted(words):
+        asked.append(words)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+        return run(words)
+
+    monkeypatch.setattr(session, "run_in_foreground", interrupted)
+    assert main(command) == 130
+    assert completions(tmp_path) == 6
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.safetensors")}
+    assert len(kept) == 2
+    # The same command makes no variant again, and looks into no model.
+    monkeypatch.setattr(job, "open_stack", None)
     assert main(command) == 0
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
     printed = capfd.readouterr().out
     assert "Size: last:mlp, 15.0 % of the weights" in printed
     assert "located on the very questions that are asked here" in printed

@@ -15,9 +15,10 @@ from transformers import AutoModelForCausalLM  # noqa: E402
 from written_traces import draw_traces  # noqa: E402
 
 from lrmtest.errors import ModelError, UsageError  # noqa: E402
+from lrmtest.locate.attribution import attribute as attribution  # noqa: E402
 from lrmtest.locate.attribution.attribute import attribute, refuse_unlike  # noqa: E402
 from lrmtest.locate.attribution.margins import WIDEST, mend_of  # noqa: E402
-from lrmtest.locate.attribution.restoring import losses_restored  # noqa: E402
+from lrmtest.locate.attribution.restoring import as_it_is, losses_restored, restored  # noqa: E402
 from lrmtest.models.engines.transformers.stack import Stack  # noqa: E402
 from lrmtest.models.reading import Shaping  # noqa: E402
 
@@ -125,6 +126,62 @@ def test_a_small_step_mends_what_the_slope_says(models):
         for name, losses in zip(names, restored[1:], strict=True):
             fell = restored[0][number] - losses[number]
             assert mends.mends[name] == pytest.approx(fell, rel=0.05, abs=2e-4)
+
+
+def outputs_of(stack, one):
+    """Of each layer, with the graph that they are made by, and the trace's loss."""
+    found = []
+    hooks = [
+        layer.register_forward_hook(
+            lambda _, __, output: found.append(output if torch.is_tensor(output) else output[0])
+        )
+        for layer in stack.layers
+    ]
+    ids = torch.tensor([[*one.trace.prompt, *one.trace.tokens]])
+    embedded = stack.model.get_input_embeddings()(ids).requires_grad_()
+    logits = stack.model(inputs_embeds=embedded).logits[0, len(one.trace.prompt) - 1 : -1]
+    for hook in hooks:
+        hook.remove()
+    picked = (
+        logits.double().log_softmax(-1).gather(1, torch.tensor(list(one.trace.tokens))[:, None])
+    )
+    return found, -picked.sum()
+
+
+def test_a_module_is_exact_through_its_own_layer(models, monkeypatch):
+    """The fall is the gradient by the layer's outputs times what restoring changes in them."""
+    variant, parent, written = models
+    monkeypatch.setattr(attribution, "mend_of", lambda margins, slope, square: slope)
+    found = attributed(*models)
+    for mends, one in zip(found, written, strict=True):
+        outputs, whole = outputs_of(variant, one)
+        gradients = torch.autograd.grad(whole, outputs)
+        for index in range(len(variant.layers)):
+            for name in variant.linears(index):
+                with restored(
+                    variant.linears(index), parent.linears(index), frozenset([name]), as_it_is
+                ):
+                    moved = outputs_of(variant, one)[0][index] - outputs[index]
+                expected = -float((gradients[index] * moved.detach()).sum())
+                assert mends.mends[name] == pytest.approx(expected, rel=1e-2, abs=1e-3)
+
+
+def test_beside_restored_modules_is_at_a_variant_that_has_them(models):
+    variant, parent, written = models
+    names = [*variant.shapes][::3]
+    found = attribute(variant, parent, written, groups_of(written), lambda: None, frozenset(names))
+    other = rounded(stack_of(parent.model.config._name_or_path))
+    for index in range(len(other.layers)):
+        for name, linear in other.linears(index).items():
+            if name in names:
+                its = parent.linears(index)[name]
+                linear.weight.data = its.weight.data.clone()
+                if its.bias is not None:
+                    linear.bias.data = its.bias.data.clone()
+    for one, expected in zip(found, attributed(other, parent, written), strict=True):
+        assert one.losses == pytest.approx(expected.losses, rel=1e-4)
+        assert one.mends == pytest.approx(expected.mends, rel=1e-3, abs=1e-5)
+        assert all(one.mends[name] == 0 for name in names)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -111,6 +112,45 @@ def test_gptq_and_awq_are_unpacked_to_the_weights_that_they_stand_for(tmp_path, 
         for name, linear in stack.linears(index).items():
             expected = stands.get(name, others[name].weight.detach())
             assert torch.equal(linear.weight.detach(), expected.to(linear.weight.dtype)), name
+
+
+@pytest.mark.parametrize(
+    ("program", "settings"),
+    [
+        (
+            "autoawq",
+            {"quant_method": "awq", "zero_point": True, "group_size": 16, "bits": 4}
+            | {"version": "gemm", "modules_to_not_convert": None},
+        ),
+        ("auto_gptq.act_order", {"bits": 4, "desc_act": True}),
+        ("auto_gptq.old", {"bits": 8, "desc_act": False}),
+    ],
+)
+def test_what_other_programs_pack_stands_for_what_they_say(tmp_path, program, settings):
+    """Matrices by AutoAWQ 0.2.9 (`WQLinear_GEMM`) and AutoGPTQ 0.7.1 (`QuantLinear`), kept.
+
+    `packed_by_others.safetensors` has what their own code has packed on a CPU, and what their own
+    code makes of it again; the settings are those that they write into `config.json`.
+    """
+    kept = load_file(Path(__file__).with_name("packed_by_others.safetensors"))
+    parts = {name.partition("|")[2]: kept[name] for name in kept if name.startswith(program)}
+    expected = parts.pop("stands for").float()
+    if program != "autoawq":
+        settings |= {"group_size": 16, "damp_percent": 0.01, "static_groups": False, "sym": False}
+        settings |= {"true_sequential": True, "is_marlin_format": False, "quant_method": "gptq"}
+    tiny_checkpoint.save(tmp_path, dtype="float16")
+    tensors = load_file(tmp_path / "model.safetensors")
+    module = "model.layers.1.self_attn.q_proj"
+    del tensors[f"{module}.weight"]
+    tensors |= {f"{module}.{part}": tensor for part, tensor in parts.items()}
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((tmp_path / "config.json").read_text())
+    config["quantization_config"] = settings
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    found = opened(tmp_path).linears(1)[module].weight.detach().float()
+    # Theirs are products in 16 bits.
+    assert torch.allclose(found, expected, rtol=2e-3, atol=1e-6)
+    assert float(expected.std()) > 0.05
 
 
 def test_a_packed_module_takes_the_bits_that_its_file_has(tmp_path):

@@ -12,10 +12,20 @@ No gradient of a weight is ever held, and every trace has its own sum. The backw
 by layer, from the hidden states that the forward pass has left in front of each, so that only one
 layer of each model is at work at a time.
 
+That sum says by the work of which tokens the loss falls. By how much it falls, it says badly where
+a layer bends: in attention's softmax, in the MLP's gate. But a layer that is at work is quickly run
+once more. So it is run with each of its modules really restored, and with h its outputs and e what
+they change by, L falls by
+
+    -(sum over tokens of dL/dh . e)
+
+which is exact through the module's own layer and first order behind it.
+
 Beside the gradient of L, some more go backward through the same graph: those of the tokens'
 margins, each with a random sign (Hutchinson 1990, "A stochastic estimator of the trace of the
-influence matrix"), weighted so that the mean of <that, D>^2 is the curvature of L along D as far
-as it comes from the margins. `lrmtest.locate.attribution.margins` makes of both what is mended.
+influence matrix"), weighted so that the mean of (sum of that . e)^2 is the curvature of L along e,
+as far as it comes from the margins. `lrmtest.locate.attribution.margins` makes of both what is
+mended.
 """
 
 from __future__ import annotations
@@ -29,9 +39,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.hooks import RemovableHandle
 
 from lrmtest.errors import ModelError, UsageError
 from lrmtest.locate.attribution.margins import mend_of
+from lrmtest.locate.attribution.restoring import Form, as_it_is, restored
 from lrmtest.locate.attribution.traces_through import (
     logits_of,
     margins_of,
@@ -60,8 +72,8 @@ class TraceMends:
         losses: the variant's negative log-likelihood of each of its tokens, in nats.
         parents_losses: the parent's.
         mends: by module, by how much their sum would fall, were it restored.
-        slopes: by module the same to first order, added up by the group of the token that the
-            module is at work on.
+        slopes: by module the same, to first order all the way, added up by the group of the token
+            that the module is at work on.
     """
 
     key: str
@@ -106,6 +118,8 @@ def attribute(
     written: Sequence[Written],
     groups: Mapping[str, Sequence[int]],
     passed: LayersPassed,
+    beside: frozenset[str] = frozenset(),
+    form: Form = as_it_is,
 ) -> list[TraceMends]:
     """The mends of some traces. Their hidden states in front of every layer are held meanwhile.
 
@@ -115,17 +129,29 @@ def attribute(
         written: the traces.
         groups: by key, the group of each of a trace's tokens, those of its prompt first; from 0.
         passed: is told three times for each layer.
+        beside: modules that are restored already: the others' mends are beside these.
+        form: what is made of the parent's weights where a module is restored.
 
     Raises:
         ModelError: a loss is not a number, or a module does not see whole sequences.
     """
+
+    @contextmanager
+    def at_work(index: int) -> Iterator[None]:
+        linears = variant.linears(index)
+        with (
+            variant.at_work(index),
+            restored(linears, parent.linears(index), beside & linears.keys(), form),
+        ):
+            yield
+
     found = {one.place.key: TraceMends(one.place.key) for one in written}
     batches = together(written)
     with torch.no_grad():
         for key, losses in token_losses(parent, batches, through(parent, batches, passed)):
             found[key].parents_losses = losses
         before: list[list[Tensor]] = []
-        passages = through(variant, batches, passed, before)
+        passages = through(variant, batches, passed, before, at_work)
     gradients: list[list[Tensor]] = []
     margins: dict[str, Tensor] = {}
     with variant.head_at_work():
@@ -137,52 +163,58 @@ def attribute(
             for one, (margin, _) in zip(batch, heads, strict=True):
                 margins[one.place.key] = margin
                 found[one.place.key].losses = functional.softplus(-margin).tolist()
-    squares: dict[str, dict[str, float]] = {key: {} for key in found}
+    moves: dict[str, dict[str, list[float]]] = {key: {} for key in found}
     for index in reversed(range(len(variant.layers))):
-        with variant.at_work(index):
-            linears, deltas = variant.linears(index), _deltas(variant, parent, index)
+        with at_work(index):
+            linears, parents = variant.linears(index), parent.linears(index)
+            deltas = _deltas(linears, parents)
             for at, (batch, passage) in enumerate(zip(batches, passages, strict=True)):
+                behind = gradients[at]
                 passage.hidden = before[index][at].detach().requires_grad_()
                 with _noting(linears, deltas) as noted:
                     output = variant.run(index, passage)
-                    gradients[at] = [
-                        torch.autograd.grad(
-                            output, passage.hidden, gradient, retain_graph=number < _SIGNS
-                        )[0]
-                        for number, gradient in enumerate(gradients[at])
-                    ]
+                    gradients[at] = [_backward(output, passage.hidden, behind[0], last=False)]
+                gradients[at] += [
+                    _backward(output, passage.hidden, gradient, last=number == _SIGNS)
+                    for number, gradient in enumerate(behind[1:], start=1)
+                ]
+                passage.hidden, output = passage.hidden.detach(), output.detach()
                 for name in linears:
-                    _add(found, squares, batch, groups, name, noted.get(name, ()))
+                    _add(found, batch, groups, name, noted.get(name, ()))
+                    with torch.no_grad(), restored(linears, parents, frozenset([name]), form):
+                        moved = (variant.run(index, passage) - output).float()
+                    falls = [-(each.float() * moved).sum(-1).double().sum(-1) for each in behind]
+                    for one, *fall in zip(batch, *(each.tolist() for each in falls), strict=True):
+                        moves[one.place.key][name] = fall
         before.pop()
         passed()
     for key, mends in found.items():
-        for name, slopes in mends.slopes.items():
-            mends.mends[name] = mend_of(margins[key], sum(slopes), squares[key][name])
+        for name in variant.shapes:  # in the model's order, whatever the layers were taken in
+            slope, *random = moves[key][name]
+            square = sum(each**2 for each in random) / _SIGNS
+            mends.mends[name] = mend_of(margins[key], slope, square)
     return list(found.values())
 
 
 def _add(
     found: Mapping[str, TraceMends],
-    squares: Mapping[str, dict[str, float]],
     batch: Sequence[Written],
     groups: Mapping[str, Sequence[int]],
     name: str,
     noted: Sequence[Tensor],
 ) -> None:
-    """Add what was noted of a module: of each gradient, what every token has of the sum."""
-    if len(noted) != 1 + _SIGNS:
+    """Add what was noted of a module: what every token has of the loss's fall."""
+    if len(noted) != 1:
         raise ModelError(
             f"{name} is not at work once on every text",
             hint="models with experts, of which a text takes some, cannot be located in",
         )
-    whole = [each.sum(1).tolist() for each in noted[1:]]
     for row, one in enumerate(batch):
         key, mine = one.place.key, groups[one.place.key]
         index = torch.tensor(mine[: one.length - 1])
         slopes = torch.zeros(max(mine) + 1, dtype=torch.float64)
         slopes.index_add_(0, index, noted[0][row, : len(index)])
         found[key].slopes[name] = slopes.tolist()
-        squares[key][name] = sum(each[row] ** 2 for each in whole) / _SIGNS
 
 
 def _head(stack: Stack, one: Written, hidden: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -219,15 +251,18 @@ def _head(stack: Stack, one: Written, hidden: Tensor) -> tuple[Tensor, list[Tens
     return numbers_of(one, margins), gradients
 
 
-def _deltas(variant: Stack, parent: Stack, index: int) -> Deltas:
+def _backward(output: Tensor, hidden: Tensor, gradient: Tensor, *, last: bool) -> Tensor:
+    return torch.autograd.grad(output, hidden, gradient, retain_graph=not last)[0]
+
+
+def _deltas(linears: Mapping[str, nn.Linear], parents: Mapping[str, nn.Linear]) -> Deltas:
     """What restoring adds to the modules of a layer of the variant that is at work."""
-    parents = parent.linears(index)
     return {
         name: (
             _difference(parents[name].weight, linear.weight),
             None if linear.bias is None else _difference(parents[name].bias, linear.bias),
         )
-        for name, linear in variant.linears(index).items()
+        for name, linear in linears.items()
     }
 
 
@@ -238,11 +273,10 @@ def _difference(parents: Tensor, own: Tensor) -> Tensor:
 
 @contextmanager
 def _noting(linears: Mapping[str, nn.Linear], deltas: Deltas) -> Iterator[dict[str, list[Tensor]]]:
-    """Note meanwhile, by module, what of each gradient every token has, (sequences, tokens).
-
-    It is the fall of what the gradient is of, were the module restored: for a loss, what is mended.
-    """
+    """Note meanwhile, by module, what every token has of the fall, (sequences, tokens), of what a
+    gradient is of, were the module restored: for a loss, what is mended."""
     noted: dict[str, list[Tensor]] = {}
+    hooks: list[RemovableHandle] = []
 
     def listener(name: str) -> Callable[..., None]:
         def note(module: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
@@ -254,11 +288,11 @@ def _noting(linears: Mapping[str, nn.Linear], deltas: Deltas) -> Iterator[dict[s
                 if each.dim() == 2:  # else a module that sees tokens out of their sequences
                     noted.setdefault(name, []).append(each)
 
-            output.register_hook(falls)
+            hooks.append(output.register_hook(falls))
 
         return note
 
-    hooks = [linear.register_forward_hook(listener(name)) for name, linear in linears.items()]
+    hooks += [linear.register_forward_hook(listener(name)) for name, linear in linears.items()]
     try:
         yield noted
     finally:

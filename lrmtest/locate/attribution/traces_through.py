@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
 import torch
 from torch import Tensor
@@ -45,13 +46,22 @@ def through(
     batches: Sequence[Sequence[Written]],
     passed: LayersPassed,
     before: list[list[Tensor]] | None = None,
+    at_work: Callable[[int], AbstractContextManager[object]] | None = None,
 ) -> list[Passage]:
-    """Traces behind the last layer; what is in front of each is added to `before`."""
+    """Traces behind the last layer.
+
+    Args:
+        stack: the model.
+        batches: the traces.
+        passed: is told once for each layer.
+        before: gets what is in front of each layer.
+        at_work: puts a layer to work, in place of `Stack.at_work`.
+    """
     passages = [begun(stack, batch) for batch in batches]
     for index in range(len(stack.layers)):
         if before is not None:
             before.append([passage.hidden for passage in passages])
-        with stack.at_work(index):
+        with (at_work or stack.at_work)(index):
             for passage in passages:
                 passage.hidden = stack.run(index, passage)
         passed()

@@ -11,14 +11,22 @@ import torch
 from torch import Tensor
 
 from lrmtest.analysis.location import Sets, TraceLocation, restored_against
-from lrmtest.analysis.suggestion import Candidate, SuggestedModule, Suggestion, proposals
+from lrmtest.analysis.suggestion import (
+    Candidate,
+    SuggestedModule,
+    Suggestion,
+    proposals,
+    taken_in_turn,
+)
 from lrmtest.errors import ModelError, UsageError
+from lrmtest.locate.sets import set_name
 from lrmtest.locate.suggesting.bits import ModuleBits
-from lrmtest.runs.keys import fingerprint
 
 Restore = Callable[[Mapping[str, frozenset[str]], Callable[[str, Tensor], Tensor]], None]
 """Measures the losses with sets restored, by their names, to what becomes of the parent's weights
 of a module, and keeps them."""
+Beside = Callable[[frozenset[str], str, Callable[[str, Tensor], Tensor]], Mapping[str, float]]
+"""By module, what it mends beside a set that is restored so; the set, its name, the form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +91,7 @@ def suggest(
     traces: Callable[[], Sequence[TraceLocation]],
     random_sets: Callable[[Sequence[str]], Iterable[Sequence[str]]],
     restore: Restore,
+    beside: Beside,
 ) -> Suggestion:
     """What to protect.
 
@@ -94,32 +103,45 @@ def suggest(
         traces: all traces with what was measured of them so far.
         random_sets: sets of as many weights as these modules have, without them.
         restore: measures further sets.
+        beside: attributes anew beside a set.
+
+    Raises:
+        UsageError: no module's protection would mend anything.
     """
     before = traces()
     counts = Counter(one.question for one in before)
     shares = [1 / (len(counts) * counts[one.question]) for one in before]
     alone = {} if sets is None else sets.alone
     candidates = [
-        Candidate(name, purse.bits[name].cost, _mends(name, before, alone))
+        Candidate(name, purse.bits[name].cost, tuple(one.mend(name, alone) for one in before))
         for name in order
         if name in purse.bits and purse.bits[name].cost > 0
     ]
     types = {name: each.type for name, each in purse.bits.items() if each.type}
+    form = _form(types)
+    gains = {one.name: _mean(one.mends, shares) for one in candidates}
+    in_turn = taken_in_turn(
+        gains,
+        {one.name: one.cost for one in candidates},
+        purse.budget,
+        lambda taken: beside(taken, set_name(taken, types), form),
+        by_cost=True,
+    )
     proposed = proposals(candidates, [one.lost for one in before], shares, purse.budget)
+    proposed += [frozenset(in_turn)] * (frozenset(in_turn) not in [frozenset(), *proposed])
     if not proposed:
         raise UsageError(
             "--suggest finds no module whose protection would mend anything",
             hint="where next to nothing was lost, there is nothing to protect",
         )
-    named = {_named(each, types): each for each in proposed}
-    restore(named, _form(types))
+    named = {set_name(each, types): each for each in proposed}
+    restore(named, form)
     measured = restored_against(traces(), list(named), ())
     best = max(named, key=lambda name: (measured[name].mend.value, name))
     random = [frozenset(each) for each in random_sets(sorted(named[best]))]
-    draws = [_named(each, types) for each in random]
-    restore(dict(zip(draws, random, strict=True)), _form(types))
+    draws = [set_name(each, types) for each in random]
+    restore(dict(zip(draws, random, strict=True)), form)
     after = traces()
-    gains = {one.name: _mean(one.mends, shares) for one in candidates}
     chosen = sorted(named[best], key=lambda name: -gains[name] / purse.bits[name].cost)
     modules = tuple(
         SuggestedModule(
@@ -145,25 +167,8 @@ def suggest(
     )
 
 
-def _mends(
-    name: str, traces: Sequence[TraceLocation], alone: Mapping[str, str]
-) -> tuple[float, ...]:
-    """By trace, what restoring a module mends: measured where it was, else as predicted."""
-    if name in alone:
-        return tuple(one.loss - one.restored[alone[name]] for one in traces)
-    return tuple(one.mends[name] for one in traces)
-
-
 def _mean(values: Sequence[float], shares: Sequence[float]) -> float:
     return fsum(value * share for value, share in zip(values, shares, strict=True))
-
-
-def _named(names: Iterable[str], types: Mapping[str, str]) -> str:
-    """The name of a set of modules that are restored to these types."""
-    which = sorted(names)
-    form = {name: types[name] for name in which if name in types}
-    content = {"modules": which, "types": form} if form else {"modules": which}
-    return fingerprint(content)[:16]
 
 
 def _form(types: Mapping[str, str]) -> Callable[[str, Tensor], Tensor]:

@@ -2,8 +2,10 @@
 
 import json
 import subprocess
+import sys
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 import tiny_checkpoint
@@ -25,6 +27,7 @@ torch = pytest.importorskip("torch")
 TEXTS = [f"<s>[user]What is {n} plus {n}?[assistant]<think>\n{2 * n}</think>" for n in range(6)]
 KEPT = ("model.layers.0.self_attn.o_proj", "model.layers.1.mlp.down_proj")
 MATRICES = 14
+LOCATED_PACKED = Path(tiny_checkpoint.__file__).with_name("located_packed.py")
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +240,30 @@ class TestReal:
         quantized = {name for name, error in errors.items() if error}
         assert len(quantized) == MATRICES - len(KEPT)
         assert all(0.01 < errors[name] < 0.25 for name in quantized)
+
+    def test_packed_ones_are_located_in(self, make, parent, llmcompressor):
+        """With compressed-tensors of the other environment, and all else of this one."""
+        _, out = make("gptq", 4)
+        ask = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
+        there = subprocess.run(
+            [llmcompressor.python, "-I", "-c", ask], capture_output=True, text=True, check=True
+        )
+        words = [sys.executable, LOCATED_PACKED, there.stdout.strip(), out, parent]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=600)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout.splitlines()[-1])
+        quantized = {name for name, error in found["off"].items() if error}
+        assert quantized == found["off"].keys() - KEPT
+        assert len(quantized) == MATRICES - len(KEPT)
+        assert all(0.01 < found["off"][name] < 0.25 for name in quantized)
+        # What was kept mends nothing, all together mend all, and 4 bits and a scale are bought up.
+        assert {name for name, mend in found["mends"].items() if mend} == quantized
+        assert found["lost"]
+        assert found["rest"] == pytest.approx(0, abs=1e-3)
+        assert found["suggested"].keys() <= quantized
+        for name, bits in found["suggested"].items():
+            whole = 8 if ".layers.0." in name else 16  # zeros of the parent's take none
+            assert bits == pytest.approx(whole - 4.5, abs=0.2)
 
     def test_packed_ones_run_or_say_what_they_need(self, make):
         _, out = make("gptq", 4)
