@@ -20,7 +20,10 @@ function bare(table: object): void {
 export async function readReport(): Promise<Report> {
   const report = await unpack<Report>("index");
   bare(report.fronts);
-  for (const run of report.runs) bare(run.suites);
+  for (const run of report.runs) {
+    bare(run.suites);
+    for (const figures of Object.values(run.suites)) if (figures.bins) bare(figures.bins.counts);
+  }
   for (const one of report.comparisons) bare(one.change_counts);
   return report;
 }

@@ -70,3 +70,14 @@ export const COSTS: Record<string, { name: string; unit: string; more?: boolean 
   disk_gb: { name: "Size of the weights", unit: "GB" },
   memory_gb: { name: "Memory needed", unit: "GB" },
 };
+
+// Of gigabytes: "5.9 MB", "4.1 GB".
+export function size(gigabytes: number | null | undefined): string {
+  if (gigabytes === null || gigabytes === undefined) return UNKNOWN;
+  const [value, unit] = gigabytes < 1 ? [1000 * gigabytes, "MB"] : [gigabytes, "GB"];
+  return `${value < 99.95 ? value.toFixed(1) : value.toFixed(0)} ${unit}`;
+}
+
+export function bits(value: number | null | undefined): string {
+  return value === null || value === undefined ? UNKNOWN : String(Number(value.toPrecision(3)));
+}

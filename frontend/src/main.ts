@@ -4,6 +4,7 @@ import { readReport } from "./data";
 import { h } from "./dom";
 import { type Filter, filterOf, NO_FILTER } from "./filter";
 import { keysDialog } from "./keys";
+import { pointAtNothing } from "./pick";
 import { applyTheme, toggleTheme } from "./theme";
 import type { Report } from "./types";
 import { overview } from "./views/overview";
@@ -69,11 +70,12 @@ function start(report: Report, app: HTMLElement): void {
       return { ...question(report, row, filter, go), tab: "#/questions", title: id ?? "" };
     }
     if (where) return nothing("There is nothing at this address.");
-    return { element: overview(report), tab: "#/", title: "Overview" };
+    return { element: overview(report, parameters), tab: "#/", title: "Overview" };
   };
 
   const draw = () => {
     drawn = location.href;
+    pointAtNothing();
     shown = view();
     main.replaceChildren(shown.element);
     document.title = `${shown.title} \u00b7 lrmtest report`;
@@ -104,7 +106,7 @@ function start(report: Report, app: HTMLElement): void {
   });
   let width = innerWidth;
   window.addEventListener("resize", () => {
-    if (innerWidth !== width && (shown?.tab === "#/plots" || shown?.tab === "#/reading")) draw();
+    if (innerWidth !== width && ["#/", "#/plots", "#/reading"].includes(shown?.tab ?? "")) draw();
     width = innerWidth;
   });
 

@@ -22,6 +22,12 @@ export interface BudgetPoint {
   cut: number;
 }
 
+/** Completions by length; bin i has from edges[i] to less than edges[i + 1] tokens. */
+export interface LengthBins {
+  edges: number[];
+  counts: Record<string, number[]>;
+}
+
 export interface SuiteFigures {
   questions: number;
   samples: number;
@@ -34,12 +40,15 @@ export interface SuiteFigures {
   score: Rate | null;
   metrics: Record<string, Rate>;
   counts: Record<string, number>;
+  ends: { finished: number; truncated: number; looped: number; unknown: number };
   tokens: number | null;
   reasoning_tokens: number | null;
   estimated: boolean;
   /** What drafts have saved; null where no sample began with one. */
   drafts: { samples: number; tokens: number; drafted: number } | null;
   lengths: { correct: Spread | null; incorrect: Spread | null } | null;
+  /** Of the only run of a report. */
+  bins: LengthBins | null;
   compute: {
     within: Rate & { questions: number };
     per_correct: number | null;
@@ -58,10 +67,20 @@ export interface Run {
   baseline: boolean;
   texts: boolean;
   lacking: string[];
+  engine: string;
   method: string;
   costs: Record<string, number | null>;
+  several: string;
   suites: Record<string, SuiteFigures>;
-  manifest: Json;
+}
+
+// What the runs' manifests have in common, and the fields in which they differ, by run; null where
+// a run does not have it.
+export interface Settings {
+  same: { [name: string]: Json };
+  same_count: number;
+  differ: { path: string[]; values: (string | null)[] }[];
+  left_out: number;
 }
 
 export interface Ends {
@@ -221,9 +240,11 @@ export interface Report {
   level: number;
   threshold: number;
   results: string[];
+  several_means: string;
   change_kinds: string[];
   suites: string[];
   runs: Run[];
+  settings: Settings;
   comparisons: Comparison[];
   fronts: Record<string, Record<string, number[]>>;
   questions: Table;

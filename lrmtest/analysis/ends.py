@@ -7,13 +7,14 @@ ended; and no gate decides on runs that have too many.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from statistics import fmean
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.gate import Decision
-from lrmtest.runs.outcomes import QuestionOutcome
+from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,29 @@ class UnknownEnds:
     def share(self) -> float:
         """Share of the samples, in [0, 1]."""
         return self.unknown / self.samples if self.samples else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class EndCounts:
+    """How some samples with a verdict ended, in numbers of samples.
+
+    Attributes:
+        finished: by themselves.
+        truncated: out of their budget.
+        looped: in a provable loop.
+        unknown: nothing says how.
+    """
+
+    finished: int
+    truncated: int
+    looped: int
+    unknown: int
+
+
+def ends_of(outcomes: Iterable[SampleOutcome]) -> EndCounts:
+    """Count how samples ended; a provable loop is one, whatever else is known of the text."""
+    found = Counter(one.end or ("unknown" if one.unknown_end else "") for one in outcomes)
+    return EndCounts(found[""], found["ran-out"], found["loop"], found["unknown"])
 
 
 NO_ENDS = UnknownEnds(0, 0, 0.0, 0.0)

@@ -9,7 +9,7 @@ from made_runs import run_of, sample_of
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import compare
-from lrmtest.analysis.ends import unknown_ends
+from lrmtest.analysis.ends import EndCounts, ends_of, unknown_ends
 from lrmtest.analysis.summary import summarize
 from lrmtest.errors import DataError, UsageError
 from lrmtest.grading.verdict import Verdict
@@ -161,3 +161,18 @@ def test_a_baseline_that_names_samples_which_are_not_there_is_refused(field):
 def test_a_share_that_cannot_be_is_refused(share):
     with pytest.raises(UsageError, match="share of unknown ends"):
         GateSettings(max_unknown_ends=share)
+
+
+def test_ends_are_counted_and_a_provable_loop_is_one_whatever_is_not_told():
+    found = ends_of(
+        [
+            SampleOutcome(None),
+            SampleOutcome("wrong"),
+            SampleOutcome("truncated"),
+            SampleOutcome("lost-answer", end="ran-out"),
+            SampleOutcome("looped"),
+            SampleOutcome("looped", unknown_end=True),
+            SampleOutcome(None, unknown_end=True),
+        ]
+    )
+    assert found == EndCounts(finished=2, truncated=2, looped=2, unknown=1)

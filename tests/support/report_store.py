@@ -131,3 +131,55 @@ def make_store(path):
             errors = lost if model == "small" else ()
             add_run(store, f"{model}-1", asked, model=model, errors=errors)
     return path
+
+
+VARIANTS = (
+    ("parent", "none", 16.0),
+    ("gguf-Q8_0", "gguf", 8.5),
+    ("gguf-Q5_K_M", "gguf", 5.7),
+    ("gguf-Q4_K_M", "gguf", 4.8),
+    ("gguf-IQ2_XXS", "gguf", 2.1),
+    ("awq-4bit-group128", "awq", 4.25),
+    ("gptq-4bit-group128", "gptq", 4.25),
+    ("gptq-4bit-group32", "gptq", 4.25),
+    ("gptq-3bit-group128", "gptq", 3.25),
+    ("sparsegpt-0.5", "sparsegpt", 16.0),
+    ("sparsegpt-0.10", "sparsegpt", 16.0),
+    ("sparsegpt-0.9", "sparsegpt", 16.0),
+)
+"""Twelve variants of one model with long names: what follows it, method, bits per weight."""
+FAMILY = "r1-distill-qwen-7b-"
+EACH = 12
+
+
+def make_many(path, variants=VARIANTS, *, alike=False):
+    """As many runs as variants, each failing some more of its questions than the one before.
+
+    Args:
+        path: of the store.
+        variants: name, method, bits per weight.
+        alike: all fail the same and cost the same, so that their points lie on each other.
+
+    Returns:
+        The runs' ids.
+    """
+    asked = [question("sums", f"q{n}") for n in range(EACH)]
+    asked += [question("words", f"w{n}") for n in range(EACH)]
+    with Store(path) as store:
+        for place, (name, method, bits) in enumerate(variants):
+            broken = 5 if alike else place
+            said_of = [
+                (one, [wrong() if n % EACH < broken else right(extra="Sure. " * (place + n))])
+                for n, one in enumerate(asked)
+            ]
+            model = FAMILY + name
+            content = manifest(model, ("sums", "words"))
+            sparsity = float(name.rpartition("-")[2]) if method == "sparsegpt" else 0.0
+            content["model"]["compression"] = {
+                "method": method,
+                "bits_per_weight": 4.0 if alike else bits,
+                "sparsity": 0.5 if alike else sparsity,
+            }
+            content["size"] = {"parameters": 7.6, "disk_gb": 7.6 * bits / 8, "memory_gb": None}
+            add_run(store, f"{name}-1", said_of, model=model, manifest_of=content)
+    return [f"{name}-1" for name, _, _ in variants]

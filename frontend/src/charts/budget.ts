@@ -5,7 +5,7 @@ import { area as areaShape, line } from "d3-shape";
 import { s } from "../dom";
 import { count, interval, percent } from "../format";
 import type { BudgetPoint, Report } from "../types";
-import { asPercent, figure, frame, legend, logTicks, percentTicks, series, xAxis, yAxis } from "./frame";
+import { asPercent, figure, frame, logTicks, MANY, marker, percentTicks, runLegend, series, xAxis, yAxis } from "./frame";
 
 export function budgetChart(report: Report, suite: string, width: number): HTMLElement | null {
   const rows = report.runs
@@ -23,20 +23,19 @@ export function budgetChart(report: Report, suite: string, width: number): HTMLE
   xAxis(area, x, logTicks(low, high), (value) => count(value), "token budget of one completion");
   const band = areaShape<BudgetPoint>((point) => x(point.budget), (point) => y(point.rate.low), (point) => y(Math.min(highest, point.rate.high)));
   const curve = line<BudgetPoint>((point) => x(point.budget), (point) => y(point.rate.value ?? 0));
+  // The intervals of many runs cover each other: then only that of the one picked out is drawn.
+  const many = rows.length > MANY;
   for (const { index, budgets } of rows) {
-    area.svg.append(s("path", { d: band(budgets), class: `band ${series(index)}` }));
+    area.svg.append(s("path", { d: band(budgets), class: `band ${series(index)}${many ? " alone" : ""}`, "data-run": index }));
   }
   for (const { run, index, budgets } of rows) {
-    area.svg.append(s("path", { d: curve(budgets), class: `curve ${series(index)}` }));
+    const line = s("g", { class: series(index), "data-run": index }, s("path", { d: curve(budgets), class: `curve ${series(index)}` }));
     for (const point of budgets) {
-      area.svg.append(
-        s(
-          "circle",
-          { cx: x(point.budget), cy: y(point.rate.value ?? 0), r: 3.5, class: `fill ${series(index)}` },
-          s("title", {}, `${run.label}, ${count(point.budget)} tokens: ${percent(point.rate.value)} ${interval(point.rate.low, point.rate.high)}, ${percent(point.cut)} cut off`),
-        ),
-      );
+      const mark = marker(index, x(point.budget), y(point.rate.value ?? 0), "fill", 46);
+      mark.append(s("title", {}, `${run.label}, ${count(point.budget)} tokens: ${percent(point.rate.value)} ${interval(point.rate.low, point.rate.high)}, ${percent(point.cut)} cut off`));
+      line.append(mark);
     }
+    area.svg.append(line);
   }
   return figure(
     report.suites.length > 1 ? `Pass rate against token budget: ${suite}` : "Pass rate against token budget",
@@ -46,6 +45,6 @@ export function budgetChart(report: Report, suite: string, width: number): HTMLE
       budgets.map((point) => [run.label, count(point.budget), percent(point.rate.value), interval(point.rate.low, point.rate.high), percent(point.cut)]),
     ),
     area.svg,
-    legend(rows.map(({ run, index }) => [series(index), run.label])),
+    runLegend(report, rows.map(({ index }) => index)),
   );
 }

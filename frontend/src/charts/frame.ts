@@ -1,7 +1,10 @@
 // What all charts share: a drawing of the width there is, axes, and the figures as a table.
 
 import type { ScaleContinuousNumeric } from "d3-scale";
+import { type SymbolType, symbol, symbolCircle, symbolCross, symbolDiamond, symbolSquare, symbolStar, symbolTriangle } from "d3-shape";
 import { h, s } from "../dom";
+import { shortNames } from "../names";
+import type { Report } from "../types";
 
 export type Scale = ScaleContinuousNumeric<number, number>;
 
@@ -67,20 +70,66 @@ export function yAxis(
   area.svg.append(axis);
 }
 
-// Names of rows at the left of a chart, cut to the room there is.
-export function rowName(area: Frame, y: number, name: string, index: number): void {
-  const most = Math.max(6, Math.floor((area.left - 26) / 6.6));
-  const text = name.length > most ? `${name.slice(0, most - 1)}\u2026` : name;
-  area.svg.append(
-    s("circle", { cx: 8, cy: y, r: 4, class: `fill ${series(index)}` }),
-    s("text", { x: 20, y: y + 4, class: "row-name" }, s("title", {}, name), text),
-  );
+// Two charts side by side where there is room for both.
+export function chartWidth(): number {
+  const room = document.documentElement.clientWidth;
+  return Math.max(300, Math.min(WIDEST, room > 1080 ? (Math.min(room, 1400) - 140) / 2 : room - 56));
 }
 
-const SERIES = 8;
+const WIDEST = 620;
+const COLORS = 12;
+const SHAPES: SymbolType[] = [symbolCircle, symbolSquare, symbolTriangle, symbolDiamond, symbolStar, symbolCross];
+export const MANY = 6;
 
 export function series(index: number): string {
-  return `s${index % SERIES}`;
+  return `s${index % COLORS}`;
+}
+
+// A run's shape: beside its colour, so that no two of 72 runs have both in common.
+export function marker(index: number, x: number, y: number, kind = "fill", size = 60): SVGElement {
+  const shape = SHAPES[(index + Math.floor(index / COLORS)) % SHAPES.length]!;
+  return s("path", { d: symbol(shape, size)() ?? "", transform: `translate(${x.toFixed(1)},${y.toFixed(1)})`, class: `mark ${kind} ${series(index)}` });
+}
+
+export interface RowName {
+  name: string;
+  index: number;
+}
+
+// Names of rows at the left of a chart, cut to the room there is; each gets its own group, in which
+// the whole row is one place to point at.
+export function rowNames(area: Frame, rows: RowName[], height: number, y: (place: number) => number): SVGElement[] {
+  const short = shortNames(rows.map((row) => row.name), Math.floor((area.left - 26) / 6.6));
+  return rows.map(({ name, index }, place) => {
+    const group = s("g", { class: series(index), "data-run": index });
+    group.append(
+      s("rect", { x: 0, y: y(place) - height / 2, width: area.width, height, class: "reach" }),
+      marker(index, 8, y(place)),
+      s("text", { x: 20, y: y(place) + 4, class: "row-name" }, s("title", {}, name), short[place] ?? ""),
+    );
+    area.svg.append(group);
+    return group;
+  });
+}
+
+// What stands for each run: its colour and shape, by which it is also picked out.
+export function runLegend(report: Report, runs: number[]): HTMLElement {
+  return h(
+    "ul",
+    { class: "legend runs" },
+    ...runs.map((index) =>
+      h(
+        "li",
+        {},
+        h(
+          "button",
+          { type: "button", class: "run-key", "data-run": index, "aria-pressed": "false", title: "pick it out" },
+          s("svg", { viewBox: "0 0 14 14", width: 14, height: 14, "aria-hidden": "true" }, marker(index, 7, 7)),
+          report.runs[index]?.label ?? "",
+        ),
+      ),
+    ),
+  );
 }
 
 export function percentTicks(scale: Scale): number[] {

@@ -4,7 +4,11 @@ import { scaleLinear, scaleLog } from "d3-scale";
 import { h, s, select } from "../dom";
 import { COSTS, count, interval, percent } from "../format";
 import type { Report } from "../types";
-import { asPercent, figure, frame, percentTicks, series, xAxis, yAxis } from "./frame";
+import { asPercent, figure, frame, MANY, marker, percentTicks, runLegend, series, xAxis, yAxis } from "./frame";
+import { placeLabels, widthOf } from "./labels";
+import { shortNames } from "../names";
+
+const NARROW = 480;
 
 interface Point {
   index: number;
@@ -55,7 +59,7 @@ function drawn(report: Report, suite: string, cost: string, width: number): HTML
   const front = report.fronts[suite]?.[cost] ?? [];
   const lowest = Math.min(...points.map((point) => point.cost));
   const highest = Math.max(...points.map((point) => point.cost));
-  const area = frame(width, 340, `Pass rate against ${name.toLowerCase()}, ${suite}`, { top: 22, right: 24 });
+  const area = frame(width, points.length > MANY ? 420 : 340, `Pass rate against ${name.toLowerCase()}, ${suite}`, { top: 22, right: 24 });
   const wide = lowest > 0 && highest / lowest > 20;
   const margin = (highest - lowest) * 0.12;
   const x = wide
@@ -70,31 +74,34 @@ function drawn(report: Report, suite: string, cost: string, width: number): HTML
     .filter((point) => point !== undefined)
     .map((point, place) => (place === 0 ? `M${x(point.cost)},${y(point.value)}` : `H${x(point.cost)}V${y(point.value)}`));
   if (steps.length > 1) area.svg.append(s("path", { d: steps.join(""), class: "front" }));
-  // Names are kept from lying on each other: the higher point first, later ones pushed down.
-  const taken: { x: number; y: number }[] = [];
-  for (const point of [...points].sort((a, b) => b.value - a.value)) {
+  const shown = [...points].sort((a, b) => b.value - a.value || a.index - b.index);
+  const names = shortNames(shown.map((point) => point.label), width < NARROW ? 18 : 26);
+  const places = placeLabels(
+    shown.map((point, place) => ({ x: x(point.cost), y: y(point.value), width: widthOf(names[place] ?? "") })),
+    { left: area.left, right: area.right + 20, top: 0, bottom: area.bottom - 2 },
+  );
+  shown.forEach((point, place) => {
     const cx = x(point.cost);
     const cy = y(point.value);
-    const rightward = cx < area.right - 130;
-    let at = cy + 17;
-    while (taken.some((other) => Math.abs(other.x - cx) < 140 && Math.abs(other.y - at) < 14)) at += 14;
-    taken.push({ x: cx, y: at });
+    const at = places[place];
     area.svg.append(
       s(
         "g",
-        { class: series(point.index) },
+        { class: series(point.index), "data-run": point.index },
         s("title", {}, `${point.label}: ${percent(point.value)} ${interval(point.low, point.high)} at ${format(point.cost)} ${unit}`.trim()),
         s("line", { x1: cx, x2: cx, y1: y(point.low), y2: y(point.high), class: "whisker thin" }),
-        s("circle", { cx, cy, r: 6, class: front.includes(point.index) ? "dot" : "dot hollow" }),
-        s("text", { x: rightward ? cx + 7 : cx - 7, y: at, "text-anchor": rightward ? "start" : "end", class: "point-name" }, point.label),
+        at?.leader && s("line", { x1: cx, y1: cy, x2: at.x, y2: at.y - 4, class: "leader" }),
+        marker(point.index, cx, cy, front.includes(point.index) ? "dot" : "dot hollow", 110),
+        at && s("text", { x: at.x, y: at.y, "text-anchor": at.anchor, class: "point-name" }, names[place] ?? ""),
       ),
     );
-  }
+  });
   return figure(
     `Pass rate against ${name.toLowerCase()}`,
     `Filled: on the Pareto front, no other run is both ${more ? "sparser" : "cheaper"} and better. Points are as observed; intervals that overlap may change places.`,
     ["run", name.toLowerCase(), "pass rate", "interval", "on the front"],
     points.map((point) => [point.label, format(point.cost), percent(point.value), interval(point.low, point.high), front.includes(point.index) ? "yes" : "no"]),
     area.svg,
+    points.length > MANY || places.includes(null) ? runLegend(report, points.map((point) => point.index)) : "",
   );
 }

@@ -4,11 +4,14 @@ import { scaleLog } from "d3-scale";
 import { s } from "../dom";
 import { count, whole } from "../format";
 import type { Report, Spread } from "../types";
-import { figure, frame, legend, logTicks, rowName, xAxis } from "./frame";
+import { histogramChart } from "./histogram";
+import { figure, frame, legend, logTicks, rowNames, xAxis } from "./frame";
 
 const ROW = 46;
 
 export function lengthsChart(report: Report, suite: string, width: number): HTMLElement | null {
+  const [only] = report.runs;
+  if (report.runs.length === 1 && only?.suites[suite]?.bins) return histogramChart(report, suite, width);
   const rows = report.runs
     .map((run, index) => ({ run, index, spread: run.suites[suite]?.lengths }))
     .filter((row) => row.spread);
@@ -21,13 +24,14 @@ export function lengthsChart(report: Report, suite: string, width: number): HTML
   });
   const x = scaleLog([low, high], [area.left, area.right]);
   xAxis(area, x, logTicks(low, high), (value) => count(value), "tokens per completion");
-  rows.forEach(({ run, index, spread }, place) => {
-    const y = area.top + (place + 0.5) * ROW;
-    rowName(area, y, run.label, index);
+  const at = (place: number) => area.top + (place + 0.5) * ROW;
+  const groups = rowNames(area, rows.map(({ run, index }) => ({ name: run.label, index })), ROW, at);
+  rows.forEach(({ run, spread }, place) => {
+    const y = at(place);
     const box = (one: Spread | null, at: number, kind: string, name: string) => {
       if (!one) return;
       const from = x(Math.max(low, one.q1));
-      area.svg.append(
+      groups[place]?.append(
         s(
           "g",
           { class: kind },

@@ -4,9 +4,10 @@ import { scaleLinear } from "d3-scale";
 import { s } from "../dom";
 import { interval, percent } from "../format";
 import { ALL, type Report } from "../types";
-import { asPercent, figure, frame, rowName, series, xAxis } from "./frame";
+import { asPercent, figure, frame, MANY, marker, rowNames, series, xAxis } from "./frame";
 
 const ROW = 44;
+const DENSE = 28;
 
 export function ratesChart(report: Report, suite: string, width: number): HTMLElement | null {
   const [only] = report.runs;
@@ -16,7 +17,8 @@ export function ratesChart(report: Report, suite: string, width: number): HTMLEl
     : report.runs.map((run, index) => ({ name: run.label, run, index, figures: run.suites[suite] }));
   const rows = all.filter((row) => row.figures && row.figures.rate.value !== null);
   if (!rows.length) return null;
-  const area = frame(width, rows.length * ROW + 64, `Pass rates of ${suite}`, {
+  const row = rows.length > MANY ? DENSE : ROW;
+  const area = frame(width, rows.length * row + 64, `Pass rates of ${suite}`, {
     left: Math.min(190, width * 0.36),
     right: 28,
   });
@@ -24,24 +26,21 @@ export function ratesChart(report: Report, suite: string, width: number): HTMLEl
   xAxis(area, x, x.ticks(5), asPercent, "pass rate");
   const baseline = rows.find((row) => row.run.baseline);
   if (baseline?.figures) {
-    const at = x(baseline.figures.rate.value ?? 0);
-    area.svg.append(s("line", { x1: at, x2: at, y1: area.top, y2: area.bottom, class: "reference" }));
+    const line = x(baseline.figures.rate.value ?? 0);
+    area.svg.append(s("line", { x1: line, x2: line, y1: area.top, y2: area.bottom, class: "reference" }));
   }
+  const at = (place: number) => area.top + (place + 0.5) * row;
+  const groups = rowNames(area, rows, row, at);
   rows.forEach(({ name, index, figures }, place) => {
     const { value, low, high } = figures!.rate;
-    const y = area.top + (place + 0.5) * ROW;
-    rowName(area, y, name, index);
+    const y = at(place);
     const room = x(high) < area.right - 52;
     const beside = { x: room ? x(high) + 9 : x(low) - 9, "text-anchor": room ? "start" : "end" };
-    area.svg.append(
-      s(
-        "g",
-        { class: series(index) },
-        s("title", {}, `${name}: ${percent(value)} ${interval(low, high)}`),
-        s("line", { x1: x(low), x2: x(high), y1: y, y2: y, class: "whisker" }),
-        s("circle", { cx: x(value ?? 0), cy: y, r: 5, class: "dot" }),
-        s("text", { ...beside, y: y + 4, class: "value" }, percent(value)),
-      ),
+    groups[place]?.append(
+      s("title", {}, `${name}: ${percent(value)} ${interval(low, high)}`),
+      s("line", { x1: x(low), x2: x(high), y1: y, y2: y, class: `whisker ${series(index)}` }),
+      marker(index, x(value ?? 0), y, "dot", 80),
+      s("text", { ...beside, y: y + 4, class: "value" }, percent(value)),
     );
   });
   return figure(

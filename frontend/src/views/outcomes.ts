@@ -1,8 +1,8 @@
-// How completions ended, as a stacked bar; and an interval as a small drawing.
+// What became of completions, as a stacked bar.
 
 import { h, s } from "../dom";
-import { counted, interval, percent, whole } from "../format";
-import type { Rate, Report, SuiteFigures } from "../types";
+import { counted, whole } from "../format";
+import type { Report, SuiteFigures } from "../types";
 
 export function outcomeBar(report: Report, figures: SuiteFigures): SVGElement {
   const classes = report.results.filter((name) => name !== "error");
@@ -20,17 +20,6 @@ export function outcomeBar(report: Report, figures: SuiteFigures): SVGElement {
     x += width;
   }
   return bar;
-}
-
-export function rateStrip(rate: Rate): SVGElement {
-  const at = (share: number) => 4 + 192 * share;
-  return s(
-    "svg",
-    { viewBox: "0 0 200 12", preserveAspectRatio: "none", class: "strip", role: "img", "aria-label": `${percent(rate.value)}, interval ${interval(rate.low, rate.high)}` },
-    s("line", { x1: at(0), x2: at(1), y1: 6, y2: 6, class: "track" }),
-    s("line", { x1: at(rate.low), x2: at(rate.high), y1: 6, y2: 6, class: "range" }),
-    s("line", { x1: at(rate.value ?? 0), x2: at(rate.value ?? 0), y1: 1, y2: 11, class: "at" }),
-  );
 }
 
 export function outcomeLegend(report: Report): HTMLElement {

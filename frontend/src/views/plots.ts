@@ -3,21 +3,19 @@
 import { budgetChart } from "../charts/budget";
 import { collapseChart } from "../charts/collapse";
 import { flipsChart } from "../charts/flips";
+import { chartWidth } from "../charts/frame";
 import { frontChart } from "../charts/front";
 import { lengthsChart } from "../charts/lengths";
 import { ratesChart } from "../charts/rates";
 import { h, select } from "../dom";
+import { picking } from "../pick";
 import { ALL, type Report } from "../types";
-
-const WIDEST = 620;
 
 export function plots(report: Report, parameters: URLSearchParams, go: (address: string) => void): HTMLElement {
   const suites = report.suites.length > 1 ? [ALL, ...report.suites] : report.suites;
   const asked = parameters.get("suite") ?? "";
   const suite = suites.includes(asked) ? asked : (suites[0] ?? ALL);
-  const room = document.documentElement.clientWidth;
-  // Two charts side by side where there is room for both.
-  const width = Math.max(300, Math.min(WIDEST, room > 1080 ? (Math.min(room, 1400) - 140) / 2 : room - 76));
+  const width = chartWidth();
   // Suites differ in length for reasons of their own: their tokens are not pooled.
   const each = suite === ALL ? report.suites : [suite];
   const charts = [
@@ -28,7 +26,7 @@ export function plots(report: Report, parameters: URLSearchParams, go: (address:
     collapseChart(report, suite, width),
     flipsChart(report, suite),
   ];
-  return h(
+  return picking(h(
     "div",
     { class: "page" },
     h(
@@ -38,6 +36,6 @@ export function plots(report: Report, parameters: URLSearchParams, go: (address:
       suites.length > 1 &&
         select("Suite", suites.map((name) => [name, name]), suite, (chosen) => go(`#/plots?${new URLSearchParams({ suite: chosen })}`)),
     ),
-    h("div", { class: "plots" }, ...charts.filter((chart) => chart !== null)),
-  );
+    h("div", { class: "plots picks" }, ...charts.filter((chart) => chart !== null)),
+  ));
 }

@@ -12,10 +12,11 @@ from typing import Any
 
 from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.compute import compute
+from lrmtest.analysis.ends import ends_of
 from lrmtest.analysis.flips import CHANGES
 from lrmtest.analysis.front import pareto_front
 from lrmtest.analysis.gate_said import gate_said
-from lrmtest.analysis.lengths import lengths
+from lrmtest.analysis.lengths import length_bins, lengths
 from lrmtest.analysis.summary import ALL_SUITES, Rate, RunSummary, SuiteSummary, summarize
 from lrmtest.reports.certificate import certificate_notes
 from lrmtest.reports.changes import directions_said
@@ -34,7 +35,9 @@ from lrmtest.reports.comparison_words import (
 )
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
+from lrmtest.reports.html.settings import settings, shown
 from lrmtest.reports.html.table import NAME, change_counts, results_of, table
+from lrmtest.reports.several_samples import MEANING, several_said
 from lrmtest.runs.adapted import run_warnings
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import RunRecord
@@ -42,7 +45,6 @@ from lrmtest.runs.records import RunRecord
 _COSTS = ("tokens", "bits_per_weight", "sparsity", "parameters", "disk_gb", "memory_gb")
 """What a model can cost, in the order in which the page offers them; sparsity counts the other way
 round, since more zeros cost less."""
-_DEPTH = 12
 
 
 def document(
@@ -67,7 +69,7 @@ def document(
     labels = _labels(runs)
     baselines = {each.baseline.run_id for each in compared.values()}
     described = [
-        _run(run, summary, label, baseline=run.run_id in baselines)
+        _run(run, summary, label, baseline=run.run_id in baselines, alone=len(runs) == 1)
         for run, summary, label in zip(runs, summaries, labels, strict=True)
     ]
     suites = [one_line(suite, NAME) for suite in dict.fromkeys(suite for suite, _ in keys)]
@@ -77,9 +79,11 @@ def document(
         "level": summaries[0].level if summaries else 0.95,
         "threshold": threshold,
         "results": results_of(runs),
+        "several_means": MEANING,
         "change_kinds": CHANGES,
         "suites": suites,
         "runs": described,
+        "settings": settings([run.manifest.to_json() for run in runs]),
         "comparisons": [
             _comparison(index, compared[run.run_id])
             for index, run in enumerate(runs)
@@ -96,11 +100,13 @@ def _labels(runs: Sequence[RunRecord]) -> list[str]:
     return [one_line(run.model if models[run.model] == 1 else run.run_id, NAME) for run in runs]
 
 
-def _run(run: RunRecord, summary: RunSummary, label: str, *, baseline: bool) -> dict[str, Any]:
+def _run(
+    run: RunRecord, summary: RunSummary, label: str, *, baseline: bool, alone: bool
+) -> dict[str, Any]:
     manifest = run.manifest
     compression, sizes = manifest.model.compression, manifest.size
     figures = {
-        one_line(part.suite, NAME): _suite(run, part)
+        one_line(part.suite, NAME): _suite(run, part, of_one_run=alone)
         for part in (*summary.suites, summary.total)
         if part.suite  # Completions of a test's own prompt have no verdict.
     }
@@ -116,6 +122,7 @@ def _run(run: RunRecord, summary: RunSummary, label: str, *, baseline: bool) -> 
             one_line(each, 400)
             for each in (*run.lacking, *run_ends("", summary), *run_warnings(manifest))
         ],
+        "engine": one_line(manifest.model.engine or "", 60),
         "method": one_line(compression.method or "", 60),
         "costs": {
             "bits_per_weight": compression.bits_per_weight,
@@ -124,17 +131,20 @@ def _run(run: RunRecord, summary: RunSummary, label: str, *, baseline: bool) -> 
             "disk_gb": sizes.disk_gb,
             "memory_gb": sizes.memory_gb,
         },
+        "several": several_said(summary),
         "suites": figures,
-        "manifest": _shown(manifest.to_json()),
     }
 
 
-def _suite(run: RunRecord, part: SuiteSummary) -> dict[str, Any]:
+def _suite(run: RunRecord, part: SuiteSummary, *, of_one_run: bool) -> dict[str, Any]:
     samples = [sample for sample in run.samples if part.suite in (sample.place.suite, ALL_SUITES)]
     # Suites differ in length for reasons of their own: tokens are not pooled over them.
     alone = part.suite != ALL_SUITES or len({sample.place.suite for sample in samples}) == 1
     bought = compute(samples) if alone else None
     spread = lengths(samples) if alone else None
+    # Of many runs their lengths are compared; of one there is room for all of them.
+    bins = length_bins(samples) if alone and of_one_run else None
+    outcomes = (sample.outcome for sample in samples)
     reasoning = part.reasoning_tokens.mean if part.reasoning_tokens else None
     return {
         "questions": part.questions,
@@ -149,11 +159,13 @@ def _suite(run: RunRecord, part: SuiteSummary) -> dict[str, Any]:
         "score": _rate(part.score) if run.store is not None else None,
         "metrics": {name: _rate(rate) for name, rate in part.metrics.items()},
         "counts": {"correct": part.samples - sum(part.failures.values()), **part.failures},
+        "ends": asdict(ends_of(outcome for outcome in outcomes if outcome is not None)),
         "tokens": part.tokens.mean if part.tokens else None,
         "reasoning_tokens": reasoning if run.store is not None else None,
         "estimated": part.tokens_estimated and not run.manifest.totals_counted,
         "drafts": None if part.drafts is None else asdict(part.drafts),
         "lengths": None if spread is None else asdict(spread),
+        "bins": None if bins is None else asdict(bins),
         "compute": None
         if bought is None
         else {
@@ -191,7 +203,7 @@ def _comparison(index: int, compared: ComparedRuns) -> dict[str, Any]:
             *(one_line(each, 300) for each in compared_by_passes(compared)),
         ],
         "words": _words(compared),
-        "figures": _shown(figures),
+        "figures": shown(figures),
         "directions": directions_said(compared.changed),
         "change_counts": {**counts, ALL_SUITES: total},
     }
@@ -240,18 +252,3 @@ def _rate(rate: Rate) -> dict[str, Any]:
 
 def _finite(value: float | None) -> float | None:
     return value if value is not None and isfinite(value) else None
-
-
-def _shown(value: Any, depth: int = 0) -> Any:
-    """JSON values with their texts bounded and made safe to show."""
-    if depth > _DEPTH:
-        return "…"
-    if isinstance(value, Mapping):
-        return {one_line(str(name), 200): _shown(part, depth + 1) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_shown(part, depth + 1) for part in value]
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, float):
-        return value if isfinite(value) else str(value)
-    return one_line(str(value), 2000)

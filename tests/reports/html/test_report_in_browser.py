@@ -42,14 +42,14 @@ def test_overview_says_what_was_decided_and_leads_on(report, watched):
     with watched(report) as page:
         assert page.title() == "Overview · lrmtest report"
         assert page.locator("h1").text_content() == "small regressed against full"
-        assert page.locator(".badge").text_content() == "Regressed"
-        matrix = page.locator("table.matrix")
-        assert matrix.locator("thead th").all_text_contents() == [
-            "model", "sums", "words", "all suites",
+        assert page.locator(".decision .badge").text_content() == "Regressed"
+        ranking = page.locator("table.ranking")
+        assert ranking.locator("thead th").all_text_contents() == [
+            "model", "gate", "all suites ↓", "sums", "words", "tokens",
         ]  # fmt: skip
-        assert matrix.locator("tbody tr").count() == 2
+        assert ranking.locator("tbody tr").count() == 2
         # 4 of 40 sums are failed by the baseline.
-        assert "90.0 %" in matrix.locator("tbody tr").first.locator("td").first.text_content()
+        assert "90.0 %" in ranking.locator("tbody tr").first.locator("td").nth(2).text_content()
         assert "engine error" in page.locator(".troubles").text_content()
         page.get_by_role("link", name=re.compile("16 broken")).click()
         page.wait_for_selector("table.questions")
@@ -380,9 +380,10 @@ def test_looks_and_unknown_ends_are_told_as_on_the_terminal(tmp_path, untold, wa
         assert "This look's level is 0.4 %" in told
         assert "Series of 2 candidates" in told
         assert gate_promise(compared.decision.settings) in page.locator("main").text_content()
-        matrix = page.locator("table.matrix tbody tr")
-        assert "end unknown" not in matrix.first.text_content()
-        assert "3 end unknown, 62.5 % if none had ended" in matrix.last.text_content()
+        ranking = page.locator("table.ranking tbody tr")
+        # Both pass all; the baseline stands first.
+        assert "end unknown" not in ranking.first.text_content()
+        assert "3 end unknown, 62.5 % if none had ended" in ranking.last.text_content()
         suites = page.locator("details.card table")
         assert suites.locator("thead th").last.text_content() == "end unknown"
         assert (
