@@ -99,7 +99,7 @@ export interface RowName {
 // Names of rows at the left of a chart, cut to the room there is; each gets its own group, in which
 // the whole row is one place to point at.
 export function rowNames(area: Frame, rows: RowName[], height: number, y: (place: number) => number): SVGElement[] {
-  const short = shortNames(rows.map((row) => row.name), Math.floor((area.left - 26) / 6.6));
+  const short = shortNames(rows.map((row) => row.name), Math.floor((area.left - 26) / 7.2));
   return rows.map(({ name, index }, place) => {
     const group = s("g", { class: series(index), "data-run": index });
     group.append(

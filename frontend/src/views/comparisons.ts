@@ -13,6 +13,8 @@ const CHANGES = ["broken", "worse", "unstable", "better", "fixed", "unchanged"];
 
 export interface Comparisons {
   elements: (HTMLElement | false)[];
+  // They are cards, to be read before the plots.
+  few: boolean;
   // Opens the comparison of a run and goes to it.
   open: (run: number) => void;
 }
@@ -27,12 +29,13 @@ export function comparisons(report: Report): Comparisons {
     found?.scrollIntoView({ block: "start" });
     (found?.querySelector("summary") ?? found)?.focus({ preventScroll: true });
   };
-  if (!all.length) return { elements: [], open };
-  for (const one of all) {
-    byRun.set(one.run, all.length > CARDS ? folded(report, one, bySuite(one)) : h("article", { class: `card decision ${outcomeOf(one)}`, tabindex: -1 }, ...decision(report, one)));
-  }
+  if (!all.length) return { elements: [], few: true, open };
   const many = all.length > CARDS;
+  for (const one of all) {
+    byRun.set(one.run, many ? folded(report, one, bySuite(one)) : h("article", { class: `card decision ${outcomeOf(one)}`, tabindex: -1 }, ...decision(report, one)));
+  }
   return {
+    few: !many,
     elements: [
       h("section", { class: many ? "decision-list" : "decisions", "aria-label": "Comparisons" }, many && h("h2", {}, `Each against ${all[0]?.baseline_label ?? ""}`), ...byRun.values()),
       promise(report),

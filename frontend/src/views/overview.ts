@@ -16,7 +16,7 @@ const NAMES = 3;
 const NOTES = 6;
 
 export function overview(report: Report, parameters: URLSearchParams): HTMLElement {
-  const { elements, open } = comparisons(report);
+  const { elements, open, few } = comparisons(report);
   const alone = report.runs.length === 1;
   return picking(h(
     "div",
@@ -25,9 +25,10 @@ export function overview(report: Report, parameters: URLSearchParams): HTMLEleme
     ...troubles(report),
     ...(alone ? single(report) : [
       h("section", { class: "card" }, h("h2", {}, "Pass rates, tokens and failures"), ranking(report, parameters, open), outcomeLegend(report), untold(report), several(report)),
-      charts(report),
     ]),
-    ...elements,
+    ...(alone || few ? elements : []),
+    !alone && charts(report),
+    ...(alone || few ? [] : elements),
   ));
 }
 

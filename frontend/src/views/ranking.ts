@@ -171,11 +171,15 @@ function rateCell(report: Report, run: Run, index: number, suite: string): HTMLE
       { class: "rate" },
       h("a", { href: show, title: "the questions that failed" }, percent(figures.rate.value)),
       h("span", { class: "quiet" }, interval(figures.rate.low, figures.rate.high)),
-      part && !compared?.figures.early_stop && h("span", { class: `delta ${verdictClass(part.failed)}`, title: "change against the baseline, in points" }, points(-part.failed.worsening)),
     ),
     outcomeBar(report, figures),
     // Of all suites the tokens have a column.
-    h("div", { class: "small quiet" }, `${suite === overall(report) ? "" : `${count(figures.tokens, figures.estimated)} tokens \u00b7 `}${asked}${figures.errors ? ` \u00b7 ${counted(figures.errors, "error")}` : ""}`),
+    h(
+      "div",
+      { class: "under small" },
+      h("span", { class: "quiet" }, `${suite === overall(report) ? "" : `${count(figures.tokens, figures.estimated)} tokens \u00b7 `}${asked}${figures.errors ? ` \u00b7 ${counted(figures.errors, "error")}` : ""}`),
+      part && !compared?.figures.early_stop && h("span", { class: `delta ${verdictClass(part.failed)}`, title: "change against the baseline, in points" }, points(-part.failed.worsening)),
+    ),
     figures.drafts !== null && h("div", { class: "small quiet drafts" }, drafted(figures.drafts)),
     figures.unknown_ends > 0 && h("div", { class: "small untold" }, endsUnknown(figures)),
   );

@@ -58,7 +58,7 @@ function setting(path: string[]): (Node | false)[] {
 function cell(value: string | null, asFirst: boolean): HTMLElement {
   const kind = asFirst ? "as-first" : null;
   if (value === null) return h("td", { class: kind }, h("span", { class: "quiet", title: "this run has no such setting" }, UNKNOWN));
-  if (HASH.test(value)) return h("td", { class: kind, title: value }, `${value.slice(0, 12)}\u2026`);
+  if (HASH.test(value)) return h("td", { class: kind, title: value }, `${value.slice(0, 10)}\u2026`);
   const letters = [...value];
   if (letters.length <= LONG) return h("td", { class: kind }, value === "" ? h("span", { class: "quiet" }, "empty") : value);
   return h("td", { class: kind }, h("details", {}, h("summary", {}, `${letters.slice(0, LONG - 15).join("")}\u2026`), value));
