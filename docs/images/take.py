@@ -22,32 +22,24 @@ HERE = Path(__file__).parent
 VIEWS = {
     "overview": "#/",
     "plots": "#/plots",
+    "runs": "#/runs",
     "questions": "#/questions?run=demo-7b-q2-20260301-120000&flip=broken",
     "question": "#/q/remainders/remainder-47",
 }
 WIDTH = 1280
 
 
-def report(folder: Path) -> Path:
-    """The report of the made-up runs."""
+def reports(folder: Path) -> tuple[Path, Path]:
+    """The report of the made-up runs, and that of one of them alone."""
     store = folder / "reports" / "lrmtest.sqlite"
     make_store(store)
-    file = folder / "report.html"
     baseline, *others = (f"{model.name}-20260301-120000" for model in MODELS)
-    code = main(
-        [
-            "report",
-            *others,
-            "--baseline",
-            baseline,
-            "-o",
-            str(file),
-            f"--reports-dir={store.parent}",
-        ]
-    )
-    if code:
-        sys.exit(code)
-    return file
+    asked = {"report": [*others, "--baseline", baseline], "one": [others[-2]]}
+    for name, arguments in asked.items():
+        file = ["-o", str(folder / f"{name}.html"), f"--reports-dir={store.parent}"]
+        if code := main(["report", *arguments, *file]):
+            sys.exit(code)
+    return folder / "report.html", folder / "one.html"
 
 
 def take(page: Page, file: Path, scheme: str) -> None:
@@ -65,13 +57,23 @@ def take(page: Page, file: Path, scheme: str) -> None:
         print(picture)
 
 
+def take_one(page: Page, file: Path, scheme: str) -> None:
+    """The overview of one run."""
+    page.goto(file.as_uri())
+    page.wait_for_selector("main h1")
+    page.wait_for_timeout(300)
+    picture = HERE / f"report-one-{scheme}.png"
+    page.screenshot(path=picture, full_page=True)
+    print(picture)
+
+
 def pictures() -> None:
     """All of them, light and dark."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         sys.exit("there is no Chromium")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        file = report(Path(folder))
+        file, one = reports(Path(folder))
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         for scheme in ("light", "dark"):
             page = browser.new_page(
@@ -79,6 +81,7 @@ def pictures() -> None:
                 color_scheme=scheme,  # type: ignore[arg-type]
             )
             take(page, file, scheme)
+            take_one(page, one, scheme)
         browser.close()
 
 

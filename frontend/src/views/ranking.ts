@@ -26,7 +26,13 @@ function overall(report: Report): string {
 
 function columns(report: Report, open: (run: number) => void): Column[] {
   const first = overall(report);
-  const suites = [first, ...report.suites.filter((name) => name !== first)];
+  const rates = (suite: string): Column => ({
+    sort: `rate:${suite}`,
+    name: suite,
+    title: `by the pass rate of ${suite}`,
+    value: (run) => run.suites[suite]?.rate.value ?? null,
+    cell: (run, index) => rateCell(report, run, index, suite),
+  });
   const found: Column[] = [
     {
       sort: "model",
@@ -55,15 +61,7 @@ function columns(report: Report, open: (run: number) => void): Column[] {
       },
     });
   }
-  for (const suite of suites) {
-    found.push({
-      sort: `rate:${suite}`,
-      name: suite,
-      title: `by the pass rate of ${suite}`,
-      value: (run) => run.suites[suite]?.rate.value ?? null,
-      cell: (run, index) => rateCell(report, run, index, suite),
-    });
-  }
+  found.push(rates(first));
   found.push({
     sort: "tokens",
     name: "tokens",
@@ -86,7 +84,8 @@ function columns(report: Report, open: (run: number) => void): Column[] {
       cell: (run) => h("td", { class: "figure" }, run.costs[cost] === null ? "\u2013" : shown(run.costs[cost])),
     });
   }
-  return found;
+  // The suites last: of these there may be many.
+  return [...found, ...report.suites.filter((name) => name !== first).map(rates)];
 }
 
 // How runs stand in a column; those without a figure come last, whichever way it is sorted.

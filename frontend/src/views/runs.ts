@@ -69,7 +69,7 @@ function same(report: Report): HTMLElement {
   return h(
     "details",
     { class: "card" },
-    h("summary", {}, h("h2", {}, "What is the same"), h("span", { class: "quiet" }, ` ${counted(same_count, "setting")} of all ${report.runs.length} runs`)),
+    h("summary", {}, h("h2", {}, "What is the same"), h("span", { class: "quiet" }, ` ${counted(same_count, "setting")} of ${report.runs.length === 2 ? "both" : `all ${report.runs.length}`} runs`)),
     h("div", { class: "manifest" }, tree(equal)),
   );
 }
