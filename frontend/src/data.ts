@@ -22,7 +22,10 @@ export async function readReport(): Promise<Report> {
   bare(report.fronts);
   for (const run of report.runs) {
     bare(run.suites);
-    for (const figures of Object.values(run.suites)) if (figures.bins) bare(figures.bins.counts);
+    for (const figures of Object.values(run.suites)) {
+      bare(figures.counts);
+      if (figures.bins) bare(figures.bins.counts);
+    }
   }
   for (const one of report.comparisons) bare(one.change_counts);
   return report;
