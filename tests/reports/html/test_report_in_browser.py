@@ -49,7 +49,7 @@ def test_overview_says_what_was_decided_and_leads_on(report, watched):
         ]  # fmt: skip
         assert ranking.locator("tbody tr").count() == 2
         # 4 of 40 sums are failed by the baseline.
-        assert "90.0 %" in ranking.locator("tbody tr").first.locator("td").nth(2).text_content()
+        assert "90.0 %" in ranking.locator("tbody tr").first.locator("td").nth(3).text_content()
         assert "engine error" in page.locator(".troubles").text_content()
         page.get_by_role("link", name=re.compile("16 broken")).click()
         page.wait_for_selector("table.questions")
