@@ -6,6 +6,7 @@ import { type Filter, filterOf, NO_FILTER } from "./filter";
 import { keysDialog } from "./keys";
 import { pointAtNothing } from "./pick";
 import { applyTheme, toggleTheme } from "./theme";
+import { searchAddress } from "./search";
 import type { Report } from "./types";
 import { overview } from "./views/overview";
 import { plots } from "./views/plots";
@@ -13,6 +14,7 @@ import { chooseRun, findRow, question } from "./views/question";
 import { questions } from "./views/questions";
 import { reading } from "./views/reading";
 import { runs } from "./views/runs";
+import { search } from "./views/search";
 
 const TABS: [string, string][] = [
   ["#/", "Overview"], ["#/plots", "Plots"], ["#/questions", "Questions"], ["#/runs", "Runs"],
@@ -47,7 +49,7 @@ function start(report: Report, app: HTMLElement): void {
     history.replaceState(null, "", address);
     // A search being typed draws itself.
     if (!(document.activeElement instanceof HTMLInputElement)) draw();
-    else filter = filterOf(parametersOf(address));
+    else if (address.startsWith("#/questions")) filter = filterOf(parametersOf(address));
   };
 
   const view = (): Shown => {
@@ -61,13 +63,17 @@ function start(report: Report, app: HTMLElement): void {
       filter = filterOf(parameters);
       return { ...questions(report, filter, row, go), tab: "#/questions", title: "Questions" };
     }
+    if (where === "search") {
+      filter = filterOf(parameters);
+      return { ...search(report, parameters.get("find") ?? "", filter, go), tab: "#/questions", title: "Search" };
+    }
     if (where === "q") {
       const [suite, id] = rest.map(decoded);
       const found = findRow(report, suite ?? "", id ?? "");
       if (found < 0) return nothing(`There is no question ${id ?? ""} of suite ${suite ?? ""} in this report.`);
       row = found;
       if (filter.run) chooseRun(report, filter.run);
-      return { ...question(report, row, filter, go), tab: "#/questions", title: id ?? "" };
+      return { ...question(report, row, filter, parameters, go), tab: "#/questions", title: id ?? "" };
     }
     if (where) return nothing("There is nothing at this address.");
     return { element: overview(report, parameters), tab: "#/", title: "Overview" };
@@ -100,6 +106,7 @@ function start(report: Report, app: HTMLElement): void {
     else if (event.key === "t") toggleTheme();
     else if (event.key === "?") dialog.showModal();
     else if (event.key === "/") go("#/questions");
+    else if (event.key === "s") go(searchAddress("", filter));
   });
   window.addEventListener("hashchange", () => {
     if (location.href !== drawn) draw();

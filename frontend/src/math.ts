@@ -1,10 +1,11 @@
-// Mathematics inside model output, typeset as MathML: no fonts, no markup, no styles.
+// Mathematics inside model output, typeset as MathML: no markup, no styles.
 //
-// Only what stands between delimiters is read as TeX. KaTeX parses it into a tree of its own, and
-// of that tree only known elements with known attributes become part of the page.
+// KaTeX parses TeX into a tree of its own, and of that tree only known elements with known
+// attributes become part of the page.
 
 import katex from "katex";
-import { textNodes } from "./words";
+import { useMathFont } from "./font";
+import { alphabet } from "./letters";
 
 interface Tree {
   type?: string;
@@ -15,8 +16,6 @@ interface Tree {
 }
 
 const MATHML = "http://www.w3.org/1998/Math/MathML";
-const LONGEST = 2000;
-const MOST = 400;
 const WIDEST = 5;
 
 const ELEMENTS = new Set([
@@ -36,31 +35,57 @@ function length(value: string): boolean {
   return match !== null && Number(match[1]) <= WIDEST;
 }
 
-function build(tree: Tree): Node[] {
-  if (tree.text !== undefined && !tree.children) return [document.createTextNode(tree.text)];
+// `letters` maps what a text is made of, where its element asks for another alphabet: browsers
+// know the upright one alone.
+function build(tree: Tree, letters: (text: string) => string): Node[] {
+  if (tree.text !== undefined && !tree.children) return [document.createTextNode(letters(tree.text))];
   // A space is a node of its own kind; its width is in em.
   if (!tree.children && tree.width !== undefined) {
     const space = document.createElementNS(MATHML, "mspace");
     if (Math.abs(tree.width) <= WIDEST) space.setAttribute("width", `${tree.width}em`);
     return [space];
   }
-  const children = tree.children ?? [];
   const type = tree.type ?? "";
   if (type === "annotation") return [];
-  if (!ELEMENTS.has(type)) return children.flatMap(build);
+  const variant = alphabet(tree.attributes?.["mathvariant"] ?? "");
+  const children = (tree.children ?? []).flatMap((child) => build(child, variant ?? letters));
+  if (!ELEMENTS.has(type)) return children;
   const element = document.createElementNS(MATHML, type);
   for (const [name, value] of Object.entries(tree.attributes ?? {})) {
+    if (name === "mathvariant" && variant) continue;
     const known = WORDS.has(name) && value.length < 200;
     if (known || (LENGTHS.has(name) && length(value))) element.setAttribute(name, value);
   }
   // A box is drawn by the style sheet: browsers have dropped <menclose>.
   if (type === "menclose") element.setAttribute("class", "boxed");
-  element.append(...children.flatMap(build));
+  element.append(...children);
   return [element];
 }
 
-function typeset(tex: string, display: boolean): Node | null {
-  if (tex.length > LONGEST || !tex.trim()) return null;
+// Of one text: so many formulas of so many characters in all.
+const MOST = 2000;
+const CHARACTERS = 200_000;
+
+// Typesets the formulas of one text, as far as its bounds allow; the rest stays as written.
+export class Typesetter {
+  private readonly made = new Map<string, HTMLElement | null>();
+  private left = MOST;
+  private room = CHARACTERS;
+
+  // TeX as an element with `source` as its title; null where it is not understood.
+  typeset(tex: string, display: boolean, source: string): HTMLElement | null {
+    const known = this.made.get(source);
+    if (known !== undefined) return known && (known.cloneNode(true) as HTMLElement);
+    if (!tex.trim() || this.left <= 0 || this.room < tex.length) return null;
+    this.left -= 1;
+    this.room -= tex.length;
+    const element = typeset(tex, display, source);
+    this.made.set(source, element);
+    return element;
+  }
+}
+
+function typeset(tex: string, display: boolean, source: string): HTMLElement | null {
   const { __renderToDomTree: render } = katex as unknown as {
     __renderToDomTree: (tex: string, options: object) => Tree;
   };
@@ -73,38 +98,16 @@ function typeset(tex: string, display: boolean): Node | null {
       trust: false,
       maxExpand: 200,
       maxSize: WIDEST,
+      // What models write and KaTeX does not know; it must be a new one each time.
+      macros: { "\\mbox": "\\text{#1}", "\\cancelto": "\\cancel{#2}" },
     });
     const wrapper = document.createElement("span");
     wrapper.className = display ? "tex display" : "tex";
-    wrapper.title = tex;
-    wrapper.append(...build(tree));
+    wrapper.title = source;
+    wrapper.append(...build(tree, (text) => text));
+    useMathFont();
     return wrapper;
   } catch {
     return null; // Not TeX after all, or broken: it stays as it was written.
   }
-}
-
-// Delimited TeX. In $...$ no space may follow the first or precede the last dollar, nor a digit
-// follow it, so that prices stay prices. A bare \boxed{...} is what models give as their answer.
-const DELIMITED =
-  /\$\$([^$]{1,2000}?)\$\$|\\\[([^\0]{1,2000}?)\\\]|\\\(([^\0]{1,2000}?)\\\)|\$(?![\s$])([^$\n]{1,500}?)(?<![\s\\])\$(?!\d)|(\\boxed\{(?=[^}])(?:[^{}\n]|\{(?:[^{}\n]|\{[^{}\n]*\})*\})*\})/g;
-
-// A text as nodes, its mathematics typeset if `on`.
-export function withMath(text: string, on: boolean): Node[] {
-  if (!on) return textNodes(text);
-  const nodes: Node[] = [];
-  let position = 0;
-  let found = 0;
-  for (const match of text.matchAll(DELIMITED)) {
-    if (++found > MOST) break;
-    const [whole, dollars, brackets, parentheses, dollar, boxed] = match;
-    const display = dollars !== undefined || brackets !== undefined;
-    const node = typeset(dollars ?? brackets ?? parentheses ?? dollar ?? boxed ?? "", display);
-    if (!node) continue;
-    if (match.index > position) nodes.push(...textNodes(text.slice(position, match.index)));
-    nodes.push(node);
-    position = match.index + whole.length;
-  }
-  nodes.push(...textNodes(text.slice(position)));
-  return nodes;
 }

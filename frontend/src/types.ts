@@ -277,7 +277,10 @@ export interface Sample {
   metrics?: Record<string, number>;
   lenient?: boolean;
   read?: ShadedRead;
-  parting?: { words: number; first: number; this: number };
+  // The tag that ended the reasoning; null where none did, missing where no tag marks reasoning.
+  closed?: string | null;
+  // Where the answer stands that was graded, or would have been, in UTF-16 units.
+  graded?: { part: "reasoning" | "answer"; from: number; to: number };
 }
 
 export type Prompt = [string, string][];

@@ -4,6 +4,7 @@ import { h, select } from "../dom";
 import { addressOf, type Filter, NO_FILTER, questionAddress, visibleRows } from "../filter";
 import { flipClass } from "../charts/flips";
 import { count, counted, signed, whole } from "../format";
+import { searchAddress } from "../search";
 import type { Report } from "../types";
 import { outcomeLegend } from "./outcomes";
 import { variationOf } from "./shaded";
@@ -134,6 +135,7 @@ export function questions(
   ];
   const total = h("p", { class: "quiet total", role: "status" });
   const clear = h("button", { type: "button", class: "plain-button", click: () => go("#/questions", true) }, "Clear");
+  const everywhere = h("a", { class: "everywhere", title: "in the texts of the questions listed (s)" }, "Prompts and traces");
   const toolbar = h(
     "div",
     { class: "toolbar", role: "search" },
@@ -143,6 +145,7 @@ export function questions(
     select("Result", results, filter.result, (result) => change({ result })),
     report.comparisons.length > 0 && select("Since the baseline", [["", "any"], ...report.change_kinds.map((kind): [string, string] => [kind, kind]), ["fell", "fell, by chance or not"], ["rose", "rose, by chance or not"]], filter.flip, (flip) => change({ flip })),
     clear,
+    everywhere,
   );
 
   const shape = columns(report, filter);
@@ -204,6 +207,7 @@ export function questions(
     table.setAttribute("aria-rowcount", String(rows.length + 1));
     total.textContent = rows.length === report.questions.id.length ? counted(rows.length, "question") : `${whole(rows.length)} of ${counted(report.questions.id.length, "question")}`;
     clear.hidden = addressOf({ ...filter, sort: "", down: false }) === addressOf(NO_FILTER);
+    everywhere.setAttribute("href", searchAddress(filter.text.trim(), { ...filter, text: "" }));
     empty.hidden = rows.length > 0;
     fill(true);
   };
@@ -226,6 +230,7 @@ export function questions(
     const page = Math.max(1, Math.floor(scroller.clientHeight / ROW) - 2);
     switch (event.key) {
       case "/": search.focus(); search.select(); return true;
+      case "s": go(everywhere.getAttribute("href") ?? ""); return true;
       case "Escape": search.blur(); scroller.focus(); return true;
       case "ArrowDown": case "j": if (event.target === search) scroller.focus(); else move(active + 1); return true;
       case "ArrowUp": case "k": move(active - 1); return true;

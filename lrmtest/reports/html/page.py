@@ -4,7 +4,8 @@ Model output is hostile, so nothing but the report's own script can run, and it 
 but show text:
 
 * The file's Content-Security-Policy allows the one script and the one style sheet whose hashes it
-  names, and no connection, image, font, frame or form whatever.
+  names, and no connection, image, font, frame or form whatever. The font of mathematics is data
+  like the texts, from which the script makes it without fetching anything.
 * Trusted types are required and none can be made, so that the script itself cannot turn a text
   into markup: whatever would parse HTML raises an error.
 * All data is compressed and in base64, in elements that browsers do not run. No character of it
@@ -47,6 +48,7 @@ _REPORT = """\
 <div id="app"></div>
 <script type="application/octet-stream" id="index">{index}</script>
 <script>{script}</script>
+<script type="application/octet-stream" id="math-font">{font}</script>
 {chunks}"""
 
 
@@ -64,6 +66,7 @@ def page(document: Mapping[str, Any], chunks: Sequence[str]) -> str:
     body = _REPORT.format(
         index=packed(document),
         script=script,
+        font=base64.b64encode(_bytes("math.woff2")).decode("ascii"),
         chunks="\n".join(
             f'<script type="application/octet-stream" id="chunk-{number}">{chunk}</script>'
             for number, chunk in enumerate(chunks)
@@ -110,12 +113,23 @@ def asset(name: str) -> str:
         StoreError: the package lacks it.
     """
     try:
-        return (files("lrmtest.reports.html") / "assets" / name).read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(
-            f"the HTML report's {name} is missing or damaged: {error}",
-            hint="install lrmtest again",
-        ) from error
+        return _bytes(name).decode("ascii")
+    except UnicodeDecodeError as error:
+        raise _damaged(name, error) from error
+
+
+def _bytes(name: str) -> bytes:
+    try:
+        return (files("lrmtest.reports.html") / "assets" / name).read_bytes()
+    except OSError as error:
+        raise _damaged(name, error) from error
+
+
+def _damaged(name: str, error: Exception) -> StoreError:
+    return StoreError(
+        f"the HTML report's {name} is missing or damaged: {error}",
+        hint="install lrmtest again",
+    )
 
 
 def _hash(text: str) -> str:

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from lrmtest.analysis.traces import parting
 from lrmtest.errors import UsageError
 from lrmtest.grading.loops import find_loop
-from lrmtest.grading.split import Tags, told_apart
+from lrmtest.grading.split import Tags, split, told_apart
 from lrmtest.grading.unknown_end import all_reasoning
 from lrmtest.questions.question import Question
 from lrmtest.reports.escape import one_line, plain, size_of
 from lrmtest.reports.fold import how_graded
+from lrmtest.reports.html.place import answer_place
 from lrmtest.runs.command import rerun_arguments
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import RunRecord, StoredCompletion, StoredQuestion
@@ -170,7 +170,6 @@ def _texts(
         if asked_so != prompt:
             shown["prompt"] = asked_so
         content["runs"].append(shown)
-    _mark_partings(content["runs"])
     expected = question.expected if question is not None else ""
     return QuestionTexts(key, content, _brief(question, prompt), expected)
 
@@ -202,6 +201,10 @@ def _sample(stored: StoredCompletion, tags: Tags) -> dict[str, Any]:
     reasoning, answer = told_apart(
         completion.text, tags, ran_out=all_reasoning(completion.text, completion.finish_reason)
     )
+    parts = split(completion.text, tags)
+    if parts.opened and not parts.closed:
+        # What opened it is no word of it, nor one that tells it from a reasoning that was closed.
+        reasoning = parts.reasoning
     sample: dict[str, Any] = {
         "sample": stored.place.sample,
         "reasoning": _part(reasoning),
@@ -214,7 +217,12 @@ def _sample(stored: StoredCompletion, tags: Tags) -> dict[str, Any]:
         "seconds": round(completion.seconds, 2),
         "seed": completion.seed,
     }
+    if parts.form is not None:
+        sample["closed"] = plain(parts.form.tags[1], _WORD) if parts.closed else None
     if verdict is not None:
+        given = verdict.extracted or verdict.provisional
+        if given and (found := _graded(sample, given)):
+            sample["graded"] = found
         sample["result"] = "correct" if verdict.correct else verdict.failure or "wrong"
         sample["score"] = verdict.score
         for name in ("extracted", "provisional"):
@@ -223,6 +231,21 @@ def _sample(stored: StoredCompletion, tags: Tags) -> dict[str, Any]:
         sample["metrics"] = dict(verdict.metrics)
         sample["lenient"] = verdict.lenient_correct
     return sample
+
+
+def _graded(sample: dict[str, Any], given: str) -> dict[str, Any] | None:
+    """Where what was graded stands, in the answer, else in the reasoning where that is all."""
+    name = "answer" if sample["answer"]["text"] else "reasoning"
+    text = sample[name]["text"]
+    found = answer_place(text, plain(given, _ANSWER))
+    if found is None:
+        return None
+    return {"part": name, "from": _utf16(text, found[0]), "to": _utf16(text, found[1])}
+
+
+def _utf16(text: str, offset: int) -> int:
+    """An offset as JavaScript counts."""
+    return offset + sum(character > "\uffff" for character in text[:offset])
 
 
 def _part(text: str, note: str = "") -> dict[str, Any]:
@@ -247,28 +270,3 @@ def _bounded(text: str) -> str:
         f"{plain(text[:_HEAD], 10 * _HEAD)}\n[{left_out} left out of this report]\n"
         f"{plain(text[-_TAIL:], 10 * _TAIL)}"
     )
-
-
-def _mark_partings(runs: Sequence[dict[str, Any] | None]) -> None:
-    """Say where each sample's reasoning parts from that of the first run's sample of its index."""
-    if not runs or runs[0] is None:
-        return
-    first = {sample["sample"]: sample for sample in runs[0]["samples"] if "reasoning" in sample}
-    for run in runs[1:]:
-        for sample in run["samples"] if run is not None else ():
-            before = first.get(sample["sample"])
-            if before is None or "reasoning" not in sample:
-                continue
-            left, right = before["reasoning"]["text"], sample["reasoning"]["text"]
-            found = parting(left, right, context=0)
-            if found is not None and left and right:
-                sample["parting"] = {
-                    "words": found.words,
-                    "first": _utf16(left, found.left_at),
-                    "this": _utf16(right, found.right_at),
-                }
-
-
-def _utf16(text: str, offset: int) -> int:
-    """An offset as JavaScript counts."""
-    return offset + sum(character > "\uffff" for character in text[:offset])

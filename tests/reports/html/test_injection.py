@@ -36,7 +36,7 @@ LOOKS = """() => ({
   styled: [...document.querySelectorAll('main [style]')].filter((one) =>
     !one.matches('tr[aria-hidden]')).map((one) => one.outerHTML),
   ids: [...document.querySelectorAll('[id]')].map((one) => one.id)
-    .filter((id) => !/^(app|index|main|chunk-[0-9]+|row-[0-9]+)$/.test(id)),
+    .filter((id) => !/^(app|index|main|math-font|chunk-[0-9]+|row-[0-9]+)$/.test(id)),
   wide: document.documentElement.scrollWidth > innerWidth,
   tall: [...document.querySelectorAll('math')].filter((one) => one.clientHeight > 2000).length,
 })"""
@@ -133,6 +133,11 @@ def test_a_hostile_address_does_nothing(hostile, watched):
     for attack in ATTACKS[:40]:
         address = "#/questions?text=" + quote(attack.encode("utf-8", "replace"))
         with watched(hostile, address) as page:
+            assert page.evaluate(LOOKS) == QUIET
+    with watched(hostile, "#/search") as page:
+        for attack in ATTACKS[:40:3]:
+            page.goto(f"{hostile.as_uri()}#/search?find={quote(attack.encode('utf-8', 'replace'))}")
+            page.wait_for_selector(".results li mark")
             assert page.evaluate(LOOKS) == QUIET
     with watched(hostile, "#/q/" + "%E0%A4%A/%" * 20) as page:
         assert page.locator("h1").text_content() == "Not found"

@@ -112,17 +112,20 @@ def test_a_loop_is_given_once(html):
     assert reasoning["length"] == pytest.approx(212 * len(LOOP), abs=1)
 
 
-def test_where_traces_part_is_counted_as_javascript_counts(tmp_path):
+def test_where_the_graded_answer_stands_is_counted_as_javascript_counts(tmp_path):
     one = question("sums", "q0")
     with Store(tmp_path / "lrmtest.sqlite") as store:
-        add_run(store, "a", [(one, [right(2, "𝒜𝒷 and so on")])])
-        add_run(store, "b", [(one, [right(2, "𝒜𝒷 and then not")])])
-    runs = [load_run(name, tmp_path / "lrmtest.sqlite") for name in ("a", "b")]
+        texts = [said("Hm.", "𝒜𝒷 is 2, so \\boxed{2}. 2?"), said("It is 2", None)]
+        add_run(store, "a", [(one, texts)])
+    runs = [load_run("a", tmp_path / "lrmtest.sqlite")]
     [[content]] = chunks_of(report_text(runs, {}, 0.5))
-    [sample] = content["runs"][1]["samples"]
-    text = sample["reasoning"]["text"].encode("utf-16-le")
-    assert text[: 2 * sample["parting"]["this"]].decode("utf-16-le").endswith("𝒜𝒷 and ")
-    assert sample["parting"]["words"] == 7
+    ended, cut = content["runs"][0]["samples"]
+    graded = ended["graded"]
+    text = ended["answer"]["text"].encode("utf-16-le")
+    assert graded["part"] == "answer"
+    assert text[2 * graded["from"] : 2 * graded["to"]].decode("utf-16-le") == "\\boxed{2}"
+    assert ended["closed"] == "</think>"
+    assert cut["closed"] is None
 
 
 def test_a_question_in_one_run_only_and_a_prompt_of_its_own(tmp_path):

@@ -285,7 +285,10 @@ CONTRAST = """() => {
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("address", ["#/", "#/plots", "#/questions", "#/runs", "#/q/sums/q1"])
+@pytest.mark.parametrize(
+    "address",
+    ["#/", "#/plots", "#/questions", "#/runs", "#/q/sums/q1?find=one", "#/search?find=one"],
+)
 def test_contrast_of_all_text(report, watched, scheme, address):
     with watched(report, address, color_scheme=scheme) as page:
         page.wait_for_timeout(200)
@@ -293,7 +296,7 @@ def test_contrast_of_all_text(report, watched, scheme, address):
 
 
 def test_controls_have_names_and_pictures_descriptions(report, watched):
-    for address in ("#/", "#/plots", "#/questions", "#/q/sums/q1"):
+    for address in ("#/", "#/plots", "#/questions", "#/q/sums/q1", "#/search?find=one"):
         with watched(report, address) as page:
             nameless = page.evaluate(
                 """() => [...document.querySelectorAll('button, a, input, select, svg[role=img]')]
