@@ -27,7 +27,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from math import exp
@@ -273,32 +273,42 @@ def by_rejection(
         flush=True,
     )
     good = True
-    with tempfile.TemporaryDirectory() as folder:
-        for sparsity in ["", *sparsities.split(",")]:
-            spec = parent_spec
-            if sparsity:
-                location = Path(folder) / f"pruned-{sparsity}"
-                words = ["compress", "tiny-lrm", "-o", str(location), "--method", "magnitude"]
-                with redirect_stdout(sys.stderr):
-                    status = lrmtest_command([*words, "--sparsity", sparsity])
-                if status:
-                    return status
-                spec = replace(parent_spec, name=location.name, location=str(location))
-            requests, turns = turned(spec, parent_spec, first, parent)
-            drafted, _ = generated(spec, questions, requests)
-            others, _ = generated(spec, questions, second)
-            ps = told_apart(drafted, others)
-            good = good and min(ps) > 0.01 / (len(ps) * (1 + len(sparsities.split(","))))
-            total = sum(len(one.tokens) for one in drafted)
-            print(
-                f"{sparsity or 'itself'} | {100 * fmean(one.passed for one in drafted):.1f} % "
-                f"| {100 * fmean(one.passed for one in others):.1f} % "
-                f"| {turns:,} of {len(drafted):,} | {' | '.join(f'{p:.3f}' for p in ps)} "
-                f"| {100 * sum(one.generated for one in drafted) / total:.1f} "
-                f"| {spread(parent, others):.4f} | {spread(parent, drafted):.4f}",
-                flush=True,
-            )
+    for sparsity, spec in pruned(parent_spec, ["", *sparsities.split(",")]):
+        requests, turns = turned(spec, parent_spec, first, parent)
+        drafted, _ = generated(spec, questions, requests)
+        others, _ = generated(spec, questions, second)
+        ps = told_apart(drafted, others)
+        good = good and min(ps) > 0.01 / (len(ps) * (1 + len(sparsities.split(","))))
+        total = sum(len(one.tokens) for one in drafted)
+        print(
+            f"{sparsity or 'itself'} | {100 * fmean(one.passed for one in drafted):.1f} % "
+            f"| {100 * fmean(one.passed for one in others):.1f} % "
+            f"| {turns:,} of {len(drafted):,} | {' | '.join(f'{p:.3f}' for p in ps)} "
+            f"| {100 * sum(one.generated for one in drafted) / total:.1f} "
+            f"| {spread(parent, others):.4f} | {spread(parent, drafted):.4f}",
+            flush=True,
+        )
     return 0 if good else 1
+
+
+def pruned(parent: ModelSpec, sparsities: Sequence[str]) -> Iterator[tuple[str, ModelSpec]]:
+    """Copies of tiny-lrm, pruned by magnitude, made as they are asked for; "" is the parent.
+
+    Raises:
+        SystemExit: one cannot be made.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        for sparsity in sparsities:
+            if not sparsity:
+                yield sparsity, parent
+                continue
+            location = Path(folder) / f"pruned-{sparsity}"
+            words = ["compress", "tiny-lrm", "-o", str(location), "--method", "magnitude"]
+            with redirect_stdout(sys.stderr):
+                status = lrmtest_command([*words, "--sparsity", sparsity])
+            if status:
+                sys.exit(status)
+            yield sparsity, replace(parent, name=location.name, location=str(location))
 
 
 def spread(parent: Sequence[Sample], candidate: Sequence[Sample]) -> float:
@@ -345,37 +355,29 @@ def main() -> int:
     )
     sparsities = given.sparsities.split(",")
     good = True
-    with tempfile.TemporaryDirectory() as folder:
-        for sparsity in sparsities:
-            location = Path(folder) / f"pruned-{sparsity}"
-            words = ["compress", "tiny-lrm", "-o", str(location), "--method", "magnitude"]
-            with redirect_stdout(sys.stderr):
-                status = lrmtest_command([*words, "--sparsity", sparsity])
-            if status:
-                return status
-            spec = replace(parent_spec, name=location.name, location=str(location))
-            plain, plain_seconds = generated(spec, questions, first)
-            others, _ = generated(spec, questions, second)
-            drafted, seconds = generated(spec, questions, drafts)
-            pairs = list(zip(drafted, plain, strict=True))
-            unequal = [pair for pair in pairs if pair[0].tokens != pair[1].tokens]
-            ties = sum(tied(spec, *pair) for pair in unequal)
-            ps = told_apart(drafted, others)
-            total = sum(len(one.tokens) for one in drafted)
-            made = sum(one.generated for one in drafted) / total
-            # Both make samples of the same lengths; they differ in what of them is the trace's.
-            kept = kept_by_rejection(spec, parent) * len(parent) / total
-            apart, paired = spread(parent, others), spread(parent, drafted)
-            good = good and ties == len(unequal) and min(ps) > 0.01 / (len(ps) * len(sparsities))
-            print(
-                f"{sparsity} | {100 * fmean(one.passed for one in drafted):.1f} % "
-                f"| {len(pairs) - len(unequal):,} of {len(pairs):,} | {ties} of {len(unequal)} "
-                f"| {' | '.join(f'{p:.3f}' for p in ps)} "
-                f"| {100 * made:.1f} | {100 * (1 - kept):.1f} "
-                f"| {plain_seconds:.0f} | {seconds:.0f} "
-                f"| {apart:.4f} | {paired:.4f} | {apart / paired if paired else float('inf'):.2f}",
-                flush=True,
-            )
+    for sparsity, spec in pruned(parent_spec, sparsities):
+        plain, plain_seconds = generated(spec, questions, first)
+        others, _ = generated(spec, questions, second)
+        drafted, seconds = generated(spec, questions, drafts)
+        pairs = list(zip(drafted, plain, strict=True))
+        unequal = [pair for pair in pairs if pair[0].tokens != pair[1].tokens]
+        ties = sum(tied(spec, *pair) for pair in unequal)
+        ps = told_apart(drafted, others)
+        total = sum(len(one.tokens) for one in drafted)
+        made = sum(one.generated for one in drafted) / total
+        # Both make samples of the same lengths; they differ in what of them is the trace's.
+        kept = kept_by_rejection(spec, parent) * len(parent) / total
+        apart, paired = spread(parent, others), spread(parent, drafted)
+        good = good and ties == len(unequal) and min(ps) > 0.01 / (len(ps) * len(sparsities))
+        print(
+            f"{sparsity} | {100 * fmean(one.passed for one in drafted):.1f} % "
+            f"| {len(pairs) - len(unequal):,} of {len(pairs):,} | {ties} of {len(unequal)} "
+            f"| {' | '.join(f'{p:.3f}' for p in ps)} "
+            f"| {100 * made:.1f} | {100 * (1 - kept):.1f} "
+            f"| {plain_seconds:.0f} | {seconds:.0f} "
+            f"| {apart:.4f} | {paired:.4f} | {apart / paired if paired else float('inf'):.2f}",
+            flush=True,
+        )
     return 0 if good else 1
 
 

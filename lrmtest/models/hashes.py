@@ -27,6 +27,9 @@ _THREADS = 4  # hashlib works without the GIL; more than a few readers only make
 _TOLD_BYTES = 4 << 30
 _BYTES_PER_SECOND = 500e6  # SHA-256 of one core, for the estimate that the user is given
 
+WEIGHT_FILES = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5")
+"""Ends of the names of files with weights, of any library."""
+
 # What changes completions: weights, configuration, tokenizer, chat template, code that comes
 # with the checkpoint. Not: readmes, trainer states, results that somebody saved beside.
 _MATTERS = re.compile(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -73,8 +73,13 @@ def read_cards(option: argparse.Namespace) -> dict[str, ModelCard]:
     Raises:
         UsageError: as `load_cards`.
     """
+    return cards_here(option.cards)
+
+
+def cards_here(files: Sequence[Path]) -> dict[str, ModelCard]:
+    """The same, with these files of ``--cards``."""
     pyproject = Path("pyproject.toml")
-    return load_cards(option.cards, pyproject if pyproject.is_file() else None)
+    return load_cards(files, pyproject if pyproject.is_file() else None)
 
 
 def add_set_option(add: AddOption, text: str) -> None:

@@ -28,6 +28,7 @@ from lrmtest.compress.llmcompressor.environment import HINT, Llmcompressor, find
 from lrmtest.compress.programs import run_program
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import MachineryError, ModelError, UsageError
+from lrmtest.models.hashes import WEIGHT_FILES
 from lrmtest.models.local import measure, tensor_shapes, weight_files
 from lrmtest.models.programs.failure import KnownFailure
 from lrmtest.progress import Tell
@@ -39,7 +40,6 @@ _SMALLEST_GROUP = 8
 _MATRIX = re.compile(r"(.*\.layers\.\d+\..+)\.weight")
 _ROUTER = re.compile(r"\.(gate|router|shared_expert_gate)$")
 _PROGRESS = re.compile(r"^\((\d+)/(\d+)\): (Calibrating|Propagating)")
-_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".h5", ".index.json")
 
 _FAILURES = (
     KnownFailure(
@@ -226,7 +226,10 @@ def _complete(source: Path, out: Path) -> None:
     for path in out.glob("*.safetensors"):
         path.chmod(mode)
     for path in source.iterdir():
-        changed = path.name.endswith(_WEIGHTS) or path.name in ("config.json", "recipe.yaml")
+        changed = path.name.endswith((*WEIGHT_FILES, ".index.json")) or path.name in (
+            "config.json",
+            "recipe.yaml",
+        )
         if path.is_file() and not changed and not path.name.startswith(("lrmtest-", ".")):
             shutil.copy(path, out / path.name)
 

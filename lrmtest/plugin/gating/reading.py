@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from lrmtest.analysis.certificate import Certificate
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.run_certificate import certify_run, out_of_reach, unlike
 from lrmtest.counted import counted
-from lrmtest.models.cards import load_cards
+from lrmtest.options.common import cards_here
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation.protocol import GenerationPlan
 from lrmtest.progress import Tell
@@ -57,9 +55,7 @@ def read_baseline_traces(
     traces = baseline_traces(baseline, called, store.path, asked, compared.read_traces)
     if hopeless := out_of_reach(baseline, asked, traces.ended, gate, level=level):
         return certify_run(baseline, candidate, asked, (), {}, gate, level=level, hopeless=hopeless)
-    pyproject = Path("pyproject.toml")
-    cards = load_cards(settings.cards, pyproject if pyproject.is_file() else None)
-    writers = files_of_writer(traces.model, cards)
+    writers = files_of_writer(traces.model, cards_here(settings.cards))
     note = refuse_other_tokens(plan.spec, traces.written, traces.tokenizer, writers)
     if note:
         notice(note)

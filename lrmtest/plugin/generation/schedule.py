@@ -356,7 +356,7 @@ class Schedule:
         """What of the drafts makes the samples what they are; empty for nothing."""
         if self._settings.comparison.drafts is None:
             return {}
-        from lrmtest.plugin.generation.drafting import drafts_identity
+        from lrmtest.plugin.generation.turning_drafts import drafts_identity
 
         return drafts_identity(self._settings, self._store, self.spec)
 
