@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lrmtest.grading.completion import Completion
 from lrmtest.models.engines.base import Message, Progress, Request, Sampling
+from lrmtest.plugin.generation.expected import ExpectedTokens
 from lrmtest.plugin.generation.outlook import Outlook
 from lrmtest.questions.place import Place
 
@@ -35,7 +36,7 @@ def completion(tokens, finish="stop"):
 def begun(count=8, **expected):
     clock = Clock()
     outlook = Outlook(4, clock=clock)
-    outlook.submitted(requests(count), expected.get("expected", {}))
+    outlook.submitted(requests(count), ExpectedTokens(expected.get("expected", {})))
     return clock, outlook
 
 

@@ -6,31 +6,25 @@ hears of a completion can read it.
 
 from __future__ import annotations
 
-import os
 import queue
-import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
-from math import sqrt
-from statistics import median
 
-from lrmtest.analysis.time_left import StreamRate
 from lrmtest.counted import counted
 from lrmtest.errors import EngineError, LrmtestError, StoreError
 from lrmtest.grading.completion import Completion
-from lrmtest.models.description import describe_chat
 from lrmtest.models.engines.base import Delivery, Engine, Progress, Request
 from lrmtest.models.engines.kinds import kind_of
-from lrmtest.models.fetch.hub import commit_of
 from lrmtest.models.hardware import this_machine
-from lrmtest.models.sizes import known_sizes
-from lrmtest.models.spec import KnownTags, ModelSpec
+from lrmtest.models.spec import ModelSpec
 from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation.backlog import Backlog
+from lrmtest.plugin.generation.described import with_model_known, with_texts_seen
+from lrmtest.plugin.generation.expected import BaselineTokens, Expectations, no_baseline
+from lrmtest.plugin.generation.kept import KeptCompletions
 from lrmtest.plugin.generation.order import longest_first
 from lrmtest.plugin.generation.outlook import Outlook
 from lrmtest.plugin.generation.protocol import (
@@ -48,11 +42,8 @@ from lrmtest.runs.claims import beginning
 from lrmtest.runs.drafts import Drafts
 from lrmtest.runs.environment import environment
 from lrmtest.runs.extent import EVERYTHING, Extent, extent_of, reaches, selected
-from lrmtest.runs.live import LivePage, LiveState
-from lrmtest.runs.manifest import ChatSection, FetchedSection, Manifest, SizeSection
-from lrmtest.runs.noise import known_noise
-from lrmtest.runs.outcomes import QuestionKey
-from lrmtest.runs.reasoning import FIRST_TEXTS, ReasoningSeen, section_of, with_seen
+from lrmtest.runs.live import LivePage
+from lrmtest.runs.reasoning import ReasoningSeen
 from lrmtest.runs.records import RunHead, RunTiming
 from lrmtest.runs.run import Run, open_run
 from lrmtest.runs.store import Store
@@ -60,25 +51,12 @@ from lrmtest.runs.store import Store
 FindDrafts = Callable[[GenerationPlan, str, Collection[Request]], Drafts]
 """Finds the drafts of a plan's model, for its run of this id and some of its samples."""
 
-ExpectedTokens = Callable[[str], Mapping[QuestionKey, float]]
-"""Mean tokens of each question, for a model's name."""
-
 Prepare = Callable[[GenerationPlan], StoppingRule | None]
 """Looks at a plan before anything is generated; may give a rule that ends it early."""
 
-_MOST_CHARS_KEPT = 16 << 20
-"""Characters of completions that are kept, once they are stored, for the tests that wait for them.
-What is beyond them is read from the store."""
-_SAME_MODEL_SPREAD = 0.5
-"""Of a completion's speed, in natural logs: an earlier run may be another machine's."""
 _SOON_SECONDS = 0.5
 _SETTLE_SECONDS = 10.0
 """So long a session that ends waits for a locked store with what had arrived."""
-
-
-def nothing_expected(model: str) -> Mapping[QuestionKey, float]:
-    """The `ExpectedTokens` of a session without a baseline."""
-    return {}
 
 
 class Generation:
@@ -105,7 +83,7 @@ class Generation:
         say: Tell,
         notice: Tell = silent,
         drafts: FindDrafts | None = None,
-        baseline_tokens: ExpectedTokens = nothing_expected,
+        baseline_tokens: BaselineTokens = no_baseline,
     ) -> None:
         self._find_drafts = drafts
         self._baseline_tokens = baseline_tokens
@@ -141,8 +119,7 @@ class Generation:
         self._dropped: set[str] = set()
         self._from_others: set[str] = set()
         self._keeps = False
-        self._kept: dict[str, Completion] = {}
-        self._kept_chars = 0
+        self._kept = KeptCompletions()
         self._planned_out = 0
         self._arrivals: queue.SimpleQueue[str | LrmtestError] = queue.SimpleQueue()
         self._submitted_at = 0.0
@@ -151,7 +128,7 @@ class Generation:
         self._drafted_tokens = 0
         self.outlook = Outlook(settings.engine_options.concurrency)
         self._telling: Telling | None = None
-        self._expected: Mapping[QuestionKey, float] | None = None
+        self._expectations: Expectations | None = None
         self._stored = 0
         self._undrafted = 0
         self._untraced = 0
@@ -199,11 +176,14 @@ class Generation:
                 replace(plan.manifest, environment=environment(this_machine().to_json())),
                 fresh=self._settings.fresh_run,
             )
+        self._expectations = Expectations(self._store, plan.spec.name, self._baseline_tokens)
         self._engine = RunEngine(plan.spec, self._settings, self._run, self._deliver, self._say)
-        self._run.describe(self._described(plan, self._run.manifest))
+        self._run.describe(
+            with_model_known(self._run.manifest, plan.spec, self._settings, self._store)
+        )
         self._planned = set(keys)
         page = LivePage(self._store.path, self._run.run_id)
-        self._telling = Telling(page, self._measure, self._live_state, ticked)
+        self._telling = Telling(page, self, ticked)
         self._add_questions(plan.questions)
         self._sharing = sharing = Sharing(
             self._store,
@@ -241,25 +221,6 @@ class Generation:
             self._extent = {**self._extent, **extent_of(more)} if more else self._extent
         if more:
             self._the_run.select_also(more)
-
-    def _described(self, plan: GenerationPlan, manifest: Manifest) -> Manifest:
-        """The run's manifest with what is known of its model before it is started."""
-        spec = plan.spec
-        if sizes := known_sizes(spec.card, spec.engine):
-            manifest = replace(manifest, size=SizeSection.from_json(sizes))
-        if kind_of(spec).has_files and (commit := commit_of(spec.location)):
-            repo = spec.card.checkpoint.repo or None
-            manifest = replace(manifest, fetched=FetchedSection(repo=repo, commit=commit))
-        if chat := describe_chat(spec, self._settings.engine_options):
-            manifest = replace(manifest, chat=ChatSection.from_json(chat))
-        if plan.manifest.greedy and (
-            noise := known_noise(self._store.path.parent, plan.manifest.model)
-        ):
-            manifest = replace(manifest, noise=noise)
-        reasoning = section_of(spec.reasoning or KnownTags())
-        if manifest.reasoning.known_by != reasoning.known_by:
-            manifest = replace(manifest, reasoning=reasoning)
-        return manifest
 
     def _look_at_others(self) -> None:
         """Take what other sessions have generated, and take over what they have left."""
@@ -300,16 +261,23 @@ class Generation:
 
     def _submit(self, wanted: Sequence[Request]) -> None:
         """Submit those requests that the engine does not work on already."""
-        if not wanted:
-            return
         with self._submitting:
-            wanted = self._with_drafts(wanted)
-            expected = self._expected_tokens()
-            rate = None if self._engine_runs else self._earlier_rate()
-            self.outlook.submitted(wanted, expected, rate)
-            engine = self._started_engine(wanted)
             with self._changed:
                 wanted = [request for request in wanted if request.key not in self._outstanding]
+            if not wanted:
+                return
+            wanted = self._with_drafts(wanted)
+            expected = self._expectations
+            assert expected is not None, "begin() comes first"
+            if self._stopping_rule is not None:
+                wanted = self._stopping_rule.in_order(wanted)
+            else:
+                wanted = longest_first(wanted, expected.tokens)
+            # How long it takes is told while the engine starts, too.
+            rate = None if self._engine_runs else expected.rate()
+            self.outlook.submitted(wanted, expected.tokens, rate)
+            engine = self._started_engine(wanted)
+            with self._changed:
                 keys = {request.key for request in wanted}
                 self._outstanding |= {request.key: request for request in wanted}
                 self._fresh |= keys
@@ -317,13 +285,7 @@ class Generation:
                 for key in keys:
                     self._errors.pop(key, None)
             self._submitted_at = self._submitted_at or time.monotonic()
-            if self._stopping_rule is not None:
-                ordered = self._stopping_rule.in_order(wanted)
-            else:
-                ordered = longest_first(wanted, self._store.expected_tokens(self.head.model))
-            self.outlook.forget([request.key for request in ordered])
-            self.outlook.submitted(ordered, expected)
-            engine.submit(ordered)
+            engine.submit(wanted)
 
     def _with_drafts(self, wanted: Sequence[Request]) -> Sequence[Request]:
         """The requests with what they may begin with; it is found when it is first needed.
@@ -345,8 +307,7 @@ class Generation:
         """Tell the stopping rule of a sample; whether no more are needed."""
         if self._stopping_rule is None:
             return False
-        with self._changed:
-            completion = self._kept.get(key)
+        completion = self._kept.get(key)
         if completion is None and (stored := self._store.completion(self.run_id, key)) is not None:
             completion = stored.completion
         return self._stopping_rule.arrived(key, completion)
@@ -394,55 +355,6 @@ class Generation:
     def _engine_runs(self) -> bool:
         return self._engine is not None and self._engine.runs
 
-    def _expected_tokens(self) -> Mapping[QuestionKey, float]:
-        """Mean tokens by question: this model's, else its baseline's, else other models'."""
-        if self._expected is None:
-            model, store = self.head.model, self._store
-            others = {**store.expected_tokens(""), **self._baseline_tokens(model)}
-            self._expected = {**others, **store.expected_tokens(model)}
-        return self._expected
-
-    def _earlier_rate(self) -> StreamRate | None:
-        """How fast a completion of earlier runs was, as far as it says something of this one."""
-        if rates := self._store.stream_rates(self.head.model):
-            return StreamRate(median(rates), _SAME_MODEL_SPREAD)
-        if rates := self._store.stream_rates(""):
-            # Of models that may be a hundred times as large: half of the way to what is usual.
-            return StreamRate(sqrt(StreamRate().median * median(rates)))
-        return None
-
-    def _measure(self) -> None:
-        if self._spec is not None and kind_of(self._spec).generates:
-            self.outlook.measure(self.progress)
-            self.outlook.look_ahead()
-
-    def _live_state(self) -> LiveState:
-        """What is told to those who watch the run."""
-        starting, left = self.outlook.starting_seconds, self.outlook.left
-        progress = self.progress
-        with self._changed:
-            failed = len(self._errors)
-            # What is to be generated is known as that only when its engine runs.
-            done = self.samples_done if self._fresh or self.awaits_others else self._stored
-        return LiveState(
-            pid=os.getpid(),
-            host=socket.gethostname(),
-            written=time.time(),
-            phase="generating" if starting is None else "starting",
-            phase_seconds=time.monotonic() - self._submitted_at if starting is None else starting,
-            engine="" if self._spec is None else self._spec.engine,
-            log_line=self.log_line,
-            samples_planned=self.samples_planned,
-            samples_done=done,
-            samples_reused=self._stored,
-            samples_failed=failed,
-            tokens=self.outlook.generated,
-            running=progress.running,
-            drafted=progress.drafted,
-            tokens_per_second=self.outlook.tokens_per_second,
-            left=None if left is None else (left.low, left.middle, left.high),
-        )
-
     @property
     def _failure(self) -> LrmtestError | None:
         """Why nothing more will arrive; None while all is well."""
@@ -455,15 +367,9 @@ class Generation:
     def _write(self, deliveries: Sequence[Delivery], patience: float) -> None:
         if not self._the_run.arrived(deliveries, patience=patience) or not self._keeps:
             return  # what another session has written before is what counts
-        with self._changed:
-            for delivery in deliveries:
-                if (completion := delivery.completion) is None:
-                    continue
-                self._kept_chars += len(completion.text)
-                if self._kept_chars > _MOST_CHARS_KEPT:
-                    self._kept_chars -= len(completion.text)
-                else:
-                    self._kept[delivery.request.key] = completion
+        for delivery in deliveries:
+            if delivery.completion is not None:
+                self._kept.add(delivery.request.key, delivery.completion)
 
     def _cannot_be_written(self, failure: LrmtestError) -> None:
         """Whoever waits must know, for nothing is safe any more."""
@@ -548,11 +454,7 @@ class Generation:
 
     def taken(self, key: str) -> Completion | None:
         """A stored completion that is still in memory, where it is not kept any longer."""
-        with self._changed:
-            completion = self._kept.pop(key, None)
-            if completion is not None:
-                self._kept_chars -= len(completion.text)
-            return completion
+        return self._kept.take(key)
 
     def generate_now(
         self, requests: Sequence[Request], questions: Sequence[PromptedQuestion]
@@ -603,6 +505,16 @@ class Generation:
         return self._engine.progress if self._engine is not None else Progress()
 
     @property
+    def spec(self) -> ModelSpec | None:
+        """The model; None before `begin`."""
+        return self._spec
+
+    @property
+    def submitted_at(self) -> float | None:
+        """When the first requests went to the engine, in monotonic seconds; None before."""
+        return self._submitted_at or None
+
+    @property
     def log_line(self) -> str:
         """The last line of the log of an engine that starts; empty without one, and hostile."""
         return self._engine.log_line if self._engine is not None else ""
@@ -628,6 +540,12 @@ class Generation:
     def awaits_others(self) -> bool:
         """Whether another session generates what is asked for here."""
         return self._sharing is not None and bool(self._sharing.awaited)
+
+    @property
+    def samples_failed(self) -> int:
+        """Samples that ended in an engine error."""
+        with self._changed:
+            return len(self._errors)
 
     @property
     def samples_fresh(self) -> int:
@@ -692,18 +610,12 @@ class Generation:
 
     def _look_at_texts(self, seen: ReasoningSeen | None) -> None:
         """Put into the manifest what the run's texts show of its reasoning's form."""
-        run, spec = self._the_run, self._spec
-        if spec is None:
+        if self._spec is None:
             return
-        known = spec.reasoning or KnownTags()
-        if seen is not None and seen.texts == self._store.completion_count(run.run_id):
-            reasoning = with_seen(section_of(known), seen)
-        else:
-            most = FIRST_TEXTS if kind_of(spec).generates else None
-            stored = islice(self._store.completions(run.run_id), most)
-            reasoning = section_of(known, (one.completion.text for one in stored))
-        if reasoning.to_json() != run.manifest.reasoning.to_json():
-            run.describe(replace(run.manifest, reasoning=reasoning))
+        run = self._the_run
+        manifest = with_texts_seen(run.head, self._spec, self._store, seen)
+        if manifest.reasoning.to_json() != run.manifest.reasoning.to_json():
+            run.describe(manifest)
 
     def close(self) -> None:
         """Stop the engine, and leave to other sessions what has not arrived."""

@@ -7,12 +7,8 @@ from contextlib import suppress
 
 from lrmtest.errors import LrmtestError, StoreError
 from lrmtest.options.settings import Settings
-from lrmtest.plugin.generation.generation import (
-    ExpectedTokens,
-    FindDrafts,
-    Generation,
-    nothing_expected,
-)
+from lrmtest.plugin.generation.expected import BaselineTokens, no_baseline
+from lrmtest.plugin.generation.generation import FindDrafts, Generation
 from lrmtest.plugin.generation.protocol import CompletionSource, GenerationPlan
 from lrmtest.progress import Tell, silent
 from lrmtest.runs.store import Store
@@ -38,7 +34,7 @@ class Generations:
         store: Callable[[], Store],
         notice: Tell = silent,
         drafts: FindDrafts | None = None,
-        baseline_tokens: ExpectedTokens = nothing_expected,
+        baseline_tokens: BaselineTokens = no_baseline,
     ) -> None:
         self._drafts = drafts
         self._baseline_tokens = baseline_tokens

@@ -11,7 +11,7 @@ import copy
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -25,7 +25,7 @@ from lrmtest.analysis.time_left import (
 )
 from lrmtest.grading.completion import Completion
 from lrmtest.models.engines.base import Progress, Request
-from lrmtest.runs.outcomes import QuestionKey
+from lrmtest.plugin.generation.expected import ExpectedTokens
 
 _USUAL_PLACES = 16
 _STRETCH_SECONDS = 15.0
@@ -78,30 +78,24 @@ class Outlook:
     def submitted(
         self,
         requests: Sequence[Request],
-        expected: Mapping[QuestionKey, float],
+        expected: ExpectedTokens,
         rate: StreamRate | None = None,
     ) -> None:
         """Requests go to the engine, in this order.
 
         Args:
             requests: they.
-            expected: mean tokens of earlier completions by question; of others of a suite their
-                mean is expected.
+            expected: how long each will be.
             rate: what is known of the speed of one completion; None for nothing.
         """
-        by_suite: dict[str, list[float]] = {}
-        for (suite, _), tokens in expected.items():
-            if tokens > 0:
-                by_suite.setdefault(suite, []).append(tokens)
-        means = {suite: sum(tokens) / len(tokens) for suite, tokens in by_suite.items()}
         with self._lock:
             self._rate = rate or self._rate
             for request in requests:
                 if request.key in self._outstanding:
                     continue
                 question = request.place.question
-                likely = expected.get(question) or means.get(question[0])
-                sample = AwaitedSample(question, request.sampling.max_tokens, likely)
+                budget = request.sampling.max_tokens
+                sample = AwaitedSample(question, budget, expected.of(question))
                 self._outstanding[request.key] = _Outstanding(sample)
 
     def arrived(self, key: str, completion: Completion | None) -> None:
