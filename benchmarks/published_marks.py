@@ -115,9 +115,7 @@ def main() -> int:
     for column in ("outputs", "both right", "both wrong", "right here only", "right there only"):
         shown.add_column(column, justify="right")
     shown.add_column("agree, % of a question's (95 %)", justify="right")
-    counts: dict[str, Counter[tuple[bool, bool]]] = {}
-    agreed: dict[str, Counter[str]] = {}
-    graded: dict[str, Counter[str]] = {}
+    counts: dict[str, dict[str, Counter[tuple[bool, bool]]]] = {}
     unknown = 0
     disagreements: list[str] = []
     suites: dict[str, dict[str, Question]] = {}
@@ -136,11 +134,9 @@ def main() -> int:
                     unknown += 1
                     continue
                 verdict = grade(question, Completion(marked.response, "stop"))
-                counts.setdefault(marked.source, Counter())[marked.correct, verdict.correct] += 1
-                graded.setdefault(marked.source, Counter())[question.id] += 1
-                agreed.setdefault(marked.source, Counter())[question.id] += (
-                    verdict.correct is marked.correct
-                )
+                of_source = counts.setdefault(marked.source, {})
+                marks = of_source.setdefault(question.id, Counter())
+                marks[marked.correct, verdict.correct] += 1
                 if verdict.correct is not marked.correct:
                     disagreements.append(
                         json.dumps(
@@ -159,9 +155,13 @@ def main() -> int:
     except LrmtestError as error:
         console.print(one_line(str(error), 400), markup=False)
         return 2
-    for source, count in counts.items():
+    for source, of_questions in counts.items():
+        count = sum(of_questions.values(), Counter[tuple[bool, bool]]())
         # Answers to one question are alike: each question counts once.
-        by_question = [(agreed[source][one], n) for one, n in graded[source].items()]
+        by_question = [
+            (marks[True, True] + marks[False, False], marks.total())
+            for marks in of_questions.values()
+        ]
         mean = sum(agree / n for agree, n in by_question) / len(by_question)
         share = clustered(by_question)
         shown.add_row(
