@@ -78,11 +78,21 @@ class EngineError(LrmtestError):
         message: what the engine said or did.
         hint: the next step.
         attempts: how many times the request was tried before giving up.
+        elsewhere: the fault is the server's and not the request's: another server of the same
+            model may answer it.
     """
 
-    def __init__(self, message: str, *, hint: str | None = None, attempts: int = 1) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        attempts: int = 1,
+        elsewhere: bool = False,
+    ) -> None:
         super().__init__(message, hint=hint)
         self.attempts = attempts
+        self.elsewhere = elsewhere
 
 
 def in_words(error: Exception, doing: str) -> LrmtestError:

@@ -14,7 +14,15 @@ from lrmtest.masking import masked
 from lrmtest.models.card import Checkpoint, ModelCard
 from lrmtest.models.cards import SAFE_NAME, fill_in
 from lrmtest.models.engines.http.endpoint import Endpoint
-from lrmtest.models.engines.kinds import ENDPOINT, RECORDING, EngineKind, ModelSource, engine_kind
+from lrmtest.models.engines.kinds import (
+    ENDPOINT,
+    RECORDING,
+    REPLICAS,
+    EngineKind,
+    ModelSource,
+    engine_kind,
+)
+from lrmtest.models.engines.replicas import places
 from lrmtest.models.folder_card import CARD_FILE, read_folder_card
 from lrmtest.models.gguf.from_safetensors import can_convert
 from lrmtest.models.local import measure, own_sampling
@@ -46,8 +54,9 @@ def resolve(model: str, cards: Mapping[str, ModelCard], *, engine: str | None = 
     Args:
         model: a card's name or alias or its hub repository; a path to a ``.gguf`` file or a
             model's folder; ``recorded:PATH`` or ``recorded:PATH#SUITE``;
-            ``http(s)://host:port[/v1]``. Written
-            ``NAME=...``, the last three get the card, or only the name, NAME.
+            ``http(s)://host:port[/v1]``, several of them with commas between, or
+            ``replicas:FILE`` with one a line. Written ``NAME=...``, all but the first get the
+            card, or only the name, NAME.
         cards: the cards there are, by name.
         engine: the user's choice; the card's own when None.
 
@@ -113,7 +122,7 @@ def _by_every_name(cards: Mapping[str, ModelCard]) -> dict[str, ModelCard]:
 
 
 def _is_location(text: str) -> bool:
-    return text.startswith((_RECORDED, *_URL)) or is_there(user_path(text))
+    return text.startswith((_RECORDED, places.FILE, *_URL)) or is_there(user_path(text))
 
 
 def _named_location(text: str) -> tuple[str, str] | None:
@@ -151,6 +160,8 @@ def _from_location(
     engine: EngineKind | None,
 ) -> ModelSpec:
     """`card` is what the user's ``NAME=`` stands for, None when no name was given."""
+    if places.are_several(location):
+        return _from_replicas(location, card, engine)
     if location.startswith(_URL):
         return _from_url(location, card, engine)
     if location.startswith(_RECORDED):
@@ -173,6 +184,25 @@ def _from_url(text: str, card: ModelCard | None, engine: EngineKind | None) -> M
     card = card or ModelCard(name=_safe_name(urlsplit(url).netloc, text))
     only = _only(ENDPOINT, engine, text)
     return ModelSpec(card.name, replace(card, engine=only), only, url)
+
+
+def _from_replicas(text: str, card: ModelCard | None, engine: EngineKind | None) -> ModelSpec:
+    where = places.ReplicaPlaces(text)
+    if card is None and where.file is None:
+        raise UsageError(
+            "several endpoints of one model need a name for it",
+            hint=f"--model NAME={where.location}",
+        )
+    if card is None:
+        assert where.file is not None
+        card = ModelCard(name=_safe_name(where.file.stem, text))
+    if engine is not None and engine.source == "endpoint" and not engine.several:
+        raise UsageError(
+            f"--model {card.name}: engine {engine.name} asks one endpoint only",
+            hint="leave out --engine, or give one URL",
+        )
+    only = _only(REPLICAS, engine, text)
+    return ModelSpec(card.name, replace(card, engine=only), only, where.location)
 
 
 def _from_recording(

@@ -12,6 +12,7 @@ from lrmtest.models.cards import load_cards
 from lrmtest.models.engines.kinds import kind_of, refuse_drafts, refuse_fields
 from lrmtest.models.engines.recorded.placing import AskedSuite, place
 from lrmtest.models.engines.recorded.recording import Recording, open_recording
+from lrmtest.models.engines.replicas.places import ReplicaPlaces
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec, Placing
 from lrmtest.options.property import PropertyOptions
@@ -140,7 +141,10 @@ class ModelsUnderTest:
     def endpoints(self) -> tuple[tuple[str, str], ...]:
         """Name and base URL of every model that is an endpoint."""
         return tuple(
-            (spec.name, spec.location) for spec in self._all if kind_of(spec).source == "endpoint"
+            (spec.name, url)
+            for spec in self._all
+            if (kind := kind_of(spec)).source == "endpoint"
+            for url in (ReplicaPlaces(spec.location).now() if kind.several else (spec.location,))
         )
 
     def place(self, name: str, asked: Sequence[AskedSuite]) -> Placing:

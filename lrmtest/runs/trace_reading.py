@@ -268,12 +268,12 @@ def _seen(head: ReadingHead) -> SeenModel:
     )
 
 
-def _difference_from(head: ReadingHead, reader: ReadingModel) -> Callable[[], str] | None:
+def _difference_from(head: ReadingHead, reader: ReadingModel) -> Callable[[str], str] | None:
     """What tells whether an endpoint's model changes while it reads; None of one of files."""
     asked = served_model(reader.spec, reader.options)
     if asked is None:
         return None
-    return lambda: _seen(head).difference_as_far_as_known(asked)
+    return lambda url: _seen(head).difference_as_far_as_known(asked)
 
 
 def _with_nothing_lacking(written: Sequence[Written]) -> list[Written]:

@@ -280,7 +280,7 @@ def test_a_server_started_again_with_another_model_gets_no_further_request(port)
         model, told, reference = seen(first)
         options = EngineOptions(
             concurrency=2,
-            model_difference=lambda: model.difference(told, reference),
+            model_difference=lambda url: model.difference(told, reference),
         )
         engine = OpenAIEngine(location, options, backoff=Backoff(base=0.2, cap=0.5))
         with Session(engine) as session:
@@ -300,7 +300,7 @@ def test_a_server_started_again_with_the_same_model_goes_on(port):
     with first:
         model, told, reference = seen(first)
         options = EngineOptions(
-            concurrency=2, model_difference=lambda: model.difference(told, reference)
+            concurrency=2, model_difference=lambda url: model.difference(told, reference)
         )
         engine = OpenAIEngine(spec(first.url), options, backoff=Backoff(base=0.2, cap=0.5))
         with Session(engine) as session:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
@@ -178,6 +178,44 @@ class HasLog(Protocol):
     @property
     def log_line(self) -> str:
         """The last line of it, as the program wrote it, cut; empty while there is none."""
+        ...
+
+
+ReplicaPhase = Literal["joining", "working", "draining", "away", "refused", "gone"]
+"""A replica is looked at, asked, asked no more but heard to the end; it is not there, it serves
+another model, or it is not named any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaState:
+    """One of several servers that an engine asks.
+
+    Attributes:
+        url: where it is, as it may be shown.
+        phase: whether it is asked.
+        reason: why it is not; hostile, in one line. Empty while it is.
+        running: requests that it works on.
+        completions: how many came from it.
+        tokens: tokens that it has generated, unfinished and lost completions included.
+        tokens_per_second: in the last seconds.
+    """
+
+    url: str
+    phase: ReplicaPhase
+    reason: str = ""
+    running: int = 0
+    completions: int = 0
+    tokens: int = 0
+    tokens_per_second: float = 0.0
+
+
+@runtime_checkable
+class HasReplicas(Protocol):
+    """An engine that asks several servers of one model."""
+
+    @property
+    def replicas(self) -> tuple[ReplicaState, ...]:
+        """Each of them that there was."""
         ...
 
 

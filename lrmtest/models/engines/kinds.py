@@ -77,6 +77,8 @@ class EngineKind:
             them on as they are. Others are refused before anything is asked.
         reader: what makes a reader of traces; written as `factory`. Without it the engine can only
             generate.
+        several: whether its location names several endpoints of one model; which they are says
+            nothing of what is asked.
         drafts: the ways in which it takes drafts; empty where it only generates from the start.
         draft_reader: where ``rejection`` is one of them: what makes a reader that finds turning
             places; written as `factory`.
@@ -98,6 +100,7 @@ class EngineKind:
     request_fields: tuple[str, ...] | None = ()
     reader: str | ReaderFactory = ""
     reads_pairs: bool = False
+    several: bool = False
     drafts: tuple[DraftWay, ...] = ()
     draft_reader: str | DraftReaderFactory = ""
 
@@ -158,7 +161,7 @@ class EngineKind:
             # Without any, completions keep the keys that they had before there were fields.
             settings["request"] = fields
         if self.source == "endpoint":
-            url = masked_url(spec.location)
+            url = self.name if self.several else masked_url(spec.location)
             return settings | {"endpoint": url, "served_model": options.served_model}
         card = spec.card
         return settings | {
@@ -190,6 +193,17 @@ RECORDING = EngineKind(
 )
 """The engine of a recording for which no other is named."""
 
+REPLICAS = EngineKind(
+    "replicas",
+    "lrmtest.models.engines.replicas.engine:ReplicasEngine",
+    install="lrmtest",
+    source="endpoint",
+    served_model="lrmtest.models.engines.replicas.model:ReplicasModel",
+    request_fields=None,
+    several=True,
+)
+"""The engine of several URLs of one model."""
+
 DEFAULT_ENGINE = "transformers"
 """Runs checkpoints as they were published; the engine of a model for which none is named."""
 
@@ -210,6 +224,7 @@ _OWN = {
             drafts=("noise",),
         ),
         ENDPOINT,
+        REPLICAS,
         RECORDING,
         EngineKind(
             "vllm",
@@ -359,7 +374,7 @@ def engine_family(engine: str | None, server: str | None) -> str:
         engine: the engine's name.
         server: what an endpoint says it is.
     """
-    if engine == ENDPOINT.name:
+    if engine in (ENDPOINT.name, REPLICAS.name):
         return _SERVERS.get(server or "", server or "") if server != "unknown" else ""
     return engine if engine and engine in _OWN and _OWN[engine].generates else ""
 

@@ -27,15 +27,15 @@ from lrmtest.models.engines.base import (
     Request,
     fits_context,
 )
-from lrmtest.models.engines.http.background import BackgroundLoop
+from lrmtest.models.engines.http.background import BackgroundLoop, SharedLoop
 from lrmtest.models.engines.http.client import ChatClient
 from lrmtest.models.engines.http.continued import ContinuedStream, Continuing
+from lrmtest.models.engines.http.deadline import deadline
 from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
 from lrmtest.models.engines.http.first import FirstGoesAlone
 from lrmtest.models.engines.http.identity import ModelWatch
 from lrmtest.models.engines.http.keys import FoundKey, find_key
-from lrmtest.models.engines.http.life import QUEUE_SILENCES
 from lrmtest.models.engines.http.llama_cpp_end import LlamaCppEnds
 from lrmtest.models.engines.http.manners import UNTOLD_ENDS_NEEDED, Manners
 from lrmtest.models.engines.http.pace import Pace
@@ -44,7 +44,6 @@ from lrmtest.models.engines.http.retry import (
     MAX_RETRY_AFTER,
     Backoff,
     CircuitBreaker,
-    default_deadline,
 )
 from lrmtest.models.engines.http.server_facts import (
     LLAMA_CPP,
@@ -94,6 +93,7 @@ class OpenAIEngine:
         backoff: waits between tries.
         detector: makes one loop detector per completion; a completion that it stops is delivered
             with finish reason ``loop``. None: `LoopDetector`, if `options.stop_loops`.
+        beside: the loop that it shares with other engines; None for one of its own.
     """
 
     def __init__(
@@ -105,6 +105,7 @@ class OpenAIEngine:
         processed: bool = False,
         backoff: Backoff | None = None,
         detector: DetectorMaker | None = None,
+        beside: SharedLoop | None = None,
     ) -> None:
         self._spec = spec
         self._options = options
@@ -124,13 +125,17 @@ class OpenAIEngine:
         self._backoff = backoff or Backoff()
         self._detector = detector or (LoopDetector if options.stop_loops else None)
         self._progress = Progress()
-        self._pace = Pace()
+        self._pace = Pace() if beside is None else beside.pace
         self._count: Callable[[str], int] | None = None
-        self._background = BackgroundLoop(f"lrmtest-openai-{spec.name}")
+        self._own = beside is None
+        own = f"lrmtest-openai-{spec.name}"
+        self._background = BackgroundLoop(own) if beside is None else beside.loop
+        self._heard_at = 0.0
         self._queue: asyncio.Queue[Request] = asyncio.Queue()
         self._workers: list[asyncio.Task[None]] = []
         self._finding_out = asyncio.Lock()
-        self._watch = ModelWatch(options.model_difference)
+        differs = options.model_difference
+        self._watch = ModelWatch(None if differs is None else partial(differs, url))
         self._breaker: CircuitBreaker | None = None
         self._closed = False
         if options.concurrency is not None and options.concurrency < 1:
@@ -140,6 +145,11 @@ class OpenAIEngine:
     def progress(self) -> Progress:
         """Live counters; a piece of text is one token until the server has counted it."""
         return self._progress
+
+    @property
+    def heard_at(self) -> float:
+        """When the server last sent a part of an answer, in monotonic seconds; 0.0 for never."""
+        return self._heard_at
 
     @property
     def gave_up(self) -> bool:
@@ -161,7 +171,8 @@ class OpenAIEngine:
             self._count = load_counter(self._options.tokenizer)
         for notice in self._notices:
             self._options.tell(f"{self._spec.name}: {notice}")
-        self._background.start()
+        if self._own:
+            self._background.start()
         try:
             return self._background.call(self._open(planned, deliver))
         except BaseException:
@@ -181,7 +192,14 @@ class OpenAIEngine:
     def close(self) -> None:
         """Drop every connection and end the thread; unfinished requests are not delivered."""
         self._closed = True
-        self._background.close()
+        if self._own:
+            self._background.close()
+        else:
+            self._background.post(self._leave)
+
+    def _leave(self) -> None:
+        for worker in self._workers:
+            worker.cancel()
 
     async def _open(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
         """Probe the server and set the workers to work."""
@@ -252,10 +270,14 @@ class OpenAIEngine:
         )
 
     def _client(self, breaker: CircuitBreaker) -> ChatClient:
+        def heard() -> None:
+            self._heard_at = time.monotonic()
+            breaker.alive()
+
         return ChatClient(
             self._endpoint,
             timeout=self._options.request_timeout,
-            on_data=breaker.alive,
+            on_data=heard,
             pace=self._pace,
         )
 
@@ -277,9 +299,7 @@ class OpenAIEngine:
 
     async def _generate(self, worker: _Worker, request: Request) -> Delivery:
         """See a request through, within its deadline."""
-        seconds = self._options.request_deadline or default_deadline(
-            request.sampling.max_tokens, QUEUE_SILENCES * self._options.request_timeout
-        )
+        seconds = deadline(request.sampling.max_tokens, self._options)
         tries = _Tries(until=time.monotonic() + seconds)
         try:
             async with asyncio.timeout(seconds):
@@ -306,8 +326,7 @@ class OpenAIEngine:
         manners = worker.manners
         while not worker.breaker.is_open:
             if manners.hopeless is not None:
-                refusal = manners.hopeless
-                return self._failed(request, str(refusal), refusal.hint, max(1, tries.made))
+                return self._refused(request, manners.hopeless, max(1, tries.made))
             tries.made += 1
             content = self._content(worker, request)
             gathering = None
@@ -323,7 +342,7 @@ class OpenAIEngine:
             except RefusedError as refusal:
                 worker.breaker.alive()
                 if final := manners.adapt(refusal, content):
-                    return self._failed(request, str(final), final.hint, tries.made)
+                    return self._refused(request, final, tries.made)
                 tries.made -= 1
             except BrokenAnswerError as failure:
                 self._watch.broke(failure)
@@ -335,7 +354,7 @@ class OpenAIEngine:
                     worker.breaker.failed(str(failure))
                 delay = self._backoff.delay(tries.made, failure.retry_after)
                 if given_up := self._given_up(manners, failure, tries, delay):
-                    return self._failed(request, str(given_up), given_up.hint, tries.made)
+                    return self._refused(request, given_up, tries.made)
                 await worker.breaker.pause(delay)
             else:
                 worker.breaker.alive()
@@ -361,7 +380,8 @@ class OpenAIEngine:
                     trace = await self._trace(worker, request, gathering, stream, reply, content)
                 return Delivery(request, completion=completion, trace=trace)
         reason = f"the server is gone: {worker.breaker.reason}"
-        return self._failed(request, reason, "start it again, then repeat the command", tries.made)
+        hint = "start it again, then repeat the command"
+        return self._failed(request, reason, hint, tries.made, elsewhere=True)
 
     def _given_up(
         self, manners: Manners, failure: BrokenAnswerError, tries: _Tries, delay: float
@@ -372,7 +392,7 @@ class OpenAIEngine:
         if failure.retry_after is not None and failure.retry_after > MAX_RETRY_AFTER:
             return manners.put_off(failure, failure.retry_after)
         if tries.made > self._retries:
-            return RefusedError(str(failure), hint=_ASK_THE_LOG)
+            return RefusedError(str(failure), hint=_ASK_THE_LOG, elsewhere=True)
         if time.monotonic() + delay > tries.until:
             return RefusedError(f"{failure}; no time is left to try again", hint=_MORE_TIME)
         return None
@@ -529,12 +549,28 @@ class OpenAIEngine:
     def _count_tokens(self, number: int) -> None:
         self._progress.tokens += number
 
-    def _failed(self, request: Request, message: str, hint: str | None, attempts: int) -> Delivery:
+    def _refused(self, request: Request, refusal: RefusedError, attempts: int) -> Delivery:
+        return self._failed(
+            request, str(refusal), refusal.hint, attempts, elsewhere=refusal.elsewhere
+        )
+
+    def _failed(
+        self,
+        request: Request,
+        message: str,
+        hint: str | None,
+        attempts: int,
+        *,
+        elsewhere: bool = False,
+    ) -> Delivery:
         tries = f" ({attempts} tries)" if attempts > 1 else ""
         return Delivery(
             request,
             error=EngineError(
-                f"{self._endpoint.url}: {message}{tries}", hint=hint, attempts=attempts
+                f"{self._endpoint.url}: {message}{tries}",
+                hint=hint,
+                attempts=attempts,
+                elsewhere=elsewhere,
             ),
         )
 

@@ -58,9 +58,9 @@ class EngineOptions:
         program_variables: further variables of the environment that a server which lrmtest starts
             is given, by name.
         note: is told what belongs into the run's manifest, on any thread.
-        model_difference: says in what an endpoint's model differs from the one that the run began
-            with, empty for in nothing; raises ModelError while the endpoint cannot be asked. None
-            where nobody but the engine starts its server.
+        model_difference: says in what the model of the endpoint at a base URL differs from the one
+            that the run began with, empty for in nothing; raises ModelError while the endpoint
+            cannot be asked. None where nobody but the engine starts its server.
         tell: is told what the user should know of the engine: while it starts on the thread that
             starts it, later on any.
     """
@@ -91,7 +91,7 @@ class EngineOptions:
     endpoints: tuple[tuple[str, str], ...] = field(default=(), repr=False, compare=False)
     program_variables: tuple[str, ...] = ()
     note: Note = field(default=noted_nowhere, repr=False, compare=False)
-    model_difference: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    model_difference: Callable[[str], str] | None = field(default=None, repr=False, compare=False)
     tell: Tell = field(default=silent, repr=False, compare=False)
 
     @property

@@ -19,7 +19,9 @@ from lrmtest.models.engines.base import (
     Engine,
     EngineInfo,
     HasLog,
+    HasReplicas,
     Progress,
+    ReplicaState,
     Request,
 )
 
@@ -71,6 +73,11 @@ class WatchedEngine:
     def log_line(self) -> str:
         """The last line of its program's log; empty where it has none."""
         return self._engine.log_line if isinstance(self._engine, HasLog) else ""
+
+    @property
+    def replicas(self) -> tuple[ReplicaState, ...]:
+        """The servers that it asks, where these are several; else empty."""
+        return self._engine.replicas if isinstance(self._engine, HasReplicas) else ()
 
     def start(self, planned: Sequence[Request], deliver: Deliver) -> EngineInfo:
         """Make ready to generate.

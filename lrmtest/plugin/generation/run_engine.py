@@ -12,7 +12,14 @@ from typing import Any
 
 from lrmtest.errors import LrmtestError, MachineryError
 from lrmtest.masking import masked_values
-from lrmtest.models.engines.base import Delivery, Engine, EngineInfo, Progress, Request
+from lrmtest.models.engines.base import (
+    Delivery,
+    Engine,
+    EngineInfo,
+    Progress,
+    ReplicaState,
+    Request,
+)
 from lrmtest.models.engines.kinds import create_engine, kind_of
 from lrmtest.models.engines.pool import EnginePool, pinned
 from lrmtest.models.engines.token_counts import ESTIMATED, TOTALS
@@ -112,6 +119,11 @@ class RunEngine:
     def progress(self) -> Progress:
         """The engine's live counters."""
         return self._engine.progress if self._engine is not None else Progress()
+
+    @property
+    def replicas(self) -> tuple[ReplicaState, ...]:
+        """The servers that the engine asks, where these are several; else empty."""
+        return self._engine.replicas if self._engine is not None else ()
 
     @property
     def runs(self) -> bool:
@@ -251,9 +263,10 @@ class RunEngine:
                 arrived[delivery.request.key] = delivery
         return [arrived[request.key] for request in requests]
 
-    def _model_difference(self) -> str:
-        """In what an endpoint's model differs from the run's; empty for in nothing."""
-        return difference_now(self._spec, self._settings, self._run.manifest)
+    def _model_difference(self, url: str) -> str:
+        """In what the model of the endpoint there differs from the run's; empty for in nothing."""
+        spec = replace(self._spec, location=url)
+        return difference_now(spec, self._settings, self._run.manifest)
 
     def _tell(self, line: str) -> None:
         """What the engine tells: said at once while it starts, else by whoever waits for it.

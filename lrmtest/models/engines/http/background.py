@@ -7,14 +7,27 @@ import concurrent.futures
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from lrmtest.errors import MachineryError, ModelError
+from lrmtest.models.engines.http.pace import Pace
 
 _JOIN_SECONDS = 30.0
 _POLL_SECONDS = 0.2
 
 T = TypeVar("T")
+
+
+class SharedLoop(NamedTuple):
+    """What engines share that work on one thread.
+
+    Attributes:
+        loop: runs, and is closed by whoever has made it.
+        pace: says when the streams of all of them are read.
+    """
+
+    loop: BackgroundLoop
+    pace: Pace
 
 
 class BackgroundLoop:

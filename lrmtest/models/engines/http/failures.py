@@ -38,6 +38,7 @@ class RefusedError(Exception):
         hint: the next step.
         words: what the server said, in full as far as it was read; for looking into, not for
             printing.
+        elsewhere: the fault is the server's and not the request's.
     """
 
     def __init__(
@@ -47,8 +48,10 @@ class RefusedError(Exception):
         status: int | None = None,
         hint: str | None = None,
         words: str = "",
+        elsewhere: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.hint = hint
         self.words = words
+        self.elsewhere = elsewhere

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
@@ -35,16 +35,23 @@ class EndpointModel:
         spec: the model; its location is the server's base URL.
         options: as for the engine.
         backoff: waits between tries of the probe's questions.
+        unheeded: names of facts that a server tells and that are not its model's.
     """
 
     def __init__(
-        self, spec: ModelSpec, options: EngineOptions, *, backoff: Backoff | None = None
+        self,
+        spec: ModelSpec,
+        options: EngineOptions,
+        *,
+        backoff: Backoff | None = None,
+        unheeded: Collection[str] = (),
     ) -> None:
         url = Endpoint.parse(spec.location).url
         self._endpoint = Endpoint(url, find_key(spec.name, url, options.endpoints).value)
         self._options = options
         self._fields = carried(spec, options)
         self._backoff = backoff
+        self._unheeded = unheeded
         self._seen: ServerFacts | None = None
 
     def told(self) -> dict[str, Any]:
@@ -55,7 +62,7 @@ class EndpointModel:
             UsageError: it serves several, and none was chosen.
         """
         self._seen = self._run(self._facts())
-        return self._seen.told
+        return self._heeded(self._seen)
 
     def chat_template(self) -> str:
         """The text of the template by which the server makes prompts; empty if it does not tell.
@@ -98,7 +105,7 @@ class EndpointModel:
 
         async def compared() -> str:
             facts = await self._facts()
-            if found := differing(told, facts.told):
+            if found := differing(told, self._heeded(facts)):
                 return found
             before = ProbeReference.from_json(reference)
             changed = [] if before is None else await self._probe(facts).changed(before)
@@ -108,6 +115,9 @@ class EndpointModel:
             return f"it answers differently: probe {which} of {len(QUESTIONS)}"
 
         return self._run(compared())
+
+    def _heeded(self, facts: ServerFacts) -> dict[str, Any]:
+        return {name: fact for name, fact in facts.told.items() if name not in self._unheeded}
 
     async def _facts(self) -> ServerFacts:
         async with aclosing(self._client()) as client:
@@ -221,4 +231,5 @@ class ModelWatch:
                 f"the server was started again with another model: {self._found}",
                 hint="what had arrived before is kept; the same command generates anew, for the "
                 "model that is served now",
+                elsewhere=True,
             )

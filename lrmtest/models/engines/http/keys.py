@@ -44,7 +44,8 @@ def find_key(name: str, url: str, endpoints: Sequence[tuple[str, str]] = ()) -> 
     Args:
         name: the model's.
         url: the endpoint's base URL.
-        endpoints: name and base URL of all endpoints that the session asks.
+        endpoints: name and base URL of all endpoints that the session asks; those of one model are
+            its replicas, which share its own key.
 
     Raises:
         UsageError: a key holds what no header can carry, or one variable is meant by two models
@@ -55,7 +56,7 @@ def find_key(name: str, url: str, endpoints: Sequence[tuple[str, str]] = ()) -> 
     others = [(other, at) for other, at in endpoints if _origin(at) != host]
     if key := _read(own):
         for other, _ in others:
-            if key_variable(other) == own:
+            if other != name and key_variable(other) == own:
                 raise UsageError(
                     f"{own} could be the key of model {name!r} and that of model {other!r}, "
                     "which are on different hosts",
@@ -67,9 +68,13 @@ def find_key(name: str, url: str, endpoints: Sequence[tuple[str, str]] = ()) -> 
         without = [other for other, _ in others if not _read(key_variable(other))]
         if not without:
             return _found(key, url)
+        if name in without:
+            means = f"To give it to all of {name}: {own}"
+        else:
+            means = f"To give each its own: {own}, {key_variable(without[0])}"
         notices.append(
             f"{KEY_VARIABLE} is not sent to {_shown(url)}: this session asks several hosts, and "
-            f"it was given for one. To give each its own: {own}, {key_variable(without[0])}"
+            f"it was given for one. {means}"
         )
     if key := _read(OPENAI_VARIABLE):
         if host == _openai_origin() or (_is_openai(host) and not _openai_origin()):

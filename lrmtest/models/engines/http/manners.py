@@ -195,7 +195,8 @@ class Manners:
             self._put_off_told = True
             self._tell(f"the server asks to come back in {wait}, which is not waited for")
         hint = f"repeat the command in {wait}; completions that arrived are kept"
-        return RefusedError(f"{failure}; it asks to come back in {wait}", hint=hint)
+        words = f"{failure}; it asks to come back in {wait}"
+        return RefusedError(words, hint=hint, elsewhere=True)
 
     def doubt(self, reply: ChatReply) -> str | None:
         """Note a finished answer; what is doubtful about it, if anything is.

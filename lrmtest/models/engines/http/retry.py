@@ -20,9 +20,6 @@ _T = TypeVar("_T")
 MAX_RETRY_AFTER = 120.0
 """Most seconds that a server's Retry-After is obeyed; one that asks for more is not waited for."""
 
-SLOWEST_TOKENS_PER_SECOND = 0.5
-"""A completion that comes more slowly than this is given up, unless the user allows more time."""
-
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
@@ -78,16 +75,6 @@ async def asked_again(
             if failure.shape or tries > retries:
                 raise
             await asyncio.sleep(backoff.delay(tries, failure.retry_after))
-
-
-def default_deadline(max_tokens: int, queue_seconds: float) -> float:
-    """Seconds that a request may take in all, every try and every wait between them included.
-
-    Args:
-        max_tokens: its budget, generated at `SLOWEST_TOKENS_PER_SECOND`.
-        queue_seconds: how long it may wait at the server before its first token.
-    """
-    return queue_seconds + max_tokens / SLOWEST_TOKENS_PER_SECOND
 
 
 def retry_after_seconds(header: str | None) -> float | None:

@@ -86,7 +86,8 @@ class EndpointReader:
         self._facts: ServerFacts | None = None
         self._prompts: ServerPrompts | None = None
         self._concurrency = options.concurrency or _CONCURRENCY
-        self._watch = ModelWatch(options.model_difference)
+        differs = options.model_difference
+        self._watch = ModelWatch(None if differs is None else partial(differs, url))
 
     def start(self, planned: Sequence[Written]) -> ReaderInfo:
         """Reach the server.

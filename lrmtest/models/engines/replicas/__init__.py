@@ -1,0 +1,1 @@
+"""Replicas: one model behind several endpoints, asked as one."""
