@@ -208,6 +208,7 @@ class Answer:
         own_end: it ends before its budget.
         echo: the prompt's last word.
         likeliest: log-probabilities asked for at every token; None for none.
+        asked: CRC-32 of the prompt.
         sent: tokens so far.
     """
 
@@ -220,6 +221,7 @@ class Answer:
     echo: str
     likeliest: int | None
     with_usage: bool
+    asked: int
     sent: int = 0
 
     def __post_init__(self) -> None:
@@ -349,7 +351,9 @@ class Server:
         self.step = options.max_num_seqs / options.rate
         self.tick = max(self.step, options.max_num_seqs / MOST_WRITES)
         looping = round(options.loops * TEXTS)
-        self.texts = [Text(number, number < looping) for number in range(TEXTS)]
+        first = options.weights * TEXTS
+        self.texts = [Text(first + number, number < looping) for number in range(TEXTS)]
+        self.journal = options.journal.open("a", buffering=1) if options.journal else None
         lengths = options.lengths.read_text() if options.lengths else "[]"
         self.lengths: list[int] = json.loads(lengths)
         self.running: dict[Answer, None] = {}
@@ -362,9 +366,15 @@ class Server:
     def add(self, answer: Answer) -> None:
         """Let a request wait for its turn."""
         self.waiting.append(answer)
+        self.note("began", answer)
         self.prompt_tokens += answer.form.prompt_tokens
         self.requests += 1
         self.work.set()
+
+    def note(self, what: str, answer: Answer) -> None:
+        """Write down what becomes of a request, where that is wanted."""
+        if self.journal is not None:
+            print(time.time(), what, answer.asked, answer.length, file=self.journal)
 
     def drop(self, answer: Answer) -> None:
         """Forget a request whose client is gone."""
@@ -398,6 +408,7 @@ class Server:
             made += answer.advance(steps)
             if answer.sent == answer.length:
                 self.running.pop(answer, None)
+                self.note("ended", answer)
         if made:
             self.tokens += made
             self.last_token = time.time()
@@ -554,6 +565,7 @@ class Connection(asyncio.Protocol):
             echo=words.split()[-1].strip(".,:;?!") if words.split() else "",
             likeliest=likeliest,
             with_usage=bool(wanted.get("include_usage")),
+            asked=asked,
         )
         if stream:
             self.write(
@@ -593,6 +605,10 @@ def add_stand_in_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--spread", type=float, default=0.1, help="lengths differ by up to this share of --length"
+    )
+    parser.add_argument("--weights", type=int, default=0, help="another number, another model")
+    parser.add_argument(
+        "--journal", type=Path, metavar="FILE", help="a line when a request begins and when it ends"
     )
     parser.add_argument("--loops", type=float, default=0.0, help="share of texts that loop")
     parser.add_argument("--stream-interval", type=int, default=1, help="tokens an event holds")

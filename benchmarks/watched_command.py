@@ -235,7 +235,7 @@ def _look(
 ) -> None:
     """Look now and then, until it is done."""
     while True:
-        cpu, memory = _of_tree(pid)
+        cpu, memory = cpu_and_memory(pid)
         at = time.perf_counter() - begun
         try:
             tokens, running = server.metrics()
@@ -246,7 +246,7 @@ def _look(
             return
 
 
-def _of_tree(pid: int) -> tuple[float, int]:
+def cpu_and_memory(pid: int) -> tuple[float, int]:
     """CPU seconds and resident bytes of a process and its children, ended ones' CPU included."""
     cpu, memory = 0.0, 0
     try:

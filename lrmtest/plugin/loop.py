@@ -196,6 +196,7 @@ class RunLoop:
                 passed=passed,
                 failed=failed,
                 errors=errors,
+                replicas=generation.replicas,
                 left=outlook.left,
             )
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from lrmtest.counted import counted
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import count, duration, rough_duration
+from lrmtest.reports.replicas import replicas_line
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from lrmtest.analysis.time_left import TimeLeft
+    from lrmtest.models.engines.base import ReplicaState
 
 _SECONDS_BETWEEN_DRAWINGS = 0.25
 _SECONDS_BETWEEN_LINES = 30.0
@@ -36,6 +38,7 @@ class ProgressSnapshot:
         running: requests being generated right now.
         drafted: tokens taken from drafts so far.
         passed, failed, errors: questions by the outcome of their test.
+        replicas: the servers that are asked, where these are several.
         left: a range for the time that is left; None where nothing can be said.
         starting: name of the model whose engine is starting; empty once it runs.
         starting_seconds: for how long it has been.
@@ -54,6 +57,7 @@ class ProgressSnapshot:
     failed: int = 0
     errors: int = 0
     tokens_per_second: float | None = None
+    replicas: Sequence[ReplicaState] = ()
     left: TimeLeft | None = None
     starting: str = ""
     starting_seconds: float = 0.0
@@ -118,6 +122,8 @@ def progress_line(snapshot: ProgressSnapshot, *, bar: bool = True, unicode: bool
         line.append(f", {count(snapshot.tokens)} tokens")
     if snapshot.tokens_per_second is not None:
         line.append(f", {count(snapshot.tokens_per_second)} tok/s")
+    if words := replicas_line(snapshot.replicas):
+        line.append(f", {words}")
     return line
 
 

@@ -16,6 +16,7 @@ from lrmtest.counted import counted
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count, duration, interval_percent, percent
 from lrmtest.reports.progress import starting_words, time_left_words
+from lrmtest.reports.replicas import replica_words, replicas_line
 from lrmtest.reports.runs_table import done_words
 from lrmtest.runs.live import LiveState
 from lrmtest.runs.so_far import RunSoFar, SuiteSoFar
@@ -23,6 +24,7 @@ from lrmtest.runs.so_far import RunSoFar, SuiteSoFar
 _NAME_LIMIT = 60
 _STALE_SECONDS = 15.0
 _BAR_CELLS = 24
+_MOST_REPLICAS = 32
 _COLORS = {"running": "cyan", "interrupted": "yellow", "complete": "green"}
 
 
@@ -172,6 +174,10 @@ def _session_lines(now: RunSoFar, at: float) -> list[Text]:
         if 0 < state.written < at - _STALE_SECONDS:
             parts.append(f"no word for {duration(at - state.written)}")
         lines.append(Text(f"{_who(state)}: {', '.join(parts) or 'no word yet'}"))
+        named = [one for one in state.replicas if one.phase != "gone"]
+        lines += [Text(f"  {replica_words(one)}") for one in named[:_MOST_REPLICAS]]
+        if len(named) > _MOST_REPLICAS:
+            lines.append(Text(f"  {replicas_line(named)}"))
     return lines
 
 

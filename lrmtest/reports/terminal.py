@@ -22,6 +22,7 @@ from lrmtest.reports.comparison_words import noise_said, run_ends
 from lrmtest.reports.drafts import drafts_said
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count, duration, interval_percent, percent
+from lrmtest.reports.replicas import replicas_said
 from lrmtest.reports.several_samples import MEANING, several_said
 from lrmtest.reports.tables import open_table, width_of
 from lrmtest.runs.adapted import adapted_said, run_warnings
@@ -327,6 +328,12 @@ def _facts(summary: RunSummary) -> Text:
 
 def _several(summary: RunSummary) -> list[Text]:
     said = several_said(summary)
+    name = one_line(summary.model, _NAME_LIMIT)
+    return [Text.assemble((name, "bold"), ": ", said)] if said else []
+
+
+def _replicas(summary: RunSummary) -> list[Text]:
+    said = replicas_said(summary.manifest)
     name = one_line(summary.model, _NAME_LIMIT)
     return [Text.assemble((name, "bold"), ": ", said)] if said else []
 

@@ -12,6 +12,9 @@ from lrmtest.runs.reasoning import warnings_of
 ADAPTED = (LEFT_OUT, RENAMED)
 """What is noted of it in an engine's details."""
 
+REPLICAS = "replicas"
+"""In an engine's details: what each of several servers has done for a run."""
+
 _MOST_NAMED = 20
 
 

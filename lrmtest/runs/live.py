@@ -11,12 +11,14 @@ import json
 import os
 import socket
 import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from math import isfinite
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, get_args
 
+from lrmtest.models.engines.base import ReplicaPhase, ReplicaState
 from lrmtest.runs.session_files import (
     files_of,
     is_locked,
@@ -26,9 +28,12 @@ from lrmtest.runs.session_files import (
 )
 
 _SUFFIX = ".live"
-_PAGE = 4096
+_PAGE = 65_536
 _LINE = 400  # characters of a log's line that are kept
 _NAME = 200
+_REPLICA = 80
+MOST_REPLICAS = 64
+"""So many of a session's replicas are told of."""
 _TRIES = 5
 
 
@@ -49,6 +54,8 @@ class LiveState:
         running: completions that are being generated.
         drafted: tokens taken from drafts.
         tokens_per_second: of what was generated in the last seconds; None where nothing was.
+        replicas: the servers that its engine asks, where these are several; the first
+            `MOST_REPLICAS`.
         left: a range for the seconds that are left and its middle: (low, middle, high); None where
             nothing can be said.
     """
@@ -68,6 +75,7 @@ class LiveState:
     running: int = 0
     drafted: int = 0
     tokens_per_second: float | None = None
+    replicas: tuple[ReplicaState, ...] = ()
     left: tuple[float, float, float] | None = None
 
     @property
@@ -133,9 +141,11 @@ def _page(state: LiveState) -> bytes:
     values = asdict(state)
     values["log_line"], values["engine"] = state.log_line[:_LINE], state.engine[:_NAME]
     values["host"] = state.host[:_NAME]
+    for replica in values["replicas"]:
+        replica["url"], replica["reason"] = replica["url"][:_REPLICA], replica["reason"][:_REPLICA]
     data = json.dumps(values).encode("ascii")
     if len(data) > _PAGE - 10:  # characters written out
-        data = json.dumps({**values, "log_line": "", "engine": ""}).encode("ascii")
+        data = json.dumps({**values, "log_line": "", "engine": "", "replicas": []}).encode("ascii")
     return b"%08x" % zlib.crc32(data) + data.ljust(_PAGE - 9) + b"\n"
 
 
@@ -153,24 +163,36 @@ def _read(file: IO[bytes]) -> LiveState:
     return LiveState()
 
 
+def _replicas(value: object) -> Iterator[ReplicaState]:
+    for one in value[:MOST_REPLICAS] if isinstance(value, list) else ():
+        if isinstance(one, dict) and one.get("phase") in get_args(ReplicaPhase):
+            yield ReplicaState(**_known(ReplicaState, one))
+
+
 def _state(values: dict[str, Any]) -> LiveState:
     """A state of values that anybody may have written: what cannot be is left out."""
+    known = _known(LiveState, values)
+    left = values.get("left")
+    ends = [_figure(one) for one in left] if isinstance(left, list) else []
+    if len(ends) == 3 and None not in ends:
+        known["left"] = tuple(ends)
+    return LiveState(**known, replicas=tuple(_replicas(values.get("replicas"))))
+
+
+def _known(kind: type[LiveState | ReplicaState], values: dict[str, Any]) -> dict[str, Any]:
+    """The texts and figures among `values` that fields of this kind may have."""
     known: dict[str, Any] = {}
-    for each in fields(LiveState):
-        value, usual = values.get(each.name), each.default
-        if each.name == "left":
-            ends = [_figure(one) for one in value] if isinstance(value, list) else []
-            if len(ends) == 3 and None not in ends:
-                known["left"] = tuple(ends)
-        elif each.name == "tokens_per_second" or isinstance(usual, float):
+    for each in fields(kind):
+        value = values.get(each.name)
+        if each.type in ("float", "float | None"):
             if (number := _figure(value)) is not None:
                 known[each.name] = number
-        elif isinstance(usual, int):
+        elif each.type == "int":
             if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
                 known[each.name] = value
-        elif isinstance(value, str):
+        elif each.type in ("str", "ReplicaPhase") and isinstance(value, str):
             known[each.name] = value[:_LINE]
-    return LiveState(**known)
+    return known
 
 
 def _figure(value: object) -> float | None:

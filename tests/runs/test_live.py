@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from processes import wait_for
 
-from lrmtest.runs.live import LivePage, LiveState, live_states
+from lrmtest.models.engines.base import ReplicaState
+from lrmtest.runs.live import MOST_REPLICAS, LivePage, LiveState, live_states
 from lrmtest.runs.session_files import files_of, locked_file, sessions_folder
 
 RUN = "m-1"
@@ -73,12 +74,33 @@ def test_a_killed_session_is_not_at_work_and_its_page_goes(store):
     assert list(files_of(store, RUN, ".live")) == []
 
 
+def test_replicas_are_told_as_many_as_there_is_room_for(store):
+    page = LivePage(store, RUN)
+    replicas = tuple(
+        ReplicaState(f"http://node{n}:8000/v1", "refused", "\u00e9" * 999, 1, 2, 3, 4.0, 5.5)
+        for n in range(MOST_REPLICAS)
+    )
+    page.write(LiveState(1, replicas=replicas))
+    (state,) = live_states(store, RUN)
+    assert [one.url for one in state.replicas] == [one.url for one in replicas]
+    assert state.replicas[0].reason == "\u00e9" * 80
+    assert state.replicas[-1].tokens_per_second == 5.5
+    page.close()
+
+
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.just({"url": "http://a/v1", "phase": "working", "tokens": -1, "reason": 3}),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=5,
 )
-NAMES = st.sampled_from(["pid", "host", "left", "tokens", "phase", "log_line", "written", "x"])
+NAMES = st.sampled_from(
+    ["replicas", "pid", "host", "left", "tokens", "phase", "log_line", "written", "x"]
+)
 
 
 @given(st.binary(max_size=200) | st.dictionaries(NAMES, VALUES) | VALUES)
@@ -93,6 +115,7 @@ def test_a_page_that_anybody_wrote_is_read_as_far_as_it_can_be(tmp_path_factory,
     assert state.tokens >= 0
     assert state.left is None or all(end >= 0 for end in state.left)
     assert len(state.log_line) <= 400
+    assert all(isinstance(one.url, str) for one in state.replicas)
     file.close()
 
 

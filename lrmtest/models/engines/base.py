@@ -197,6 +197,7 @@ class ReplicaState:
         running: requests that it works on.
         completions: how many came from it.
         tokens: tokens that it has generated, unfinished and lost completions included.
+        seconds: for how long it has worked.
         tokens_per_second: in the last seconds.
     """
 
@@ -206,6 +207,7 @@ class ReplicaState:
     running: int = 0
     completions: int = 0
     tokens: int = 0
+    seconds: float = 0.0
     tokens_per_second: float = 0.0
 
 

@@ -16,7 +16,7 @@ from dataclasses import replace
 from lrmtest.counted import counted
 from lrmtest.errors import EngineError, LrmtestError, StoreError
 from lrmtest.grading.completion import Completion
-from lrmtest.models.engines.base import Delivery, Engine, Progress, Request
+from lrmtest.models.engines.base import Delivery, Engine, Progress, ReplicaState, Request
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.hardware import this_machine
 from lrmtest.models.spec import ModelSpec
@@ -505,6 +505,11 @@ class Generation:
         return self._engine.progress if self._engine is not None else Progress()
 
     @property
+    def replicas(self) -> tuple[ReplicaState, ...]:
+        """The servers that the engine asks, where these are several; else empty."""
+        return self._engine.replicas if self._engine is not None else ()
+
+    @property
     def spec(self) -> ModelSpec | None:
         """The model; None before `begin`."""
         return self._spec
@@ -587,6 +592,7 @@ class Generation:
             seen: what the texts show that were graded here.
         """
         if self._engine is not None:
+            self._engine.note_replicas()
             self._engine.say_what_was_told()  # it may belong into the manifest of what is finished
         with self._changed:
             untraced, self._untraced = self._untraced, 0

@@ -32,7 +32,7 @@ from lrmtest.options.settings import Settings
 from lrmtest.plugin.generation import selftest
 from lrmtest.plugin.generation.same_model import difference_now
 from lrmtest.progress import Tell
-from lrmtest.runs.adapted import ADAPTED
+from lrmtest.runs.adapted import ADAPTED, REPLICAS
 from lrmtest.runs.manifest import EngineSection, SelfTestSection
 from lrmtest.runs.run import Run
 
@@ -147,6 +147,20 @@ class RunEngine:
             self._say(self._told.get())
         while not self._noted.empty():
             self._describe(*self._noted.get())
+
+    def note_replicas(self) -> None:
+        """Write down what each replica has done, where there are several."""
+        if noted := [
+            {
+                "url": one.url,
+                "completions": one.completions,
+                "tokens": one.tokens,
+                "seconds": round(one.seconds, 1),
+                **({"reason": one.reason} if one.reason else {}),
+            }
+            for one in self.replicas
+        ]:
+            self._describe(REPLICAS, noted)
 
     def close(self) -> None:
         """Stop it, if it runs."""

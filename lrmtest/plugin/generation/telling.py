@@ -12,12 +12,12 @@ import time
 from contextlib import suppress
 from typing import Protocol
 
-from lrmtest.models.engines.base import Progress
+from lrmtest.models.engines.base import Progress, ReplicaState
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.spec import ModelSpec
 from lrmtest.plugin.generation.outlook import Outlook
 from lrmtest.progress import Tick
-from lrmtest.runs.live import LivePage, LiveState
+from lrmtest.runs.live import MOST_REPLICAS, LivePage, LiveState
 
 _SECONDS = 1.0
 
@@ -42,6 +42,10 @@ class Told(Protocol):
     @property
     def log_line(self) -> str:
         """The last line of the log of an engine that starts; hostile."""
+
+    @property
+    def replicas(self) -> tuple[ReplicaState, ...]:
+        """The servers that its engine asks, where these are several."""
 
     @property
     def samples_planned(self) -> int:
@@ -94,6 +98,7 @@ def live_state(told: Told) -> LiveState:
         running=progress.running,
         drafted=progress.drafted,
         tokens_per_second=outlook.tokens_per_second,
+        replicas=told.replicas[:MOST_REPLICAS],
         left=None if left is None else (left.low, left.middle, left.high),
     )
 

@@ -1,4 +1,4 @@
-"""Which replica is asked what: the one with the least outstanding tokens for what it can take.
+"""The dispatch of requests: to the replica with the least outstanding tokens for its room.
 
 Requests wait in one queue and go out when a replica has room, so that a fast one takes more of
 them, and one that is lost takes along only what it worked on. That goes back to the queue's front.

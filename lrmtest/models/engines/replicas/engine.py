@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from lrmtest.counted import counted
 from lrmtest.errors import (
@@ -50,9 +49,6 @@ from lrmtest.models.engines.replicas.dispatch import Dispatch
 from lrmtest.models.engines.replicas.places import ReplicaPlaces
 from lrmtest.models.engines.replicas.replica import Replica
 from lrmtest.models.spec import ModelSpec
-
-REPLICAS_NOTE = "replicas"
-"""In the manifest's details of the engine: what each replica has done."""
 
 _TICK = 0.25
 _RETRIES = 1
@@ -133,10 +129,8 @@ class ReplicasEngine:
         except BaseException:
             self.close()
             raise
-        with self._changed:
-            places = [one.name for one in self._replicas.values()]
         details = {name: value for name, value in info.details.items() if name != "url"}
-        return replace(info, engine="replicas", details={**details, REPLICAS_NOTE: places})
+        return replace(info, engine="replicas", details=details)
 
     def submit(self, requests: Sequence[Request]) -> None:
         """Queue requests; returns at once."""
@@ -147,9 +141,7 @@ class ReplicasEngine:
     def close(self) -> None:
         """Drop every connection and end the threads; unfinished requests are not delivered."""
         with self._changed:
-            already = self._ended.is_set()
             self._ended.set()
-            states = [one.state for one in self._replicas.values()]
             engines = [one.engine for one in self._replicas.values() if one.engine is not None]
             self._changed.notify_all()
         for engine in engines:
@@ -157,8 +149,6 @@ class ReplicasEngine:
         self._shared.loop.close()
         if self._supervisor.is_alive() and threading.current_thread() is not self._supervisor:
             self._supervisor.join()
-        if states and self._info is not None and not already:
-            self._options.note(REPLICAS_NOTE, [_noted(state) for state in states])
 
     # The first of them
 
@@ -463,12 +453,3 @@ class ReplicasEngine:
                 self._told.clear()
             self._told[words] = now
         self._options.tell(f"{self._spec.name}: {words.removeprefix(f'{self._spec.name}: ')}")
-
-
-def _noted(state: ReplicaState) -> dict[str, Any]:
-    return {
-        "url": state.url,
-        "completions": state.completions,
-        "tokens": state.tokens,
-        **({"reason": state.reason} if state.reason else {}),
-    }

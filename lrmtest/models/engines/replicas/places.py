@@ -1,4 +1,4 @@
-"""Where a model's replicas are: a list of URLs, or a file of them that changes while they work."""
+"""Places of a model's replicas: a list of URLs, or a file of them that changes meanwhile."""
 
 from __future__ import annotations
 

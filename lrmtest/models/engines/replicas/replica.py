@@ -43,6 +43,8 @@ class Replica:
     asked_at: float = 0.0
     strikes: int = 0
     looking: bool = False
+    _joined_at: float = 0.0
+    _seconds: float = 0.0
     _finished_tokens: int = 0
     _before: int = 0
     _recent: deque[tuple[float, int]] = field(default_factory=deque)
@@ -56,6 +58,12 @@ class Replica:
     def tokens(self) -> int:
         """Tokens that it has generated, unfinished completions included."""
         return self._before + (0 if self.engine is None else self.engine.progress.tokens)
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has worked."""
+        now = 0.0 if self.engine is None else time.monotonic() - self._joined_at
+        return self._seconds + now
 
     @property
     def drafted(self) -> int:
@@ -81,7 +89,7 @@ class Replica:
     def joins(self, engine: OpenAIEngine) -> None:
         """It works from now on."""
         self.engine, self.phase, self.reason = engine, "working", ""
-        self.asked_at = time.monotonic()
+        self.asked_at = self._joined_at = time.monotonic()
         self.failed = self.strikes = self._finished_tokens = 0
 
     def answered(self, tokens: int) -> None:
@@ -92,7 +100,7 @@ class Replica:
 
     def leaves(self, phase: ReplicaPhase, reason: str) -> OpenAIEngine | None:
         """It is not asked any more; what has asked it must be closed."""
-        engine, self._before = self.engine, self.tokens
+        engine, self._before, self._seconds = self.engine, self.tokens, self.seconds
         self.engine, self.phase, self.reason = None, phase, reason
         wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2.0**self.tries)
         self.tries = min(self.tries + 1, 10)
@@ -123,5 +131,6 @@ class Replica:
             running=self.running,
             completions=self.completions,
             tokens=self.tokens,
+            seconds=self.seconds,
             tokens_per_second=self.tokens_per_second,
         )
