@@ -18,7 +18,7 @@ _ASKED = ("working", "draining")
 
 
 def replicas_line(replicas: Sequence[ReplicaState]) -> str:
-    """How many work, and how fast: ``3 of 4 replicas, 420 to 1.2k tok/s each``; empty for none."""
+    """How many work, and how fast: ``3 of 4 replicas, 420 to 1,203 tok/s each``; empty for none."""
     named = [one for one in replicas if one.phase != "gone"]
     if not named:
         return ""

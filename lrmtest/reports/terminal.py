@@ -56,6 +56,8 @@ def summary_table(summaries: Sequence[RunSummary]) -> RenderableType:
     parts.append(Text("\n").join(_facts(summary) for summary in summaries))
     if several := [line for summary in summaries for line in _several(summary)]:
         parts.append(Text("\n").join(several))
+    if replicas := [line for summary in summaries for line in _replicas(summary)]:
+        parts.append(Text("\n").join(replicas))
     parts += [
         Text(line, style="yellow")
         for summary in summaries

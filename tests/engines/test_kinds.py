@@ -24,7 +24,7 @@ from lrmtest.models.listing import model_rows
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec
 
-OWN = ("transformers", "openai", "recorded", "vllm", "llamacpp")
+OWN = ("transformers", "openai", "replicas", "recorded", "vllm", "llamacpp")
 MODULE = """
 from lrmtest.models.engines.kinds import EngineKind
 toy = EngineKind("toy", "offered:make")
@@ -181,7 +181,11 @@ def test_descriptions_of_models_stay_as_they_are(tmp_path, engine):
     digest = hashlib.sha256(b"content").hexdigest()
     # What is told of the ends of recorded texts makes other completions of them.
     recorded = {"ends": {"budget": None, "told": None, "tokenizer": None}}
-    settings = {"recorded": recorded, "openai": ELSEWHERE}.get(engine, ON_THIS_MACHINE)
+    settings = {
+        "recorded": recorded,
+        "openai": ELSEWHERE,
+        "replicas": {**ELSEWHERE, "endpoint": "replicas"},
+    }.get(engine, ON_THIS_MACHINE)
     described = describe_model(ModelSpec("m", card, engine, str(where)), options)
     assert list(described.items()) == list(
         {
@@ -189,7 +193,7 @@ def test_descriptions_of_models_stay_as_they_are(tmp_path, engine):
             "engine": engine,
             "repo": "org/m",
             "revision": "abc",
-            "files": {} if engine == "openai" else {where.name: digest},
+            "files": {} if engine in ("openai", "replicas") else {where.name: digest},
             "compression": {"method": "awq", "bits_per_weight": 4.25, "sparsity": 0.5},
             "reasoning_tags": ["<think>", "</think>"],
             "system_prompt": "Think.",

@@ -19,14 +19,14 @@ def test_how_many_work_and_how_fast():
     lost = ReplicaState("http://b/v1", "away", "it does not answer")
     slow = replace(ONE, tokens_per_second=420.0)
     assert replicas_line([]) == ""
-    assert replicas_line([ONE]) == "1 of 1 replica, 1.2k tok/s each"
-    assert replicas_line([ONE, lost, slow]) == "2 of 3 replicas, 420 to 1.2k tok/s each"
+    assert replicas_line([ONE]) == "1 of 1 replica, 1,203 tok/s each"
+    assert replicas_line([ONE, lost, slow]) == "2 of 3 replicas, 420 to 1,203 tok/s each"
     assert replicas_line([lost]) == "0 of 1 replica"
-    assert replicas_line([ONE, replace(lost, phase="gone")]) == "1 of 1 replica, 1.2k tok/s each"
+    assert replicas_line([ONE, replace(lost, phase="gone")]) == "1 of 1 replica, 1,203 tok/s each"
 
 
 def test_one_in_a_line():
-    assert replica_words(ONE) == "http://a:8000/v1: 12 running, 1.2k tok/s, 340 completions"
+    assert replica_words(ONE) == "http://a:8000/v1: 12 running, 1,203 tok/s, 340 completions"
     lost = replica_words(ReplicaState("http://b/v1", "away", HOSTILE))
     assert lost.startswith("http://b/v1: away, no")
     assert not {"\x1b", "\n"} & set(lost)

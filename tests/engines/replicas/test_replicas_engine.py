@@ -84,7 +84,6 @@ def test_the_work_is_shared_and_the_texts_are_one_servers():
         assert sum(done) == 40
         assert min(done) > 5
         assert engine.info.engine == "replicas"
-        assert len(engine.info.details["replicas"]) == 3
         assert engine.progress.tokens >= sum(map(len, wanted.values())) / 20
 
 
