@@ -117,16 +117,25 @@ def test_one_that_comes_again_is_asked_again():
                 assert phases(engine) == ["working", "working"]
 
 
-def test_a_silent_one_is_put_aside_but_not_one_that_is_only_slow():
-    stack, (stuck, slow) = servers(2)
+def test_a_silent_one_is_put_aside():
+    stack, (stuck, well) = servers(2)
     stuck.enough = 2
-    with stack, running(location((stuck, slow)), quiet=0.3) as engine:
-        slow.delay = 0.4  # a pause longer than what counts as quiet; it answers all the same
+    with stack, running(location((stuck, well)), quiet=0.3) as engine:
         stuck.listing = "always-idle"
         engine.submit([request(number, max_tokens=8) for number in range(8)])
         texts(collected(engine, 8))
-        assert any("does not answer" in words for words in engine.told), engine.told
-        assert phases(engine)[1] == "working"
+        assert any(f"{stuck.url} is left out" in one and "not answer" in one for one in engine.told)
+
+
+def test_one_that_is_only_slow_is_left_in_peace():
+    pauses = iter([4.0])
+    with FaultServer() as slow:
+        slow.pause = lambda: time.sleep(next(pauses, 0.0))
+        with running(slow.url, quiet=2.0) as engine:
+            engine.submit([request(1)])
+            texts(collected(engine, 1))
+            assert not engine.told
+        assert slow.paths["/v1/models"] >= 2  # at the start, and when it was silent
 
 
 def test_one_that_serves_another_model_is_never_asked():
