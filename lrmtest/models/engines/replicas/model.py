@@ -61,7 +61,7 @@ class ReplicasModel:
                 raise failure or MachineryError(
                     f"{self._places.file} has named no endpoint within "
                     f"{self._options.start_timeout:,.0f} s",
-                    hint="write a replica's URL there when it is up; --start-timeout waits longer",
+                    hint="write a replica's URL there when it is up, then repeat the command",
                 )
             if told_at == began or now - told_at > _TELL_SECONDS:
                 told_at = now
