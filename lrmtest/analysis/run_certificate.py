@@ -93,6 +93,7 @@ def out_of_reach(
     settings: GateSettings,
     *,
     level: float,
+    for_stakes: bool = False,
 ) -> str:
     """Why it is not worth the while to read a baseline's traces, in words; empty where it is.
 
@@ -109,6 +110,7 @@ def out_of_reach(
     Args:
         baseline, asked, settings, level: as in `certify_run`.
         ended: of the traces that can be read, as there.
+        for_stakes: pairs by index are staked by what is read, so that few traces are worth reading.
     """
     outcomes = _outcomes(baseline)
     samples = {
@@ -123,6 +125,8 @@ def out_of_reach(
             f"none of {counted(len(finished), 'trace')} that ended by themselves tells its end "
             "token, so that nothing could be certified of any model: not read"
         )
+    if for_stakes:
+        return ""
     equal = dict.fromkeys(samples, TraceWeight(1.0, 0.0))
     metrics, _ = compared_metrics(baseline)
     found = certify(outcomes, asked, equal, settings, level=level, metrics=metrics, highest=False)

@@ -149,6 +149,7 @@ def test_so_few_traces_that_an_equal_model_would_fail_are_not_worth_reading(leve
     said = reach(run(), ended, level)
     assert bool(said) == (equal.bounds[0].result != "ok")
     if said:
+        assert not out_of_reach(run(), KEYS, ended, GATE, level=level, for_stakes=True)
         assert said.startswith("by 60 traces a drop of 10 points could not be excluded of an equal")
 
 

@@ -12,6 +12,7 @@ from lrmtest.plugin.generation.protocol import GenerationPlan
 from lrmtest.progress import Tell
 from lrmtest.runs.baseline_traces import as_asked, baseline_traces, files_of_writer
 from lrmtest.runs.records import RunRecord
+from lrmtest.runs.same_draws import same_draws
 from lrmtest.runs.same_tokens import refuse_other_tokens
 from lrmtest.runs.store import Store
 from lrmtest.runs.trace_reading import ReadingModel, read_traces
@@ -53,7 +54,10 @@ def read_baseline_traces(
         return certify_run(baseline, candidate, asked, (), {}, gate, level=level, recipe=recipe)
     called = compared.baseline or baseline.run_id
     traces = baseline_traces(baseline, called, store.path, asked, compared.read_traces)
-    if hopeless := out_of_reach(baseline, asked, traces.ended, gate, level=level):
+    stakes = same_draws(baseline.manifest, plan.manifest)
+    if hopeless := out_of_reach(
+        baseline, asked, traces.ended, gate, level=level, for_stakes=stakes
+    ):
         return certify_run(baseline, candidate, asked, (), {}, gate, level=level, hopeless=hopeless)
     writers = files_of_writer(traces.model, cards_here(settings.cards))
     note = refuse_other_tokens(plan.spec, traces.written, traces.tokenizer, writers)
