@@ -8,6 +8,7 @@ from typing import Literal
 
 from lrmtest.analysis.two_rates import p_higher
 from lrmtest.grading.verdict import FailureClass, classes_of
+from lrmtest.natural_order import in_order
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome
 
 ChangeKind = Literal["broken", "worse", "unstable", "unchanged", "better", "fixed"]
@@ -55,7 +56,7 @@ class Flip:
 
 
 def flips(baseline: Outcomes, candidate: Outcomes, threshold: float = 0.5) -> list[Flip]:
-    """What became of every question that both runs have a verdict on, in the baseline's order.
+    """What became of every question that both runs have a verdict on, as people count them.
 
     A question passes in a run when at least `threshold` of its samples pass. Its change can be told
     if both runs are unanimous (as they are with one sample), or it is more than chance does:
@@ -63,9 +64,9 @@ def flips(baseline: Outcomes, candidate: Outcomes, threshold: float = 0.5) -> li
     changes are real is for `lrmtest.analysis.changed` to say.
     """
     return [
-        _flip(before, candidate[key], threshold)
-        for key, before in baseline.items()
-        if before.count and key in candidate and candidate[key].count
+        _flip(baseline[key], candidate[key], threshold)
+        for key in in_order(baseline)
+        if baseline[key].count and key in candidate and candidate[key].count
     ]
 
 

@@ -27,7 +27,8 @@ from lrmtest.analysis.paired_comparison import (
 )
 from lrmtest.analysis.pairs import Pairs
 from lrmtest.analysis.summary import ALL_SUITES
-from lrmtest.analysis.written import p_words, three_digits
+from lrmtest.analysis.written import p_words
+from lrmtest.counted import three_digits
 from lrmtest.runs.looks import FIRST_SHARE
 
 GateResult = Literal["ok", "regressed", "undecided", "cannot-tell"]

@@ -21,7 +21,8 @@ from lrmtest.analysis.gate import Check, Decision, GateResult, amount, named
 from lrmtest.analysis.holm import adjust
 from lrmtest.analysis.paired_comparison import RateChange, SuiteComparison
 from lrmtest.analysis.summary import ALL_SUITES
-from lrmtest.analysis.written import p_words, three_digits
+from lrmtest.analysis.written import p_words
+from lrmtest.counted import three_digits
 from lrmtest.suites.suite import PASS
 
 WarningKind = Literal[

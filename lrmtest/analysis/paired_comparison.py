@@ -21,6 +21,7 @@ from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.mean_ratio import PairedTokens, pair_tokens
 from lrmtest.analysis.pairs import PairedQuestion, Pairs, general_interval, pair
 from lrmtest.analysis.summary import ALL_SUITES
+from lrmtest.natural_order import in_order
 from lrmtest.runs.outcomes import (
     Outcomes,
     QuestionKey,
@@ -267,6 +268,8 @@ def compare_outcomes(
         p_different = pair(paired(both, "failed", by_index=by_index)).p_different()
         metric = shared_metric([part.metric for part in suites])
         total = _compare(ALL_SUITES, both, p_different, p_different, level, most, metric, by_index)
+    places = {key: place for place, key in enumerate(in_order(each.key for each in missing))}
+    missing.sort(key=lambda each: places[each.key])
     return Comparison(level, suites, total, tuple(missing), by_index)
 
 

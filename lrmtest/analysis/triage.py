@@ -9,6 +9,7 @@ from typing import Literal, get_args
 from lrmtest.analysis.divergence import Divergence
 from lrmtest.analysis.flips import Flip, FlipKind, flips, is_flaky, size_key, usual_failure
 from lrmtest.grading.verdict import FailureClass
+from lrmtest.natural_order import in_order
 from lrmtest.runs.outcomes import QuestionKey, QuestionOutcome
 from lrmtest.runs.records import RunRecord
 
@@ -74,8 +75,10 @@ def triage(
     before = baseline.outcomes if baseline is not None else {}
     flipped = {flip.candidate.key: flip for flip in flips(before, candidate.outcomes, threshold)}
     return [
-        _triaged(question, flipped.get(key), threshold, compared=baseline is not None)
-        for key, question in candidate.outcomes.items()
+        _triaged(
+            candidate.outcomes[key], flipped.get(key), threshold, compared=baseline is not None
+        )
+        for key in in_order(candidate.outcomes)
     ]
 
 

@@ -72,7 +72,18 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "run_name", metavar="RUN", help="the candidate: a run, or a baseline's file"
     )
-    parser.add_argument("baseline", metavar="BASELINE", help="a run, or a baseline's file")
+    parser.add_argument(
+        "baseline",
+        metavar="BASELINE",
+        nargs="?",
+        help="what it is compared with, a run or a baseline's file; the same as --baseline",
+    )
+    parser.add_argument(
+        "--baseline",
+        dest="named_baseline",
+        metavar="RUN|FILE",
+        help="what it is compared with, as in all other commands",
+    )
     add_threshold_option(parser.add_argument)
     add_comparison_options(parser.add_argument)
     add_whole_run_option(parser.add_argument)
@@ -103,11 +114,12 @@ def _compare(arguments: argparse.Namespace) -> int:
     options = read_look(arguments)
     if arguments.given_baseline and not arguments.gate:
         raise UsageError("--given-baseline needs --gate", hint="it is the gate's rate")
+    reference = _baseline_of(arguments)
     candidate = named_run(arguments.run_name, arguments)
-    baseline = named_baseline(arguments.baseline, arguments, candidate)
+    baseline = named_baseline(reference, arguments, candidate)
     if candidate.run_id == baseline.run_id:
         raise UsageError(
-            f"{arguments.run_name} and {arguments.baseline} are the same run",
+            f"{arguments.run_name} and {reference} are the same run",
             hint="`lrmtest runs` lists the others",
         )
 
@@ -128,6 +140,21 @@ def _compare(arguments: argparse.Namespace) -> int:
     if compared.decision is None:
         return OK
     return exit_code(compared.decision.result, arguments.undecided)
+
+
+def _baseline_of(arguments: argparse.Namespace) -> str:
+    """The baseline's name, from one of the two places where it can stand.
+
+    Raises:
+        UsageError: it is in both, or in neither.
+    """
+    given = [name for name in (arguments.baseline, arguments.named_baseline) if name is not None]
+    if len(given) != 1:
+        raise UsageError(
+            "two baselines are named" if given else "no baseline is named",
+            hint="lrmtest compare RUN --baseline RUN|FILE",
+        )
+    return str(given[0])
 
 
 def _foretold(

@@ -35,6 +35,7 @@ from lrmtest.cli import (
     triage,
     watch,
 )
+from lrmtest.cli.completion import complete
 from lrmtest.cli.output import complain
 from lrmtest.errors import LrmtestError
 from lrmtest.options.exit_codes import (
@@ -57,7 +58,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         words = list(sys.argv[1:] if argv is None else argv)
-        arguments = _parser().parse_args(words, argparse.Namespace(words=words))
+        parser = _parser()
+        complete(parser)
+        arguments = parser.parse_args(words, argparse.Namespace(words=words))
         code: int = arguments.run(arguments)
         sys.stdout.flush()
     except LrmtestError as error:

@@ -90,7 +90,7 @@ def _noise(arguments: argparse.Namespace) -> int:
     for repeat, concurrency in enumerate(at_once, start=1):
         complain(f"repeat {repeat} of {arguments.repeats}: {concurrency} at once")
         greedy = ["--temperature", "0", "--samples", "1", "--limit", str(arguments.limit)]
-        greedy += ["--concurrency", str(concurrency), "--fresh-run"]
+        greedy += ["--concurrency", str(concurrency), "--regenerate"]
         runs.append(
             run_session(arguments.model, asked, [*more, *greedy], folder, arguments.cards, cards)
         )

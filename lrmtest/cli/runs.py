@@ -11,12 +11,13 @@ from rich.console import Group
 from rich.text import Text
 
 from lrmtest.analysis.summary import summarize
-from lrmtest.cli.named_run import add_whole_run_option, chosen_extent
+from lrmtest.cli.named_run import add_whole_run_option, chosen_extent, named_run
 from lrmtest.cli.output import add_data_output_options, print_csv, print_json, show
 from lrmtest.cli.question import MOST_SHOWN, find_question, sample_views
 from lrmtest.errors import UsageError
 from lrmtest.grading import Verdict, grade
-from lrmtest.natural_order import natural
+from lrmtest.natural_order import in_order, natural
+from lrmtest.reports.by_suite import COLUMNS, ModelsBySuite, by_suite_cells
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.runs_data import (
     QUESTION_COLUMNS,
@@ -50,7 +51,19 @@ _MOST_CHANGES = 50
 def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
     """Add the commands to the parser's."""
     parser = commands.add_parser("runs", parents=[store], help="list the runs in the store")
-    add_data_output_options(parser, "run")
+    parser.add_argument(
+        "run_names",
+        metavar="RUN",
+        nargs="*",
+        help="these runs, by suite: ids, their beginnings, `last:MODEL`, a baseline's file",
+    )
+    parser.add_argument(
+        "--by-suite",
+        action="store_true",
+        help="the newest run of each model with a column for each suite: pass rates, tokens",
+    )
+    add_whole_run_option(parser.add_argument)
+    add_data_output_options(parser, "run, or by suite for each run and suite,")
     parser.set_defaults(run=_runs)
 
     parser = commands.add_parser(
@@ -90,6 +103,8 @@ def read_store(arguments: argparse.Namespace) -> Store:
 
 
 def _runs(arguments: argparse.Namespace) -> int:
+    if arguments.run_names or arguments.by_suite:
+        return _by_suite(arguments)
     with read_store(arguments) as store:
         rows = [_run_row(store, run) for run in store.runs()]
     if arguments.json:
@@ -98,6 +113,25 @@ def _runs(arguments: argparse.Namespace) -> int:
         print_csv(RUN_COLUMNS, [run_cells(row) for row in rows])
     else:
         show(runs_table(rows))
+    return 0
+
+
+def _by_suite(arguments: argparse.Namespace) -> int:
+    """Show runs side by side: those that are named, or the newest of each model."""
+    names = list(dict.fromkeys(arguments.run_names))
+    if not names:
+        with read_store(arguments) as store:
+            models = sorted({run.model for run in store.runs()}, key=natural)
+        names = [f"last:{model}" for model in models]
+        if not names:
+            raise UsageError("there is no run yet", hint="pytest --model NAME makes one")
+    summaries = [summarize(named_run(name, arguments)) for name in names]
+    if arguments.json:
+        print_json(summary_document(summaries))
+    elif arguments.csv:
+        print_csv(COLUMNS, list(by_suite_cells(summaries)))
+    else:
+        show(ModelsBySuite(summaries))
     return 0
 
 
@@ -174,11 +208,9 @@ def question_rows(record: RunRecord, expected: Mapping[QuestionKey, str]) -> lis
         expected: reference answers, as far as they are to be shown.
     """
     asked = by_question(record.samples)
-    suites = list(dict.fromkeys(suite for suite, _ in asked))
     rows = []
-    for (suite, question_id), samples in sorted(
-        asked.items(), key=lambda one: (suites.index(one[0][0]), natural(one[0][1]))
-    ):
+    for suite, question_id in in_order(asked):
+        samples = asked[suite, question_id]
         graded = [(sample, sample.verdict) for sample in samples if sample.verdict is not None]
         tokens = [sample.tokens for sample, _ in graded]
         failures = [verdict.failure for _, verdict in graded if verdict.failure is not None]

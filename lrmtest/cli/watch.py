@@ -18,6 +18,7 @@ from lrmtest.analysis.summary import RunSummary, summarize
 from lrmtest.cli.output import say
 from lrmtest.cli.watched_report import WatchedReport
 from lrmtest.errors import MissingStoreError
+from lrmtest.options.common import number
 from lrmtest.options.exit_codes import INFRASTRUCTURE, OK
 from lrmtest.reports.so_far import watch_line, watch_view
 from lrmtest.runs.live import live_states
@@ -53,18 +54,11 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         "--html",
         metavar="PORT",
         nargs="?",
-        type=_port,
+        type=number(int, "a port, from 0 to 65,535", lambda port: 0 <= port < 1 << 16),
         const=_ANY_PORT,
         help="serve the report on this machine, and renew it; on a free port if none is given",
     )
     parser.set_defaults(run=_watch)
-
-
-def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number < 1 << 16:
-        raise argparse.ArgumentTypeError("a port is a number below 65,536")
-    return number
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
+from lrmtest.counted import three_digits
 from lrmtest.errors import UsageError
 from lrmtest.models.card import Checkpoint, ModelCard
 from lrmtest.models.engines.kinds import engine_kind
@@ -109,7 +110,7 @@ def runs_here(card: ModelCard, machine: Machine) -> Fit:
         return Fit("no", told)
     if not here:
         size = disk_gb(card)
-        what = f"{size:.3g} GB" if size is not None else "its files"
+        what = f"{three_digits(size)} GB" if size is not None else "its files"
         return Fit("fetch", f"{what} to be fetched; {told}")
     return fit
 

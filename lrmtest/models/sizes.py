@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from lrmtest.counted import three_digits
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.kinds import EngineKind, engine_kind
 from lrmtest.models.hardware import Machine
@@ -80,16 +81,16 @@ def can_run(card: ModelCard, machine: Machine, engine: str | None = None) -> Fit
     if needed is None:
         return Fit("no", "its size is not known: set parameters in its card")
     gpu_gb = sum(gpu.memory_gb for gpu in machine.gpus)
-    have = f"{machine.available_gb:.3g} GB of memory free"
+    have = f"{three_digits(machine.available_gb)} GB of memory free"
     if machine.gpus:
-        have = f"{gpu_gb:.3g} GB on {len(machine.gpus)} GPU(s), {have}"
+        have = f"{three_digits(gpu_gb)} GB on {len(machine.gpus)} GPU(s), {have}"
     if needed <= gpu_gb:
-        return Fit("yes", f"needs {needed:.3g} GB; {have}")
+        return Fit("yes", f"needs {three_digits(needed)} GB; {have}")
     if needed <= gpu_gb + machine.available_gb:
         if machine.gpus:
-            return Fit("offload", f"needs {needed:.3g} GB, partly off the GPU; {have}")
-        return Fit("yes", f"needs {needed:.3g} GB, on the CPU; {have}")
-    return Fit("no", f"needs {needed:.3g} GB; {have}")
+            return Fit("offload", f"needs {three_digits(needed)} GB, partly off the GPU; {have}")
+        return Fit("yes", f"needs {three_digits(needed)} GB, on the CPU; {have}")
+    return Fit("no", f"needs {three_digits(needed)} GB; {have}")
 
 
 def _kind(card: ModelCard, engine: str | None) -> EngineKind:

@@ -44,7 +44,13 @@ class OptionName:
 
 
 _SWITCHES = (
-    *("--fresh-run", "--reuse-unverified", "--refuse-other-model", "--trust-remote-code"),
+    *(
+        "--regenerate",
+        "--fresh-run",
+        "--reuse-unverified",
+        "--refuse-other-model",
+        "--trust-remote-code",
+    ),
     *("--no-loop-stop", "--engine-per-worker", "--early-stop", "--allow-missing", "--gate"),
     *("--one-look", "--given-baseline", "--property", "--no-next-steps", "--traces"),
     "--read",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -60,7 +61,7 @@ class Settings:
         seed: base seed.
         max_tokens, temperature, top_p: override the card's and the suite's; None keeps them.
         pass_threshold: share of a question's samples that must be correct.
-        fresh_run: ignore what earlier runs generated.
+        regenerate: ignore what earlier runs generated.
         reuse_unverified: reuse what an endpoint generated without asking it for its model.
         refuse_other_model: end when an endpoint serves another model than before.
         reports_dir: folder of the store.
@@ -94,7 +95,7 @@ class Settings:
     temperature: float | None
     top_p: float | None
     pass_threshold: float
-    fresh_run: bool
+    regenerate: bool
     reuse_unverified: bool
     refuse_other_model: bool
     reports_dir: Path
@@ -120,7 +121,15 @@ class Settings:
 
 
 _NOT_GIVEN_AGAIN = (
-    *("--model", "--set", "--limit", "--fresh-run", "--reports-dir", "--summary-json"),
+    *(
+        "--model",
+        "--set",
+        "--limit",
+        "--regenerate",
+        "--fresh-run",
+        "--reports-dir",
+        "--summary-json",
+    ),
     *("--reuse-unverified", "--refuse-other-model", "--engine-per-worker", "--lock-timeout"),
     "--request-field",
 )
@@ -201,10 +210,12 @@ def add_run_options(add: AddOption) -> None:
     )
     add_threshold_option(add)
     add(
-        "--fresh-run",
+        "--regenerate",
         action="store_true",
-        help="generate everything anew, whatever earlier runs hold",
+        help="generate everything again, whatever earlier runs hold",
     )
+    # What it was called before, when one word stood for two things.
+    add("--fresh-run", action="store_true", help=argparse.SUPPRESS)
     add(
         "--reuse-unverified",
         action="store_true",
@@ -322,7 +333,7 @@ def read_settings(config: pytest.Config) -> Settings:
         temperature=0.0 if greedy else option.temperature,
         top_p=option.top_p,
         pass_threshold=option.pass_threshold,
-        fresh_run=option.fresh_run,
+        regenerate=option.regenerate or option.fresh_run,
         reuse_unverified=option.reuse_unverified,
         refuse_other_model=option.refuse_other_model,
         reports_dir=reports_dir,

@@ -8,7 +8,6 @@ its successor is known: results show one completion late. In exchange fixtures o
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Callable
 
 import pytest
@@ -19,10 +18,10 @@ from lrmtest.plugin.generation.pending import PendingSamples
 from lrmtest.plugin.generation.schedule import Schedule
 from lrmtest.plugin.items import ModelItems, items_by_model, model_of
 from lrmtest.plugin.lines import CLEAR
-from lrmtest.plugin.progress_line import test_counts
+from lrmtest.plugin.progress_line import ShownProgress
 from lrmtest.plugin.session import LrmtestSession
 from lrmtest.plugin.suites import SelectedQuestion
-from lrmtest.reports.progress import ProgressSnapshot, StatusLine
+from lrmtest.reports.progress import StatusLine
 from lrmtest.runs.outcomes import QuestionKey
 
 
@@ -76,9 +75,7 @@ class RunLoop:
         self._session = session
         self._progress_line = progress_line
         self._lookahead = Lookahead(pytest_session, before=progress_line.clear)
-        self._drawing = threading.Lock()
-        self._begins: Generation | None = None
-        """What may be starting its engine, with `_drawing` held."""
+        self._progress = ShownProgress(pytest_session.config, progress_line)
         pytest_session.config.stash[CLEAR] = progress_line.clear
 
     def run(self) -> None:
@@ -138,10 +135,9 @@ class RunLoop:
         """Start generating; False when this model cannot be tested but others can."""
         try:
             plan = schedule.plan(selected)
-            with self._drawing:
-                self._begins = generation
             prepare = self._session.comparisons.prepare
-            generation.begin(plan, prepare, keep=True, ticked=self._draw_start)
+            with self._progress.beginning(generation) as ticked:
+                generation.begin(plan, prepare, keep=True, ticked=ticked)
         except LrmtestError as error:
             self._session.generations.failures[schedule.spec.name] = error
             if len(self._session.models.names) == 1:
@@ -149,27 +145,7 @@ class RunLoop:
                 raise
             # Its tests become errors with the cause.
             return False
-        finally:
-            with self._drawing:
-                self._begins = None
         return True
-
-    def _draw_start(self) -> None:
-        """On a thread of the generation's: show an engine that starts, while nothing else runs."""
-        with self._drawing:
-            generation = self._begins
-            if generation is None or (state := generation.outlook.starting_seconds) is None:
-                return
-            self._progress_line.update(
-                ProgressSnapshot(
-                    questions_total=0,
-                    samples_total=generation.samples_planned,
-                    left=generation.outlook.left,
-                    starting=generation.head.model,
-                    starting_seconds=state,
-                    log_line=generation.log_line,
-                )
-            )
 
     def _run_as_they_complete(
         self,
@@ -178,38 +154,13 @@ class RunLoop:
         waiting: dict[QuestionKey, list[pytest.Item]],
     ) -> None:
         pending = PendingSamples({question: schedule.keys_of(question) for question in waiting})
-        outlook = generation.outlook
-
-        def snapshot() -> ProgressSnapshot:
-            passed, failed, errors = test_counts(self._pytest_session.config)
-            progress = generation.progress
-            return ProgressSnapshot(
-                questions_total=len(waiting),
-                questions_done=len(waiting) - len(pending),
-                samples_total=generation.samples_planned,
-                samples_done=generation.samples_done,
-                samples_reused=generation.samples_stored,
-                tokens=outlook.generated,
-                tokens_per_second=outlook.tokens_per_second,
-                running=progress.running,
-                drafted=progress.drafted,
-                passed=passed,
-                failed=failed,
-                errors=errors,
-                replicas=generation.replicas,
-                left=outlook.left,
-            )
-
         while pending:
             key = generation.next_arrival(timeout=0.25)
             for question in pending.arrived(key) if key is not None else ():
                 for item in waiting[question]:
                     self._lookahead.add(item)
-            generating = generation.samples_fresh or generation.awaits_others
-            if generating and self._progress_line.due:
-                self._progress_line.update(snapshot())
-        if generation.samples_fresh:
-            self._progress_line.finish(snapshot())
+            self._progress.update(generation, len(waiting), len(pending))
+        self._progress.finish(generation, len(waiting))
 
     def _say(self, line: str) -> None:
         self._progress_line.say(line)

@@ -77,7 +77,7 @@ class LrmtestSession:
             self.models.names,
             self.settings.reports_dir / STORE_NAME,
             self.settings.pass_threshold,
-            fresh=self.settings.fresh_run,
+            fresh=self.settings.regenerate,
             check=not hasattr(config, "workerinput"),
             read=self._read if self.settings.comparison.read else None,
             notice=self.notice,

@@ -11,7 +11,7 @@ from lrmtest.analysis.noise import ENGINE_NOISE, NOT_MEASURED
 from lrmtest.analysis.summary import ALL_SUITES, RunSummary
 from lrmtest.counted import counted
 from lrmtest.reports.escape import one_line
-from lrmtest.reports.numbers import percent, points, points_interval
+from lrmtest.reports.numbers import percent, points, points_interval, rough_percent
 from lrmtest.runs.adapted import run_warnings
 from lrmtest.runs.differences import Difference
 from lrmtest.runs.manifest import NoiseSection
@@ -67,7 +67,7 @@ def reasoning_warnings(compared: ComparedRuns) -> list[str]:
     """What may be wrong with verdicts on either side: tags not known, requests not as asked."""
     return [
         f"{run.model}: {warning}"
-        for run in (compared.candidate, compared.baseline)
+        for run in (compared.baseline, compared.candidate)
         for warning in run_warnings(run.manifest)
     ]
 
@@ -77,8 +77,8 @@ def ends_notes(compared: ComparedRuns) -> list[str]:
     return [
         unknown_ends_line(side, ends.unknown, ends.samples, ends.rate, ends.known)
         for side, ends in (
-            ("candidate", compared.candidate_ends),
             ("baseline", compared.baseline_ends),
+            ("candidate", compared.candidate_ends),
         )
         if ends.unknown
     ]
@@ -253,4 +253,4 @@ def interval_said(interval: Interval) -> str:
 
 def share(value: float) -> str:
     """A share with the two digits that an estimate is good for: ``4.8 %``."""
-    return f"{100 * value:.2g} %"
+    return rough_percent(value)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from lrmtest.grading.verdict import FailureClass
+from lrmtest.natural_order import in_order
 from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.runs.records import SampleRecord, by_question
 
@@ -59,10 +60,11 @@ def failed_questions(
         broken: the questions that passed in the baseline.
     """
     was_passed = set(broken)
+    asked = by_question(records)
     found = [
-        _failed(key, part, test_ids.get(key, " ".join(key)), lines, key in was_passed)
-        for key, part in by_question(records).items()
-        if not _passed(part, threshold)
+        _failed(key, asked[key], test_ids.get(key, " ".join(key)), lines, key in was_passed)
+        for key in in_order(asked)
+        if not _passed(asked[key], threshold)
     ]
     return sorted(found, key=lambda question: (not question.broken, question.failure is None))
 

@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lrmtest.counted import three_digits
 from lrmtest.masking import masked_arguments, masked_url, masked_values
 from lrmtest.models.card import Checkpoint, ModelCard
 from lrmtest.models.listing import ModelRow
@@ -130,7 +131,7 @@ def _figure(value: float | None) -> str:
 def _parameters(billions: float | None) -> str:
     if billions is None:
         return UNKNOWN
-    return f"{billions:.3g}B" if billions >= 1 else f"{1000 * billions:.3g}M"
+    return f"{three_digits(billions)}B" if billions >= 1 else f"{1000 * billions:.3g}M"
 
 
 def _compression(row: ModelRow) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lrmtest.counted import counted
+from lrmtest.counted import three_digits as counted_digits
 
 if TYPE_CHECKING:
     from lrmtest.analysis.intervals import Interval
@@ -40,8 +41,17 @@ def p_value(p: float) -> str:
 
 
 def three_digits(value: float) -> str:
-    """Three digits, or as many zeros as it takes: ``0.00412``, ``1.23``, ``456``, ``2.7e-04``."""
-    return f"{value:.3g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.1e}"
+    """Three digits, or as many as it takes: ``0.00412``, ``1.23``, ``456``, ``1,230``, ``2.7e-04``.
+
+    Only what is below a thousandth has a power of ten.
+    """
+    return counted_digits(value) if abs(value) >= 1e-3 or value == 0 else f"{value:.1e}"
+
+
+def rough_percent(share: float) -> str:
+    """A share with the two digits that an estimate is good for: ``4.8 %``, ``100 %``."""
+    percents = 100 * share
+    return f"{percents:.0f} %" if abs(percents) >= 99.5 else f"{percents:.2g} %"
 
 
 def count(number: float | None, *, estimated: bool = False) -> str:

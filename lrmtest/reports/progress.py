@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, ParamSpec, TextIO
 
 from lrmtest.counted import counted
 from lrmtest.reports.escape import one_line
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from lrmtest.analysis.time_left import TimeLeft
     from lrmtest.models.engines.base import ReplicaState
+
+_Arguments = ParamSpec("_Arguments")
 
 _SECONDS_BETWEEN_DRAWINGS = 0.25
 _SECONDS_BETWEEN_LINES = 30.0
@@ -210,6 +212,16 @@ class StatusLine:
             self.clear()
             if not self._terminal:
                 self._write_line(progress_line(snapshot, bar=False).plain)
+
+    def guarded(self, write: Callable[_Arguments, None]) -> Callable[_Arguments, None]:
+        """What writes to the same terminal from another thread: never amid a drawing, nor on it."""
+
+        def guarded(*arguments: _Arguments.args, **named: _Arguments.kwargs) -> None:
+            with self._lock:
+                self.clear()
+                write(*arguments, **named)
+
+        return guarded
 
     def _draw(self, snapshot: ProgressSnapshot) -> None:
         from lrmtest.reports.terminal import render

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from lrmtest.analysis.protection import Contrast, ProtectedRun, Protections
 from lrmtest.analysis.sweep import SweepLevel
+from lrmtest.counted import three_digits
 from lrmtest.reports.comparison_json import suite_document
 from lrmtest.reports.comparison_words import change_said
 from lrmtest.reports.escape import one_line
@@ -130,7 +131,7 @@ def _cells(level: SweepLevel[ProtectedRun], suite: str, *, gated: bool) -> list[
     of = level.of
     return [
         of.label,
-        UNKNOWN if of.size is None else f"{of.size:.3g}",
+        UNKNOWN if of.size is None else three_digits(of.size),
         UNKNOWN if of.protected is None else percent(of.protected),
         *figures_cells(level, suite),
         *([decision_said(level) or UNKNOWN] if gated else []),

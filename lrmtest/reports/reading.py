@@ -20,7 +20,7 @@ from lrmtest.models.trace import Trace
 from lrmtest.reports.data_text import csv_text
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.markdown import literal, markdown_table
-from lrmtest.reports.numbers import UNKNOWN, count, percent
+from lrmtest.reports.numbers import UNKNOWN, count, percent, three_digits
 from lrmtest.reports.tables import Widest, open_table
 from lrmtest.reports.token_kinds import (
     TEXTS_UNKNOWN,
@@ -344,7 +344,10 @@ def _estimate(value: float | None, exact: bool) -> str:
 
 
 def _perplexity(loss: float | None) -> str:
-    return UNKNOWN if loss is None else f"{exp(min(loss, _WIDEST_EXPONENT)):.4g}"
+    if loss is None:
+        return UNKNOWN
+    value = exp(min(loss, _WIDEST_EXPONENT))
+    return f"{value:,.0f}" if value >= 9999.5 else f"{value:.4g}"
 
 
 def _figure(value: float | None) -> str:
@@ -353,4 +356,4 @@ def _figure(value: float | None) -> str:
         return UNKNOWN
     if abs(value) == inf:
         return "infinite"
-    return f"{value:.3g}" if abs(value) >= 1e-3 or value == 0 else f"{value:.1e}"
+    return three_digits(value)

@@ -12,7 +12,7 @@ from lrmtest.counted import counted
 from lrmtest.questions.fresh.search import Findings
 from lrmtest.questions.fresh.space import DrawnQuestion
 from lrmtest.reports.escape import plain
-from lrmtest.reports.numbers import duration
+from lrmtest.reports.numbers import duration, rough_percent
 
 _WIDTH = 96
 _PROMPT_LIMIT = 6000
@@ -109,10 +109,10 @@ def _cost(searched: SearchResult) -> str:
 def _bound(findings: Findings) -> str:
     if not findings.independent:
         return ""
-    rate = 100 * highest_rate(findings.independent, _LEVEL)
+    rate = highest_rate(findings.independent, _LEVEL)
     return (
         f"{findings.independent:,} were drawn as the suite draws its own, of which less than "
-        f"{rate:.2g} % can fail (confidence {_LEVEL:.0%}); "
+        f"{rough_percent(rate)} can fail (confidence {_LEVEL:.0%}); "
     )
 
 

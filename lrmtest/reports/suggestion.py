@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lrmtest.analysis.suggestion import SuggestedModule, Suggestion
-from lrmtest.counted import counted
+from lrmtest.counted import counted, three_digits
 from lrmtest.reports.numbers import percent
 
 _UNITS = ((1e9, "Gbit"), (1e6, "Mbit"), (1e3, "kbit"))
@@ -26,8 +26,9 @@ def suggestion_lines(found: Suggestion) -> list[str]:
         f"To protect within {100 * found.budget:.3g} % of {found.of}: "
         f"{counted(len(found.modules), 'module')}, {percent(found.share)} of the weights, "
         f"{_bits(found.spent)} of {_bits(found.whole)}.",
-        f"Restored together they mend {mend.value:.3g} [{low:.3g}, {high:.3g}] of the "
-        f"{found.lost:.3g} nats a trace that were lost, {against}"
+        f"Restored together they mend {three_digits(mend.value)} "
+        f"[{three_digits(low)}, {three_digits(high)}] of the "
+        f"{three_digits(found.lost)} nats a trace that were lost, {against}"
         + (f"; the best of {found.tried} sets that were tried." if found.tried > 1 else "."),
         *(f"  {_module(one)}" for one in found.modules),
     ]
@@ -72,7 +73,7 @@ def _module(one: SuggestedModule) -> str:
 
 
 def _alone(one: SuggestedModule) -> str:
-    return f"{'mends' if one.measured else 'would mend'} {one.mend:.3g} alone"
+    return f"{'mends' if one.measured else 'would mend'} {three_digits(one.mend)} alone"
 
 
 def _bits(number: float) -> str:

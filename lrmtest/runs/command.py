@@ -70,12 +70,12 @@ def rerun_arguments(
         if any(MASK in option for option in options):
             raise UsageError(
                 f"run {run_id} was asked with a secret, in a URL or an argument, that is not kept",
-                hint=f"give pytest the command that made it, with --fresh-run and -k '[{key[1]}]'",
+                hint=f"give pytest the command that made it, with --regenerate and -k '[{key[1]}]'",
             )
         samples = ("--samples", str(1 if suite.samples is None else suite.samples))
         by_options.setdefault((*options, *samples), []).extend(tests)
     return [
-        [*_found_by(tests), *options, "--fresh-run", *extra]
+        [*_found_by(tests), *options, "--regenerate", *extra]
         for options, tests in by_options.items()
     ]
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrmtest.analysis.written import p_words, three_digits
+from lrmtest.analysis.written import p_words
+from lrmtest.counted import three_digits
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,14 @@ def test_p_values(p, words):
 
 @pytest.mark.parametrize(
     ("number", "written"),
-    [(1109.4, "1,109"), (999.6, "1,000"), (12.345, "12.3"), (-2500.0, "-2,500"), (0.0, "0")],
+    [
+        (1109.4, "1,109"),
+        (999.6, "1,000"),
+        (12.345, "12.3"),
+        (-2500.0, "-2,500"),
+        (0.0, "0"),
+        (1040, "1,040"),
+    ],
 )
 def test_figures(number, written):
     assert three_digits(number) == written

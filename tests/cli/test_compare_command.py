@@ -205,3 +205,66 @@ def test_a_question_as_data_is_whole(here, capsys):
     assert sample["finish_reason"] == "stop"
     assert main(["show", "last:good", "q0", "--csv"]) == 2
     assert "--csv is a line for each question of a run" in capsys.readouterr().err
+
+
+def test_the_baseline_is_named_as_in_other_commands(here, capsys):
+    assert main(["compare", "bad", "good", "--json"]) == 0
+    by_place = json.loads(capsys.readouterr().out)
+    assert main(["compare", "bad", "--baseline", "good", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == by_place
+    assert by_place["runs"][0]["comparison"]["baseline"]["model"] == "good"
+    for words, said in (((), "no baseline is named"), (("good", "--baseline", "good"), "two ")):
+        assert main(["compare", "bad", *words]) == 2
+        assert said in capsys.readouterr().err
+
+
+def test_questions_are_in_the_order_in_which_people_count(here, capsys):
+    counted = [f"q{number}" for number in range(40)]
+    assert main(["show", "last:good", "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["runs"][0]["questions"]
+    assert [question["question"] for question in shown] == counted
+    assert main(["compare", "bad", "--baseline", "good", "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["question"] for row in rows] == counted
+    assert main(["triage", "last:bad", "--json"]) == 0
+    triaged = json.loads(capsys.readouterr().out)["questions"]
+    assert [question["question"] for question in triaged] == counted[10:]
+
+
+def test_models_by_suites_fit_the_terminal_and_are_whole_in_csv(here, capsys, monkeypatch):
+    with Store(here / "reports" / "lrmtest.sqlite") as store:
+        run = store.run("last:good")
+        for number in range(7):
+            suite = f"suite-{number}"
+            store.add_questions(run.run_id, [(suite, "q1", QUESTION, [("user", "1+1?")])])
+            completion = Completion("2", "stop", 5, 70, 30)
+            store.add_completion(run.run_id, Place(f"k{number}", suite, "q1", 0), completion)
+            store.set_verdicts(run.run_id, [(f"k{number}", RIGHT)])
+    monkeypatch.setenv("COLUMNS", "80")
+    words = ["runs", "last:good", "last:bad", "--whole-run"]
+    assert main(words) == 0
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 80
+    assert "\x1b" not in out
+    for shown in ("sums", "suite-0", "suite-6", "all suites", "[75.6, 96.3]", "25.0 %", "–"):
+        assert shown in out.replace("[76.9, 96.0]", "[75.6, 96.3]")
+    assert main([*words, "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    found = {(row["model"], row["suite"]): row for row in rows}
+    assert len(rows) == 10
+    assert found["bad", "sums"]["pass_rate"] == "0.25"
+    assert found["good", "all suites"]["questions"] == "47"
+    assert main([*words, "--json"]) == 0
+    runs = json.loads(capsys.readouterr().out)["runs"]
+    assert [run["model"] for run in runs] == ["good", "bad"]
+
+
+def test_the_newest_run_of_each_model_is_shown_in_natural_order(here, capsys):
+    with Store(here / "reports" / "lrmtest.sqlite") as store:
+        add_run(store, "r1-14b", 20)
+        add_run(store, "r1-7b", 20)
+    assert main(["runs", "--by-suite", "--csv"]) == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    models = [row["model"] for row in rows]
+    assert models.index("r1-7b") < models.index("r1-14b")
+    assert len(models) == len(set(models)) == 8

@@ -1,7 +1,13 @@
 """Under pytest-xdist: one engine for all workers, and the same results for any number of them."""
 
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 
+import pyte
 import pytest
 from fault_server import FaultServer
 from sums import SUITE, right, suite
@@ -142,3 +148,51 @@ def test_an_engine_for_each_worker_changes_no_result(run, server):
 def test_sessions_without_a_model_keep_their_distribution(pytester):
     pytester.makepyfile("def test_plain(): pass")
     pytester.runpytest_subprocess("-n", "2", "--dist", "loadfile").assert_outcomes(passed=1)
+
+
+def test_progress_is_shown_below_the_dots_and_goes_away(pytester):
+    """On a terminal, as without workers: what is drawn while all is held, and what is left."""
+    pytester.makepyfile(test_sums=SUITE)
+    with FaultServer(answer=right, enough=4) as held:
+        master, terminal = pty.openpty()
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-n", "2"]
+        environment = {name: value for name, value in os.environ.items() if name != "CI"}
+        session = subprocess.Popen(
+            [*command, "--model", f"m={held.url}"],
+            env={**environment, "TERM": "xterm", "COLUMNS": "150", "LINES": "60"},
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+        )
+        os.close(terminal)
+        screen = pyte.HistoryScreen(150, 60)
+        stream, seen = pyte.ByteStream(screen), set()
+        while data := read(master):
+            stream.feed(data)
+            for line in screen.display:
+                if found := re.search(r"(\d+)/12 questions.*running", line):
+                    seen.add(int(found[1]))
+            if 4 in seen:
+                held.go_on.set()
+        assert session.wait(60) == 0
+    shown = "\n".join(screen.display)
+    assert 4 in seen
+    assert "12 passed" in shown
+    assert "2 workers [12 items]" in shown
+    assert re.search(r"^\.{12} +\[100%\]", shown, re.MULTILINE)
+    assert not re.search(r"\d/12 questions", shown)
+
+
+def read(master):
+    """What a terminal has been written; empty once its program has ended."""
+    try:
+        return os.read(master, 1 << 16)
+    except OSError:
+        return b""
+
+
+def test_where_there_is_no_terminal_the_last_count_is_a_line(pytester, run):
+    lines = run("-n", "2").stdout.lines
+    told = [line for line in lines if "/12 questions" in line]
+    assert told[-1].startswith("12/12 questions, ")
+    assert "\x1b" not in "".join(lines)

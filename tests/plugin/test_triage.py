@@ -214,7 +214,7 @@ def test_rerun_asks_just_these_anew_at_the_runs_settings(pytester, broken, capfd
     shown = capfd.readouterr().out
     assert code == pytest.ExitCode.TESTS_FAILED
     assert "$ pytest 'test_sums.py::test_sums[q1]'" in shown
-    assert "--seed=7 --max-tokens=50 --samples 2 --fresh-run -q" in shown
+    assert "--seed=7 --max-tokens=50 --samples 2 --regenerate -q" in shown
     assert "4 failed" in shown
     assert broken.chats - asked == 8
     assert {body["max_tokens"] for body in broken.bodies[-8:]} == {50}

@@ -39,3 +39,13 @@ def test_sizes_and_percentages():
         "1 byte", "312 bytes", "1.2 MB", "10 MB"
     ]  # fmt: skip
     assert (percent(0.6333), percent(1), percent(None)) == ("63.3 %", "100.0 %", "–")
+
+
+@given(st.floats(0, 1))
+def test_a_rough_share_has_no_power_of_ten_where_people_read_it(share):
+    text = rough_percent(share)
+    assert text.endswith(" %")
+    if share >= 1e-5:
+        assert "e" not in text
+    assert abs(float(text[:-2]) - 100 * share) <= 0.06 * 100 * share
+    assert rough_percent(1.0) == "100 %"

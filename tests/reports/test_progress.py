@@ -263,3 +263,29 @@ def test_two_threads_draw_one_line():
     drawing.join()
     status.clear()
     assert terminal.lines()[-2] == "line 199"
+
+
+def test_what_another_thread_writes_is_never_amid_a_drawing():
+    drawn_on, untouched, clock = Terminal(width=40), Terminal(width=40), Clock()
+    status = _status(drawn_on, clock)
+    write = status.guarded(drawn_on.pytest_writes)
+    over = threading.Event()
+
+    def draw():
+        while not over.wait(0.001):
+            clock.now += 1
+            status.update(SNAPSHOT)
+
+    drawing = threading.Thread(target=draw)
+    drawing.start()
+    for number in range(200):
+        for text in ("." if number % 30 else "\n", "F"):
+            write(text)
+            untouched.pytest_writes(text)
+    over.set()
+    drawing.join()
+    status.clear()
+    shown, wanted = drawn_on.lines(), untouched.lines()
+    last = drawn_on.screen.cursor.y
+    assert shown[: last + 1][-3:] == wanted[: untouched.screen.cursor.y + 1][-3:]
+    assert not any(shown[last + 1 :])

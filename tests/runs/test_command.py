@@ -39,9 +39,9 @@ def test_one_command_for_each_set_of_options():
     )
     first, second = rerun_arguments("r", made, [("s", "1"), ("u", "2"), ("t", "3")], ["-q"])
     assert first[:2] == ["a.py::test_a[1]", "b.py::test_b[3]"]
-    assert first[2:] == ["--model", "m", "--samples", "1", "--fresh-run", "-q"]
+    assert first[2:] == ["--model", "m", "--samples", "1", "--regenerate", "-q"]
     assert second[0] == "c.py::test_c[2]"
-    assert second[1:] == ["--model", "m", "--seed=3", "--samples", "4", "--fresh-run", "-q"]
+    assert second[1:] == ["--model", "m", "--seed=3", "--samples", "4", "--regenerate", "-q"]
     assert rerun_arguments("r", made, []) == []
 
 

@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from lrmtest.counted import three_digits
 from lrmtest.errors import MachineryError, ModelError
 from lrmtest.models.card import Checkpoint
 from lrmtest.models.local import gguf_parts, weight_files
@@ -49,7 +50,7 @@ def download(checkpoint: Checkpoint, *, size_gb: float | None, tell: Tell) -> Pa
         return cached
     _check_reachable(checkpoint.repo)
     _check_room(checkpoint.repo, size_gb)
-    size = f" ({size_gb:.3g} GB)" if size_gb else ""
+    size = f" ({three_digits(size_gb)} GB)" if size_gb else ""
     tell(f"fetching {checkpoint.repo}{size} from the hub")
     return _model_in(_snapshot(checkpoint, local_only=False), checkpoint)
 
@@ -184,7 +185,9 @@ def _check_room(repo: str, size_gb: float | None) -> None:
         folder = folder.parent
     free_gb = shutil.disk_usage(folder).free / 1e9
     if size_gb is not None and size_gb > free_gb:
-        raise _no_room(repo, f": it takes {size_gb:.3g} GB, {free_gb:.3g} GB are free")
+        raise _no_room(
+            repo, f": it takes {three_digits(size_gb)} GB, {three_digits(free_gb)} GB are free"
+        )
 
 
 def _no_room(repo: str, figures: str) -> ModelError:

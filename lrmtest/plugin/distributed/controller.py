@@ -8,6 +8,8 @@ from xdist.workermanage import WorkerController
 from lrmtest.plugin.collector import mark_infrastructure
 from lrmtest.plugin.distributed.scheduler import CompletionScheduling
 from lrmtest.plugin.ending.guard import end
+from lrmtest.plugin.lines import CLEAR
+from lrmtest.plugin.progress_line import ShownProgress, progress_line
 from lrmtest.plugin.session import LrmtestSession
 
 _MODES = ("load", "worksteal")
@@ -31,6 +33,7 @@ class ControllerPart:
                 f"--dist {mode} assigns tests by a rule of its own; with --model they go out in "
                 f"order of completion\n  -> use one of: {', '.join(_MODES)}"
             )
+        self._config = config
         self._scheduling = CompletionScheduling(config, session)
 
     @pytest.hookimpl(optionalhook=True)
@@ -42,7 +45,11 @@ class ControllerPart:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self) -> CompletionScheduling:
-        """The scheduler that follows the engine."""
+        """The scheduler that follows the engine, and shows how far it is."""
+        # xdist prints from the main thread, and generating has one of its own.
+        line = progress_line(self._config, guarded=True)
+        self._config.stash[CLEAR] = line.clear
+        self._scheduling.progress = ShownProgress(self._config, line)
         return self._scheduling
 
     @pytest.hookimpl(optionalhook=True)
@@ -59,7 +66,9 @@ class ControllerPart:
         mark_infrastructure(report)
 
     def pytest_sessionfinish(self) -> None:
-        """Note in the store what is complete."""
+        """Note in the store what is complete, and leave the terminal to pytest's summary."""
+        if self._scheduling.progress is not None:
+            self._scheduling.progress.stop()
         self._scheduling.finish()
 
     def pytest_unconfigure(self) -> None:

@@ -15,6 +15,7 @@ from lrmtest.plugin.distributed.broker import Broker, ModelPlan
 from lrmtest.plugin.ending.guard import is_refused
 from lrmtest.plugin.generation.generation import Generation
 from lrmtest.plugin.generation.pending import PendingSamples
+from lrmtest.plugin.progress_line import ShownProgress
 from lrmtest.plugin.session import LrmtestSession
 
 # A worker runs a test once it knows the next one, so one test would never run.
@@ -45,6 +46,7 @@ class CompletionScheduling:
 
     Attributes:
         refused: why the only model's tests are not run: it was asked for what cannot be.
+        progress: what shows how far a generation is, once pytest has its terminal.
     """
 
     def __init__(self, config: pytest.Config, session: LrmtestSession) -> None:
@@ -65,6 +67,7 @@ class CompletionScheduling:
         self._generation: Generation | None = None
         self._begun = False
         self.refused: LrmtestError | None = None
+        self.progress: ShownProgress | None = None
 
     # What xdist asks
 
@@ -207,13 +210,18 @@ class CompletionScheduling:
             if isinstance(plan.plan, LrmtestError):
                 raise plan.plan
             generation = self._session.generations.of(plan.model)
-            generation.begin(plan.plan, self._session.comparisons.prepare)
+            progress = self.progress
+            assert progress is not None  # it was made before there was anything to schedule
+            with progress.beginning(generation) as ticked:
+                generation.begin(plan.plan, self._session.comparisons.prepare, ticked=ticked)
             self._generation = generation
             pending = PendingSamples(plan.tests)
             while pending:
-                key = generation.next_arrival(timeout=1.0)
+                key = generation.next_arrival(timeout=0.25)
                 for test in pending.arrived(key) if key is not None else ():
                     self._release([index[test]])
+                progress.update(generation, len(plan.tests), len(pending))
+            progress.finish(generation, len(plan.tests))
         except Exception as error:
             failure = in_words(error, f"{plan.model} cannot be asked")
             self._session.generations.failures[plan.model] = failure

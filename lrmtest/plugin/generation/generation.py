@@ -174,7 +174,7 @@ class Generation:
                 self._store,
                 plan.spec.name,
                 replace(plan.manifest, environment=environment(this_machine().to_json())),
-                fresh=self._settings.fresh_run,
+                fresh=self._settings.regenerate,
             )
         self._expectations = Expectations(self._store, plan.spec.name, self._baseline_tokens)
         self._engine = RunEngine(plan.spec, self._settings, self._run, self._deliver, self._say)
@@ -189,7 +189,7 @@ class Generation:
             self._store,
             self._run,
             generates=kind_of(plan.spec).generates,
-            adopt=not self._settings.fresh_run,
+            adopt=not self._settings.regenerate,
             of=model.reusable,
             changed=self._changed,
             notice=self._notice,
@@ -255,7 +255,7 @@ class Generation:
         if lacking:
             self._notice(
                 f"{self.head.model}: {lacking} of the {len(stored)} samples that are stored "
-                "already have no trace, and are not generated again; --fresh-run generates all "
+                "already have no trace, and are not generated again; --regenerate generates all "
                 "of them anew"
             )
 

@@ -107,7 +107,7 @@ class _Verification:
     def of(self, asked: ServedModel) -> VerifiedModel:
         if self._settings.reuse_unverified and self._before:
             return self._unverified()
-        stored = None if self._settings.fresh_run else self._with_stored()
+        stored = None if self._settings.regenerate else self._with_stored()
         try:
             told = asked.told()
             known = [run for run in self._distinct() if run.manifest.model.served]

@@ -9,7 +9,7 @@ from typing import Any
 from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.flips import CHANGES, usual_failure
 from lrmtest.grading.verdict import FAILURE_CLASSES, classes_of
-from lrmtest.natural_order import natural
+from lrmtest.natural_order import in_order
 from lrmtest.reports.changes import size_said
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
@@ -34,9 +34,7 @@ NAME = 200
 
 def question_keys(runs: Sequence[RunRecord]) -> list[QuestionKey]:
     """Every question of every run: suites in the runs' order, ids in natural order."""
-    found = dict.fromkeys(key for run in runs for key in run.outcomes if key[0])
-    suites = list(dict.fromkeys(suite for suite, _ in found))
-    return sorted(found, key=lambda key: (suites.index(key[0]), natural(key[1])))
+    return in_order(key for run in runs for key in run.outcomes if key[0])
 
 
 def table(

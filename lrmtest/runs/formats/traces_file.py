@@ -119,7 +119,7 @@ def no_traces(run_id: str, kind: type[LrmtestError]) -> LrmtestError:
     """What is raised of a run without traces: of a kind that says whose mistake it is."""
     return kind(
         f"run {run_id} has no trace of any graded sample",
-        hint="traces are kept of what is generated with --traces; --fresh-run generates all of it "
+        hint="traces are kept of what is generated with --traces; --regenerate generates all of it "
         "anew",
     )
 

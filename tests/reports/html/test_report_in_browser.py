@@ -227,7 +227,7 @@ def test_the_command_to_ask_again(report, watched):
         page.wait_for_selector(".pane")
         assert page.locator(".command code").nth(1).text_content() == (
             "pytest 'suites/sums/test_sums.py::test_sums[q10]' --model small "
-            "--samples 1 --fresh-run"
+            "--samples 1 --regenerate"
         )
 
 

@@ -243,7 +243,7 @@ class Manners:
         if not self._ends_told and self._ends_untold >= UNTOLD_ENDS_NEEDED:
             self._tell(
                 "the server says how a completion ended after all: those before may be cut off; "
-                "repeat them with --fresh-run"
+                "repeat them with --regenerate"
             )
         self._ends_told = True
         if meaning_of(word) != "unknown" or len(self._words_told) >= _MOST_WORDS_TOLD:
