@@ -228,7 +228,7 @@ def test_questions_are_in_the_order_in_which_people_count(here, capsys):
     assert [row["question"] for row in rows] == counted
     assert main(["triage", "last:bad", "--json"]) == 0
     triaged = json.loads(capsys.readouterr().out)["questions"]
-    assert [question["question"] for question in triaged] == counted[10:]
+    assert [question["question"] for question in triaged] == counted
 
 
 def test_models_by_suites_fit_the_terminal_and_are_whole_in_csv(here, capsys, monkeypatch):
@@ -236,7 +236,8 @@ def test_models_by_suites_fit_the_terminal_and_are_whole_in_csv(here, capsys, mo
         run = store.run("last:good")
         for number in range(7):
             suite = f"suite-{number}"
-            store.add_questions(run.run_id, [(suite, "q1", QUESTION, [("user", "1+1?")])])
+            question = Question("q1", suite, {}, ("2",), "integer")
+            store.add_questions(run.run_id, [(suite, "q1", question, [("user", "1+1?")])])
             completion = Completion("2", "stop", 5, 70, 30)
             store.add_completion(run.run_id, Place(f"k{number}", suite, "q1", 0), completion)
             store.set_verdicts(run.run_id, [(f"k{number}", RIGHT)])
@@ -246,8 +247,8 @@ def test_models_by_suites_fit_the_terminal_and_are_whole_in_csv(here, capsys, mo
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 80
     assert "\x1b" not in out
-    for shown in ("sums", "suite-0", "suite-6", "all suites", "[75.6, 96.3]", "25.0 %", "–"):
-        assert shown in out.replace("[76.9, 96.0]", "[75.6, 96.3]")
+    for shown in ("sums", "suite-0", "suite-6", "all suites", "90.0 %", "25.0 %", "–"):
+        assert shown in out
     assert main([*words, "--csv"]) == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     found = {(row["model"], row["suite"]): row for row in rows}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrmtest.reports.numbers import count, duration, percent, size
+from lrmtest.reports.numbers import count, duration, percent, rough_percent, size
 
 
 @given(st.floats(0, 9e11))
