@@ -206,3 +206,10 @@ def test_the_page_renews_itself_and_keeps_its_place(served):
         report.locator("nav a[aria-current]", has_text="Questions").wait_for()
         assert complaints == []
         browser.close()
+
+
+@pytest.mark.parametrize("port", ["x", "65536", "-1"])
+def test_what_is_no_port_is_told(capsys, port):
+    with pytest.raises(SystemExit, match="2"):
+        main(["watch", f"--html={port}"])
+    assert f"'{port}' is not a port, from 0 to 65,535" in capsys.readouterr().err
