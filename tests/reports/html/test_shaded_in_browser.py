@@ -52,6 +52,15 @@ def test_a_trace_is_shaded_and_its_turns_are_jumped_to(tmp_path, store, watched)
         assert "S 0.85" in " ".join(page.locator(".shaded dl").inner_text().split())
 
 
+def test_a_phone_has_every_tab(tmp_path, store, watched):
+    report = written(tmp_path, read_store(store), "parent-1", "small-1")
+    with watched(report, "#/reading") as page:
+        page.set_viewport_size({"width": 400, "height": 800})
+        nav = page.locator(".bar nav")
+        assert nav.locator("a").count() == 5
+        assert nav.evaluate("one => one.scrollWidth - one.clientWidth") <= 0
+
+
 def test_the_view_of_readings(tmp_path, store, watched):
     report = written(tmp_path, read_store(store), "parent-1", "small-1")
     with watched(report, "#/reading") as page:
