@@ -23,6 +23,7 @@ from lrmtest.cli import (
     init,
     knowledge,
     locate,
+    merging,
     models,
     noise,
     plan,
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_commands(commands, store)
     exporting.add_commands(commands, store)
     importing.add_commands(commands, store)
+    merging.add_commands(commands)
     comparison.add_commands(commands, store)
     gate.add_commands(commands, store)
     certify.add_commands(commands, store)

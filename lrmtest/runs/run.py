@@ -159,7 +159,7 @@ def continued_run(store: Store, manifest: Manifest) -> RunHead | None:
     for head in store.runs(identity=manifest.identity):
         before = head.manifest.suites
         if not any(
-            name in before and _conflict(before[name], suite)
+            name in before and suites_conflict(before[name], suite)
             for name, suite in manifest.suites.items()
         ):
             return head
@@ -171,7 +171,9 @@ def _open_run(store: Store, model: str, manifest: Manifest, fresh: bool) -> Run:
     if head is not None:
         before = head.manifest.suites
         run = Run(store, head)
-        merged = {name: _merged(before.get(name), suite) for name, suite in manifest.suites.items()}
+        merged = {
+            name: merged_suite(before.get(name), suite) for name, suite in manifest.suites.items()
+        }
         # A session that selects none, of tests' own prompts alone, leaves it as it is.
         selection = manifest.selection or head.manifest.selection
         named_set = manifest.named_set if manifest.selection else head.manifest.named_set
@@ -184,7 +186,8 @@ def _open_run(store: Store, model: str, manifest: Manifest, fresh: bool) -> Run:
     return Run(store, store.add_run(run_id, model, manifest.identity, manifest))
 
 
-def _conflict(before: SuiteSection, now: SuiteSection) -> bool:
+def suites_conflict(before: SuiteSection, now: SuiteSection) -> bool:
+    """Whether a suite was asked in another way, so that both cannot be in one run."""
     return (before.prompt_sha256, before.max_tokens, before.source) != (
         now.prompt_sha256,
         now.max_tokens,
@@ -192,7 +195,7 @@ def _conflict(before: SuiteSection, now: SuiteSection) -> bool:
     )
 
 
-def _merged(before: SuiteSection | None, now: SuiteSection) -> SuiteSection:
+def merged_suite(before: SuiteSection | None, now: SuiteSection) -> SuiteSection:
     """The suite as asked now, with the larger of the counts where it was there before."""
     if before is None:
         return now

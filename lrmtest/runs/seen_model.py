@@ -16,7 +16,7 @@ from lrmtest.models.engines.base import ServedModel
 from lrmtest.progress import Tell
 from lrmtest.runs.keys import fingerprint
 
-_PROBE = "probe"
+PROBE = "probe"
 """In what is kept of a server's words, the hash of the probe's answers; ``unanswered ...`` without
 any."""
 
@@ -49,12 +49,12 @@ class SeenModel:
         except ModelError as error:
             untold(error.message)
         mark = f"unanswered {token_hex(8)}" if probe is None else fingerprint(probe)
-        return cls({**told, _PROBE: mark}, probe)
+        return cls({**told, PROBE: mark}, probe)
 
     @property
     def told(self) -> dict[str, Any]:
         """What the server told of it."""
-        return {name: value for name, value in self.served.items() if name != _PROBE}
+        return {name: value for name, value in self.served.items() if name != PROBE}
 
     def difference(self, asked: ServedModel) -> str:
         """In what the model that is served now differs from it, for people; empty: in nothing.

@@ -174,6 +174,21 @@ class ProbeReference:
         farthest = max(range(len(each)), key=each.__getitem__)
         return [n for n, far in enumerate(each) if far > self.tolerance or n == farthest]
 
+    def alike(self, other: ProbeReference) -> bool:
+        """Whether two first measurements are of one model, as far as they tell it.
+
+        With log-probabilities they are as close together as a later look must be to the noisier
+        of the two. Without, the words in common are compared, which the one or the other has: with
+        fewer to compare than a later look has, models that are the same may be told apart.
+        """
+        if not self.answers or not other.answers:
+            if self.answers or other.answers:
+                return False
+            pairs = [(Counter(a), Counter(b)) for a, b in zip(self.words, other.words, strict=True)]
+            return sum(not (a <= b or b <= a) for a, b in pairs) < self.fewest_changed
+        nearest = min(distance(a, b) for a in self.answers for b in other.answers)
+        return nearest <= max(self.tolerance, other.tolerance)
+
     @property
     def fewest_changed(self) -> int:
         """So many changed answers are no accident."""
