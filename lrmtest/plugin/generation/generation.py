@@ -42,6 +42,7 @@ from lrmtest.runs.claims import beginning
 from lrmtest.runs.drafts import Drafts
 from lrmtest.runs.environment import environment
 from lrmtest.runs.extent import EVERYTHING, Extent, extent_of, reaches, selected
+from lrmtest.runs.kept_turnings import KeptTurnings
 from lrmtest.runs.live import LivePage
 from lrmtest.runs.reasoning import ReasoningSeen
 from lrmtest.runs.records import RunHead, RunTiming
@@ -613,6 +614,7 @@ class Generation:
                 self._look_at_texts(seen)
         if self.complete and not self._the_sharing.others_generate:
             self._the_run.finish()
+            KeptTurnings(self._store.path, self.run_id).forget()
 
     def _look_at_texts(self, seen: ReasoningSeen | None) -> None:
         """Put into the manifest what the run's texts show of its reasoning's form."""

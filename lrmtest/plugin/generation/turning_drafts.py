@@ -27,6 +27,7 @@ from lrmtest.plugin.generation.protocol import GenerationPlan
 from lrmtest.progress import Tell
 from lrmtest.runs.drafts import Drafts, load_drafts, refuse_other_draws
 from lrmtest.runs.extent import EVERYTHING
+from lrmtest.runs.kept_turnings import KeptTurnings
 from lrmtest.runs.open_traces import open_traces
 from lrmtest.runs.reference import is_file
 from lrmtest.runs.same_tokens import refuse_other_tokens
@@ -78,11 +79,16 @@ def find_turning_drafts(
     parent = _parent(settings, drafts, spec, notice)
     note_other_tokens(spec, drafts, (parent.location,), notice)
     refuse_other_draws(drafts, plan.manifest, drafts.run_id)
-    there, keys = store.keys(run_id), {request.key for request in requests}
-    lacking = [one for one in plan.requests if one.key in keys or one.key not in there]
+    there, asked = store.keys(run_id), {request.key for request in requests}
+    lacking = [one for one in plan.requests if one.key in asked or one.key not in there]
     followed = [
         Followed(one, trace) for one in lacking if (trace := drafts.trace_of(one)) is not None
     ]
+    kept = KeptTurnings(store.path, run_id)
+    known = kept.read()
+    keys = [one.request.key for one in followed]
+    before = {key: known[key] for key in keys if key in known}
+    followed = [one for one in followed if one.request.key not in before]
     silent = silent_tokens(spec.location)
     if silent is None:
         raise UsageError(
@@ -90,24 +96,32 @@ def find_turning_drafts(
             hint="generate without --drafts, or add its tokenizer.json",
         )
     tokens = sum(len(one.written.trace.tokens) for one in followed)
-    notice(
-        f"{spec.name}: reads {counted(len(followed), 'trace')} of {drafts.run_id}, "
-        f"{counted(tokens, 'token')}, to begin as many samples with them"
-        + without_draft(len(lacking) - len(followed))
-    )
+    if before:
+        notice(
+            f"{spec.name}: where {counted(len(before), 'sample')} turn from their traces was found "
+            "in an earlier session"
+        )
+    if followed or not before:
+        notice(
+            f"{spec.name}: reads {counted(len(followed), 'trace')} of {drafts.run_id}, "
+            f"{counted(tokens, 'token')}, to begin as many samples with them"
+            + without_draft(len(lacking) - len(followed) - len(before))
+        )
     turnings: Mapping[str, DraftTurn] = {}
     if followed:
         turnings = find_turnings(
             followed, ReadingModel(spec, options), ReadingModel(parent, options), silent, notice
         )
+        kept.add(turnings)
     if other := len(followed) - len(turnings):
         notice(
             f"{spec.name}: {counted(other, 'sample')} generated from the start, since the model is "
             "asked with other prompt tokens than the trace begins with"
         )
-    taken = sum(one.taken for one in turnings.values())
-    notice(f"{spec.name}: takes {taken:,} of these tokens from the traces")
-    return replace(drafts, turnings=turnings)
+    every = {**before, **turnings}
+    taken = sum(one.taken for one in every.values())
+    notice(f"{spec.name}: takes {counted(taken, 'token')} from the traces")
+    return replace(drafts, turnings=every)
 
 
 def note_other_tokens(
