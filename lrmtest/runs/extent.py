@@ -81,8 +81,15 @@ def beside(own: Extent, asked: Extent) -> Extent:
     suites = {suite for suite, _ in asked}
     if suites.isdisjoint(suite for suite, _ in own):
         return own
-    keys = [key for key in dict.fromkeys((*own, *asked)) if key[0] in suites]
-    return {key: max(own.get(key, 0), asked.get(key, 0)) for key in keys}
+    return {key: count for key, count in union(own, asked).items() if key[0] in suites}
+
+
+def union(one: Extent, other: Extent) -> Extent:
+    """What either of two extents has."""
+    if not one or not other:
+        return EVERYTHING
+    keys = dict.fromkeys((*one, *other))
+    return {key: max(one.get(key, 0), other.get(key, 0)) for key in keys}
 
 
 def narrowed_manifest(manifest: Manifest, extent: Extent) -> Manifest:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from lrmtest.errors import DataError
 from lrmtest.models.engines.http.model_probe import ProbeReference
 from lrmtest.questions.place import Place
-from lrmtest.runs.extent import EVERYTHING, Extent, selected, selection_of
+from lrmtest.runs.extent import selected, selection_of, union
 from lrmtest.runs.keys import fingerprint
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.records import RunHead
@@ -156,17 +156,9 @@ def _beside_probe(manifest: Manifest) -> dict[str, object]:
 def _joined(own: Manifest, its: Manifest) -> Manifest:
     """A run's manifest with what another run of the same identity has asked."""
     suites = {name: merged_suite(own.suites.get(name), one) for name, one in its.suites.items()}
-    extent = _union(selected(own), selected(its))
+    extent = union(selected(own), selected(its))
     return replace(
         own,
         suites={**own.suites, **suites},
         selection=selection_of(extent) if extent else own.selection,
     )
-
-
-def _union(one: Extent, other: Extent) -> Extent:
-    """What either of two extents has."""
-    if not one or not other:
-        return EVERYTHING
-    keys = dict.fromkeys((*one, *other))
-    return {key: max(one.get(key, 0), other.get(key, 0)) for key in keys}

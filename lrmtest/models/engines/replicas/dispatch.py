@@ -114,23 +114,28 @@ class Dispatch:
         """What goes out now, by replica: as much as there is room for."""
         found: dict[str, list[Request]] = {}
         passed: list[Request] = []
-        load = {name: seat.load for name, seat in self._seats.items() if not seat.draining}
+        seats = {name: seat for name, seat in self._seats.items() if not seat.draining}
+        load: dict[str, float] = {}
         while self._waiting:
-            room = [name for name in load if len(self._seats[name].out) < self._seats[name].room]
+            room = [name for name, seat in seats.items() if len(seat.out) < seat.room]
             if not room:
                 break
             request = self._waiting.popleft()
             shunned = self._shunned.get(request.key, set())
             # One that has failed at it is asked again only where no other is left at all.
             fit = [name for name in room if name not in shunned]
-            if not fit and not set(load) <= shunned:
+            if not fit and not seats.keys() <= shunned:
                 passed.append(request)
                 continue
-            name = min(fit or room, key=load.__getitem__)
-            seat = self._seats[name]
+            free = fit or room
+            if len(free) > 1:  # else there is nothing to weigh
+                load |= {name: seats[name].load for name in free if name not in load}
+            name = min(free, key=lambda one: load.get(one, 0.0))
+            seat = seats[name]
             seat.out[request.key] = request
             seat.budget += request.sampling.max_tokens
-            load[name] += request.sampling.max_tokens / seat.room
+            if name in load:
+                load[name] += request.sampling.max_tokens / seat.room
             found.setdefault(name, []).append(request)
         self._waiting.extendleft(reversed(passed))
         return found
