@@ -201,7 +201,7 @@ def session(folder: Path, where: str, options: argparse.Namespace) -> subprocess
     """A run of lrmtest's; what it prints is in a file."""
     command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider"]
     command += ["-p", "no:hypothesispytest", "test_lrmtest.py", f"--model=bench={where}"]
-    command += [f"--max-tokens={4 * options.tokens}", f"--concurrency={options.in_flight}"]
+    command += [f"--max-tokens={4 * options.tokens}", f"--concurrency={options.given}"]
     command += ["--reports-dir=reports"]
     with (folder / "output.txt").open("wb") as output:
         return subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
@@ -345,7 +345,8 @@ def main() -> int:
     )
     parser.add_argument("--replicas", type=int, nargs="+", default=[16])
     parser.add_argument("--rate", type=float, default=800.0, help="tokens a second of each")
-    parser.add_argument("--in-flight", type=int, default=16, help="requests that each takes")
+    parser.add_argument("--in-flight", type=int, default=16, help="requests that each works on")
+    parser.add_argument("--given", type=int, default=18, help="that it is given at a time")
     parser.add_argument("--tokens", type=int, default=128, help="of an answer, 10 %% up or down")
     parser.add_argument("--questions", type=int, default=10_000)
     parser.add_argument("--breaks", type=int, default=20)
@@ -382,7 +383,7 @@ def main() -> int:
 
 def alone(folder: Path, options: argparse.Namespace) -> dict[str, str]:
     """The texts of one fast replica that nothing happens to."""
-    fast = argparse.Namespace(**{**vars(options), "rate": 25_000.0, "in_flight": 256})
+    fast = argparse.Namespace(**{**vars(options), "rate": 25_000.0, "in_flight": 256, "given": 256})
     return run(folder / "alone", 1, 0, fast, {})[1].texts
 
 

@@ -11,7 +11,7 @@ from lrmtest.models.engines.base import ReplicaPhase, ReplicaState
 from lrmtest.models.engines.openai_engine import OpenAIEngine
 
 _RECENT_SECONDS = 10.0
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 30.0
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 
 
 @dataclass(slots=True)
