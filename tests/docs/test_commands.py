@@ -59,6 +59,7 @@ CANNOT = {
     ),
     r"lrmtest certify .*": "tests/cli/test_certify_command.py does, with a tiny model's traces",
     r"lrmtest gate .*": "tests/cli/test_gate_command.py does, with models that are to be had here",
+    r"lrmtest merge .*": "tests/cli/test_merge_command.py does, with stores of two places",
     r"lrmtest serve [\w.-]+": "loads a model that is not to be had here",
     r"inspect eval inspect_evals/livecodebench_pro .*": "its containers and data are not here",
     r"lrmtest import logs/\w+ --kind marked .*": "tests/runs/formats/test_marked_logs.py does",
