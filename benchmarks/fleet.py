@@ -1,7 +1,15 @@
 """Replicas that are killed, stopped and replaced in the middle of a run: what it loses, how fast.
 
     python benchmarks/fleet.py [--replicas 16] [--rate 800] [--questions 10000] [--breaks 20]
-    python benchmarks/fleet.py --replicas 1 4 16 64 --rate 200 --breaks 0
+    python benchmarks/fleet.py --breaks 0 --together --rate 6400 --in-flight 1024 --given 1152
+        --replicas 1 4 16 64 --questions 5000 --tokens 16 128
+    python benchmarks/fleet.py --breaks 0 --rate 50 --tokens 16
+        --replicas 64 --questions 2000 10000 100000
+
+The second is what replicas cost: the same load (--together) on more and more of them, with short
+and long answers, between which the difference is what a token costs. The third is what questions
+cost. The stand-ins' rates are such that they and lrmtest leave a CPU idle; lrmtest's CPU seconds
+are those that the kernel has counted for its process, whatever else the machine does.
 
 Each replica is a gpu_stand_in.py in a process of its own, at --rate tokens a second; their URLs are
 in a file, which pytest is given as `--model bench=replicas:FILE`. At random times, by --seed,
@@ -12,18 +20,23 @@ one of them is in turn
     swapped    for a server of the same name with another model, for 8 s
     moved      killed for good, and one started elsewhere, whose URL takes its place in the file
 
-Columns: the replicas; completions of the questions, and errors; texts that are not those of a
-replica asked alone without any break; questions that a replica was asked again after their
-completion was in the store (a second of grace: the store writes whole seconds); tokens that were
-lost half way; tokens of the completions for each second, its ratio to the sum of the rates of
-the replicas that were there (from all of them being busy to the last token but a --tail); the
-command's CPU microseconds a token and milliseconds a question, and its memory.
+A run has two lines. The first is what has come of it: texts that are not those of a replica asked
+alone without any break; questions that a replica was asked again after their completion was in the
+store (a second of grace: the store writes whole seconds); tokens that were lost half way; tokens of
+the completions for each second, and its ratio to the sum of the rates of the replicas that were
+there (from all of them being busy to the last token but a tail). The second is what it cost:
+seconds before the first question was asked and after the last answer; the most completions that
+were stored in one second; CPU seconds of the whole command, by token and by question, start and end
+included; the most file descriptors and threads at once; its memory, and the store's size.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import itertools
 import json
+import os
 import random
 import signal
 import subprocess
@@ -31,17 +44,14 @@ import sys
 import tempfile
 import time
 import zlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import psutil
 from contenders import Asking, write_files
-from rich.console import Console
-from rich.table import Table
-from watched_command import cpu_and_memory
 
-from lrmtest.models.engines.server.readiness import free_port
 from lrmtest.runs.store import STORE_NAME, Store
 
 KINDS = ("killed", "stopped", "swapped", "moved")
@@ -55,15 +65,16 @@ class StandIn:
     """One replica's place, and what is there now.
 
     Attributes:
-        port: where it listens.
+        port: where it listens; 0 until it has begun for the first time.
         up: when it was there and well, as pairs of times.
     """
 
     folder: Path
     options: argparse.Namespace
-    port: int = field(default_factory=free_port)
+    port: int = 0
     up: list[list[float]] = field(default_factory=list)
     process: subprocess.Popen[str] | None = None
+    weights: int = 0
 
     @property
     def url(self) -> str:
@@ -73,7 +84,7 @@ class StandIn:
     @property
     def journal(self) -> Path:
         """What it writes down."""
-        return self.folder / f"journal-{self.port}"
+        return self.folder / f"journal-{id(self)}"
 
     @property
     def asked(self) -> int:
@@ -81,7 +92,12 @@ class StandIn:
         return self.journal.read_text().count("began") if self.journal.exists() else 0
 
     def start(self, weights: int = 0) -> None:
-        """Serve; another model's answers are in no journal."""
+        """Serve, and wait until it does."""
+        self.launch(weights)
+        self.wait()
+
+    def launch(self, weights: int = 0) -> None:
+        """Begin to serve; another model's answers are in no journal."""
         options = self.options
         command = [sys.executable, str(Path(__file__).with_name("gpu_stand_in.py"))]
         command += ["--port", str(self.port), "--rate", str(options.rate)]
@@ -89,10 +105,16 @@ class StandIn:
         command += ["--spread", "0.1", "--weights", str(weights)]
         command += [] if weights else ["--journal", str(self.journal)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.weights = weights
+
+    def wait(self) -> None:
+        """Wait until it serves."""
+        assert self.process is not None
         assert self.process.stdout is not None
-        if not self.process.stdout.readline():
+        if not (url := self.process.stdout.readline()):
             raise SystemExit("a stand-in ended")
-        if not weights:
+        self.port = int(url.removesuffix("/v1\n").rpartition(":")[2])
+        if not self.weights:
             self.up.append([time.time(), 0.0])
 
     def end(self) -> None:
@@ -132,8 +154,14 @@ class Fleet:
         self.named = list(self.all)
         self.file = folder / "replicas.txt"
         self.later: list[tuple[float, StandIn, str]] = []
-        for one in self.all:
-            one.start()
+        try:
+            for one in self.all:
+                one.launch()
+            for one in self.all:
+                one.wait()
+        except BaseException:
+            self.close()
+            raise
         self.write()
 
     def write(self) -> None:
@@ -180,11 +208,49 @@ class Fleet:
             one.end()
 
 
+@dataclass
+class Command:
+    """What a command's process took, as the kernel tells it.
+
+    Attributes:
+        begun: when it began, and `ended` when it was over.
+        busy: from when all replicas had all that they work on at once; 0 for never.
+        cpu: seconds, user and system, of it and its children.
+        memory: the most bytes resident.
+        descriptors: the most files and sockets open at once.
+        threads: the most at once.
+    """
+
+    begun: float = field(default_factory=time.time)
+    ended: float = 0.0
+    busy: float = 0.0
+    cpu: float = 0.0
+    memory: int = 0
+    descriptors: int = 0
+    threads: int = 0
+
+    def has_ended(self, process: subprocess.Popen[bytes]) -> bool:
+        """Look at it; whether it is over."""
+        with contextlib.suppress(psutil.Error):
+            looked_at = psutil.Process(process.pid)
+            self.descriptors = max(self.descriptors, looked_at.num_fds())
+            self.threads = max(self.threads, looked_at.num_threads())
+        # Not through Popen, which keeps to itself what the kernel tells.
+        ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if not ended:
+            return False
+        process.returncode = os.waitstatus_to_exitcode(status)
+        self.ended = time.time()
+        self.cpu, self.memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+        return True
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """What one run came to; the columns of the table."""
+    """What one run came to."""
 
     replicas: int
+    tokens: int
     completions: int
     errors: int
     others: int
@@ -192,9 +258,27 @@ class Outcome:
     lost: int
     rate: float
     ratio: float
+    start: float
+    end: float
+    stored: int
+    cpu: float
     cpu_token: float
     cpu_question: float
+    descriptors: int
+    threads: int
     memory: float
+    store: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.replicas} replicas, {self.completions:,} completions of {self.tokens} tokens, "
+            f"{self.errors} errors, {self.others} other texts, {self.again} asked again, "
+            f"{self.lost:,} tokens lost, {self.rate:,.0f} tok/s, {self.ratio:.3f} of their rates\n"
+            f"  start {self.start:.1f} s, end {self.end:.1f} s, {self.stored} stored in a second, "
+            f"CPU {self.cpu:.1f} s, {self.cpu_token:.1f} us/token, "
+            f"{self.cpu_question:.2f} ms/question, {self.descriptors} descriptors, "
+            f"{self.threads} threads, {self.memory:,.0f} MiB, store {self.store:,.1f} MiB"
+        )
 
 
 def session(folder: Path, where: str, options: argparse.Namespace) -> subprocess.Popen[bytes]:
@@ -290,53 +374,60 @@ def run(
     write_files(folder, Asking("", "bench", options.questions, 4 * options.tokens, 0, 0.6))
     fleet = Fleet(folder, count, options)
     try:
-        began, cpu, memory = break_now_and_then(fleet, breaks, options)
+        command = break_now_and_then(fleet, breaks, options)
     finally:
         fleet.close()
     kept, journals = Kept.of(folder), Journals.of(folder)
+    first = min(at for begun in journals.asked.values() for at in begun)
+    began = command.busy or first
     # The last answers of all leave replicas idle, whoever gives out the work.
     tail = options.tokens * options.in_flight / options.rate
-    last = max(at for at, _ in journals.finished) - tail
+    end = max(at for at, _ in journals.finished)
+    last = end - tail
     made = sum(length for at, length in journals.finished if began <= at <= last)
     there = options.rate * sum(one.seconds(began, last) for one in fleet.all)
     outcome = Outcome(
         replicas=count,
+        tokens=options.tokens,
         completions=len(kept.texts),
         errors=kept.errors,
         others=sum(text != wanted.get(one, text) for one, text in kept.texts.items()),
         again=journals.again(kept.arrived),
         lost=journals.lost,
-        rate=made / (last - began),
-        ratio=made / there,
-        cpu_token=1e6 * cpu / kept.tokens,
-        cpu_question=1e3 * cpu / len(kept.texts),
-        memory=memory / 2**20,
+        rate=made / (last - began) if last > began else 0.0,
+        ratio=made / there if there else 0.0,
+        start=first - command.begun,
+        end=command.ended - end,
+        stored=max(Counter(kept.arrived.values()).values()),
+        cpu=command.cpu,
+        cpu_token=1e6 * command.cpu / kept.tokens,
+        cpu_question=1e3 * command.cpu / len(kept.texts),
+        descriptors=command.descriptors,
+        threads=command.threads,
+        memory=command.memory / 2**20,
+        store=sum(one.stat().st_size for one in (folder / "reports").iterdir()) / 2**20,
     )
     return outcome, kept
 
 
-def break_now_and_then(
-    fleet: Fleet, breaks: int, options: argparse.Namespace
-) -> tuple[float, float, float]:
-    """Run lrmtest and break replicas; when all were busy, its CPU seconds and its bytes."""
+def break_now_and_then(fleet: Fleet, breaks: int, options: argparse.Namespace) -> Command:
+    """Run lrmtest and break replicas."""
     draw = random.Random(options.seed)
     expected = options.questions * options.tokens / (options.rate * len(fleet.named))
     times = sorted(draw.uniform(0.05, 0.85) * expected for _ in range(breaks))
     kinds = [KINDS[number % len(KINDS)] for number in range(breaks)]
     draw.shuffle(kinds)
     process = session(fleet.folder, f"replicas:{fleet.file}", options)
-    began = cpu = memory = 0.0
-    while process.poll() is None:
+    command = Command()
+    while not command.has_ended(process):
         time.sleep(0.1)
-        taken, resident = cpu_and_memory(process.pid)
-        cpu, memory = max(cpu, taken), max(memory, resident)
-        if not began and all(one.asked > options.in_flight for one in fleet.named):
-            began = time.time()
+        if not command.busy and all(one.asked > options.in_flight for one in fleet.named):
+            command.busy = time.time()
         fleet.mended()
-        while began and times and time.time() - began >= times[0]:
+        while command.busy and times and time.time() - command.busy >= times[0]:
             times.pop(0)
             fleet.broken(kinds.pop(), draw)
-    return began, cpu, memory
+    return command
 
 
 def main() -> int:
@@ -347,37 +438,34 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=800.0, help="tokens a second of each")
     parser.add_argument("--in-flight", type=int, default=16, help="requests that each works on")
     parser.add_argument("--given", type=int, default=18, help="that it is given at a time")
-    parser.add_argument("--tokens", type=int, default=128, help="of an answer, 10 %% up or down")
-    parser.add_argument("--questions", type=int, default=10_000)
+    parser.add_argument(
+        "--together",
+        action="store_true",
+        help="--rate, --in-flight and --given are of all replicas together",
+    )
+    parser.add_argument(
+        "--tokens", type=int, nargs="+", default=[128], help="of an answer, 10 %% up or down"
+    )
+    parser.add_argument("--questions", type=int, nargs="+", default=[10_000])
     parser.add_argument("--breaks", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    console = Console(width=150)
-    shown = Table(title=f"{options.questions:,} questions of {options.tokens} tokens")
-    for column in (
-        *("replicas", "breaks", "completions", "errors", "other texts", "asked again", "lost"),
-        *("tok/s", "of their rates", "CPU us/token", "CPU ms/question", "MiB"),
-    ):
-        shown.add_column(column, justify="right")
-    with tempfile.TemporaryDirectory() as name:
-        wanted = alone(Path(name), options) if options.breaks else {}
-        for count in options.replicas:
-            found, _ = run(Path(name) / f"of-{count}", count, options.breaks, options, wanted)
-            shown.add_row(
-                f"{count}",
-                f"{options.breaks}",
-                f"{found.completions:,}",
-                f"{found.errors}",
-                f"{found.others}",
-                f"{found.again}",
-                f"{found.lost:,}",
-                f"{found.rate:,.0f}",
-                f"{found.ratio:.3f}",
-                f"{found.cpu_token:.1f}",
-                f"{found.cpu_question:.2f}",
-                f"{found.memory:,.0f}",
-            )
-            console.print(shown)
+    asked = itertools.product(options.questions, options.replicas, options.tokens)
+    for questions, count, tokens in asked:
+        share = count if options.together else 1
+        each = argparse.Namespace(
+            **{
+                **vars(options),
+                "questions": questions,
+                "tokens": tokens,
+                "rate": options.rate / share,
+                "in_flight": -(-options.in_flight // share),
+                "given": -(-options.given // share),
+            }
+        )
+        with tempfile.TemporaryDirectory() as name:
+            wanted = alone(Path(name), each) if options.breaks else {}
+            print(run(Path(name) / "run", count, options.breaks, each, wanted)[0], flush=True)
     return 0
 
 

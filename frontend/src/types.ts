@@ -58,6 +58,14 @@ export interface SuiteFigures {
 
 export type Json = null | boolean | number | string | Json[] | { [name: string]: Json };
 
+// What one of several servers has done for a run; "reason" is why it was not asked at the end.
+export interface Replica {
+  url: string;
+  completions: number;
+  tokens_per_second: number;
+  reason: string;
+}
+
 export interface Run {
   id: string;
   label: string;
@@ -71,6 +79,7 @@ export interface Run {
   method: string;
   costs: Record<string, number | null>;
   several: string;
+  replicas: Replica[];
   suites: Record<string, SuiteFigures>;
 }
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lrmtest.counted import counted
+from lrmtest.masking import masked, masked_url
 from lrmtest.models.engines.base import ReplicaState
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import count
@@ -14,6 +16,11 @@ from lrmtest.runs.manifest import Manifest
 
 _URL_LIMIT, _REASON_LIMIT = 80, 160
 _MOST_NAMED = 8
+_MOST_SHOWN = 1024
+_LARGEST = 1e15
+"""A number above it was counted by nobody."""
+_SHORTEST = 0.1
+"""Seconds, as they are written down, in which a rate is one."""
 _ASKED = ("working", "draining")
 
 
@@ -42,24 +49,60 @@ def replica_words(state: ReplicaState) -> str:
     return f"{one_line(state.url, _URL_LIMIT)}: {', '.join(parts)}"
 
 
-def replicas_said(manifest: Manifest) -> str:
-    """What each replica of a run's last session has done; empty where there were not several."""
+@dataclass(frozen=True, slots=True)
+class DoneByReplica:
+    """What one replica has done in a run's last session.
+
+    Attributes:
+        url: where it was, without credentials and made safe to show.
+        completions: how many came from it.
+        tokens_per_second: over the time in which it worked; 0 where that is not known.
+        reason: why it was not asked at the end, made safe to show; empty where it was.
+    """
+
+    url: str
+    completions: int
+    tokens_per_second: float
+    reason: str
+
+
+def done_by_replicas(manifest: Manifest) -> list[DoneByReplica]:
+    """What each replica of a run's last session has done; empty where there were not several.
+
+    The manifest may be of anybody's writing; what is no replica's is passed over.
+    """
     noted = (manifest.engine.details or {}).get(REPLICAS)
     found = [one for one in noted if isinstance(one, dict)] if isinstance(noted, list) else []
+    return [_done(one) for one in found[:_MOST_SHOWN]]
+
+
+def replicas_said(manifest: Manifest) -> str:
+    """What each replica of a run's last session has done; empty where there were not several."""
+    found = done_by_replicas(manifest)
     if not found:
         return ""
-    said = [_noted(one) for one in found[:_MOST_NAMED]]
+    said = [_done_words(one) for one in found[:_MOST_NAMED]]
     more = len(found) - len(said)
     return f"{counted(len(found), 'replica')}: " + "; ".join(
         [*said, *([f"and {more} more"] if more else [])]
     )
 
 
-def _noted(replica: dict[str, Any]) -> str:
-    url = one_line(str(replica.get("url", "")), _URL_LIMIT)
+def _done(noted: dict[str, Any]) -> DoneByReplica:
     completions, tokens, seconds = (
-        value if isinstance(value := replica.get(name), int | float) and value >= 0 else 0
+        value
+        if isinstance(value := noted.get(name), int | float) and 0 <= value <= _LARGEST
+        else 0
         for name in ("completions", "tokens", "seconds")
     )
-    said = f"{url} {counted(int(completions), 'completion')}"
-    return f"{said} at {count(tokens / seconds)} tok/s" if tokens and seconds else said
+    return DoneByReplica(
+        one_line(masked_url(str(noted.get("url", ""))), _URL_LIMIT),
+        int(completions),
+        tokens / seconds if seconds >= _SHORTEST else 0.0,
+        one_line(masked(str(noted.get("reason", ""))), _REASON_LIMIT),
+    )
+
+
+def _done_words(done: DoneByReplica) -> str:
+    said = f"{done.url} {counted(done.completions, 'completion')}"
+    return f"{said} at {count(done.tokens_per_second)} tok/s" if done.tokens_per_second else said

@@ -43,5 +43,7 @@ def test_what_each_has_done():
 def test_a_manifest_that_anybody_wrote():
     assert replicas_said(manifest("x")) == ""
     assert replicas_said(manifest([3, "http://a/v1"])) == ""
+    huge = {"url": "http://a/v1", "completions": float("inf"), "tokens": 10**400, "seconds": 1e-9}
+    assert replicas_said(manifest([huge])) == "1 replica: http://a/v1 0 completions"
     odd = {"url": HOSTILE, "completions": "many", "tokens": -1, "seconds": None}
     assert "\x1b" not in replicas_said(manifest([odd]))

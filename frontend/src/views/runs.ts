@@ -1,7 +1,7 @@
 // The runs' settings: where they differ as a table, and what is equal once.
 
 import { h } from "../dom";
-import { counted, moment, UNKNOWN, whole } from "../format";
+import { count, counted, moment, UNKNOWN, whole } from "../format";
 import type { Json, Report, Run } from "../types";
 
 // A longer value is unfolded on demand.
@@ -16,6 +16,27 @@ export function runs(report: Report): HTMLElement {
     h("header", { class: "title" }, h("h1", {}, "Runs"), h("p", { class: "quiet" }, "All settings that could change an outcome.")),
     several && differences(report),
     several ? same(report) : only(report),
+    ...report.runs.map(replicas),
+  );
+}
+
+// The servers that a run was asked of, where they were several.
+function replicas(run: Run): HTMLElement | false {
+  if (!run.replicas.length) return false;
+  const rows = run.replicas.map(({ url, completions, tokens_per_second, reason }) =>
+    h("tr", {},
+      h("th", { scope: "row" }, url),
+      h("td", { class: "figure" }, whole(completions)),
+      h("td", { class: "figure" }, tokens_per_second ? count(tokens_per_second) : UNKNOWN),
+      h("td", { class: "quiet" }, reason)));
+  const head = ["replica", "completions", "tokens/s", "not asked at the end"].map((name) => h("th", { scope: "col" }, name));
+  return h(
+    "section",
+    { class: "card" },
+    h("h2", {}, `Replicas of ${run.label}`),
+    h("p", { class: "quiet small" }, "In the run's last session; a rate is over the time in which a replica worked, with the tokens of completions that were lost."),
+    h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": `Replicas of ${run.label}` },
+      h("table", { class: "plain replicas" }, h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows))),
   );
 }
 

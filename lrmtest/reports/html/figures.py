@@ -18,6 +18,7 @@ from lrmtest.analysis.front import pareto_front
 from lrmtest.analysis.gate_said import gate_said
 from lrmtest.analysis.lengths import length_bins, lengths
 from lrmtest.analysis.summary import ALL_SUITES, Rate, RunSummary, SuiteSummary, summarize
+from lrmtest.masking import masked_values
 from lrmtest.reports.certificate import certificate_notes
 from lrmtest.reports.changes import directions_said
 from lrmtest.reports.comparison_json import comparison_document
@@ -37,6 +38,7 @@ from lrmtest.reports.escape import one_line
 from lrmtest.reports.html.chunks import TextSlot
 from lrmtest.reports.html.settings import settings, shown
 from lrmtest.reports.html.table import NAME, change_counts, results_of, table
+from lrmtest.reports.replicas import done_by_replicas
 from lrmtest.reports.several_samples import MEANING, several_said
 from lrmtest.runs.adapted import run_warnings
 from lrmtest.runs.outcomes import QuestionKey
@@ -83,7 +85,8 @@ def document(
         "change_kinds": CHANGES,
         "suites": suites,
         "runs": described,
-        "settings": settings([run.manifest.to_json() for run in runs]),
+        # A manifest that was imported may have what lrmtest would not have written down.
+        "settings": settings([masked_values(run.manifest.to_json()) for run in runs]),
         "comparisons": [
             _comparison(index, compared[run.run_id])
             for index, run in enumerate(runs)
@@ -132,6 +135,7 @@ def _run(
             "memory_gb": sizes.memory_gb,
         },
         "several": several_said(summary),
+        "replicas": [asdict(each) for each in done_by_replicas(manifest)],
         "suites": figures,
     }
 

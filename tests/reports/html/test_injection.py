@@ -51,6 +51,10 @@ def hostile_manifest(model, suites, attacks):
     content["environment"] = {attack: [attack, {attack: attack}] for attack in attacks}
     content["model"]["compression"]["method"] = attacks[0]
     content["model"]["endpoint"] = attacks[-1]
+    done = {"completions": 3, "tokens": 90, "seconds": 2.0}
+    content["engine"] = {
+        "details": {"replicas": [{**done, "url": each, "reason": each} for each in attacks]}
+    }
     return content
 
 

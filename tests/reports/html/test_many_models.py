@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import combinations
 
 import pytest
-from report_store import EACH, FAMILY, VARIANTS, make_many
+from report_store import EACH, FAMILY, VARIANTS, add_run, make_many, manifest, question, right
 
 from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import compare
 from lrmtest.reports.html import write_report
 from lrmtest.runs.reference import load_run
+from lrmtest.runs.store import Store
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
@@ -311,3 +312,35 @@ def test_one_model_has_an_overview_of_its_own(tmp_path, watched):
         page.wait_for_selector(".hardest")
         hardest.first.locator("a").click()
         page.wait_for_selector(".pane")
+
+
+def test_each_replica_of_a_run_has_its_rate(tmp_path, watched):
+    url = "http://user:hunter2@gpu1:8000/v1?api_key=wJalrXUtnFEMIK7MDENG"
+    content = manifest("served", ["sums"])
+    content["engine"] = {
+        "engine": "replicas",
+        "details": {
+            "replicas": [
+                {"url": url, "completions": 1200, "tokens": 90_000, "seconds": 60.0},
+                {"url": "http://<b>/v1", "completions": 0, "seconds": 0, "reason": "it is <gone>"},
+            ]
+        },
+    }
+    with Store(tmp_path / "lrmtest.sqlite") as store:
+        add_run(store, "served", [(question("sums", "q1"), [right()])], manifest_of=content)
+        add_run(store, "other", [(question("sums", "q1"), [right()])])
+    runs = [load_run(name, tmp_path / "lrmtest.sqlite") for name in ("served", "other")]
+    for shown in (runs[:1], runs):
+        write_report(tmp_path / "report.html", shown)
+        with watched(tmp_path / "report.html", "#/runs") as page:
+            [first, second] = page.locator("table.replicas tbody tr").evaluate_all(
+                "all => all.map((row) => [...row.cells].map((one) => one.textContent))"
+            )
+            assert first[0].endswith("gpu1:8000/v1?api_key=***")
+            assert first[1:] == ["1,200", "1,500", ""]
+            assert second == ["http://<b>/v1", "0", "\u2013", "it is <gone>"]
+            assert page.locator("h2", has_text="Replicas of").all_text_contents() == [
+                "Replicas of served"
+            ]
+            held = page.content()
+        assert not [secret for secret in ("hunter2", "wJalrXUtnFEMIK7MDENG") if secret in held]
