@@ -15,6 +15,7 @@ from lrmtest.cli.output import complain
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.engines.options import EngineOptions
+from lrmtest.models.engines.replicas.places import endpoints_of
 from lrmtest.models.fetch.files import fetch
 from lrmtest.models.resolve import resolve
 from lrmtest.reports.numbers import count
@@ -50,7 +51,7 @@ def reading_model(
     if kind_of(spec).has_files:
         spec = replace(spec, location=str(fetch(spec, tell=complain)))
     elif not options.endpoints:
-        options = replace(options, endpoints=((spec.name, spec.location),))
+        options = replace(options, endpoints=endpoints_of(spec))
     return ReadingModel(spec, options)
 
 

@@ -12,7 +12,7 @@ from lrmtest.models.cards import load_cards
 from lrmtest.models.engines.kinds import kind_of, refuse_drafts, refuse_fields
 from lrmtest.models.engines.recorded.placing import AskedSuite, place
 from lrmtest.models.engines.recorded.recording import Recording, open_recording
-from lrmtest.models.engines.replicas.places import ReplicaPlaces
+from lrmtest.models.engines.replicas.places import endpoints_of
 from lrmtest.models.resolve import resolve
 from lrmtest.models.spec import ModelSpec, Placing
 from lrmtest.options.property import PropertyOptions
@@ -140,12 +140,7 @@ class ModelsUnderTest:
     @property
     def endpoints(self) -> tuple[tuple[str, str], ...]:
         """Name and base URL of every model that is an endpoint."""
-        return tuple(
-            (spec.name, url)
-            for spec in self._all
-            if (kind := kind_of(spec)).source == "endpoint"
-            for url in (ReplicaPlaces(spec.location).now() if kind.several else (spec.location,))
-        )
+        return tuple(endpoint for spec in self._all for endpoint in endpoints_of(spec))
 
     def place(self, name: str, asked: Sequence[AskedSuite]) -> Placing:
         """Place the outputs of a recording among the suites that are asked.

@@ -90,9 +90,7 @@ def replicas_said(manifest: Manifest) -> str:
 
 def _done(noted: dict[str, Any]) -> DoneByReplica:
     completions, tokens, seconds = (
-        value
-        if isinstance(value := noted.get(name), int | float) and 0 <= value <= _LARGEST
-        else 0
+        value if isinstance(value := noted.get(name), int | float) and 0 <= value <= _LARGEST else 0
         for name in ("completions", "tokens", "seconds")
     )
     return DoneByReplica(

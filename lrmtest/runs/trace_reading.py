@@ -269,11 +269,16 @@ def _seen(head: ReadingHead) -> SeenModel:
 
 
 def _difference_from(head: ReadingHead, reader: ReadingModel) -> Callable[[str], str] | None:
-    """What tells whether an endpoint's model changes while it reads; None of one of files."""
-    asked = served_model(reader.spec, reader.options)
-    if asked is None:
+    """What tells whether an endpoint serves the model that reads; None of one of files."""
+    if served_model(reader.spec, reader.options) is None:
         return None
-    return lambda url: _seen(head).difference_as_far_as_known(asked)
+
+    def difference(url: str) -> str:
+        asked = served_model(replace(reader.spec, location=url), reader.options)
+        assert asked is not None
+        return _seen(head).difference_as_far_as_known(asked)
+
+    return difference
 
 
 def _with_nothing_lacking(written: Sequence[Written]) -> list[Written]:

@@ -236,6 +236,20 @@ def test_an_endpoint_reads_with_bounds(here, folders, capfd):
     assert "not known here" not in " ".join(capfd.readouterr().out.split())
 
 
+def test_replicas_read_and_whoever_of_them_is_there_goes_on(here, folders, capfd):
+    with reading_server("vllm") as (one, of_one), reading_server("vllm") as (two, of_two):
+        assert read(f"served={one},{two}", "--json", here / "a.json") == 0
+        first = json.loads((here / "a.json").read_text())["total"]
+        count = len(of_one) + len(of_two)
+        # The same model elsewhere is known again, and reads nothing twice.
+        assert read(f"served={two},{one}", "--json", here / "a.json") == 0
+        assert json.loads((here / "a.json").read_text())["total"] == first
+        assert len(of_one) + len(of_two) == count
+        assert read(f"alone={one}", "--json", here / "a.json") == 0
+        assert json.loads((here / "a.json").read_text())["total"]["s_low"] == first["s_low"]
+    assert "an endpoint's tokenizer is not seen" in capfd.readouterr().err
+
+
 def test_a_server_that_breaks_is_no_mistake_of_the_user(here, capfd):
     with reading_server("vllm", change=lambda *_: (200, {"choices": []})) as (url, _):
         assert read(f"served={url}") == 11

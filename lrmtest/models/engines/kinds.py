@@ -200,6 +200,7 @@ REPLICAS = EngineKind(
     source="endpoint",
     served_model="lrmtest.models.engines.replicas.model:ReplicasModel",
     request_fields=None,
+    reader="lrmtest.models.engines.replicas.reader:ReplicasReader",
     several=True,
 )
 """The engine of several URLs of one model."""

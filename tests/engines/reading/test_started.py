@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 pytest.importorskip("torch")
 
 import tiny_checkpoint
+from ports import foreign_llama, own_port
 from processes import descendants
 from written_traces import draw_traces
 
@@ -80,6 +82,26 @@ def check(engine, folder, location, **options):
 
 def test_a_llama_server_reads_what_transformers_reads(folder, llama_server):
     check("llamacpp", folder, converted(folder))
+
+
+def test_two_llama_servers_read_what_one_reads(folder, llama_server):
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    written = draw_traces(model, PROMPTS, Shaping(0.0), 7)
+    file = converted(folder)
+    with ExitStack() as stack:
+        one, two = (
+            stack.enter_context(
+                foreign_llama(llama_server, file, stack.enter_context(own_port()), "--jinja")
+            )
+            for _ in range(2)
+        )
+        alone, _, prompts = read("openai", f"{one}/v1", written)
+        together, _, same = read("replicas", f"{one}/v1,{two}/v1", written)
+    assert same == prompts
+    for here, there in zip(alone, together, strict=True):
+        assert list(there.own) == pytest.approx(list(here.own), abs=0.02)
 
 
 def test_vllm_reads_what_transformers_reads(tmp_path):

@@ -50,6 +50,11 @@ class BackgroundLoop:
         """Whether `start` was called."""
         return self._thread.ident is not None
 
+    @property
+    def closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
     def start(self) -> None:
         """Start the thread.
 

@@ -48,11 +48,14 @@ _FEWER_SHOWN = (20, 5, 1, 0)
 _LARGEST_VOCABULARY = 1 << 19
 _CONCURRENCY = 8  # traces at once; a prefill fills a server, so that more of them gain little
 _SECONDS = 1800.0  # of one answer
+_LOOK_SECONDS = 0.5
+_CLOSED = "the reader was closed while it read"
 
+_I = TypeVar("_I")
 _T = TypeVar("_T")
-_Ask = Callable[[ChatClient, int, int], Awaitable[_T]]
-"""Asks a server by an index, in a slot of its own."""
-_Found = queue.SimpleQueue[tuple[int, _T] | BaseException | None]
+_Ask = Callable[[ChatClient, _I, int], Awaitable[_T]]
+"""Asks a server for what belongs to an item, in a slot of its own."""
+_Found = queue.SimpleQueue[tuple[_I, _T] | BaseException | None]
 
 
 class EndpointReader:
@@ -152,14 +155,21 @@ class EndpointReader:
             MachineryError: the server does not answer, however often it is asked.
             ModelError: it refuses to.
         """
-        left = sorted(written, key=lambda one: -one.length)
+        self.read_from(iter(sorted(written, key=lambda one: -one.length)), deliver)
 
-        async def one(client: ChatClient, index: int, slot: int) -> Reading:
-            return await self._tried(
-                name_of(left[index]), partial(self._read, client, left[index], slot)
-            )
+    def read_from(self, waiting: Iterator[Written], deliver: DeliverReading) -> None:
+        """Read what an iterator gives, which is asked for a trace when there is room for one.
 
-        for _, reading in self._each(len(left), one):
+        It is asked on another thread. When it has ended and all that it gave is read, this returns.
+
+        Raises:
+            MachineryError, ModelError: as `read`.
+        """
+
+        async def one(client: ChatClient, written: Written, slot: int) -> Reading:
+            return await self._tried(name_of(written), partial(self._read, client, written, slot))
+
+        for _, reading in self._each(waiting, one):
             deliver(reading, None)
 
     def distributions(
@@ -182,18 +192,26 @@ class EndpointReader:
             )
             return await self._tried(f"a place behind {len(ids):,} tokens", told)
 
-        for index, found in self._each(len(asked), one):
+        for index, found in self._each(iter(range(len(asked))), one):
             deliver(index, found)
 
     def close(self) -> None:
         """Drop every connection."""
         self._background.close()
 
-    def _each(self, count: int, ask: _Ask[_T]) -> Iterator[tuple[int, _T]]:
-        """What comes of asking by each of the first indices, as it comes."""
-        found: _Found[_T] = queue.SimpleQueue()
-        self._background.post(lambda: self._begin(self._all(count, ask, found)))
-        while (one := found.get()) is not None:
+    def _each(self, waiting: Iterator[_I], ask: _Ask[_I, _T]) -> Iterator[tuple[_I, _T]]:
+        """What comes of asking for each of some items, as it comes."""
+        found: _Found[_I, _T] = queue.SimpleQueue()
+        self._background.post(lambda: self._begin(self._all(waiting, ask, found)))
+        while True:
+            try:
+                one = found.get(timeout=_LOOK_SECONDS)
+            except queue.Empty:
+                if self._background.closed:  # before it had begun
+                    raise MachineryError(_CLOSED) from None
+                continue
+            if one is None:
+                return
             if isinstance(one, BaseException):
                 raise one
             yield one
@@ -203,22 +221,20 @@ class EndpointReader:
 
     # What follows runs on the loop's thread.
 
-    async def _all(self, count: int, ask: _Ask[_T], found: _Found[_T]) -> None:
-        waiting = iter(range(count))
-
+    async def _all(self, waiting: Iterator[_I], ask: _Ask[_I, _T], found: _Found[_I, _T]) -> None:
         async def work(slot: int) -> None:
             async with aclosing(self._client()) as client:
-                for index in waiting:
-                    found.put((index, await ask(client, index, slot)))
+                for item in waiting:
+                    found.put((item, await ask(client, item, slot)))
 
         try:
             async with asyncio.TaskGroup() as group:
-                for slot in range(min(self._concurrency, count)):
+                for slot in range(self._concurrency):
                     group.create_task(work(slot))
         except* Exception as failures:
             found.put(failures.exceptions[0])
         except* BaseException:  # closed meanwhile
-            found.put(MachineryError("the reader was closed while it read"))
+            found.put(MachineryError(_CLOSED))
             raise
         found.put(None)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from lrmtest.errors import MachineryError, ModelError
 from lrmtest.models.engines.http.identity import EndpointModel
@@ -16,6 +16,8 @@ from lrmtest.models.spec import ModelSpec
 
 _NOT_THE_MODELS = ("id", "root", "parent", "created", "model_path", "tokenizer_path")
 """Facts of where a server has its model from and what it calls it, which differ by machine."""
+
+_T = TypeVar("_T")
 
 _LOOK_SECONDS = 1.0
 _TELL_SECONDS = 60.0
@@ -47,21 +49,20 @@ class ReplicasModel:
         """
         began = told_at = time.monotonic()
         while True:
-            failure = None
-            for model in self._models():
-                try:
-                    told = model.told()
-                except ModelError as error:
-                    failure = failure or error
-                else:
-                    self._answered = model
-                    return told
+            try:
+                self._answered, told = self._first(lambda model: (model, model.told()))
+            except ModelError as error:
+                failure = error
+            else:
+                return told
             now = time.monotonic()
             if self._places.file is None or now - began > self._options.start_timeout:
-                raise failure or MachineryError(
+                if self._places.now():
+                    raise failure
+                raise MachineryError(
                     f"{self._places.file} has named no endpoint within "
                     f"{self._options.start_timeout:,.0f} s",
-                    hint="write a replica's URL there when it is up, then repeat the command",
+                    hint=failure.hint,
                 )
             if told_at == began or now - told_at > _TELL_SECONDS:
                 told_at = now
@@ -76,13 +77,7 @@ class ReplicasModel:
         Raises:
             ModelError, UsageError: none can be asked.
         """
-        failure: ModelError | None = None
-        for model in self._models():
-            try:
-                return model.chat_template()
-            except ModelError as error:
-                failure = failure or error
-        raise failure or MachineryError(f"{self._places.file} names no endpoint")
+        return self._first(lambda model: model.chat_template())
 
     def measure(self) -> dict[str, Any]:
         """The probe's first measurement, by the replica that has told of the model.
@@ -103,19 +98,38 @@ class ReplicasModel:
         Raises:
             ModelError: none can be asked.
         """
-        found, failure = "", None
+        return self._first(
+            lambda model: model.difference(told, reference), enough=lambda found: not found
+        )
+
+    def _first(
+        self,
+        ask: Callable[[EndpointModel], _T],
+        *,
+        enough: Callable[[_T], bool] = lambda answer: True,
+    ) -> _T:
+        """The first replica's answer that is enough; if none is, the first that there is.
+
+        Raises:
+            ModelError: none answers.
+        """
+        answers: list[_T] = []
+        failure: ModelError | None = None
         for model in self._models():
             try:
-                difference = model.difference(told, reference)
+                answer = ask(model)
             except ModelError as error:
                 failure = failure or error
                 continue
-            if not difference:
-                return ""
-            found = found or difference
-        if not found:
-            raise failure or MachineryError(f"{self._places.file} names no endpoint")
-        return found
+            if enough(answer):
+                return answer
+            answers.append(answer)
+        if answers:
+            return answers[0]
+        raise failure or MachineryError(
+            f"{self._places.file} names no endpoint",
+            hint="write a replica's URL there when it is up, then repeat the command",
+        )
 
     def _models(self) -> Iterator[EndpointModel]:
         for url in self._places.now():

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lrmtest.bounded import read_text
 from lrmtest.errors import DataError, UsageError
 from lrmtest.models.engines.http.endpoint import Endpoint
+from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.paths import user_path
 from lrmtest.unicode import quote
+
+if TYPE_CHECKING:
+    from lrmtest.models.spec import ModelSpec
 
 FILE = "replicas:"
 """Begins a location that is a file of URLs, one a line."""
@@ -23,6 +28,19 @@ _HINT = "it has one endpoint's URL a line; what follows a # is a remark"
 def are_several(location: str) -> bool:
     """Whether a location names several endpoints, or a file of them."""
     return location.startswith(FILE) or _BETWEEN.search(location) is not None
+
+
+def endpoints_of(spec: ModelSpec) -> tuple[tuple[str, str], ...]:
+    """Name and base URL of each endpoint that a model is asked at; of one of files, none.
+
+    Raises:
+        DataError: the file of replicas cannot be read.
+    """
+    kind = kind_of(spec)
+    if kind.source != "endpoint":
+        return ()
+    urls = ReplicaPlaces(spec.location).now() if kind.several else (spec.location,)
+    return tuple((spec.name, url) for url in urls)
 
 
 class ReplicaPlaces:
