@@ -73,19 +73,24 @@ def merge_run(into: Store, source: Store, run: RunHead) -> MergedRun:
             into.add_run(run.run_id, run.model, run.identity, run.manifest, created=run.created)
         else:
             into.update_manifest(target, _joined(known.manifest, run.manifest))
+        asked_there = {(suite, name) for suite, name, _ in into.questions(target)}
         into.add_questions(
             target,
             (
                 (suite, question_id, asked.question, asked.prompt)
                 for suite, question_id, asked in source.questions(run.run_id)
-                if into.question(target, suite, question_id) is None
+                if (suite, question_id) not in asked_there
             ),
         )
         added = same = 0
         conflicts = []
+        there_before, traced_there = into.keys(target), into.traced(target)
+        traced = source.traced(run.run_id)
         for stored in source.completions(run.run_id):
-            place, trace = stored.place, source.trace(run.run_id, stored.place.key)
-            there = into.completion(target, place.key)
+            place, trace = stored.place, None
+            if place.key in traced and place.key not in traced_there:
+                trace = source.trace(run.run_id, place.key)
+            there = into.completion(target, place.key) if place.key in there_before else None
             if there is None:
                 added += 1
                 into.add_completion(

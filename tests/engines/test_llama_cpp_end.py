@@ -8,6 +8,7 @@ import math
 from array import array
 
 import pytest
+from hostile_json import json_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,13 +141,6 @@ def test_an_older_server_that_refuses_is_left_alone():
         raise RefusedError("HTTP 404")
 
     assert added(Server({1: 0.5, 2: 0.5}, {2}, change=refuse)) == TRACE
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda part: st.lists(part, max_size=3) | st.dictionaries(st.text(max_size=5), part),
-    max_leaves=5,
-)
 
 
 @settings(max_examples=300)

@@ -7,6 +7,7 @@ import json
 import math
 
 import pytest
+from hostile_json import json_values
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -175,13 +176,6 @@ def test_more_tokens_than_the_budget_are_not_gathered():
     reply, _ = gathered(VLLM, vllm_events([5]))
     with pytest.raises(TraceError, match="cannot be read"):
         gathering.trace(reply)
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda part: st.lists(part, max_size=3) | st.dictionaries(st.text(max_size=5), part),
-    max_leaves=5,
-)
 
 
 @settings(max_examples=300)
