@@ -92,7 +92,7 @@ def passing_row(
     asked = asked_again(store, traces.run_id, questions, samples)
     task = LocateTask(
         *(model.spec, parent, options, traces.run_id, traces.written),
-        confirm=0,
+        confirm=CONFIRM,
         share=0.02,
         asked=asked,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
@@ -11,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import tiny_checkpoint  # noqa: E402
+from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from lrmtest.errors import ModelError  # noqa: E402
@@ -18,6 +20,10 @@ from lrmtest.locate.suggesting.bits import bits_of  # noqa: E402
 from lrmtest.locate.suggesting.facts import facts_of  # noqa: E402
 from lrmtest.models.engines.options import EngineOptions  # noqa: E402
 from lrmtest.models.engines.transformers.on_device import load_model  # noqa: E402
+from lrmtest.models.engines.transformers.packed import (  # noqa: E402
+    is_unpacked_here,
+    packed_settings,
+)
 from lrmtest.models.engines.transformers.stack import Stack  # noqa: E402
 from lrmtest.models.resolve import resolve  # noqa: E402
 
@@ -153,19 +159,89 @@ def test_what_other_programs_pack_stands_for_what_they_say(tmp_path, program, se
     assert float(expected.std()) > 0.05
 
 
-def test_a_packed_module_takes_the_bits_that_its_file_has(tmp_path):
-    stands = save_packed(tmp_path / "packed", 4, "v1")
-    tiny_checkpoint.save(tmp_path / "parent", dtype="float16")
-    folders = tmp_path / "packed", tmp_path / "parent"
-    facts = facts_of(*map(opened, folders))
-    found = bits_of(*(resolve(str(folder), {}) for folder in folders), facts)
-    assert found.keys() == stands.keys()
-    for name, each in found.items():
-        rows, columns = facts[name].rows, facts[name].columns
-        groups = columns // GROUP
-        assert each.compressed == rows * columns * 4 + rows * groups * (4 + 16) + columns * 32
-        assert each.protected == rows * columns * 16
-        assert not each.type
+KEPT = Path(__file__).with_name("made_by_others.safetensors")
+WITH_ACTIVATIONS = {"fp8.dynamic": 0.04, "fp8.static": 0.04, "fp8.block": 0.04, "gptq.w8a8": 0.02}
+WEIGHTS_ALONE = {
+    "gptq.w4a16": 0.2,
+    "awq.w4a16_asym": None,  # which scales the weights first
+    "autoround.gptq": 0.2,
+    "autoround.awq": 0.2,
+}
+SCHEMES = WITH_ACTIVATIONS | WEIGHTS_ALONE
+"""By checkpoint, how far its weights may be from the parent's."""
+
+
+def of_kept(name):
+    """The tensors of a checkpoint, by the rest of their names."""
+    with safe_open(KEPT, "pt") as file:
+        names = [each for each in file.keys() if each.startswith(f"{name}|")]  # noqa: SIM118
+        return {each.partition("|")[2]: file.get_tensor(each) for each in names}
+
+
+def save_made(folder, scheme, change=lambda tensors, settings: None):
+    """A whole checkpoint that another program has made, and some weights as that program has them.
+
+    `made_by_others.safetensors` has, for each, the tensors of all linear modules as
+    llm-compressor's `oneshot` (0.14) or AutoRound's `quantize_and_save` (0.15, GPTQ and AWQ) wrote
+    them for the layer of a random model, the settings that it wrote into `config.json`, and what
+    compressed-tensors 0.19, or AutoRound, makes of two of them again. And the parent's weights.
+    """
+    tiny_checkpoint.save(folder, layers=1)
+    tensors, own = load_file(folder / "model.safetensors"), of_kept(scheme)
+    with safe_open(KEPT, "pt") as file:
+        settings = json.loads(file.metadata()["settings"])[scheme]
+    stands = [name for name in own if name.endswith("|stands for")]
+    expected = {f"model.layers.0.{name.partition('|')[0]}": own.pop(name) for name in stands}
+    modules = {name.rpartition(".")[0] for name in own}
+    tensors = {k: v for k, v in tensors.items() if k.rpartition(".")[0] not in modules} | own
+    change(tensors, settings)
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = settings
+    (folder / "config.json").write_text(json.dumps(config))
+    return expected
+
+
+def save_parent(folder):
+    """What these checkpoints were made from, as far as its layer goes."""
+    tiny_checkpoint.save(folder, layers=1)
+    tensors = load_file(folder / "model.safetensors") | of_kept("parent")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_whole_checkpoints_of_other_programs_need_no_package(tmp_path, scheme):
+    expected = save_made(tmp_path / "own", scheme)
+    save_parent(tmp_path / "parent")
+    said = []
+    options = EngineOptions(tell=said.append)
+    own = load_model(resolve(str(tmp_path / "own"), {}), options, "cpu", home="cpu")
+    stacks = Stack(own, "cpu"), opened(tmp_path / "parent")
+    assert stacks[0].shapes == stacks[1].shapes
+    parents, quantized = stacks[1].linears(0), set()
+    assert len(parents) == 7
+    assert len(expected) == 2
+    for name, linear in stacks[0].linears(0).items():
+        weight, its = linear.weight.detach(), parents[name].weight.detach()
+        if not torch.equal(weight, its):
+            quantized.add(name)
+            if (far := SCHEMES[scheme]) is not None:
+                assert float((weight - its).norm() / its.norm()) < far, name
+        if name in expected:  # theirs are numbers of 16 bits
+            assert torch.allclose(weight, expected[name].float(), rtol=2**-7, atol=1e-6), name
+    # AutoRound leaves matrices whole that have fewer than 32 outputs.
+    assert len(quantized) == (5 if scheme.startswith("autoround") else 7)
+    assert bool(said) == (scheme in WITH_ACTIVATIONS)
+    assert all("activations" in each for each in said)
+    facts = facts_of(*stacks)
+    folders = tmp_path / "own", tmp_path / "parent"
+    bits = bits_of(*(resolve(str(folder), {}) for folder in folders), facts)
+    assert bits.keys() == quantized
+    for name, each in bits.items():
+        per_weight = each.compressed / facts[name].weights
+        width = 4 if scheme in WEIGHTS_ALONE else 8
+        assert width < per_weight < width + 2.5, name
+        assert each.protected == 16 * facts[name].weights
 
 
 def lacking(part):
@@ -180,6 +256,96 @@ def replaced(part, tensor):
         tensors[next(name for name in tensors if name.endswith(part))] = tensor
 
     return change
+
+
+def weights_args(**changes):
+    def change(tensors, settings):
+        settings["config_groups"]["group_0"]["weights"] |= changes
+
+    return change
+
+
+def with_settings(**changes):
+    return lambda tensors, settings: settings.update(changes)
+
+
+def of_compressed(change):
+    return lambda tensors, settings: change(tensors)
+
+
+def second_group(tensors, settings):
+    groups = settings["config_groups"]
+    groups["group_1"] = json.loads(json.dumps(groups["group_0"]))
+    groups["group_1"]["weights"]["num_bits"] = 8
+
+
+@pytest.mark.parametrize(
+    ("scheme", "change", "said"),
+    [
+        ("gptq.w4a16", weights_args(num_bits=3), "compressed-tensors"),
+        ("gptq.w4a16", weights_args(actorder="group"), "compressed-tensors"),
+        ("gptq.w4a16", weights_args(group_size=-1), "compressed-tensors"),
+        ("gptq.w4a16", second_group, "compressed-tensors"),
+        ("fp8.block", weights_args(block_structure=[0, 16]), "compressed-tensors"),
+        ("gptq.w8a8", with_settings(sparsity_config={"format": "sparse-24"}), "compressed-tensors"),
+        ("gptq.w8a8", with_settings(transform_config={"u": {}}), "compressed-tensors"),
+        ("gptq.w8a8", with_settings(config_groups=["Linear"]), "compressed-tensors"),
+    ],
+)
+def test_what_is_compressed_otherwise_is_left_to_its_package(tmp_path, scheme, change, said):
+    save_made(tmp_path, scheme, change)
+    settings = packed_settings(str(tmp_path))
+    assert settings is not None
+    assert not is_unpacked_here(settings)
+    if find_spec("compressed_tensors") is None:
+        with pytest.raises(ModelError, match=said):
+            opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "change", "said"),
+    [
+        ("gptq.w8a8", lacking("_proj.weight"), "no matrix of 8 bits"),
+        ("gptq.w8a8", replaced("_proj.weight", torch.zeros(32, 32)), "no matrix of 8 bits"),
+        ("gptq.w8a8", replaced("weight_scale", torch.ones(7, 1)), "do not go together"),
+        ("gptq.w8a8", replaced("weight_scale", torch.ones(32).int()), "no numbers with a point"),
+        ("fp8.block", replaced("weight_scale", torch.ones(2, 3)), "do not go together"),
+        ("gptq.w4a16", lacking("weight_packed"), "no matrix of 32 bits"),
+        ("gptq.w4a16", lacking("weight_shape"), "its shape is not told"),
+        ("gptq.w4a16", replaced("weight_shape", torch.tensor([32, 1 << 40])), "as its shape needs"),
+        ("gptq.w4a16", replaced("weight_shape", torch.tensor([-1, 32])), "as its shape needs"),
+        (
+            "awq.w4a16_asym",
+            replaced("weight_zero_point", torch.zeros(4, dtype=torch.int32)),
+            "zero points are no matrix",
+        ),
+        (
+            "awq.w4a16_asym",
+            replaced("weight_zero_point", torch.zeros(1, 1, dtype=torch.int32)),
+            "do not go together",
+        ),
+    ],
+)
+def test_what_is_compressed_and_damaged_is_refused(tmp_path, scheme, change, said):
+    save_made(tmp_path, scheme, of_compressed(change))
+    with pytest.raises(ModelError) as raised:
+        opened(tmp_path)
+    assert said in str(raised.value)
+
+
+def test_a_packed_module_takes_the_bits_that_its_file_has(tmp_path):
+    stands = save_packed(tmp_path / "packed", 4, "v1")
+    tiny_checkpoint.save(tmp_path / "parent", dtype="float16")
+    folders = tmp_path / "packed", tmp_path / "parent"
+    facts = facts_of(*map(opened, folders))
+    found = bits_of(*(resolve(str(folder), {}) for folder in folders), facts)
+    assert found.keys() == stands.keys()
+    for name, each in found.items():
+        rows, columns = facts[name].rows, facts[name].columns
+        groups = columns // GROUP
+        assert each.compressed == rows * columns * 4 + rows * groups * (4 + 16) + columns * 32
+        assert each.protected == rows * columns * 16
+        assert not each.type
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,10 @@
-"""Locates in a checkpoint of compressed-tensors, with that package: `PACKAGES VARIANT PARENT`.
-
-Another environment may have the package; its PACKAGES are looked at last, so that torch and
-transformers are this one's. Prints what was found as JSON.
-"""
+"""Locates in a checkpoint, VARIANT, of compressed-tensors: `VARIANT PARENT`. Prints JSON."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-
-sys.path.append(sys.argv[1])
 
 from transformers import AutoModelForCausalLM
 from written_traces import draw_traces
@@ -25,7 +19,7 @@ from lrmtest.models.resolve import resolve
 
 def main() -> None:
     """Draw the parent's traces, locate in the variant, and tell what its weights are."""
-    variant, parent = (resolve(folder, {}) for folder in sys.argv[2:4])
+    variant, parent = (resolve(folder, {}) for folder in sys.argv[1:3])
     options = EngineOptions(device="cpu")
     model = AutoModelForCausalLM.from_pretrained(parent.location, dtype="float32").eval()
     written = draw_traces(model, [[257, n, 40, 7] for n in range(3)], Shaping(1.0), 6)
@@ -37,7 +31,7 @@ def main() -> None:
             weight = its[name].weight.float()
             off[name] = float((linear.weight.float() - weight).norm() / weight.norm())
     task = LocateTask(variant, parent, options, "run", written, 2, 0.3, budget=0.3)
-    found, suggestion = locate_and_suggest(task, Path(sys.argv[2]) / "located", lambda *_: None)
+    found, suggestion = locate_and_suggest(task, Path(sys.argv[1]) / "located", lambda *_: None)
     assert suggestion is not None
     told = {
         "off": off,

@@ -30,6 +30,26 @@ MATRICES = 14
 LOCATED_PACKED = Path(tiny_checkpoint.__file__).with_name("located_packed.py")
 
 
+ONESHOT = """
+import sys
+from llmcompressor import oneshot
+from llmcompressor.modifiers.quantization import QuantizationModifier
+from transformers import AutoModelForCausalLM
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype="bfloat16")
+recipe = QuantizationModifier(targets="Linear", scheme="INT8", ignore=["lm_head"])
+oneshot(model=model, recipe=recipe)
+model.save_pretrained(sys.argv[2], save_compressed=True)
+"""
+
+
+def located(variant, parent):
+    """What `located_packed.py` prints of a variant."""
+    words = [sys.executable, LOCATED_PACKED, variant, parent]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
 @pytest.fixture(scope="module")
 def parent(tmp_path_factory):
     """A random model, half of whose first layer's weights are zeros."""
@@ -241,17 +261,9 @@ class TestReal:
         assert len(quantized) == MATRICES - len(KEPT)
         assert all(0.01 < errors[name] < 0.25 for name in quantized)
 
-    def test_packed_ones_are_located_in(self, make, parent, llmcompressor):
-        """With compressed-tensors of the other environment, and all else of this one."""
+    def test_packed_ones_are_located_in(self, make, parent):
         _, out = make("gptq", 4)
-        ask = "import sysconfig; print(sysconfig.get_paths()['purelib'])"
-        there = subprocess.run(
-            [llmcompressor.python, "-I", "-c", ask], capture_output=True, text=True, check=True
-        )
-        words = [sys.executable, LOCATED_PACKED, there.stdout.strip(), out, parent]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=600)
-        assert done.returncode == 0, done.stderr
-        found = json.loads(done.stdout.splitlines()[-1])
+        found = located(out, parent)
         quantized = {name for name, error in found["off"].items() if error}
         assert quantized == found["off"].keys() - KEPT
         assert len(quantized) == MATRICES - len(KEPT)
@@ -264,6 +276,20 @@ class TestReal:
         for name, bits in found["suggested"].items():
             whole = 8 if ".layers.0." in name else 16  # zeros of the parent's take none
             assert bits == pytest.approx(whole - 4.5, abs=0.2)
+
+    def test_whole_checkpoints_of_its_own_are_located_in(self, llmcompressor, tmp_path):
+        """W8A8, weights and activations of 8 bits, as its own entry makes and saves them."""
+        parent = tiny_checkpoint.save(tmp_path / "parent")
+        words = [llmcompressor.python, "-I", "-c", ONESHOT, parent, tmp_path / "w8a8"]
+        subprocess.run(words, capture_output=True, check=True, timeout=600)
+        config = json.loads((tmp_path / "w8a8" / "config.json").read_text())["quantization_config"]
+        assert config["format"] == "int-quantized"
+        assert config["config_groups"]["group_0"]["input_activations"]["num_bits"] == 8
+        found = located(tmp_path / "w8a8", parent)
+        assert len(found["off"]) == MATRICES
+        assert all(0.002 < error < 0.02 for error in found["off"].values())
+        assert found["lost"]
+        assert found["rest"] == pytest.approx(0, abs=1e-3)
 
     def test_packed_ones_run_or_say_what_they_need(self, make):
         _, out = make("gptq", 4)

@@ -36,8 +36,8 @@ def load_causal_lm(
         dtype: of the weights; ``auto`` for the checkpoint's own.
         trust_remote_code: run Python code that comes with the checkpoint.
         tell: is told of tensors that are left out.
-        unpacked: GPTQ's and AWQ's weights as the numbers that they stand for, in modules like any
-            other, which no package of theirs is needed for.
+        unpacked: packed weights (GPTQ's, AWQ's, those of compressed-tensors) as the numbers that
+            they stand for, in modules like any other, which no package of theirs is needed for.
 
     Raises:
         ModelError: a tensor is missing or without its module, or files are missing.
@@ -45,13 +45,19 @@ def load_causal_lm(
     """
     from transformers import AutoModelForCausalLM
 
-    from lrmtest.models.engines.transformers.packed import packed_settings
+    from lrmtest.models.engines.transformers.compressed_tensors import quantizes_activations
+    from lrmtest.models.engines.transformers.packed import is_unpacked_here, packed_settings
 
     folder, arguments = pretrained_arguments(location)
     if not arguments:
         weight_files(Path(folder))  # transformers would follow an index out of the folder
     settings = packed_settings(location) if unpacked else None
-    if settings is not None:
+    if settings is not None and quantizes_activations(settings):
+        tell(
+            f"{location}: engines round its activations, too; here its weights alone are taken as "
+            "they are"
+        )
+    if settings is not None and is_unpacked_here(settings):
         model, loading = _unpacked(location, settings, dtype, trust_remote_code)
         _check(location, model, loading, tell)
         return model
@@ -78,11 +84,12 @@ def _unpacked(
 
     from lrmtest.models.engines.transformers.packed import unpacked_tensors
 
-    kind = dtype if isinstance(dtype, torch.dtype) else torch.float16
-    tensors = unpacked_tensors(location, settings, kind)
     trust = {"trust_remote_code": trust_remote_code}
     config = AutoConfig.from_pretrained(location, local_files_only=True, **trust)
     del config.quantization_config
+    own = dtype if isinstance(dtype, torch.dtype) else config.dtype
+    kind = own if isinstance(own, torch.dtype) else torch.float16
+    tensors = unpacked_tensors(location, settings, kind)
     model = AutoModelForCausalLM.from_config(
         config, dtype=kind, attn_implementation="sdpa", **trust
     )

@@ -62,8 +62,8 @@ def load_model(
         spec: the model, its files on disk.
         options: dtype, trust_remote_code and tell are heeded.
         device: where it is to compute.
-        home: where its weights are put, GPTQ's and AWQ's as the numbers that they stand for; None
-            for there, as transformers has them.
+        home: where its weights are put, packed ones as the numbers that they stand for; None for
+            there, as transformers has them.
 
     Raises:
         UsageError: there is no such number format.

@@ -1,7 +1,8 @@
-"""Checkpoints packed as GPTQ or AWQ publish them, unpacked to the weights that they stand for.
+"""Packed checkpoints, unpacked to the weights that they stand for: GPTQ, AWQ, compressed-tensors.
 
-Both keep integers of few bits in words of 32, and a scale and a zero point for each group of
-inputs: ``W[o, i] = scale[g, o] * (q[i, o] - zero[g, o])``, g being the group of input i.
+The last is in `lrmtest.models.engines.transformers.compressed_tensors`. The other two keep integers
+of few bits in words of 32, and a scale and a zero point for each group of inputs:
+``W[o, i] = scale[g, o] * (q[i, o] - zero[g, o])``, g being the group of input i.
 
 GPTQ (`AutoGPTQ <https://github.com/AutoGPTQ/AutoGPTQ>`_): words go down the inputs, the first in
 the lowest bits; ``g_idx`` names each input's group; zero points are stored less one, but for the
@@ -21,17 +22,18 @@ from torch import Tensor
 
 from lrmtest.bounded import SETTINGS, read_json
 from lrmtest.errors import ModelError
+from lrmtest.models.engines.transformers.compressed_tensors import METHOD, known_scheme, unpack
+from lrmtest.models.engines.transformers.packed_words import damaged, spread
 from lrmtest.models.local import weight_files
 from lrmtest.unicode import quote
 
-_WORD = 32
 _AWQ_ORDER = (0, 2, 4, 6, 1, 3, 5, 7)
 _PACKED = ("qweight", "qzeros", "scales", "g_idx")
 _NEEDS = {"gptq": "optimum and gptqmodel", "awq": "gptqmodel"}
 
 
 def packed_settings(location: str) -> Mapping[str, Any] | None:
-    """``quantization_config`` of a checkpoint that is packed as GPTQ or AWQ; None for any other.
+    """``quantization_config`` of a packed checkpoint; None for any other.
 
     Raises:
         ModelError: its configuration cannot be read.
@@ -41,7 +43,13 @@ def packed_settings(location: str) -> Mapping[str, Any] | None:
         return None
     content = read_json(path, SETTINGS, error=ModelError)
     found = content.get("quantization_config") if isinstance(content, dict) else None
-    return found if isinstance(found, dict) and found.get("quant_method") in _NEEDS else None
+    packed = isinstance(found, dict) and found.get("quant_method") in (*_NEEDS, METHOD)
+    return found if packed else None
+
+
+def is_unpacked_here(settings: Mapping[str, Any]) -> bool:
+    """Whether `unpacked_tensors` is to read such a checkpoint, and not the package that made it."""
+    return settings["quant_method"] != METHOD or known_scheme(settings) is not None
 
 
 def unpacked_tensors(
@@ -51,7 +59,7 @@ def unpacked_tensors(
 
     Args:
         location: its folder.
-        settings: its ``quantization_config``.
+        settings: its ``quantization_config``, of which `is_unpacked_here` says yes.
         dtype: of the weights.
 
     Raises:
@@ -60,13 +68,18 @@ def unpacked_tensors(
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    _refuse_unknown(location, settings)
+    scheme = known_scheme(settings) if settings["quant_method"] == METHOD else None
+    if scheme is None:
+        _refuse_unknown(location, settings)
     tensors: dict[str, Tensor] = {}
     for path in weight_files(Path(location)):
         try:
             tensors |= load_file(path)
         except (SafetensorError, OSError) as error:
             raise ModelError(f"{path} cannot be read: {error}") from error
+    if scheme is not None:
+        unpack(location, scheme, tensors, dtype)
+        return tensors
     modules = [name.removesuffix(".qweight") for name in tensors if name.endswith(".qweight")]
     if not modules:
         raise ModelError(
@@ -110,47 +123,34 @@ def _unpacked(
     """A weight, (outputs, inputs), float32."""
     words, zero_words, scales, groups = (parts[part] for part in _PACKED)
     if words is None or zero_words is None or scales is None:
-        raise _damaged(where, "it lacks words, zero points or scales")
+        raise damaged(where, "it lacks words, zero points or scales")
     if any(one.dim() != 2 or not one.numel() for one in (words, zero_words, scales)):
-        raise _damaged(where, "its words, zero points or scales are no matrices")
+        raise damaged(where, "its words, zero points or scales are no matrices")
     if words.dtype != torch.int32 or zero_words.dtype != torch.int32:
-        raise _damaged(where, "its words are not of 32 bits")
+        raise damaged(where, "its words are not of 32 bits")
     if not scales.is_floating_point():
-        raise _damaged(where, "its scales are no numbers with a point")
+        raise damaged(where, "its scales are no numbers with a point")
     bits = int(settings["bits"])
     if settings["quant_method"] == "gptq":
-        integers = _spread(words.T, bits).T
-        zeros = _spread(zero_words, bits)
+        integers = spread(words.T, bits).T
+        zeros = spread(zero_words, bits)
         if settings.get("checkpoint_format", "gptq") == "gptq":
             zeros = zeros + 1
     else:
-        integers, zeros = (_in_order(_spread(each, bits)) for each in (words, zero_words))
+        integers, zeros = (_in_order(spread(each, bits)) for each in (words, zero_words))
     inputs, outputs = integers.shape
     if zeros.shape != scales.shape or scales.shape[1] != outputs:
-        raise _damaged(where, "its words, zero points and scales do not go together")
+        raise damaged(where, "its words, zero points and scales do not go together")
     if groups is None:
         size = settings["group_size"] if settings["group_size"] > 0 else inputs
         groups = torch.arange(inputs) // size
     groups = groups.long()
     if groups.shape != (inputs,) or int(groups.min()) < 0 or int(groups.max()) >= len(scales):
-        raise _damaged(where, "an input is of a group that is not there")
+        raise damaged(where, "an input is of a group that is not there")
     return ((integers - zeros[groups]) * scales.float()[groups]).T.contiguous()
-
-
-def _spread(words: Tensor, bits: int) -> Tensor:
-    """Each word's integers, beside one another, the lowest bits first: (rows, words x integers)."""
-    shifts = torch.arange(0, _WORD, bits, dtype=torch.int32)
-    integers = (words.contiguous()[:, :, None] >> shifts) & ((1 << bits) - 1)
-    return integers.reshape(len(words), -1)
 
 
 def _in_order(integers: Tensor) -> Tensor:
     """AWQ's columns, which each word has in an order of its own."""
     order = torch.tensor(_AWQ_ORDER).argsort()
     return integers.reshape(len(integers), -1, len(order))[:, :, order].reshape(integers.shape)
-
-
-def _damaged(where: str, why: str) -> ModelError:
-    return ModelError(
-        f"{quote(where, 300)} is damaged: {why}", hint="copy or download the model again"
-    )
