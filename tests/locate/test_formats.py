@@ -258,6 +258,39 @@ def replaced(part, tensor):
     return change
 
 
+@pytest.mark.parametrize("bits", [2, 8])
+def test_compressed_integers_of_other_widths_are_unpacked(tmp_path, bits):
+    """Written down bit by bit: the first in the lowest, each with 2^(bits - 1) added."""
+    random, per, least = Random(bits), 32 // bits, -(1 << (bits - 1))
+    q = [[random.randrange(least, -least) for _ in range(32)] for _ in range(32)]
+    zeros = [[random.randrange(least, -least) for _ in range(2)] for _ in range(32)]
+    words = [
+        [word([n - least for n in row[i : i + per]], bits) for i in range(0, 32, per)] for row in q
+    ]
+    zero_words = [
+        [word([row[g] - least for row in zeros[i : i + per]], bits) for g in range(2)]
+        for i in range(0, 32, per)
+    ]
+    module = "model.layers.0.self_attn.q_proj"
+
+    def change(tensors, settings):
+        settings["config_groups"]["group_0"]["weights"] |= {"num_bits": bits}
+        for name in [name for name in tensors if "weight_" in name]:
+            del tensors[name]
+        tensors |= rest
+        tensors[f"{module}.weight_packed"] = torch.tensor(words, dtype=torch.int32)
+        tensors[f"{module}.weight_zero_point"] = torch.tensor(zero_words, dtype=torch.int32)
+        tensors[f"{module}.weight_shape"] = torch.tensor([32, 32])
+        tensors[f"{module}.weight_scale"] = torch.full((32, 2), 0.25)
+
+    rest = of_kept("parent")
+    del rest[f"{module}.weight"]
+    save_made(tmp_path, "awq.w4a16_asym", change)
+    found = opened(tmp_path).linears(0)[module].weight.detach()
+    expected = [[0.25 * (q[o][i] - zeros[o][i // GROUP]) for i in range(32)] for o in range(32)]
+    assert torch.equal(found, torch.tensor(expected))
+
+
 def weights_args(**changes):
     def change(tensors, settings):
         settings["config_groups"]["group_0"]["weights"] |= changes
