@@ -8,9 +8,9 @@ for relative weight error, the seconds of both, and the first modules within a s
 restored together, against 20 random sets of as many, and against those of the first ranks.
 
 With ``--generate K`` it measures what passes instead: K samples of each question with the variant,
-with the first ranks within 2 % of the weights restored, and with each of 20 random sets of as many;
-what was generated is kept in FOLDER. ``--model`` takes another model, and ``--traces``
-a run of it in FOLDER/reports.
+with the first ranks within ``--share`` of the weights restored, and with each of 20 random sets of
+as many; what was generated is kept in FOLDER. ``--model`` takes another model, and ``--traces`` a
+run of it in FOLDER/reports.
 
 What is there already in FOLDER is not made again, but for the figures. The command ends with
 status 1 where a variant that has lost something (0.01 nats a trace, or more) has a correlation
@@ -80,7 +80,12 @@ def rounded(parent: Path, folder: Path, bits: int) -> None:
 
 
 def passing_row(
-    folder: Path, traces: ReadableTraces, parent: ModelSpec, variant: str, samples: int
+    folder: Path,
+    traces: ReadableTraces,
+    parent: ModelSpec,
+    variant: str,
+    samples: int,
+    share: float,
 ) -> dict[str, Any]:
     """What of the questions passes with which weights of a variant restored."""
     options = EngineOptions(device="cpu")
@@ -93,7 +98,7 @@ def passing_row(
     task = LocateTask(
         *(model.spec, parent, options, traces.run_id, traces.written),
         confirm=CONFIRM,
-        share=0.02,
+        share=share,
         asked=asked,
     )
     begun = time.monotonic()
@@ -129,6 +134,7 @@ def passing_table(
     parent: ModelSpec,
     variants: Sequence[str],
     samples: int,
+    share: float,
 ) -> list[dict[str, Any]]:
     """Print a line for each variant; their figures."""
     print(
@@ -138,7 +144,7 @@ def passing_table(
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     rows = []
     for name in variants:
-        one = passing_row(folder, traces, parent, name, samples)
+        one = passing_row(folder, traces, parent, name, samples, share)
         rows.append(one)
         gain, low, high = (100 * each for each in one["gain"])
         mean, least, most = (100 * each for each in one["random"])
@@ -305,7 +311,9 @@ def main() -> int:
     parent = reading_model(given.model, load_cards([], None), "transformers", options).spec
     print(f"{len(traces.written)} passing traces, {traces.tokens:,} tokens\n")
     if given.generate:
-        rows = passing_table(given.folder, traces, parent, given.variants, given.generate)
+        rows = passing_table(
+            *(given.folder, traces, parent, given.variants, given.generate, given.share)
+        )
         if given.json is not None:
             given.json.write_text(json.dumps(rows, indent=1) + "\n")
         return 0
