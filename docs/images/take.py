@@ -50,7 +50,7 @@ def take(page: Page, file: Path, scheme: str) -> None:
             page.goto(file.as_uri() + VIEWS["questions"])
             page.wait_for_selector("table.questions")
         page.goto(file.as_uri() + address)
-        page.wait_for_selector(".pane" if name == "question" else "main h1")
+        page.wait_for_selector(".pane" if name == "question" else "main:not(:has(.coming)) h1")
         page.wait_for_timeout(300)
         picture = HERE / f"report-{name}-{scheme}.png"
         page.screenshot(path=picture, full_page=name != "questions")
@@ -60,7 +60,7 @@ def take(page: Page, file: Path, scheme: str) -> None:
 def take_one(page: Page, file: Path, scheme: str) -> None:
     """The overview of one run."""
     page.goto(file.as_uri())
-    page.wait_for_selector("main h1")
+    page.wait_for_selector("main:not(:has(.coming)) h1")
     page.wait_for_timeout(300)
     picture = HERE / f"report-one-{scheme}.png"
     page.screenshot(path=picture, full_page=True)

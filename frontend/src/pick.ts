@@ -52,6 +52,7 @@ export function picking<T extends HTMLElement>(view: T): T {
     kept = now = null;
     show(view);
   });
+  view.addEventListener("drawn", () => show(view));
   show(view);
   return view;
 }

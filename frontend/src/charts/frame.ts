@@ -76,6 +76,22 @@ export function chartWidth(): number {
   return Math.max(300, Math.min(WIDEST, room > 1080 ? (Math.min(room, 1400) - 140) / 2 : room - 56));
 }
 
+// A chart's place, which is filled once what surrounds it can be read: figures come before pictures.
+// The event `drawn` tells of it; where there is nothing to draw the place goes.
+export function drawnLater(draw: (width: number) => HTMLElement | null): HTMLElement {
+  const place = h("figure", { class: "card plot coming", "aria-busy": "true" });
+  // Behind the frame that is about to be painted, not before it.
+  requestAnimationFrame(() => setTimeout(() => {
+    if (!place.isConnected) return;
+    const around = place.parentElement;
+    const chart = draw(chartWidth());
+    if (chart) place.replaceWith(chart);
+    else place.remove();
+    around?.dispatchEvent(new Event("drawn", { bubbles: true }));
+  }));
+  return place;
+}
+
 const WIDEST = 620;
 const COLORS = 12;
 const SHAPES: SymbolType[] = [symbolCircle, symbolSquare, symbolTriangle, symbolDiamond, symbolStar, symbolCross];

@@ -1,7 +1,7 @@
 // What one wants to know first: of several runs how they rank and what was decided, of one all of it.
 
 import { frontChart } from "../charts/front";
-import { chartWidth } from "../charts/frame";
+import { drawnLater } from "../charts/frame";
 import { ratesChart } from "../charts/rates";
 import { h } from "../dom";
 import { counted, moment, percent } from "../format";
@@ -34,8 +34,9 @@ export function overview(report: Report, parameters: URLSearchParams): HTMLEleme
 
 function charts(report: Report): HTMLElement {
   const suite = report.suites.length > 1 ? ALL : (report.suites[0] ?? ALL);
-  const drawn = [frontChart(report, suite, chartWidth()), ratesChart(report, suite, chartWidth())];
-  return h("div", { class: "plots picks" }, ...drawn.filter((chart) => chart !== null));
+  return h("div", { class: "plots picks" },
+    drawnLater((width) => frontChart(report, suite, width)),
+    drawnLater((width) => ratesChart(report, suite, width)));
 }
 
 // pass@k and maj@k, where a question has several samples.

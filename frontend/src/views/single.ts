@@ -1,6 +1,6 @@
 // The overview of one run: how it did, how its completions ended, how long they are, what is hard.
 
-import { chartWidth } from "../charts/frame";
+import { drawnLater } from "../charts/frame";
 import { lengthsChart } from "../charts/lengths";
 import { ratesChart } from "../charts/rates";
 import { h } from "../dom";
@@ -17,15 +17,13 @@ export function single(report: Report): (HTMLElement | false)[] {
   const run = report.runs[0]!;
   const names = report.suites.length > 1 ? [ALL, ...report.suites] : report.suites;
   const suites = names.flatMap((name): [string, SuiteFigures][] => (run.suites[name] ? [[name, run.suites[name]]] : []));
-  const width = chartWidth();
-  const drawn = [
-    h("div", { class: "stack" }, ratesChart(report, report.suites.length > 1 ? ALL : (report.suites[0] ?? ALL), width), facts(run)),
-    failures(report, run, suites),
-    ...report.suites.map((suite) => lengthsChart(report, suite, width)),
-  ];
   return [
     figures(report, run, suites),
-    h("div", { class: "plots" }, ...drawn.filter((one) => one !== null), hardest(report)),
+    h("div", { class: "plots" },
+      h("div", { class: "stack" }, drawnLater((width) => ratesChart(report, names[0] ?? ALL, width)), facts(run)),
+      failures(report, run, suites),
+      ...report.suites.map((suite) => drawnLater((width) => lengthsChart(report, suite, width))),
+      hardest(report)),
   ];
 }
 

@@ -72,7 +72,7 @@ def watched(browser):
             ),
         )
         page.goto(url + address)
-        page.wait_for_selector("main h1")
+        page.wait_for_selector("main:not(:has(.coming)) h1")
         yield page
         context.close()
 

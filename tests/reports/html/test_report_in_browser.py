@@ -241,7 +241,7 @@ def test_light_and_dark(report, watched):
         dark = paper(page)
         assert dark != light
         page.reload()
-        page.wait_for_selector("main h1")
+        page.wait_for_selector("main:not(:has(.coming)) h1")
         assert paper(page) == dark
     with watched(report, color_scheme="dark") as page:
         assert paper(page) == dark
