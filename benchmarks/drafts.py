@@ -99,11 +99,14 @@ def asked(
 
 
 def generated(
-    spec: ModelSpec, questions: Sequence[Question], requests: Sequence[tuple[int, Request]]
+    spec: ModelSpec,
+    questions: Sequence[Question],
+    requests: Sequence[tuple[int, Request]],
+    device: str = "cpu",
 ) -> tuple[list[Sample], float]:
     """The samples of some requests, in their order, and the seconds that they took."""
     arrived: queue.SimpleQueue[Delivery] = queue.SimpleQueue()
-    engine = create_engine(spec, OPTIONS)
+    engine = create_engine(spec, replace(OPTIONS, device=device))
     engine.start([request for _, request in requests], arrived.put)
     begun = time.monotonic()
     engine.submit([request for _, request in requests])
@@ -330,6 +333,7 @@ def main() -> int:
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--top-p", type=float, default=1.0)
     parser.add_argument("--engine", choices=("transformers", "vllm"), default="transformers")
+    parser.add_argument("--device", default="cpu", help="of the transformers engine's samples")
     given = parser.parse_args()
     suite = SUITES[given.suite]
     questions = suite.load(DataOptions(fresh_count=given.questions)).questions
@@ -340,7 +344,7 @@ def main() -> int:
     parent_spec = replace(parent_spec, location=str(fetch(parent_spec)))
     first = asked(questions, suite.prompt, given.samples, 0, sampling)
     second = asked(questions, suite.prompt, given.samples, 1, sampling)
-    parent, _ = generated(parent_spec, questions, first)
+    parent, _ = generated(parent_spec, questions, first, given.device)
     drafts = [
         (number, replace(request, draft=TraceDraft(one.trace, shaping_of(sampling), "noise")))
         for (number, request), one in zip(first, parent, strict=True)
@@ -356,9 +360,9 @@ def main() -> int:
     sparsities = given.sparsities.split(",")
     good = True
     for sparsity, spec in pruned(parent_spec, sparsities):
-        plain, plain_seconds = generated(spec, questions, first)
-        others, _ = generated(spec, questions, second)
-        drafted, seconds = generated(spec, questions, drafts)
+        plain, plain_seconds = generated(spec, questions, first, given.device)
+        others, _ = generated(spec, questions, second, given.device)
+        drafted, seconds = generated(spec, questions, drafts, given.device)
         pairs = list(zip(drafted, plain, strict=True))
         unequal = [pair for pair in pairs if pair[0].tokens != pair[1].tokens]
         ties = sum(tied(spec, *pair) for pair in unequal)

@@ -1,4 +1,4 @@
-"""A machine with a GPU, measured in one command: start-up, rate, engines, batching, pruning.
+"""A machine with a GPU, measured in one command: start-up, rate, engines, batching, reading.
 
     python benchmarks/gpu.py --dummy-8b --vllm /path/to/bin/vllm [--minutes 14] [--json gpu.json]
     python benchmarks/gpu.py --model FOLDER --vllm /path/to/bin/vllm --only start rate
@@ -13,6 +13,8 @@ nothing of the others:
 - questions: tiny-lrm's generated questions on transformers, vLLM and, where it is installed,
   llama-server: the same verdicts?
 - batching: transformers_batching.py, the transformers engine's ways at 3M, 135M and 8B.
+- reading: reading_devices.py, traces read in float32 and 16 bits beside the CPU's float32, and
+  drafts.py, samples from drafts beside plain ones.
 - joined: as rate, with the server as lrmtest starts it.
 - prune: prune_gpu.py, SparseGPT of a whole 8B; with --only prune --minutes 40, for instance.
 
@@ -291,6 +293,16 @@ def batching(session: Session) -> Mapping[str, Any]:
     return _script(session, session.options.part_limit, "transformers_batching.py", *options)
 
 
+def reading(session: Session) -> Mapping[str, Any]:
+    """Traces read, and gone on from, where the samples are computed."""
+    device = ("--device", session.options.device)
+    most = session.options.part_limit
+    small = ("--questions", "2") if session.options.device == "cpu" else ()
+    read = _script(session, most, "reading_devices.py", *device, *small)
+    few = ("--samples", "25", "--sparsities", "0.75", *device, *small)
+    return {"read": read["printed"], "drafts": _script(session, most, "drafts.py", *few)["printed"]}
+
+
 def prune(session: Session) -> Mapping[str, Any]:
     """SparseGPT of a whole 8B, which may take all the time that is left."""
     on_cpu = ("--shape", "tiny", "--samples", "8", "--tokens", "64")
@@ -312,6 +324,7 @@ PARTS: dict[str, Callable[[Session], Mapping[str, Any]]] = {
     "rate": rate,
     "questions": questions,
     "batching": batching,
+    "reading": reading,
     "joined": joined,
     "prune": prune,
 }
