@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, TypeVar
 
 from lrmtest.errors import MachineryError, ModelError
+from lrmtest.models.engines.http.descriptors import allow_many
 from lrmtest.models.engines.http.pace import Pace
 
 _JOIN_SECONDS = 30.0
@@ -64,6 +65,7 @@ class BackgroundLoop:
         with self._lock:
             if self._closed or self.started:
                 raise ModelError("an engine can be started only once", hint="make a new one")
+            allow_many()
             self._thread.start()
             self._ready.wait()
 

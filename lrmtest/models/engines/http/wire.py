@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import ssl
 from collections.abc import Callable
@@ -219,5 +220,10 @@ class Wire:
 
 def _words(error: OSError, hop: Hop) -> str:
     """Why a connection could not be made, and to whom."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return (
+            "this process may open no more files, and each request in flight needs one: raise the "
+            "limit (ulimit -Hn), or ask less at a time (--concurrency)"
+        )
     said = str(error.strerror or error)
     return said if isinstance(error, ssl.SSLError) else f"{said} ({hop.name})"
