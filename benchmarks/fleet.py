@@ -1,15 +1,17 @@
 """Replicas that are killed, stopped and replaced in the middle of a run: what it loses, how fast.
 
     python benchmarks/fleet.py [--replicas 16] [--rate 800] [--questions 10000] [--breaks 20]
-    python benchmarks/fleet.py --breaks 0 --together --rate 6400 --in-flight 1024 --given 1152
-        --replicas 1 4 16 64 --questions 5000 --tokens 16 128
+    python benchmarks/fleet.py --breaks 0 --together --rate 3200 --in-flight 256 --given 320
+        --replicas 1 4 16 64 --questions 2000 --tokens 16 128
     python benchmarks/fleet.py --breaks 0 --rate 50 --tokens 16
-        --replicas 64 --questions 2000 10000 100000
+        --replicas 64 --questions 2000 100000
+    python benchmarks/fleet.py --store 10000
 
 The second is what replicas cost: the same load (--together) on more and more of them, with short
 and long answers, between which the difference is what a token costs. The third is what questions
-cost. The stand-ins' rates are such that they and lrmtest leave a CPU idle; lrmtest's CPU seconds
-are those that the kernel has counted for its process, whatever else the machine does.
+cost, the fourth what the store takes of it. The stand-ins' rates are such that they and lrmtest
+leave a CPU idle; lrmtest's CPU seconds are those that the kernel has counted for its process,
+whatever else the machine does.
 
 Each replica is a gpu_stand_in.py in a process of its own, at --rate tokens a second; their URLs are
 in a file, which pytest is given as `--model bench=replicas:FILE`. At random times, by --seed,
@@ -52,6 +54,10 @@ from pathlib import Path
 import psutil
 from contenders import Asking, write_files
 
+from lrmtest.grading.completion import Completion
+from lrmtest.grading.verdict import Verdict
+from lrmtest.questions.place import Place
+from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.store import STORE_NAME, Store
 
 KINDS = ("killed", "stopped", "swapped", "moved")
@@ -430,6 +436,28 @@ def break_now_and_then(fleet: Fleet, breaks: int, options: argparse.Namespace) -
     return command
 
 
+def store_writes(count: int) -> str:
+    """What it takes to keep so many completions as a run does: one by one, each with its verdict.
+
+    A completion and its verdict are two transactions: it is kept before it is graded.
+    """
+    completion = Completion("word " * 128, "stop", 40, 128, seconds=1.0, seed=1)
+    verdict = Verdict(True, 1.0, "1", None, True)
+    with tempfile.TemporaryDirectory() as name, Store(Path(name) / STORE_NAME) as store:
+        store.add_run("run", "bench", "identity", Manifest())
+        began, cpu = time.perf_counter(), time.process_time()
+        for number in range(count):
+            place = Place(f"key-{number}", "bench", f"q{number}", 0)
+            store.add_completion("run", place, completion)
+            store.set_verdicts("run", [(place.key, verdict)])
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+        size = sum(one.stat().st_size for one in Path(name).iterdir())
+    return (
+        f"{count:,} completions and verdicts one by one: {count / seconds:,.0f} a second, "
+        f"CPU {1e6 * cpu / count:,.0f} us and {size / count:,.0f} bytes each"
+    )
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -449,7 +477,13 @@ def main() -> int:
     parser.add_argument("--questions", type=int, nargs="+", default=[10_000])
     parser.add_argument("--breaks", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--store", type=int, metavar="N", help="only write N completions into a store, one by one"
+    )
     options = parser.parse_args()
+    if options.store:
+        print(store_writes(options.store))
+        return 0
     asked = itertools.product(options.questions, options.replicas, options.tokens)
     for questions, count, tokens in asked:
         share = count if options.together else 1

@@ -123,6 +123,22 @@ def test_what_one_had_when_it_broke_is_read_by_the_others(stack):
     assert all(f"m: replica {dying.url} does not read for now: " in words for words in told)
 
 
+def test_one_that_comes_again_reads_again(stack):
+    class Recovers(Served):
+        def _change(self, status, answer):
+            if 3 <= len(self.asked) <= 5:
+                return BUSY
+            if len(self.asked) > 5:
+                self.reached.set()
+            return status, answer
+
+    recovering, other = Recovers(stack), Served(stack)
+    other.waits_for = [recovering]  # it reads nothing before the first one has come again
+    found, *_ = read(location([recovering, other]), traces(), concurrency=1)
+    assert len(found) == 24
+    assert len(recovering.asked) > 5
+
+
 def test_when_all_break_what_was_read_is_kept_and_it_is_said(stack):
     servers = [Served(stack, breaks_after=3) for _ in range(2)]
     kept = []
