@@ -95,7 +95,7 @@ def read(where, written, deliver=None, **options):
 
 @pytest.mark.parametrize("kind", ["vllm", "llamacpp"])
 def test_they_share_the_traces_and_read_what_one_reads(stack, kind):
-    written = traces()
+    written = traces(9)
     servers = [Served(stack, kind) for _ in range(3)]
     alone, one, _, prompt = read(servers[0].url, written)
     for server in servers:
