@@ -34,6 +34,10 @@ FOREIGN = {
     ),
     *("--served-model-name", "--tensor-parallel-size", "--stream-interval", "--config"),
     *("--logprobs-mode", "--max-logprobs"),
+    # Ray
+    *("--address", "--block", "--dashboard-agent-listen-port", "--disable-usage-stats", "--head"),
+    *("--include-dashboard", "--include-log-monitor", "--no-monitor", "--node-ip-address"),
+    *("--object-store-memory", "--temp-dir"),
     # pip
     *("--dest", "--disable-pip-version-check", "--force-reinstall", "--hash", "--no-deps"),
     *("--only-binary", "--requirement", "--upgrade", "--quiet"),

@@ -158,7 +158,8 @@ def commands_of(block: Block) -> list[Command]:
     """
     name, begin, language, lines = block.name, block.begin, block.language, block.lines
     if language in ("yaml", "yml"):
-        steps = _run_steps(yaml.safe_load("\n".join(lines)))
+        documents = yaml.safe_load_all("\n".join(lines))
+        steps = [step for document in documents for step in _run_steps(document)]
         place = f"{name}:{begin}"
         return [
             Command(place, line.strip())

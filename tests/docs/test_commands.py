@@ -61,6 +61,8 @@ CANNOT = {
     r"lrmtest gate .*": "tests/cli/test_gate_command.py does, with models that are to be had here",
     r"lrmtest merge .*": "tests/cli/test_merge_command.py does, with stores of two places",
     r"lrmtest serve [\w.-]+": "loads a model that is not to be had here",
+    r"lrmtest serve .* --ray .*": "tests/engines/server/test_fleet.py does, with Ray itself",
+    r"lrmtest serve --scale \d+ [\w.-]+": "the same",
     r"inspect eval inspect_evals/livecodebench_pro .*": "its containers and data are not here",
     r"lrmtest import logs/\w+ --kind marked .*": "tests/runs/formats/test_marked_logs.py does",
     r"lrmtest watch( --html)?": "tests/cli/test_watch_command.py does, beside a run",

@@ -70,7 +70,7 @@ class ProcessLog:
 
     def __init__(self, stream: IO[bytes], file: Path | None = None) -> None:
         self._stream = cast(BufferedReader, stream)
-        self._file = _LogFile(file) if file is not None else None
+        self._file = LogFile(file) if file is not None else None
         self._lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._read, name="lrmtest-program-log", daemon=True)
@@ -110,13 +110,18 @@ class ProcessLog:
             self._file.write(texts)
 
 
-class _LogFile:
-    """A file of at most 8 MB, and the one before it; a full disk stops nothing but the writing."""
+class LogFile:
+    """A file of at most 8 MB, and the one before it; a full disk stops nothing but the writing.
+
+    Args:
+        path: where; it is readable to this user only.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def write(self, lines: list[str]) -> None:
+        """Add lines, without their ends."""
         with suppress(OSError):
             if self._path.exists() and self._path.stat().st_size > _FILE_BYTES:
                 self._path.replace(self._path.with_name(f"{self._path.name}.1"))

@@ -34,6 +34,15 @@ def key_variable(name: str) -> str:
     return f"{KEY_VARIABLE}_{re.sub(r'[^A-Z0-9]+', '_', name.upper()).strip('_')}"
 
 
+def own_key(name: str) -> str | None:
+    """The key of the model called `name` alone, from its `key_variable`; None without one.
+
+    Raises:
+        UsageError: it holds what no header can carry.
+    """
+    return _read(key_variable(name))
+
+
 def find_key(name: str, url: str, endpoints: Sequence[tuple[str, str]] = ()) -> FoundKey:
     """The key for an endpoint from the environment.
 
@@ -54,7 +63,7 @@ def find_key(name: str, url: str, endpoints: Sequence[tuple[str, str]] = ()) -> 
     host = _origin(url)
     own = key_variable(name)
     others = [(other, at) for other, at in endpoints if _origin(at) != host]
-    if key := _read(own):
+    if key := own_key(name):
         for other, _ in others:
             if other != name and key_variable(other) == own:
                 raise UsageError(

@@ -216,6 +216,9 @@ class ServedEngine(ABC):
         record = warm_record(self._spec.name)
         if record is None:
             return None
+        if record.address is None:
+            self._tell(f"its fleet is not asked: that is --model {record.model}={record.location}")
+            return None
         wanted = self._options.concurrency
         reason = difference(
             record,

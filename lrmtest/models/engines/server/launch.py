@@ -14,7 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.errors import MachineryError, ModelError
-from lrmtest.models.engines.server.readiness import free_port, port_taken, wait_until_ready
+from lrmtest.models.engines.server.readiness import (
+    LOOPBACK,
+    free_port,
+    port_taken,
+    wait_until_ready,
+)
 from lrmtest.models.programs.failure import KnownFailure, program_failure
 from lrmtest.models.programs.process import GuardedProcess
 
@@ -73,19 +78,21 @@ class Address:
     """Where a server on this machine is asked.
 
     Attributes:
-        port: on 127.0.0.1.
+        port: on `host`.
         served_name: the random name under which it serves its model; no other server knows it.
         key: the API key; not in `repr`.
+        host: the address of this machine that it listens on.
     """
 
     port: int
     served_name: str
     key: str
+    host: str = LOOPBACK
 
     @property
     def url(self) -> str:
         """Its base URL, without the API root."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def __repr__(self) -> str:
         return f"Address({self.url})"
@@ -98,8 +105,10 @@ def start_server(
     given_up: threading.Event,
     made: Callable[[GuardedProcess], None],
     log_file: Path | None = None,
+    host: str = LOOPBACK,
+    key: str = "",
 ) -> tuple[GuardedProcess, Address]:
-    """Start a server on a free port, with a random key, and wait until it is ready.
+    """Start a server on a free port, and wait until it is ready.
 
     Args:
         launch: how.
@@ -108,16 +117,25 @@ def start_server(
         made: is given each process right after it was made, so that it can be stopped meanwhile.
             What it raises stops the process.
         log_file: where the server's output goes too, beside its log.
+        host: the address of this machine to listen on.
+        key: the API key; a random one by default.
 
     Raises:
         ModelError: it does not start, with the useful lines of its log, or it was given up.
     """
     for tried in range(1, _PORTS_TRIED + 1):
         # Somebody may take the port before the server does.
-        address = Address(free_port(), f"lrmtest-{secrets.token_hex(8)}", secrets.token_urlsafe(24))
+        address = Address(
+            free_port(host),
+            f"lrmtest-{secrets.token_hex(8)}",
+            key or secrets.token_urlsafe(24),
+            host,
+        )
+        # Of an option given twice, both vLLM and llama-server take the last.
+        listening = [] if host == LOOPBACK else ["--host", host]
         with _key_given(launch, address.key) as (arguments, variables):
             server = GuardedProcess(
-                [*launch.command(address.port, address.served_name), *arguments],
+                [*launch.command(address.port, address.served_name), *listening, *arguments],
                 {**launch.environment, **variables},
                 log_file=log_file,
             )

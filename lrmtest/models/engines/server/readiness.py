@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 from lrmtest.errors import MachineryError
 from lrmtest.models.programs.process import GuardedProcess
 
+LOOPBACK = "127.0.0.1"
+"""Where a server listens that nobody on another machine is to ask."""
+
 _LOG_SECONDS = 2.0
 _POLL_SECONDS = 0.05
 _SLOWEST_POLL_SECONDS = 1.0
@@ -22,10 +25,10 @@ _PROBE_SECONDS = 5.0
 _MAX_LISTING_BYTES = 1 << 20
 
 
-def free_port() -> int:
-    """A TCP port on 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+def free_port(host: str = LOOPBACK) -> int:
+    """A TCP port on an address of this machine that nobody listens on at this moment."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
         port: int = probe.getsockname()[1]
         return port
 
@@ -69,7 +72,7 @@ def wait_until_ready(
         if not server.running:
             server.wait(_LOG_SECONDS)
             return False
-        if _serves(root, key, model):
+        if answers(root, key, model):
             return True
         if time.monotonic() > deadline:
             raise MachineryError(
@@ -80,7 +83,8 @@ def wait_until_ready(
         delay = min(delay * 1.2, _SLOWEST_POLL_SECONDS)
 
 
-def _serves(root: str, key: str, model: str) -> bool:
+def answers(root: str, key: str, model: str) -> bool:
+    """Whether a server at this base URL answers for the model, within a few seconds."""
     try:
         _read(f"{root}/health", key)
         listing = json.loads(_read(f"{root}/v1/models", key))

@@ -104,7 +104,7 @@ def welcome(record: WarmRecord) -> str:
     minutes = max(0.0, time.time() - record.since) / 60
     up = f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.0f} h"
     return (
-        f"{record.model}: using the warm server at {record.address.url}, up for {up}; "
+        f"{record.model}: using the warm server at {record.location}, up for {up}; "
         f"the {record.load_seconds:.1f} s that its start took are not part of this run"
     )
 

@@ -37,7 +37,7 @@ def served_engine(spec: ModelSpec, options: EngineOptions) -> ServedEngine:
     """The model's engine, if it is one that has a server to keep up.
 
     Raises:
-        UsageError: it has none, or one is kept up for this model already.
+        UsageError: it has none.
     """
     engine = create_engine(spec, options)
     if not isinstance(engine, ServedEngine):
@@ -45,12 +45,31 @@ def served_engine(spec: ModelSpec, options: EngineOptions) -> ServedEngine:
             f"model {spec.name!r} runs on {spec.engine}, which has no server to keep up",
             hint="add --engine vllm or --engine llamacpp, here and to pytest",
         )
-    if running := warm_record(spec.name):
-        raise UsageError(
-            f"a server for model {spec.name!r} is kept up already, at {running.address.url}",
-            hint=f"stop it first: lrmtest serve --stop {spec.name}",
-        )
     return engine
+
+
+def refuse_second(model: str) -> None:
+    """Refuse to keep up a model that is kept up already.
+
+    Raises:
+        UsageError: it is.
+    """
+    if running := warm_record(model):
+        raise UsageError(
+            f"a server for model {model!r} is kept up already, at {running.location}",
+            hint=f"stop it first: lrmtest serve --stop {model}",
+        )
+
+
+def told_to_end(ending: threading.Event | None = None) -> threading.Event:
+    """An event, this one or a new one, that is set when SIGTERM, SIGINT or SIGHUP comes.
+
+    To be called on the main thread.
+    """
+    ending = ending or threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: ending.set())
+    return ending
 
 
 def log_file(model: str) -> Path:
@@ -82,9 +101,8 @@ def keep(
         UsageError: the engine has no server, one is kept up already, or `planned` does not fit.
         ModelError: the server cannot be started, or ended by itself.
     """
-    ending = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: ending.set())
+    ending = told_to_end()
+    refuse_second(spec.name)
     engine = served_engine(spec, options)
     launch = engine.plan(planned)
     files = file_hashes(Path(spec.location))

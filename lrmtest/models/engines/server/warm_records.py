@@ -1,4 +1,4 @@
-"""Records of the servers that are kept up: a small file for each, readable to its owner only.
+"""Records of what is kept up, a server or a fleet: a small file for each, for its owner only.
 
 A file holds the server's API key, so it counts only if it belongs to this user and nobody else may
 read it, and only while the process that wrote it lives: the same process, started at the same
@@ -13,9 +13,9 @@ import platform
 import stat
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +31,14 @@ _PS_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class WarmRecord:
-    """A server that is kept up, and all that tells whether it will do for a run.
+    """A server or a fleet that is kept up, and all that tells whether it will do for a run.
 
     Attributes:
         model: the model's name.
         engine: ``vllm`` or ``llamacpp``.
         pid: of the process that keeps it.
         mark: `process_mark` of that process.
-        address: where it is asked.
+        address: where it is asked; None for a fleet.
         version: its version.
         card: the model's card, as JSON values.
         files: SHA-256 of the model's files by name.
@@ -49,13 +49,15 @@ class WarmRecord:
         load_seconds: how long its start took.
         since: when it was ready, in seconds since 1970.
         log: the file with its output.
+        urls: the file that names a fleet's replicas; empty for one server.
+        replicas: how many of them there are to be.
     """
 
     model: str
     engine: str
     pid: int
     mark: str
-    address: Address
+    address: Address | None
     version: str
     card: Mapping[str, Any]
     files: Mapping[str, str]
@@ -66,6 +68,13 @@ class WarmRecord:
     load_seconds: float
     since: float
     log: str
+    urls: str = ""
+    replicas: int = 0
+
+    @property
+    def location(self) -> str:
+        """Where it is asked, as behind ``--model NAME=`` for a fleet."""
+        return f"replicas:{self.urls}" if self.address is None else self.address.url
 
     @property
     def alive(self) -> bool:
@@ -118,23 +127,39 @@ def write_record(record: WarmRecord) -> None:
         UsageError: another one is kept up for the same model.
         ModelError: the file cannot be written.
     """
-    folder = make_warm_folder()
-    content = {**asdict(record), "format": _FORMAT, "machine": _machine()}
     warm_record(record.model)  # deletes a stale one
     try:
-        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".new")  # mode 0600
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(content, file, indent=1)
-            # A link, unlike a rename, fails when somebody else was faster.
-            os.link(temporary, folder / f"{record.model}.json")
-        finally:
-            Path(temporary).unlink()
+        # A link, unlike a rename, fails when somebody else was faster.
+        _place(record, os.link)
     except FileExistsError:
         raise UsageError(
             f"a server for model {record.model!r} is kept up already",
             hint=f"stop it first: lrmtest serve --stop {record.model}",
         ) from None
+
+
+def ask_for_replicas(record: WarmRecord, count: int) -> None:
+    """Let the keeper of a fleet have another number of replicas: it looks at its record.
+
+    Raises:
+        ModelError: the file cannot be written.
+    """
+    _place(replace(record, replicas=count), os.replace)
+
+
+def _place(record: WarmRecord, put: Callable[[str, Path], None]) -> None:
+    folder = make_warm_folder()
+    content = {**asdict(record), "format": _FORMAT, "machine": _machine()}
+    try:
+        handle, temporary = tempfile.mkstemp(dir=folder, prefix=".", suffix=".new")  # mode 0600
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(content, file, indent=1)
+            put(temporary, folder / f"{record.model}.json")
+        finally:
+            Path(temporary).unlink(missing_ok=True)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise MachineryError(f"cannot write to {folder}: {error.strerror or error}") from error
 
@@ -206,7 +231,8 @@ def _read(path: Path) -> WarmRecord | None:
             content = json.loads(file.read(_MOST_BYTES))
         if content.pop("format") != _FORMAT or content.pop("machine") != _machine():
             return None
-        record = WarmRecord(**{**content, "address": Address(**content["address"])})
+        told = content["address"]
+        record = WarmRecord(**{**content, "address": None if told is None else Address(**told)})
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return record if record.model == path.name.removesuffix(".json") else None
