@@ -138,26 +138,41 @@ from lrmtest.models.fleet.cluster import LOCAL, on_cluster
 with on_cluster(LOCAL) as ray:
     from ray import serve
 
-    where = ray.get_runtime_context().gcs_address
-    print(json.dumps({n: v for n, v in os.environ.items() if n.startswith("RAY_")} | {
-        "RAY_ADDRESS": where}), flush=True)
-    sys.stdin.readline()
-    print(len(serve.status().applications), len(ray.nodes()), flush=True)
+    where = {"RAY_ADDRESS": ray.get_runtime_context().gcs_address}
+    ray_s = {name: value for name, value in os.environ.items() if name.startswith("RAY_")}
+    print(json.dumps(ray_s | where), flush=True)
+    while sys.stdin.readline():
+        print(len(serve.status().applications), len(ray.nodes()), flush=True)
 """
 
 
 @pytest.mark.engine
 @pytest.mark.timeout(900)
-def test_a_cluster_that_was_there_stays(monkeypatch):
+def test_a_cluster_that_was_there_stays_without_the_fleet(monkeypatch):
     command = [sys.executable, "-c", CLUSTER]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as cluster:
+
+        def applications_and_nodes():
+            cluster.stdin.write("?\n")
+            cluster.stdin.flush()
+            return cluster.stdout.readline().split()
+
         for name, value in json.loads(cluster.stdout.readline()).items():
             monkeypatch.setenv(name, value)
         failed = lrmtest(*SERVE, "--engine-arg=--no-such-option")
         assert failed.returncode == 2, failed.stderr
         assert "it does not take the arguments it was given" in failed.stderr
         assert "Traceback" not in failed.stderr
-        said, _ = cluster.communicate("go on\n", timeout=300)
-    assert said.split() == ["0", "1"]
+        assert applications_and_nodes() == ["0", "1"]
+
+        # Its keeper is killed: nobody is left to say that it is to end.
+        started = lrmtest(*SERVE)
+        assert started.returncode == 0, started.stdout + started.stderr
+        assert applications_and_nodes() == ["1", "1"]
+        replica = servers(cluster.pid)
+        assert len(replica) == 1
+        psutil.Process(warm_record("tiny-lrm").pid).kill()
+        assert wait_for(lambda: applications_and_nodes() == ["0", "1"])
+        assert gone(replica)
