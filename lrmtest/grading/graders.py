@@ -143,7 +143,7 @@ def grade(
     if completion.ran_out or (untold and never_ended(completion.text, parts, opened=opened)):
         return _unfinished(question, completion, grader, tags, opened=opened)
     said = _said(completion.text, parts)[-MOST_GRADED:]
-    result = grader(question, said)
+    result = _given(grader, question, said)
     if untold and result.correct and not _ends_with_it(question, completion, parts, result, grader):
         return _unfinished(question, completion, grader, tags, opened=opened)
     failure: FailureClass | None = None
@@ -157,6 +157,13 @@ def grade(
         lenient_correct=result.correct,
         metrics=result.metrics,
     )
+
+
+def _given(grader: Grader, question: Question, text: str) -> Grade:
+    result: object = grader(question, text)
+    if not isinstance(result, Grade):  # of a user's
+        raise TypeError(f"a grader gives an lrmtest.Grade, not {type(result).__name__}")
+    return result
 
 
 def _reader(question: Question, grader: Grader) -> QuestionReader:
@@ -176,7 +183,7 @@ def _ends_with_it(
     """Whether a text without tags ends with the answer that it was graded on."""
     if parts.closed:
         return True
-    last = grader(question, last_words(completion.text) or "")
+    last = _given(grader, question, last_words(completion.text) or "")
     return (last.correct, last.extracted) == (result.correct, result.extracted)
 
 
@@ -199,7 +206,7 @@ def _unfinished(
     parts = split(text, tags)
     whole = _whole_words(text)
     said = _whole_words(parts.answer) if parts.closed else whole
-    result = grader(question, said)
+    result = _given(grader, question, said)
     failure: FailureClass = "looped"
     end: End = "loop"
     if loop is None and completion.finish_reason != "loop":

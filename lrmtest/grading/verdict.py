@@ -66,12 +66,34 @@ class Grade:
         score: in [0, 1]; what it means is the grader's to say (F1 for short texts).
         correct: whether it counts.
         metrics: further figures by name, each in [0, 1].
+
+    Raises:
+        TypeError: one of them is of another type.
+        ValueError: a figure is not in [0, 1].
     """
 
     extracted: str | None
     correct: bool
     score: float
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # Graders are written by users, and what they give is stored, counted and shown.
+        if not (self.extracted is None or isinstance(self.extracted, str)):
+            raise TypeError(
+                f"Grade.extracted is a text or None, not {type(self.extracted).__name__}"
+            )
+        if not isinstance(self.correct, bool):
+            raise TypeError(f"Grade.correct is True or False, not {type(self.correct).__name__}")
+        if not isinstance(self.metrics, Mapping):
+            raise TypeError(f"Grade.metrics is a mapping, not {type(self.metrics).__name__}")
+        for name, figure in (("score", self.score), *self.metrics.items()):
+            if not isinstance(name, str):
+                raise TypeError(f"Grade.metrics has texts as names, not {type(name).__name__}")
+            if not isinstance(figure, int | float):
+                raise TypeError(f"Grade: {name} is a number, not {type(figure).__name__}")
+            if not 0 <= figure <= 1:
+                raise ValueError(f"Grade: {name} is {figure}, which is not in [0, 1]")
 
 
 @dataclass(frozen=True, slots=True)

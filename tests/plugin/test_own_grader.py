@@ -175,6 +175,28 @@ def test_a_grader_that_raises_ends_in_a_message(base, start, workers):
     assert "IndexError" in told
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("said == question.expected", "a grader gives an lrmtest.Grade, not bool"),
+        ("lrmtest.Grade(True, True, 1.0)", "Grade.extracted is a text or None, not bool"),
+        ("lrmtest.Grade(said, 'yes', 1.0)", "Grade.correct is True or False, not str"),
+        ("lrmtest.Grade(said, True, float('nan'))", "score is nan, which is not in"),
+        ("lrmtest.Grade(said, True, 1.0, {'f1': '1'})", "f1 is a number, not str"),
+    ],
+)
+def test_what_is_no_grade_is_an_error_and_no_verdict(pytester, start, given, said):
+    line = COUNTED[COUNTED.index("    return lrmtest.Grade(") : COUNTED.index("\n\nWORDS")]
+    text = COUNTED.replace(line, f"    return {given}").replace("range(60)", "range(2)")
+    pytester.makepyfile(test_words=text)
+    with FaultServer(answer=say) as server:
+        result = start(server)
+    result.assert_outcomes(errors=2)
+    told = result.stdout.str() + result.stderr.str()
+    assert said in told
+    assert "INTERNALERROR" not in told
+
+
 def test_an_unknown_kind_is_refused_before_anything_is_generated(pytester, start):
     pytester.makepyfile(test_words=COUNTED.replace(", grader=last_word", ""))
     with FaultServer(answer=say) as server:
