@@ -80,16 +80,21 @@ export function chartWidth(): number {
 // The event `drawn` tells of it; where there is nothing to draw the place goes.
 export function drawnLater(draw: (width: number) => HTMLElement | null): HTMLElement {
   const place = h("figure", { class: "card plot coming", "aria-busy": "true" });
-  // Behind the frame that is about to be painted, not before it.
-  requestAnimationFrame(() => setTimeout(() => {
+  whenIdle(() => {
     if (!place.isConnected) return;
     const around = place.parentElement;
     const chart = draw(chartWidth());
     if (chart) place.replaceWith(chart);
     else place.remove();
     around?.dispatchEvent(new Event("drawn", { bubbles: true }));
-  }));
+  });
   return place;
+}
+
+// Not at once, nor between two parts of a large file that is still being read, but soon all the same.
+function whenIdle(then: () => void): void {
+  if ("requestIdleCallback" in window) requestIdleCallback(then, { timeout: 1000 });
+  else setTimeout(then, 100);
 }
 
 const WIDEST = 620;
