@@ -215,9 +215,9 @@ def timed(name: str) -> dict[bool, float]:
     function, seconds = getattr(job, name), {False: 0.0, True: 0.0}
     function = getattr(function, "untimed", function)
 
-    def called(*given: Any) -> Any:
+    def called(*given: Any, **named: Any) -> Any:
         begun = time.monotonic()
-        found = function(*given)
+        found = function(*given, **named)
         seconds[name == "attribute" and len(given) > 5] += time.monotonic() - begun
         return found
 
@@ -243,7 +243,12 @@ def by_rank(task: LocateTask, folder: Path, found: Location) -> tuple[list[str],
 
 
 def row(
-    folder: Path, traces: ReadableTraces, parent: ModelSpec, variant: str, share: float
+    folder: Path,
+    traces: ReadableTraces,
+    parent: ModelSpec,
+    variant: str,
+    share: float,
+    through_layers: int,
 ) -> dict[str, Any]:
     """A variant's figures."""
     options = EngineOptions(device="cpu")
@@ -251,7 +256,10 @@ def row(
         made(folder, parent, variant), load_cards([], None), "transformers", options
     )
     task = LocateTask(
-        model.spec, parent, options, traces.run_id, traces.written, confirm=_EVERY, share=share
+        *(model.spec, parent, options, traces.run_id, traces.written),
+        confirm=_EVERY,
+        share=share,
+        through_layers=through_layers,
     )
     kept = folder / "located"
     shutil.rmtree(kept, ignore_errors=True)
@@ -299,6 +307,7 @@ def main() -> int:
     parser.add_argument("--traces", help="a run of the parent's in FOLDER/reports")
     parser.add_argument("--limit", type=int, help="so many traces, evenly taken")
     parser.add_argument("--share", type=float, default=0.02, help="restored together")
+    parser.add_argument("--through", type=int, default=1, help="as of lrmtest locate")
     parser.add_argument("--generate", type=int, default=0, help="samples; measure what passes")
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -325,7 +334,7 @@ def main() -> int:
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     rows = []
     for name in given.variants:
-        one = row(given.folder, traces, parent, name, given.share)
+        one = row(given.folder, traces, parent, name, given.share, given.through)
         rows.append(one)
         print(
             f"| {name} | {one['loss']:.3g} | {one['correlation']:.3f} ({one['measured']}) "

@@ -90,6 +90,14 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         "loss; 0 for attribution alone (default: %(default)s)",
     )
     add(
+        "--through",
+        type=at_least_1,
+        default=1,
+        metavar="LAYERS",
+        help="run so many layers with each module restored, its own and those behind it, before "
+        "gradients say what comes of it: closer, and as many times as long (default: %(default)s)",
+    )
+    add(
         "--share",
         type=share_above_0,
         default=0.02,
@@ -182,6 +190,7 @@ def _locate(arguments: argparse.Namespace) -> int:
         asked=_asked(arguments, store, traces),
         curve=arguments.curve,
         curve_draws=arguments.curve_draws,
+        through_layers=arguments.through,
     )
     with looking_into_models():
         from lrmtest.locate.job import locate_and_suggest

@@ -23,7 +23,7 @@ from lrmtest.analysis.summary import Rate
 from lrmtest.analysis.token_kinds import words_of
 from lrmtest.counted import counted
 from lrmtest.errors import LrmtestError, MachineryError
-from lrmtest.locate.attribution.attribute import attribute, refuse_unlike
+from lrmtest.locate.attribution.attribute import SIGNS, attribute, refuse_unlike
 from lrmtest.locate.attribution.restoring import Form, as_it_is, losses_restored
 from lrmtest.locate.generating.restored_runs import generate_restored
 from lrmtest.locate.kept import Kept
@@ -81,7 +81,7 @@ def locate_and_suggest(
 
 
 def _kept(task: LocateTask, folder: Path) -> Kept:
-    return Kept.read(folder / f"{task.kept_name}.jsonl", task.written)
+    return Kept.read(folder / f"{task.kept_name}.jsonl", task.written, task.through_layers)
 
 
 @contextmanager
@@ -197,12 +197,15 @@ class _Work:
         ]
         if left:
             layers = len(self._models[0].layers)
-            parts = list(self._portions(left, layers + 1))
+            parts = list(self._portions(left, self._held))
             what = f"attribution beside {counted(len(taken), 'module')}, layer by layer"
             passed = step_counter(self._done, what, 3 * layers * len(parts))
             for portion in parts:
                 groups = {one.place.key: self._groups(one) for one in portion}
-                found = attribute(*self._models, portion, groups, passed, taken, form)
+                found = attribute(
+                    *(*self._models, portion, groups, passed, taken, form),
+                    through_layers=self._task.through_layers,
+                )
                 self._kept.add_beside(name, found)
         return gains(
             [
@@ -227,11 +230,20 @@ class _Work:
         if not left:
             return
         layers = len(self._models[0].layers)
-        parts = list(self._portions(left, layers + 1))
+        parts = list(self._portions(left, self._held))
         passed = step_counter(self._done, "attribution, layer by layer", 3 * layers * len(parts))
         for portion in parts:
             groups = {one.place.key: self._groups(one) for one in portion}
-            self._kept.add_mends(attribute(*self._models, portion, groups, passed))
+            through = self._task.through_layers
+            self._kept.add_mends(
+                attribute(*self._models, portion, groups, passed, through_layers=through)
+            )
+
+    @property
+    def _held(self) -> int:
+        """How many hidden states attribution holds at once: in front of every layer and behind the
+        last, and with further layers run the gradients behind each of them."""
+        return len(self._models[0].layers) + 1 + (self._task.through_layers - 1) * (1 + SIGNS)
 
     def _generate(
         self, sets: Sets | None, modules: Mapping[str, frozenset[str]]

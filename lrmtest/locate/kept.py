@@ -27,6 +27,8 @@ class Kept:
     Attributes:
         path: the file; made with the first line.
         digests: of the traces that are at work, by their keys.
+        through_layers: what was attributed through another number of layers is left alone; what was
+            really restored is the same for all.
         mends: what was attributed, by the traces' keys.
         restored: losses with modules restored, by the traces' keys and by set.
         beside: mends beside modules that are restored, by the traces' keys and by the set of these.
@@ -35,19 +37,21 @@ class Kept:
 
     path: Path
     digests: Mapping[str, str]
+    through_layers: int = 1
     mends: dict[str, TraceMends] = field(default_factory=dict)
     restored: dict[str, dict[str, float]] = field(default_factory=dict)
     beside: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     modules: dict[str, ModuleFacts] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, path: Path, written: Sequence[Written]) -> Kept:
+    def read(cls, path: Path, written: Sequence[Written], through_layers: int = 1) -> Kept:
         """What is in a file, which need not be there, of these traces.
 
         Raises:
             DataError: it cannot be read.
         """
-        kept = cls(path, {one.place.key: trace_digest(one.trace) for one in written})
+        digests = {one.place.key: trace_digest(one.trace) for one in written}
+        kept = cls(path, digests, through_layers)
         for line in kept_lines(path):
             kept._take(line)
         return kept
@@ -70,7 +74,7 @@ class Kept:
         found = list(found)
         self._write(
             {
-                **self._of(one.key),
+                **self._attributed(one.key),
                 "losses": one.losses,
                 "parents_losses": one.parents_losses,
                 "mends": one.mends,
@@ -98,13 +102,19 @@ class Kept:
         """
         found = list(found)
         self._write(
-            {**self._of(one.key), "beside": name, "mends_beside": one.mends} for one in found
+            {**self._attributed(one.key), "beside": name, "mends_beside": one.mends}
+            for one in found
         )
         for one in found:
             self.beside.setdefault(one.key, {})[name] = one.mends
 
     def _of(self, key: str) -> dict[str, str]:
         return {"key": key, "trace": self.digests[key]}
+
+    def _attributed(self, key: str) -> dict[str, Any]:
+        # Lines from before there was a choice are of one layer, and say nothing of it.
+        more = {"through_layers": self.through_layers} if self.through_layers != 1 else {}
+        return {**self._of(key), **more}
 
     def _write(self, lines: Iterable[Mapping[str, Any]]) -> None:
         append_lines(self.path, lines)
@@ -120,6 +130,8 @@ class Kept:
         if "restored" in found:
             if are_numbers(restored := found["restored"]):
                 self.restored.setdefault(key, {}).update(restored)
+            return
+        if found.get("through_layers", 1) != self.through_layers:
             return
         if isinstance(name := found.get("beside"), str):
             if "mends_beside" in found and are_numbers(mends := found["mends_beside"]):

@@ -33,6 +33,8 @@ class LocateTask:
         asked: the questions that are generated again with them restored; None for none.
         curve: shares of the weights at which the restoring curve is measured, each in (0, 1].
         curve_draws: random orders that it is compared with.
+        through_layers: so many layers are run with each module restored, at least 1; see
+            `lrmtest.locate.attribution.attribute`.
     """
 
     variant: ModelSpec
@@ -47,6 +49,7 @@ class LocateTask:
     asked: AskedAgain | None = None
     curve: tuple[float, ...] = ()
     curve_draws: int = 5
+    through_layers: int = 1
 
     @property
     def kept_name(self) -> str:
@@ -54,7 +57,7 @@ class LocateTask:
         return self.identity()[:32]
 
     def identity(self) -> str:
-        """Equal for tasks whose traces have the same figures."""
+        """Equal for tasks whose traces have the same losses."""
         models = [describe_model(each, self.options) for each in (self.variant, self.parent)]
         for each in models:
             each.pop("name")

@@ -121,6 +121,35 @@ def test_only_what_broke_is_looked_at(here, tmp_path, capfd):
     assert "Nothing was really restored: no rank is confirmed." in capfd.readouterr().out
 
 
+def test_further_layers_are_run_and_what_was_restored_is_not_measured_again(
+    here, tmp_path, monkeypatch
+):
+    from lrmtest.locate import job
+
+    def figures(*words):
+        path = tmp_path / "out.json"
+        assert located(here / "variant", "--traces", "run-1", "--json", path, *words) == 0
+        return json.loads(path.read_text())["modules"]
+
+    one = figures()
+    assert figures("--through", 1) == one
+    calls, attribute = [], job.attribute
+    monkeypatch.setattr(
+        job, "attribute", lambda *args, **named: calls.append(named) or attribute(*args, **named)
+    )
+    monkeypatch.setattr(job, "losses_restored", None)  # it is there
+    two = figures("--through", 2)
+    assert calls
+    assert all(each == {"through_layers": 2} for each in calls)
+    # The last layer's module has none behind its own.
+    assert [each["module"] for each in two] == [each["module"] for each in one]
+    assert two[0] == one[0]
+    del calls[:]
+    assert figures("--through", 2) == two
+    assert figures() == one
+    assert calls == []
+
+
 def test_what_lost_nothing_has_nothing_to_locate(here, capfd):
     assert located(here / "same", "--traces", "run-1") == 0
     printed = " ".join(capfd.readouterr().out.split())
@@ -135,11 +164,11 @@ def keys_of(portions):
 def stopping(function, after, seen):
     """The function, which is interrupted once it was called so often; keeps its traces."""
 
-    def called(*given):
+    def called(*given, **named):
         if len(seen) == after:
             raise KeyboardInterrupt
         seen.append(given[2])
-        return function(*given)
+        return function(*given, **named)
 
     return called
 

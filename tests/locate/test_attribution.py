@@ -44,7 +44,7 @@ def rounded(stack, step=0.1):
 def models(request, tmp_path_factory):
     """Variant, parent and the parent's traces; Qwen2's attention has biases."""
     folder = tmp_path_factory.mktemp("parent")
-    tiny_checkpoint.save(folder, dtype="float32", family=request.param)
+    tiny_checkpoint.save(folder, dtype="float32", family=request.param, layers=3)
     parent = stack_of(folder)
     written = draw_traces(parent.model, PROMPTS, Shaping(1.0), 9)
     return rounded(stack_of(folder)), parent, written
@@ -148,21 +148,28 @@ def outputs_of(stack, one):
     return found, -picked.sum()
 
 
-def test_a_module_is_exact_through_its_own_layer(models, monkeypatch):
-    """The fall is the gradient by the layer's outputs times what restoring changes in them."""
+@pytest.mark.parametrize("layers", [1, 2, 7])
+def test_a_module_is_exact_through_the_layers_that_are_run(models, monkeypatch, layers):
+    """The fall is the gradient by the last one's outputs times what restoring changes in them."""
     variant, parent, written = models
     monkeypatch.setattr(attribution, "mend_of", lambda margins, slope, square: slope)
-    found = attributed(*models)
+    groups = groups_of(written)
+    found = attribute(variant, parent, written, groups, lambda: None, through_layers=layers)
+    for one, other in zip(found, attributed(*models), strict=True):
+        assert one.losses == other.losses
+        for name, slopes in one.slopes.items():
+            assert slopes == pytest.approx(other.slopes[name], rel=1e-5, abs=1e-7)
     for mends, one in zip(found, written, strict=True):
         outputs, whole = outputs_of(variant, one)
         gradients = torch.autograd.grad(whole, outputs)
         for index in range(len(variant.layers)):
+            last = min(index + layers, len(variant.layers)) - 1
             for name in variant.linears(index):
                 with restored(
                     variant.linears(index), parent.linears(index), frozenset([name]), as_it_is
                 ):
-                    moved = outputs_of(variant, one)[0][index] - outputs[index]
-                expected = -float((gradients[index] * moved.detach()).sum())
+                    moved = outputs_of(variant, one)[0][last] - outputs[last]
+                expected = -float((gradients[last] * moved.detach()).sum())
                 assert mends.mends[name] == pytest.approx(expected, rel=1e-2, abs=1e-3)
 
 

@@ -19,7 +19,9 @@ they change by, L falls by
 
     -(sum over tokens of dL/dh . e)
 
-which is exact through the module's own layer and first order behind it.
+which is exact through the module's own layer and first order behind it. Where that is not enough,
+some layers behind its own are run with it too, h and e being the last one's: with all of them only
+the head is left to the gradient.
 
 Beside the gradient of L, some more go backward through the same graph: those of the tokens'
 margins, each with a random sign (Hutchinson 1990, "A stochastic estimator of the trace of the
@@ -32,7 +34,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,10 +55,10 @@ from lrmtest.locate.attribution.traces_through import (
     token_losses,
 )
 from lrmtest.locate.portions import LayersPassed
-from lrmtest.models.engines.transformers.stack import Stack
+from lrmtest.models.engines.transformers.stack import Passage, Stack
 from lrmtest.models.reading import Written
 
-_SIGNS = 4
+SIGNS = 4
 """Random sets of signs; more do not change ranks by much, and each costs a pass backward."""
 
 Deltas = Mapping[str, tuple[Tensor, Tensor | None]]
@@ -120,8 +122,10 @@ def attribute(
     passed: LayersPassed,
     beside: frozenset[str] = frozenset(),
     form: Form = as_it_is,
+    through_layers: int = 1,
 ) -> list[TraceMends]:
-    """The mends of some traces. Their hidden states in front of every layer are held meanwhile.
+    """The mends of some traces. Their hidden states in front of every layer are held meanwhile,
+    and behind `through_layers` of them the gradients.
 
     Args:
         variant: what is to be mended.
@@ -131,6 +135,8 @@ def attribute(
         passed: is told three times for each layer.
         beside: modules that are restored already: the others' mends are beside these.
         form: what is made of the parent's weights where a module is restored.
+        through_layers: so many layers are run with a module restored, its own the first of them;
+            from there on gradients tell what comes of it. At least 1.
 
     Raises:
         ModelError: a loss is not a number, or a module does not see whole sequences.
@@ -150,50 +156,78 @@ def attribute(
     with torch.no_grad():
         for key, losses in token_losses(parent, batches, through(parent, batches, passed)):
             found[key].parents_losses = losses
-        before: list[list[Tensor]] = []
-        passages = through(variant, batches, passed, before, at_work)
-    gradients: list[list[Tensor]] = []
+        states: list[list[Tensor]] = []
+        passages = through(variant, batches, passed, states, at_work)
+        states.append([passage.hidden for passage in passages])  # behind the last layer
+    last = len(variant.layers) - 1
+    behind: dict[int, list[list[Tensor]]] = {last: []}
     margins: dict[str, Tensor] = {}
     with variant.head_at_work():
         for batch, passage in zip(batches, passages, strict=True):
             heads = [_head(variant, one, passage.hidden[row]) for row, one in enumerate(batch)]
-            gradients.append(
+            behind[last].append(
                 [torch.stack(each) for each in zip(*(g for _, g in heads), strict=True)]
             )
             for one, (margin, _) in zip(batch, heads, strict=True):
                 margins[one.place.key] = margin
                 found[one.place.key].losses = functional.softplus(-margin).tolist()
     moves: dict[str, dict[str, list[float]]] = {key: {} for key in found}
-    for index in reversed(range(len(variant.layers))):
-        with at_work(index):
+    working: dict[int, ExitStack] = {}
+    try:
+        for index in reversed(range(last + 1)):
+            far = min(last, index + through_layers - 1)
+            for beyond in [each for each in working if each > far]:
+                working.pop(beyond).close()
+                del behind[beyond], states[beyond + 1 :]
+            working[index] = ExitStack()
+            working[index].enter_context(at_work(index))
             linears, parents = variant.linears(index), parent.linears(index)
             deltas = _deltas(linears, parents)
+            if index:
+                behind[index - 1] = []
             for at, (batch, passage) in enumerate(zip(batches, passages, strict=True)):
-                behind = gradients[at]
-                passage.hidden = before[index][at].detach().requires_grad_()
+                passage.hidden = states[index][at].detach().requires_grad_()
                 with _noting(linears, deltas) as noted:
                     output = variant.run(index, passage)
-                    gradients[at] = [_backward(output, passage.hidden, behind[0], last=False)]
-                gradients[at] += [
-                    _backward(output, passage.hidden, gradient, last=number == _SIGNS)
-                    for number, gradient in enumerate(behind[1:], start=1)
+                    gradients = [
+                        _backward(output, passage.hidden, behind[index][at][0], last=False)
+                    ]
+                gradients += [
+                    _backward(output, passage.hidden, gradient, last=number == SIGNS)
+                    for number, gradient in enumerate(behind[index][at][1:], start=1)
                 ]
-                passage.hidden, output = passage.hidden.detach(), output.detach()
+                if index:
+                    behind[index - 1].append(gradients)
+                passage.hidden = passage.hidden.detach()
                 for name in linears:
                     _add(found, batch, groups, name, noted.get(name, ()))
-                    with torch.no_grad(), restored(linears, parents, frozenset([name]), form):
-                        moved = (variant.run(index, passage) - output).float()
-                    falls = [-(each.float() * moved).sum(-1).double().sum(-1) for each in behind]
+                    with restored(linears, parents, frozenset([name]), form):
+                        hidden = _run(variant, passage, index, far)
+                    moved = (hidden - states[far + 1][at]).float()
+                    falls = [
+                        -(each.float() * moved).sum(-1).double().sum(-1) for each in behind[far][at]
+                    ]
                     for one, *fall in zip(batch, *(each.tolist() for each in falls), strict=True):
                         moves[one.place.key][name] = fall
-        before.pop()
-        passed()
+            passed()
+    finally:
+        for each in working.values():
+            each.close()
     for key, mends in found.items():
         for name in variant.shapes:  # in the model's order, whatever the layers were taken in
             slope, *random = moves[key][name]
-            square = sum(each**2 for each in random) / _SIGNS
+            square = sum(each**2 for each in random) / SIGNS
             mends.mends[name] = mend_of(margins[key], slope, square)
     return list(found.values())
+
+
+@torch.no_grad()
+def _run(stack: Stack, passage: Passage, first: int, last: int) -> Tensor:
+    """What layers that are at work make of a passage, which stays where it is."""
+    own = Passage(passage.hidden, passage.beside)
+    for index in range(first, last + 1):
+        own.hidden = stack.run(index, own)
+    return own.hidden
 
 
 def _add(
@@ -223,7 +257,7 @@ def _head(stack: Stack, one: Written, hidden: Tensor) -> tuple[Tensor, list[Tens
     Returns:
         The margins, float64; gradients of the loss, then of margins with random signs.
     """
-    gradients = [torch.zeros_like(hidden) for _ in range(1 + _SIGNS)]
+    gradients = [torch.zeros_like(hidden) for _ in range(1 + SIGNS)]
     # By the trace alone, so that figures do not depend on what is computed beside it.
     random = torch.Generator().manual_seed(zlib.crc32(one.place.key.encode()))
     leaf, margins = hidden.detach().requires_grad_(), []
@@ -244,7 +278,7 @@ def _head(stack: Stack, one: Written, hidden: Tensor) -> tuple[Tensor, list[Tens
                 logits,
                 leaf,
                 (weights[:, None] * moves).to(logits.dtype),
-                retain_graph=number < _SIGNS,
+                retain_graph=number < SIGNS,
             )
             gradient[places] = part[places].to(gradient)
         margins.append(margin)
