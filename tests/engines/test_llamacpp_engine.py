@@ -265,7 +265,7 @@ def test_a_taken_port_is_no_failure(smollm2_path, monkeypatch):
         other.listen()
         ports = iter([other.getsockname()[1]])
         free_port = launch.free_port
-        monkeypatch.setattr(launch, "free_port", lambda: next(ports, None) or free_port())
+        monkeypatch.setattr(launch, "free_port", lambda host: next(ports, None) or free_port(host))
         question = ask(HELLO, budget=16)
         with Session(make(smollm2_path), [question]) as session:
             assert session.run(question)[0].text
@@ -311,7 +311,7 @@ def test_a_server_that_keeps_dying_is_given_up(smollm2_path, started):
 
 def test_closing_while_it_starts_leaves_nothing(smollm2_path, started, monkeypatch):
     # It is never seen to answer, so that it is closed before that on any machine.
-    monkeypatch.setattr(readiness, "_serves", lambda *_: False)
+    monkeypatch.setattr(readiness, "answers", lambda *_: False)
     engine = make(smollm2_path)
 
     def close_soon():

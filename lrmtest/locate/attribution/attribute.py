@@ -221,12 +221,12 @@ def attribute(
     return list(found.values())
 
 
-@torch.no_grad()
 def _run(stack: Stack, passage: Passage, first: int, last: int) -> Tensor:
-    """What layers that are at work make of a passage, which stays where it is."""
+    """What layers that are at work make of a passage, which stays where it is; without a graph."""
     own = Passage(passage.hidden, passage.beside)
-    for index in range(first, last + 1):
-        own.hidden = stack.run(index, own)
+    with torch.no_grad():
+        for index in range(first, last + 1):
+            own.hidden = stack.run(index, own)
     return own.hidden
 
 
