@@ -204,8 +204,7 @@ def _ready_text(record: WarmRecord) -> str:
 
 def _sizes(record: WarmRecord) -> str:
     at_once = f"{record.concurrency} at once, " if record.concurrency else ""
-    sizes = f"{record.engine}, {at_once}{record.context} tokens each"
-    return f"{counted(record.replicas, 'replica')}, {sizes}" if record.replicas else sizes
+    return f"{record.engine}, {at_once}{record.context} tokens each"
 
 
 # The command that the user gives waits for the one that it starts, which lives on.
@@ -281,8 +280,9 @@ def _list() -> int:
     records = warm_records()
     for record in records:
         hours = (time.time() - record.since) / 3600
+        several = f"{counted(record.replicas, 'replica')}, " if record.replicas else ""
         say(
-            f"{record.model}: {record.location}, {_sizes(record)}, up for {hours:.1f} h, "
+            f"{record.model}: {record.location}, {several}{_sizes(record)}, up for {hours:.1f} h, "
             f"process {record.pid}, log {record.log}"
         )
     if not records:

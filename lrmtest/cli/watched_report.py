@@ -29,7 +29,7 @@ from lrmtest.runs.store import Store
 _POLL_SECONDS = 3
 _LOOK_SECONDS = 1.0
 _SHARE_OF_TIME = 0.1
-"""Of its time it makes the report anew at most so much."""
+"""Of a processor's time it makes the report anew at most so much."""
 _SECONDS = 10.0
 """That a browser may take to say what it wants."""
 
@@ -41,8 +41,10 @@ async function look() {{
   try {{
     const answer = await fetch("/state", {{cache: "no-store"}});
     const {{version}} = await answer.json();
-    if (shown === null) shown = version;
-    if (version !== shown) {{
+    if (shown === null) {{
+      shown = version;  // before the report is loaded, so that no newer one is taken for it
+      frame.src = "/report";
+    }} else if (version !== shown) {{
       shown = version;
       const inside = frame.contentWindow;
       const top = inside.scrollY, left = inside.scrollX;
@@ -65,7 +67,7 @@ def _hash(text: str) -> str:
 _FRAME = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>lrmtest watch</title>'
     f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>'
-    f'<body><iframe id="report" title="report" src="/report"></iframe><script>{_SCRIPT}</script>'
+    f'<body><iframe id="report" title="report"></iframe><script>{_SCRIPT}</script>'
     "</body></html>"
 )
 _FRAME_POLICY = (
@@ -168,10 +170,10 @@ class WatchedReport:
                 version = store.version()
                 if version == known:
                     continue
-                began = time.monotonic()
+                began = time.thread_time()  # what others keep it waiting costs nothing
                 self._renew_now()
                 known, last = version, time.monotonic()
-                cost = last - began
+                cost = time.thread_time() - began
             except LrmtestError:
                 # The store was moved, or is locked: what was there before is shown.
                 store = None

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from lrmtest.cli import main
+from lrmtest.errors import UsageError
 from lrmtest.models.engines.server.launch import Address
 from lrmtest.models.engines.server.warm_records import (
     WarmRecord,
@@ -15,6 +16,7 @@ from lrmtest.models.engines.server.warm_records import (
     write_record,
 )
 from lrmtest.models.fleet import cluster
+from lrmtest.models.fleet.keeper import only_keeper
 
 SERVE = ("serve", "tiny-lrm", "--engine", "llamacpp")
 
@@ -101,3 +103,15 @@ def test_a_size_that_was_asked_for_is_a_record_as_ever(tmp_path):
     (file,) = (tmp_path / "cache").rglob("*.json")
     assert file.stat().st_mode & 0o777 == 0o600
     assert [each.name for each in file.parent.iterdir()] == [file.name]
+
+
+def test_two_do_not_start_a_fleet_of_one_model():
+    with (
+        only_keeper("tiny-lrm"),
+        only_keeper("another"),
+        pytest.raises(UsageError, match="'tiny-lrm' is being started or kept up already"),
+        only_keeper("tiny-lrm"),
+    ):
+        pass
+    with only_keeper("tiny-lrm"):
+        pass

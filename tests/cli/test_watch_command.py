@@ -182,7 +182,7 @@ def test_the_report_is_served_here_alone_and_renewed(served):
 
 
 @pytest.mark.browser
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_the_page_renews_itself_and_keeps_its_place(served):
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     held, session, _, port = served
@@ -191,6 +191,7 @@ def test_the_page_renews_itself_and_keeps_its_place(served):
             executable_path="/usr/bin/chromium", args=["--no-sandbox"]
         )
         page = browser.new_page(viewport={"width": 1000, "height": 500})
+        page.set_default_timeout(120_000)
         complaints = []
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import secrets
@@ -97,7 +98,7 @@ def keep_fleet(
     refuse_second(spec.name)
     key = fleet_key(spec.name)
     ending = told_to_end()
-    with on_cluster(size.address) as ray:
+    with only_keeper(spec.name), on_cluster(size.address) as ray:
         told_to_end(ending)  # again: Ray has taken the signals for itself
         size = replace(size, gpus=_gpus(ray, size, options))
         name = f"lrmtest-{re.sub(r'[^A-Za-z0-9]+', '-', spec.name)}-{secrets.token_hex(4)}"
@@ -279,6 +280,25 @@ class _Named:
         if lines:
             when = time.strftime("%Y-%m-%d %H:%M:%S")
             self._log.write([f"{when} {line}" for text in lines for line in text.splitlines()])
+
+
+@contextmanager
+def only_keeper(model: str) -> Iterator[None]:
+    """This process is the one that starts or keeps up a fleet of a model meanwhile.
+
+    Raises:
+        UsageError: another one is.
+        ModelError: nothing can be written where it is noted.
+    """
+    with (make_warm_folder() / f"{model}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(
+                f"a fleet of model {model!r} is being started or kept up already",
+                hint=f"wait for it, or stop it: lrmtest serve --stop {model}",
+            ) from None
+        yield
 
 
 @contextmanager
