@@ -6,7 +6,7 @@ import pytest
 
 from lrmtest.cli import main
 from lrmtest.errors import UsageError
-from lrmtest.models.engines.server.launch import Address
+from lrmtest.models.engines.server.launch import Address, fresh_key
 from lrmtest.models.engines.server.warm_records import (
     WarmRecord,
     ask_for_replicas,
@@ -105,6 +105,14 @@ def test_a_size_that_was_asked_for_is_a_record_as_ever(tmp_path):
     assert [each.name for each in file.parent.iterdir()] == [file.name]
 
 
+def test_a_key_that_would_be_an_option_is_refused(capsys, monkeypatch):
+    pytest.importorskip("ray", reason="Ray Serve is not installed")
+    monkeypatch.setenv("LRMTEST_API_KEY_TINY_LRM", "-x1y2z3")
+    said = refused(capsys, "--ray")
+    assert "LRMTEST_API_KEY_TINY_LRM begins with a dash" in said
+    assert "x1y2z3" not in said
+
+
 def test_two_do_not_start_a_fleet_of_one_model():
     with (
         only_keeper("tiny-lrm"),
@@ -115,3 +123,10 @@ def test_two_do_not_start_a_fleet_of_one_model():
         pass
     with only_keeper("tiny-lrm"):
         pass
+
+
+def test_no_key_is_an_option():
+    """One in 64 began with a dash, of keys in base64."""
+    keys = {fresh_key() for _ in range(1000)}
+    assert len(keys) == 1000
+    assert all(key.isalnum() and len(key) >= 32 for key in keys)

@@ -62,15 +62,19 @@ def fleet_key(model: str) -> str:
     """The key that a model's replicas are to want, from the variable that runs take it from.
 
     Raises:
-        UsageError: it is not set, or holds what no header can carry.
+        UsageError: it is not set, or holds what no header can carry or no server can be given.
     """
-    if key := own_key(model):
-        return key
-    variable = key_variable(model)
-    raise UsageError(
-        f"{variable} is not set: it holds the key that the replicas ask for",
-        hint=f"export {variable}=$(openssl rand -hex 24), here and where runs ask them",
-    )
+    variable, key = key_variable(model), own_key(model)
+    hint = f"export {variable}=$(openssl rand -hex 24), here and where runs ask them"
+    if not key:
+        raise UsageError(
+            f"{variable} is not set: it holds the key that the replicas ask for", hint=hint
+        )
+    if key.startswith("-"):
+        raise UsageError(
+            f"{variable} begins with a dash: vLLM takes it for an option and no key", hint=hint
+        )
+    return key
 
 
 def keep_fleet(

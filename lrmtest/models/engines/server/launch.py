@@ -98,6 +98,12 @@ class Address:
         return f"Address({self.url})"
 
 
+def fresh_key() -> str:
+    """A random key, of digits and letters alone: servers take it from what is a command line in the
+    end, where a word that begins with a dash is an option (vLLM 0.32)."""
+    return secrets.token_hex(24)
+
+
 def start_server(
     launch: Launch,
     *,
@@ -128,7 +134,7 @@ def start_server(
         address = Address(
             free_port(host),
             f"lrmtest-{secrets.token_hex(8)}",
-            key or secrets.token_urlsafe(24),
+            key or fresh_key(),
             host,
         )
         # Of an option given twice, both vLLM and llama-server take the last.
