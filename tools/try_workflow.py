@@ -85,11 +85,12 @@ class Attempt:
             WorkflowError: a step cannot work.
         """
         self.environment |= {name: str(value) for name, value in job.get("env", {}).items()}
-        failed = 0
-        for step in job["steps"]:
-            condition = step.get("if", "success()")
+        conditions = [step.get("if", "success()") for step in job["steps"]]
+        for condition in conditions:  # before the first step, which may take minutes
             if condition not in ("success()", "always()"):
                 raise WorkflowError(f"nobody knows what `if: {condition}` means")
+        failed = 0
+        for step, condition in zip(job["steps"], conditions, strict=True):
             if failed and condition != "always()":
                 continue
             name = step.get("name") or step.get("uses") or step["run"]

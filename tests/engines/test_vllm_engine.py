@@ -498,7 +498,8 @@ def real(request):
         # For its start alone: it lives while other tests look for other programs.
         with pytest.MonkeyPatch.context() as starting:
             starting.setattr(vllm_engine, "find_vllm", lambda: program)
-            session = Session(make(folder, concurrency=8, dtype="float32"), planned)
+            options = {"concurrency": 8, "dtype": "float32", "traces": True}
+            session = Session(make(folder, **options), planned)
         with session:
             yield session
 
@@ -537,6 +538,32 @@ def test_a_real_vllm_has_its_key_and_none_of_other_services(real):
 @pytest.mark.timeout(1800)
 def test_a_real_vllm_honours_seeds(real):
     assert_seeds_fix_texts(real)
+
+
+@pytest.mark.engine
+@pytest.mark.timeout(1800)
+def test_a_real_vllm_tells_what_it_drew_and_to_others_as_far_as_it_can(real, smollm2_folder):
+    """To those who have not started it, who know less of how it was started."""
+    from forward_pass import ASKED, differences
+
+    told = real.outcomes(ASKED)
+    client = real.engine._service.client
+    endpoint = OpenAIEngine(
+        client._spec,
+        EngineOptions(served_model=client._options.served_model, traces=True),
+        key=client._endpoint.key,
+    )
+    with Session(endpoint) as other:
+        by_others = other.outcomes(ASKED)
+    for request, outcome in zip(ASKED, told, strict=True):
+        found = differences(smollm2_folder, request, outcome)
+        assert len(found) == len(outcome.trace.tokens)
+        assert max(found) < 0.005, found
+        assert outcome.trace.ended == (outcome.completion.finish_reason == "stop")
+    # Of a server that somebody else has started nobody knows which log-probabilities it tells.
+    for request, outcome in zip(ASKED, by_others, strict=True):
+        differences(smollm2_folder, request, outcome)
+        assert bool(outcome.trace.logprobs) == (request.sampling.temperature != 0.6)
 
 
 @pytest.mark.engine
