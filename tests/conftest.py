@@ -74,10 +74,16 @@ def pytest_ignore_collect(config):
 
 def pytest_collection_modifyitems(items):
     """What takes longest comes first, so that no process is left with it at the end."""
-    items.sort(
-        key=lambda item: (
-            item.get_closest_marker("engine") is None and item.path.parent.name != "docs"
-        )
+    items.sort(key=lambda item: not _is_long(item))
+
+
+def _is_long(item):
+    from scheduling import LONG
+
+    return (
+        item.get_closest_marker("engine") is not None
+        or item.path.parent.name == "docs"
+        or item.nodeid.partition("::")[0] in LONG
     )
 
 

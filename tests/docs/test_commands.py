@@ -29,6 +29,7 @@ import tiny_checkpoint
 from doc_commands import ELSEWHERE, Command, blocks_in, commands_in, commands_of, program_of
 from fault_server import FaultServer
 from outside import OUTSIDE, install
+from prepared import Prepared
 from shown_outputs import is_placed, story_of
 
 from lrmtest.cli import main
@@ -80,7 +81,7 @@ is a mistake in the command, or of the machinery."""
 FEW = "2"
 """Generated questions of each family, where a command does not say how many."""
 
-MOST = {"--fresh-count": 8, "--generations": 40}
+MOST = {"--fresh-count": 8, "--generations": 40, "--generate": 1, "--curve-draws": 1}
 """What is asked for at the most, where a command says more."""
 
 CALIBRATED = {"sparsegpt", "wanda", "magnitude", "gguf"}
@@ -198,19 +199,20 @@ def _harness_line(number, doc, target):
     )
 
 
+@pytest.fixture(scope="module")
+def prepared():
+    """Runs what needs a process of its own."""
+    with Prepared() as running:
+        yield running
+
+
 def needs_a_process(words):
     """Whether the command imports torch, which cannot be imported twice in one process."""
     return words[0] in ("compress", "sweep") or any(re.fullmatch(HAD_HERE, word) for word in words)
 
 
 def run_lrmtest(words):
-    """A command's exit status and all it printed."""
-    if needs_a_process(words):
-        done = subprocess.run(
-            [sys.executable, "-m", "lrmtest", *words],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        return done.returncode, done.stdout
+    """The exit status of a command that needs no process of its own, and all it printed."""
     stream = io.StringIO()
     with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
         try:
@@ -225,13 +227,15 @@ class Shell:
 
     Args:
         pytester, monkeypatch: pytest's.
+        prepared: runs what needs a process of its own.
         template: the folder that the commands get a copy of.
         url: the server that stands in for models.
         text: the whole file, to see which runs it looks back at.
     """
 
-    def __init__(self, pytester, monkeypatch, template, url, text):
+    def __init__(self, pytester, monkeypatch, prepared, template, url, text):
         self.pytester, self.monkeypatch, self.url = pytester, monkeypatch, url
+        self.prepared = prepared
         self.added = 0
         self.home = pytester.path / "home"
         folder = pytester.path / "work"
@@ -304,7 +308,7 @@ class Shell:
         return ""
 
     def _substituted(self, match):
-        code, out = run_lrmtest(self._expanded(shlex.split(match[1])[1:]))
+        code, out = self._lrmtest(self._expanded(shlex.split(match[1])[1:]))
         assert code == 0, out
         return " ".join(shlex.quote(word) for word in out.split("\n") if word)
 
@@ -326,7 +330,7 @@ class Shell:
             at = words.index(">")
             target, words = words[at + 1], words[:at]
         program = program_of(words[0])
-        arguments = self._expanded(words[1:])
+        arguments = _at_most(self._expanded(words[1:]))
         if program == "export":
             name, _, value = arguments[0].partition("=")
             self.monkeypatch.setenv(name, value)
@@ -346,7 +350,7 @@ class Shell:
                 arguments.append(f"--pytest=--fresh-count {FEW}")
             if CALIBRATED & {*arguments} and "--calibration-samples" not in arguments:
                 arguments += ["--calibration-samples", FEW_TEXTS]
-            code, out = run_lrmtest(arguments)
+            code, out = self._lrmtest(arguments)
             if target:
                 Path(target).write_text(out)
             decides = "--gate" in arguments or "--rerun" in arguments
@@ -355,12 +359,17 @@ class Shell:
         assert program == "pytest", f"nobody knows how to run {program}"
         arguments = [*self._stand_in(arguments), "--tb=line"]
         if needs_a_process(arguments):
-            result = self.pytester.runpytest_subprocess(*arguments)
+            options = ("-p", "no:hypothesispytest", "--basetemp", self.pytester.path / "temporary")
+            code, out = self.prepared.run("pytest", *options, *arguments)
         else:
             result = self.pytester.runpytest_inprocess(*arguments)
-        if result.ret in TESTED_OR_GATED:
-            return ""
-        return f"exit status {result.ret}\n{result.stdout.str()[-3000:]}{result.stderr.str()}"
+            code, out = result.ret, f"{result.stdout.str()}{result.stderr.str()}"
+        return "" if code in TESTED_OR_GATED else f"exit status {code}\n{out[-3000:]}"
+
+    def _lrmtest(self, words):
+        if needs_a_process(words):
+            return self.prepared.run("lrmtest", *words)
+        return run_lrmtest(words)
 
     def _stand_in(self, arguments):
         """The arguments with the server in place of every model, and fewer generated questions."""
@@ -375,10 +384,6 @@ class Shell:
                 changed.append(word)
         if "--fresh-count" not in changed:
             changed += ["--fresh-count", FEW]
-        for option, most in MOST.items():
-            if option in changed:
-                at = changed.index(option) + 1
-                changed[at] = str(min(most, int(changed[at])))
         return changed
 
     def _model(self, given):
@@ -388,6 +393,16 @@ class Shell:
         if not equals:
             name = {"...": "model"}.get(given, Path(given).stem if "/" in given else given)
         return f"{name}={self.url}"
+
+
+def _at_most(arguments):
+    """The arguments without more than `MOST` of anything."""
+    changed = [*arguments]
+    for option, most in MOST.items():
+        if option in changed:
+            at = changed.index(option) + 1
+            changed[at] = str(min(most, int(changed[at])))
+    return changed
 
 
 def _of_suite(source, suite):
@@ -441,11 +456,11 @@ def _installable(arguments):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_every_command_runs(path, pytester, monkeypatch, template, servers):
+def test_every_command_runs(path, pytester, monkeypatch, prepared, template, servers):
     commands = [command for command in _replaced(path) if not _cannot(command.bare)]
     if not commands:
         return
-    shell = Shell(pytester, monkeypatch, template, servers[1].url, path.read_text())
+    shell = Shell(pytester, monkeypatch, prepared, template, servers[1].url, path.read_text())
     problems = []
     for command in commands:
         problem = shell.run(command.text)
@@ -455,6 +470,17 @@ def test_every_command_runs(path, pytester, monkeypatch, template, servers):
         if problem:
             problems.append(f"{command.place}: {command.text}\n{problem}")
     assert not problems, "\n\n".join(problems)
+
+
+def test_what_fails_in_a_prepared_process_is_told(prepared, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("no-such-model", "-o", "x", "--method", "wanda", "--sparsity", "0.5")
+    code, out = prepared.run("lrmtest", "compress", *words)
+    assert code == 2
+    assert "no-such-model" in out
+    (tmp_path / "test_x.py").write_text("import os\n\ndef test_x():\n    os.kill(os.getpid(), 9)\n")
+    assert prepared.run("pytest", "test_x.py")[0] == -9
+    assert prepared.run("pytest", "--version") == (0, f"pytest {pytest.__version__}\n")
 
 
 def _replaced(path) -> list[Command]:

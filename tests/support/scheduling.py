@@ -19,6 +19,13 @@ TOGETHER = (
 )
 """Files whose tests share something slow to start: a server, a loaded model, a page, a wheel."""
 
+LONG = (
+    "tests/grading/test_large_texts.py",
+    "tests/reports/html/test_injection.py",
+    "tests/test_fuzz.py",
+)
+"""Files with tests of half a minute, beside those that start engines and the documentation's."""
+
 
 class Together(LoadScopeScheduling):
     """Gives each test to the process that is free, and all of a file in `TOGETHER` to one.
