@@ -32,28 +32,27 @@ mended.
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
-from torch.utils.hooks import RemovableHandle
 
-from lrmtest.errors import ModelError, UsageError
+from lrmtest.errors import UsageError
+from lrmtest.locate.attribution.gradients import (
+    Forward,
+    backward,
+    beside_at_work,
+    deltas_of,
+    forward,
+    noting,
+    once,
+)
 from lrmtest.locate.attribution.margins import mend_of
 from lrmtest.locate.attribution.restoring import Form, as_it_is, restored
-from lrmtest.locate.attribution.traces_through import (
-    logits_of,
-    margins_of,
-    numbers_of,
-    through,
-    together,
-    token_losses,
-)
+from lrmtest.locate.attribution.traces_through import through, together, token_losses
 from lrmtest.locate.portions import LayersPassed
 from lrmtest.models.engines.transformers.stack import Passage, Stack
 from lrmtest.models.reading import Written
@@ -61,8 +60,8 @@ from lrmtest.models.reading import Written
 SIGNS = 4
 """Random sets of signs; more do not change ranks by much, and each costs a pass backward."""
 
-Deltas = Mapping[str, tuple[Tensor, Tensor | None]]
-"""By module, what restoring adds to its weight and to its bias."""
+_Moves = dict[str, dict[str, list[float]]]
+"""By trace and module, by how much falls what each gradient is of."""
 
 
 @dataclass(slots=True)
@@ -133,7 +132,7 @@ def attribute(
         written: the traces.
         groups: by key, the group of each of a trace's tokens, those of its prompt first; from 0.
         passed: is told three times for each layer.
-        beside: modules that are restored already: the others' mends are beside these.
+        beside: units that are restored already: the modules' mends are beside these.
         form: what is made of the parent's weights where a module is restored.
         through_layers: so many layers are run with a module restored, its own the first of them;
             from there on gradients tell what comes of it. At least 1.
@@ -141,74 +140,31 @@ def attribute(
     Raises:
         ModelError: a loss is not a number, or a module does not see whole sequences.
     """
-
-    @contextmanager
-    def at_work(index: int) -> Iterator[None]:
-        linears = variant.linears(index)
-        with (
-            variant.at_work(index),
-            restored(linears, parent.linears(index), beside & linears.keys(), form),
-        ):
-            yield
-
+    at_work = beside_at_work(variant, parent, beside, form)
     found = {one.place.key: TraceMends(one.place.key) for one in written}
     batches = together(written)
     with torch.no_grad():
         for key, losses in token_losses(parent, batches, through(parent, batches, passed)):
             found[key].parents_losses = losses
-        states: list[list[Tensor]] = []
-        passages = through(variant, batches, passed, states, at_work)
-        states.append([passage.hidden for passage in passages])  # behind the last layer
+    run = forward(variant, written, at_work, passed, SIGNS)
+    for key, margin in run.margins.items():
+        found[key].losses = functional.softplus(-margin).tolist()
     last = len(variant.layers) - 1
-    behind: dict[int, list[list[Tensor]]] = {last: []}
-    margins: dict[str, Tensor] = {}
-    with variant.head_at_work():
-        for batch, passage in zip(batches, passages, strict=True):
-            heads = [_head(variant, one, passage.hidden[row]) for row, one in enumerate(batch)]
-            behind[last].append(
-                [torch.stack(each) for each in zip(*(g for _, g in heads), strict=True)]
-            )
-            for one, (margin, _) in zip(batch, heads, strict=True):
-                margins[one.place.key] = margin
-                found[one.place.key].losses = functional.softplus(-margin).tolist()
-    moves: dict[str, dict[str, list[float]]] = {key: {} for key in found}
+    behind = {last: run.gradients}
+    moves: _Moves = {key: {} for key in found}
     working: dict[int, ExitStack] = {}
     try:
         for index in reversed(range(last + 1)):
             far = min(last, index + through_layers - 1)
             for beyond in [each for each in working if each > far]:
                 working.pop(beyond).close()
-                del behind[beyond], states[beyond + 1 :]
+                del behind[beyond], run.states[beyond + 1 :]
             working[index] = ExitStack()
             working[index].enter_context(at_work(index))
-            linears, parents = variant.linears(index), parent.linears(index)
-            deltas = _deltas(linears, parents)
+            before = _layer_back(variant, parent, index, run, behind[index], groups, found)
+            _layer_restored(variant, parent, (index, far), run, behind[far], form, moves)
             if index:
-                behind[index - 1] = []
-            for at, (batch, passage) in enumerate(zip(batches, passages, strict=True)):
-                passage.hidden = states[index][at].detach().requires_grad_()
-                with _noting(linears, deltas) as noted:
-                    output = variant.run(index, passage)
-                    gradients = [
-                        _backward(output, passage.hidden, behind[index][at][0], last=False)
-                    ]
-                gradients += [
-                    _backward(output, passage.hidden, gradient, last=number == SIGNS)
-                    for number, gradient in enumerate(behind[index][at][1:], start=1)
-                ]
-                if index:
-                    behind[index - 1].append(gradients)
-                passage.hidden = passage.hidden.detach()
-                for name in linears:
-                    _add(found, batch, groups, name, noted.get(name, ()))
-                    with restored(linears, parents, frozenset([name]), form):
-                        hidden = _run(variant, passage, index, far)
-                    moved = (hidden - states[far + 1][at]).float()
-                    falls = [
-                        -(each.float() * moved).sum(-1).double().sum(-1) for each in behind[far][at]
-                    ]
-                    for one, *fall in zip(batch, *(each.tolist() for each in falls), strict=True):
-                        moves[one.place.key][name] = fall
+                behind[index - 1] = before
             passed()
     finally:
         for each in working.values():
@@ -217,8 +173,57 @@ def attribute(
         for name in variant.shapes:  # in the model's order, whatever the layers were taken in
             slope, *random = moves[key][name]
             square = sum(each**2 for each in random) / SIGNS
-            mends.mends[name] = mend_of(margins[key], slope, square)
+            mends.mends[name] = mend_of(run.margins[key], slope, square)
     return list(found.values())
+
+
+def _layer_back(
+    variant: Stack,
+    parent: Stack,
+    index: int,
+    run: Forward,
+    behind: Sequence[Sequence[Tensor]],
+    groups: Mapping[str, Sequence[int]],
+    found: Mapping[str, TraceMends],
+) -> list[list[Tensor]]:
+    """The gradients in front of a layer that is at work, of those behind it, by batch; what its
+    modules have of the loss's fall is added to what was found."""
+    linears, before = variant.linears(index), []
+    deltas = deltas_of(linears, parent.linears(index))
+    for at, (batch, passage) in enumerate(zip(run.batches, run.passages, strict=True)):
+        passage.hidden = run.states[index][at].detach().requires_grad_()
+        loss, *others = behind[at]
+        with noting(linears, deltas, over=-1) as noted:
+            output = variant.run(index, passage)
+            gradients = torch.autograd.grad(output, passage.hidden, loss, retain_graph=True)
+        before.append([*gradients, *backward(output, passage.hidden, others)])
+        passage.hidden = passage.hidden.detach()
+        for name in linears:
+            _add(found, batch, groups, name, once(name, noted))
+    return before
+
+
+def _layer_restored(
+    variant: Stack,
+    parent: Stack,
+    layers: tuple[int, int],
+    run: Forward,
+    behind: Sequence[Sequence[Tensor]],
+    form: Form,
+    moves: _Moves,
+) -> None:
+    """Run layers with each module of the first really restored: by how much what the gradients
+    behind the last of them are of falls."""
+    index, far = layers
+    linears, parents = variant.linears(index), parent.linears(index)
+    for at, (batch, passage) in enumerate(zip(run.batches, run.passages, strict=True)):
+        for name in linears:
+            with restored(linears, parents, frozenset([name]), form):
+                hidden = _run(variant, passage, index, far)
+            moved = (hidden - run.states[far + 1][at]).float()
+            falls = [-(each.float() * moved).sum(-1).double().sum(-1) for each in behind[at]]
+            for one, *fall in zip(batch, *(each.tolist() for each in falls), strict=True):
+                moves[one.place.key][name] = fall
 
 
 def _run(stack: Stack, passage: Passage, first: int, last: int) -> Tensor:
@@ -235,100 +240,12 @@ def _add(
     batch: Sequence[Written],
     groups: Mapping[str, Sequence[int]],
     name: str,
-    noted: Sequence[Tensor],
+    noted: Tensor,
 ) -> None:
     """Add what was noted of a module: what every token has of the loss's fall."""
-    if len(noted) != 1:
-        raise ModelError(
-            f"{name} is not at work once on every text",
-            hint="models with experts, of which a text takes some, cannot be located in",
-        )
     for row, one in enumerate(batch):
         key, mine = one.place.key, groups[one.place.key]
         index = torch.tensor(mine[: one.length - 1])
         slopes = torch.zeros(max(mine) + 1, dtype=torch.float64)
-        slopes.index_add_(0, index, noted[0][row, : len(index)])
+        slopes.index_add_(0, index, noted[row, : len(index)])
         found[key].slopes[name] = slopes.tolist()
-
-
-def _head(stack: Stack, one: Written, hidden: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """A trace's margins, and what goes backward from behind the last layer.
-
-    Returns:
-        The margins, float64; gradients of the loss, then of margins with random signs.
-    """
-    gradients = [torch.zeros_like(hidden) for _ in range(1 + SIGNS)]
-    # By the trace alone, so that figures do not depend on what is computed beside it.
-    random = torch.Generator().manual_seed(zlib.crc32(one.place.key.encode()))
-    leaf, margins = hidden.detach().requires_grad_(), []
-    for logits, tokens, places in logits_of(stack, one, leaf):
-        margin, others = margins_of(logits.detach(), tokens, places)
-        # d margin / d logits: 1 at the token itself, less the others' shares of what is not its.
-        moves = -others
-        moves.scatter_(1, tokens[:, None], 1.0)
-        unsure = (-margin).sigmoid()
-        curvature = (unsure * margin.sigmoid()).sqrt()
-        for number, gradient in enumerate(gradients):
-            if number:
-                signs = torch.randint(0, 2, margin.shape, generator=random) * 2.0 - 1.0
-                weights = signs.to(margin.device) * curvature
-            else:
-                weights = -unsure
-            (part,) = torch.autograd.grad(
-                logits,
-                leaf,
-                (weights[:, None] * moves).to(logits.dtype),
-                retain_graph=number < SIGNS,
-            )
-            gradient[places] = part[places].to(gradient)
-        margins.append(margin)
-    return numbers_of(one, margins), gradients
-
-
-def _backward(output: Tensor, hidden: Tensor, gradient: Tensor, *, last: bool) -> Tensor:
-    return torch.autograd.grad(output, hidden, gradient, retain_graph=not last)[0]
-
-
-def _deltas(linears: Mapping[str, nn.Linear], parents: Mapping[str, nn.Linear]) -> Deltas:
-    """What restoring adds to the modules of a layer of the variant that is at work."""
-    return {
-        name: (
-            _difference(parents[name].weight, linear.weight),
-            None if linear.bias is None else _difference(parents[name].bias, linear.bias),
-        )
-        for name, linear in linears.items()
-    }
-
-
-def _difference(parents: Tensor, own: Tensor) -> Tensor:
-    # Both may be of few digits, and of different ones; what they differ by is small.
-    return (parents.detach().to(own.device).float() - own.detach().float()).to(own.dtype)
-
-
-@contextmanager
-def _noting(linears: Mapping[str, nn.Linear], deltas: Deltas) -> Iterator[dict[str, list[Tensor]]]:
-    """Note meanwhile, by module, what every token has of the fall, (sequences, tokens), of what a
-    gradient is of, were the module restored: for a loss, what is mended."""
-    noted: dict[str, list[Tensor]] = {}
-    hooks: list[RemovableHandle] = []
-
-    def listener(name: str) -> Callable[..., None]:
-        def note(module: nn.Module, arguments: tuple[Any, ...], output: Tensor) -> None:
-            with torch.no_grad():
-                moved = functional.linear(arguments[0], *deltas[name]).float()
-
-            def falls(gradient: Tensor) -> None:
-                each = -(gradient.float() * moved).sum(-1).double().cpu()
-                if each.dim() == 2:  # else a module that sees tokens out of their sequences
-                    noted.setdefault(name, []).append(each)
-
-            hooks.append(output.register_hook(falls))
-
-        return note
-
-    hooks += [linear.register_forward_hook(listener(name)) for name, linear in linears.items()]
-    try:
-        yield noted
-    finally:
-        for hook in hooks:
-            hook.remove()

@@ -57,7 +57,7 @@ def generate_restored(
         engine_options: of the engine.
         asked: the questions.
         stacks: gives the variant and its parent, opened where something is to be generated.
-        sets: by name, modules that are restored together; none for the variant as it is.
+        sets: by name, units that are restored together; none for the variant as it is.
         folder: where the store is made.
         done: is told how many completions there are, and how many there are to be.
 
@@ -152,9 +152,8 @@ class _Work:
         variant, parent = self._stacks()
         model = held.enter_context(variant.whole_at_work())
         for index in range(len(variant.layers)):
-            linears = variant.linears(index)
-            if here := modules & linears.keys():
-                held.enter_context(restored(linears, parent.linears(index), here, as_it_is))
+            linears, parents = variant.linears(index), parent.linears(index)
+            held.enter_context(restored(linears, parents, modules, as_it_is))
         return model
 
     def _run_engine(
