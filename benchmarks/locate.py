@@ -32,6 +32,7 @@ from typing import Any
 
 from lrmtest.analysis.location import LITTLE, Location, fitting, restored_against
 from lrmtest.analysis.rank_correlation import spearman
+from lrmtest.analysis.units import Unit
 from lrmtest.cli.reading_models import reading_model
 from lrmtest.locate import job
 from lrmtest.locate.generating.asked_again import asked_again
@@ -86,6 +87,7 @@ def passing_row(
     variant: str,
     samples: int,
     share: float,
+    unit: Unit,
 ) -> dict[str, Any]:
     """What of the questions passes with which weights of a variant restored."""
     options = EngineOptions(device="cpu")
@@ -100,6 +102,7 @@ def passing_row(
         confirm=CONFIRM,
         share=share,
         asked=asked,
+        unit=unit,
     )
     begun = time.monotonic()
     found = job.locate_damage(task, folder / "passing", lambda *_: None)
@@ -113,6 +116,7 @@ def passing_row(
         "variant": variant,
         "loss": found.loss.value,
         "top": list(names),
+        "top_share": found.top_share,
         "top_mends": top.mend.value,
         "beaten_by_loss": top.beaten,
         "questions": passes.questions,
@@ -135,6 +139,7 @@ def passing_table(
     variants: Sequence[str],
     samples: int,
     share: float,
+    unit: Unit,
 ) -> list[dict[str, Any]]:
     """Print a line for each variant; their figures."""
     print(
@@ -144,7 +149,7 @@ def passing_table(
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     rows = []
     for name in variants:
-        one = passing_row(folder, traces, parent, name, samples, share)
+        one = passing_row(folder, traces, parent, name, samples, share, unit)
         rows.append(one)
         gain, low, high = (100 * each for each in one["gain"])
         mean, least, most = (100 * each for each in one["random"])
@@ -309,6 +314,9 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=0.02, help="restored together")
     parser.add_argument("--through", type=int, default=1, help="as of lrmtest locate")
     parser.add_argument("--generate", type=int, default=0, help="samples; measure what passes")
+    parser.add_argument(
+        "--unit", choices=("module", "row"), default="module", help="with --generate"
+    )
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
@@ -321,7 +329,7 @@ def main() -> int:
     print(f"{len(traces.written)} passing traces, {traces.tokens:,} tokens\n")
     if given.generate:
         rows = passing_table(
-            *(given.folder, traces, parent, given.variants, given.generate, given.share)
+            *(given.folder, traces, parent, given.variants, given.generate, given.share, given.unit)
         )
         if given.json is not None:
             given.json.write_text(json.dumps(rows, indent=1) + "\n")

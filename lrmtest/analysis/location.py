@@ -8,6 +8,7 @@ that its interval is one over questions like these.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
@@ -17,6 +18,8 @@ from lrmtest.analysis.bootstrap import bootstrap_together
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.restoring import BEATEN, Curve, CurveSets, Passes, curve
 from lrmtest.analysis.summary import Rate
+from lrmtest.analysis.units import MODULE, Unit, rows_by_module
+from lrmtest.counted import counted
 from lrmtest.runs.outcomes import QuestionKey
 
 _LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.(.+)$")
@@ -165,10 +168,12 @@ class Location:
         layout: their kinds, in the model's order.
         kinds: tokens by kind, in the order of their losses; empty where nothing was lost.
         per_question: in the order of what they lost, most first.
-        top: modules that were restored together, and what that mends; None where none were.
+        top: units that were restored together, and what that mends; None where none were.
         all_restored: the loss with all modules restored; None where it was not measured.
-        passes: what passes with the modules of `top` restored; None where nothing was generated.
-        curve: what more and more modules restored come to; None where it was not asked for.
+        passes: what passes with the units of `top` restored; None where nothing was generated.
+        curve: what more and more units restored come to; None where it was not asked for.
+        unit: of `top` and `curve`.
+        top_share: which share of the weights `top` has.
     """
 
     questions: int
@@ -184,6 +189,8 @@ class Location:
     all_restored: float | None
     passes: Passes | None = None
     curve: Curve | None = None
+    unit: Unit = MODULE
+    top_share: float = 0.0
 
     @property
     def little(self) -> bool:
@@ -191,25 +198,33 @@ class Location:
         return self.lost.value < LITTLE or self.lost.interval.low <= 0
 
     @property
-    def restored_share(self) -> tuple[float, int]:
-        """Which share of the weights `top` has, and how many modules it is."""
-        names = () if self.top is None else self.top[0]
-        some = sum(one.weights for one in self.modules if one.name in names)
-        return some / sum(one.weights for one in self.modules), len(names)
+    def restored_together(self) -> tuple[float, str]:
+        """Which share of the weights `top` has, and how many units it is, in words."""
+        return self.top_share, counted(0 if self.top is None else len(self.top[0]), self.unit)
+
+    @property
+    def top_rows(self) -> dict[str, tuple[int, ...]]:
+        """The rows of `top` by module, those with most rows first; none where it is of modules."""
+        if self.top is None or self.unit == MODULE:
+            return {}
+        rows = {name: each for name, each in rows_by_module(self.top[0]).items() if each}
+        return dict(sorted(rows.items(), key=lambda each: (-len(each[1]), each[0])))
 
 
 @dataclass(frozen=True, slots=True)
 class Sets:
-    """Sets of modules that were really restored, by the names that `TraceLocation` knows them by.
+    """Sets of units that were really restored, by the names that `TraceLocation` knows them by.
 
     Attributes:
         alone: modules that were measured, to be ranked by that: by module, its set.
         singles: modules drawn at random from the others, one a set.
-        top: the first modules, taken in turn, that fit into the budget.
+        top: the first units, taken in turn, that fit into the budget.
         top_set: their set.
         random: as many weights drawn at random.
         whole: all modules.
         curve: those of the restoring curve; None without one.
+        unit: of `top`, `random` and `curve`.
+        top_share: which share of the weights `top` has.
     """
 
     alone: Mapping[str, str]
@@ -219,6 +234,15 @@ class Sets:
     random: Sequence[str]
     whole: str
     curve: CurveSets | None = None
+    unit: Unit = MODULE
+    top_share: float = 0.0
+
+
+def shares_of(questions: Iterable[QuestionKey]) -> list[float]:
+    """How much each trace counts in a mean over questions, by the question whose it is."""
+    each = list(questions)
+    counts = Counter(each)
+    return [1 / (len(counts) * counts[question]) for question in each]
 
 
 def gains(
@@ -239,13 +263,13 @@ def gains(
 
 
 def fitting(names: Iterable[str], weights: Mapping[str, int], share: float) -> tuple[str, ...]:
-    """Modules in their order as long as all of them are within a share of the weights.
+    """Units in their order as long as all of them are within a share of the weights.
 
     One that is too large is passed over; if all are, the first one stands for itself.
 
     Args:
-        names: modules, in the order of preference.
-        weights: of every module there is.
+        names: units, in the order of preference.
+        weights: of every unit there is.
         share: in (0, 1].
     """
     names, left, found = list(names), share * sum(weights.values()), []
@@ -315,6 +339,8 @@ def locate(
         all_restored=whole,
         passes=passes,
         curve=_curve(traces, questions, sets, rates, level),
+        unit=MODULE if sets is None else sets.unit,
+        top_share=0.0 if sets is None else sets.top_share,
     )
 
 

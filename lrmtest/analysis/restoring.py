@@ -15,6 +15,7 @@ from math import fsum
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import RateChange, compare_outcomes
 from lrmtest.analysis.summary import Rate, mean_rate
+from lrmtest.analysis.units import MODULE, Unit
 from lrmtest.runs.outcomes import Outcomes
 
 BEATEN = 0.95
@@ -116,16 +117,16 @@ def pass_rate(outcomes: Outcomes, level: float = 0.95) -> Rate:
 
 @dataclass(frozen=True, slots=True)
 class CurveSet:
-    """Modules that are restored together, as a point of the curve.
+    """Units that are restored together, as a point of the curve.
 
     Attributes:
         share: of all weights.
-        modules: how many they are.
+        units: how many they are.
         name: of the set.
     """
 
     share: float
-    modules: int
+    units: int
     name: str
 
 
@@ -138,6 +139,7 @@ class CurveSets:
         random: for each of these, as many weights in random orders.
         last_mlp: the MLP of the last layer; None where no module is called so.
         none, whole: the variant as it is, and with all modules restored.
+        unit: which units they are of.
     """
 
     suggested: tuple[CurveSet, ...]
@@ -145,6 +147,7 @@ class CurveSets:
     last_mlp: CurveSet | None
     none: CurveSet
     whole: CurveSet
+    unit: Unit = MODULE
 
     @property
     def every(self) -> tuple[CurveSet, ...]:
@@ -157,10 +160,10 @@ class CurveSets:
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """A point of the curve: its share of the weights, how many modules, loss and pass rate."""
+    """A point of the curve: its share of the weights, how many units, loss and pass rate."""
 
     share: float
-    modules: int
+    units: int
     loss: float
     interval: Interval
     passes: Rate | None = None
@@ -184,11 +187,13 @@ class Curve:
         suggested: in the order of the ranks, from nothing to everything.
         random: random orders, at the shares of these between the two.
         last_mlp: the MLP of the last layer.
+        unit: what is restored.
     """
 
     suggested: tuple[CurvePoint, ...]
     random: tuple[Band, ...]
     last_mlp: CurvePoint | None
+    unit: Unit = MODULE
 
 
 def curve(
@@ -205,7 +210,7 @@ def curve(
     """
 
     def point(one: CurveSet) -> CurvePoint:
-        return CurvePoint(one.share, one.modules, *losses[one.name], rates.get(one.name))
+        return CurvePoint(one.share, one.units, *losses[one.name], rates.get(one.name))
 
     def band(draws: Sequence[CurveSet]) -> Band:
         values = [losses[one.name][0] for one in draws]
@@ -221,6 +226,7 @@ def curve(
         suggested=tuple(map(point, (sets.none, *sets.suggested, sets.whole))),
         random=tuple(band(draws) for draws in sets.random if draws),
         last_mlp=None if sets.last_mlp is None else point(sets.last_mlp),
+        unit=sets.unit,
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lrmtest.analysis.units import MODULE, ROW
 from lrmtest.cli.layer_progress import layers_shown, looking_into_models
 from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.reading_models import notes_on_tokens, parent_model, reading_model
@@ -106,12 +107,20 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
         "(default: %(default)s)",
     )
     add(
+        "--unit",
+        choices=(MODULE, ROW),
+        default=MODULE,
+        help="what --share and --curve restore together: whole modules, or rows of all modules, "
+        "which make one output each; modules are ranked and confirmed in either case (default: "
+        "%(default)s)",
+    )
+    add(
         "--generate",
         type=at_least_0,
         default=0,
         metavar="K",
         help="generate K samples of each of the traces' questions with the variant, with the "
-        "modules of --share really restored and with as many random ones, and compare what "
+        "units of --share really restored and with as many random ones, and compare what "
         "passes; 0 for nothing generated (default: %(default)s)",
     )
     add(
@@ -162,6 +171,11 @@ def add_commands(commands: Any, store: argparse.ArgumentParser) -> None:
 def _locate(arguments: argparse.Namespace) -> int:
     if arguments.suggest_file is not None and arguments.suggest is None:
         raise UsageError("--suggest-file has nothing to write", hint="--suggest 2%")
+    if arguments.suggest is not None and arguments.unit == ROW:
+        raise UsageError(
+            "--suggest protects whole modules: a file of what to protect names no rows",
+            hint="leave out --unit row, or --suggest",
+        )
     cards = read_cards(arguments)
     options = replace(read_weights_options(arguments), tell=complain)
     store = arguments.reports_dir / STORE_NAME
@@ -191,6 +205,7 @@ def _locate(arguments: argparse.Namespace) -> int:
         curve=arguments.curve,
         curve_draws=arguments.curve_draws,
         through_layers=arguments.through,
+        unit=arguments.unit,
     )
     with looking_into_models():
         from lrmtest.locate.job import locate_and_suggest

@@ -15,23 +15,25 @@ from pathlib import Path
 
 import torch
 
-from lrmtest.analysis.location import Location, Sets, TraceLocation, gains, locate
+from lrmtest.analysis.location import Location, Sets, TraceLocation, gains, locate, shares_of
 from lrmtest.analysis.restoring import Passes, pass_rate, passes
 from lrmtest.analysis.shaded_trace import text_pieces
 from lrmtest.analysis.suggestion import Suggestion, taken_in_turn
 from lrmtest.analysis.summary import Rate
 from lrmtest.analysis.token_kinds import words_of
+from lrmtest.analysis.units import MODULE, ROW, row_name
 from lrmtest.counted import counted
 from lrmtest.errors import LrmtestError, MachineryError
 from lrmtest.locate.attribution.attribute import SIGNS, attribute, refuse_unlike
 from lrmtest.locate.attribution.restoring import Form, as_it_is, losses_restored
+from lrmtest.locate.attribution.row_terms import row_terms
 from lrmtest.locate.generating.restored_runs import generate_restored
 from lrmtest.locate.kept import Kept
 from lrmtest.locate.opening import open_stack
 from lrmtest.locate.portions import Done, portions, step_counter
-from lrmtest.locate.sets import Modules, random_sets, set_name, sets_of
+from lrmtest.locate.sets import Units, random_sets, set_name, sets_of, unit_weights
 from lrmtest.locate.suggesting.bits import bits_by_weights, bits_of
-from lrmtest.locate.suggesting.facts import facts_of
+from lrmtest.locate.suggesting.facts import ModuleFacts, facts_of
 from lrmtest.locate.suggesting.suggest import Purse, suggest
 from lrmtest.locate.task import LocateTask
 from lrmtest.models.engines.transformers.stack import Stack
@@ -113,20 +115,25 @@ class _Work:
         refuse_unlike(variant, parent)
         return variant, parent
 
+    @property
+    def _facts(self) -> Mapping[str, ModuleFacts]:
+        """Of every module, in the model's order."""
+        if not self._kept.modules:
+            self._kept.keep_modules(facts_of(*self._models))
+        return self._kept.modules
+
     @cached_property
     def _weights(self) -> Mapping[str, int]:
         """How many weights each module has, in the model's order."""
-        if not self._kept.modules:
-            self._kept.keep_modules(facts_of(*self._models))
-        return {name: facts.weights for name, facts in self._kept.modules.items()}
+        return unit_weights(MODULE, self._facts)
 
     def location(self) -> Location:
         """Everything, as far as it is not there yet."""
         self._attribute()
-        sets, modules = self._sets
+        sets, units = self._sets
         if sets is not None:
-            self._restore(modules)
-        passing, rates = self._generate(sets, modules)
+            self._restore(units)
+        passing, rates = self._generate(sets, units)
         return locate(
             self._traces(),
             self._weights,
@@ -164,7 +171,7 @@ class _Work:
         )
 
     @cached_property
-    def _sets(self) -> tuple[Sets | None, Modules]:
+    def _sets(self) -> tuple[Sets | None, Units]:
         """What is to be restored, after `_attribute`."""
         alone: dict[str, str] = {}
         for _ in range(_LOOKS):
@@ -175,17 +182,53 @@ class _Work:
             alone |= new
         if not (alone or self._task.asked or self._task.curve):
             return None, {}
-        found = gains(self._traces(), alone)
-        shares = (self._task.share, *self._task.curve)
+        return sets_of(self._task, [*alone], self._in_turn(alone), self._facts)
+
+    def _in_turn(self, alone: Mapping[str, str]) -> list[str]:
+        """All units that are restored together, in this order; `alone` as for `gains`."""
+        rows = self._task.unit == ROW
+        weights = unit_weights(self._task.unit, self._facts)
+        found = self._rows_beside(frozenset()) if rows else gains(self._traces(), alone)
         together = taken_in_turn(
             found,
-            self._weights,
-            max(shares) * sum(self._weights.values()),
-            lambda taken: self._beside(taken, set_name(taken), as_it_is),
-            by_cost=False,
+            weights,
+            max(self._task.share, *self._task.curve, 0.0) * sum(weights.values()),
+            lambda taken: (
+                self._rows_beside(taken) if rows else self._beside(taken, set_name(taken), as_it_is)
+            ),
+            by_cost=rows,
         )
-        order = [*together, *(name for name in found if name not in together)]
-        return sets_of(self._task, [*alone], order, self._weights)
+        taken = set(together)
+        return [*together, *(name for name in found if name not in taken)]
+
+    def _rows_beside(self, taken: frozenset[str]) -> dict[str, float]:
+        """What each row would mend beside these, most by the weight first."""
+        facts, name = self._facts, set_name(taken)
+        kept = self._kept.rows_beside.get(name, {})
+        if {module: len(terms) for module, terms in kept.items()} != {
+            module: each.rows for module, each in facts.items()
+        }:
+            self._kept.add_rows_beside(name, self._row_terms(taken))
+            kept = self._kept.rows_beside[name]
+        terms = {
+            row_name(module, row): term for module in facts for row, term in enumerate(kept[module])
+        }
+        weights = unit_weights(ROW, facts)
+        return dict(sorted(terms.items(), key=lambda each: (-each[1] / weights[each[0]], each[0])))
+
+    def _row_terms(self, taken: frozenset[str]) -> dict[str, list[float]]:
+        """The same by module, computed."""
+        written, layers = self._task.written, len(self._models[0].layers)
+        shares = shares_of(one.place.question for one in written)
+        counts = {one.place.key: share for one, share in zip(written, shares, strict=True)}
+        parts = list(self._portions(written, layers + 2))
+        what = f"attribution beside {counted(len(taken), 'row')}, layer by layer"
+        passed = step_counter(self._done, what, 2 * layers * len(parts))
+        found = [row_terms(*self._models, each, counts, passed, taken) for each in parts]
+        return {
+            module: torch.stack([each[module] for each in found]).sum(0).tolist()
+            for module in self._facts
+        }
 
     def _beside(self, taken: frozenset[str], name: str, form: Form) -> dict[str, float]:
         """What each module mends beside these, whose set is called so."""
@@ -246,18 +289,18 @@ class _Work:
         return len(self._models[0].layers) + 1 + (self._task.through_layers - 1) * (1 + SIGNS)
 
     def _generate(
-        self, sets: Sets | None, modules: Mapping[str, frozenset[str]]
+        self, sets: Sets | None, units: Mapping[str, frozenset[str]]
     ) -> tuple[Passes | None, dict[str, Rate]]:
         """What passes with the first ranks restored, and with each set; nothing if not asked."""
         asked = self._task.asked
         if sets is None or asked is None:
             return None, {}
         none = "as-it-is"
-        wanted = {none: frozenset[str](), sets.top_set: modules[sets.top_set]}
-        wanted |= {name: modules[name] for name in sets.random}
+        wanted = {none: frozenset[str](), sets.top_set: units[sets.top_set]}
+        wanted |= {name: units[name] for name in sets.random}
         if sets.curve is not None:
             wanted |= {
-                one.name: modules[one.name]
+                one.name: units[one.name]
                 for one in sets.curve.every
                 if one.name != sets.curve.none.name
             }

@@ -18,6 +18,7 @@ from lrmtest.locate.attribution.attribute import TraceMends
 from lrmtest.locate.lines import append_lines, are_numbers, is_number, kept_lines, trace_digest
 from lrmtest.locate.suggesting.facts import ModuleFacts
 from lrmtest.models.reading import Written
+from lrmtest.runs.keys import fingerprint
 
 
 @dataclass(slots=True)
@@ -32,6 +33,8 @@ class Kept:
         mends: what was attributed, by the traces' keys.
         restored: losses with modules restored, by the traces' keys and by set.
         beside: mends beside modules that are restored, by the traces' keys and by the set of these.
+        rows_beside: by a set of units that are restored, by module, what each of its rows would
+            mend beside them, on all these traces together.
         modules: every module's facts, in the model's order; none where they are not kept yet.
     """
 
@@ -41,6 +44,7 @@ class Kept:
     mends: dict[str, TraceMends] = field(default_factory=dict)
     restored: dict[str, dict[str, float]] = field(default_factory=dict)
     beside: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    rows_beside: dict[str, dict[str, list[float]]] = field(default_factory=dict)
     modules: dict[str, ModuleFacts] = field(default_factory=dict)
 
     @classmethod
@@ -108,6 +112,21 @@ class Kept:
         for one in found:
             self.beside.setdefault(one.key, {})[name] = one.mends
 
+    def add_rows_beside(self, name: str, found: Mapping[str, Sequence[float]]) -> None:
+        """Keep what rows would mend beside a set of units that are restored, to six digits.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        rows = {module: [float(f"{each:.6g}") for each in terms] for module, terms in found.items()}
+        self._write([{"rows_beside": name, "traces": self._together, "rows": rows}])
+        self.rows_beside[name] = rows
+
+    @property
+    def _together(self) -> str:
+        """Equal for the same traces of the same samples."""
+        return fingerprint(dict(self.digests))
+
     def _of(self, key: str) -> dict[str, str]:
         return {"key": key, "trace": self.digests[key]}
 
@@ -122,6 +141,11 @@ class Kept:
     def _take(self, found: Mapping[str, Any]) -> None:
         if "modules" in found:
             self.modules = _facts(found["modules"]) or self.modules
+            return
+        if isinstance(name := found.get("rows_beside"), str):
+            rows = found.get("rows")
+            if found.get("traces") == self._together and _are_rows(rows):
+                self.rows_beside[name] = rows
             return
         if not isinstance(key := found.get("key"), str):
             return
@@ -147,6 +171,13 @@ class Kept:
         if whole:
             losses, parents = found["losses"], found["parents_losses"]
             self.mends[key] = TraceMends(key, losses, parents, found["mends"], found["slopes"])
+
+
+def _are_rows(found: Any) -> bool:
+    """Whether a value is an object of lists of finite numbers."""
+    return isinstance(found, dict) and all(
+        isinstance(each, list) and all(map(is_number, each)) for each in found.values()
+    )
 
 
 def _facts(found: Any) -> dict[str, ModuleFacts]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lrmtest.analysis.units import MODULE, Unit
 from lrmtest.locate.generating.asked_again import AskedAgain
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.options import EngineOptions
@@ -35,6 +36,8 @@ class LocateTask:
         curve_draws: random orders that it is compared with.
         through_layers: so many layers are run with each module restored, at least 1; see
             `lrmtest.locate.attribution.attribute`.
+        unit: what is restored together, for `share` and `curve`: whole modules, or rows of all of
+            them. A suggestion is of modules.
     """
 
     variant: ModelSpec
@@ -50,6 +53,7 @@ class LocateTask:
     curve: tuple[float, ...] = ()
     curve_draws: int = 5
     through_layers: int = 1
+    unit: Unit = MODULE
 
     @property
     def kept_name(self) -> str:

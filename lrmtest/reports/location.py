@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lrmtest.analysis.location import LITTLE, Location, Mean, ModuleMend, Restored
+from lrmtest.analysis.units import ROW
 from lrmtest.counted import counted
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.markdown import literal, markdown_table
@@ -33,6 +34,9 @@ _NAME_LIMIT = 80
 _SHORT_LIMIT = 24
 _ROUNDING = 1e-6
 """Share of the loss that sums in another order make."""
+_ROWS_NAMED = 5
+"""Rows that are named of those restored together."""
+ROWS_RESTORED = "Rows restored together, by layer and kind of module"
 _QUESTIONS_MODULES = 3
 """Modules that are named of a question."""
 
@@ -95,12 +99,14 @@ def location_view(
         Text("Would mend, in % of the loss, by layer and kind of module"),
         _map(found),
     ]
+    if found.top_rows:
+        parts += [Text(), Text(ROWS_RESTORED), _table_of(top_rows_map(found))]
     if found.kinds:
         parts += [Text(), _kinds_table(found)]
     if questions:
         parts += [Text(), _questions_table(found, questions)]
     if found.passes is not None:
-        parts += [Text(), passes_table(found.passes, *found.restored_share)]
+        parts += [Text(), passes_table(found.passes, *found.restored_together)]
     if found.curve is not None:
         parts += [Text(), curve_table(found.curve)]
     parts += [Text(), *(Text(line) for line in location_notes(found, heading))]
@@ -116,10 +122,13 @@ def location_markdown(found: Location, heading: LocationHeading) -> str:
         _markdown(modules_rows(found.modules), left=2),
         markdown_table(
             ["layer", *(literal(kind, _NAME_LIMIT) for kind in kinds)],
-            _map_rows(found, kinds),
+            _map_rows(found, kinds, _share_cell),
             left=1,
         ),
     ]
+    if found.top_rows:
+        names, *rows = top_rows_map(found)
+        parts.append(markdown_table([literal(name, _NAME_LIMIT) for name in names], rows, left=1))
     if found.kinds:
         parts.append(_markdown(token_kinds_rows(found), left=1))
     rows = [
@@ -131,7 +140,7 @@ def location_markdown(found: Location, heading: LocationHeading) -> str:
     ]
     parts.append(markdown_table(["suite", "question", "traces", "lost", "most by"], rows, left=2))
     if found.passes is not None:
-        parts.append(_markdown(passes_rows(found.passes, *found.restored_share), left=1))
+        parts.append(_markdown(passes_rows(found.passes, *found.restored_together), left=1))
     if found.curve is not None:
         parts.append(_markdown(curve_rows(found.curve), left=1))
     parts += [literal(line, 1000) for line in location_notes(found, heading)]
@@ -156,13 +165,16 @@ def token_kinds_rows(found: Location) -> list[list[str]]:
 
 
 def location_csv(found: Location) -> str:
-    """A line for each module, unrounded; an empty field for what was not measured."""
+    """A line for each module, unrounded; an empty field for what was not measured. Where rows were
+    restored together, how many of each module's is its last field."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
+    rows = found.top_rows
     writer.writerow(
         [
             *("rank", "module", "layer", "kind", "weights", "would_mend", "low", "high", "share"),
             *("mends", "mends_low", "mends_high", "beaten", "draws", "confirmed"),
+            *(("rows_restored",) if rows else ()),
         ]
     )
     for one in found.modules:
@@ -171,7 +183,8 @@ def location_csv(found: Location) -> str:
         if one.restored is not None:
             row += [*_ends(one.restored.mend), one.restored.beaten, one.restored.draws]
             row.append(str(one.restored.confirmed).lower())
-        writer.writerow([*row, *("" for _ in range(15 - len(row)))])
+        row += ["" for _ in range(15 - len(row))]
+        writer.writerow([*row, len(rows.get(one.name, ()))] if rows else row)
     return out.getvalue()
 
 
@@ -205,7 +218,11 @@ def location_document(found: Location, heading: LocationHeading) -> dict[str, An
         ],
         "top": None
         if found.top is None
-        else {"modules": list(found.top[0]), **(_restored_document(found.top[1]) or {})},
+        else {
+            "share": found.top_share,
+            f"{found.unit}s": list(found.top[0]),
+            **(_restored_document(found.top[1]) or {}),
+        },
         "all_restored": found.all_restored,
         "passes": None if found.passes is None else passes_document(found.passes),
         "curve": None if found.curve is None else curve_document(found.curve),
@@ -290,25 +307,41 @@ def _modules_table(modules: Sequence[ModuleMend], names: Sequence[str] | None) -
     return table
 
 
+def top_rows_map(found: Location) -> list[list[str]]:
+    """How many of each module's rows were restored together, below the columns' names: layers
+    down, kinds of modules across."""
+    rows = found.top_rows
+    return [
+        ["layer", *(kind.rpartition(".")[2] for kind in found.layout)],
+        *_map_rows(found, found.layout, lambda one: count(len(rows.get(one.name, ())))),
+    ]
+
+
 def _map(found: Location) -> Table:
-    kinds = found.layout
+    names = [kind.rpartition(".")[2] for kind in found.layout]
+    return _table_of([["layer", *names], *_map_rows(found, found.layout, _share_cell)])
+
+
+def _table_of(rows: Sequence[Sequence[str]]) -> Table:
+    """Rows of figures, below the columns' names."""
     table = open_table()
-    table.add_column("layer", justify="right")
-    for kind in kinds:
-        table.add_column(one_line(kind.rpartition(".")[2], _SHORT_LIMIT), justify="right")
-    for row in _map_rows(found, kinds):
+    for name in rows[0]:
+        table.add_column(one_line(name, _SHORT_LIMIT), justify="right")
+    for row in rows[1:]:
         table.add_row(*map(Text, row))
     return table
 
 
-def _map_rows(found: Location, kinds: Sequence[str]) -> list[list[str]]:
-    """Shares of the loss: layers down, kinds of modules across."""
-    shares: dict[int, dict[str, float | None]] = {}
+def _map_rows(
+    found: Location, kinds: Sequence[str], cell: Callable[[ModuleMend], str]
+) -> list[list[str]]:
+    """A cell for each module: layers down, kinds of modules across."""
+    cells: dict[int, dict[str, str]] = {}
     for one in found.modules:
-        shares.setdefault(one.layer, {})[one.kind] = one.share
+        cells.setdefault(one.layer, {})[one.kind] = cell(one)
     return [
-        [str(layer), *(_whole_percent(row.get(kind)) for kind in kinds)]
-        for layer, row in sorted(shares.items())
+        [str(layer), *(row.get(kind, UNKNOWN) for kind in kinds)]
+        for layer, row in sorted(cells.items())
     ]
 
 
@@ -341,15 +374,18 @@ def location_notes(found: Location, heading: LocationHeading) -> list[str]:
     lines = []
     if found.top is not None:
         names, top = found.top
-        share, _ = found.restored_share
-        modules = ", ".join(one_line(name, _NAME_LIMIT) for name in names)
+        share, units = found.restored_together
+        most = _ROWS_NAMED if found.unit == ROW else len(names)
+        said = ", ".join(one_line(name, _NAME_LIMIT) for name in names[:most])
+        if found.unit == ROW:
+            said = f"{units} of {counted(len(found.top_rows), 'module')}, first {said}"
         against = (
             f"more than {top.beaten} of {top.draws} random draws of as many weights"
             if top.draws
-            else "with no other modules of that size to compare"
+            else "with no others of that size to compare"
         )
         lines.append(
-            f"Restored together: {modules} ({percent(share)} of the weights) mend "
+            f"Restored together: {said} ({percent(share)} of the weights) mend "
             f"{_with_interval(top.mend)}, {against}."
         )
     if found.all_restored is not None:
@@ -421,5 +457,5 @@ def _with_interval(mean: Mean) -> str:
     return f"{three_digits(mean.value)} [{low}, {high}]"
 
 
-def _whole_percent(share: float | None) -> str:
-    return UNKNOWN if share is None else str(round(100 * share))
+def _share_cell(one: ModuleMend) -> str:
+    return UNKNOWN if one.share is None else str(round(100 * one.share))

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from lrmtest.analysis.restoring import Band, Curve, CurvePoint, Passes
 from lrmtest.analysis.summary import Rate
+from lrmtest.analysis.units import Unit
 from lrmtest.counted import counted
 from lrmtest.reports.numbers import (
     UNKNOWN,
@@ -34,22 +35,18 @@ CSV_COLUMNS = (
 _NOT_MEASURED = ("", "", "")
 
 
-def passes_rows(found: Passes, share: float, modules: int) -> list[list[str]]:
+def passes_rows(found: Passes, share: float, units: str) -> list[list[str]]:
     """What passes with which weights restored, below the columns' names.
 
     Args:
         found: the figures.
         share: of the weights that were restored.
-        modules: how many they are.
+        units: how many modules or rows they are, in words.
     """
     rows = [
         ["restored", "of the weights", "passes", "95 %"],
         ["nothing: the variant", "0 %", *_rate(found.variant)],
-        [
-            f"{counted(modules, 'module')} of the first ranks",
-            percent(share),
-            *_rate(found.restored),
-        ],
+        [f"{units} of the first ranks", percent(share), *_rate(found.restored)],
     ]
     if found.random:
         values = [one.value or 0.0 for one in found.random]
@@ -65,9 +62,9 @@ def passes_rows(found: Passes, share: float, modules: int) -> list[list[str]]:
     return [*rows, ["everything: the parent", "100 %", *_rate(found.parent)]]
 
 
-def passes_table(found: Passes, share: float, modules: int) -> Table:
+def passes_table(found: Passes, share: float, units: str) -> Table:
     """The same for a terminal."""
-    return _table(passes_rows(found, share, modules))
+    return _table(passes_rows(found, share, units))
 
 
 def passes_notes(found: Passes) -> list[str]:
@@ -76,7 +73,7 @@ def passes_notes(found: Passes) -> list[str]:
     against = (
         f"more than {found.beaten} of {len(found.random)} random draws by pass rate"
         if found.random
-        else "with no other modules of that size to compare"
+        else "with no others of that size to compare"
     )
     paired = "paired by question and sample" if found.by_index else "paired by question"
     lines = [
@@ -145,7 +142,7 @@ def curve_notes(found: Curve) -> list[str]:
         return []
     return [
         "At random: mean [lowest, highest] of "
-        f"{counted(found.random[0].draws, 'random order')} of all modules."
+        f"{counted(found.random[0].draws, 'random order')} of all {found.unit}s."
     ]
 
 
@@ -153,7 +150,7 @@ def curve_csv(found: Curve) -> str:
     """A line for each point, unrounded; of random orders mean, lowest and highest."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CSV_COLUMNS)
+    writer.writerow([f"{found.unit}s" if name == "modules" else name for name in CSV_COLUMNS])
     named = [("by rank", one) for one in found.suggested]
     if found.last_mlp is not None:
         named.append(("last layer's MLP", found.last_mlp))
@@ -161,7 +158,7 @@ def curve_csv(found: Curve) -> str:
         losses = (one.loss, one.interval.low, one.interval.high)
         rate = one.passes
         rates = None if rate is None else (rate.value, rate.interval.low, rate.interval.high)
-        writer.writerow([name, one.share, one.modules, "", *losses, *(rates or _NOT_MEASURED)])
+        writer.writerow([name, one.share, one.units, "", *losses, *(rates or _NOT_MEASURED)])
     for band in found.random:
         figures = [*band.loss, *(band.passes or _NOT_MEASURED)]
         writer.writerow(["at random", band.share, "", band.draws, *figures])
@@ -171,8 +168,8 @@ def curve_csv(found: Curve) -> str:
 def curve_document(found: Curve) -> dict[str, Any]:
     """The same as JSON values, unrounded."""
     return {
-        "by_rank": [_point_document(one) for one in found.suggested],
-        "last_mlp": None if found.last_mlp is None else _point_document(found.last_mlp),
+        "by_rank": [_point_document(one, found.unit) for one in found.suggested],
+        "last_mlp": None if found.last_mlp is None else _point_document(found.last_mlp, found.unit),
         "random": [
             {
                 "share": band.share,
@@ -226,10 +223,10 @@ def _rate_document(rate: Rate) -> dict[str, Any]:
     return {"value": rate.value, "interval": [rate.interval.low, rate.interval.high]}
 
 
-def _point_document(one: CurvePoint) -> dict[str, Any]:
+def _point_document(one: CurvePoint, unit: Unit) -> dict[str, Any]:
     return {
         "share": one.share,
-        "modules": one.modules,
+        f"{unit}s": one.units,
         "loss": one.loss,
         "interval": [one.interval.low, one.interval.high],
         "passes": None if one.passes is None else _rate_document(one.passes),

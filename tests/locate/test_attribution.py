@@ -9,16 +9,18 @@ import pytest
 torch = pytest.importorskip("torch")
 
 import tiny_checkpoint  # noqa: E402
-from hypothesis import given  # noqa: E402
+from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from transformers import AutoModelForCausalLM  # noqa: E402
 from written_traces import draw_traces  # noqa: E402
 
+from lrmtest.analysis.units import row_name  # noqa: E402
 from lrmtest.errors import ModelError, UsageError  # noqa: E402
 from lrmtest.locate.attribution import attribute as attribution  # noqa: E402
 from lrmtest.locate.attribution.attribute import attribute, refuse_unlike  # noqa: E402
 from lrmtest.locate.attribution.margins import WIDEST, mend_of  # noqa: E402
 from lrmtest.locate.attribution.restoring import as_it_is, losses_restored, restored  # noqa: E402
+from lrmtest.locate.attribution.row_terms import row_terms  # noqa: E402
 from lrmtest.models.engines.transformers.stack import Stack  # noqa: E402
 from lrmtest.models.reading import Shaping  # noqa: E402
 
@@ -251,3 +253,76 @@ def test_nothing_mends_more_than_there_is_and_more_slope_mends_more(margins, slo
     assert little <= much + 1e-9
     assert much <= whole + 1e-9
     assert mend_of(found, 0.0, 0.0) == pytest.approx(0.0, abs=1e-9)
+
+
+def rows_of(stack):
+    return [row_name(name, row) for name, (rows, _) in stack.shapes.items() for row in range(rows)]
+
+
+def all_rows(terms):
+    return {row_name(name, n): float(x) for name, each in terms.items() for n, x in enumerate(each)}
+
+
+@settings(max_examples=3, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=len(PROMPTS), max_size=len(PROMPTS)))
+def test_rows_add_up_to_their_module(models, counts):
+    variant, parent, written = models
+    by_key = {one.place.key: count for one, count in zip(written, counts, strict=True)}
+    terms = row_terms(variant, parent, written, by_key, lambda: None)
+    assert {name: len(each) for name, each in terms.items()} == {
+        name: rows for name, (rows, _) in variant.shapes.items()
+    }
+    found = attributed(*models)
+    for name, each in terms.items():
+        module = sum(by_key[one.key] * sum(one.slopes[name]) for one in found)
+        assert float(each.sum()) == pytest.approx(module, rel=1e-3, abs=1e-5)
+
+
+def test_rows_that_are_hardly_changed_mend_what_their_terms_say(models):
+    _, parent, written = models
+    near = rounded(stack_of(parent.model.config._name_or_path), 1e-4)
+    counts = {one.place.key: 1.0 for one in written}
+    terms = all_rows(row_terms(near, parent, written, counts, lambda: None))
+    # Those that mend and those that harm apart, so that each sum is far from 0.
+    sets = [
+        frozenset(row for row, term in terms.items() if term > 0),
+        frozenset(row for row, term in terms.items() if term < 0),
+    ]
+    before, *after = losses_restored(near, parent, written, [frozenset(), *sets], lambda: None)
+    for rows, losses in zip(sets, after, strict=True):
+        expected = sum(terms[row] for row in rows)
+        assert sum(before) - sum(losses) == pytest.approx(expected, rel=0.05, abs=5e-4)
+
+
+def test_all_rows_restored_are_the_module_restored(models):
+    variant, parent, written = models
+    before = {name: linear.weight.clone() for name, linear in variant.linears(1).items()}
+    name = next(iter(before))
+    rows = [row_name(name, row) for row in range(variant.shapes[name][0])]
+    every = rows_of(variant)
+    sets = [[], [name], rows, rows[::2], [*rows[1::2], name], variant.shapes, every]
+    found = losses_restored(variant, parent, written, [*map(frozenset, sets)], lambda: None)
+    none, module, same, some, both, whole, all_of_them = found
+    assert same == both == module
+    assert all_of_them == whole
+    assert some not in (none, module)
+    for name, linear in variant.linears(1).items():
+        assert torch.equal(linear.weight, before[name])
+
+
+def test_rows_beside_restored_ones_are_at_a_variant_that_has_them(models):
+    variant, parent, written = models
+    counts = {one.place.key: 1.0 for one in written}
+    taken = frozenset(rows_of(variant)[::3])
+    found = all_rows(row_terms(variant, parent, written, counts, lambda: None, taken))
+    assert all(found[row] == 0 for row in taken)
+    other = rounded(stack_of(parent.model.config._name_or_path))
+    for index in range(len(other.layers)):
+        for name, linear in other.linears(index).items():
+            its = parent.linears(index)[name]
+            rows = [row for row in range(len(its.weight)) if row_name(name, row) in taken]
+            linear.weight.data[rows] = its.weight.data[rows]
+            if its.bias is not None:
+                linear.bias.data[rows] = its.bias.data[rows]
+    expected = all_rows(row_terms(other, parent, written, counts, lambda: None))
+    assert found == pytest.approx(expected, rel=1e-3, abs=1e-5)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import fsum
@@ -10,7 +9,7 @@ from math import fsum
 import torch
 from torch import Tensor
 
-from lrmtest.analysis.location import Sets, TraceLocation, restored_against
+from lrmtest.analysis.location import Sets, TraceLocation, restored_against, shares_of
 from lrmtest.analysis.suggestion import (
     Candidate,
     SuggestedModule,
@@ -109,8 +108,7 @@ def suggest(
         UsageError: no module's protection would mend anything.
     """
     before = traces()
-    counts = Counter(one.question for one in before)
-    shares = [1 / (len(counts) * counts[one.question]) for one in before]
+    shares = shares_of(one.question for one in before)
     alone = {} if sets is None else sets.alone
     candidates = [
         Candidate(name, purse.bits[name].cost, tuple(one.mend(name, alone) for one in before))

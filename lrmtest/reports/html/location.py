@@ -13,12 +13,14 @@ from lrmtest.analysis.restoring import Curve, CurvePoint
 from lrmtest.reports.html.drawing import Axes, element, figure, legend, table, text
 from lrmtest.reports.html.page import whole_page
 from lrmtest.reports.location import (
+    ROWS_RESTORED,
     LocationHeading,
     location_lines,
     location_notes,
     location_title,
     modules_rows,
     token_kinds_rows,
+    top_rows_map,
 )
 from lrmtest.reports.numbers import percent, three_digits
 from lrmtest.reports.restoring import curve_rows, passes_rows
@@ -47,6 +49,8 @@ def location_page(found: Location, heading: LocationHeading) -> str:
         ),
     ]
     places = [_map(found)]
+    if found.top_rows:
+        places.append(_card(ROWS_RESTORED, table(top_rows_map(found))))
     if found.kinds:
         places.append(_card("Where in the traces the loss is", table(token_kinds_rows(found))))
     parts.append(element("div", *places, class_="plots"))
@@ -56,7 +60,7 @@ def location_page(found: Location, heading: LocationHeading) -> str:
             curves.append(_passing(found, found.curve))
         parts.append(element("div", *curves, class_="plots"))
     if found.passes is not None:
-        rows = passes_rows(found.passes, *found.restored_share)
+        rows = passes_rows(found.passes, *found.restored_together)
         parts.append(_card("What passes with the first ranks restored", table(rows)))
     rows = modules_rows(found.modules[:_MOST_SHOWN])
     parts.append(_card("Modules by what restoring them would mend", table(rows)))
@@ -147,8 +151,8 @@ def _losses(found: Location, curve: Curve) -> str:
     axes = Axes(1.05 * max(heights), three_digits)
     return _curve_figure(
         "Loss against what is restored",
-        "Nats a trace with the modules really restored, by rank and in random orders; the dashed "
-        "line is the parent's.",
+        f"Nats a trace with the {curve.unit}s really restored, by rank and in random orders; the "
+        "dashed line is the parent's.",
         axes,
         curve,
         lambda one: (one.loss, one.interval.low, one.interval.high),
@@ -169,8 +173,8 @@ def _passing(found: Location, curve: Curve) -> str:
     parents = None if found.passes is None else found.passes.parent.value
     return _curve_figure(
         "Pass rate against what is restored",
-        "Of the traces' questions, generated again with the modules restored; the dashed line is "
-        "the parent's rate.",
+        f"Of the traces' questions, generated again with the {curve.unit}s restored; the dashed "
+        "line is the parent's rate.",
         Axes(1.0, lambda value: f"{100 * value:.0f} %"),
         curve,
         figures,
