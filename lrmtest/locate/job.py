@@ -27,13 +27,13 @@ from lrmtest.errors import LrmtestError, MachineryError
 from lrmtest.locate.attribution.attribute import SIGNS, attribute, refuse_unlike
 from lrmtest.locate.attribution.restoring import Form, as_it_is, losses_restored
 from lrmtest.locate.attribution.row_terms import row_terms
+from lrmtest.locate.facts import ModuleFacts, facts_of
 from lrmtest.locate.generating.restored_runs import generate_restored
 from lrmtest.locate.kept import Kept
 from lrmtest.locate.opening import open_stack
 from lrmtest.locate.portions import Done, portions, step_counter
 from lrmtest.locate.sets import Units, random_sets, set_name, sets_of, unit_weights
 from lrmtest.locate.suggesting.bits import bits_by_weights, bits_of
-from lrmtest.locate.suggesting.facts import ModuleFacts, facts_of
 from lrmtest.locate.suggesting.suggest import Purse, suggest
 from lrmtest.locate.task import LocateTask
 from lrmtest.models.engines.transformers.stack import Stack
@@ -180,7 +180,7 @@ class _Work:
                 break
             self._restore({own: frozenset([name]) for name, own in new.items()})
             alone |= new
-        if not (alone or self._task.asked or self._task.curve):
+        if not (alone or self._task.asked or self._task.curve or self._task.unit == ROW):
             return None, {}
         return sets_of(self._task, [*alone], self._in_turn(alone), self._facts)
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from lrmtest.locate.attribution.attribute import TraceMends
+from lrmtest.locate.facts import ModuleFacts
 from lrmtest.locate.lines import append_lines, are_numbers, is_number, kept_lines, trace_digest
-from lrmtest.locate.suggesting.facts import ModuleFacts
 from lrmtest.models.reading import Written
 from lrmtest.runs.keys import fingerprint
 
@@ -143,7 +143,7 @@ class Kept:
             self.modules = _facts(found["modules"]) or self.modules
             return
         if isinstance(name := found.get("rows_beside"), str):
-            rows = found.get("rows")
+            rows: Any = found.get("rows")
             if found.get("traces") == self._together and _are_rows(rows):
                 self.rows_beside[name] = rows
             return

@@ -12,7 +12,7 @@ from lrmtest.analysis.restoring import CurveSet, CurveSets
 from lrmtest.analysis.units import MODULE, ROW, Unit, row_name, rows_by_module
 from lrmtest.compress.protect import Protection
 from lrmtest.errors import UsageError
-from lrmtest.locate.suggesting.facts import ModuleFacts
+from lrmtest.locate.facts import ModuleFacts
 from lrmtest.locate.task import LocateTask
 from lrmtest.runs.keys import fingerprint
 

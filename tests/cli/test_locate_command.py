@@ -23,6 +23,7 @@ from lrmtest.locate import job  # noqa: E402
 from lrmtest.models.gguf_header import read_gguf_header  # noqa: E402
 from lrmtest.models.reading import Shaping  # noqa: E402
 from lrmtest.models.tokenizer_identity import tokenizer_identity  # noqa: E402
+from lrmtest.reports.markdown import literal  # noqa: E402
 from lrmtest.runs.manifest import ChatSection, Manifest, ModelSection  # noqa: E402
 from lrmtest.runs.store import STORE_NAME, Store  # noqa: E402
 
@@ -367,3 +368,68 @@ def test_a_suggestion_that_cannot_be_is_refused_before_anything_is_computed(
         with pytest.raises(SystemExit):
             located(here / "variant", *traces, "--suggest", share)
         assert "is no share such as 2% or 0.02" in capfd.readouterr().err
+
+
+def test_rows_are_restored_where_it_mends_and_kept(here, tmp_path, monkeypatch, capfd):
+    files = {name: tmp_path / f"out.{name}" for name in ("json", "csv", "markdown", "html")}
+    words = [word for name, path in files.items() for word in (f"--{name}", path)]
+    assert located(here / "variant", "--traces", "run-1") == 0
+    monkeypatch.setattr(job, "attribute", None)  # modules are there
+    again = (here / "variant", "--traces", "run-1", *words, "--unit", "row", "--curve", "0.01,0.05")
+    assert located(*again) == 0
+    printed = " ".join(capfd.readouterr().out.split())
+    found = json.loads(files["json"].read_text())
+    assert found["modules"][0]["restored"]["confirmed"]
+    rows = found["top"]["rows"]
+    # Of all others the weights are the same.
+    assert rows
+    assert all(row.startswith(f"{BROKEN}[") for row in rows)
+    assert len(set(rows)) == len(rows)
+    weights = {one["module"]: one["weights"] for one in found["modules"]}
+    assert 0 < found["top"]["share"] <= 0.02
+    assert found["top"]["share"] == pytest.approx(len(rows) * 32 / sum(weights.values()))
+    assert f"Restored together: {len(rows)} rows of 1 module, first {rows[0]}" in printed
+    assert "Rows restored together, by layer and kind of module" in printed
+    lines = list(csv.DictReader(files["csv"].read_text().splitlines()))
+    counts = {line["module"]: int(line["rows_restored"]) for line in lines}
+    assert counts == dict.fromkeys(weights, 0) | {BROKEN: len(rows)}
+    assert literal(rows[0], 80) in files["markdown"].read_text()
+    assert "Rows restored together" in files["html"].read_text()
+    points = found["curve"]["by_rank"]
+    assert [one["rows"] for one in points] == sorted(one["rows"] for one in points)
+    (first, *_) = csv.DictReader(tmp_path.joinpath("out-curve.csv").read_text().splitlines())
+    assert first["rows"] == "0"
+    # Everything was kept, and by modules nothing is other than it was.
+    monkeypatch.setattr(job, "row_terms", None)
+    monkeypatch.setattr(job, "losses_restored", None)
+    assert located(*again) == 0
+    assert json.loads(files["json"].read_text()) == found
+    assert located(here / "variant", "--traces", "run-1", "--json", files["json"]) == 0
+    assert json.loads(files["json"].read_text())["top"]["modules"] == [BROKEN]
+
+
+def test_kept_rows_that_are_none_are_computed_anew(here, tmp_path, capfd):
+    words = ("--traces", "run-1", "--unit", "row", "--confirm", 0)
+    words = (here / "variant", *words, "--json", tmp_path / "out.json")
+    assert located(*words) == 0
+    first = json.loads((tmp_path / "out.json").read_text())
+    (kept,) = (tmp_path / "reports" / "locate").glob("*.jsonl")
+    lines = []
+    for line in map(json.loads, filter(None, kept.read_text().splitlines())):
+        if "rows" in line:
+            lines += [{**line, "rows": each} for each in ([], {BROKEN: [1.0]}, {BROKEN: ["x"]}, 7)]
+        else:
+            lines.append(line)
+    kept.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert located(*words) == 0
+    assert json.loads((tmp_path / "out.json").read_text()) == first
+
+
+def test_rows_are_not_suggested_and_other_units_not_known(here, capfd):
+    words = (here / "variant", "--traces", "run-1")
+    assert located(*words, "--unit", "row", "--suggest", "2%") == 2
+    assert "--suggest protects whole modules" in capfd.readouterr().err
+    with pytest.raises(SystemExit) as refused:
+        located(*words, "--unit", "column")
+    assert refused.value.code == 2
+    assert "invalid choice: 'column'" in capfd.readouterr().err

@@ -229,3 +229,22 @@ def refused_option(capfd, *words):
     with pytest.raises(SystemExit):
         main(["locate", "variant", "--traces", "run-1", *words])
     return capfd.readouterr().err
+
+
+def test_rows_are_really_restored_where_questions_are_generated(here, monkeypatch):
+    words = (here / "variant", "--traces", "run-1", "--generate", 2, "--unit", "row")
+    assert located(*words, "--share", 0.01, "--json", "o.json") == 0
+    found = json.loads(Path("o.json").read_text())
+    rows = found["top"]["rows"]
+    assert 0 < len(rows) < 20
+    assert all(row.startswith(f"{BROKEN}[") for row in rows)
+    assert found["passes"]["draws"] == DRAWS
+    (path,) = Path("reports/locate").glob(f"*/{STORE_NAME}")
+    with Store(path, create=False) as store:
+        restored = {
+            tuple(head.manifest.model.to_json().get("restored", {}).get("modules", ()))
+            for head in store.runs()
+        }
+    assert tuple(sorted(rows)) in restored
+    # None, the first rows, and the random ones.
+    assert len(restored) == 2 + DRAWS

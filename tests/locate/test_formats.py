@@ -16,8 +16,8 @@ from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from lrmtest.errors import ModelError  # noqa: E402
+from lrmtest.locate.facts import facts_of  # noqa: E402
 from lrmtest.locate.suggesting.bits import bits_of  # noqa: E402
-from lrmtest.locate.suggesting.facts import facts_of  # noqa: E402
 from lrmtest.models.engines.options import EngineOptions  # noqa: E402
 from lrmtest.models.engines.transformers.on_device import load_model  # noqa: E402
 from lrmtest.models.engines.transformers.packed import (  # noqa: E402

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from array import array
+from dataclasses import replace
+
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
 
-from lrmtest.analysis.units import ROW, row_name, rows_by_module
-from lrmtest.locate.sets import set_name, sets_of, unit_weights, whole_modules
-from lrmtest.locate.suggesting.facts import ModuleFacts
-from lrmtest.locate.task import LocateTask
-from lrmtest.models.engines.options import EngineOptions
+from lrmtest.analysis.units import MODULE, ROW, row_name, rows_by_module  # noqa: E402
+from lrmtest.cli import main  # noqa: E402
+from lrmtest.cli.reading_models import reading_model  # noqa: E402
+from lrmtest.locate import job  # noqa: E402
+from lrmtest.locate.facts import ModuleFacts  # noqa: E402
+from lrmtest.locate.sets import set_name, sets_of, unit_weights, whole_modules  # noqa: E402
+from lrmtest.locate.task import LocateTask  # noqa: E402
+from lrmtest.models.cards import load_cards  # noqa: E402
+from lrmtest.models.engines.options import EngineOptions  # noqa: E402
+from lrmtest.models.reading import Shaping, Written  # noqa: E402
+from lrmtest.models.trace import Trace  # noqa: E402
+from lrmtest.questions.fresh import fresh_question  # noqa: E402
+from lrmtest.questions.place import Place  # noqa: E402
+from lrmtest.suites.folio import FOLIO  # noqa: E402
 
 KINDS = ("self_attn.q_proj", "mlp.up_proj", "mlp.down_proj")
 
@@ -78,3 +90,48 @@ def test_all_rows_of_a_module_are_the_module(given_models):
     assert whole_modules(rows, facts) == {first}
     assert whole_modules(order, facts) == facts.keys()
     assert whole_modules(rows[1:], facts) == frozenset(rows[1:])
+
+
+@pytest.fixture(scope="module")
+def pruned(tmp_path_factory):
+    """tiny-lrm pruned by magnitude, itself, and what it writes to six questions."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    options = EngineOptions(device="cpu")
+    parent = reading_model("tiny-lrm", load_cards([], None), "transformers", options).spec
+    folder = tmp_path_factory.mktemp("pruned") / "magnitude"
+    words = ("compress", "tiny-lrm", "-o", str(folder), "--method", "magnitude")
+    assert main([*words, "--sparsity", "0.75"]) == 0
+    variant = reading_model(str(folder), {}, "transformers", options).spec
+    tokenizer = AutoTokenizer.from_pretrained(parent.location)
+    model = AutoModelForCausalLM.from_pretrained(parent.location, dtype=torch.float32).eval()
+    written = []
+    for number in range(6):
+        question = fresh_question("logic", 7, number)
+        prompt = tokenizer.apply_chat_template(
+            [{"role": "user", "content": FOLIO.prompt.format(**question.material)}],
+            add_generation_prompt=True,
+            return_dict=True,
+        )["input_ids"]
+        out = model.generate(torch.tensor([prompt]), max_new_tokens=40, do_sample=False)
+        tokens = out[0, len(prompt) :].tolist()
+        trace = Trace(array("I", prompt), array("I", tokens), array("f"), ended=False)
+        written.append(Written(Place(f"key-{number}", "s", f"q{number}", 0), trace, Shaping(0.0)))
+    return LocateTask(variant, parent, options, "run", written, 0, 0.02, unit=ROW)
+
+
+def test_two_percent_of_tiny_lrm_by_row_mend_more_than_any_module(pruned, tmp_path):
+    """A prompt's first answer differs from processor to processor; this is true by far of any."""
+    by_row = job.locate_damage(pruned, tmp_path, lambda *_: None)
+    by_module = job.locate_damage(
+        replace(pruned, unit=MODULE, confirm=2), tmp_path, lambda *_: None
+    )
+    assert not by_row.little
+    _, together = by_row.top
+    assert 0.0198 < by_row.top_share <= 0.02
+    assert len(by_row.top_rows) > 1
+    assert together.beaten == together.draws == 20
+    assert by_module.top_share > by_row.top_share
+    assert together.mend.value > by_module.top[1].mend.value
+    # All rows are all modules.
+    assert by_row.all_restored == by_module.all_restored

@@ -1,4 +1,4 @@
-"""What each row of a module has of the fall of the loss, were the module restored, to first order.
+"""The terms of rows: what each has of the fall of the loss, were it restored, to first order.
 
 The module's is the sum over tokens of -g . (D x), g being the gradient by its outputs, x its inputs
 and D what restoring adds to its weights (`lrmtest.locate.attribution.attribute`). A row of D makes

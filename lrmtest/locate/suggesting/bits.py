@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrmtest.compress.gguf.names import module_of
-from lrmtest.locate.suggesting.facts import ModuleFacts
+from lrmtest.locate.facts import ModuleFacts
 from lrmtest.models.engines.tokenizers.checkpoint_files import pretrained_arguments
 from lrmtest.models.gguf_header import TYPE_BLOCKS, read_gguf_header
 from lrmtest.models.local import safetensors_header, weight_files
