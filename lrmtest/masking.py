@@ -55,8 +55,9 @@ def masked(text: str) -> str:
     # By value last: it may leave a part that has no longer the shape of a secret.
     text = _URL.sub(lambda match: f"://{_shown_rest(match[1], mark=False)}", text)
     text = _TOKEN.sub(MASK, _LABELLED.sub(lambda match: match[1] + MASK, text))
-    for secret in _of_environment():
-        text = hidden(text, secret, window=_LONG_WINDOW)
+    if len(text) >= _WINDOW:
+        for secret in _of_environment():
+            text = hidden(text, secret, window=_LONG_WINDOW)
     return text
 
 

@@ -23,6 +23,7 @@ from lrmtest.options.pytest_names import (
     parse_early,
 )
 from lrmtest.plugin.fixture_owner import MARK, MODEL, OUR_MODEL, is_ours
+from lrmtest.plugin.frozen import thaw_at_the_end
 from lrmtest.plugin.refusal import raise_refusal
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def pytest_load_initial_conftests(
     early_config: pytest.Config, parser: pytest.Parser, args: list[str]
 ) -> Generator[None]:
     """Add the options' short names, but for those that a conftest has by then; a set's tests."""
+    thaw_at_the_end(early_config)
     parse_early(early_config, parser, args)
     asked = early_set(early_config, args)
     if asked:

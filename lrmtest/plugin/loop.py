@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 
 from lrmtest.errors import LrmtestError
+from lrmtest.models.engines.kinds import kind_of
+from lrmtest.plugin.frozen import collecting_rarely, freeze
 from lrmtest.plugin.generation.generation import Generation
 from lrmtest.plugin.generation.pending import PendingSamples
 from lrmtest.plugin.generation.schedule import Schedule
@@ -86,13 +89,14 @@ class RunLoop:
             pytest.Session.Failed, pytest.Session.Interrupted: -x, --maxfail and the like.
         """
         of_models = items_by_model(self._pytest_session.items)
-        # What was collected stays to the end. The garbage collector need not look at it again and
-        # again while thousands of tests run.
-        gc.freeze()
+        freeze(self._pytest_session.config)
         try:
             self._run_all(of_models)
         finally:
-            gc.unfreeze()
+            # Nor need it look at what the tests have left, once it has taken what is garbage:
+            # pytest has it look at everything several times more before it ends.
+            gc.collect()
+            freeze(self._pytest_session.config)
 
     def _run_all(self, of_models: dict[str, ModelItems]) -> None:
         for item in self._pytest_session.items:
@@ -115,7 +119,9 @@ class RunLoop:
             if self._begin(
                 schedule, generation, [selected for _, selected in items.with_questions]
             ):
-                self._run_as_they_complete(schedule, generation, waiting)
+                only_reads = not kind_of(schedule.spec).generates
+                with collecting_rarely() if only_reads else nullcontext():
+                    self._run_as_they_complete(schedule, generation, waiting)
             else:
                 for item, _ in items.with_questions:
                     self._lookahead.add(item)

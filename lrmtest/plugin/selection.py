@@ -11,6 +11,7 @@ from lrmtest.errors import LrmtestError
 from lrmtest.plugin.absent import told_absent
 from lrmtest.plugin.asked_set import AskedSet
 from lrmtest.plugin.ending.guard import told
+from lrmtest.plugin.frozen import freeze
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.recorded import RecordedQuestions
 from lrmtest.plugin.refusal import refuse
@@ -48,6 +49,8 @@ class Selection:
     ) -> Generator[None, None, None]:
         """Deselect, and let pytest report how many."""
         yield
+        if self._session.models.names:
+            freeze(config)
         if not self._session.models.names and self._session.settings.triage:
             refuse(config, items, "--triage needs --model: whose newest run is meant?")
             return

@@ -22,6 +22,8 @@ SEQUENCE = "sequence"
 SHORT_TEXT = "short-text"
 """A short free text with aliases, as in MuSiQue."""
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -56,10 +58,8 @@ class Question:
         completions are generated anew.
         """
         if not self._digest:
-            content = json.dumps(
-                [self.id, self.suite, dict(self.material), self.references, self.kind],
-                sort_keys=True,
-                ensure_ascii=False,
+            content = _ENCODER.encode(
+                [self.id, self.suite, dict(self.material), self.references, self.kind]
             )
             digest = hashlib.sha256(content.encode("utf-8", "surrogatepass")).hexdigest()
             object.__setattr__(self, "_digest", digest)

@@ -453,7 +453,13 @@ class Store:
         runs = "" if of is None else " AND run_id IN (SELECT value FROM json_each(?))"
         sources = () if of is None else (json.dumps(list(of)),)
         with self._db.transaction():
-            for key in keys:
+            # Of most runs no other has any: one question for all keys.
+            there = self._db.all(
+                "SELECT DISTINCT key FROM completion "
+                f"WHERE key IN (SELECT value FROM json_each(?)){runs}",
+                (json.dumps(list(keys)), *sources),
+            )
+            for (key,) in there:
                 row = self._db.one(
                     f"SELECT run_id, {', '.join(COMPLETION_COLUMNS)} FROM completion "
                     f"WHERE key = ?{runs} ORDER BY {_HAS_TRACE} DESC, id LIMIT 1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.http.failures import BrokenAnswerError
 from lrmtest.models.engines.http.pace import (
     LONGEST_PAUSE,
+    SHARE_LOOKED_AT,
     SHARE_OF_AGE,
     TICK,
     Pace,
@@ -163,12 +165,59 @@ def test_a_loop_is_stopped_within_a_pause(monkeypatch):
     age=st.floats(0, 1e5),
     size=st.integers(0, 1 << 18),
     waited=st.floats(0, 100),
+    gap=st.floats(0, 100) | st.just(math.inf),
     left=st.floats(0, 1e9),
 )
-def test_every_pause_is_bounded(streams, age, size, waited, left):
-    pause = pause_after(streams=streams, age=age, size=size, waited=waited, left=left)
-    assert pause == 0 or TICK <= pause <= LONGEST_PAUSE
-    if pause:
-        assert pause <= max(TICK, left)
-        assert pause <= max(TICK, SHARE_OF_AGE * age)
-        assert size * pause <= (48 << 10) * max(waited, 1e-9) * 1.001
+def test_every_pause_is_bounded(streams, age, size, waited, gap, left):
+    pause = pause_after(streams=streams, age=age, size=size, waited=waited, gap=gap, left=left)
+    assert pause.seconds == 0 or TICK <= pause.seconds <= LONGEST_PAUSE
+    if pause.seconds:
+        looked_at = SHARE_LOOKED_AT * (age - 1) if pause.ticks else 0.0
+        assert pause.seconds <= max(TICK, left)
+        assert pause.seconds <= max(TICK, SHARE_OF_AGE * age, looked_at)
+        assert size * pause.seconds <= (48 << 10) * max(waited, 1e-9) * 1.001
+        assert 0 <= pause.ticks <= 3
+        if pause.ticks:
+            assert gap < pause.ticks * TICK
+
+
+def test_an_end_that_cannot_be_foreseen_is_seen_by_nothing_more_coming(monkeypatch):
+    """Of completions that end anywhere each is there some ticks after its last byte."""
+    ends = {}
+
+    def make():
+        number = len(ends)
+        tokens = 300 + 7 * number
+        ends[number] = 0.5 + (tokens - 1) / 78
+        return ScriptedWire(script(tokens, 78))
+
+    done, made = ask(monkeypatch, make, 64, streams=192)
+    late = [at - ends[n] for n, (at, _, _) in enumerate(done)]
+    assert all(0 <= each <= 4 * TICK + 0.001 for each in late)
+    assert sum(late) / len(late) <= 2 * TICK
+    # It costs no more reads than waiting did.
+    tokens = sum(reply.pieces for _, reply, _ in done)
+    assert sum(len(wire.read_at) for wire in made) <= tokens / 6
+    assert sum(wire.looks for wire in made) <= tokens
+
+
+def test_a_stream_that_rests_is_read_and_goes_on(monkeypatch):
+    parts = [(0.0, HEAD)]
+    at = 0.5
+    for number in range(600):
+        at += 1.0 if number % 200 == 199 else 1 / 78
+        parts.append((at, framed(PLAIN["vllm"](" word", number))))
+    parts.append((at, framed(end(tokens=600)) + LAST))
+    done, (wire,) = ask(monkeypatch, lambda: ScriptedWire(parts), streams=255)
+    ((finished, reply, _),) = done
+    assert (reply.pieces, reply.completion_tokens) == (600, 600)
+    assert finished - at <= 4 * TICK + 0.001
+    assert len(wire.read_at) <= 600 / 8
+
+
+def test_pieces_that_join_many_tokens_are_not_looked_for(monkeypatch):
+    parts = [(0.0, HEAD)]
+    parts += [(0.5 + n / 4, framed(PLAIN["vllm"](" word" * 20, n))) for n in range(60)]
+    parts += [(0.5 + 59 / 4, framed(end(tokens=1200)) + LAST)]
+    _, (wire,) = ask(monkeypatch, lambda: ScriptedWire(parts), streams=255)
+    assert wire.looks == 0

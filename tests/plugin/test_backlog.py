@@ -1,12 +1,22 @@
 """What arrives while the store is locked is kept, and written in its order."""
 
+import math
 import threading
+
+import pytest
 
 from lrmtest.errors import LockedStoreError, StoreError
 from lrmtest.grading.completion import Completion
 from lrmtest.models.engines.base import Delivery, Message, Request, Sampling
+from lrmtest.plugin.generation import backlog as backlog_module
 from lrmtest.plugin.generation.backlog import Backlog
 from lrmtest.questions.place import Place
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """However slow this machine is, none is written for having waited too long."""
+    monkeypatch.setattr(backlog_module, "_LONGEST_TOGETHER", math.inf)
 
 
 def delivery(n):
@@ -92,57 +102,104 @@ def test_whatever_goes_wrong_is_told_and_never_raised():
     assert "the disk is full" in str(disk.failures[0])
 
 
-def test_what_comes_while_a_transaction_is_committed_shares_the_next():
-    disk, writing = Disk(), threading.Event()
+def test_what_others_follow_shares_a_transaction():
+    disk = Disk()
+    disk.unlocked.set()
+    backlog = disk.backlog()
+    for n in range(600):
+        backlog.add(delivery(n), more=n < 599)
+        assert disk.rows == disk.told
+        assert len(disk.rows) + len(backlog) == n + 1
+    assert disk.rows == [str(n) for n in range(600)]
+    # The first one is waited for.
+    assert disk.groups == [1, 2, 4, 8, 16, 32, 64, 128, 256, 89]
 
-    def write(group, patience):
-        writing.set()
-        disk.unlocked.wait(120.0)
-        Disk.write(disk, group, patience)
 
-    backlog = Backlog(
-        write, lambda group: disk.told.extend(keys(group)), disk.failures.append, together=True
-    )
-    backlog.add(delivery(0))
-    assert writing.wait(120.0)
-    for n in range(1, 150):
-        backlog.add(delivery(n))
+def test_none_waits_long_for_others(monkeypatch):
+    monkeypatch.setattr(backlog_module, "_LONGEST_TOGETHER", -1.0)
+    disk = Disk()
+    disk.unlocked.set()
+    backlog = disk.backlog()
+    for n in range(5):
+        backlog.add(delivery(n), more=True)
+    assert disk.groups == [1] * 5
+
+
+def test_long_ones_share_it_with_few():
+    disk = Disk()
+    disk.unlocked.set()
+    backlog = disk.backlog()
+    for n in range(40):
+        long = Delivery(delivery(n).request, Completion("x" * 400_000, "stop"))
+        backlog.add(long, more=True)
+    assert max(disk.groups) == 2
+    assert sum(disk.groups) + len(backlog) == 40
+
+
+def test_what_nothing_follows_is_written_by_who_settles():
+    disk = Disk()
+    disk.unlocked.set()
+    backlog = disk.backlog()
+    for n in range(3):
+        backlog.add(delivery(n), more=True)
+    assert disk.rows == ["0"]
+    assert backlog.settle(0.0) == 0
+    assert disk.rows == disk.told == ["0", "1", "2"]
+
+
+def test_what_shares_a_transaction_waits_for_a_locked_store():
+    disk = Disk()
+    backlog = disk.backlog()
+    for n in range(20):
+        backlog.add(delivery(n), more=n < 19)
+    assert (disk.rows, len(backlog)) == ([], 20)
     disk.unlocked.set()
     assert backlog.settle(120.0) == 0
-    assert disk.rows == disk.told == [str(n) for n in range(150)]
-    assert disk.groups == [1, 64, 64, 21]
+    assert disk.rows == disk.told == [str(n) for n in range(20)]
+
+
+def test_deliveries_of_several_threads_are_all_written():
+    disk = Disk()
+    backlog = disk.backlog()
+    threads = [
+        threading.Thread(
+            target=lambda k=k: [
+                backlog.add(delivery(100 * k + n), more=n % 3 > 0) for n in range(50)
+            ]
+        )
+        for k in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    disk.unlocked.set()
+    for thread in threads:
+        thread.join(120.0)
+    assert backlog.settle(120.0) == 0
+    assert disk.rows == disk.told
+    assert sorted(map(int, disk.rows)) == [100 * k + n for k in range(4) for n in range(50)]
 
 
 def test_one_that_cannot_be_written_costs_none_of_those_before_it():
-    disk, first = Disk(), threading.Event()
+    disk = Disk()
     disk.unlocked.set()
 
     def write(group, patience):
-        first.wait(120.0)
         if "5" in keys(group):
             raise StoreError("a value cannot be stored")
         Disk.write(disk, group, patience)
 
-    backlog = Backlog(
-        write, lambda group: disk.told.extend(keys(group)), disk.failures.append, together=True
-    )
+    backlog = Backlog(write, lambda group: disk.told.extend(keys(group)), disk.failures.append)
     for n in range(8):
-        backlog.add(delivery(n))
-    first.set()
+        backlog.add(delivery(n), more=n < 7)
     backlog.settle(120.0)
     assert disk.rows == disk.told == [str(n) for n in range(5)]
     assert [str(failure) for failure in disk.failures] == ["a value cannot be stored"]
 
 
-def test_an_engine_waits_when_too_much_is_ahead_of_the_store():
+def test_an_engine_waits_when_too_much_is_kept_for_a_locked_store():
     disk = Disk()
-    large = Delivery(delivery(0).request, Completion("x" * (3 << 20), "stop"))
-    backlog = Backlog(
-        lambda group, patience: disk.unlocked.wait(120.0),
-        lambda group: None,
-        disk.failures.append,
-        together=True,
-    )
+    large = Delivery(delivery(0).request, Completion("x" * (40 << 20), "stop"))
+    backlog = disk.backlog()
     added = []
 
     def engine():

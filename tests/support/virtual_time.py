@@ -55,6 +55,7 @@ class ScriptedWire:
         self._action = None
         self.closed = False
         self.read_at = []
+        self.looks = 0
 
     async def send(self, data):
         self._begun = self._loop.time()
@@ -87,6 +88,10 @@ class ScriptedWire:
             self.read_at.append(self._loop.time())
             self._come()
         return data or None
+
+    def unread(self):
+        self.looks += 1
+        return len(self._waiting)
 
     def listen(self, action):
         self._action = action

@@ -12,7 +12,7 @@ has no needles, and is searched for in the whole text.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from heapq import merge
@@ -239,8 +239,11 @@ def found(
     if plan is None:
         yield from pattern.finditer(text)
         return
+    there = [needle for needle in plan.needles.items() if needle[0] in haystack]
+    if not there:
+        return
     end = 0
-    for first, last in _regions(plan.needles, haystack):
+    for first, last in _regions(there, haystack):
         for start in plan.starts.finditer(haystack, max(first, end), last + 1):
             if start.start() >= end and (match := pattern.match(text, start.start())) is not None:
                 yield match
@@ -255,12 +258,11 @@ def _hits(needle: str, before: int, haystack: str) -> Iterator[tuple[int, int]]:
         place = haystack.find(needle, place + 1)
 
 
-def _regions(needles: Needles, haystack: str) -> Iterator[tuple[int, int]]:
+def _regions(needles: Sequence[tuple[str, int]], haystack: str) -> Iterator[tuple[int, int]]:
     """First and last place at which a match may start, region by region."""
     first, last = 0, -1
-    there = [needle for needle in needles.items() if needle[0] in haystack]
     # Merged as they are found: a text may be nothing but needles.
-    for start, place in merge(*(_hits(*needle, haystack) for needle in there)):
+    for start, place in merge(*(_hits(*needle, haystack) for needle in needles)):
         if last < 0:
             first = start
         elif start > last + 1:

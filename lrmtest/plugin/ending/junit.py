@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from lrmtest.reports.escape import one_line
 from lrmtest.runs.records import SampleRecord, by_question
@@ -21,7 +22,13 @@ def properties(records: Sequence[SampleRecord]) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for part in by_question(records).values():
         found += _of_question(sorted(part, key=lambda record: record.place.sample)[:_MOST_SAMPLES])
-    return [(name, one_line(value, _LIMIT)) for name, value in found]
+    return [(name, _value(value)) for name, value in found]
+
+
+@lru_cache(maxsize=1024)
+def _value(text: str) -> str:
+    """A value on one line. Most are those of a thousand other tests."""
+    return one_line(text, _LIMIT)
 
 
 def _of_question(records: Sequence[SampleRecord]) -> list[tuple[str, str]]:

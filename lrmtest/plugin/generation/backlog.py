@@ -2,8 +2,8 @@
 
 A completion that was generated is written before the engine goes on, so that a kill costs no more
 than the one that is being written. Recorded outputs come as fast as they are read and cost
-nothing to read again: those that arrive while one transaction is committed share the next. And
-while another program has the store locked, what arrives is kept in memory.
+nothing to read again: they share transactions. And while another program has the store locked,
+what arrives is kept in memory.
 """
 
 from __future__ import annotations
@@ -19,15 +19,13 @@ from lrmtest.progress import Tell, silent
 from lrmtest.runs.database import PATIENCE
 
 _AT_ONCE = 0.5
-_IDLE_SECONDS = 2.0
-"""The thread ends when nothing has come for so long."""
-_MOST_TOGETHER = 64
+_MOST_TOGETHER = 256
 _MOST_CHARS_TOGETHER = 1 << 20
 """In one transaction, so that it takes some milliseconds."""
-_MOST_CHARS_AHEAD = 4 << 20
-"""Characters of outputs that may wait for the transaction before; then the engine waits."""
+_LONGEST_TOGETHER = 0.25
+"""Seconds after which a delivery is written even where others follow."""
 _MOST_CHARS_LOCKED = 64 << 20
-"""The same while another program has the store locked."""
+"""Characters of outputs that may wait for a locked store; then the engine waits."""
 
 Write = Callable[[Sequence[Delivery], float], None]
 
@@ -44,8 +42,6 @@ class Backlog:
         failed: told, once, why no more can be written.
         patience: seconds that a locked store is waited for.
         tell: told when that begins.
-        together: deliveries come in masses and are there still if they are lost here: they share
-            transactions, on a thread of its own.
     """
 
     def __init__(
@@ -54,7 +50,6 @@ class Backlog:
         written: Callable[[Sequence[Delivery]], None],
         failed: Callable[[LrmtestError], None],
         *,
-        together: bool = False,
         patience: float = PATIENCE,
         tell: Tell = silent,
     ) -> None:
@@ -63,10 +58,12 @@ class Backlog:
         self._failed = failed
         self._patience = patience
         self._tell = tell
-        self.together = together
+        self._writing = threading.Lock()  # held by the thread that writes
         self._changed = threading.Condition()  # guards the following
         self._waiting: deque[Delivery] = deque()
+        self._waits_since = 0.0
         self._chars = 0
+        self._together = 1
         self._locked_since: float | None = None
         self._given_up = False
         self._thread: threading.Thread | None = None
@@ -75,65 +72,86 @@ class Backlog:
         with self._changed:
             return len(self._waiting)
 
-    def add(self, delivery: Delivery) -> None:
-        """Write a delivery, or keep it until it can be written. Never raises."""
-        with self._changed:
-            if self.together or self._thread is not None or self._given_up:
-                self._keep(delivery)
-                return
-        try:
-            self._write([delivery], _AT_ONCE)
-        except LockedStoreError:
-            with self._changed:
-                self._keep(delivery)
-        except Exception as error:  # the engine's thread is no place for it
-            self._give_up(in_words(error, "a completion cannot be taken in"))
-        else:
-            self._written([delivery])
+    def add(self, delivery: Delivery, *, more: bool = False) -> None:
+        """Write a delivery, or keep it until it can be written. Never raises.
 
-    def _keep(self, delivery: Delivery) -> None:
-        """Under the lock."""
-        while self._chars > self._most_chars and not self._given_up:
-            self._changed.wait(1.0)
-        if self._given_up:
-            return
-        self._waiting.append(delivery)
-        self._chars += _size(delivery)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="lrmtest-backlog", daemon=True)
-            self._thread.start()
-        elif len(self._waiting) == 1:
-            self._changed.notify_all()
+        Args:
+            delivery: it.
+            more: others follow at once, and it is there still if it is lost here, so that it may
+                wait for them and share their transaction.
+        """
+        with self._changed:
+            while self._chars > _MOST_CHARS_LOCKED and not self._given_up:
+                self._changed.wait(1.0)
+            if self._given_up:
+                return
+            if not self._waiting:
+                self._waits_since = time.monotonic()
+            self._waiting.append(delivery)
+            self._chars += _size(delivery)
+            if self._thread is not None or (more and not self._enough):
+                return
+            # The first ones share it with few, since tests wait for them.
+            self._together = min(2 * self._together, _MOST_TOGETHER)
+        self._write_what_waits()
+
+    @property
+    def _enough(self) -> bool:
+        """Whether what waits for others to share its transaction waits no longer."""
+        return (
+            len(self._waiting) >= self._together
+            or self._chars > _MOST_CHARS_TOGETHER
+            or time.monotonic() - self._waits_since > _LONGEST_TOGETHER
+        )
 
     def settle(self, seconds: float) -> int:
         """Wait for so long at most; how many deliveries still are not in the store."""
+        self._write_what_waits()
         with self._changed:
             self._changed.wait_for(lambda: not self._waiting, seconds)
             return len(self._waiting)
 
-    @property
-    def _most_chars(self) -> int:
-        return _MOST_CHARS_AHEAD if self._locked_since is None else _MOST_CHARS_LOCKED
+    def _write_what_waits(self) -> None:
+        """Write on this thread; a locked store is waited for on its own."""
+        try:
+            while self._thread is None and self._write_next():
+                pass
+        except LockedStoreError:
+            with self._changed:
+                if self._thread is None:
+                    self._thread = threading.Thread(
+                        target=self._wait_for_the_store, name="lrmtest-backlog", daemon=True
+                    )
+                    self._thread.start()
+        except Exception as error:  # the engine's thread is no place for it
+            self._give_up(in_words(error, "a completion cannot be taken in"))
 
-    def _work(self) -> None:
-        """On a thread of its own: write what waits, until nothing comes any more."""
-        while group := self._next_group():
+    def _wait_for_the_store(self) -> None:
+        """On a thread of its own: write what waits, until nothing does."""
+        while True:
             try:
-                self._write_together(group)
+                self._write_next()
             except LockedStoreError as error:
-                if self._still_locked():
-                    continue
-                self._give_up(self._told_late(error))
+                if not self._still_locked():
+                    self._give_up(self._told_late(error))
             except Exception as error:  # whoever waits must hear of it
                 self._give_up(in_words(error, "a completion cannot be taken in"))
+            with self._changed:
+                if not self._waiting:
+                    self._thread = None
+                    return
+
+    def _write_next(self) -> bool:
+        """Write one group of what waits; whether there was one."""
+        with self._writing:
+            group = self._next_group()
+            if group:
+                self._write_together(group)
+            return bool(group)
 
     def _next_group(self) -> list[Delivery]:
-        """What is to be written next; nothing when the thread is to end."""
+        """What is to be written next."""
         with self._changed:
-            idle = _IDLE_SECONDS if self.together else 0.0
-            if not self._changed.wait_for(lambda: self._waiting, idle):
-                self._thread = None
-                return []
             group: list[Delivery] = []
             chars = 0
             for delivery in self._waiting:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from lrmtest.counted import counted
@@ -58,6 +58,7 @@ Prepare = Callable[[GenerationPlan], StoppingRule | None]
 _SOON_SECONDS = 0.5
 _SETTLE_SECONDS = 10.0
 """So long a session that ends waits for a locked store with what had arrived."""
+_LONGEST_REST = 1.0
 
 
 class Generation:
@@ -123,6 +124,8 @@ class Generation:
         self._kept = KeptCompletions()
         self._planned_out = 0
         self._arrivals: queue.SimpleQueue[str | LrmtestError] = queue.SimpleQueue()
+        self._only_reads = False
+        self._hurried = 0
         self._submitted_at = 0.0
         self._last_arrival_at = 0.0
         self._generated_tokens = 0
@@ -162,7 +165,7 @@ class Generation:
         self._keeps = keep
         for line in plan.notices:
             self._notice(line)
-        self._backlog.together = not kind_of(plan.spec).generates
+        self._only_reads = not kind_of(plan.spec).generates
         keys = [request.key for request in plan.requests]
         with beginning(self._store.path, plan.spec.location):
             model = verified(
@@ -363,7 +366,36 @@ class Generation:
 
     def _deliver(self, delivery: Delivery) -> None:
         """On the engine's thread: store first, then tell."""
-        self._backlog.add(delivery)
+        if not self._only_reads:
+            self._backlog.add(delivery)
+            return
+        waiting = len(self._backlog)
+        with self._changed:
+            more = len(self._outstanding) > waiting + 1
+        self._backlog.add(delivery, more=more)
+        if delivery.error is None and not len(self._backlog):
+            self._rest()
+
+    def _rest(self) -> None:
+        """On the thread of an engine that only reads: let the tests go on with what is there.
+
+        Two busy threads hand the interpreter to each other at every system call, some ten times a
+        question, which costs more than the reading.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._hurried or self._arrivals.empty(), _LONGEST_REST)
+
+    @contextmanager
+    def _hurry(self) -> Iterator[None]:
+        """Somebody waits for more than the tests that were planned, or for the engine to end."""
+        with self._changed:
+            self._hurried += 1
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._hurried -= 1
 
     def _write(self, deliveries: Sequence[Delivery], patience: float) -> None:
         if not self._the_run.arrived(deliveries, patience=patience) or not self._keeps:
@@ -417,12 +449,17 @@ class Generation:
         try:
             arrival = self._arrivals.get_nowait()
         except queue.Empty:
+            if self._only_reads:
+                with self._changed:
+                    self._changed.notify_all()
             if self._engine is not None:
                 self._engine.say_what_was_told()
                 self._engine.look()
             try:
                 arrival = self._arrivals.get(timeout=timeout)
             except queue.Empty:
+                if self._only_reads:  # nothing followed what waits to be written together
+                    self._backlog.settle(0.0)
                 return None
         if isinstance(arrival, LrmtestError):
             raise arrival
@@ -474,15 +511,16 @@ class Generation:
             sharing.wait_for(requests, others)
             self._submit(own)
         out = {request.key for request in own} | others.keys()
-        while self._failure is None:
-            with self._changed:
-                if out.isdisjoint(self._outstanding) and not sharing.awaits(out):
-                    break
-                # Woken at times without need, so that Ctrl-C is heard.
-                self._changed.wait(1.0)
-            if self._engine is not None:
-                self._engine.look()
-            self._look_at_others()
+        with self._hurry():
+            while self._failure is None:
+                with self._changed:
+                    if out.isdisjoint(self._outstanding) and not sharing.awaits(out):
+                        break
+                    # Woken at times without need, so that Ctrl-C is heard.
+                    self._changed.wait(1.0)
+                if self._engine is not None:
+                    self._engine.look()
+                self._look_at_others()
         if (failure := self._failure) is not None:
             raise failure
         return self.status_of([request.key for request in requests])
@@ -637,7 +675,8 @@ class Generation:
     def _close_engine(self) -> None:
         """Stop the engine. What had arrived is in the store."""
         if self._engine is not None:
-            self._engine.close()
+            with self._hurry():
+                self._engine.close()
         if self._backlog.settle(_SOON_SECONDS):
             self._notice("waiting for the locked store, to write what had arrived")
             if lost := self._backlog.settle(_SETTLE_SECONDS):

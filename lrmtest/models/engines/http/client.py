@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,7 @@ from lrmtest.models.engines.http import life
 from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.http.events import ChatEvents
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
-from lrmtest.models.engines.http.pace import Pace, pause_after
+from lrmtest.models.engines.http.pace import READ_ON, Pace, Pause, pause_after
 from lrmtest.models.engines.http.plain import PlainPieces
 from lrmtest.models.engines.http.retry import retry_after_seconds
 from lrmtest.models.engines.http.route import RouteError
@@ -326,8 +327,9 @@ class _StreamReader:
         self._received = 0
         self._first_text: float | None = None
         self._last_read = self._clock()
+        self._pieces = 0
 
-    def take(self, data: bytes) -> float | None:
+    def take(self, data: bytes) -> Pause | None:
         """Take what has come; when to read again, as `transport.Take`.
 
         Raises:
@@ -347,15 +349,16 @@ class _StreamReader:
             raise RefusedError("the server's answer does not end")
         if stream.end_told:
             self._answer.soon_ends(min(_AFTER_END_SECONDS, self._client._timeout / 2))
-            return 0.0
-        return self._pause(len(data)) if stream.pieces else 0.0
+            return READ_ON
+        return self._pause(len(data)) if stream.pieces else READ_ON
 
-    def _pause(self, size: int) -> float:
+    def _pause(self, size: int) -> Pause:
         now = self._clock()
         waited, self._last_read = now - self._last_read, now
         if self._first_text is None:
             self._first_text = now
         age = now - self._first_text
+        pieces, self._pieces = self._stream.pieces - self._pieces, self._stream.pieces
         tokens = self._stream.tokens
         left = max(0, self._stream.max_tokens - tokens) * age / tokens
         return pause_after(
@@ -363,6 +366,7 @@ class _StreamReader:
             age=age,
             size=size,
             waited=waited,
+            gap=waited / pieces if pieces else math.inf,
             left=left,
         )
 

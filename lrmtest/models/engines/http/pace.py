@@ -2,8 +2,10 @@
 
 To read a socket costs about the same whether it brings one token or thirty, so at a GPU's rate a
 stream is left alone for a while, in which the kernel keeps what comes, and then read at once.
-Nobody waits on the socket meanwhile, so that it costs nothing. (To look now and then whether the
-end is among it, with ``MSG_PEEK``, was tried: a look costs half of a read, and saves less.)
+Nobody waits on the socket meanwhile. Of a stream whose pieces come steadily the kernel is asked how
+much there is, which costs a microsecond: where that is no more than the last time, the stream has
+come to its end, and is read. (To look for the end itself in what there is, with ``MSG_PEEK``, was
+tried: a look costs half of a read, and saves less.)
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import asyncio
 import heapq
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
 
 LONGEST_PAUSE = 0.25
 """Seconds between two reads of a stream at most."""
@@ -21,6 +25,10 @@ SHARE_OF_AGE = 0.04
 foreseen waits half of a pause on average, for 2 % of the completion's own time or less, but half
 of `TICK` at least."""
 
+SHARE_LOOKED_AT = 0.1
+"""The same, of all but the first second, where the kernel is asked whether more has come: there an
+end waits for one `TICK` to four, whatever the pause."""
+
 TICK = 0.02
 EARLY = TICK / 10
 """Seconds by which a pause may end before its time."""
@@ -28,6 +36,25 @@ EARLY = TICK / 10
 _READS_PER_SECOND = 250.0  # of all streams together, where they are few
 _ROOM = 48 << 10  # of the 64 KiB that any kernel keeps for a connection
 _PLENTY = 64 << 10
+_GAPS = 1.4
+"""Nothing new in so many gaps between pieces may be the end; a server's steps are regular."""
+_MOST_TICKS = 3
+"""Ticks that this may take; what is slower is not looked at."""
+
+
+class Pause(NamedTuple):
+    """How a stream is left alone.
+
+    Attributes:
+        seconds: until it is read again; 0: as soon as anything comes.
+        ticks: so many at a time the kernel is asked whether more has come; 0 for never.
+    """
+
+    seconds: float
+    ticks: int = 0
+
+
+READ_ON = Pause(0.0)
 
 
 def pause_after(
@@ -36,9 +63,10 @@ def pause_after(
     age: float,
     size: int,
     waited: float,
+    gap: float = math.inf,
     left: float = math.inf,
-) -> float:
-    """Seconds until a stream is read again; 0: as soon as anything comes.
+) -> Pause:
+    """How a stream is left alone.
 
     Args:
         streams: how many there are; with a few of them every token is read as it comes, since all
@@ -46,15 +74,39 @@ def pause_after(
         age: seconds since the stream's first piece of text.
         size: bytes that the last read brought.
         waited: seconds in which they came.
+        gap: seconds between two pieces of it.
         left: seconds until the completion's budget is spent, as it seems.
     """
     if age < TICK:
-        return 0.0
-    share = max(TICK, SHARE_OF_AGE * age)
+        return READ_ON
+    ticks = math.ceil(_GAPS * gap / TICK) if gap < _MOST_TICKS * TICK else _MOST_TICKS + 1
+    ticks = max(1, ticks) if ticks <= _MOST_TICKS else 0
+    share = max(TICK, SHARE_OF_AGE * age, SHARE_LOOKED_AT * (age - 1) if ticks else 0.0)
     pause = min(LONGEST_PAUSE, share, streams / _READS_PER_SECOND, max(left, TICK))
     if size * pause > _ROOM * waited:  # the kernel might have no room for as much
         pause = 0.0 if size >= _PLENTY else _ROOM * waited / size
-    return pause if pause >= TICK else 0.0
+    return Pause(pause, ticks) if pause >= TICK else READ_ON
+
+
+@dataclass(slots=True)
+class _Paused:
+    """A stream that is left alone.
+
+    Attributes:
+        read: reads it.
+        unread: bytes that have come for it.
+        ticks: as of its `Pause`.
+        to_go: ticks until the kernel is asked again.
+        seen: bytes that there were when it was asked last.
+        over: it has been read.
+    """
+
+    read: Callable[[], None]
+    unread: Callable[[], int]
+    ticks: int
+    to_go: int
+    seen: int = -1
+    over: bool = False
 
 
 class Pace:
@@ -69,32 +121,69 @@ class Pace:
         self.streams = 0
         self.reads = 0
         self._number = 0
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._due: list[tuple[float, int, _Paused]] = []
+        self._looked_at: list[_Paused] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._ticks = False
 
-    def wake(self, seconds: float, action: Callable[[], None]) -> float:
-        """Have `action`, which must not raise, called in so many seconds, up to `TICK` more.
+    def wake(self, pause: Pause, read: Callable[[], None], unread: Callable[[], int]) -> float:
+        """Have a stream read when its pause ends, up to `TICK` later, or when nothing more comes.
+
+        Args:
+            pause: how it is left alone.
+            read: reads it; must not raise.
+            unread: bytes that the kernel has for it; must not raise.
 
         Returns:
-            When that is, by the event loop's clock.
+            When the pause ends, by the event loop's clock.
         """
         loop = asyncio.get_running_loop()
-        due = math.ceil((loop.time() + seconds) / TICK) * TICK
+        due = math.ceil((loop.time() + pause.seconds) / TICK) * TICK
         self._number += 1
-        heapq.heappush(self._due, (due, self._number, action))
-        if self._timer is None or due < self._timer.when():
-            self._wait_for(due, loop)
+        paused = _Paused(read, unread, pause.ticks, pause.ticks)
+        heapq.heappush(self._due, (due, self._number, paused))
+        if pause.ticks:
+            self._looked_at.append(paused)
+        if not self._ticks:
+            self._wait(loop)
         return due
 
-    def _wait_for(self, due: float, loop: asyncio.AbstractEventLoop) -> None:
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the timer tick when there is something to do, if there is."""
+        at = self._due[0][0] if self._due else math.inf
+        if self._looked_at:
+            at = min(at, math.floor((loop.time() + EARLY) / TICK + 1) * TICK)
+        if self._timer is not None and self._timer.when() <= at:
+            return
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = loop.call_at(due, self._tick, loop)
+        self._timer = loop.call_at(at, self._tick, loop) if at < math.inf else None
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._timer = None
+        self._timer, self._ticks = None, True
         now = loop.time() + EARLY
         while self._due and self._due[0][0] <= now:
-            heapq.heappop(self._due)[2]()
-        if self._due:
-            self._wait_for(self._due[0][0], loop)
+            paused = heapq.heappop(self._due)[2]
+            if not paused.over:
+                paused.over = True
+                paused.read()
+        looked_at, self._looked_at = self._looked_at, []
+        self._looked_at += [paused for paused in looked_at if self._has_more(paused)]
+        self._ticks = False
+        self._wait(loop)
+
+    @staticmethod
+    def _has_more(paused: _Paused) -> bool:
+        """Whether a stream is to be left alone on; it is read where nothing more has come."""
+        if paused.over:
+            return False
+        paused.to_go -= 1
+        if paused.to_go > 0:
+            return True
+        there = paused.unread()
+        if there == paused.seen:
+            paused.over = True
+            paused.read()
+            return False
+        paused.seen, paused.to_go = there, paused.ticks
+        return True

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections.abc import AsyncIterator, Callable, Mapping
 
 import httptools
 
-from lrmtest.models.engines.http.pace import EARLY, Pace
+from lrmtest.models.engines.http.pace import READ_ON, Pace, Pause
 from lrmtest.models.engines.http.route import Route, RouteError, origin_of, route_to, target_of
 from lrmtest.models.engines.http.wire import Wire, WireError
 
@@ -23,9 +22,9 @@ KEEPALIVE_SECONDS = 4.0
 _CONNECT_SECONDS = 15.0
 _MAX_BESIDE_BODY = 128 << 10
 
-Take = Callable[[bytes], float | None]
-"""Takes a part of a body as it comes; how many seconds it may be until the next one, or None when
-no more is wanted. What it raises is raised where the body is waited for."""
+Take = Callable[[bytes], Pause | None]
+"""Takes a part of a body as it comes; how the stream may be left alone until the next one, or None
+when no more is wanted. What it raises is raised where the body is waited for."""
 
 
 class SilenceError(TimeoutError):
@@ -149,7 +148,7 @@ class Answer:
         self._head_is_there = False
         self._whole = False
         self._keepable = False
-        self._due = math.inf  # the end of a pause
+        self._pauses = 0
         self._beside = 0
         self._take: Take | None = None
         self._waiting: asyncio.Future[None] | None = None
@@ -222,7 +221,7 @@ class Answer:
             return
         with contextlib.suppress(OSError):
             async with asyncio.timeout(seconds):
-                await self.deliver(lambda data: 0.0)
+                await self.deliver(lambda data: READ_ON)
 
     def leave(self) -> bool:
         """Read no more; whether the connection can be used for another request."""
@@ -296,7 +295,7 @@ class Answer:
     def _hand_on(self) -> bool:
         """Give on what has come; whether that was the last of it."""
         assert self._take is not None
-        pause: float | None = 0.0
+        pause: Pause | None = READ_ON
         if self._parts:
             data = b"".join(self._parts)
             self._parts.clear()
@@ -310,16 +309,17 @@ class Answer:
         if self._whole or pause is None:
             self._done()
             return True
-        if pause:
+        self._pauses += 1
+        if pause.seconds:
             self._wire.ignore()
-            self._due = self._pace.wake(pause, self._awake)
+            this = self._pauses
+            self._pace.wake(pause, lambda: self._awake(this), self._wire.unread)
         else:
-            self._due = math.inf
             self._wire.listen(self._read)
         return False
 
-    def _awake(self) -> None:
-        if self._loop.time() + EARLY >= self._due:  # else it was cut short, and there is another
+    def _awake(self, pause: int) -> None:
+        if pause == self._pauses:  # else it was cut short
             self._read()
 
     def _ends_with_the_connection(self) -> bool:

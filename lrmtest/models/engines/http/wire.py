@@ -9,8 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import socket
 import ssl
+import sys
+import termios
 from collections.abc import Callable
 
 from lrmtest.models.engines.http.route import Hop, Route, connected_socket, tls_context
@@ -121,6 +124,14 @@ class Wire:
         except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
             pass  # of an end that was not told the body's own framing knows
         return b"".join(parts)
+
+    def unread(self) -> int:
+        """Bytes that have come and were not received, as they are on the wire; -1 for unknown."""
+        try:
+            there = fcntl.ioctl(self._socket, termios.FIONREAD, b"\0\0\0\0")
+        except OSError:  # whoever receives is told so
+            return -1
+        return int.from_bytes(there, sys.byteorder)
 
     def listen(self, action: Callable[[], None]) -> None:
         """Have `action` called whenever something has come, until `ignore`."""
