@@ -13,7 +13,7 @@ import threading
 import pytest
 
 from lrmtest.models.engines.http import route as routes
-from lrmtest.models.engines.http.pace import Pace
+from lrmtest.models.engines.http.pace import READ_ON, Pace
 from lrmtest.models.engines.http.route import RouteError, route_to
 from lrmtest.models.engines.http.transport import SilenceError, Transport
 from lrmtest.models.engines.http.wire import WireError
@@ -97,7 +97,7 @@ def ask(*urls, trust_env=False, timeout=30.0, headers=None, content=None):
 
             def take(data, parts=parts):
                 parts.append(data)
-                return 0.0
+                return READ_ON
 
             async with transport.request("POST", url, headers or {}, content) as answer:
                 await answer.deliver(take)
@@ -185,7 +185,7 @@ def test_a_connection_is_kept_and_left_when_the_server_ended_it():
         transport = Transport(trust_env=False, timeout=30.0, pace=Pace())
         for _ in range(2):
             async with transport.request("GET", url_of(server), {}, None) as answer:
-                await answer.deliver(lambda data: 0.0)
+                await answer.deliver(lambda data: READ_ON)
             # The end of the connection has arrived once the server has closed it.
             kept = transport._kept
             while kept is not None and kept[1].receive() is None:

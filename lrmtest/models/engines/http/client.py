@@ -286,13 +286,13 @@ class ChatClient:
         parts: list[bytes] = []
         size = 0
 
-        def take(data: bytes) -> float | None:
+        def take(data: bytes) -> Pause | None:
             nonlocal size
             parts.append(data)
             size += len(data)
             if size > limit and not cut:
                 raise BrokenAnswerError(f"malformed answer: more than {limit} bytes")
-            return None if size > limit else 0.0
+            return None if size > limit else READ_ON
 
         await answer.deliver(take)
         return b"".join(parts)[:limit]
