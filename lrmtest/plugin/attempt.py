@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lrmtest.grading.completion import Completion
 from lrmtest.grading.split import Tags, told_apart
@@ -34,6 +34,7 @@ class Attempt:
     reused: tuple[bool, ...]
     places: tuple[Place, ...]
     tags: Tags = ()
+    _explained: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def pass_rate(self) -> float:
@@ -72,7 +73,9 @@ class Attempt:
 
     def explain(self) -> str:
         """Question, expected, extracted and the last lines of each answer, safe to print."""
-        return explain(self.question, self._samples())
+        if not self._explained:
+            object.__setattr__(self, "_explained", explain(self.question, self._samples()))
+        return self._explained
 
     def headline(self) -> str:
         """One line: why the attempt failed."""

@@ -5,6 +5,8 @@ What generates them is behind a `CompletionSource`, in this process or in anothe
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -36,7 +38,9 @@ from lrmtest.runs.store import Store
 from lrmtest.suites import Suite
 
 _VERDICTS_AT_ONCE = 256
-"""Of a recording, in one transaction. They could be had again by grading."""
+"""In one transaction. They could be had again by grading."""
+_VERDICTS_WAIT = 0.25
+"""Seconds for which those of a run that generates may wait to share one: others look at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Schedule:
         self._requests: Requests | None = None
         self._planned: dict[QuestionKey, QuestionRequests] = {}
         self._verdicts: list[tuple[str, Verdict]] = []
+        self._flushed_at = -math.inf
         self._graded_here: dict[str, tuple[Grader, Verdict]] = {}
         self._run_id = ""
         # What the test that runs now was told of its question before it ran.
@@ -175,9 +180,8 @@ class Schedule:
         attempt = self._attempt(planned, status, source)
         self._run_id = source.run_id
         self._verdicts += zip(planned.keys, attempt.verdicts, strict=True)
-        # Whoever looks at a run that generates sees its verdicts. They cost no more than its
-        # completions did, each of which had a transaction of its own.
-        if kind_of(self.spec).generates or len(self._verdicts) >= _VERDICTS_AT_ONCE:
+        waits = time.monotonic() - self._flushed_at < _VERDICTS_WAIT
+        if len(self._verdicts) >= _VERDICTS_AT_ONCE or (kind_of(self.spec).generates and not waits):
             self.flush()
         return attempt
 
@@ -222,6 +226,7 @@ class Schedule:
 
     def flush(self) -> None:
         """Write the verdicts that have gathered. They could be had again by grading."""
+        self._flushed_at = time.monotonic()
         verdicts, self._verdicts = self._verdicts, []
         if verdicts:
             self._store.set_verdicts(self._run_id, verdicts)
