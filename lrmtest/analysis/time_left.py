@@ -229,9 +229,10 @@ def time_left(
     if skipped:
         # The last ones decide how it ends; a part of the others, evenly, stands for all of them.
         first, waiting = waiting[:-_MOST_DRAWN], waiting[-_MOST_DRAWN:]
-        shown = first[:: max(1, len(first) // _MOST_DRAWN)]
+        shown = [_Sample.of(one) for one in first[:: max(1, len(first) // _MOST_DRAWN)]]
     else:
         first, shown = [], []
+    runs, waits = [[_Sample.of(one) for one in part] for part in (running, waiting)]
     groups: dict[_Group, list[tuple[float, float]]] = {}
     for group in dict.fromkeys(_group(sample) for sample in awaited):
         groups[group] = seen.hazards(group, [one for one in running if _group(one) == group])
@@ -246,23 +247,23 @@ def time_left(
             group: _curve(hazards, Random(f"{_SEED + number} {group}"))
             for group, hazards in groups.items()
         }
-        ends = [_drawn(sample, curves, random.random()) for sample in running]
+        ends = [sample.drawn(curves, random.random()) for sample in runs]
         ends += [0.0] * (places - len(ends))
         if first:
-            lengths = [_drawn(sample, curves, random.random()) for sample in shown]
+            lengths = [sample.drawn(curves, random.random()) for sample in shown]
             each = sum(lengths) * len(first) / len(lengths) / places
             ends = [end + each for end in ends]
         heapify(ends)
         luck: tuple[QuestionKey, float] | None = None
         last_taken = min(ends) if first else 0.0
-        for sample in waiting:
+        for sample in waits:
             own, shared = random.random(), random.random() < 0.5
             if shared and luck is not None and luck[0] == sample.question:
                 own = luck[1]
             else:
                 luck = sample.question, own
             last_taken = ends[0]
-            heapreplace(ends, last_taken + _drawn(sample, curves, own))
+            heapreplace(ends, last_taken + sample.drawn(curves, own))
         totals.append(startup + _seconds(ends, last_taken, exponent, factor))
     totals.sort()
     tail = (1 - LEVEL) / 2
@@ -394,30 +395,57 @@ def _curve(hazards: Sequence[tuple[float, float]], random: Random) -> list[float
     return ended
 
 
-def _drawn(sample: AwaitedSample, curves: Mapping[_Group, Sequence[float]], luck: float) -> float:
-    """The tokens that a sample will have yet, for a draw of the lengths' distribution.
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """What all draws need of an awaited sample, worked out once.
 
-    Args:
-        sample: which.
-        curves: the distribution of each group.
-        luck: in [0, 1): where in what it still can be.
+    Attributes:
+        question: its question.
+        group: whose lengths' distribution it has.
+        scale: what its length is a share of.
+        budget: its most tokens.
+        so_far: tokens that it has.
+        step, inside: the step of the distribution in which it is, and how far.
     """
-    ended = curves[_group(sample)]
-    so_far, scale = sample.so_far or 0.0, sample.scale
-    low = 0.0
-    if so_far > 0:
-        place = (log2(max(so_far / scale, 1e-9)) - _LOWEST) * _STEPS
-        step = max(0, min(_BINS - 1, int(place)))
-        inside = max(0.0, min(1.0, place - step))
-        low = ended[step] + inside * (ended[step + 1] - ended[step])
-    target = low + luck * (1 - low)
-    step = bisect_right(ended, target) - 1
-    if step >= _BINS:
-        return max(0.0, sample.budget - so_far)
-    width = ended[step + 1] - ended[step]
-    inside = (target - ended[step]) / width if width > 0 else 0.5
-    tokens: float = scale * 2.0 ** (_LOWEST + (step + inside) / _STEPS)
-    return max(0.0, min(float(sample.budget), tokens) - so_far)
+
+    question: QuestionKey
+    group: _Group
+    scale: float
+    budget: float
+    so_far: float
+    step: int
+    inside: float
+
+    @classmethod
+    def of(cls, sample: AwaitedSample) -> _Sample:
+        so_far, scale = sample.so_far or 0.0, sample.scale
+        step, inside = 0, 0.0
+        if so_far > 0:
+            place = (log2(max(so_far / scale, 1e-9)) - _LOWEST) * _STEPS
+            step = max(0, min(_BINS - 1, int(place)))
+            inside = max(0.0, min(1.0, place - step))
+        group, budget = _group(sample), float(sample.budget)
+        return cls(sample.question, group, scale, budget, so_far, step, inside)
+
+    def drawn(self, curves: Mapping[_Group, Sequence[float]], luck: float) -> float:
+        """The tokens that it will have yet, for a draw of the lengths' distribution.
+
+        Args:
+            curves: the distribution of each group.
+            luck: in [0, 1): where in what it still can be.
+        """
+        ended, so_far = curves[self.group], self.so_far
+        low = 0.0
+        if so_far > 0:
+            low = ended[self.step] + self.inside * (ended[self.step + 1] - ended[self.step])
+        target = low + luck * (1 - low)
+        step = bisect_right(ended, target) - 1
+        if step >= _BINS:
+            return max(0.0, self.budget - so_far)
+        width = ended[step + 1] - ended[step]
+        inside = (target - ended[step]) / width if width > 0 else 0.5
+        tokens: float = self.scale * 2.0 ** (_LOWEST + (step + inside) / _STEPS)
+        return max(0.0, min(self.budget, tokens) - so_far)
 
 
 def _startup(random: Random, elapsed: float) -> float:

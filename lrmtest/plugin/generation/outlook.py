@@ -33,7 +33,7 @@ _FIRST_SECONDS = 2.0
 _MOST_STRETCHES = 240
 _RECENT_SECONDS = 10.0
 _SECONDS_BETWEEN = 2.0
-_SHARE_OF_TIME = 0.02
+_SHARE_OF_TIME = 0.01
 """Of its time a process spends at most so much on looking ahead."""
 
 

@@ -26,8 +26,8 @@ foreseen waits half of a pause on average, for 2 % of the completion's own time 
 of `TICK` at least."""
 
 SHARE_LOOKED_AT = 0.1
-"""The same, of all but the first second, where the kernel is asked whether more has come: there an
-end waits for one `TICK` to four, whatever the pause."""
+"""The same where the kernel is asked whether more has come, but for a first second where that is
+not asked at every `TICK`: an end waits for one `TICK` to four there, whatever the pause."""
 
 TICK = 0.02
 EARLY = TICK / 10
@@ -81,11 +81,14 @@ def pause_after(
         return READ_ON
     ticks = math.ceil(_GAPS * gap / TICK) if gap < _MOST_TICKS * TICK else _MOST_TICKS + 1
     ticks = max(1, ticks) if ticks <= _MOST_TICKS else 0
-    share = max(TICK, SHARE_OF_AGE * age, SHARE_LOOKED_AT * (age - 1) if ticks else 0.0)
+    looked_at = 0.0 if not ticks else SHARE_LOOKED_AT * (age if ticks == 1 else age - 1)
+    share = max(TICK, SHARE_OF_AGE * age, looked_at)
     pause = min(LONGEST_PAUSE, share, streams / _READS_PER_SECOND, max(left, TICK))
     if size * pause > _ROOM * waited:  # the kernel might have no room for as much
         pause = 0.0 if size >= _PLENTY else _ROOM * waited / size
-    return Pause(pause, ticks) if pause >= TICK else READ_ON
+    if pause < TICK:
+        return READ_ON
+    return Pause(pause, ticks if pause > 2 * ticks * TICK else 0)
 
 
 @dataclass(slots=True)
