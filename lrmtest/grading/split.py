@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from lrmtest.grading.form_in_text import begins_with, form_in
 from lrmtest.grading.forms import DEFAULT_TAGS, ReasoningForm, Tags, pair_of
-from lrmtest.grading.remembered import remembered
+from lrmtest.grading.remembered import remembered_ahead
 
 __all__ = ["DEFAULT_TAGS", "Parts", "Tags", "put_together", "split", "told_apart"]
 
@@ -75,7 +75,7 @@ def told_apart(text: str, tags: Tags, *, ran_out: bool) -> tuple[str, str]:
     return parts.reasoning, parts.answer
 
 
-@remembered
+@remembered_ahead
 def split(text: str, tags: Tags = ()) -> Parts:
     """Split `text` at the closing tag that ends the reasoning; linear in its length.
 

@@ -1,48 +1,52 @@
-"""Objects that the garbage collector is to leave alone while a session runs, and no longer."""
+"""How much the garbage collector looks at while a session runs.
+
+Nearly all that a session makes stays to its end and is in no cycle: collected tests, questions,
+requests, reports. To look at it again and again takes a tenth of a session of thousands of tests.
+"""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
+_RARELY = 50
+_USUAL = pytest.StashKey[tuple[int, int, int]]()
 _FROZEN = pytest.StashKey[bool]()
 
 
-def freeze(config: pytest.Config) -> None:
-    """Let the garbage collector leave alone what there is.
+def look_rarely(config: pytest.Config) -> None:
+    """Let it look for cycles after fifty times as many new objects as usual.
 
-    What was collected, and what tests leave of themselves, stays to the end. It need not be looked
-    at again and again while thousands of tests run.
+    Not for long in a process that computes with a model: its garbage is large and not many objects.
     """
+    if _USUAL not in config.stash:
+        config.stash[_USUAL] = usual = gc.get_threshold()
+        gc.set_threshold(_RARELY * usual[0], *usual[1:])
+
+
+def look_as_usual(config: pytest.Config) -> None:
+    """Let it look as it did before `look_rarely`."""
+    usual = config.stash.get(_USUAL, None)
+    if usual is not None:
+        del config.stash[_USUAL]
+        gc.set_threshold(*usual)
+
+
+def freeze(config: pytest.Config) -> None:
+    """Let it leave alone what there is, until the session ends."""
     config.stash[_FROZEN] = True
     gc.freeze()
 
 
-@contextmanager
-def collecting_rarely() -> Iterator[None]:
-    """Let it look for cycles after ten times as many new objects as usual.
-
-    Nearly all that tests leave behind is kept and in no cycle, and a full collection looks at all
-    of it. Not for a process that computes with a model: its garbage is large and not many objects.
-    """
-    usual = gc.get_threshold()
-    gc.set_threshold(10 * usual[0], *usual[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*usual)
-
-
 def thaw_at_the_end(config: pytest.Config) -> None:
-    """Give back what the session freezes, when all that it has set up is gone.
+    """Have all be as before when everything that the session has set up is gone.
 
     To be called before the plugins are configured, since what is set up first ends last.
     """
 
     def thaw() -> None:
+        look_as_usual(config)
         if config.stash.get(_FROZEN, False):
             gc.unfreeze()
 

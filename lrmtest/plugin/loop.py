@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 
 import pytest
 
 from lrmtest.errors import LrmtestError, StoreError
 from lrmtest.models.engines.kinds import kind_of
-from lrmtest.plugin.frozen import collecting_rarely, freeze
+from lrmtest.plugin.frozen import freeze, look_as_usual, look_rarely
 from lrmtest.plugin.generation.generation import Generation
 from lrmtest.plugin.generation.pending import PendingSamples
 from lrmtest.plugin.generation.schedule import Schedule
@@ -111,6 +111,8 @@ class RunLoop:
 
     def _run_model(self, name: str, items: ModelItems) -> None:
         schedule = self._session.schedule(name, self._say)
+        config = self._pytest_session.config
+        (look_as_usual if kind_of(schedule.spec).generates else look_rarely)(config)
         generation = self._session.generations.of(name, self._say)
         waiting: dict[QuestionKey, list[pytest.Item]] = {}
         for item, selected in items.with_questions:
@@ -119,9 +121,7 @@ class RunLoop:
             if self._begin(
                 schedule, generation, [selected for _, selected in items.with_questions]
             ):
-                only_reads = not kind_of(schedule.spec).generates
-                with collecting_rarely() if only_reads else nullcontext():
-                    self._run_as_they_complete(schedule, generation, waiting)
+                self._run_as_they_complete(schedule, generation, waiting)
             else:
                 for item, _ in items.with_questions:
                     self._lookahead.add(item)

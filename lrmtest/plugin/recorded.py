@@ -80,12 +80,12 @@ class RecordedQuestions:
                     *selected.key
                 )
         for model, outputs in of_models.items():
-            counts = Counter(outputs.values())
             short = sum(
-                recordings[model].samples(*key) < settings.samples_of(key[0]) for key in outputs
+                number < settings.samples_of(suite) for (suite, _), number in outputs.items()
             )
             if not short:
                 continue
+            counts = Counter(outputs.values())
             named = ", ".join(
                 f"{number:,} {'has' if number == 1 else 'have'} {count}"
                 for count, number in sorted(counts.items())[:_MOST_NAMED]

@@ -279,7 +279,8 @@ class Generation:
                 wanted = longest_first(wanted, expected.tokens)
             # How long it takes is told while the engine starts, too.
             rate = None if self._engine_runs else expected.rate()
-            self.outlook.submitted(wanted, expected.tokens, rate)
+            if not self._only_reads:
+                self.outlook.submitted(wanted, expected.tokens, rate)
             engine = self._started_engine(wanted)
             with self._changed:
                 keys = {request.key for request in wanted}
@@ -426,7 +427,8 @@ class Generation:
                     self._last_arrival_at = time.monotonic()
                 elif delivery.error is not None:
                     self._errors[key] = delivery.error
-                self.outlook.arrived(key, completion)
+                if not self._only_reads:
+                    self.outlook.arrived(key, completion)
                 if key in self._dropped:
                     continue
                 self._outstanding.pop(key, None)

@@ -387,6 +387,8 @@ def _checked(line: bytes, where: str) -> dict[str, Any] | None:
     if not isinstance(output, str | list | dict):
         raise _wrong(where, record, "output", "a string, a message, or a list of its parts")
     _apart(record, where)
+    if _OPTIONAL.keys().isdisjoint(record):
+        return record
     for name, types in _OPTIONAL.items():
         value = record.get(name)
         if value is None:
