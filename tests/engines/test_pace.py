@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 
 import pytest
@@ -223,3 +224,29 @@ def test_pieces_that_join_many_tokens_are_not_looked_for(monkeypatch):
     parts += [(0.5 + 59 / 4, framed(end(tokens=1200)) + LAST)]
     _, (wire,) = ask(monkeypatch, lambda: ScriptedWire(parts), streams=255)
     assert wire.looks == 0
+
+
+def test_one_that_is_left_in_a_pause_disturbs_no_other(monkeypatch):
+    """Its wire is closed, and tells no number of bytes any more."""
+
+    class Closing(ScriptedWire):
+        def unread(self):
+            return -1 if self.closed else super().unread()
+
+    async def main():
+        pace = Pace()
+        pace.streams = 255
+
+        async def one(seconds):
+            client = ChatClient(Endpoint("http://127.0.0.1:1/v1"), timeout=60.0, pace=pace)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    return await client.chat({}, ChatStream(DEFAULT_TAGS, 10**6))
+
+        return await asyncio.gather(one(None), one(3.05), one(4.11))
+
+    with wires(monkeypatch, lambda: Closing(script(600, 78))) as made:
+        done = run(main())
+    assert [wire.closed for wire in made] == [False, True, True]
+    assert done[0].completion_tokens == 600
+    assert done[1:] == [None, None]

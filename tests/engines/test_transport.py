@@ -16,7 +16,7 @@ from lrmtest.models.engines.http import route as routes
 from lrmtest.models.engines.http.pace import READ_ON, Pace
 from lrmtest.models.engines.http.route import RouteError, route_to
 from lrmtest.models.engines.http.transport import SilenceError, Transport
-from lrmtest.models.engines.http.wire import WireError
+from lrmtest.models.engines.http.wire import Wire, WireError
 
 OK = b"HTTP/1.1 200 OK\r\n"
 WHOLE = OK + b"Content-Length: 2\r\n\r\nhi"
@@ -338,3 +338,20 @@ def test_a_tunnel_through_a_proxy_is_encrypted_to_its_end(environment, certifica
             assert ask("https://far.invalid/v1", trust_env=True) == [(200, b"hi")]
             assert proxy.requests[0].startswith(b"CONNECT far.invalid:443 ")
             assert server.requests[0].startswith(b"POST /v1 HTTP/1.1\r\n")
+
+
+def test_what_has_come_is_counted_and_left():
+    async def main():
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        wire = Wire(ours)
+        assert wire.unread() == 0
+        theirs.sendall(b"x" * 300)
+        assert wire.unread() == wire.unread() == 300
+        assert wire.receive() == b"x" * 300
+        assert wire.unread() == 0
+        wire.close()
+        assert wire.unread() == -1  # a stream that was left in a pause
+        theirs.close()
+
+    asyncio.run(main())

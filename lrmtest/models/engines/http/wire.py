@@ -129,7 +129,7 @@ class Wire:
         """Bytes that have come and were not received, as they are on the wire; -1 for unknown."""
         try:
             there = fcntl.ioctl(self._socket, termios.FIONREAD, b"\0\0\0\0")
-        except OSError:  # whoever receives is told so
+        except (OSError, ValueError):  # it is closed; whoever receives is told so
             return -1
         return int.from_bytes(there, sys.byteorder)
 
