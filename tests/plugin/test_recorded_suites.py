@@ -211,3 +211,60 @@ def test_folios_recording_among_all_suites(data_dir, run, pytester, monkeypatch,
     assert told["total"]["questions"] == 102
     assert told["total"]["pass_rate"]["value"] == pytest.approx(71 / 102)
     assert [part["suite"] for part in told["suites"]] == ["folio"]
+
+
+def test_outputs_are_read_in_turns_with_the_tests(pytester):
+    """The reading rests while the tests have something to do, and no output is read twice."""
+    pytester.makeconftest(
+        """
+        import pytest
+        from lrmtest.models.engines.recorded.recording import Recording
+        from lrmtest.plugin.generation import generation
+
+        generation._LONGEST_REST = 1000.0  # however slow this machine is
+        ahead, read = [0], Recording.read
+
+        def counted(*args):
+            ahead[0] += 1
+            return read(*args)
+
+        Recording.read = counted
+
+        @pytest.fixture(autouse=True)
+        def taken():
+            yield
+            ahead.append(ahead[0])
+
+        def pytest_unconfigure():
+            print("ahead", max(there - done for done, there in enumerate(ahead[1:])), ahead[0])
+        """
+    )
+    pytester.makepyfile(
+        """
+        import lrmtest
+
+        def load(options):
+            return lrmtest.QuestionSet(
+                tuple(lrmtest.Question(str(n), "sums", {"n": n}, (str(n),), "integer")
+                      for n in range(900)),
+                lrmtest.Source("inline", "sums"),
+            )
+
+        SUMS = lrmtest.Suite("sums", load, "{n}?", max_tokens=16)
+
+        @lrmtest.suite(SUMS)
+        def test_sums(question, model):
+            assert model.solve(question).passed
+            if question.id == "450":  # what is not planned is behind all that is, and comes
+                assert model.solve(question, prompt="again {n}?").passed
+        """
+    )
+    pytester.path.joinpath("outputs.jsonl").write_text(
+        "".join(f'{{"question": "{n}", "output": "\\\\boxed{{{n}}}"}}\n' for n in range(900))
+    )
+    result = pytester.runpytest_subprocess("--model=recorded:outputs.jsonl", "-q", "-s")
+    result.assert_outcomes(passed=900)
+    (told,) = [line for line in result.outlines if line.startswith("ahead")]
+    most, reads = map(int, told.split()[1:])
+    assert reads == 901
+    assert most <= 512
