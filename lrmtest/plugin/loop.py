@@ -111,6 +111,7 @@ class RunLoop:
 
     def _run_model(self, name: str, items: ModelItems) -> None:
         schedule = self._session.schedule(name, self._say)
+        schedule.flushed_when_idle = True
         config = self._pytest_session.config
         (look_as_usual if kind_of(schedule.spec).generates else look_rarely)(config)
         generation = self._session.generations.of(name, self._say)

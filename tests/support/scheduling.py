@@ -19,12 +19,9 @@ TOGETHER = (
 )
 """Files whose tests share something slow to start: a server, a loaded model, a page, a wheel."""
 
-LONG = (
-    "tests/grading/test_large_texts.py",
-    "tests/reports/html/test_injection.py",
-    "tests/test_fuzz.py",
-)
-"""Files with tests of half a minute, beside those that start engines and the documentation's."""
+LONG = ("tests/grading/test_large_texts.py", "tests/test_fuzz.py")
+"""Files with tests of half a minute, beside those that start engines and the documentation's. Not
+those with a browser: its library leaves an event loop in the process, in which no other can run."""
 
 
 class Together(LoadScopeScheduling):

@@ -64,6 +64,9 @@ class Schedule:
         settings: what the user asked for.
         store: where completions are read.
         say: prints one line for the user, for slow steps.
+
+    Attributes:
+        flushed_when_idle: whoever runs the tests calls `flush` when it has to wait.
     """
 
     def __init__(self, spec: ModelSpec, settings: Settings, store: Store, say: Tell) -> None:
@@ -75,6 +78,7 @@ class Schedule:
         self._planned: dict[QuestionKey, QuestionRequests] = {}
         self._verdicts: list[tuple[str, Verdict]] = []
         self._flushed_at = -math.inf
+        self.flushed_when_idle = False
         self._graded_here: dict[str, tuple[Grader, Verdict]] = {}
         self._run_id = ""
         # What the test that runs now was told of its question before it ran.
@@ -180,8 +184,10 @@ class Schedule:
         attempt = self._attempt(planned, status, source)
         self._run_id = source.run_id
         self._verdicts += zip(planned.keys, attempt.verdicts, strict=True)
-        waits = time.monotonic() - self._flushed_at < _VERDICTS_WAIT
-        if len(self._verdicts) >= _VERDICTS_AT_ONCE or (kind_of(self.spec).generates and not waits):
+        recently = time.monotonic() - self._flushed_at < _VERDICTS_WAIT
+        if len(self._verdicts) >= _VERDICTS_AT_ONCE or (
+            kind_of(self.spec).generates and not (recently and self.flushed_when_idle)
+        ):
             self.flush()
         return attempt
 
