@@ -25,9 +25,10 @@ SHARE_OF_AGE = 0.04
 foreseen waits half of a pause on average, for 2 % of the completion's own time or less, but half
 of `TICK` at least."""
 
-SHARE_LOOKED_AT = 0.1
-"""The same where the kernel is asked whether more has come, but for a first second where that is
-not asked at every `TICK`: an end waits for one `TICK` to four there, whatever the pause."""
+SHARE_LOOKED_AT = 0.25
+"""The same where the kernel is asked at every `TICK` whether more has come: an end waits for one or
+two there, whatever the pause. Where it is asked at every second or third one, it is as much less,
+and the first second does not count."""
 
 TICK = 0.02
 EARLY = TICK / 10
@@ -81,7 +82,7 @@ def pause_after(
         return READ_ON
     ticks = math.ceil(_GAPS * gap / TICK) if gap < _MOST_TICKS * TICK else _MOST_TICKS + 1
     ticks = max(1, ticks) if ticks <= _MOST_TICKS else 0
-    looked_at = 0.0 if not ticks else SHARE_LOOKED_AT * (age if ticks == 1 else age - 1)
+    looked_at = SHARE_LOOKED_AT * (age if ticks == 1 else age - 1) / ticks if ticks else 0.0
     share = max(TICK, SHARE_OF_AGE * age, looked_at)
     pause = min(LONGEST_PAUSE, share, streams / _READS_PER_SECOND, max(left, TICK))
     if size * pause > _ROOM * waited:  # the kernel might have no room for as much
