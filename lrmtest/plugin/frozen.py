@@ -1,4 +1,4 @@
-"""How much the garbage collector looks at while a session runs.
+"""The garbage collector in a session: what it looks at, and how often.
 
 Nearly all that a session makes stays to its end and is in no cycle: collected tests, questions,
 requests, reports. To look at it again and again takes a tenth of a session of thousands of tests.
