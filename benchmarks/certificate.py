@@ -25,7 +25,7 @@ from math import exp, log
 from random import Random
 
 from lrmtest.analysis.certificate import MOST_WEIGHT, certify
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.intervals import wilson
 from lrmtest.analysis.reweighted_mean import p_mean_at_least
 from lrmtest.analysis.trace_weights import TraceWeight

@@ -42,8 +42,9 @@ from rich.console import Console
 from rich.table import Table
 
 from lrmtest.analysis.betting import BETS
-from lrmtest.analysis.claims import Claim, GateSettings, claims
+from lrmtest.analysis.claims import Claim, claims
 from lrmtest.analysis.detectability import obstacles
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.holm import adjust
 from lrmtest.analysis.mean_ratio import pair_tokens
 from lrmtest.analysis.pairs import PairedQuestion, pair

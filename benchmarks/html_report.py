@@ -30,8 +30,8 @@ from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import compare
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.grading import Completion, grade
 from lrmtest.grading.loops import find_loop
 from lrmtest.questions.place import Place

@@ -45,10 +45,11 @@ from statistics import NormalDist, fmean, median
 from rich.console import Console
 from rich.table import Table
 
-from lrmtest.analysis.claims import GateSettings, claims
+from lrmtest.analysis.claims import claims
 from lrmtest.analysis.compare import without_tokens
 from lrmtest.analysis.expected_power import ExpectedSuite, expected_power
 from lrmtest.analysis.gate import check, conclude, decide
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import (
     Comparison,

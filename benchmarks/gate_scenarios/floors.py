@@ -22,8 +22,8 @@ from gate_scenarios.stated import Stated
 from rich.console import Console
 from rich.table import Table
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.gate import GateResult, check, conclude
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.pairs import PairedQuestion
 from lrmtest.analysis.sequential import SequentialGate
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, SampleOutcome

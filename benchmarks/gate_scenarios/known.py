@@ -21,7 +21,7 @@ from rich.table import Table
 
 from lrmtest.analysis import table_bets
 from lrmtest.analysis.betting import BETS
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.known_table import (
     LEAST_SHARE,
     draw_turns,

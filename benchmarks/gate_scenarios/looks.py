@@ -21,8 +21,8 @@ from lrmtest.analysis.baseline_chance import (
     share_of_baselines,
     unlucky_rate,
 )
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.gate import Check, check
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.noise import noise_interval
 from lrmtest.analysis.pairs import PairedQuestion, Pairs, pair
 from lrmtest.analysis.sequential import SequentialGate

@@ -17,7 +17,7 @@ from rich.table import Table
 from scipy.special import gammaln
 
 from lrmtest.analysis.bounded_mean import p_mean_at_most
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.mean_ratio import pair_tokens
 from lrmtest.analysis.pairs import PairedQuestion, Pairs, pair
 from lrmtest.analysis.sequential import SequentialGate

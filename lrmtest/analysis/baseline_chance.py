@@ -31,8 +31,9 @@ from math import exp, lgamma, log, sqrt
 from random import Random
 from statistics import NormalDist, fmean
 
-from lrmtest.analysis.claims import GateSettings, claims
+from lrmtest.analysis.claims import claims
 from lrmtest.analysis.fewest import fewest_samples
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.paired_comparison import paired
 from lrmtest.analysis.pairs import pair
 from lrmtest.analysis.summary import ALL_SUITES

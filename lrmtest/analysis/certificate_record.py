@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from lrmtest.analysis.certificate import Certificate
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.errors import LrmtestError
 from lrmtest.runs.looks import Look
 from lrmtest.runs.records import RunRecord

@@ -83,7 +83,7 @@ def result_said(certificate: Certificate) -> str:
     blocked = [
         bound
         for bound in certificate.bounds
-        if bound.result == "cannot-tell" and not certificate.settings.allows(bound.claim)
+        if bound.result == "cannot-tell" and not bound.claim.may_stay_untold(certificate.settings)
     ]
     why += [f"{named(bound.claim)} {bound.obstacle.words()}" for bound in blocked if bound.obstacle]
     if not certificate.enough and not certificate.gaps:

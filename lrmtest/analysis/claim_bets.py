@@ -14,10 +14,11 @@ from math import exp
 from statistics import fmean
 
 from lrmtest.analysis.betting import Capital
-from lrmtest.analysis.claims import Claim, GateSettings
+from lrmtest.analysis.claims import Claim
 from lrmtest.analysis.detectability import Obstacle
 from lrmtest.analysis.foresight import ForeseenPair
 from lrmtest.analysis.gate import Check, GateResult
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.runs.outcomes import SampleOutcome
 

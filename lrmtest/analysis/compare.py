@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from lrmtest.analysis.baseline_chance import GivenBaseline, given_baseline
 from lrmtest.analysis.changed import Changed, changed
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.ends import NO_ENDS, UnknownEnds, refused, unknown_ends
 from lrmtest.analysis.flips import Flip, flips
 from lrmtest.analysis.gate import Decision, decide
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.noise import with_noise
 from lrmtest.analysis.paired_comparison import Comparison, compare_outcomes
 from lrmtest.runs.differences import (

@@ -32,8 +32,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from lrmtest.analysis.bounded_mean import p_mean_at_most
-from lrmtest.analysis.claims import Claim, GateSettings
+from lrmtest.analysis.claims import Claim
 from lrmtest.analysis.fewest import fewest_samples
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.paired_comparison import BAD, paired
 from lrmtest.analysis.pairs import PairedQuestion, pair
 from lrmtest.analysis.summary import ALL_SUITES

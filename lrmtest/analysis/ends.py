@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.gate import Decision
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
 
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
-from lrmtest.analysis.claims import GateSettings, claims
+from lrmtest.analysis.claims import claims
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.plan import PRIOR_FAILURES, PRIOR_PASSES
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.suites.set_listing import SetRow

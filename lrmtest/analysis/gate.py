@@ -16,8 +16,9 @@ from math import ceil, sqrt
 from statistics import NormalDist
 from typing import Literal
 
-from lrmtest.analysis.claims import Claim, GateSettings, claims
+from lrmtest.analysis.claims import Claim, claims
 from lrmtest.analysis.detectability import Obstacle, obstacles
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.holm import adjust
 from lrmtest.analysis.paired_comparison import (
     Comparison,
@@ -169,7 +170,7 @@ def conclude(
     regressed = [check for check in checks if check.result == "regressed"]
     undecided = [check for check in checks if check.result == "undecided"]
     blocked = [check for check in checks if check.result == "cannot-tell"]
-    allowed = [check for check in blocked if settings.allows(check.claim)]
+    allowed = [check for check in blocked if check.claim.may_stay_untold(settings)]
     gaps = [] if settings.allow_missing else _gaps(missing)
     if regressed:
         reasons = [_regressed(check) for check in regressed]

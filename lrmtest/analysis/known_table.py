@@ -29,7 +29,7 @@ from math import log, sqrt
 from random import Random
 from statistics import fmean
 
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.runs.looks import LOOKING_SHARE
 from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome
 

@@ -31,8 +31,9 @@ from lrmtest.analysis.baseline_chance import (
     share_of_baselines,
     unlucky_rate,
 )
-from lrmtest.analysis.claims import Claim, GateSettings, claims
+from lrmtest.analysis.claims import Claim, claims
 from lrmtest.analysis.detectability import Obstacle, obstacles_to_come, samples_to_see
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.sequential import SequentialGate
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
@@ -160,7 +161,7 @@ def plan(
     tested = [
         claim
         for claim in claims(_suites(asked), settings, tokens=tokens, metrics=metrics)
-        if claim.primary and not settings.allows(claim)
+        if claim.primary and not claim.may_stay_untold(settings)
     ]
     now = _obstacles(tested, baseline, settings, max(1, round(have)))
     needed = _samples_needed(tested, asked, settings, settings.look_alpha)

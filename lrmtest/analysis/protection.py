@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.paired_comparison import SuiteComparison, compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.analysis.sweep import SweepLevel, levels_of, suites_of

@@ -19,7 +19,7 @@ from random import Random
 from statistics import fmean
 
 from lrmtest.analysis.certificate import certify
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.trace_weights import TraceWeight
 from lrmtest.runs.looks import READING_SHARE
 from lrmtest.runs.outcomes import Outcomes, QuestionOutcome

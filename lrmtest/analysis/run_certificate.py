@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from lrmtest.analysis.certificate import Certificate, TraceKey, certify
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import compared_metrics, without_tokens
 from lrmtest.analysis.gate import amount
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.trace_weights import TraceWeight, weigh
 from lrmtest.counted import counted
 from lrmtest.runs.differences import differences, told_differences

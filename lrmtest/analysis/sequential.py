@@ -64,7 +64,7 @@ from dataclasses import replace
 from random import Random
 
 from lrmtest.analysis.claim_bets import ClaimBets, PairBets
-from lrmtest.analysis.claims import Claim, GateSettings, claims
+from lrmtest.analysis.claims import Claim, claims
 from lrmtest.analysis.detectability import obstacles_to_come
 from lrmtest.analysis.foresight import Foresight
 from lrmtest.analysis.gate import (
@@ -75,6 +75,7 @@ from lrmtest.analysis.gate import (
     decide,
     nothing_to_compare,
 )
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.known_table import (
     draw_turns,
     looking_share,
@@ -312,7 +313,7 @@ class SequentialGate:
     def _is_ok(self, bet: ClaimBets) -> bool:
         """Whether a claim does not keep the gate from being ok."""
         if bet.claim in self._blocked:
-            return self.settings.allows(bet.claim)
+            return bet.claim.may_stay_untold(self.settings)
         return bet.result == "ok" or bet.claim in self._excluded
 
 

@@ -6,9 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.collapse import Collapse, collapse
 from lrmtest.analysis.compare import ComparedRuns, compare
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.paired_comparison import SuiteComparison
 from lrmtest.analysis.summary import ALL_SUITES, Rate, mean_rate
 from lrmtest.runs.outcomes import Outcomes, of_suite

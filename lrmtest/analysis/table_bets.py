@@ -53,7 +53,8 @@ from math import exp, inf, log, log1p
 from statistics import fmean
 
 from lrmtest.analysis.claim_bets import ClaimBets
-from lrmtest.analysis.claims import Claim, GateSettings
+from lrmtest.analysis.claims import Claim
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.runs.outcomes import Outcomes, QuestionKey, SampleOutcome
 
 _STEPS = (

@@ -15,7 +15,7 @@ from math import ceil
 from random import Random
 from statistics import fmean
 
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.known_table import table_pays
 from lrmtest.analysis.plan import PRIOR_FAILURES, PRIOR_PASSES
 from lrmtest.analysis.sequential import SequentialGate

@@ -4,32 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 from lrmtest.analysis.divergence import Divergence
 from lrmtest.analysis.flips import Flip, FlipKind, flips, is_flaky, size_key, usual_failure
+from lrmtest.analysis.triage_kinds import TRIAGE_KINDS, TriageKind
 from lrmtest.grading.verdict import FailureClass
 from lrmtest.natural_order import in_order
 from lrmtest.runs.outcomes import QuestionKey, QuestionOutcome
 from lrmtest.runs.records import RunRecord
-
-TriageKind = Literal[
-    "broken", "worse", "unstable", "unchanged", "better", "fixed", "fell", "rose",
-    "flaky", "both-fail", "both-pass",
-    "failed", "wrong", "no-answer", "lost-answer", "unclosed", "truncated", "looped", "error",
-]  # fmt: skip
-"""What a question can be. The first six are where its pass rate went since the baseline; fell and
-rose, that it went there at all, however little; flaky and both-..., whether it passes in either
-run. Flaky is also, in one run alone, that some samples passed and some failed. Then: it failed, in
-whatever way; its usual failure class; or it has nothing but engine errors."""
-
-TRIAGE_KINDS: tuple[TriageKind, ...] = get_args(TriageKind)
-
-CHANGE_KINDS: tuple[TriageKind, ...] = TRIAGE_KINDS[: TRIAGE_KINDS.index("flaky")]
-"""Kinds that say where a pass rate went."""
-
-NEED_BASELINE: frozenset[TriageKind] = frozenset({*CHANGE_KINDS, "both-fail", "both-pass"})
-"""Kinds that only a comparison can tell."""
 
 _FLIPS: dict[FlipKind, TriageKind] = {
     "broken": "broken",

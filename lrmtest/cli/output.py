@@ -11,9 +11,9 @@ from typing import TextIO
 
 from rich.console import RenderableType
 
-from lrmtest.reports.annotations import disarmed
 from lrmtest.reports.data_text import csv_text, json_text
 from lrmtest.reports.escape import plain
+from lrmtest.reports.log_commands import disarmed
 from lrmtest.reports.terminal import render
 
 _MOST = 1_000_000

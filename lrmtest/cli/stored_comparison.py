@@ -8,8 +8,8 @@ from dataclasses import replace
 from lrmtest.analysis.certificate_record import kept_certificate, of_these_settings
 from lrmtest.analysis.certificate_said import result_said
 from lrmtest.analysis.certified_comparison import decided_by_reading, joined_with_reading
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import ComparedRuns, compare
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.cli.output import complain
 from lrmtest.reports.escape import one_line
 from lrmtest.runs.looks import LookOptions, take_look

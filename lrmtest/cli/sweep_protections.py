@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.protection import ProtectedRun, ProtectingWay, compare_protections
 from lrmtest.cli.compress import make, read_request
 from lrmtest.cli.layer_progress import layers_shown, looking_into_models

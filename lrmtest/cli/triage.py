@@ -17,16 +17,13 @@ from lrmtest.analysis.divergence import Divergence
 from lrmtest.analysis.run_reading import RunReading, run_readings
 from lrmtest.analysis.shaded_trace import ShadedTrace
 from lrmtest.analysis.triage import (
-    CHANGE_KINDS,
-    NEED_BASELINE,
-    TRIAGE_KINDS,
     TriagedQuestion,
-    TriageKind,
     by_divergence,
     by_size_of_change,
     of_kinds,
     triage,
 )
+from lrmtest.analysis.triage_kinds import CHANGE_KINDS, NEED_BASELINE, TRIAGE_KINDS, TriageKind
 from lrmtest.cli.named_run import add_whole_run_option, chosen_extent, named_baseline
 from lrmtest.cli.output import print_json, say, show
 from lrmtest.cli.question import MOST_SHOWN, find_question, sample_views

@@ -6,9 +6,13 @@ warnings) and stay what they are; 7 to 9 are left to its future.
 
 from __future__ import annotations
 
-from lrmtest.analysis.gate import GateResult
+from typing import TYPE_CHECKING
+
 from lrmtest.errors import MachineryError, ModelError, UsageError
 from lrmtest.options.gate import Undecided
+
+if TYPE_CHECKING:
+    from lrmtest.analysis.gate import GateResult
 
 OK = 0
 REGRESSED = 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from lrmtest.analysis.claims import MAX_UNKNOWN_ENDS, GateSettings
+from lrmtest.analysis.gate_settings import MAX_UNKNOWN_ENDS, GateSettings
 from lrmtest.errors import UsageError
 from lrmtest.options.common import AddOption, at_least_1, number
 from lrmtest.runs.differences import ALLOW_ALL, COMPARED_SETTINGS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lrmtest.analysis.triage import TRIAGE_KINDS, TriageKind
+from lrmtest.analysis.triage_kinds import TRIAGE_KINDS, TriageKind
 from lrmtest.errors import UsageError
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.options.common import (

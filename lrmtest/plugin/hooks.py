@@ -24,7 +24,7 @@ from lrmtest.options.pytest_names import (
     parse_early,
 )
 from lrmtest.plugin.fixture_owner import MARK, MODEL, OUR_MODEL, is_ours
-from lrmtest.plugin.frozen import thaw_at_the_end
+from lrmtest.plugin.frozen import look_rarely, thaw_at_the_end
 from lrmtest.plugin.refusal import raise_refusal
 
 if TYPE_CHECKING:
@@ -129,6 +129,7 @@ def _at_work(config: pytest.Config) -> ModuleType:
     """The hooks of a session that asks for lrmtest, at work from now on."""
     if not config.pluginmanager.hasplugin(_AT_WORK):
         _import_as_written()
+        look_rarely(config)  # at modules, none of which is garbage
     from lrmtest.plugin import session_hooks
 
     if not config.pluginmanager.hasplugin(_AT_WORK):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
     from lrmtest.analysis.certificate import Certificate
-    from lrmtest.analysis.claims import GateSettings
+    from lrmtest.analysis.gate_settings import GateSettings
     from lrmtest.models.engines.base import Request
     from lrmtest.plugin.generation.protocol import GenerationPlan
     from lrmtest.runs.drafts import Drafts

@@ -27,7 +27,7 @@ from lrmtest.plugin.distributed import distribute
 from lrmtest.plugin.ending.gate_statuses import register_gate_reporter
 from lrmtest.plugin.ending.guard import end, guarded, told
 from lrmtest.plugin.fixture_owner import our_name
-from lrmtest.plugin.frozen import look_rarely
+from lrmtest.plugin.frozen import look_as_usual
 from lrmtest.plugin.item_report import give, given_model, rewrite
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.model import Model
@@ -53,8 +53,8 @@ def begin(config: pytest.Config) -> None:
     except LrmtestError as error:
         end(error)
     config.stash[SESSION] = session
-    if session.models.names:
-        look_rarely(config)  # until the first model is asked
+    if not session.models.names:
+        look_as_usual(config)  # else when the first model is asked
     register_gate_reporter(config, session)
     if session.models.names:
         distribute(config, session)

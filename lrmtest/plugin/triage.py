@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lrmtest.analysis.triage import NEED_BASELINE, TriageKind, of_kinds, triage
+from lrmtest.analysis.triage_kinds import NEED_BASELINE, TriageKind
 from lrmtest.errors import UsageError
 from lrmtest.runs.extent import EVERYTHING, extent_of
 from lrmtest.runs.outcomes import QuestionKey
@@ -47,6 +47,8 @@ class Triage:
         return key in self._selected[model]
 
     def _select(self, model: str) -> frozenset[QuestionKey]:
+        from lrmtest.analysis.triage import of_kinds, triage
+
         with Store(self._store, create=False) as store:
             run = store.run(f"last:{model}")
             # All that is known of it: what is asked now is selected from that.

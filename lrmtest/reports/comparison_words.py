@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lrmtest.analysis.baseline_chance import GivenBaseline
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import ComparedRuns
 from lrmtest.analysis.gate import Decision, GateResult
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.noise import ENGINE_NOISE, NOT_MEASURED
 from lrmtest.analysis.summary import ALL_SUITES, RunSummary

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.expected_power import power_of
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.reports.escape import one_line
 from lrmtest.reports.numbers import UNKNOWN, count
 from lrmtest.reports.tables import Widest, open_table

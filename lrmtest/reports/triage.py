@@ -13,13 +13,8 @@ from lrmtest.analysis.changed import changed
 from lrmtest.analysis.divergence import Divergence
 from lrmtest.analysis.flips import Flip
 from lrmtest.analysis.foretold import Foretold
-from lrmtest.analysis.triage import (
-    CHANGE_KINDS,
-    TRIAGE_KINDS,
-    TriagedQuestion,
-    TriageKind,
-    of_kinds,
-)
+from lrmtest.analysis.triage import TriagedQuestion, of_kinds
+from lrmtest.analysis.triage_kinds import CHANGE_KINDS, TRIAGE_KINDS, TriageKind
 from lrmtest.counted import counted
 from lrmtest.grading.verdict import FAILURE_CLASSES, classes_of
 from lrmtest.reports.changes import (

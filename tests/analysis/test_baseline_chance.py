@@ -11,7 +11,7 @@ from lrmtest.analysis.baseline_chance import (
     share_of_baselines,
     unlucky_rate,
 )
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.pairs import PairedQuestion, pair
 from lrmtest.analysis.plan import plan
 from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome

@@ -13,8 +13,8 @@ from lrmtest.analysis.certificate_said import (
     result_said,
     stage_said,
 )
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.gate import decide
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.trace_weights import TraceWeight
 from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome

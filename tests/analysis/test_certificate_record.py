@@ -15,7 +15,7 @@ from lrmtest.analysis.certificate_record import (
     kept_certificate,
     of_these_settings,
 )
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.trace_weights import TraceWeight
 from lrmtest.questions.place import Place
 from lrmtest.runs.looks import Look

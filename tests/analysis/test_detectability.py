@@ -5,9 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import question
 
-from lrmtest.analysis.claims import Claim, GateSettings, claims
+from lrmtest.analysis.claims import Claim, claims
 from lrmtest.analysis.detectability import obstacles_to_come
 from lrmtest.analysis.gate import decide
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.plan import plan
 from lrmtest.analysis.summary import ALL_SUITES

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulated import run
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.draft_plan import drafts_from_readings, drafts_from_variation
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.plan import plan
 from lrmtest.models.reading import Reading
 from lrmtest.questions.place import Place

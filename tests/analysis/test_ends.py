@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from made_runs import run_of, sample_of
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import compare
 from lrmtest.analysis.ends import EndCounts, ends_of, unknown_ends
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.summary import summarize
 from lrmtest.errors import DataError, UsageError
 from lrmtest.grading.verdict import Verdict

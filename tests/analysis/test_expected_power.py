@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.expected_power import ExpectedSuite, expected_power
 from lrmtest.analysis.gate import decide
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
 

@@ -14,8 +14,8 @@ from simulated import question, run
 
 from lrmtest.analysis.betting import BETS, Capital
 from lrmtest.analysis.certificate import certify, kept_evidence
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.foresight import LEAST_PAIRS, Foresight, foresee, set_apart
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.sequential import FORESEEN_ORDER, SequentialGate, order_identity
 from lrmtest.analysis.trace_weights import UNKNOWN_WEIGHT, TraceWeight
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 from simulated import question, run
 
-from lrmtest.analysis.claims import GateSettings, claims
+from lrmtest.analysis.claims import claims
 from lrmtest.analysis.gate import decide
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_runs import run_of
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import compare
 from lrmtest.analysis.gate_said import gate_said
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.runs.looks import Look
 from lrmtest.runs.outcomes import QuestionOutcome, SampleOutcome
 

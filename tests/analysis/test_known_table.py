@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from simulated import question, run
 
 from lrmtest.analysis import table_bets
-from lrmtest.analysis.claims import GateSettings, claims
+from lrmtest.analysis.claims import claims
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.known_table import (
     LEAST_SHARE,
     draw_turns,

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import run
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.gate import decide
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.pairs import PairedQuestion, pair
 

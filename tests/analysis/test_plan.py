@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from simulated import question, run
 
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.pairs import PairedQuestion, pair
 from lrmtest.analysis.plan import plan
 from lrmtest.analysis.reading_plan import plan_reading

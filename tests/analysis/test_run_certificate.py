@@ -10,7 +10,7 @@ from made_runs import run_of
 
 from lrmtest.analysis.certificate import kept_evidence
 from lrmtest.analysis.certificate_said import reading_said, result_said
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.run_certificate import certify_run, out_of_reach
 from lrmtest.questions.place import Place
 from lrmtest.runs.manifest import Manifest

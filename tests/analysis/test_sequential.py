@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated import question, run
 
-from lrmtest.analysis.claims import GateSettings, claims
+from lrmtest.analysis.claims import claims
 from lrmtest.analysis.gate import Check, decide
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.paired_comparison import compare_outcomes
 from lrmtest.analysis.sequential import SequentialGate, draw_order, order_identity, rounds_of
 from lrmtest.errors import UsageError

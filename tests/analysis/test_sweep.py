@@ -4,7 +4,7 @@ import pytest
 from made_runs import run_of
 from rich.console import Console
 
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.analysis.sweep import SweepRun, sweep
 from lrmtest.reports.sweep import collapse_words, sweep_markdown, sweep_view

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from simulated import run
 
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.table_plan import SIZES, TableCost, table_costs, worth_paying
 
 

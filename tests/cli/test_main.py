@@ -23,7 +23,7 @@ from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import Verdict
 from lrmtest.questions import Question
 from lrmtest.questions.place import Place
-from lrmtest.reports.annotations import disarmed
+from lrmtest.reports.log_commands import disarmed
 from lrmtest.runs.manifest import Manifest
 from lrmtest.runs.store import STORE_NAME, Store
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.gate import Decision
 from lrmtest.analysis.gate_said import GateSaid, GateWarning
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.reports.annotations import (
     MOST_ANNOTATIONS,
     annotation,

@@ -10,8 +10,8 @@ from dataclasses import replace
 import pytest
 from made_runs import run_of
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import EarlyStop, compare
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.errors import UsageError
 from lrmtest.reports.comparison import comparison_view
 from lrmtest.reports.comparison_json import comparison_document

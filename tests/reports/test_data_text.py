@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lrmtest.reports.annotations import disarmed
 from lrmtest.reports.data_text import csv_text, json_text
+from lrmtest.reports.log_commands import disarmed
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["##vso[x]y", "###"]),

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from made_runs import sample_of
 from markdown_it import MarkdownIt
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import compare
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.summary import summarize
 from lrmtest.grading.verdict import Verdict
 from lrmtest.reports.escape import one_line

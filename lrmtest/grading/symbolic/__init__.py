@@ -1,29 +1,16 @@
 r"""Grading an expression, as in MATH-500: ``\boxed{\frac{3}{2}}``, "the answer is $(3, 4]$".
 
 `answer` finds the expression that a text commits itself to; `tokens` and `parse` read it; `exact`
-and `approximate` work values out; `equality` decides, within bounds on everything.
+and `approximate` work values out; `equality` decides, within bounds on everything; `grade` puts
+them together. None of them is loaded before there is an expression to grade.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from lrmtest.grading.answer_text import clean
-from lrmtest.grading.surroundings import first_sentence
-from lrmtest.grading.symbolic.answer import answer_in, of_sentence
-from lrmtest.grading.symbolic.asked import asked_by, restates
-from lrmtest.grading.symbolic.equality import Asked, decide, undecided
-from lrmtest.grading.symbolic.spelling import is_text
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
 
 __all__ = ["could_be_expression", "grade_expression"]
-
-_SHOWN = 200
-
-
-def _in_words(question: Question) -> bool:
-    return any(is_text(clean(reference)) for reference in question.references)
 
 
 def grade_expression(question: Question, answer: str) -> Grade:
@@ -42,41 +29,13 @@ def grade_expression(question: Question, answer: str) -> Grade:
         The metrics have ``undecided``: 1 where equality could be neither shown nor refuted within
         bounds. Such an answer is not correct.
     """
-    reading = answer_in(clean(answer), words=_in_words(question))
-    if not reading:
-        return Grade(extracted=None, correct=False, score=0.0, metrics={"undecided": 0.0})
-    asked = asked_by(question)
-    undecided = correct = False
-    for reference in question.references:
-        decision = decide(reference, reading, asked)
-        correct = decision is True and not restates(reference, reading, asked)
-        if correct:
-            break
-        undecided = undecided or decision is None
-    return Grade(
-        extracted=reading[:_SHOWN],
-        correct=correct,
-        score=float(correct),
-        metrics={"undecided": float(undecided and not correct)},
-    )
+    from lrmtest.grading.symbolic.grade import graded
 
-
-_LONGEST_LOOKED_AT = 200
-_STEPS_LOOKED_AT = 500
+    return graded(question, answer)
 
 
 def could_be_expression(question: Question, said: str) -> bool:
     """Whether a few words give the right answer, as far as that is seen at a glance."""
-    return len(said) <= _LONGEST_LOOKED_AT and _could_be(
-        question.references, said, asked_by(question)
-    )
+    from lrmtest.grading.symbolic.grade import could_be
 
-
-@lru_cache(maxsize=1024)
-def _could_be(references: tuple[str, ...], said: str, asked: Asked) -> bool:
-    found = {said.strip(), of_sentence(first_sentence(said)) or ""} - {""}
-    return any(
-        decide(reference, one, asked, undecided, steps=_STEPS_LOOKED_AT)
-        for reference in references
-        for one in found
-    )
+    return could_be(question, said)

@@ -19,10 +19,9 @@ from lrmtest.reports.annotations import (
     annotation,
     decision_annotation,
     question_annotations,
-    resume_commands,
-    stop_commands,
 )
 from lrmtest.reports.failed import FailedQuestion, failed_questions
+from lrmtest.reports.log_commands import resume_commands, stop_commands
 from lrmtest.reports.markdown import markdown_report
 from lrmtest.runs.files import write_whole
 

@@ -15,8 +15,8 @@ import pytest
 
 from lrmtest.errors import DataError, LrmtestError
 from lrmtest.options.exit_codes import BUG, INFRASTRUCTURE, is_mistake
-from lrmtest.reports.annotations import disarmed
 from lrmtest.reports.escape import plain
+from lrmtest.reports.log_commands import disarmed
 
 _LONGEST = 100_000
 

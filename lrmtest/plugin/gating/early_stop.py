@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from lrmtest.analysis.claims import Claim, GateSettings
+from lrmtest.analysis.claims import Claim
 from lrmtest.analysis.compare import (
     ComparedRuns,
     EarlyStop,
@@ -17,6 +17,7 @@ from lrmtest.analysis.compare import (
 )
 from lrmtest.analysis.ends import refused
 from lrmtest.analysis.gate import Check
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.sequential import SampleKey, SequentialGate
 from lrmtest.errors import LrmtestError, UsageError
 from lrmtest.grading import grade

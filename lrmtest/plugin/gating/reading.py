@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lrmtest.analysis.certificate import Certificate
-from lrmtest.analysis.claims import GateSettings
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.run_certificate import certify_run, out_of_reach, unlike
 from lrmtest.counted import counted
 from lrmtest.options.common import cards_here

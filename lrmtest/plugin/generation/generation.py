@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lrmtest.counted import counted
 from lrmtest.errors import EngineError, LrmtestError, StoreError
@@ -39,7 +40,6 @@ from lrmtest.plugin.generation.sharing import Sharing
 from lrmtest.plugin.generation.telling import Telling
 from lrmtest.progress import Tell, Tick, silent
 from lrmtest.runs.claims import beginning
-from lrmtest.runs.drafts import Drafts
 from lrmtest.runs.environment import environment
 from lrmtest.runs.extent import EVERYTHING, Extent, extent_of, reaches, selected
 from lrmtest.runs.kept_turnings import KeptTurnings
@@ -49,7 +49,10 @@ from lrmtest.runs.records import RunHead, RunTiming
 from lrmtest.runs.run import Run, open_run
 from lrmtest.runs.store import Store
 
-FindDrafts = Callable[[GenerationPlan, str, Collection[Request]], Drafts]
+if TYPE_CHECKING:
+    from lrmtest.runs.drafts import Drafts
+
+FindDrafts = Callable[[GenerationPlan, str, Collection[Request]], "Drafts"]
 """Finds the drafts of a plan's model, for its run of this id and some of its samples."""
 
 Prepare = Callable[[GenerationPlan], StoppingRule | None]

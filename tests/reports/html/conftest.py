@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import compare
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.reports.html import write_report
 from lrmtest.runs.reference import load_run
 

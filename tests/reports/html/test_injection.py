@@ -15,8 +15,8 @@ import pytest
 from attacks import ATTACKS
 from report_store import LOOP, add_run, manifest, said
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import compare
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.questions.question import SHORT_TEXT, Question
 from lrmtest.reports.html import write_report
 from lrmtest.runs.reference import load_run

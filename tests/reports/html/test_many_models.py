@@ -7,8 +7,8 @@ from itertools import combinations
 import pytest
 from report_store import EACH, FAMILY, VARIANTS, add_run, make_many, manifest, question, right
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import compare
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.reports.html import write_report
 from lrmtest.runs.reference import load_run
 from lrmtest.runs.store import Store

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from report_store import BROKEN, SUMS, WORDS, add_run, make_store, question, right
 
-from lrmtest.analysis.claims import GateSettings
 from lrmtest.analysis.compare import EarlyStop, compare
+from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.reports.comparison_words import gate_promise, look_said
 from lrmtest.reports.html import write_report
 from lrmtest.runs.formats.baseline import write_baseline
