@@ -8,7 +8,7 @@ its successor is known: results show one completion late. In exchange fixtures o
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import pytest
@@ -26,6 +26,9 @@ from lrmtest.plugin.session import LrmtestSession
 from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.reports.progress import StatusLine
 from lrmtest.runs.outcomes import QuestionKey
+
+_FIRST = 256
+"""Questions planned before the first test runs, where the others can be planned later."""
 
 
 class Lookahead:
@@ -118,11 +121,12 @@ class RunLoop:
         waiting: dict[QuestionKey, list[pytest.Item]] = {}
         for item, selected in items.with_questions:
             waiting.setdefault(selected.key, []).append(item)
+        questions = [selected for _, selected in items.with_questions]
+        first = self._planned_first(schedule, questions, waiting)
+        later = questions[first:]
         try:
-            if self._begin(
-                schedule, generation, [selected for _, selected in items.with_questions]
-            ):
-                self._run_as_they_complete(schedule, generation, waiting)
+            if self._begin(schedule, generation, questions[:first], later):
+                self._run_planned(schedule, generation, waiting, questions[:first], later)
             else:
                 for item, _ in items.with_questions:
                     self._lookahead.add(item)
@@ -136,12 +140,33 @@ class RunLoop:
         finally:
             generation.close()
 
+    def _planned_first(
+        self,
+        schedule: Schedule,
+        questions: Sequence[SelectedQuestion],
+        waiting: Mapping[QuestionKey, object],
+    ) -> int:
+        """How many questions are planned before the first test runs.
+
+        All of them where the whole plan says what is asked first or at all, or where a question is
+        asked twice: both tests must ask the same. Of recorded outputs a few, since it takes longer
+        to plan all than to read these.
+        """
+        compared = self._session.settings.comparison.baseline is not None
+        twice = len(waiting) < len(questions)
+        whole = compared or twice or kind_of(schedule.spec).generates
+        return len(questions) if whole else min(_FIRST, len(questions))
+
     def _begin(
-        self, schedule: Schedule, generation: Generation, selected: list[SelectedQuestion]
+        self,
+        schedule: Schedule,
+        generation: Generation,
+        selected: Sequence[SelectedQuestion],
+        later: Sequence[SelectedQuestion],
     ) -> bool:
         """Start generating; False when this model cannot be tested but others can."""
         try:
-            plan = schedule.plan(selected)
+            plan = schedule.plan(selected, later)
             prepare = self._session.comparisons.prepare
             with self._progress.beginning(generation) as ticked:
                 generation.begin(plan, prepare, keep=True, ticked=ticked)
@@ -154,13 +179,35 @@ class RunLoop:
             return False
         return True
 
+    def _run_planned(
+        self,
+        schedule: Schedule,
+        generation: Generation,
+        waiting: Mapping[QuestionKey, Sequence[pytest.Item]],
+        first: Sequence[SelectedQuestion],
+        later: Sequence[SelectedQuestion],
+    ) -> None:
+        try:
+            self._run_as_they_complete(schedule, generation, waiting, first, len(later))
+        except BaseException:
+            if later:  # The run was asked these, too.
+                with suppress(LrmtestError):
+                    generation.add_questions(schedule.plan_more(later)[0])
+            raise
+        if later:
+            generation.extend(*schedule.plan_more(later))
+            self._run_as_they_complete(schedule, generation, waiting, later)
+
     def _run_as_they_complete(
         self,
         schedule: Schedule,
         generation: Generation,
-        waiting: dict[QuestionKey, list[pytest.Item]],
+        waiting: Mapping[QuestionKey, Sequence[pytest.Item]],
+        planned: Sequence[SelectedQuestion],
+        later: int = 0,
     ) -> None:
-        pending = PendingSamples({question: schedule.keys_of(question) for question in waiting})
+        """Run the tests of planned questions; so many others are planned later."""
+        pending = PendingSamples({one.key: schedule.keys_of(one.key) for one in planned})
         while pending:
             key = generation.next_arrival(timeout=0.25)
             if key is None:
@@ -169,8 +216,9 @@ class RunLoop:
             for question in pending.arrived(key) if key is not None else ():
                 for item in waiting[question]:
                     self._lookahead.add(item)
-            self._progress.update(generation, len(waiting), len(pending))
-        self._progress.finish(generation, len(waiting))
+            self._progress.update(generation, len(waiting), len(pending) + later)
+        if not later:
+            self._progress.finish(generation, len(waiting))
 
     def _say(self, line: str) -> None:
         self._progress_line.say(line)

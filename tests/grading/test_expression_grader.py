@@ -296,7 +296,7 @@ def test_an_endless_comparison_is_undecided_and_the_next_one_is_not():
 
 
 def test_undecided_is_not_correct_and_is_told(monkeypatch):
-    monkeypatch.setitem(grade_expression.__globals__, "decide", lambda *_, **__: None)
+    monkeypatch.setattr("lrmtest.grading.symbolic.grade.decide", lambda *_, **__: None)
     asked = question("7")
     completion = Completion(r"\boxed{\sqrt{49}}", "stop")
     verdict = grade(asked, completion)

@@ -239,7 +239,7 @@ def test_what_reading_left_open_is_told_later_too(start, reading, capfd):
 @pytest.fixture
 def shared(pytester, monkeypatch):
     """Gate a model that draws with the baseline's random numbers, of four samples to its two."""
-    for place in ("comparisons", "early_stop"):
+    for place in ("model_comparison", "early_stop"):
         monkeypatch.setattr(f"lrmtest.plugin.gating.{place}.same_draws", lambda *_: True)
     pytester.makepyfile(test_sums=suite(questions=40))
     more = ("-p", "no:cacheprovider", "--concurrency", "2")

@@ -268,3 +268,75 @@ def test_outputs_are_read_in_turns_with_the_tests(pytester):
     most, reads = map(int, told.split()[1:])
     assert reads == 901
     assert most <= 512
+
+
+MANY = """
+import lrmtest
+from lrmtest.runs.store import Store
+
+def load(options):
+    questions = (
+        lrmtest.Question(str(n), "sums", {"n": n}, (str(n),), "integer") for n in range(600)
+    )
+    return lrmtest.QuestionSet(tuple(questions), lrmtest.Source("inline", "sums"))
+
+SUMS = lrmtest.Suite("sums", load, "{n}?", max_tokens=16)
+
+@lrmtest.suite(SUMS)
+def test_sums(question, model, request):
+    assert model.solve(question).passed
+    if question.id in ("0", "599"):
+        with Store(request.config.rootpath / "reports" / "lrmtest.sqlite", create=False) as store:
+            (run,) = store.runs()
+            print("asked", len(list(store.questions(run.run_id))), "at", question.id)
+"""
+
+
+def many(pytester, wrong=None):
+    """A recording of 600 questions, and what the run's head and questions are in the end."""
+    (pytester.path / "test_sums.py").write_text(MANY)
+    (pytester.path / "outputs.jsonl").write_text(
+        "".join(f'{{"question": "{n}", "output": "{n + (n == wrong)}"}}\n' for n in range(600))
+    )
+
+    def stored():
+        with Store(pytester.path / "reports" / "lrmtest.sqlite", create=False) as store:
+            (head,) = store.runs()
+            return head, len(list(store.questions(head.run_id)))
+
+    return stored
+
+
+def test_the_first_tests_run_before_all_is_planned(pytester, run):
+    stored = many(pytester)
+    result = run("outputs.jsonl", "-s", "-q")
+    result.assert_outcomes(passed=600)
+    told = [line.split("asked ")[1] for line in result.outlines if "asked " in line]
+    assert told == ["256 at 0", "600 at 599"]
+    head, asked = stored()
+    assert asked == 600
+    assert head.finished
+    assert head.manifest.suites["sums"].questions == 600
+    run("outputs.jsonl", "-q").assert_outcomes(passed=600)
+
+
+def test_what_was_planned_later_is_of_a_run_that_ended_early(pytester, run):
+    stored = many(pytester, wrong=20)
+    result = run("outputs.jsonl", "-x", "-q")
+    assert result.parseoutcomes()["failed"] == 1
+    head, asked = stored()
+    assert asked == 600
+    assert not head.finished
+    assert run("outputs.jsonl", "-q").ret == pytest.ExitCode.TESTS_FAILED
+    assert stored()[0].finished
+
+
+def test_two_tests_that_ask_otherwise_are_refused_before_any_runs(pytester, run):
+    many(pytester)
+    (pytester.path / "test_more.py").write_text(
+        MANY.replace('"{n}?"', '"What is {n}?"').replace("range(600)", "range(599, 600)")
+    )
+    result = run("outputs.jsonl", "-q")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "with different prompts" in result.stderr.str()
+    assert "passed" not in result.stdout.str()

@@ -10,7 +10,7 @@ from lrmtest.grading.completion import Completion
 from lrmtest.models.engines.base import Delivery, Request, Sampling
 from lrmtest.questions import Source
 from lrmtest.questions.place import Place
-from lrmtest.runs.keys import completion_key, sample_seed
+from lrmtest.runs.keys import CompletionKeys, completion_key, fingerprint, sample_seed
 from lrmtest.runs.manifest import Manifest, ModelSection, SuiteSection
 from lrmtest.runs.run import open_run
 from lrmtest.runs.store import Store
@@ -130,6 +130,31 @@ KEY = {
 )
 def test_everything_that_changes_an_outcome_changes_the_key(name, value):
     assert completion_key(**KEY) != completion_key(**{**KEY, name: value})
+
+
+@given(
+    texts=st.tuples(st.text(), st.text()),
+    messages=st.lists(st.tuples(st.text(), st.text()), max_size=3),
+    numbers=st.tuples(st.integers(1), st.integers(0, 2**31), st.integers(0)),
+    temperature=st.floats(0, 10) | st.integers(0, 2),
+    top_p=st.floats(0, 1),
+)
+def test_a_key_is_the_fingerprint_of_all_that_makes_a_completion(
+    texts, messages, numbers, temperature, top_p
+):
+    (identity, digest), (budget, seed, sample) = texts, numbers
+    content = {
+        "model": identity,
+        "question": digest,
+        "messages": [list(message) for message in messages],
+        "max_tokens": budget,
+        "temperature": temperature,
+        "top_p": top_p,
+        "seed": seed,
+        "sample": sample,
+    }
+    keys = CompletionKeys(identity, temperature, top_p)
+    assert keys.of_question(digest, messages, budget)(seed, sample) == fingerprint(content)
 
 
 @given(st.integers(), st.text(), st.text(), st.integers(0, 1000))

@@ -125,6 +125,7 @@ class Generation:
         self._from_others: set[str] = set()
         self._keeps = False
         self._kept = KeptCompletions()
+        self._later = 0
         self._planned_out = 0
         self._arrivals: queue.SimpleQueue[str | LrmtestError] = queue.SimpleQueue()
         self._only_reads = False
@@ -188,11 +189,10 @@ class Generation:
         self._run.describe(
             with_model_known(self._run.manifest, plan.spec, self._settings, self._store)
         )
-        self._planned = set(keys)
+        self._later = plan.later
         page = LivePage(self._store.path, self._run.run_id)
         self._telling = Telling(page, self, ticked)
-        self._add_questions(plan.questions)
-        self._sharing = sharing = Sharing(
+        self._sharing = Sharing(
             self._store,
             self._run,
             generates=kind_of(plan.spec).generates,
@@ -201,22 +201,44 @@ class Generation:
             changed=self._changed,
             notice=self._notice,
         )
-        own, others = sharing.claimed(plan.requests)
+        self._take_on(plan.questions, plan.requests)
+
+    def extend(self, questions: Sequence[PromptedQuestion], requests: Sequence[Request]) -> None:
+        """Go on with what was to be planned later.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        self._later -= len(requests)
+        self._take_on(questions, requests)
+
+    def _take_on(self, questions: Sequence[PromptedQuestion], requests: Sequence[Request]) -> None:
+        """Tell what the store has of planned requests, and submit the others."""
+        sharing, keys = self._the_sharing, {request.key for request in requests}
+        self._planned |= keys
+        self.add_questions(questions)
+        own, others = sharing.claimed(requests)
         missing = {request.key for request in own} | others.keys()
-        stored = self._planned - missing
-        self._stored = len(stored)
-        self._telling.now()
+        stored = keys - missing
+        self._stored += len(stored)
+        if self._telling is not None:
+            self._telling.now()
         self._say_untraced(stored)
         decided = any(self._not_needed_after(key) for key in stored)
         if decided or (self._stopping_rule is not None and self._stopping_rule.decided):
             self._drop(missing)
         else:
-            sharing.wait_for(plan.requests, others)
+            sharing.wait_for(requests, others)
             self._submit(own)
         for key in stored:
             self._arrivals.put(key)
 
-    def _add_questions(self, questions: Iterable[PromptedQuestion]) -> None:
+    def add_questions(self, questions: Iterable[PromptedQuestion]) -> None:
+        """Note in the run what it is asked.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
         self._the_run.add_questions(
             (one.suite, one.question_id, one.question, one.messages) for one in questions
         )
@@ -508,7 +530,7 @@ class Generation:
             ModelError: the engine cannot be started.
             StoreError: a completion could not be stored.
         """
-        self._add_questions(questions)
+        self.add_questions(questions)
         self._select_also(requests)
         sharing = self._the_sharing
         with self._submitting:
@@ -570,8 +592,8 @@ class Generation:
 
     @property
     def samples_planned(self) -> int:
-        """Samples of all planned questions."""
-        return len(self._planned)
+        """Samples of all planned questions, and of those that will be."""
+        return len(self._planned) + self._later
 
     @property
     def samples_done(self) -> int:
@@ -606,7 +628,7 @@ class Generation:
         """Whether every planned sample has its completion."""
         with self._changed:
             left = self._outstanding or self.awaits_others
-            return not left and not self._errors and not self._dropped
+            return not (left or self._later or self._errors or self._dropped)
 
     @property
     def dropped(self) -> frozenset[str]:

@@ -36,7 +36,7 @@ class PromptedQuestion:
 
 @dataclass(frozen=True, slots=True)
 class GenerationPlan:
-    """All that one model is to generate, before any of it is.
+    """What one model is to generate, before any of it is.
 
     Attributes:
         spec: the model, its files on disk.
@@ -45,6 +45,7 @@ class GenerationPlan:
         requests: one per sample.
         graders: by suite and answer kind.
         notices: what the user should know of it before it is generated, one line each.
+        later: samples of the same selection that are planned once these are there.
     """
 
     spec: ModelSpec
@@ -53,6 +54,7 @@ class GenerationPlan:
     requests: Sequence[Request]
     graders: Mapping[tuple[str, str], PlannedGrader]
     notices: Sequence[str] = ()
+    later: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,8 +23,9 @@ from lrmtest.plugin.suites import SelectedQuestion
 from lrmtest.questions import render_prompt
 from lrmtest.questions.place import Place
 from lrmtest.runs.extent import selection_of
-from lrmtest.runs.keys import completion_key, sample_seed
+from lrmtest.runs.keys import CompletionKeys, sample_seed
 from lrmtest.runs.manifest import Manifest, ModelSection, NamedSetSection, SuiteSection
+from lrmtest.runs.outcomes import QuestionKey
 from lrmtest.suites import Suite
 from lrmtest.suites.registry import SUITES
 from lrmtest.suites.stored_graders import answer_kinds_of
@@ -64,7 +65,10 @@ class Requests:
             top_p=self._sampling[1],
             seed=settings.seed,
         )
-        self._model_identity = self._manifest.model.identity
+        self._keys = CompletionKeys(self._manifest.model.identity, *self._sampling)
+        system = spec.card.system_prompt
+        self._system = () if system is None else (Message("system", system),)
+        self._samplings: dict[int, Sampling] = {}
         self._templates: dict[Path, str] = {}
         self._recorded = spec.placing.samples() if spec.placing is not None else Counter()
 
@@ -78,21 +82,14 @@ class Requests:
         Raises:
             UsageError: the prompt template cannot be read or fits no field of the question.
         """
-        system = self._spec.card.system_prompt
-        messages = (
-            *(() if system is None else (Message("system", system),)),
-            Message("user", render_prompt(self._template(selected.suite), selected.question)),
-        )
-        return tuple(
-            self._request(
-                suite=selected.suite.name,
-                question_id=selected.question.id,
-                digest=selected.question.digest,
-                messages=messages,
-                sample=sample,
-                max_tokens=self._budget(selected.suite),
-            )
-            for sample in range(first, first + self.samples_of(selected))
+        question, suite = selected.question, selected.suite
+        prompt = Message("user", render_prompt(self._template(suite), question))
+        return self._requests(
+            selected.key,
+            question.digest,
+            (*self._system, prompt),
+            self._budget(suite),
+            range(first, first + self.samples_of(selected)),
         )
 
     def samples_of(self, selected: SelectedQuestion) -> int:
@@ -115,17 +112,11 @@ class Requests:
                 f"{test_id}: max_tokens={wanted!r:.40} is no number of tokens",
                 hint="give an integer of at least 1, or leave it out",
             )
-        return self._request(
-            suite="",
-            question_id=test_id,
-            digest="",
-            messages=tuple(messages),
-            sample=sample,
-            max_tokens=self._settings.max_tokens
-            or max_tokens
-            or self._spec.card.max_tokens
-            or _OWN_PROMPT_BUDGET,
+        budget = self._settings.max_tokens or max_tokens or self._spec.card.max_tokens
+        (request,) = self._requests(
+            ("", test_id), "", tuple(messages), budget or _OWN_PROMPT_BUDGET, [sample]
         )
+        return request
 
     def manifest(self, selected: Sequence[SelectedQuestion]) -> Manifest:
         """What all completions share, and those of each suite that is asked."""
@@ -187,29 +178,26 @@ class Requests:
         given = self._settings.engine_options.request_fields
         return [field for field in given if field.model in ("", self._spec.name)]
 
-    def _request(
+    def _requests(
         self,
-        *,
-        suite: str,
-        question_id: str,
+        question: QuestionKey,
         digest: str,
         messages: tuple[Message, ...],
-        sample: int,
         max_tokens: int,
-    ) -> Request:
-        seed = sample_seed(self._settings.seed, suite, question_id, sample)
-        key = completion_key(
-            model_identity=self._model_identity,
-            question_digest=digest,
-            messages=[(message.role, message.content) for message in messages],
-            max_tokens=max_tokens,
-            temperature=self._sampling[0],
-            top_p=self._sampling[1],
-            seed=seed,
-            sample=sample,
-        )
-        sampling = Sampling(max_tokens, *self._sampling)
-        return Request(Place(key, suite, question_id, sample), messages, sampling, seed)
+        samples: Iterable[int],
+    ) -> tuple[Request, ...]:
+        """The requests of a question's samples, which differ in place and seed."""
+        pairs = [(message.role, message.content) for message in messages]
+        key_of = self._keys.of_question(digest, pairs, max_tokens)
+        if max_tokens not in self._samplings:
+            self._samplings[max_tokens] = Sampling(max_tokens, *self._sampling)
+        sampling, base = self._samplings[max_tokens], self._settings.seed
+        requests = []
+        for sample in samples:
+            seed = sample_seed(base, *question, sample)
+            place = Place(key_of(seed, sample), *question, sample)
+            requests.append(Request(place, messages, sampling, seed))
+        return tuple(requests)
 
     def notices(self, selected: Sequence[SelectedQuestion]) -> tuple[str, ...]:
         """What the user should know before these questions are asked, one line each."""

@@ -90,8 +90,37 @@ class Schedule:
         """What the texts of a recording show that were graded here, of all of which it is told."""
         return self._seen
 
-    def plan(self, selected: Sequence[SelectedQuestion]) -> GenerationPlan:
+    def plan(
+        self, selected: Sequence[SelectedQuestion], later: Sequence[SelectedQuestion] = ()
+    ) -> GenerationPlan:
         """Fix the requests of every selected question.
+
+        Args:
+            selected: the questions.
+            later: others, whose requests are fixed by `plan_more`; what all of them share is of
+                these, too.
+
+        Raises:
+            ModelError: the model's files cannot be found or read.
+            UsageError: a prompt or a setting that cannot be used.
+        """
+        questions, fixed = self.plan_more(selected)
+        requests = self._the_requests
+        whole = [*(one.selected for one in self._planned.values()), *later]
+        return GenerationPlan(
+            spec=self.spec,
+            manifest=requests.manifest(whole),
+            questions=questions,
+            requests=fixed,
+            graders=_graders_of(whole),
+            notices=requests.notices(whole),
+            later=sum(map(requests.samples_of, later)),
+        )
+
+    def plan_more(
+        self, selected: Sequence[SelectedQuestion]
+    ) -> tuple[list[PromptedQuestion], list[Request]]:
+        """Fix the requests of questions: these, each once, and the requests of all samples.
 
         Raises:
             ModelError: the model's files cannot be found or read.
@@ -99,30 +128,10 @@ class Schedule:
         """
         for one in selected:
             self.add(one)
-        requests = self._the_requests
-        return GenerationPlan(
-            spec=self.spec,
-            manifest=requests.manifest([one.selected for one in self._planned.values()]),
-            questions=[_prompted(planned) for planned in self._planned.values()],
-            requests=[request for one in self._planned.values() for request in one.requests],
-            graders=self._planned_graders(),
-            notices=requests.notices([one.selected for one in self._planned.values()]),
-        )
-
-    def _planned_graders(self) -> dict[tuple[str, str], PlannedGrader]:
-        """The graders of all planned questions, by suite and answer kind.
-
-        Raises:
-            UsageError: nobody registered one for an answer kind.
-        """
-        suites = {
-            (one.selected.suite.name, one.selected.question.kind): one.selected.suite
-            for one in self._planned.values()
-        }
-        return {
-            (name, kind): PlannedGrader(suite.grader_for(kind))
-            for (name, kind), suite in suites.items()
-        }
+        planned = [self._planned[key] for key in dict.fromkeys(one.key for one in selected)]
+        return [_prompted(one) for one in planned], [
+            request for one in planned for request in one.requests
+        ]
 
     def add(self, selected: SelectedQuestion) -> None:
         """Fix the requests of one question, which is planned here or in another process.
@@ -386,6 +395,19 @@ def _raise_first(status: SampleStatus) -> None:
     error: EngineError | None = next(iter(status.errors.values()), None)
     if error is not None:
         raise error
+
+
+def _graders_of(selected: Sequence[SelectedQuestion]) -> dict[tuple[str, str], PlannedGrader]:
+    """The graders of questions, by suite and answer kind.
+
+    Raises:
+        UsageError: nobody registered one for an answer kind.
+    """
+    suites = {(one.suite.name, one.question.kind): one.suite for one in selected}
+    return {
+        (name, kind): PlannedGrader(suite.grader_for(kind))
+        for (name, kind), suite in suites.items()
+    }
 
 
 def _prompted(planned: QuestionRequests) -> PromptedQuestion:
