@@ -24,7 +24,7 @@ from lrmtest.options.pytest_names import (
     parse_early,
 )
 from lrmtest.plugin.fixture_owner import MARK, MODEL, OUR_MODEL, is_ours
-from lrmtest.plugin.frozen import look_rarely, thaw_at_the_end
+from lrmtest.plugin.garbage import look_rarely, thaw_at_the_end
 from lrmtest.plugin.refusal import raise_refusal
 
 if TYPE_CHECKING:

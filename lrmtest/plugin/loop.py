@@ -15,7 +15,7 @@ import pytest
 
 from lrmtest.errors import LrmtestError, StoreError
 from lrmtest.models.engines.kinds import kind_of
-from lrmtest.plugin.frozen import freeze, look_as_usual, look_rarely
+from lrmtest.plugin.garbage import freeze, look_as_usual, look_rarely
 from lrmtest.plugin.generation.generation import Generation
 from lrmtest.plugin.generation.pending import PendingSamples
 from lrmtest.plugin.generation.schedule import Schedule

@@ -11,7 +11,7 @@ from lrmtest.errors import LrmtestError
 from lrmtest.plugin.absent import told_absent
 from lrmtest.plugin.asked_set import AskedSet
 from lrmtest.plugin.ending.guard import told
-from lrmtest.plugin.frozen import freeze
+from lrmtest.plugin.garbage import freeze
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.recorded import RecordedQuestions
 from lrmtest.plugin.refusal import refuse

@@ -27,7 +27,7 @@ from lrmtest.plugin.distributed import distribute
 from lrmtest.plugin.ending.gate_statuses import register_gate_reporter
 from lrmtest.plugin.ending.guard import end, guarded, told
 from lrmtest.plugin.fixture_owner import our_name
-from lrmtest.plugin.frozen import look_as_usual
+from lrmtest.plugin.garbage import look_as_usual
 from lrmtest.plugin.item_report import give, given_model, rewrite
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.model import Model

@@ -46,7 +46,7 @@ DOOR = {
     "lrmtest",
     *("lrmtest.options", "lrmtest.options.names", "lrmtest.options.pytest_names"),
     *("lrmtest.plugin", "lrmtest.plugin.hooks"),
-    *("lrmtest.plugin.fixture_owner", "lrmtest.plugin.frozen", "lrmtest.plugin.refusal"),
+    *("lrmtest.plugin.fixture_owner", "lrmtest.plugin.garbage", "lrmtest.plugin.refusal"),
 }
 """What every session of pytest loads of lrmtest."""
 DEPENDENCIES = ("rich", "msgspec", "huggingface_hub", "httptools", "certifi", "sqlite3")

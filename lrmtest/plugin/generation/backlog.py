@@ -189,7 +189,6 @@ class Backlog:
             first, self._locked_since = self._locked_since is None, self._locked_since or now
             if now - self._locked_since >= self._patience:
                 return False
-            self._changed.notify_all()  # more may wait now
         if first:
             self._tell(
                 "the store is locked by another program; what arrives is kept in memory, for up "

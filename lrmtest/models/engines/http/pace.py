@@ -31,7 +31,7 @@ two there, whatever the pause. Where it is asked at every second or third one, i
 and the first second does not count."""
 
 TICK = 0.02
-EARLY = TICK / 10
+_EARLY = TICK / 10
 """Seconds by which a pause may end before its time."""
 
 _READS_PER_SECOND = 250.0  # of all streams together, where they are few
@@ -80,8 +80,9 @@ def pause_after(
     """
     if age < TICK:
         return READ_ON
-    ticks = math.ceil(_GAPS * gap / TICK) if gap < _MOST_TICKS * TICK else _MOST_TICKS + 1
-    ticks = max(1, ticks) if ticks <= _MOST_TICKS else 0
+    ticks = 0
+    if _GAPS * gap <= _MOST_TICKS * TICK:
+        ticks = max(1, math.ceil(_GAPS * gap / TICK))
     looked_at = SHARE_LOOKED_AT * (age if ticks == 1 else age - 1) / ticks if ticks else 0.0
     share = max(TICK, SHARE_OF_AGE * age, looked_at)
     pause = min(LONGEST_PAUSE, share, streams / _READS_PER_SECOND, max(left, TICK))
@@ -130,16 +131,13 @@ class Pace:
         self._timer: asyncio.TimerHandle | None = None
         self._ticks = False
 
-    def wake(self, pause: Pause, read: Callable[[], None], unread: Callable[[], int]) -> float:
+    def wake(self, pause: Pause, read: Callable[[], None], unread: Callable[[], int]) -> None:
         """Have a stream read when its pause ends, up to `TICK` later, or when nothing more comes.
 
         Args:
             pause: how it is left alone.
             read: reads it; must not raise.
             unread: bytes that the kernel has for it; must not raise.
-
-        Returns:
-            When the pause ends, by the event loop's clock.
         """
         loop = asyncio.get_running_loop()
         due = math.ceil((loop.time() + pause.seconds) / TICK) * TICK
@@ -150,13 +148,12 @@ class Pace:
             self._looked_at.append(paused)
         if not self._ticks:
             self._wait(loop)
-        return due
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have the timer tick when there is something to do, if there is."""
         at = self._due[0][0] if self._due else math.inf
         if self._looked_at:
-            at = min(at, math.floor((loop.time() + EARLY) / TICK + 1) * TICK)
+            at = min(at, math.floor((loop.time() + _EARLY) / TICK + 1) * TICK)
         if self._timer is not None and self._timer.when() <= at:
             return
         if self._timer is not None:
@@ -165,7 +162,7 @@ class Pace:
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
         self._timer, self._ticks = None, True
-        now = loop.time() + EARLY
+        now = loop.time() + _EARLY
         while self._due and self._due[0][0] <= now:
             paused = heapq.heappop(self._due)[2]
             if not paused.over:
