@@ -109,7 +109,9 @@ def write_recording(path: Path, count: int, chars: int, samples: int = 1) -> Non
             for _ in range(samples):
                 reasoning = " ".join(generator.choices(words, k=chars // 8))
                 output = f"{reasoning}\n</think>\n\nThe answer is \\boxed{{{(number + 1) % 1000}}}."
-                file.write(json.dumps({"question": str(number), "output": output}) + "\n")
+                # A gate gives no verdict on texts of which nothing says how they ended.
+                told = {"question": str(number), "output": output, "finish_reason": "stop"}
+                file.write(json.dumps(told) + "\n")
 
 
 def run(folder: Path, checkout: Path, *args: str) -> Figures:
