@@ -8,6 +8,7 @@ from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.cards import load_cards
 from lrmtest.models.fetch.files import fetch
 from lrmtest.models.gguf.from_safetensors import can_convert, converted, safetensors_to_gguf
+from lrmtest.models.gguf.to_safetensors import gguf_to_safetensors
 from lrmtest.models.gguf_header import read_gguf_header
 from lrmtest.models.resolve import resolve
 
@@ -104,6 +105,26 @@ def test_tokens_and_their_kinds_are_kept(make_folder, tmp_path):
     assert tokens[256:261] == ["th", "<s>", "</s>", "<think>", "<unused260>"]
     assert types[256:261] == [1, 3, 3, 4, 3]
     assert reader.get_field("tokenizer.ggml.merges").contents() == ["t h"]
+
+
+def test_a_header_is_read_once_while_its_weights_are_unpacked(make_folder, tmp_path, monkeypatch):
+    import gguf
+
+    read = []
+    begin = gguf.GGUFReader.__init__
+
+    def counted(self, path, *more):
+        read.append(path)
+        begin(self, path, *more)
+
+    monkeypatch.setattr(gguf.GGUFReader, "__init__", counted)
+    plain = gguf.GGUFReader, gguf.get_tensor_name_map
+    folder = make_folder("float32")
+    path = safetensors_to_gguf(folder, tmp_path / "copy.gguf")
+    unpacked = gguf_to_safetensors(path, tmp_path / "unpacked")
+    assert len(read) == 1
+    torch.testing.assert_close(logits(unpacked), logits(folder), rtol=1e-4, atol=1e-4)
+    assert (gguf.GGUFReader, gguf.get_tensor_name_map) == plain
 
 
 def test_llamacpp_gets_a_copy_out_of_the_cache(make_folder, tmp_path, monkeypatch):

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 
 from lrmtest.errors import MachineryError, ModelError, UsageError
+from lrmtest.models.gguf.read_once import read_once
 from lrmtest.models.gguf_header import read_gguf_header
 from lrmtest.models.local import gguf_parts
 
@@ -50,7 +51,8 @@ def gguf_to_safetensors(path: Path, folder: Path, *, dtype: str = "float32") -> 
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as beside:
             whole = Path(beside) / "copy"  # a temporary folder itself is readable to its owner only
-            _write(path, whole, dtype)
+            with read_once():
+                _write(path, whole, dtype)
             whole.replace(folder)
     except OSError as error:
         raise MachineryError(f"cannot write {folder}: {error.strerror or error}") from error

@@ -67,7 +67,7 @@ class ChatTokenizer:
             ModelError: there is no tokenizer, or it cannot be read.
         """
         folder, arguments = pretrained_arguments(location)
-        with quiet():
+        with quiet(gguf="gguf_file" in arguments):
             from transformers import AutoTokenizer
 
             try:

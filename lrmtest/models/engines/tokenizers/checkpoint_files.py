@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from lrmtest.bounded import SETTINGS, read_json
 from lrmtest.errors import ModelError
+from lrmtest.models.gguf.read_once import read_once
 from lrmtest.models.gguf_header import read_gguf_header
 from lrmtest.models.local import gguf_in, refuse_adapter
 
@@ -84,8 +85,12 @@ def unpacking(location: str) -> dict[str, Any]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers' progress bars and warnings off the terminal; errors still show."""
+def quiet(*, gguf: bool = False) -> Iterator[None]:
+    """Keep transformers' progress bars and warnings off the terminal; errors still show.
+
+    Args:
+        gguf: it reads a GGUF file.
+    """
     from transformers import modeling_gguf_pytorch_utils as gguf_loading
     from transformers.utils import logging
 
@@ -96,7 +101,7 @@ def quiet() -> Iterator[None]:
     logging.disable_progress_bar()
     gguf_loading.tqdm = _no_bar
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), read_once() if gguf else nullcontext():
             warnings.simplefilter("ignore")
             yield
     finally:

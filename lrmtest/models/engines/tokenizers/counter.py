@@ -53,7 +53,7 @@ def _fast(file: Path) -> Callable[[str], int]:
 
 def _any(location: str) -> Callable[[str], int]:
     folder, arguments = pretrained_arguments(location)
-    with quiet():
+    with quiet(gguf="gguf_file" in arguments):
         from transformers import AutoTokenizer
 
         try:

@@ -72,8 +72,9 @@ def load_model(
     import torch
 
     _, arguments = pretrained_arguments(spec.location)
-    dtype = _dtype(options.dtype, device, gguf="gguf_file" in arguments)
-    with quiet():
+    gguf = "gguf_file" in arguments
+    dtype = _dtype(options.dtype, device, gguf=gguf)
+    with quiet(gguf=gguf):
         try:
             model = load_causal_lm(
                 spec.location,
