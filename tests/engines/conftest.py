@@ -1,3 +1,4 @@
+import fcntl
 import os
 from pathlib import Path
 
@@ -18,11 +19,29 @@ def smollm2_path():
 
 @pytest.fixture(scope="session")
 def smollm2_folder(smollm2_path, tmp_path_factory):
-    """The same, unpacked once: as vLLM reads it, and as transformers loads it in a moment."""
+    """The same, unpacked once: as vLLM reads it, and as transformers loads it in a moment.
+
+    Once for all processes of pytest-xdist, since it takes ten seconds of one.
+    """
     pytest.importorskip("torch", reason="the model is unpacked with transformers")
     from lrmtest.models.gguf.to_safetensors import gguf_to_safetensors
 
-    return gguf_to_safetensors(smollm2_path, tmp_path_factory.mktemp("unpacked") / "smollm2")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "smollm2-unpacked"
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return folder if folder.exists() else gguf_to_safetensors(smollm2_path, folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_lrm_gguf(tmp_path_factory):
+    """tiny-lrm as llama.cpp reads it: real, and loaded and asked in a moment."""
+    pytest.importorskip("gguf", reason="tiny-lrm is converted with it")
+    import lrmtest.models
+    from lrmtest.models.gguf.from_safetensors import safetensors_to_gguf
+
+    folder = Path(lrmtest.models.__file__).with_name("tiny_lrm")
+    return safetensors_to_gguf(folder, tmp_path_factory.mktemp("tiny-lrm") / "tiny-lrm.gguf")
 
 
 @pytest.fixture(scope="session")

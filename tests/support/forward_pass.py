@@ -13,6 +13,7 @@ from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
 TAGS = ("<think>", "</think>")
 CUT = "\ufffd"
 PLAIN = Sampling(48, 1.0, 1.0)
+LIKELY = 1024  # tokens that a nucleus is looked for in before all are put in order
 ASKED = [
     ask(
         "Say hello, in plain words.",
@@ -30,8 +31,12 @@ def processed(logits, sampling):
     """Log-probabilities after temperature and nucleus, worked out densely."""
     if sampling.temperature == 0:
         return torch.log_softmax(logits.double(), 0)
+    if sampling.top_p == 1:
+        return torch.log_softmax(logits.double() / sampling.temperature, 0)
     shares = torch.softmax(logits.double() / sampling.temperature, 0)
-    ranked, order = shares.sort(descending=True)
+    ranked, order = shares.topk(min(LIKELY, len(shares)))
+    if ranked.sum() < sampling.top_p:
+        ranked, order = shares.sort(descending=True)
     ranked = torch.where(ranked.cumsum(0) - ranked < sampling.top_p, ranked, 0.0)
     return torch.zeros_like(shares).scatter(0, order, ranked / ranked.sum()).log()
 
