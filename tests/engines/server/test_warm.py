@@ -243,7 +243,7 @@ def served(request, tmp_path, monkeypatch):
     if request.param == "real":
         request.getfixturevalue("llama_server")
         file = tmp_path / "m.gguf"
-        file.write_bytes(request.getfixturevalue("smollm2_path").read_bytes())
+        file.write_bytes(request.getfixturevalue("tiny_lrm_gguf").read_bytes())
     else:
         request.getfixturevalue("program")
         file = request.getfixturevalue("model_file")
