@@ -498,7 +498,13 @@ def real(request):
         # For its start alone: it lives while other tests look for other programs.
         with pytest.MonkeyPatch.context() as starting:
             starting.setattr(vllm_engine, "find_vllm", lambda: program)
-            options = {"concurrency": 8, "dtype": "float32", "traces": True}
+            # Its tokens come one by one, unless a request asks for more in a piece.
+            options = {
+                "concurrency": 8,
+                "dtype": "float32",
+                "traces": True,
+                "engine_args": ("--stream-interval", "1"),
+            }
             session = Session(make(folder, **options), planned)
         with session:
             yield session
@@ -568,35 +574,27 @@ def test_a_real_vllm_tells_what_it_drew_and_to_others_as_far_as_it_can(real, smo
 
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
-def test_tokens_that_a_real_vllm_joins_are_counted_as_without(real, smollm2_folder, monkeypatch):
+def test_tokens_that_a_real_vllm_joins_are_counted_as_without(real, monkeypatch):
     """Every full stop closes the reasoning, so that most end in the middle of a piece."""
-    # Nothing is asked with a request, as of a vLLM that would ignore it.
-    monkeypatch.setattr(server_facts, "_JOINED", {})
+    assert real.info.details["arguments"].count("--stream-interval") == 1
     card = ModelCard("m", engine="vllm", reasoning_tags=("<think>", "."))
-    requests = [ask(f"Write a story about {n} cats.", budget=60 + n, key=f"{n}") for n in range(6)]
-
-    def counted(session):
-        return [replace(session.run(request)[0], seconds=0.0) for request in requests]
-
-    single = {"dtype": "float32", "engine_args": ("--stream-interval", "1"), "concurrency": 1}
-    with Session(make(smollm2_folder, card, **single), requests) as session:
-        assert session.info.details["arguments"].count("--stream-interval") == 1
-        alone = counted(session)
-        monkeypatch.setattr(server_facts, "_JOINED", {"vllm": {"stream_interval": 10}})
-        ten = counted(session)
-    assert any(0 < one.reasoning_tokens < one.completion_tokens for one in alone)
-    assert not any(one.tokens_estimated for one in alone)
-    monkeypatch.setattr(server_facts, "_JOINED", {})
-    assert ("--stream-interval", str(JOINED_TOKENS)) in pairs(real.info.details["arguments"])
+    requests = [ask(f"Write a story about {n} cats.", budget=40 + n, key=f"{n}") for n in range(6)]
     client = real.engine._service.client
     endpoint = OpenAIEngine(
         replace(client._spec, card=card),
         EngineOptions(served_model=client._options.served_model, concurrency=1),
         key=client._endpoint.key,
     )
+    counted = {}
     with Session(endpoint, requests) as session:
-        twenty = counted(session)
-    for others in (ten, twenty):
+        for joined in (1, 10, JOINED_TOKENS):
+            asked = {"vllm": {"stream_interval": joined}} if joined > 1 else {}
+            monkeypatch.setattr(server_facts, "_JOINED", asked)
+            counted[joined] = [replace(session.run(one)[0], seconds=0.0) for one in requests]
+    alone = counted.pop(1)
+    assert any(0 < one.reasoning_tokens < one.completion_tokens for one in alone)
+    assert not any(one.tokens_estimated for one in alone)
+    for others in counted.values():
         # A token that is nearly undecided may fall otherwise behind a cached prompt.
         same = [(a, b) for a, b in zip(alone, others, strict=True) if a.text == b.text]
         assert all(a == b for a, b in same)
@@ -607,10 +605,10 @@ def test_tokens_that_a_real_vllm_joins_are_counted_as_without(real, smollm2_fold
 @pytest.mark.timeout(1800)
 def test_a_real_vllm_that_is_killed_is_started_again(real):
     """Last, because it costs a further start."""
-    requests = [ask(f"Tell me a story about {n} cats.", budget=100) for n in range(24)]
+    requests = [ask(f"Tell me a story about {n} cats.", budget=40) for n in range(12)]
     before = len(real.delivered)
     real.engine.submit(requests)
-    wait_for(lambda: len(real.delivered) - before >= 8)
+    wait_for(lambda: len(real.delivered) - before >= 4)
     old = descendants()
     (server,) = (
         p for p in old if "api_server" in " ".join(p.cmdline()) and "-I" not in p.cmdline()
