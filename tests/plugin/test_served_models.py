@@ -45,6 +45,7 @@ class Served:
     pytester: pytest.Pytester
     model: str
     held: Path
+    budget: int
 
     def hold(self):
         """Let the stand-in answer some questions, and the others after `go_on`."""
@@ -59,7 +60,14 @@ class Served:
                 *(sys.executable, "-m", "pytest", "-p", "no:hypothesispytest"),
                 *("-p", "no:cacheprovider", "--tb=no"),
                 *("--model", self.model, "--engine", "llamacpp", "--temperature", "0"),
-                *("--fresh-count", str(count), "--max-tokens", "40", "--concurrency", "4"),
+                *(
+                    "--fresh-count",
+                    str(count),
+                    "--max-tokens",
+                    str(self.budget),
+                    "--concurrency",
+                    "4",
+                ),
                 *arguments,
             ],
             cwd=self.pytester.path,
@@ -109,13 +117,13 @@ def served(request, pytester, tmp_path, monkeypatch):
         except ModelError as error:
             pytest.skip(str(error))
         monkeypatch.setenv("LRMTEST_CACHE", str(CACHE))
-        return Served(pytester, REAL, held)
+        return Served(pytester, REAL, held, budget=16)
     file = tmp_path / "m.gguf"
     context = {"general.architecture": "llama", "llama.context_length": 65536}
     file.write_bytes(gguf_bytes(context, [("blk.0.weight", (32, 2), 3, 40)]))
     monkeypatch.setenv("LRMTEST_LLAMA_SERVER", str(stand_in_server.install(tmp_path)))
     monkeypatch.setenv("STAND_IN_DELAY", "0.01")
-    return Served(pytester, f"m={file}", held)
+    return Served(pytester, f"m={file}", held, budget=40)
 
 
 ENDINGS = {
