@@ -8,6 +8,7 @@ TOGETHER = (
     "tests/cli/test_compute_command.py",
     "tests/compress/gguf/test_quantize.py",
     "tests/compress/llmcompressor/test_quantize.py",
+    "tests/docs/test_commands.py",
     "tests/docs/test_site.py",
     "tests/engines/test_llamacpp_engine.py",
     "tests/engines/test_vllm_engine.py",
@@ -17,7 +18,7 @@ TOGETHER = (
     "tests/reports/html/test_report_content.py",
     "tests/test_wheel.py",
 )
-"""Files whose tests share something slow to start: a server, a loaded model, a page, a wheel."""
+"""Files whose tests share something slow to start: a server, a loaded model, a page, a wheel, a store."""
 
 LONG = ("tests/grading/test_large_texts.py", "tests/test_fuzz.py")
 """Files with tests of half a minute, beside those that start engines and the documentation's. Not
