@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_type_hints
 
@@ -114,21 +115,35 @@ def load_cards(extra: Sequence[Path] = (), pyproject: Path | None = None) -> dic
         UsageError: a file is missing or no TOML, or a card has an unknown key, a value of a
             wrong type or out of range, an unknown parent, or a name that is taken.
     """
+    own: dict[str, _Found] = {}
+    if pyproject is not None:
+        section = _read_toml(pyproject)
+        for key in ("tool", "lrmtest", "models"):
+            section = section.get(key, {}) if isinstance(section, dict) else {}
+        own |= _named(section, pyproject)
+    for path in extra:
+        document = _read_toml(path)
+        _check_keys(document, ("models",), str(path))
+        own |= _named(document.get("models", {}), path)
+    return _built({**_packaged_tables(), **own}) if own else dict(_packaged_cards())
+
+
+@cache
+def _packaged_tables() -> dict[str, _Found]:
     tables: dict[str, _Found] = {}
     for path in sorted(_PACKAGED.glob("*.toml")):
         section = tomllib.loads(path.read_text(encoding="utf-8"))["models"]
         # Paths in it begin at this folder: tiny-lrm's weights are beside it.
         tables |= _named(section, path, _PACKAGED.parent)
-    if pyproject is not None:
-        section = _read_toml(pyproject)
-        for key in ("tool", "lrmtest", "models"):
-            section = section.get(key, {}) if isinstance(section, dict) else {}
-        tables |= _named(section, pyproject)
-    for path in extra:
-        document = _read_toml(path)
-        _check_keys(document, ("models",), str(path))
-        tables |= _named(document.get("models", {}), path)
+    return tables
 
+
+@cache
+def _packaged_cards() -> dict[str, ModelCard]:
+    return _built(_packaged_tables())
+
+
+def _built(tables: Mapping[str, _Found]) -> dict[str, ModelCard]:
     cards: dict[str, ModelCard] = {}
     for name in tables:
         _build_card(name, tables, cards, ())
