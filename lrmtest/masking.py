@@ -11,7 +11,7 @@ import base64
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote
@@ -165,23 +165,32 @@ def _parts(secret: str, size: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def variables() -> Iterator[tuple[str, str]]:
+def variables(
+    wanted: Callable[[str], bool] = lambda _: True,
+) -> Iterator[tuple[str, str]]:
     """The environment's variables, for any thread: pytest sets one anew with every test, and
-    ``os.environ.items()`` raises KeyError where a variable goes between its name and its value."""
-    for name in list(os.environ):
+    ``os.environ.items()`` raises KeyError where a variable goes between its name and its value.
+
+    Args:
+        wanted: whether a variable of this name is.
+    """
+    for name in filter(wanted, list(os.environ)):
         value = os.environ.get(name)
         if value is not None:
             yield name, value
+
+
+@lru_cache(maxsize=1024)
+def _named_like_a_secret(name: str) -> bool:
+    return SECRET_NAME.search(name) is not None
 
 
 def _of_environment() -> Sequence[str]:
     """The values of variables that are named like a secret and look like one."""
     return [
         value.strip()
-        for name, value in variables()
-        if SECRET_NAME.search(name)
-        and len(value.strip()) >= _WINDOW
-        and not value.startswith(("/", "~", "."))
+        for name, value in variables(_named_like_a_secret)
+        if len(value.strip()) >= _WINDOW and not value.startswith(("/", "~", "."))
     ]
 
 
