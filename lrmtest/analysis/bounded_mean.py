@@ -28,6 +28,9 @@ from math import cosh, pi, sinh, sqrt
 GAFFKE = "gaffke"
 _TOLERANCE = 1e-6
 _SAME = 1e-12
+# The trapezoid rule; the sinh brings the slowly falling ends of small samples near.
+_STEP = 0.05
+_NODES = [(sinh(_STEP * node), cosh(_STEP * node)) for node in range(1, 1000)]
 
 
 def p_mean_at_most(
@@ -109,7 +112,9 @@ def _below_zero(slopes: Sequence[tuple[float, float]]) -> float:
     # Any path would do; one near the saddlepoint needs the fewest terms.
     for _ in range(24):
         point = (low + high) / 2
-        gradient = sum(shape * slope / (1 - slope * point) for slope, shape in slopes)
+        gradient = 0.0
+        for slope, shape in slopes:
+            gradient += shape * slope / (1 - slope * point)
         if gradient - 1 / point < 0:
             low = point
         else:
@@ -120,15 +125,16 @@ def _below_zero(slopes: Sequence[tuple[float, float]]) -> float:
 
     def integrand(height: float) -> complex:
         z = complex(point, height)
-        return exp(-sum(shape * log(1 - slope * z) for slope, shape in slopes)) / z
+        exponent = 0j
+        for slope, shape in slopes:
+            exponent += shape * log(1 - slope * z)
+        return exp(-exponent) / z
 
-    # The trapezoid rule; the sinh brings the slowly falling ends of small samples near.
-    step = 0.05
     first = integrand(0)
-    total = first.real / 2
-    for node in range(1, 1000):
-        term = integrand(width * sinh(step * node)) * cosh(step * node)
+    total, least = first.real / 2, abs(first) * 1e-12
+    for place, weight in _NODES:
+        term = integrand(width * place) * weight
         total += term.real
-        if abs(term) < abs(first) * 1e-12:
+        if abs(term) < least:
             break
-    return min(1.0, max(0.0, -total * step * width / pi))
+    return min(1.0, max(0.0, -total * _STEP * width / pi))
