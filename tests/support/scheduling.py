@@ -18,7 +18,8 @@ TOGETHER = (
     "tests/reports/html/test_report_content.py",
     "tests/test_wheel.py",
 )
-"""Files whose tests share something slow to start: a server, a loaded model, a page, a wheel, a store."""
+"""Files whose tests share something slow to start: a server, a loaded model, a page, a wheel, a
+store."""
 
 LONG = ("tests/grading/test_large_texts.py", "tests/test_fuzz.py")
 """Files with tests of half a minute, beside those that start engines and the documentation's. Not
