@@ -522,6 +522,7 @@ def test_a_real_vllm_generates_and_counts(real):
     info = real.info
     assert info.engine == "vllm"
     assert info.version == find_vllm().version
+    assert "--stream-interval" in find_vllm().options
     assert info.seeded
     assert info.details["server"] == "vllm"
     assert info.details["bits_per_weight"] == 32
