@@ -345,6 +345,28 @@ def test_concurrency_is_bounded_and_filled():
         assert server.most_in_flight == 3
 
 
+def test_a_server_is_asked_again_before_a_completion_is_stored():
+    """Else it idles while a batch that ended at once is stored."""
+    requests, asked, done = [request(index) for index in range(5)], [], threading.Event()
+    with FaultServer() as server:
+
+        def deliver(outcome):
+            next_one = min(len(asked) + 2, len(requests))
+            wait_for(lambda: server.chats >= next_one)
+            asked.append(outcome.request.key)
+            if len(asked) == len(requests):
+                done.set()
+
+        engine = OpenAIEngine(spec(server.url), EngineOptions(concurrency=1), backoff=FAST)
+        engine.start(requests, deliver)
+        try:
+            engine.submit(requests)
+            assert done.wait(300)
+        finally:
+            engine.close()
+    assert asked == [one.key for one in requests]
+
+
 def test_what_the_engine_learns():
     with FaultServer(owner="vllm", context_length=4096) as server, running(server.url) as engine:
         assert engine.info.engine == "openai"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
@@ -133,6 +134,7 @@ class OpenAIEngine:
         self._heard_at = 0.0
         self._queue: asyncio.Queue[Request] = asyncio.Queue()
         self._workers: list[asyncio.Task[None]] = []
+        self._arrived: deque[Delivery] = deque()
         self._finding_out = asyncio.Lock()
         differs = options.model_difference
         self._watch = ModelWatch(None if differs is None else partial(differs, url))
@@ -294,8 +296,21 @@ class OpenAIEngine:
                         raise
                     words = f"unexpected {type(error).__name__}: {error}"
                     delivery = self._failed(request, self._endpoint.quote(words), None, 1)
-                if not self._closed:
-                    deliver(delivery)
+                self._arrived.append(delivery)
+                if len(self._arrived) == 1:
+                    asyncio.get_running_loop().call_soon(self._deliver_next, deliver)
+
+    def _deliver_next(self, deliver: Deliver) -> None:
+        """Deliver one of those that have arrived, and come back for the next.
+
+        Not where each arrives: on a GPU a whole batch may end at once, and to store it all takes
+        longer than to ask again, for which the server waits.
+        """
+        delivery = self._arrived.popleft()
+        if self._arrived:
+            asyncio.get_running_loop().call_soon(self._deliver_next, deliver)
+        if not self._closed:
+            deliver(delivery)
 
     async def _generate(self, worker: _Worker, request: Request) -> Delivery:
         """See a request through, within its deadline."""
