@@ -178,11 +178,8 @@ def knowledge(
         UsageError: `level` is not between 0 and 1.
     """
     asked = _asked(outcomes, questions)
-    ids = {
-        question_id
-        for suite, question_id in outcomes
-        if suite in {suite_in(questions, context) for context in ("closed", "open", "gold")}
-    }
+    suites = {suite_in(questions, context) for context in ("closed", "open", "gold")}
+    ids = {question_id for suite, question_id in outcomes if suite in suites}
     return _knowledge(asked, questions, len(ids) - len(asked), threshold, level)
 
 

@@ -416,7 +416,8 @@ def _in_order(
 def _tokens(question: QuestionOutcome, shared: Sequence[int], parts: int) -> list[int]:
     order = sorted(question.samples)
     if shared:
-        rest = [index for index in order if index not in set(shared)]
+        also = set(shared)
+        rest = [index for index in order if index not in also]
         first = {number * len(order) // parts: index for number, index in enumerate(shared)}
         order = [first[place] if place in first else rest.pop(0) for place in range(len(order))]
     return [question.samples[index].tokens for index in order]

@@ -147,7 +147,8 @@ class SequentialGate:
     ) -> None:
         self.settings = settings or GateSettings()
         known = [key for key in questions if key in baseline and baseline[key].count]
-        absent = [key for key in questions if key not in set(known)]
+        there = set(known)
+        absent = [key for key in questions if key not in there]
         if not known or (absent and not self.settings.allow_missing):
             raise UsageError(
                 "the baseline has no verdict on "

@@ -48,7 +48,8 @@ def _knowledge(arguments: argparse.Namespace) -> int:
         show(knowledge_report(result, run.model, ids=arguments.ids))
     if arguments.baseline is not None:
         baseline = named_baseline(arguments.baseline, arguments, run)
-        shared = [questions for questions in sets if questions in _complete_sets(baseline)]
+        there = _complete_sets(baseline)
+        shared = [questions for questions in sets if questions in there]
         if not shared:
             raise UsageError(f"run {baseline.run_id} asked none of {', '.join(sets)}", hint=_ASK)
         for questions in shared:

@@ -70,7 +70,8 @@ def _directions(
     """The directions of all modules, from what is kept of them and what is not yet."""
     widths = {name: rows for name, (rows, _) in stack.shapes.items()}
     sums, keys = read_sums(path, widths, len(SCORED))
-    left = [one for one in traces if one.written.place.key not in set(keys)]
+    done_before = set(keys)
+    left = [one for one in traces if one.written.place.key not in done_before]
     parts = list(portions(left, _length, _most(stack, 2)))
     step = step_counter(done, "outputs, layer by layer", len(stack.layers) * len(parts))
     for portion in parts:

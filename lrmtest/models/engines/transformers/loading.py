@@ -106,9 +106,9 @@ def _check(location: str, model: Any, loading: Mapping[str, Iterable[str]], tell
             "them up",
             hint="do the weights and config.json belong together? Copy or download them again",
         )
-    modules = {name for name, _ in model.named_modules()}
+    modules = {name for name, _ in model.named_modules()} - {""}
     unexpected = sorted(loading["unexpected_keys"])
-    lost = [name for name in unexpected if name.rpartition(".")[0] in modules - {""}]
+    lost = [name for name in unexpected if name.rpartition(".")[0] in modules]
     # Quantized checkpoints have such tensors that need not matter: scales of a cache that is not
     # quantized here, biases of zero.
     quantized = getattr(model.config, "quantization_config", None) is not None
