@@ -37,7 +37,7 @@ from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.paired_comparison import paired
 from lrmtest.analysis.pairs import pair
 from lrmtest.analysis.summary import ALL_SUITES
-from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome, SampleOutcome
+from lrmtest.runs.outcomes import COIN, Outcomes, QuestionKey, QuestionOutcome
 
 UNLUCKY = 0.05
 """The share of baselines that are called unlucky here: one in twenty."""
@@ -159,10 +159,7 @@ def given_baseline(
         """A candidate with these pass probabilities: its drop, and whether it is rejected."""
         pairs = []
         for (question, count), rate in zip(asked, rates, strict=True):
-            drawn = {
-                index: SampleOutcome(None if random.random() < rate else "wrong")
-                for index in range(count)
-            }
+            drawn = {index: COIN[random.random() < rate] for index in range(count)}
             pairs.append((question, QuestionOutcome(*question.key, drawn)))
         p = pair(paired(pairs, "failed")).p_above(pooled.margin)
         return before - fmean(after.pass_rate for _, after in pairs), p <= level

@@ -187,8 +187,9 @@ def given_said(given: GivenBaseline, *, by_index: bool = False) -> str:
         given: the rate.
         by_index: it stands beside a comparison whose samples share their random numbers.
     """
+    samples = f"{given.samples:.3g} sample{'' if given.samples == 1 else 's'}"
     return (
-        f"Against this very baseline an equal model with {given.samples:.3g} samples per question "
+        f"Against this very baseline an equal model with {samples} per question "
         f"is called regressed by its pass rate in about {share(given.rate)} of cases, with "
         f"probability 95 % in at most {share(given.high)}: simulated from what the baseline's "
         "samples leave of a Beta prior that is fitted to them."

@@ -52,6 +52,10 @@ class SampleOutcome:
         return float(self.passed) if self.score is None else self.score
 
 
+COIN = {True: SampleOutcome(None), False: SampleOutcome("wrong")}
+"""A simulated sample, by whether it passed."""
+
+
 @dataclass(frozen=True, slots=True)
 class QuestionOutcome:
     """One question in one run.
@@ -78,7 +82,7 @@ class QuestionOutcome:
     @property
     def passes(self) -> int:
         """How many samples passed."""
-        return sum(sample.passed for sample in self.samples.values())
+        return sum(sample.failure is None for sample in self.samples.values())
 
     @property
     def pass_rate(self) -> float:

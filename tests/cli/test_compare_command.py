@@ -127,7 +127,7 @@ def test_the_rate_given_this_baseline_is_told_on_request(here, capsys):
         10,
     )
     out = told(capsys)
-    assert "Against this very baseline an equal model with 1 samples per question" in out
+    assert "Against this very baseline an equal model with 1 sample per question" in out
     assert "Series of 5 candidates: 1 % of 5 % is this one's. It is candidate 1 of them" in out
     assert main(["compare", "same", "good", "--given-baseline"]) == 2
     with pytest.raises(SystemExit):
