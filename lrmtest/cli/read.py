@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from lrmtest.reports.reading import (
 from lrmtest.runs.files import write_whole
 from lrmtest.runs.kept_texts import texts_of
 from lrmtest.runs.readable_traces import ReadableTraces, traces_to_read
+from lrmtest.runs.reading_manifest import ReadingEngineSection
 from lrmtest.runs.store import STORE_NAME, Store
 from lrmtest.runs.trace_reading import ReadingModel, TracesRead
 
@@ -170,8 +171,8 @@ def _report(
         writer=traces.model,
         run_id=traces.run_id,
         reading_id=head.reading_id,
-        engine=_engine_words(head.manifest),
-        limits=tuple(head.manifest.get("limits") or ()),
+        engine=_engine_words(head.manifest.engine),
+        limits=head.manifest.limits or (),
         greedy=all(shaping.greedy for shaping in shapings.values()),
         reread=traces.lacks_logprobs,
         left=traces.left,
@@ -210,12 +211,9 @@ def _kinds(
     )
 
 
-def _engine_words(manifest: Mapping[str, Any]) -> str:
-    engine = manifest.get("engine")
-    if not isinstance(engine, Mapping):
-        return "an engine that is not told"
-    told: Sequence[object] = [engine.get(name) for name in ("engine", "version", "device", "dtype")]
-    return ", ".join(str(one) for one in told if one)
+def _engine_words(engine: ReadingEngineSection) -> str:
+    told = (engine.engine, engine.version, engine.device, engine.dtype)
+    return ", ".join(filter(None, told)) or "an engine that is not told"
 
 
 def _token_lines(store: Store, traces: ReadableTraces, reading_id: str) -> Iterator[str]:

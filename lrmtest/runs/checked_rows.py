@@ -23,6 +23,7 @@ from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.runs.database import check_hint
 from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.reading_manifest import ReadingManifest
 from lrmtest.runs.readings import Reading, ReadingHead
 from lrmtest.runs.records import RunHead, StoredCompletion, StoredError, StoredQuestion
 from lrmtest.runs.rows import (
@@ -135,7 +136,7 @@ def trace_row(run_id: str, key: str, trace: Trace) -> tuple[Any, ...]:
 def reading_head_row(head: ReadingHead) -> tuple[Any, ...]:
     """A row of `READING_HEAD_COLUMNS`."""
     texts = (head.reading_id, head.run_id, head.reader, head.identity, head.created)
-    values = (*texts, head.finished, dump(dict(head.manifest)))
+    values = (*texts, head.finished, dump(head.manifest.to_json()))
     return (*values, checksum(values))
 
 
@@ -267,7 +268,8 @@ class Reader:
             manifest = _json(raw)
             _expect(isinstance(manifest, dict), "its manifest is no object")
             reading_id, run_id, reader, identity, created = texts
-            return ReadingHead(reading_id, run_id, reader, identity, created, finished, manifest)
+            of = ReadingManifest.from_json(manifest)
+            return ReadingHead(reading_id, run_id, reader, identity, created, finished, of)
 
         return self._read(f"reading {values[0]!r:.80}", read)
 

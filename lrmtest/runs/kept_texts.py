@@ -11,7 +11,7 @@ import binascii
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 from lrmtest.bounded import parse_json
 from lrmtest.errors import DataError, LrmtestError
@@ -19,17 +19,16 @@ from lrmtest.models.engines.kinds import kind_of
 from lrmtest.models.reading import Written
 from lrmtest.models.spec import ModelSpec
 from lrmtest.models.token_texts import MOST_OF_ONE, token_texts
+from lrmtest.runs.reading_manifest import ReadingManifest
 from lrmtest.runs.readings import ReadingHead
 
-TOKEN_TEXTS = "token_texts"
-"""Under which a reading's manifest has them."""
 _MOST_BYTES = 64 << 20
 """Of the texts, unpacked: 256 bytes of each of 260,000 tokens are as many."""
 
 
 def with_texts(
-    manifest: Mapping[str, Any], written: Sequence[Written], models: Iterable[ModelSpec]
-) -> Mapping[str, Any]:
+    manifest: ReadingManifest, written: Sequence[Written], models: Iterable[ModelSpec]
+) -> ReadingManifest:
     """A reading's manifest with the texts of the traces' tokens, if some model's files tell them.
 
     Args:
@@ -37,7 +36,7 @@ def with_texts(
         written: the traces.
         models: that have the traces' tokenizer, the first that tells goes.
     """
-    kept = _unpacked(manifest)
+    kept = _unpacked(manifest.token_texts)
     ids = {token for one in written for token in one.trace.tokens}
     if ids <= kept.keys():
         return manifest
@@ -49,18 +48,17 @@ def with_texts(
         except LrmtestError:  # figures do not depend on it, and who looks is told that it lacks
             continue
         if texts.keys() - kept.keys():
-            return {**manifest, TOKEN_TEXTS: packed_texts({**kept, **texts})}
+            return replace(manifest, token_texts=packed_texts({**kept, **texts}))
     return manifest
 
 
 def texts_of(head: ReadingHead) -> Mapping[int, bytes]:
     """What the tokens of a reading's traces stand for; empty where it was not kept."""
-    return _unpacked(head.manifest)
+    return _unpacked(head.manifest.token_texts)
 
 
-def _unpacked(manifest: Mapping[str, Any]) -> Mapping[int, bytes]:
-    kept = manifest.get(TOKEN_TEXTS)
-    if not isinstance(kept, str):
+def _unpacked(kept: str | None) -> Mapping[int, bytes]:
+    if kept is None:
         return {}
     try:
         unpack = zlib.decompressobj()

@@ -167,26 +167,25 @@ def _is_by(head: ReadingHead, run: RunHead) -> bool:
     both = files.keys() & own.keys()
     if both:
         return all(files[name] == own[name] for name in both)
-    told, now = _told(head.manifest.get("served")), _told(run.manifest.model.served)
+    told, now = _told(head.manifest.served), _told(run.manifest.model.served)
     return head.reader == run.model and (not told or not now or told == now)
 
 
 def _reader_of(head: ReadingHead) -> str:
     if files := _files(head):
         return repr(sorted(files.items()))
-    return repr((head.reader, sorted(_told(head.manifest.get("served")).items())))
+    return repr((head.reader, sorted(_told(head.manifest.served).items())))
 
 
-def _told(served: object) -> dict[str, Any]:
-    """What a server told of its model, of foreign JSON; empty where none did."""
-    return SeenModel(served, None).told if isinstance(served, Mapping) else {}
+def _told(served: Mapping[str, Any] | None) -> dict[str, Any]:
+    """What a server told of its model; empty where none did."""
+    return {} if served is None else SeenModel(served, None).told
 
 
 def _files(head: ReadingHead) -> dict[str, str]:
-    reader = head.manifest.get("reader")
-    files = reader.get("files") if isinstance(reader, Mapping) else None
-    return {str(name): str(mark) for name, mark in files.items()} if isinstance(files, dict) else {}
+    files = head.manifest.reader.files or {}
+    return {str(name): str(mark) for name, mark in files.items()}
 
 
 def _worth(head: ReadingHead) -> tuple[bool, bool, str]:
-    return head.finished is not None, head.manifest.get("beside") is not None, head.created
+    return head.finished is not None, bool(head.manifest.beside.to_json()), head.created

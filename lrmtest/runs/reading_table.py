@@ -6,7 +6,7 @@ may read the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +21,7 @@ from lrmtest.runs.checked_rows import (
     reading_row,
 )
 from lrmtest.runs.database import Database
+from lrmtest.runs.reading_manifest import ReadingManifest
 from lrmtest.runs.readings import Reading, ReadingHead
 
 _HEADS = f"SELECT {', '.join(READING_HEAD_COLUMNS)} FROM reading_head"
@@ -48,7 +49,7 @@ class ReadingTable:
         run_id: str,
         reader: str,
         identity: str,
-        manifest: Mapping[str, Any],
+        manifest: ReadingManifest,
         *,
         created: str | None = None,
     ) -> ReadingHead:
@@ -67,7 +68,7 @@ class ReadingTable:
             )
         return head
 
-    def note(self, reading_id: str, manifest: Mapping[str, Any]) -> None:
+    def note(self, reading_id: str, manifest: ReadingManifest) -> None:
         """Replace a reading's manifest."""
         self._update(reading_id, manifest=manifest)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from lrmtest.models.reading import FIGURES as FIGURES
 from lrmtest.models.reading import Reading as Reading
+from lrmtest.runs.reading_manifest import ReadingManifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class ReadingHead:
         identity: equal for readings that continue each other.
         created: when it began, ISO 8601.
         finished: when all that was planned had been read; None before.
-        manifest: its settings, JSON values.
+        manifest: its settings.
     """
 
     reading_id: str
@@ -30,4 +29,4 @@ class ReadingHead:
     identity: str
     created: str
     finished: str | None
-    manifest: Mapping[str, Any]
+    manifest: ReadingManifest

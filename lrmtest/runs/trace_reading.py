@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -25,6 +25,7 @@ from lrmtest.models.reading import Reading, Written
 from lrmtest.models.spec import ModelSpec
 from lrmtest.runs.kept_texts import with_texts
 from lrmtest.runs.keys import fingerprint
+from lrmtest.runs.reading_manifest import ReadingEngineSection, ReadingManifest
 from lrmtest.runs.readings import ReadingHead
 from lrmtest.runs.same_prompts import (
     Conversations,
@@ -129,7 +130,7 @@ def read_traces(
     head = work.head(reader, writer if paired else None)
     head = work.with_texts(head, written, [each for each in (reader, writer) if each is not None])
     prompts = PromptTable(
-        written, conversations_for(reader.spec, asked or {}), head.manifest.get("prompts")
+        written, conversations_for(reader.spec, asked or {}), head.manifest.prompts
     )
     read_now = work.read(
         head,
@@ -175,7 +176,8 @@ class _Work:
         }
         if seen is not None:
             manifest |= {"served": dict(seen.served), "probe": seen.probe}
-        return table.begin(reading_id, self.run_id, name, identity, masked_values(manifest))
+        known = ReadingManifest.from_json(masked_values(manifest))
+        return table.begin(reading_id, self.run_id, name, identity, known)
 
     def _tell_unknown(self, reader: ReadingModel, why: str) -> None:
         reader.options.tell(
@@ -226,23 +228,27 @@ class _Work:
             if not left and not isinstance(engine, RendersPrompts):
                 return 0
             info = engine.start(left or written)
-            manifest = dict(head.manifest)
+            manifest = head.manifest
             if left:
-                manifest |= {
-                    "engine": masked_values(info.engine.details)
-                    | {"engine": info.engine.engine, "version": info.engine.version},
-                    "limits": list(info.limits),
-                    "written": "kept" if all(one.trace.logprobs for one in left) else "read again",
+                engine_told = masked_values(info.engine.details) | {
+                    "engine": info.engine.engine,
+                    "version": info.engine.version,
                 }
+                manifest = replace(
+                    manifest,
+                    engine=ReadingEngineSection.from_json(engine_told),
+                    limits=tuple(info.limits),
+                    written="kept" if all(one.trace.logprobs for one in left) else "read again",
+                )
             if prompts is not None and to_compare and isinstance(engine, RendersPrompts):
                 prompts.compare(engine, reader.spec)
-                manifest["prompts"] = prompts.to_json()
+                manifest = replace(manifest, prompts=prompts.to_json())
             table.note(head.reading_id, manifest)
             differ = prompts is not None and prompts.summary().different > 0
             if not left or (only_same_prompts and differ):
                 return 0
             if floor is not None and beside is not None:
-                table.note(floor.reading_id, {**floor.manifest, "engine": manifest["engine"]})
+                table.note(floor.reading_id, replace(floor.manifest, engine=manifest.engine))
             engine.read(left, keep)
         finally:
             engine.close()
@@ -261,11 +267,7 @@ class _Work:
 
 def _seen(head: ReadingHead) -> SeenModel:
     """The endpoint's model of a reading, as it was seen; of one that keeps nothing, unlike any."""
-    served, probe = head.manifest.get("served"), head.manifest.get("probe")
-    return SeenModel(
-        served if isinstance(served, Mapping) else {},
-        probe if isinstance(probe, Mapping) else None,
-    )
+    return SeenModel(head.manifest.served or {}, head.manifest.probe)
 
 
 def _difference_from(head: ReadingHead, reader: ReadingModel) -> Callable[[str], str] | None:

@@ -281,7 +281,7 @@ def test_what_an_endpoint_read_belongs_to_the_model_that_it_served(here, folders
     with Store(here / "reports" / STORE_NAME) as store:
         heads = store.readings.heads(run_id="run-1")
     assert len({head.identity for head in heads}) == 1
-    assert len({head.manifest["served"]["probe"] for head in heads}) == 2
+    assert len({head.manifest.served["probe"] for head in heads}) == 2
 
 
 def test_a_model_that_changes_while_it_reads_ends_the_reading(here, folders, capfd):

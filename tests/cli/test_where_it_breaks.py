@@ -8,6 +8,7 @@ import pytest
 from read_runs import PIECES, add_reading, add_traced, read_store
 
 from lrmtest.cli import main
+from lrmtest.runs.reading_manifest import ReadingManifest
 from lrmtest.runs.store import STORE_NAME, Store
 
 
@@ -136,5 +137,5 @@ def test_a_reading_that_is_damaged_shows_figures_and_no_text(store, capfd):
     ids = add_traced(store, "parent-1", {"a": PIECES}, model="parent")
     add_reading(store, "parent-1", "small", {"a": [0.5] * len(PIECES)}, ids)
     for kept in ("!!!", "eJw=", 7, None, ["x"]):
-        store.readings.note("read-small", {"token_texts": kept})
+        store.readings.note("read-small", ReadingManifest.from_json({"token_texts": kept}))
         assert "cannot be shown as small reads them" in said(capfd, "triage", "parent-1", "a")

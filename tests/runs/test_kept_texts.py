@@ -18,19 +18,23 @@ from lrmtest.models.reading import Shaping, Written
 from lrmtest.models.resolve import resolve
 from lrmtest.models.trace import Trace
 from lrmtest.questions.place import Place
-from lrmtest.runs.kept_texts import TOKEN_TEXTS, packed_texts, texts_of, with_texts
+from lrmtest.runs.kept_texts import packed_texts, texts_of, with_texts
+from lrmtest.runs.reading_manifest import ReadingManifest
 from lrmtest.runs.readings import ReadingHead
 
 TINY = Path(tiny_lrm.__path__[0])
 
 
 def head(manifest):
-    return ReadingHead("read-1", "run-1", "small", "identity", "2026", None, manifest)
+    known = manifest
+    if not isinstance(known, ReadingManifest):
+        known = ReadingManifest.from_json(manifest)
+    return ReadingHead("read-1", "run-1", "small", "identity", "2026", None, known)
 
 
 def kept(content):
     data = json.dumps(content).encode()
-    return head({TOKEN_TEXTS: base64.b64encode(zlib.compress(data)).decode()})
+    return head({"token_texts": base64.b64encode(zlib.compress(data)).decode()})
 
 
 def written(*ids):
@@ -40,21 +44,21 @@ def written(*ids):
 
 @given(st.dictionaries(st.integers(0, 300_000), st.binary(min_size=1, max_size=256)))
 def test_what_was_kept_is_there(texts):
-    assert texts_of(head({TOKEN_TEXTS: packed_texts(texts)})) == texts
+    assert texts_of(head({"token_texts": packed_texts(texts)})) == texts
 
 
 def test_what_is_no_texts_is_none():
     for content in (None, 3, [], [[1]], [[1], ["a", "b"]], [["x"], ["a"]], [[1], ["€"]], {"a": 1}):
         assert texts_of(kept(content)) == {}
     for raw in (None, 7, "", "!", "AAAA", "é"):
-        assert texts_of(head({TOKEN_TEXTS: raw})) == {}
+        assert texts_of(head({"token_texts": raw})) == {}
     assert texts_of(head({})) == {}
 
 
 def test_a_bomb_is_not_unpacked():
     bomb = base64.b64encode(zlib.compress(b'[[1],["' + b"a" * (65 << 20) + b'"]]')).decode()
     assert len(bomb) < 400_000
-    assert texts_of(head({TOKEN_TEXTS: bomb})) == {}
+    assert texts_of(head({"token_texts": bomb})) == {}
 
 
 def test_texts_are_told_by_the_first_model_with_files_and_added_to(tmp_path):
@@ -62,10 +66,11 @@ def test_texts_are_told_by_the_first_model_with_files_and_added_to(tmp_path):
     cards: dict[str, ModelCard] = {}
     model = resolve(str(tmp_path / "model"), cards, engine="transformers")
     endpoint = resolve("served=http://localhost:1/v1", cards)
-    assert with_texts({"a": 1}, written(5), [endpoint]) == {"a": 1}
-    first = with_texts({"a": 1}, written(5, 6), [endpoint, model])
+    empty = ReadingManifest.from_json({"a": 1})
+    assert with_texts(empty, written(5), [endpoint]) is empty
+    first = with_texts(empty, written(5, 6), [endpoint, model])
     assert texts_of(head(first)).keys() == {5, 6}
-    assert first["a"] == 1
+    assert first.to_json()["a"] == 1
     assert with_texts(first, written(6), [model]) is first
     assert texts_of(head(with_texts(first, written(7), [model]))).keys() == {5, 6, 7}
     # A model that cannot be read is no reason to lose the figures.

@@ -10,6 +10,7 @@ from read_runs import PIECES, add_traced, reading_of
 from lrmtest.questions.place import Place
 from lrmtest.runs.manifest import ModelSection
 from lrmtest.runs.read_traces import readers_of, reading_by
+from lrmtest.runs.reading_manifest import ReadingManifest
 from lrmtest.runs.store import STORE_NAME, Store
 
 FIRST = {"id": "m", "root": "/models/first", "probe": "mark-1"}
@@ -24,7 +25,8 @@ def store(tmp_path):
 
 def read(store, number, manifest):
     """A finished reading by a model that is called ``m``."""
-    head = store.readings.begin(f"read-{number}", "parent-1", "m", f"identity-{number}", manifest)
+    known = ReadingManifest.from_json(manifest)
+    head = store.readings.begin(f"read-{number}", "parent-1", "m", f"identity-{number}", known)
     place = Place("parent-1-q-0", "sums", "q", 0)
     store.readings.add(head.reading_id, [reading_of(place, [1.0] * len(PIECES))])
     store.readings.finish(head.reading_id)

@@ -14,6 +14,7 @@ from lrmtest.models.trace import Trace
 from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.questions.place import Place
 from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.reading_manifest import ReadingManifest
 from lrmtest.runs.readings import Reading
 from lrmtest.runs.records import StoredCompletion
 from lrmtest.runs.salvage import read_remains
@@ -35,6 +36,10 @@ def place(number):
 def reading(number):
     figures = array("f", [-0.5, -number])
     return Reading(place(number), figures, figures, figures, array("f"), array("f"))
+
+
+def known(**manifest):
+    return ReadingManifest.from_json(manifest)
 
 
 @pytest.fixture
@@ -93,20 +98,20 @@ def test_an_adopted_completion_brings_its_trace_and_one_with_a_trace_comes_first
 
 
 def test_readings_are_kept_under_their_head(store):
-    head = store.readings.begin("d", "r", "small", "same", {"top_p": 0.95})
-    store.readings.begin("other", "r2", "small", "else", {})
+    head = store.readings.begin("d", "r", "small", "same", known(top_p=0.95))
+    store.readings.begin("other", "r2", "small", "else", known())
     store.readings.add("d", [reading(2), reading(0)])
     store.readings.add("d", [reading(1), reading(0)])
     assert list(store.readings.each("d")) == [reading(0), reading(1), reading(2)]
     assert store.readings.keys("d") == {"k0", "k1", "k2"}
     assert store.readings.heads(run_id="r", identity="same") == [head]
     assert len(store.readings.heads()) == 2
-    store.readings.note("d", {"top_p": 1})
+    store.readings.note("d", known(top_p=1))
     store.readings.finish("d")
     found = store.readings.head("d")
-    assert (found.manifest, found.finished is None) == ({"top_p": 1}, False)
+    assert (found.manifest, found.finished is None) == (known(top_p=1), False)
     with pytest.raises(StoreError):
-        store.readings.begin("d", "r", "small", "same", {})
+        store.readings.begin("d", "r", "small", "same", known())
     with pytest.raises(StoreError, match="gone"):
         store.readings.finish("none")
     bad = Reading(place(3), *[array("f", [0.5])] * 3, array("f"), array("f"))
@@ -185,7 +190,7 @@ def filled(tmp_path, store):
     for number in range(4):
         store.add_completion("r", place(number), completion(number), trace=trace(number))
     store.finish_run("r")
-    store.readings.begin("d", "r", "small", "same", {})
+    store.readings.begin("d", "r", "small", "same", known())
     store.readings.add("d", [reading(number) for number in range(4)])
     store.readings.finish("d")
     store.close()

@@ -12,8 +12,9 @@ from lrmtest.grading.verdict import Verdict
 from lrmtest.models.reading import Reading
 from lrmtest.models.trace import Trace
 from lrmtest.questions.place import Place
-from lrmtest.runs.kept_texts import TOKEN_TEXTS, packed_texts
+from lrmtest.runs.kept_texts import packed_texts
 from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.reading_manifest import ReadingManifest
 
 PIECES = ["<think>", "\n", "Wait", ",", " so", " 6", "*", "7", " =", " 42", "\n", "</think>", " 42"]
 """Of a trace, unless a test has others."""
@@ -101,7 +102,7 @@ def add_reading(store, run_id, reader, keeps, ids=None, *, exact=True, widths=No
     )
     head = store.readings.begin(
         f"read-{reader}", run_id, reader, f"identity-{reader}",
-        {TOKEN_TEXTS: packed_texts(texts)} if texts else {},
+        ReadingManifest(token_texts=packed_texts(texts) if texts else None),
     )  # fmt: skip
     store.readings.add(
         head.reading_id,
