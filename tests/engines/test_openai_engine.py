@@ -367,6 +367,29 @@ def test_a_server_is_asked_again_before_a_completion_is_stored():
     assert asked == [one.key for one in requests]
 
 
+def test_a_server_faster_than_the_store_waits_for_it():
+    """No more than the requests in flight, and as many again, are not stored yet."""
+    requests, delivered, ahead, done = [request(n) for n in range(400)], [], [], threading.Event()
+    with FaultServer() as server:
+
+        def deliver(outcome):
+            time.sleep(0.005)
+            ahead.append(server.chats - len(delivered))
+            delivered.append(outcome.request.key)
+            if len(delivered) == len(requests):
+                done.set()
+
+        engine = OpenAIEngine(spec(server.url), EngineOptions(concurrency=32), backoff=FAST)
+        engine.start(requests, deliver)
+        try:
+            engine.submit(requests)
+            assert done.wait(300)
+        finally:
+            engine.close()
+    assert sorted(delivered) == sorted(one.key for one in requests)
+    assert max(ahead) <= 2 * 32 + 1
+
+
 def test_what_the_engine_learns():
     with FaultServer(owner="vllm", context_length=4096) as server, running(server.url) as engine:
         assert engine.info.engine == "openai"

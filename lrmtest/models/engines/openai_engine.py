@@ -299,6 +299,9 @@ class OpenAIEngine:
                 self._arrived.append(delivery)
                 if len(self._arrived) == 1:
                     asyncio.get_running_loop().call_soon(self._deliver_next, deliver)
+                elif len(self._arrived) > len(self._workers):
+                    # A server that is faster than the store waits for it.
+                    self._deliver_one(deliver)
 
     def _deliver_next(self, deliver: Deliver) -> None:
         """Deliver one of those that have arrived, and come back for the next.
@@ -306,9 +309,12 @@ class OpenAIEngine:
         Not where each arrives: on a GPU a whole batch may end at once, and to store it all takes
         longer than to ask again, for which the server waits.
         """
-        delivery = self._arrived.popleft()
+        self._deliver_one(deliver)
         if self._arrived:
             asyncio.get_running_loop().call_soon(self._deliver_next, deliver)
+
+    def _deliver_one(self, deliver: Deliver) -> None:
+        delivery = self._arrived.popleft()
         if not self._closed:
             deliver(delivery)
 
