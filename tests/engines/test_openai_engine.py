@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import threading
 import time
@@ -19,6 +20,7 @@ from lrmtest.errors import ModelError, UsageError
 from lrmtest.grading.loops import LoopDetector
 from lrmtest.models.engines.http.endpoint import Endpoint
 from lrmtest.models.engines.http.failures import BrokenAnswerError, RefusedError
+from lrmtest.models.engines.http.reply_counts import completion_of
 from lrmtest.models.engines.http.retry import (
     MAX_RETRY_AFTER,
     Backoff,
@@ -248,6 +250,24 @@ def test_vllm_joins_tokens_and_none_is_lost():
         assert server.bodies[0]["stream_interval"] > 1
         assert engine.progress.tokens == completion.completion_tokens
     assert completion.text == default_answer("question 1", 1)
+
+
+@pytest.mark.parametrize(
+    ("finish", "at_close", "reasoning"),
+    [("stop", 9, 5), ("length", 9, 6), ("stop", 8, 5)],
+)
+def test_the_token_that_ends_an_answer_is_part_of_it(finish, at_close, reasoning):
+    """It has no text, and is counted with the piece that the reasoning ends in, or behind it."""
+    stream = ChatStream(TAGS, 100)
+    stream.add({"choices": [{"delta": {"content": "Well,"}}], "usage": {"completion_tokens": 2}})
+    last = {"delta": {"content": " so.</think>It is 4."}, "finish_reason": finish}
+    stream.add({"choices": [last], "usage": {"completion_tokens": at_close}})
+    stream.add({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 9}})
+    stream.ended = True
+    made = completion_of(
+        stream.reply(), None, None, tags=TAGS, count=lambda text: len(text.split())
+    )
+    assert asyncio.run(made).reasoning_tokens == reasoning
 
 
 def test_the_end_of_split_reasoning_may_come_with_the_answer():

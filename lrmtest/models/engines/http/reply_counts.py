@@ -61,6 +61,8 @@ async def completion_of(
         behind = await tokens(at_close.rest) if at_close.rest else 0
         estimated = estimated or behind is None
         behind = estimate_tokens(at_close.rest) if behind is None else behind
+        # The token that ends a completion is counted, and has no text.
+        behind += reply.finish_reason == "stop" and at_close.tokens == total
         reasoning = max(1, at_close.tokens - behind)
     elif at_close and one_token_each:
         reasoning = at_close.pieces
