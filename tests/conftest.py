@@ -15,6 +15,10 @@ import lrmtest
 # Packages of somebody else's, which tests copy and run.
 collect_ignore = ["outside/own_suite"]
 
+# Of whoever runs the tests: sessions that they start have a home of their own.
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+_VLLM_CACHE = os.environ.get("VLLM_CACHE_ROOT") or str(_CACHE / "vllm")
+
 _IMPORTED_WHEN_USED = [
     *("httpcore", "anyio", "anyio._backends._asyncio"),
     # They register operators, and cannot do that twice in one process.
@@ -118,6 +122,17 @@ def pytester(pytester, monkeypatch):
 
     monkeypatch.setattr(pytester, "runpytest_subprocess", without_hypothesis)
     return pytester
+
+
+@pytest.fixture
+def quick_vllm(monkeypatch):
+    """A real vLLM starts in two processes and not in three, each of which imports all of it.
+
+    Its worker is in one with its engine then. And it finds what it has noted of the model's class.
+    For tests whose matter is not its start: `tests/engines/test_vllm_engine.py` has that.
+    """
+    monkeypatch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+    monkeypatch.setenv("VLLM_CACHE_ROOT", _VLLM_CACHE)
 
 
 @pytest.fixture(autouse=True)

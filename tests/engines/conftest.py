@@ -34,14 +34,21 @@ def smollm2_folder(smollm2_path, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def tiny_lrm_gguf(tmp_path_factory):
-    """tiny-lrm as llama.cpp reads it: real, and loaded and asked in a moment."""
-    pytest.importorskip("gguf", reason="tiny-lrm is converted with it")
+def tiny_lrm_folder():
+    """tiny-lrm as vLLM and transformers read it: real, and loaded and asked in a moment."""
     import lrmtest.models
+
+    return Path(lrmtest.models.__file__).with_name("tiny_lrm")
+
+
+@pytest.fixture(scope="session")
+def tiny_lrm_gguf(tiny_lrm_folder, tmp_path_factory):
+    """The same as llama.cpp reads it."""
+    pytest.importorskip("gguf", reason="tiny-lrm is converted with it")
     from lrmtest.models.gguf.from_safetensors import safetensors_to_gguf
 
-    folder = Path(lrmtest.models.__file__).with_name("tiny_lrm")
-    return safetensors_to_gguf(folder, tmp_path_factory.mktemp("tiny-lrm") / "tiny-lrm.gguf")
+    folder = tmp_path_factory.mktemp("tiny-lrm")
+    return safetensors_to_gguf(tiny_lrm_folder, folder / "tiny-lrm.gguf")
 
 
 @pytest.fixture(scope="session")
