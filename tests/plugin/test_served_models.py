@@ -19,13 +19,15 @@ from model_bytes import gguf_bytes
 from processes import descendants, gone, servers, wait_for
 from stand_in_server import HELD_AFTER
 
+import lrmtest.models
 from lrmtest.errors import ModelError, StoreError
 from lrmtest.models.cache import cache_dir
 from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.runs.store import Store
 
 QUESTIONS = 16
-REAL = "smollm2-135m"
+REAL = 64
+"""Questions for a real model, which answers sixteen before anybody could interrupt it."""
 CACHE = cache_dir()  # of the user: pytester gives each test a home of its own
 
 SUITE = """
@@ -45,7 +47,9 @@ class Served:
     pytester: pytest.Pytester
     model: str
     held: Path
-    budget: int
+    budget: int = 40
+    questions: int = QUESTIONS
+    real: bool = False
 
     def hold(self):
         """Let the stand-in answer some questions, and the others after `go_on`."""
@@ -54,7 +58,7 @@ class Served:
     def go_on(self):
         self.held.unlink()
 
-    def begin(self, *arguments, count=QUESTIONS, **more):
+    def begin(self, *arguments, count=None, **more):
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "pytest", "-p", "no:hypothesispytest"),
@@ -62,7 +66,7 @@ class Served:
                 *("--model", self.model, "--engine", "llamacpp", "--temperature", "0"),
                 *(
                     "--fresh-count",
-                    str(count),
+                    str(count or self.questions),
                     "--max-tokens",
                     str(self.budget),
                     "--concurrency",
@@ -110,6 +114,8 @@ def served(request, pytester, tmp_path, monkeypatch):
     held = tmp_path / "held"
     monkeypatch.setenv("STAND_IN_HELD", str(held))
     if request.param == "real":
+        pytest.importorskip("gguf", reason="tiny-lrm is converted with it")
+        from lrmtest.models.gguf.from_safetensors import converted
         from lrmtest.models.programs.llamacpp import find_llama_server
 
         try:
@@ -117,13 +123,15 @@ def served(request, pytester, tmp_path, monkeypatch):
         except ModelError as error:
             pytest.skip(str(error))
         monkeypatch.setenv("LRMTEST_CACHE", str(CACHE))
-        return Served(pytester, REAL, held, budget=16)
+        # Converted here, as one of the sessions may write no large file.
+        model = f"m={converted(Path(lrmtest.models.__file__).with_name('tiny_lrm'))}"
+        return Served(pytester, model, held, budget=400, questions=REAL, real=True)
     file = tmp_path / "m.gguf"
     context = {"general.architecture": "llama", "llama.context_length": 65536}
     file.write_bytes(gguf_bytes(context, [("blk.0.weight", (32, 2), 3, 40)]))
     monkeypatch.setenv("LRMTEST_LLAMA_SERVER", str(stand_in_server.install(tmp_path)))
     monkeypatch.setenv("STAND_IN_DELAY", "0.01")
-    return Served(pytester, f"m={file}", held, budget=40)
+    return Served(pytester, f"m={file}", held)
 
 
 ENDINGS = {
@@ -149,11 +157,11 @@ def test_no_server_outlives_a_run_that_is_ended_and_it_continues(served, how):
     assert process.returncode != 0
     assert gone(family)
     kept = served.arrived()
-    assert 2 <= kept < QUESTIONS
+    assert 2 <= kept < served.questions
     served.go_on()
     status, output = served.run("--summary-json", "summary.json")
     assert status in (0, 1), output
-    assert served.arrived() == QUESTIONS
+    assert served.arrived() == served.questions
     reused = json.loads((served.pytester.path / "summary.json").read_text())
     assert reused["runs"][0]["suites"][0]["reused"] == kept
 
@@ -191,12 +199,12 @@ def test_a_server_killed_in_the_middle_costs_nothing(served):
     output, _ = process.communicate(timeout=900)
     assert process.returncode in (0, 1), output
     (figures,) = served.suites("summary.json")
-    assert (figures["samples"], figures["errors"]) == (QUESTIONS, 0)
+    assert (figures["samples"], figures["errors"]) == (served.questions, 0)
     assert "restart 1 of 2" in output
 
 
 def test_a_server_that_stops_answering_is_started_again(served):
-    silence = "8" if served.model == REAL else "3"
+    silence = "8" if served.real else "3"
     served.hold()
     process = served.begin(
         "--summary-json", "summary.json", "--request-timeout", silence, "--max-retries", "1"
@@ -208,7 +216,7 @@ def test_a_server_that_stops_answering_is_started_again(served):
     output, _ = process.communicate(timeout=900)
     assert process.returncode in (0, 1), output
     (figures,) = served.suites("summary.json")
-    assert (figures["samples"], figures["errors"]) == (QUESTIONS, 0)
+    assert (figures["samples"], figures["errors"]) == (served.questions, 0)
     assert "restart 1 of 2: it did not answer any more" in output
 
 
@@ -221,7 +229,7 @@ def test_a_full_disk_ends_the_run_and_the_same_command_continues(served, monkeyp
         resource.setrlimit(resource.RLIMIT_FSIZE, (230_000, 230_000))
 
     served.hold()
-    process = served.begin(preexec_fn=no_larger_files)
+    process = served.begin(count=QUESTIONS, preexec_fn=no_larger_files)
     family = wait_for(lambda: descendants(process.pid, "--alias"))
     served.go_on()
     output, _ = process.communicate(timeout=900)
@@ -232,7 +240,7 @@ def test_a_full_disk_ends_the_run_and_the_same_command_continues(served, monkeyp
     assert gone(family)
     kept = served.arrived()
     assert 0 < kept < QUESTIONS
-    status, output = served.run("--summary-json", "summary.json")
+    status, output = served.run("--summary-json", "summary.json", count=QUESTIONS)
     assert status in (0, 1), output
     assert served.arrived() == QUESTIONS
 
@@ -240,7 +248,7 @@ def test_a_full_disk_ends_the_run_and_the_same_command_continues(served, monkeyp
 def test_any_number_of_workers_gives_the_same_summary(served):
     # One request at a time, and few tokens of a real model: what else is in the batch, and what of
     # a prompt is in the cache, changes the last bits of a logit, and so how long an answer is.
-    budget = "8" if served.model == REAL else "40"
+    budget = "8" if served.real else "40"
     for workers in ("0", "2"):
         file = f"{workers}.json"
         status, output = served.run(
