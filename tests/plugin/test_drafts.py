@@ -221,6 +221,7 @@ def test_vllm_turns_from_no_traces_that_it_cannot_follow_exactly(
 
 @pytest.mark.engine
 @pytest.mark.timeout(1800)
+@pytest.mark.usefixtures("quick_vllm")
 def test_vllm_goes_on_from_where_it_turns(pytester, run, pruned):
     try:
         find_vllm()

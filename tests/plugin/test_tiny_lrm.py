@@ -31,6 +31,7 @@ def missing(engine):
     return None
 
 
+@pytest.mark.usefixtures("quick_vllm")
 @pytest.mark.parametrize("engine", ["transformers", "llamacpp", "vllm"])
 def test_it_reasons(engine, tmp_path):
     if reason := missing(engine):
