@@ -2,7 +2,9 @@
 
 import os
 import signal
-from contextlib import suppress
+import subprocess
+import sys
+from contextlib import ExitStack, suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -39,6 +41,16 @@ def pytest_collection():
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session):
+    """Before pytest-xdist begins its processes."""
+    from prepared import started
+
+    stack = ExitStack()
+    stack.enter_context(started())
+    session.config.add_cleanup(stack.close)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -110,17 +122,30 @@ def data_dir() -> Path:
 
 @pytest.fixture
 def pytester(pytester, monkeypatch):
-    """pytest's own; sessions in processes of their own do not load Hypothesis' plugin.
+    """pytest's own; sessions in processes of their own begin with pytest and lrmtest imported.
 
-    At the end of every session it imports all of Hypothesis, which takes as long as all else that
-    a small session does. Sessions in this process have it loaded.
+    Nor do they load Hypothesis' plugin: at the end of every session it imports all of Hypothesis,
+    which takes as long as all else that a small session does. Sessions in this process have it.
     """
-    run_subprocess = pytester.runpytest_subprocess
+    import prepared
+
+    run_subprocess, popen = pytester.runpytest_subprocess, pytester.popen
 
     def without_hypothesis(*args, **options):
         return run_subprocess("-p", "no:hypothesispytest", *args, **options)
 
+    def begin_quickly(cmdargs, stdout, stderr, stdin):
+        if tuple(cmdargs[:2]) != (sys.executable, "-mpytest"):
+            return popen(cmdargs, stdout, stderr, stdin)
+        found = filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
+        return prepared.begin(
+            *("-m", "pytest", *cmdargs[2:]),
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(found)},
+            stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
+        )  # fmt: skip
+
     monkeypatch.setattr(pytester, "runpytest_subprocess", without_hypothesis)
+    monkeypatch.setattr(pytester, "popen", begin_quickly)
     return pytester
 
 

@@ -125,7 +125,9 @@ def is_placed(page: Path) -> bool:
     return any(block.folder for block in blocks_in(page))
 
 
-def run_story(steps: Sequence[Step], folder: Path, *, install: bool = False) -> list[Ran]:
+def run_story(
+    steps: Sequence[Step], folder: Path, *, install: bool = False, programs: Path | None = None
+) -> list[Ran]:
     """Run commands in order in one shell.
 
     Args:
@@ -133,6 +135,7 @@ def run_story(steps: Sequence[Step], folder: Path, *, install: bool = False) -> 
         folder: an empty folder, which gets the copy of the checkout and a home.
         install: make environments and install packages, too, as the commands say; else what is
             installed beside this Python is used.
+        programs: a folder with programs that are used before these.
 
     Returns:
         What came of each, up to one that ended the shell.
@@ -146,8 +149,9 @@ def run_story(steps: Sequence[Step], folder: Path, *, install: bool = False) -> 
     environment = kept | {"HOME": str(home), "COLUMNS": str(COLUMNS), "PYTHONUTF8": "1"}
     environment.pop("XDG_CACHE_HOME", None)
     if not install:
-        programs = Path(sys.executable).parent
-        environment["PATH"] = f"{programs}{os.pathsep}{environment.get('PATH', os.defpath)}"
+        folders = [*filter(None, [programs]), Path(sys.executable).parent]
+        found = [*map(str, folders), environment.get("PATH", os.defpath)]
+        environment["PATH"] = os.pathsep.join(found)
     script = ["exec 2>&1"]
     for step in steps:
         script += [f"cd {shlex.quote(str(checkout / step.folder))}"] * bool(step.folder)

@@ -11,6 +11,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import prepared
 import psutil
 import pytest
 from processes import gone, wait_for
@@ -70,7 +71,14 @@ def completions(folder):
         return store.execute("select count(*) from completion").fetchone()[0]
 
 
+@pytest.fixture
+def forked(monkeypatch):
+    """The sessions that a sweep begins find torch imported."""
+    prepared.forks(monkeypatch)
+
+
 @pytest.mark.engine
+@pytest.mark.usefixtures("forked")
 def test_a_sweep_of_a_real_model(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     command = ["sweep", "tiny-lrm", "-o", "out", "--method", "magnitude", "--sparsity", "0,0.95"]
@@ -106,6 +114,7 @@ def test_a_sweep_of_a_real_model(tmp_path, monkeypatch, capfd):
 
 
 @pytest.mark.engine
+@pytest.mark.usefixtures("forked")
 def test_ways_of_protecting_a_real_model(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     command = ["sweep", "tiny-lrm", "-o", "out", "--method", "magnitude", "--sparsity", "0.9"]
@@ -149,6 +158,7 @@ def test_ways_of_protecting_a_real_model(tmp_path, monkeypatch, capfd):
 
 
 @pytest.mark.engine
+@pytest.mark.usefixtures("forked")
 def test_a_level_that_cannot_be_tested_stops_the_sweep(tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     command = ["sweep", "tiny-lrm", "-o", "out", "--method", "magnitude", "--sparsity", "0.5"]
@@ -229,6 +239,7 @@ def test_a_sweep_takes_the_run_that_its_pytest_tells_and_not_the_newest(
 
 
 @pytest.mark.engine
+@pytest.mark.usefixtures("forked")
 def test_a_sweep_is_of_its_suites_whatever_else_its_models_were_asked(tmp_path, monkeypatch, capfd):
     """README's order: several suites, then the sweep of one of them, of fewer questions."""
     monkeypatch.chdir(tmp_path)

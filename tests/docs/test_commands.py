@@ -24,12 +24,12 @@ import tomllib
 from pathlib import Path
 
 import made_benchmarks
+import prepared
 import pytest
 import tiny_checkpoint
 from doc_commands import ELSEWHERE, Command, blocks_in, commands_in, commands_of, program_of
 from fault_server import FaultServer
 from outside import OUTSIDE, install
-from prepared import Prepared
 from shown_outputs import is_placed, story_of
 
 from lrmtest.cli import main
@@ -81,7 +81,13 @@ is a mistake in the command, or of the machinery."""
 FEW = "2"
 """Generated questions of each family, where a command does not say how many."""
 
-MOST = {"--fresh-count": 8, "--generations": 40, "--generate": 1, "--curve-draws": 1}
+MOST = {
+    "--samples": 1,
+    "--fresh-count": 8,
+    "--generations": 40,
+    "--generate": 1,
+    "--curve-draws": 1,
+}
 """What is asked for at the most, where a command says more."""
 
 CALIBRATED = {"sparsegpt", "wanda", "magnitude", "gguf"}
@@ -199,13 +205,6 @@ def _harness_line(number, doc, target):
     )
 
 
-@pytest.fixture(scope="module")
-def prepared():
-    """Runs what needs a process of its own."""
-    with Prepared() as running:
-        yield running
-
-
 def needs_a_process(words):
     """Whether the command imports torch, which cannot be imported twice in one process."""
     return words[0] in ("compress", "sweep") or any(re.fullmatch(HAD_HERE, word) for word in words)
@@ -227,15 +226,13 @@ class Shell:
 
     Args:
         pytester, monkeypatch: pytest's.
-        prepared: runs what needs a process of its own.
         template: the folder that the commands get a copy of.
         url: the server that stands in for models.
         text: the whole file, to see which runs it looks back at.
     """
 
-    def __init__(self, pytester, monkeypatch, prepared, template, url, text):
+    def __init__(self, pytester, monkeypatch, template, url, text):
         self.pytester, self.monkeypatch, self.url = pytester, monkeypatch, url
-        self.prepared = prepared
         self.added = 0
         self.home = pytester.path / "home"
         folder = pytester.path / "work"
@@ -360,7 +357,7 @@ class Shell:
         arguments = [*self._stand_in(arguments), "--tb=line"]
         if needs_a_process(arguments):
             options = ("-p", "no:hypothesispytest", "--basetemp", self.pytester.path / "temporary")
-            code, out = self.prepared.run("pytest", *options, *arguments)
+            code, out = prepared.run("pytest", *options, *arguments)
         else:
             result = self.pytester.runpytest_inprocess(*arguments)
             code, out = result.ret, f"{result.stdout.str()}{result.stderr.str()}"
@@ -368,7 +365,7 @@ class Shell:
 
     def _lrmtest(self, words):
         if needs_a_process(words):
-            return self.prepared.run("lrmtest", *words)
+            return prepared.run("lrmtest", *words)
         return run_lrmtest(words)
 
     def _stand_in(self, arguments):
@@ -456,11 +453,11 @@ def _installable(arguments):
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
-def test_every_command_runs(path, pytester, monkeypatch, prepared, template, servers):
+def test_every_command_runs(path, pytester, monkeypatch, template, servers):
     commands = [command for command in _replaced(path) if not _cannot(command.bare)]
     if not commands:
         return
-    shell = Shell(pytester, monkeypatch, prepared, template, servers[1].url, path.read_text())
+    shell = Shell(pytester, monkeypatch, template, servers[1].url, path.read_text())
     problems = []
     for command in commands:
         problem = shell.run(command.text)
@@ -472,7 +469,7 @@ def test_every_command_runs(path, pytester, monkeypatch, prepared, template, ser
     assert not problems, "\n\n".join(problems)
 
 
-def test_what_fails_in_a_prepared_process_is_told(prepared, tmp_path, monkeypatch):
+def test_what_fails_in_a_prepared_process_is_told(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ("no-such-model", "-o", "x", "--method", "wanda", "--sparsity", "0.5")
     code, out = prepared.run("lrmtest", "compress", *words)

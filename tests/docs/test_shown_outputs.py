@@ -9,6 +9,7 @@ import re
 import tomllib
 from pathlib import Path
 
+import prepared
 import pytest
 from doc_commands import (
     ELSEWHERE,
@@ -48,12 +49,18 @@ STORIES = [
 SAYS_WHAT_IT_IS = {*OUTPUTS, MEASURED, EXAMPLE, NO_OUTPUT}
 
 
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory):
+    """`lrmtest` and `pytest`, which need not import torch again."""
+    return prepared.programs(tmp_path_factory.mktemp("prepared") / "bin")
+
+
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("page", STORIES)
-def test_a_page_followed_in_order_prints_what_it_shows(page, tmp_path, monkeypatch):
+def test_a_page_followed_in_order_prints_what_it_shows(page, programs, tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     steps = story_of(page)
-    problems = problems_of(steps, run_story(steps, tmp_path))
+    problems = problems_of(steps, run_story(steps, tmp_path, programs=programs))
     assert not problems, "\n\n".join(problems)
 
 

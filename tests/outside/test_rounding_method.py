@@ -4,6 +4,7 @@ import json
 import shlex
 from pathlib import Path
 
+import prepared
 import pytest
 from outside import OUTSIDE, install
 
@@ -106,7 +107,8 @@ def test_transformers_loads_what_it_makes(here):
 
 
 @pytest.mark.engine
-def test_it_is_swept(here, capfd):
+def test_it_is_swept(here, monkeypatch, capfd):
+    prepared.forks(monkeypatch)
     words = ["sweep", "tiny-lrm", "-o", "out", "--method", "rounding", "--bits", "8,2"]
     words += ["--suite", str(SUITE), "--pytest", "--fresh-count 4 --max-tokens 64"]
     assert main(words) == 0

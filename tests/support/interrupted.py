@@ -2,8 +2,8 @@
 
 import os
 import subprocess
-import sys
 
+import prepared
 from sums import suite
 
 from lrmtest.errors import StoreError
@@ -15,21 +15,9 @@ CONCURRENCY = 4
 def begin(pytester, server, *args):
     """Start a run of 200 questions in a process of its own."""
     pytester.makepyfile(test_sums=suite().replace("range(12)", "range(200)"))
-    return subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "no:hypothesispytest",
-            "-p",
-            "no:cacheprovider",
-            "--model",
-            f"m={server.url}",
-            "--concurrency",
-            str(CONCURRENCY),
-            *args,
-        ],
+    return prepared.begin(
+        *("-m", "pytest", "-p", "no:hypothesispytest", "-p", "no:cacheprovider"),
+        *("--model", f"m={server.url}", "--concurrency", str(CONCURRENCY), *args),
         cwd=pytester.path,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
