@@ -30,7 +30,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 SESSION = (
-    *("xdist.dsession", "xdist.remote", "xdist.workermanage", "execnet"),
+    *("xdist.remote", "execnet"),
     *("anyio._backends._asyncio", "httpcore", "httptools", "msgspec", "sqlite3"),
     *("lrmtest", "lrmtest.plugin.session_hooks", "lrmtest.plugin.ending.finish"),
     *("lrmtest.analysis.compare", "lrmtest.reports.comparison"),
@@ -353,6 +353,8 @@ def _prepare(modules):
         pytest.main([*nothing, "--rootdir", folder, folder])
     for name in modules:
         importlib.import_module(name)
+    # It keeps the path for modules that it finds, for the processes that pytest-xdist begins.
+    del sys.modules["xdist.plugin"]
     # At the end of a session pytest collects garbage several times.
     gc.freeze()
 
