@@ -74,7 +74,7 @@ def completions(folder):
 @pytest.fixture
 def forked(monkeypatch):
     """The sessions that a sweep begins find torch imported."""
-    prepared.forks(monkeypatch)
+    prepared.forks(monkeypatch, torch=True)
 
 
 @pytest.mark.engine

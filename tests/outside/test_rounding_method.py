@@ -108,7 +108,7 @@ def test_transformers_loads_what_it_makes(here):
 
 @pytest.mark.engine
 def test_it_is_swept(here, monkeypatch, capfd):
-    prepared.forks(monkeypatch)
+    prepared.forks(monkeypatch, torch=True)
     words = ["sweep", "tiny-lrm", "-o", "out", "--method", "rounding", "--bits", "8,2"]
     words += ["--suite", str(SUITE), "--pytest", "--fresh-count 4 --max-tokens 64"]
     assert main(words) == 0

@@ -152,8 +152,12 @@ _ADDRESSES = {}
 def started():
     """Have processes that are prepared, one for all processes of the tests; they import later.
 
-    To be entered before pytest-xdist begins its processes, and in each of them.
+    To be entered before pytest-xdist begins its processes, and in each of them. What this takes is
+    Linux's; elsewhere processes begin as usual.
     """
+    if sys.platform != "linux":
+        yield
+        return
     with ExitStack() as stack:
         if _VARIABLE not in os.environ:
             found = [stack.enter_context(_prepared(modules)) for modules in (SESSION, TORCH)]
@@ -174,8 +178,10 @@ def _prepared(modules):
             env=os.environ | {"OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE, pass_fds=[listening.fileno()],
         )  # fmt: skip
-    yield address
-    process.communicate()
+    try:
+        yield address
+    finally:
+        process.communicate()
 
 
 def begin(*words, torch=False, **options):
@@ -184,6 +190,8 @@ def begin(*words, torch=False, **options):
     Args:
         torch: whether it finds torch imported, too.
     """
+    if not _ADDRESSES:
+        return subprocess.Popen([sys.executable, *words], **options)
     return Forked([sys.executable, *words], address=_ADDRESSES[torch], **options)
 
 
@@ -201,16 +209,21 @@ def run(module, *words):
     return process.returncode, printed
 
 
-def forks(monkeypatch):
-    """Have commands and sessions that this process begins find torch imported."""
-    monkeypatch.setattr(Forked, "address", _ADDRESSES[True])
-    monkeypatch.setattr(subprocess, "Popen", Forked)
+def forks(monkeypatch, *, torch=False):
+    """Have commands and sessions that this process begins be forks.
+
+    Args:
+        torch: whether they find torch imported, too.
+    """
+    if _ADDRESSES:
+        monkeypatch.setattr(Forked, "address", _ADDRESSES[torch])
+        monkeypatch.setattr(subprocess, "Popen", Forked)
 
 
 def programs(folder):
     """A new folder with programs `pytest` and `lrmtest` that find torch imported."""
     folder.mkdir()
-    for name in ("pytest", "lrmtest"):
+    for name in ("pytest", "lrmtest") if _ADDRESSES else ():
         words = [sys.executable, "-I", "-S", __file__, _PROGRAM, _ADDRESSES[True][1:], name]
         (folder / name).write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
         (folder / name).chmod(0o755)

@@ -9,6 +9,7 @@ import sys
 import threading
 from dataclasses import replace
 
+import prepared
 import psutil
 import pytest
 import stand_in_server
@@ -39,6 +40,7 @@ from lrmtest.models.spec import ModelSpec
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
+    prepared.forks(monkeypatch)
     monkeypatch.setenv("LRMTEST_CACHE", str(tmp_path / "cache"))
 
 
