@@ -50,7 +50,6 @@ from lrmtest.analysis.compare import without_tokens
 from lrmtest.analysis.expected_power import ExpectedSuite, expected_power
 from lrmtest.analysis.gate import check, conclude, decide
 from lrmtest.analysis.gate_settings import GateSettings
-from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import (
     Comparison,
     RateChange,
@@ -619,9 +618,6 @@ def shortened(before: Outcomes, after: Outcomes) -> Comparison:
     return Comparison(0.95, tuple(compared), total, ())
 
 
-NONE = Interval(-1, 1, 0.95, "")
-
-
 def part_of(suite: str, before: Outcomes, after: Outcomes) -> SuiteComparison:
     both = [(before[key], after[key]) for key in before if suite in (key[0], ALL_SUITES)]
     changes = {}
@@ -635,8 +631,7 @@ def part_of(suite: str, before: Outcomes, after: Outcomes) -> SuiteComparison:
             candidate=fmean(each.candidate for each in counts),
             questions=counts,
             pairs=known,
-            interval=NONE,
-            general_interval=NONE,
+            level=0.95,
         )
     return SuiteComparison(
         suite, len(both), len(both), len(both), **changes, tokens=None, p_different=1, p_adjusted=1

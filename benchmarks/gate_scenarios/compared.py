@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from lrmtest.analysis.intervals import Interval
 from lrmtest.analysis.paired_comparison import Comparison, RateChange, SuiteComparison
 from lrmtest.analysis.pairs import PairedQuestion, pair
 from lrmtest.analysis.summary import ALL_SUITES
 
-_NO_INTERVAL = Interval(-1.0, 1.0, 0.95, "none")
+_LEVEL = 0.95
 
 
 def comparison_of(questions: Sequence[PairedQuestion]) -> Comparison:
     """The comparison of two runs of one suite, by how often each question failed in them."""
     asked = list(questions)
-    change = RateChange("failed", 0.0, 0.0, asked, pair(asked), _NO_INTERVAL, _NO_INTERVAL)
+    change = RateChange("failed", 0.0, 0.0, asked, pair(asked), _LEVEL)
     suite = partial(
         SuiteComparison,
         questions=len(asked),
@@ -29,4 +28,4 @@ def comparison_of(questions: Sequence[PairedQuestion]) -> Comparison:
         p_different=1.0,
         p_adjusted=1.0,
     )
-    return Comparison(0.95, (suite("simulated"),), suite(ALL_SUITES), ())
+    return Comparison(_LEVEL, (suite("simulated"),), suite(ALL_SUITES), ())

@@ -21,9 +21,10 @@ References:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import exp, fsum, log, log1p
+from math import exp, fsum, inf, log, log1p
 
 BETS = 16
+_ALL = log(BETS)
 FORESEEN_PART = 0.5
 """Of the capital, on the bet that is foreseen to be the best; if it is not, the other half loses
 log 2 against having foreseen nothing."""
@@ -53,6 +54,8 @@ class Capital:
             parts[grows.index(max(grows))] += FORESEEN_PART
         self._logs = [log(part) for part in parts]
         self._steps: dict[float, list[float]] = {}
+        self.most = -inf
+        """Natural logarithm of the highest capital after any figure so far."""
 
     def observe(self, figure: float) -> None:
         """Settle the bets on one figure in [-1, 1].
@@ -68,9 +71,12 @@ class Capital:
             if figure in (-1, 0, 1):
                 self._steps[figure] = steps
         self._logs = [total + step for total, step in zip(self._logs, steps, strict=True)]
+        # All bets together have no more than if each had as much as the best.
+        if max(self._logs) + _ALL > self.most:
+            self.most = max(self.most, self.log)
 
     @property
     def log(self) -> float:
         """Natural logarithm of the capital."""
         best = max(self._logs)
-        return best + log(sum(exp(total - best) for total in self._logs))
+        return best + log(sum([exp(total - best) for total in self._logs]))

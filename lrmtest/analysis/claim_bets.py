@@ -113,7 +113,8 @@ class PairBets(ClaimBets):
         figures: defaultdict[float, float] = defaultdict(float)
         for often, suite, before, after in foreseen:
             if self.concerns(suite):
-                rise = self._mean_rise([(before, after)], claim.ratio(claim.limit))
+                figure = claim.figure(before), claim.figure(after)
+                rise = self._mean_rise([figure], claim.ratio(claim.limit))
                 figures[-rise] += often
         self._better = Capital(0.0 if relative else -claim.limit, figures)
 
@@ -126,27 +127,26 @@ class PairBets(ClaimBets):
         """
         if not self.concerns(suite):
             return
-        if pairs:
-            figure = self.claim.figure
+        figure = self.claim.figure
+        figures = [(figure(before), figure(after)) for before, after in pairs]
+        if figures:
             self._seen(
-                fmean(figure(before) for before, _ in pairs),
-                fmean(figure(after) for _, after in pairs),
+                fmean([before for before, _ in figures]), fmean([after for _, after in figures])
             )
         # Tokens are bet on with the tolerated ratio as a rise of 0.
         tolerated, limit = self.claim.ratio(self.claim.margin), self.claim.ratio(self.claim.limit)
-        self._worse.observe(self._mean_rise(pairs, tolerated) if pairs else -1.0)
-        self._better.observe(-self._mean_rise(pairs, limit) if pairs else -1.0)
-        self._settle(self._worse.log, self._better.log)
+        self._worse.observe(self._mean_rise(figures, tolerated) if figures else -1.0)
+        self._better.observe(-self._mean_rise(figures, limit) if figures else -1.0)
+        self._settle(self._worse.most, self._better.most)
 
-    def _mean_rise(
-        self, pairs: Sequence[tuple[SampleOutcome, SampleOutcome]], ratio: float
-    ) -> float:
+    def _mean_rise(self, figures: Sequence[tuple[float, float]], ratio: float) -> float:
         """Above 0 on average when the figure rises by more than `ratio`; in [-1, 1]."""
         most = self.budget if self.claim.what == "tokens" else 1
-        figure = self.claim.figure
         return fmean(
-            (min(figure(after), most) - ratio * min(figure(before), most)) / (ratio * most)
-            for before, after in pairs
+            [
+                (min(after, most) - ratio * min(before, most)) / (ratio * most)
+                for before, after in figures
+            ]
         )
 
 

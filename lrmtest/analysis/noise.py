@@ -117,10 +117,8 @@ def with_noise(
         def change(rate: RateChange) -> RateChange:
             passes = rate.bad == "failed"
             before, after = _share(baseline, passes), _share(candidate, passes)
-            interval = noise_interval(
-                rate.worsening, part.questions, before, after, comparison.level
-            )
-            return replace(rate, interval=interval)
+            noise = noise_interval(rate.worsening, part.questions, before, after, comparison.level)
+            return replace(rate, noise=noise)
 
         return replace(
             part,

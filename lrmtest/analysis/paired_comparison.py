@@ -7,8 +7,8 @@ more loops. Questions that only one run answered are named and enter no figure.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from itertools import chain
 from statistics import fmean, median
 from types import MappingProxyType
@@ -17,7 +17,7 @@ from typing import Literal
 from lrmtest.analysis.bootstrap import bootstrap
 from lrmtest.analysis.claims import RateName, What, shared_metric
 from lrmtest.analysis.holm import adjust
-from lrmtest.analysis.intervals import Interval
+from lrmtest.analysis.intervals import Interval, tail
 from lrmtest.analysis.mean_ratio import PairedTokens, pair_tokens
 from lrmtest.analysis.pairs import PairedQuestion, Pairs, general_interval, pair
 from lrmtest.analysis.summary import ALL_SUITES
@@ -47,9 +47,11 @@ BAD: Mapping[RateName, Bad] = {
 Side = Literal["baseline", "candidate"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RateChange:
     """How the share of bad samples changed.
+
+    Its intervals are computed when they are asked for: a gate's decision needs none.
 
     Attributes:
         bad: which samples are bad.
@@ -57,9 +59,8 @@ class RateChange:
             1 minus the share that failed.
         questions: how often each question was bad.
         pairs: the paired samples; its p-values are for a claim about these questions.
-        interval: for the worsening, in [-1, 1], on these questions.
-        general_interval: for the worsening on questions like these; equal to `interval` when
-            every question has one sample, else wider.
+        level: confidence level of both intervals.
+        noise: the interval on these questions where it is that of the engine's noise alone.
     """
 
     bad: Bad
@@ -67,35 +68,63 @@ class RateChange:
     candidate: float
     questions: Sequence[PairedQuestion]
     pairs: Pairs
-    interval: Interval
-    general_interval: Interval
+    level: float
+    noise: Interval | None = None
 
     @property
     def worsening(self) -> float:
         """By how much the candidate's share is higher; of "failed", the drop in pass rate."""
         return self.candidate - self.baseline
 
+    @cached_property
+    def interval(self) -> Interval:
+        """For the worsening, in [-1, 1], on these questions."""
+        return self.noise or self.pairs.interval(self.level)
 
-@dataclass(frozen=True, slots=True)
+    @cached_property
+    def general_interval(self) -> Interval:
+        """For the worsening on questions like these.
+
+        Equal to `interval` when every question has one sample, else wider.
+        """
+        return general_interval(self.questions, self.level)
+
+
+_TokenCounts = tuple[Sequence[int], Sequence[int]]
+
+
+@dataclass(frozen=True)
 class TokenChange:
     """How the tokens per completion changed.
+
+    Its intervals are computed when they are asked for: a gate's decision needs none.
 
     Attributes:
         baseline, candidate: per question, mean tokens of its completions.
         ratio: of the means over questions, candidate to baseline.
         pairs: the paired samples; its p-values are for a claim about these questions.
-        interval: for it, on these questions; its upper end may be infinite.
         median_ratio: of the medians over completions.
-        median_interval: for it, by bootstrap over questions.
+        completions: per question, the tokens of each of baseline and candidate, sorted.
+        level: confidence level of both intervals.
     """
 
     baseline: Sequence[float]
     candidate: Sequence[float]
     ratio: float
     pairs: PairedTokens
-    interval: Interval
     median_ratio: float
-    median_interval: Interval
+    completions: Sequence[_TokenCounts] = field(repr=False)
+    level: float
+
+    @cached_property
+    def interval(self) -> Interval:
+        """For the ratio, on these questions; its upper end may be infinite."""
+        return self.pairs.interval(self.level)
+
+    @cached_property
+    def median_interval(self) -> Interval:
+        """For the ratio of medians, by bootstrap over questions."""
+        return bootstrap(self.completions, _median_ratio, self.level)
 
     @property
     def baseline_mean(self) -> float:
@@ -234,6 +263,7 @@ def compare_outcomes(
     Raises:
         UsageError: `level` is not between 0 and 1.
     """
+    tail(level)  # Intervals are computed later.
     metrics = metrics or {}
     baseline, candidate = (only_scores_of(each, metrics) for each in (baseline, candidate))
     both: list[_Pair] = []
@@ -361,8 +391,7 @@ def _rate_change(questions: Sequence[_Pair], bad: Bad, level: float, by_index: b
         candidate=sum(count.candidate / count.candidate_samples for count in counts) / n,
         questions=counts,
         pairs=pairs,
-        interval=pairs.interval(level),
-        general_interval=general_interval(counts, level),
+        level=level,
     )
 
 
@@ -383,9 +412,9 @@ def _token_change(
         candidate=after,
         ratio=sum(after) / sum(before),
         pairs=pairs,
-        interval=pairs.interval(level),
         median_ratio=_median_ratio(counts),
-        median_interval=bootstrap(counts, _median_ratio, level),
+        completions=counts,
+        level=level,
     )
 
 
@@ -421,9 +450,6 @@ def _tokens(question: QuestionOutcome, shared: Sequence[int], parts: int) -> lis
         first = {number * len(order) // parts: index for number, index in enumerate(shared)}
         order = [first[place] if place in first else rest.pop(0) for place in range(len(order))]
     return [question.samples[index].tokens for index in order]
-
-
-_TokenCounts = tuple[Sequence[int], Sequence[int]]
 
 
 def _token_counts(questions: Sequence[_Pair]) -> list[_TokenCounts]:

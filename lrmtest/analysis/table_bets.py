@@ -178,15 +178,15 @@ class CutOffs:
             return
         # The cell that was hardest before mostly is so still, and then says all that is asked.
         for cell in (self._hardest, *range(self._cells)):
-            total = self._capital(cell)
+            total = self._capital(cell, least)
             if total < least:
                 least, self._hardest = total, cell
                 if least <= self.most:
                     return
         self.most = least
 
-    def _capital(self, cell: int) -> float:
-        """Its logarithm at the hardest cut-off of a cell, or less."""
+    def _capital(self, cell: int, least: float = inf) -> float:
+        """Its logarithm at the hardest cut-off of a cell, or less; `least` if it is no less."""
         open_end = cell == self._cells - 1
         parts = []
         for place in range(cell, len(self._bets), self._cells):
@@ -195,7 +195,8 @@ class CutOffs:
             parts.append(min(low, high) + self._unstaked)
             if not open_end:
                 parts.append(min(low + self._baseline[place], high + self._baseline[place + 1]))
-        return _log_sum(parts)
+        # All parts together are no less than the largest of them.
+        return min(least, _log_sum(parts)) if max(parts) < least else least
 
 
 class TableBets(ClaimBets):
@@ -448,4 +449,4 @@ def _longest_of_pilot(questions: Outcomes) -> float:
 def _log_sum(logs: Sequence[float]) -> float:
     """Logarithm of the sum of numbers given by their logarithms."""
     most = max(logs)
-    return most + log(sum(exp(each - most) for each in logs))
+    return most + log(sum([exp(each - most) for each in logs]))
