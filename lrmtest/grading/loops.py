@@ -121,6 +121,9 @@ class LoopDetector:
         return _periodic_tail(self._tail, due, STOP_REPEATS, offset=self._length - len(self._tail))
 
 
+_BLOCK = 1 << 16
+
+
 def find_loop(text: str) -> Loop | None:
     """The loop that `text` ends in; None when there is none or the text left it again."""
     return _periodic_tail(text, NAME_WINDOWS, NAME_REPEATS)
@@ -170,6 +173,15 @@ def _smallest_period(window: str, longest: int) -> int | None:
 
 def _start(text: str, known: int, period: int) -> int:
     """Smallest offset from which `text` has `period`, given that it has from `known` on."""
-    return bisect_left(
-        range(known), True, key=lambda start: text.startswith(text[start + period :], start)
-    )
+    # Block by block from the end: each character is compared once.
+    while known:
+        before = max(0, known - _BLOCK)
+        if text[before:known] != text[before + period : known + period]:
+            end = known
+            return before + bisect_left(
+                range(before, end),
+                True,
+                key=lambda start: text[start:end] == text[start + period : end + period],
+            )
+        known = before
+    return 0

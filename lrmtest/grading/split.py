@@ -19,6 +19,9 @@ _MOST_FORMS = 3
 _LAST = 400
 """Characters at the end of an answer in which special tokens are looked for."""
 
+_FAR = 1000
+"""Characters; farther from its beginning no pattern of a mark looks."""
+
 # Fields of a message that came apart are put together so where their own texts have tags in them.
 # The number is a hash of both texts, so that neither can have it in it.
 _SEAL = re.compile(r"\s*<think:([0-9a-f]{16})>\n?")
@@ -190,15 +193,26 @@ def _split(text: str, form: ReasoningForm) -> Parts:
     first: re.Match[str] | None = None
     opening: re.Match[str] | None = None
     closes = array("Q")  # where each closing tag starts: a text may be nothing but tags
-    opens, last_is_close = 0, False
-    for mark in form.marks.finditer(text):
-        first = first or mark
-        last_is_close = mark.lastgroup == "c"
-        if last_is_close:
-            closes.append(mark.start())
-        else:
-            opening = opening or mark
-            opens += 1
+    runs: dict[int, tuple[int, int]] = {}  # by such a start: how far apart and how many follow it
+    opens, repeated, last_is_close, at = 0, 0, False, 0
+    while at >= 0:
+        marks, at, previous = form.marks.finditer(text, at), -1, -1
+        for mark in marks:
+            first = first or mark
+            last_is_close = mark.lastgroup == "c"
+            if not last_is_close:
+                opening = opening or mark
+                opens += 1
+                previous = -1
+                continue
+            start = mark.start()
+            closes.append(start)
+            if previous >= 0 and (copies := _copies(text, previous, start)):
+                runs[start] = start - previous, copies
+                repeated += copies
+                at = mark.end() + (start - previous) * copies
+                break
+            previous = start
     closing = form.marks
     if first is not None and not closes and form.otherwise:
         closing = _compiled(form.otherwise)
@@ -216,14 +230,32 @@ def _split(text: str, form: ReasoningForm) -> Parts:
         return found.end()
 
     prefilled = opening is None or opening is not first
-    strays = len(closes) - opens - prefilled
+    strays = len(closes) + repeated - opens - prefilled
     end = len(text)
     close = closes.pop()
     closed_at = start = end_of(close)
     while last_is_close and strays > 0 and not text[start:end].strip():
-        end, close = close, closes.pop()
+        end, begin = close, closes[-1]
+        step, copies = runs.get(begin, (0, 0))
+        close = begin + step * copies
         start = end_of(close)
         strays -= 1
+        if not copies:
+            closes.pop()
+            continue
+        if not text[start:end].strip() and not text[start - step : close].strip():
+            # Of a run all others are passed at once.
+            passed = min(strays, copies)
+            copies, strays = copies - passed, strays - passed
+            close, start, end = (
+                close - step * passed,
+                start - step * passed,
+                close - step * (passed - 1),
+            )
+        if copies:
+            runs[begin] = step, copies - 1
+        else:
+            closes.pop()
     reopened = form.marks.search(text, start, end)
     if reopened is not None:
         end = reopened.start()
@@ -242,6 +274,22 @@ def _split(text: str, form: ReasoningForm) -> Parts:
         closed_at=closed_at,
         form=form,
     )
+
+
+def _copies(text: str, before: int, start: int) -> int:
+    """How often, from `start` on, a text certainly goes on as between both marks.
+
+    Every copy has a mark where these have one: what stands around it, as far as any pattern looks,
+    is the same.
+    """
+    unit = text[before:start]
+    if not text.startswith(unit, start):
+        return 0
+    many = unit * (_FAR // len(unit) + 1)
+    end = start
+    while text.startswith(many, end):
+        end += len(many)
+    return max(0, (end - start - _FAR) // len(unit) - 1)
 
 
 def _bare(text: str, parts: Parts) -> Parts:

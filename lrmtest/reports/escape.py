@@ -40,6 +40,8 @@ _UNSAFE = re.compile(
 )
 
 _COMMANDS = ("##[", "##vso[", "##teamcity[")
+_BEYOND = 16
+"""Characters; a command that begins within a limit shows itself within so many more."""
 
 
 def plain(text: str, limit: int) -> str:
@@ -50,8 +52,8 @@ def plain(text: str, limit: int) -> str:
     wherever it stands, ``##vso[...]``, gets a backslash. A note of what was left out comes on top
     of `limit`: ``… (1.2 MB more)``.
     """
-    if len(text) <= limit and _is_harmless(text):
-        return text
+    if _is_harmless(text[: limit + _BEYOND]):
+        return text if len(text) <= limit else f"{text[:limit]}… ({size_of(text[limit:])} more)"
     parts: list[str] = []
     room = limit
     position = 0

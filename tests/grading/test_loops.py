@@ -265,3 +265,11 @@ def test_no_verdict_on_a_recorded_output_changes():
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("copies", [20_000, 30_000, 60_000])
+@pytest.mark.parametrize("prefix", ["", "x", "said once:"])
+def test_a_long_loop_starts_where_it_starts(prefix, copies):
+    loop = find_loop(prefix + "so it is 73. " * copies)
+    assert loop.start == len(prefix)
+    assert loop.period == 13

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,3 +65,23 @@ def test_plain_reasoning_and_answer_come_back_whole(reasoning, answer):
     for text in (f"<think>{reasoning}</think>{answer}", f"{reasoning}</think>{answer}"):
         parts = split(text)
         assert (parts.reasoning, parts.answer) == (reasoning, answer)
+
+
+_RUNS = st.tuples(
+    st.lists(st.sampled_from(["</think>", "<think>", "a", "\n", " 4 "]), min_size=1, max_size=3),
+    st.sampled_from([1, 2, 500, 2000]),
+)
+
+
+@given(st.lists(_RUNS, max_size=4), st.sampled_from(["", "<think>"]))
+def test_tags_over_and_over_are_taken_at_once_as_one_by_one(runs, before):
+    text = before + "".join("".join(pieces) * often for pieces, often in runs)
+    fresh = split.__wrapped__  # what is remembered is not split again
+    at_once = fresh(text)
+    with pytest.MonkeyPatch.context() as patched:
+        module = sys.modules["lrmtest.grading.split"]
+        patched.setattr(module, "_copies", lambda text, before, start: 0)
+        one_by_one = fresh(text)
+    assert at_once == one_by_one
+    assert at_once.answer_start == one_by_one.answer_start
+    assert at_once.closed_at == one_by_one.closed_at

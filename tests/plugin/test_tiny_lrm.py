@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -10,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from lrmtest.cli import main
 from lrmtest.errors import ModelError
 from lrmtest.models.programs.llamacpp import find_llama_server
 from lrmtest.models.programs.vllm import find_vllm
@@ -62,30 +60,45 @@ def test_it_reasons(engine, tmp_path):
         assert suite["tokens"]["reasoning"]["mean"] > suite["tokens"]["answer"]["mean"]
 
 
-def test_a_copy_that_hardly_differs_is_paired_with_it_sample_by_sample(pytester):
+def test_a_copy_that_hardly_differs_is_paired_with_it_sample_by_sample(tmp_path):
     """Both runs have the default seed, on one engine; of the copy hardly a text is another."""
     if reason := missing("transformers"):
         pytest.skip(reason)
-    shutil.copy(SUITES / "test_fresh_hops.py", pytester.path)
-    pruned = str(pytester.path / "tiny-pruned")
-    copy = ("compress", "tiny-lrm", "-o", pruned, "--method", "magnitude", "--sparsity", "0.5")
-    assert main(copy) == 0
-    # In this process: each of its own would import torch anew.
-    for model in (
-        ("tiny-lrm", "--save-baseline", "base.json"),
+    copy = ("compress", "tiny-lrm", "-o", "tiny-pruned", "--method", "magnitude")
+    lrmtest = (sys.executable, "-m", "lrmtest")
+    session = (
+        *(
+            sys.executable,
+            "-m",
+            "pytest",
+            str(SUITES / "test_fresh_hops.py"),
+            "-q",
+            "--tb=no",
+            "-rN",
+        ),
+        *("-p", "no:cacheprovider", "--engine", "transformers", "--temperature", "1"),
+        *("--samples", "3", "--fresh-count", "20", "--max-tokens", "64"),
+    )
+    runs = (
+        (*lrmtest, *copy, "--sparsity", "0.5"),
+        (*session, "--model", "tiny-lrm", "--save-baseline", "base.json"),
         (
-            *(pruned, "--baseline", "base.json"),
+            *(*session, "--model", "tiny-pruned", "--baseline", "base.json"),
             *("--gate", "--mde", "0.25", "--token-margin", "off"),
             *("--early-stop", "--summary-json", "s.json"),
         ),
-    ):
-        result = pytester.runpytest_inprocess(
-            *("-p", "no:cacheprovider", "--engine", "transformers", "--temperature", "1"),
-            *("--samples", "3", "--fresh-count", "20", "--max-tokens", "64", "--model"),
-            *model,
+    )
+    for run in runs:
+        done = subprocess.run(
+            run,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
         )
-        assert result.ret in (0, 1)
-    (run,) = json.loads((pytester.path / "s.json").read_text())["runs"]
+        assert done.returncode in (0, 1), done.stdout
+    (run,) = json.loads((tmp_path / "s.json").read_text())["runs"]
     comparison = run["comparison"]
     assert comparison["paired_by_index"]
     assert comparison["gate"]["outcome"] == "ok"

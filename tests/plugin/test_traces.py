@@ -32,8 +32,7 @@ def run(pytester):
     pytester.makepyfile(test_some=SUITE)
 
     def run_suite(*args):
-        # In this process: each of its own would import torch anew.
-        return pytester.runpytest_inprocess(
+        return pytester.runpytest_subprocess(
             *("-p", "no:cacheprovider", "--model", "tiny-lrm", "--fresh-count", "3"),
             *("--samples", "2", "--temperature", "0.8", "--reports-dir", "r", *args),
         )

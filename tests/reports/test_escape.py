@@ -89,3 +89,13 @@ def test_no_character_is_harmless_to_one_test_and_not_to_the_other():
     for code in range(0x110000):
         character = chr(code)
         assert (plain(character, 20) != character) == bool(_UNSAFE.match(character)), hex(code)
+
+
+@pytest.mark.parametrize("command", ["##[x", "##vso[x", "##teamcity[x"])
+@pytest.mark.parametrize("limit", range(1, 16))
+def test_a_command_that_begins_within_the_limit_is_not_cut_open(command, limit):
+    shown = plain("abc" + command + "y" * 99, limit).partition("…")[0]
+    whole = "abc#\\" + command[1:] + "y" * 99
+    assert shown == whole[: len(shown)]
+    # The backslash and what it is before stay together.
+    assert len(shown) == limit - (limit == 4)
