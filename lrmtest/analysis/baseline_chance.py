@@ -34,10 +34,9 @@ from statistics import NormalDist, fmean
 from lrmtest.analysis.claims import claims
 from lrmtest.analysis.fewest import fewest_samples
 from lrmtest.analysis.gate_settings import GateSettings
-from lrmtest.analysis.paired_comparison import paired
-from lrmtest.analysis.pairs import pair
+from lrmtest.analysis.pairs import PairedQuestion, pair
 from lrmtest.analysis.summary import ALL_SUITES
-from lrmtest.runs.outcomes import COIN, Outcomes, QuestionKey, QuestionOutcome
+from lrmtest.runs.outcomes import Outcomes, QuestionKey, QuestionOutcome
 
 UNLUCKY = 0.05
 """The share of baselines that are called unlucky here: one in twenty."""
@@ -155,14 +154,16 @@ def given_baseline(
     draw = _posterior([question for question, _ in asked], random)
     before = fmean(question.pass_rate for question, _ in asked)
 
+    failures = [(each.count - each.passes, each.count, count) for each, count in asked]
+
     def rejects(rates: Sequence[float]) -> tuple[float, bool]:
         """A candidate with these pass probabilities: its drop, and whether it is rejected."""
-        pairs = []
-        for (question, count), rate in zip(asked, rates, strict=True):
-            drawn = {index: COIN[random.random() < rate] for index in range(count)}
-            pairs.append((question, QuestionOutcome(*question.key, drawn)))
-        p = pair(paired(pairs, "failed")).p_above(pooled.margin)
-        return before - fmean(after.pass_rate for _, after in pairs), p <= level
+        pairs, passed = [], []
+        for (failed, of, count), rate in zip(failures, rates, strict=True):
+            passes = sum([random.random() < rate for _ in range(count)])
+            pairs.append(PairedQuestion(failed, of, count - passes, count))
+            passed.append(passes / count)
+        return before - fmean(passed), pair(pairs).p_above(pooled.margin) <= level
 
     n = len(asked)
     found, spreads = [], []
@@ -226,19 +227,17 @@ def _posterior(questions: Sequence[QuestionOutcome], random: Random) -> Callable
         counted[question.passes, question.count] += 1
     fitted = {suite: _fit(counted) for suite, counted in by_suite.items()}
     priors = {suite: list(weights) for suite, weights in fitted.items()}
+    counts = [(each.suite, each.passes, each.count) for each in questions]
 
     def draw() -> list[float]:
         chosen = {
             suite: random.choices(priors[suite], list(weights.values()))[0]
             for suite, weights in fitted.items()
         }
-        rates = []
-        for question in questions:
-            a, b = chosen[question.suite]
-            rates.append(
-                random.betavariate(a + question.passes, b + question.count - question.passes)
-            )
-        return rates
+        return [
+            random.betavariate(chosen[suite][0] + passes, chosen[suite][1] + count - passes)
+            for suite, passes, count in counts
+        ]
 
     return draw
 
