@@ -133,9 +133,11 @@ def _sets(preexec_fn):
 
     `run_in_foreground` sets that, which has tests of its own.
     """
+    if preexec_fn is None:
+        return False
     from lrmtest.models.programs.foreground import end_with_parent
 
-    return preexec_fn is not None and getattr(preexec_fn, "func", None) is not end_with_parent
+    return getattr(preexec_fn, "func", None) is not end_with_parent
 
 
 def _is_prepared(args):
@@ -271,10 +273,10 @@ def serve(listening, alive, path, modules=()):
                 _tell_ends(replies)
             if listening in ready:
                 reply, _ = listening.accept()
-                if not _is_of_this_user(reply):
+                told, files, *_ = socket.recv_fds(reply, _MESSAGE, 3)
+                if not told or not _is_of_this_user(reply):
                     reply.close()
                     continue
-                told, files, *_ = socket.recv_fds(reply, _MESSAGE, 3)
                 if modules:
                     _prepare(modules)
                     modules = ()
@@ -289,7 +291,7 @@ def serve(listening, alive, path, modules=()):
                 for file in files:
                     os.close(file)
                 replies[child] = reply
-                reply.send(str(child).encode())
+                _tell(reply, child)
             elif alive in ready:
                 return
 
@@ -299,8 +301,13 @@ def _tell_ends(replies):
         child, status = os.waitpid(-1, os.WNOHANG)
         if not child:
             return
-        with replies.pop(child) as reply, suppress(BrokenPipeError):
-            reply.send(str(os.waitstatus_to_exitcode(status)).encode())
+        with replies.pop(child) as reply:
+            _tell(reply, os.waitstatus_to_exitcode(status))
+
+
+def _tell(reply, number):
+    with suppress(ConnectionError):  # whoever asked has ended
+        reply.send(str(number).encode())
 
 
 def _become(told, files, path):
