@@ -49,6 +49,9 @@ _VARIABLE = "TESTS_PREPARED"
 _PROGRAM = "program"
 """Has this file be a program that begins a process and ends as that does."""
 
+_CONNECT = socket.socket.connect
+"""Tests replace it, to see that no network is asked."""
+
 _MESSAGE = 1 << 20
 """Bytes of a request at the most."""
 
@@ -100,6 +103,11 @@ class Forked(subprocess.Popen):
             self._reply.close()
         return self.returncode
 
+    def __del__(self, **named):
+        # Whoever forked it waits for it; and what it is told by may be gone before this.
+        if self._reply is None:
+            super().__del__(**named)
+
     def _internal_poll(self, *given, **named):
         if self._reply is None:
             return super()._internal_poll(*given, **named)
@@ -117,7 +125,7 @@ def _ask(address, words, folder, environment, session, files):
         "session": session,
     }
     reply = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    reply.connect(address)
+    _CONNECT(reply, address)
     socket.send_fds(reply, [json.dumps(told).encode()], files)
     return reply
 
@@ -318,7 +326,9 @@ def _become(told, files, path):
         os.dup2(theirs, own)
     for file in files:
         os.close(file)
+    # As in a shell, see `pytest_collection` in tests/conftest.py.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.chdir(told["folder"])
     os.environ.clear()
     os.environ.update(told["environment"])
@@ -373,6 +383,9 @@ def _prepare(modules):
         pytest.main([*nothing, "--rootdir", folder, folder])
     for name in modules:
         importlib.import_module(name)
+    # An editable lrmtest is not imported by pytest's hook; pytest has this word for such a module.
+    lrmtest = importlib.import_module("lrmtest")
+    lrmtest.__doc__ = f"{lrmtest.__doc__}\n\nPYTEST_DONT_REWRITE"
     # It keeps the path for modules that it finds, for the processes that pytest-xdist begins.
     del sys.modules["xdist.plugin"]
     # At the end of a session pytest collects garbage several times.
