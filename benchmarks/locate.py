@@ -35,7 +35,7 @@ from lrmtest.analysis.rank_correlation import spearman
 from lrmtest.analysis.units import Unit
 from lrmtest.cli.reading_models import reading_model
 from lrmtest.locate import job
-from lrmtest.locate.generating.asked_again import asked_again
+from lrmtest.locate.generating.traced_questions import traced_questions
 from lrmtest.locate.opening import open_stack
 from lrmtest.locate.task import LocateTask
 from lrmtest.models.cards import load_cards
@@ -96,7 +96,7 @@ def passing_row(
     )
     store = folder / "reports" / "lrmtest.sqlite"
     questions = {one.place.question for one in traces.written}
-    asked = asked_again(store, traces.run_id, questions, samples)
+    asked = traced_questions(store, traces.run_id, questions, samples)
     task = LocateTask(
         *(model.spec, parent, options, traces.run_id, traces.written),
         confirm=CONFIRM,

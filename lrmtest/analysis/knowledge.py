@@ -116,7 +116,7 @@ class KnowledgeChange:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _InContexts:
     """One question in every context; of hops, all its hops."""
 
     question_id: str
@@ -211,7 +211,9 @@ def compare_knowledge(
     def rise(context: BookContext) -> list[float]:
         return [other.rate(context) - one.rate(context) for one, other in both]
 
-    def kinds(kind_of: Callable[[_Asked, float], str], names: Sequence[str]) -> dict[str, Change]:
+    def kinds(
+        kind_of: Callable[[_InContexts, float], str], names: Sequence[str]
+    ) -> dict[str, Change]:
         found = [(kind_of(one, threshold), kind_of(other, threshold)) for one, other in both]
         return {
             name: _change([float(now == name) - (was == name) for was, now in found], level)
@@ -232,7 +234,7 @@ def compare_knowledge(
     )
 
 
-def _asked(outcomes: Outcomes, questions: str) -> list[_Asked]:
+def _asked(outcomes: Outcomes, questions: str) -> list[_InContexts]:
     """The questions that have a verdict, and all their hops too, in every context."""
     found = []
     for suite, question_id in outcomes:
@@ -246,11 +248,11 @@ def _asked(outcomes: Outcomes, questions: str) -> list[_Asked]:
             if len(contexts[context]) < max(len(ids), 1):
                 break
         else:
-            found.append(_Asked(question_id, contexts))
+            found.append(_InContexts(question_id, contexts))
     return found
 
 
-def _from_memory(one: _Asked, threshold: float) -> FromMemory:
+def _from_memory(one: _InContexts, threshold: float) -> FromMemory:
     knows = one.passed("hops", threshold)
     if one.passed("closed", threshold):
         return "composed" if knows else "shortcut"
@@ -259,7 +261,7 @@ def _from_memory(one: _Asked, threshold: float) -> FromMemory:
     return "not known" if one.passed("gold", threshold) else "neither"
 
 
-def _from_text(one: _Asked, threshold: float) -> FromText:
+def _from_text(one: _InContexts, threshold: float) -> FromText:
     with_all = one.passed("open", threshold)
     if one.passed("gold", threshold):
         return "composed" if with_all else "distracted"
@@ -269,12 +271,14 @@ def _from_text(one: _Asked, threshold: float) -> FromText:
 
 
 def _knowledge(
-    asked: Sequence[_Asked], questions: str, left_out: int, threshold: float, level: float
+    asked: Sequence[_InContexts], questions: str, left_out: int, threshold: float, level: float
 ) -> Knowledge | None:
     if not asked:
         return None
 
-    def shares(kind_of: Callable[[_Asked, float], str], kinds: Sequence[str]) -> tuple[Share, ...]:
+    def shares(
+        kind_of: Callable[[_InContexts, float], str], kinds: Sequence[str]
+    ) -> tuple[Share, ...]:
         by_kind: dict[str, list[str]] = {kind: [] for kind in kinds}
         for one in asked:
             by_kind[kind_of(one, threshold)].append(one.question_id)
@@ -295,7 +299,7 @@ def _knowledge(
     )
 
 
-def _rate(asked: Sequence[_Asked], context: BookContext, level: float) -> Rate:
+def _rate(asked: Sequence[_InContexts], context: BookContext, level: float) -> Rate:
     counts = [one.counts(context) for one in asked]
     interval = clustered([(float(passes), samples) for passes, samples in counts], level)
     return Rate(sum(passes / samples for passes, samples in counts) / len(counts), interval)

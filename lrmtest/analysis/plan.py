@@ -37,10 +37,12 @@ from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.sequential import SequentialGate
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.errors import UsageError
-from lrmtest.runs.outcomes import COIN, Outcomes, QuestionOutcome, only_scores_of
+from lrmtest.runs.outcomes import Outcomes, QuestionOutcome, SampleOutcome, only_scores_of
 
 PRIOR_PASSES, PRIOR_FAILURES = 0.6, 0.5
 _SIMULATED_RUNS = 60
+_SIMULATED = {True: SampleOutcome(None), False: SampleOutcome("wrong")}
+"""A sample, by whether it passed."""
 SERIES = 10
 """Candidates of an example of what comes of a baseline that is used again."""
 
@@ -300,7 +302,7 @@ def _simulate(
         return {
             question.key: QuestionOutcome(
                 *question.key,
-                {sample: COIN[random.random() < rate] for sample in range(samples)},
+                {sample: _SIMULATED[random.random() < rate] for sample in range(samples)},
             )
             for question, rate in zip(asked, rates, strict=True)
         }

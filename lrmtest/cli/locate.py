@@ -15,7 +15,7 @@ from lrmtest.cli.output import complain, say, show
 from lrmtest.cli.reading_models import notes_on_tokens, parent_model, reading_model
 from lrmtest.cli.suggesting import add_suggest_options, write_suggestion
 from lrmtest.errors import UsageError
-from lrmtest.locate.generating.asked_again import AskedAgain, asked_again
+from lrmtest.locate.generating.traced_questions import TracedQuestions, traced_questions
 from lrmtest.locate.task import LocateTask
 from lrmtest.models.card import ModelCard
 from lrmtest.models.engines.kinds import DEFAULT_ENGINE
@@ -253,12 +253,14 @@ def _shares(text: str) -> tuple[float, ...]:
     return tuple(share_above_0(part.strip()) for part in text.split(","))
 
 
-def _asked(arguments: argparse.Namespace, store: Path, traces: ReadableTraces) -> AskedAgain | None:
+def _asked(
+    arguments: argparse.Namespace, store: Path, traces: ReadableTraces
+) -> TracedQuestions | None:
     """What is to be generated again; None for nothing."""
     if not arguments.generate:
         return None
     questions = {one.place.question for one in traces.written}
-    return asked_again(store, traces.run_id, questions, arguments.generate)
+    return traced_questions(store, traces.run_id, questions, arguments.generate)
 
 
 def models_of(

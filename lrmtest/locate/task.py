@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lrmtest.analysis.units import MODULE, Unit
-from lrmtest.locate.generating.asked_again import AskedAgain
+from lrmtest.locate.generating.traced_questions import TracedQuestions
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.options import EngineOptions
 from lrmtest.models.reading import Written
@@ -49,7 +49,7 @@ class LocateTask:
     share: float
     budget: float | None = None
     by_weights: bool = False
-    asked: AskedAgain | None = None
+    asked: TracedQuestions | None = None
     curve: tuple[float, ...] = ()
     curve_draws: int = 5
     through_layers: int = 1

@@ -52,7 +52,7 @@ class Settings:
         cards: further card files.
         data: where questions come from.
         prompts: prompt files by suite; the key ``""`` is for every suite.
-        asked_set: the named set that is asked; None for whatever is collected.
+        named_set: the named set that is asked; None for whatever is collected.
         samples: samples per question, but in suites of `set_samples`; of recordings with
             `all_recorded` at least one.
         set_samples, set_budgets: what the named set says of its suites, unless the user did.
@@ -84,7 +84,7 @@ class Settings:
     cards: tuple[Path, ...]
     data: DataOptions
     prompts: dict[str, Path]
-    asked_set: NamedSet | None
+    named_set: NamedSet | None
     samples: int
     set_samples: dict[str, int]
     set_budgets: dict[str, int]
@@ -314,7 +314,7 @@ def read_settings(config: pytest.Config) -> Settings:
         cards=tuple(option.cards),
         data=read_data_options(option),
         prompts=_prompt_files(option.prompt_file),
-        asked_set=asked,
+        named_set=asked,
         samples=option.samples if isinstance(option.samples, int) else 1,
         set_samples={
             part.suite: part.samples

@@ -44,7 +44,7 @@ class Dispensable:
         Raises:
             LrmtestError: the baseline cannot be read.
         """
-        asked = self._settings.asked_set
+        asked = self._settings.named_set
         if asked is not None and asked.part(suite) is not None:
             return False
         return suite not in self._compared and _is_one_of_many(test)

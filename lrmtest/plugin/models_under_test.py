@@ -10,7 +10,7 @@ from lrmtest.errors import UsageError
 from lrmtest.models.card import ModelCard
 from lrmtest.models.cards import load_cards
 from lrmtest.models.engines.kinds import kind_of, refuse_drafts, refuse_fields
-from lrmtest.models.engines.recorded.placing import AskedSuite, place
+from lrmtest.models.engines.recorded.placing import SelectedSuite, place
 from lrmtest.models.engines.recorded.recording import Recording, open_recording
 from lrmtest.models.engines.replicas.places import endpoints_of
 from lrmtest.models.resolve import resolve
@@ -142,7 +142,7 @@ class ModelsUnderTest:
         """Name and base URL of every model that is an endpoint."""
         return tuple(endpoint for spec in self._all for endpoint in endpoints_of(spec))
 
-    def place(self, name: str, asked: Sequence[AskedSuite]) -> Placing:
+    def place(self, name: str, asked: Sequence[SelectedSuite]) -> Placing:
         """Place the outputs of a recording among the suites that are asked.
 
         Raises:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from lrmtest.errors import UsageError
-from lrmtest.models.engines.recorded.placing import AskedSuite
+from lrmtest.models.engines.recorded.placing import SelectedSuite
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.session import LrmtestSession
 from lrmtest.questions import Question
@@ -100,7 +100,9 @@ class RecordedQuestions:
             )
 
 
-def _asked(session: LrmtestSession, items: Sequence[pytest.Item], model: str) -> list[AskedSuite]:
+def _asked(
+    session: LrmtestSession, items: Sequence[pytest.Item], model: str
+) -> list[SelectedSuite]:
     """The suites of which tests of a model are selected, each with all its questions."""
     prompts: dict[str, str] = {}
     questions: dict[str, dict[str, Question]] = {}
@@ -114,6 +116,6 @@ def _asked(session: LrmtestSession, items: Sequence[pytest.Item], model: str) ->
             of_suite = questions.setdefault(one.suite.name, {})
             of_suite.update((question.id, question) for question in one.loaded.questions)
     return [
-        AskedSuite(name, prompt, tuple(questions.get(name, {}).values()))
+        SelectedSuite(name, prompt, tuple(questions.get(name, {}).values()))
         for name, prompt in prompts.items()
     ]

@@ -9,13 +9,13 @@ import pytest
 
 from lrmtest.errors import LrmtestError
 from lrmtest.plugin.absent import told_absent
-from lrmtest.plugin.asked_set import AskedSet
 from lrmtest.plugin.ending.guard import told
 from lrmtest.plugin.garbage import freeze
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.recorded import RecordedQuestions
 from lrmtest.plugin.refusal import refuse
 from lrmtest.plugin.session import LrmtestSession
+from lrmtest.plugin.set_selection import SetSelection
 from lrmtest.plugin.triage import Triage
 from lrmtest.runs.store import STORE_NAME
 
@@ -28,12 +28,12 @@ class Selection:
 
     Args:
         session: the session's parts.
-        asked_set: the session's set.
+        set_selection: the session's set.
     """
 
-    def __init__(self, session: LrmtestSession, asked_set: AskedSet) -> None:
+    def __init__(self, session: LrmtestSession, set_selection: SetSelection) -> None:
         self._session = session
-        self._asked_set = asked_set
+        self._set_selection = set_selection
         self._recorded = RecordedQuestions(session)
         settings = session.settings
         self._triage = Triage(
@@ -56,7 +56,7 @@ class Selection:
             return
         absent: list[str] = []
         try:
-            dropped = self._asked_set.drop(items)
+            dropped = self._set_selection.drop(items)
             absent = told_absent(self._session.suites, items)
             dropped += [
                 *self._drop_by_triage(items),
@@ -68,7 +68,7 @@ class Selection:
             refuse(config, items, told(error))
             return
         finally:
-            lines = [*self._asked_set.lines, *absent, *self._triage.lines, *self._recorded.lines]
+            lines = [*self._set_selection.lines, *absent, *self._triage.lines, *self._recorded.lines]
             self._session.told[:] = lines
         if dropped:
             config.hook.pytest_deselected(items=dropped)

@@ -21,7 +21,6 @@ from lrmtest.errors import (
     StoreError,
     UsageError,
 )
-from lrmtest.plugin.asked_set import AskedSet
 from lrmtest.plugin.collector import serializable
 from lrmtest.plugin.distributed import distribute
 from lrmtest.plugin.ending.gate_statuses import register_gate_reporter
@@ -34,6 +33,7 @@ from lrmtest.plugin.model import Model
 from lrmtest.plugin.refusal import refuse
 from lrmtest.plugin.selection import Selection
 from lrmtest.plugin.session import SESSION, LrmtestSession, session_of
+from lrmtest.plugin.set_selection import SetSelection
 
 __all__ = ["begin", "check_items", "given_model", "parametrize"]
 """What the door calls; the rest is pytest's to call."""
@@ -59,9 +59,9 @@ def begin(config: pytest.Config) -> None:
     if session.models.names:
         distribute(config, session)
     config.pluginmanager.register(session.collector, "lrmtest-collector")
-    asked_set = AskedSet(session)
-    config.pluginmanager.register(asked_set, "lrmtest-set")
-    config.pluginmanager.register(Selection(session, asked_set), "lrmtest-selection")
+    set_selection = SetSelection(session)
+    config.pluginmanager.register(set_selection, "lrmtest-set")
+    config.pluginmanager.register(Selection(session, set_selection), "lrmtest-selection")
 
 
 @pytest.hookimpl(trylast=True)

@@ -52,10 +52,6 @@ class SampleOutcome:
         return float(self.passed) if self.score is None else self.score
 
 
-COIN = {True: SampleOutcome(None), False: SampleOutcome("wrong")}
-"""A simulated sample, by whether it passed."""
-
-
 @dataclass(frozen=True, slots=True)
 class QuestionOutcome:
     """One question in one run.

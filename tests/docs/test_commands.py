@@ -81,14 +81,11 @@ is a mistake in the command, or of the machinery."""
 FEW = "2"
 """Generated questions of each family, where a command does not say how many."""
 
-MOST = {
-    "--samples": 1,
-    "--fresh-count": 8,
-    "--generations": 40,
-    "--generate": 1,
-    "--curve-draws": 1,
-}
+MOST = {"--fresh-count": 8, "--generations": 40, "--generate": 1, "--curve-draws": 1}
 """What is asked for at the most, where a command says more."""
+
+MOST_OF_MODELS = {**MOST, "--samples": 1}
+"""Likewise, where no stand-in answers but a model, from `HAD_HERE`."""
 
 CALIBRATED = {"sparsegpt", "wanda", "magnitude", "gguf"}
 FEW_TEXTS = "16"
@@ -393,9 +390,9 @@ class Shell:
 
 
 def _at_most(arguments):
-    """The arguments without more than `MOST` of anything."""
+    """The arguments without more of anything than is asked for at the most."""
     changed = [*arguments]
-    for option, most in MOST.items():
+    for option, most in (MOST_OF_MODELS if needs_a_process(arguments) else MOST).items():
         if option in changed:
             at = changed.index(option) + 1
             changed[at] = str(min(most, int(changed[at])))

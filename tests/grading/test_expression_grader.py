@@ -13,7 +13,7 @@ from lrmtest.grading import Completion, evaluate, grade
 from lrmtest.grading.answer_text import clean
 from lrmtest.grading.symbolic import equality, grade_expression
 from lrmtest.grading.symbolic.arithmetic import TooLargeError
-from lrmtest.grading.symbolic.equality import Asked, decide
+from lrmtest.grading.symbolic.equality import QuestionTerms, decide
 from lrmtest.grading.symbolic.exact import MOST_STEPS, Evaluation
 from lrmtest.grading.symbolic.parse import parse
 from lrmtest.grading.symbolic.spelling import spelled
@@ -187,7 +187,7 @@ def test_per_cent_is_a_hundredth_unless_the_question_asks_for_it():
     assert decide("0.5", "50") is False
     assert decide("0.5", r"0.5\%") is False
     assert decide("50", r"50\%") is False
-    asking = Asked(percent=True)
+    asking = QuestionTerms(percent=True)
     assert decide("50", r"50\%", asking) is True
     assert decide(r"50\%", "50", asking) is True
     assert decide(r"50\%", "0.5", asking) is False

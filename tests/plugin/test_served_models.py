@@ -26,8 +26,8 @@ from lrmtest.options.exit_codes import INFRASTRUCTURE
 from lrmtest.runs.store import Store
 
 QUESTIONS = 16
-REAL = 64
-"""Questions for a real model, which answers sixteen before anybody could interrupt it."""
+REAL_QUESTIONS = 64
+"""For a real model, which answers sixteen before anybody could interrupt it."""
 CACHE = cache_dir()  # of the user: pytester gives each test a home of its own
 
 SUITE = """
@@ -125,7 +125,7 @@ def served(request, pytester, tmp_path, monkeypatch):
         monkeypatch.setenv("LRMTEST_CACHE", str(CACHE))
         # Converted here, as one of the sessions may write no large file.
         model = f"m={converted(Path(lrmtest.models.__file__).with_name('tiny_lrm'))}"
-        return Served(pytester, model, held, budget=400, questions=REAL, real=True)
+        return Served(pytester, model, held, budget=400, questions=REAL_QUESTIONS, real=True)
     file = tmp_path / "m.gguf"
     context = {"general.architecture": "llama", "llama.context_length": 65536}
     file.write_bytes(gguf_bytes(context, [("blk.0.weight", (32, 2), 3, 40)]))

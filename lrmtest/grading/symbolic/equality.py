@@ -73,7 +73,7 @@ _MOST_ITEMS = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QuestionTerms:
     """What the question says of its answer.
 
     Attributes:
@@ -88,7 +88,7 @@ class Asked:
     formulas: frozenset[str] = frozenset()
 
 
-NOTHING_ASKED = Asked()
+NO_TERMS = QuestionTerms()
 
 
 class _Equality:
@@ -100,7 +100,7 @@ class _Equality:
         steps: the most that all exact values in it may take.
     """
 
-    def __init__(self, asked: Asked, ask: Prover, steps: int = MOST_STEPS) -> None:
+    def __init__(self, asked: QuestionTerms, ask: Prover, steps: int = MOST_STEPS) -> None:
         self._asked, self._ask, self._left = asked, ask, steps
         self._asking = True
 
@@ -325,7 +325,7 @@ def _counted(node: Node) -> Node:
 def decide(
     reference: str,
     answer: str,
-    asked: Asked = NOTHING_ASKED,
+    asked: QuestionTerms = NO_TERMS,
     ask: Prover = are_equal,
     *,
     steps: int = MOST_STEPS,

@@ -7,8 +7,8 @@ from functools import lru_cache
 from lrmtest.grading.answer_text import clean
 from lrmtest.grading.surroundings import first_sentence
 from lrmtest.grading.symbolic.answer import answer_in, of_sentence
-from lrmtest.grading.symbolic.asked import asked_by, restates
-from lrmtest.grading.symbolic.equality import Asked, decide, undecided
+from lrmtest.grading.symbolic.equality import QuestionTerms, decide, undecided
+from lrmtest.grading.symbolic.question_terms import restates, terms_of
 from lrmtest.grading.symbolic.spelling import is_text
 from lrmtest.grading.verdict import Grade
 from lrmtest.questions.question import Question
@@ -25,7 +25,7 @@ def graded(question: Question, answer: str) -> Grade:
     reading = answer_in(clean(answer), words=_in_words(question))
     if not reading:
         return Grade(extracted=None, correct=False, score=0.0, metrics={"undecided": 0.0})
-    asked = asked_by(question)
+    asked = terms_of(question)
     undecided = correct = False
     for reference in question.references:
         decision = decide(reference, reading, asked)
@@ -48,12 +48,12 @@ _STEPS_LOOKED_AT = 500
 def could_be(question: Question, said: str) -> bool:
     """Whether a few words give the right answer, as far as that is seen at a glance."""
     return len(said) <= _LONGEST_LOOKED_AT and _could_be(
-        question.references, said, asked_by(question)
+        question.references, said, terms_of(question)
     )
 
 
 @lru_cache(maxsize=1024)
-def _could_be(references: tuple[str, ...], said: str, asked: Asked) -> bool:
+def _could_be(references: tuple[str, ...], said: str, asked: QuestionTerms) -> bool:
     found = {said.strip(), of_sentence(first_sentence(said)) or ""} - {""}
     return any(
         decide(reference, one, asked, undecided, steps=_STEPS_LOOKED_AT)

@@ -19,7 +19,7 @@ from typing import Any
 from lrmtest.errors import EngineError, MachineryError
 from lrmtest.grading import Verdict, grade
 from lrmtest.locate.attribution.restoring import as_it_is, restored
-from lrmtest.locate.generating.asked_again import AskedAgain
+from lrmtest.locate.generating.traced_questions import TracedQuestions
 from lrmtest.models.description import describe_model
 from lrmtest.models.engines.base import Delivery, Request
 from lrmtest.models.engines.options import EngineOptions
@@ -44,7 +44,7 @@ def generate_restored(
     variant: ModelSpec,
     parent: ModelSpec,
     engine_options: EngineOptions,
-    asked: AskedAgain,
+    asked: TracedQuestions,
     stacks: Callable[[], tuple[Stack, Stack]],
     sets: Mapping[str, frozenset[str]],
     folder: Path,
@@ -109,7 +109,7 @@ class _Work:
         self,
         spec: ModelSpec,
         options: EngineOptions,
-        asked: AskedAgain,
+        asked: TracedQuestions,
         stacks: Callable[[], tuple[Stack, Stack]],
     ) -> None:
         self._spec, self._options = spec, options

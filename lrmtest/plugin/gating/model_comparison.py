@@ -35,7 +35,7 @@ from lrmtest.runs.looks import (
 )
 from lrmtest.runs.manifest import LooksSection, Manifest
 from lrmtest.runs.outcomes import Outcomes, only_scores_of
-from lrmtest.runs.records import RunRecord
+from lrmtest.runs.records import RunHead, RunRecord
 from lrmtest.runs.run import continued_run
 from lrmtest.runs.same_draws import same_draws
 from lrmtest.runs.series import join_series, place_in_series
@@ -232,9 +232,13 @@ class ModelComparison:
     def _looks(self) -> LooksSection:
         """The looks at this test that the run that is continued remembers."""
         with Store(self._store, create=False) as store:
-            head = None if self._fresh else continued_run(store, self._plan.manifest)
+            head = self._continued(store)
         test = test_of(self.baseline.manifest, self._plan.manifest.suites)
         return LooksSection() if head is None else head.manifest.looks.get(test, LooksSection())
+
+    def _continued(self, store: Store) -> RunHead | None:
+        """The run that the model goes on with, if it does."""
+        return None if self._fresh else continued_run(store, self._plan.manifest)
 
     def _look(self, candidate: RunRecord, gate: GateSettings) -> Look:
         return take_look(
@@ -250,7 +254,7 @@ class ModelComparison:
     def _lacks_samples(self) -> bool:
         """Whether anything would have to be generated."""
         with Store(self._store, create=False) as store:
-            head = None if self._fresh else continued_run(store, self._plan.manifest)
+            head = self._continued(store)
             there = set() if head is None else store.keys(head.run_id)
         return any(request.key not in there for request in self._plan.requests)
 
@@ -291,11 +295,10 @@ class ModelComparison:
         """Refuse one candidate too many of a series, before anything is generated for it."""
         if size == 1:
             return
-        manifest = self._plan.manifest
         with Store(self._store, create=False) as store:
-            head = None if self._fresh else continued_run(store, manifest)
+            head = self._continued(store)
             run_id = None if head is None else head.run_id
-            place_in_series(store, self.baseline, manifest.suites, run_id, size)
+            place_in_series(store, self.baseline, self._plan.manifest.suites, run_id, size)
 
     def _in_series(self, candidate: RunRecord, decision: Decision, size: int) -> Decision:
         """The decision with the candidate's place; none where another session took the last."""

@@ -154,7 +154,7 @@ class Requests:
             for name, part in by_suite.items()
         }
         extent = {one.key: self.samples_of(one) for one in selected}
-        asked = self._settings.asked_set
+        asked = self._settings.named_set
         return replace(
             self._manifest,
             suites=suites,

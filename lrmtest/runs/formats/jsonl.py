@@ -134,7 +134,7 @@ def _import_run(store: Store, path: Path, run: RunHead) -> int:
                 store.set_verdicts(run.run_id, [(record.place.key, record.verdict)])
         elif isinstance(record, StoredError):
             store.add_error(run.run_id, record.place, record.message, record.attempts)
-        elif isinstance(record, _AskedQuestion):
+        elif isinstance(record, _QuestionRecord):
             asked = record.asked
             store.add_questions(
                 run.run_id, [(record.suite, record.question_id, asked.question, asked.prompt)]
@@ -163,13 +163,13 @@ _NOT_AN_EXPORT = (
 
 
 @dataclass(frozen=True, slots=True)
-class _AskedQuestion:
+class _QuestionRecord:
     suite: str
     question_id: str
     asked: StoredQuestion
 
 
-_Record = RunHead | StoredCompletion | StoredError | _AskedQuestion
+_Record = RunHead | StoredCompletion | StoredError | _QuestionRecord
 
 
 def _records(path: Path) -> Iterator[_Record]:
@@ -211,7 +211,7 @@ def _record(line: dict[str, Any]) -> _Record:
                 question=None if content is None else question_from_json(content),
                 prompt=tuple((role, text) for role, text in line["prompt"]),
             )
-            return _AskedQuestion(_text(line, "suite"), _text(line, "question"), asked)
+            return _QuestionRecord(_text(line, "suite"), _text(line, "question"), asked)
         case "error/1":
             error = error_from_row(_row(line, ERROR_ROW))
             expect_place(error.place)

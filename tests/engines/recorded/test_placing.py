@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrmtest.errors import DataError, UsageError
-from lrmtest.models.engines.recorded.placing import AskedSuite, place
+from lrmtest.models.engines.recorded.placing import SelectedSuite, place
 from lrmtest.models.engines.recorded.recording import Recording
 from lrmtest.questions.question import Question
 
@@ -19,7 +19,7 @@ def asked(name, *ids, text="{n} of {name}: what is the colour of number {n}?"):
         Question(str(n), name, {"text": text.format(n=n, name=name)}, ("1",), "integer")
         for n in ids
     ]
-    return AskedSuite(name, "Answer this. {text} Think.", questions)
+    return SelectedSuite(name, "Answer this. {text} Think.", questions)
 
 
 FIRST, SECOND = asked("first", 0, 1, 2), asked("second", 1, 2, 3)

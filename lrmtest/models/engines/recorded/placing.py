@@ -40,7 +40,7 @@ _MOST_DEEP = 6
 
 
 @dataclass(frozen=True, slots=True)
-class AskedSuite:
+class SelectedSuite:
     """A suite of which some questions are selected.
 
     Attributes:
@@ -91,7 +91,9 @@ class _Notes:
             )
 
 
-def place(model: str, recording: Recording, asked: Sequence[AskedSuite], told: str = "") -> Placing:
+def place(
+    model: str, recording: Recording, asked: Sequence[SelectedSuite], told: str = ""
+) -> Placing:
     """Place every output of a recording.
 
     Args:
@@ -159,7 +161,7 @@ def place(model: str, recording: Recording, asked: Sequence[AskedSuite], told: s
 
 
 def _by_prompt(
-    prompt: str, suites: Iterable[AskedSuite], finders: dict[str, QuestionFinder]
+    prompt: str, suites: Iterable[SelectedSuite], finders: dict[str, QuestionFinder]
 ) -> list[tuple[str, str]]:
     """The questions that a prompt asks, of each suite the one that it shows most of; the best."""
     found = []

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from lrmtest.grading.answer_text import clean
-from lrmtest.grading.symbolic.equality import Asked
+from lrmtest.grading.symbolic.equality import QuestionTerms
 from lrmtest.grading.symbolic.node import Node
 from lrmtest.grading.symbolic.spelling import tree_of
 from lrmtest.questions.question import Question
@@ -24,19 +24,19 @@ _WORKED_OUT = frozenset(("sum", "product", "quotient", "power", "root", "call", 
 interval is a value, and repeated as it is."""
 
 
-def asked_by(question: Question) -> Asked:
+def terms_of(question: Question) -> QuestionTerms:
     """What a question's text says of its answer."""
-    return _asked_by(" ".join(_texts(question))[:_MOST_READ])
+    return _terms_of(" ".join(_texts(question))[:_MOST_READ])
 
 
 @lru_cache(maxsize=64)
-def _asked_by(text: str) -> Asked:
+def _terms_of(text: str) -> QuestionTerms:
     words = frozenset(re.findall(r"[^\W\d_]{2,}", text.casefold()))
     formulas = frozenset(
         next(filter(None, found.groups())).strip(" \n.,;:")
         for found in _FORMULA.finditer(clean(text))
     )
-    return Asked(words=words, percent=_PERCENT.search(text) is not None, formulas=formulas)
+    return QuestionTerms(words=words, percent=_PERCENT.search(text) is not None, formulas=formulas)
 
 
 def _texts(question: Question) -> Iterator[str]:
@@ -45,7 +45,7 @@ def _texts(question: Question) -> Iterator[str]:
             yield value[:_MOST_READ]
 
 
-def restates(reference: str, answer: str, asked: Asked) -> bool:
+def restates(reference: str, answer: str, asked: QuestionTerms) -> bool:
     """Whether an answer is a formula of the question's text, to be worked out, and not worked out.
 
     It equals the reference, as the task does. Where the reference is that very formula, or the

@@ -23,7 +23,7 @@ from lrmtest.suites.stored_graders import stored_grader
 
 
 @dataclass(frozen=True, slots=True)
-class AskedAgain:
+class TracedQuestions:
     """Questions, and how their run has asked them.
 
     Attributes:
@@ -89,9 +89,9 @@ class AskedAgain:
         return found
 
 
-def asked_again(
+def traced_questions(
     store: Path, run_id: str, questions: Collection[QuestionKey], samples: int
-) -> AskedAgain:
+) -> TracedQuestions:
     """What a run has asked.
 
     Args:
@@ -143,4 +143,4 @@ def asked_again(
             stored[key] = asked
             graders[key] = stored_grader(key[0], asked.question.kind, section.answer_kinds or ())
         outcomes = opened.record(head, extent).outcomes
-    return AskedAgain(manifest, extent, stored, graders, outcomes)
+    return TracedQuestions(manifest, extent, stored, graders, outcomes)

@@ -23,7 +23,7 @@ _LONGEST = 600
 """Characters of why a suite cannot be asked."""
 
 
-class AskedSet:
+class SetSelection:
     """The named set that a session is to ask; does nothing in a session without one.
 
     Args:
@@ -35,7 +35,7 @@ class AskedSet:
 
     def __init__(self, session: LrmtestSession) -> None:
         self._session = session
-        self._set = session.settings.asked_set
+        self._set = session.settings.named_set
         self._chosen: dict[tuple[str, int], frozenset[str]] = {}
         self.lines: list[str] = []
 
