@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from browser import launched
 from fault_server import FaultServer
 from interrupted import CONCURRENCY, arrived, begin
 from interrupted import asked as asked_of
@@ -184,12 +185,8 @@ def test_the_report_is_served_here_alone_and_renewed(served):
 @pytest.mark.browser
 @pytest.mark.timeout(300)
 def test_the_page_renews_itself_and_keeps_its_place(served):
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     held, session, _, port = served
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox"]
-        )
+    with launched() as browser:
         page = browser.new_page(viewport={"width": 1000, "height": 500})
         page.set_default_timeout(120_000)
         complaints = []
@@ -206,7 +203,6 @@ def test_the_page_renews_itself_and_keeps_its_place(served):
         assert report.locator(".total").text_content() != before
         report.locator("nav a[aria-current]", has_text="Questions").wait_for()
         assert complaints == []
-        browser.close()
 
 
 @pytest.mark.parametrize("port", ["x", "65536", "-1"])

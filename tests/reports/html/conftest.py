@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pytest
+from browser import launched
 
 from lrmtest.analysis.compare import compare
 from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.reports.html import write_report
 from lrmtest.runs.reference import load_run
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-
 
 @pytest.fixture(scope="session")
 def browser():
     """Chromium, without a window."""
-    path = next((found for name in NAMES if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip(f"none of {', '.join(NAMES)} is installed")
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as started:
-        # A container's root has no user namespaces for the sandbox.
-        launched = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield launched
-        launched.close()
+    with launched() as browser:
+        yield browser
 
 
 @dataclass

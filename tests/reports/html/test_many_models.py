@@ -146,6 +146,7 @@ def test_a_click_keeps_a_model_picked_also_in_other_views(many, watched):
         assert sum(bands) == 2  # of two suites
         # The overview's plots are drawn behind all else, and picked out all the same.
         page.get_by_role("navigation").get_by_role("link", name="Overview").click()
+        page.wait_for_selector("nav a[aria-current]:has-text('Overview')")
         page.wait_for_selector("main:not(:has(.coming)) svg.chart")
         assert dimmed(page) == others
         page.get_by_role("navigation").get_by_role("link", name="Plots").click()
