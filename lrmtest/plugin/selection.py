@@ -33,7 +33,7 @@ class Selection:
 
     def __init__(self, session: LrmtestSession, set_selection: SetSelection) -> None:
         self._session = session
-        self._set_selection = set_selection
+        self._set = set_selection
         self._recorded = RecordedQuestions(session)
         settings = session.settings
         self._triage = Triage(
@@ -56,7 +56,7 @@ class Selection:
             return
         absent: list[str] = []
         try:
-            dropped = self._set_selection.drop(items)
+            dropped = self._set.drop(items)
             absent = told_absent(self._session.suites, items)
             dropped += [
                 *self._drop_by_triage(items),
@@ -68,7 +68,7 @@ class Selection:
             refuse(config, items, told(error))
             return
         finally:
-            lines = [*self._set_selection.lines, *absent, *self._triage.lines, *self._recorded.lines]
+            lines = [*self._set.lines, *absent, *self._triage.lines, *self._recorded.lines]
             self._session.told[:] = lines
         if dropped:
             config.hook.pytest_deselected(items=dropped)
