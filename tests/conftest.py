@@ -1,5 +1,6 @@
 """What all tests share."""
 
+import gc
 import os
 import signal
 import subprocess
@@ -101,6 +102,19 @@ def _is_long(item):
         or item.path.parent.name == "docs"
         or item.nodeid.partition("::")[0] in LONG
     )
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish():
+    """The garbage collector leaves alone what there is before the first test, and stays to the end.
+
+    There are millions of objects, of torch, Hypothesis and these tests, and engines that a test
+    closes and sessions that it begins here look at all objects. These sessions also have it leave
+    alone what there is, and look at it again when they end; here it does neither for them.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.freeze = gc.unfreeze = lambda: None
 
 
 @pytest.hookimpl(optionalhook=True)
