@@ -8,6 +8,7 @@ import sys
 from contextlib import ExitStack, suppress
 from functools import cache
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from pkgutil import walk_packages
 
@@ -104,17 +105,31 @@ def _is_long(item):
     )
 
 
+_FREEZE = gc.freeze
+_OFTEN = 50
+_started = count()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish():
-    """The garbage collector leaves alone what there is before the first test, and stays to the end.
+    """What there is before the first test stays to the end.
+
+    The sessions that tests begin in this process have the garbage collector leave alone what there
+    is, and look at it again when they end: here it does neither for them.
+    """
+    gc.freeze = gc.unfreeze = lambda: None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_logstart():
+    """The garbage collector leaves alone what has stayed so far.
 
     There are millions of objects, of torch, Hypothesis and these tests, and engines that a test
-    closes and sessions that it begins here look at all objects. These sessions also have it leave
-    alone what there is, and look at it again when they end; here it does neither for them.
+    closes and sessions that it begins here look at every one.
     """
-    gc.collect()
-    gc.freeze()
-    gc.freeze = gc.unfreeze = lambda: None
+    if next(_started) % _OFTEN == 0:
+        gc.collect()
+        _FREEZE()
 
 
 @pytest.hookimpl(optionalhook=True)
