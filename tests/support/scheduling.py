@@ -14,12 +14,11 @@ TOGETHER = (
     "tests/engines/test_vllm_engine.py",
     "tests/engines/tokenizers/test_counter.py",
     "tests/engines/transformers/test_transformers_engine.py",
-    "tests/reports/html/test_injection.py",
-    "tests/reports/html/test_report_content.py",
+    "tests/reports/html/",
     "tests/test_wheel.py",
 )
-"""Files whose tests share something slow to start: a server, a loaded model, a page, a wheel, a
-store."""
+"""Files whose tests share something slow to start: a server, a loaded model, a wheel, a store; and
+the folder of those in a browser, of which four beside each other take four times as long."""
 
 LONG = ("tests/grading/test_large_texts.py", "tests/test_fuzz.py")
 """Files with tests of half a minute, beside those that start engines and the documentation's. Not
@@ -34,4 +33,4 @@ class Together(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.partition("::")[0]
-        return file if file in TOGETHER else nodeid
+        return next((each for each in TOGETHER if file.startswith(each)), nodeid)

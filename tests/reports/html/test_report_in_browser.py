@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
+from processes import wait_for
 from report_store import BROKEN, SUMS, WORDS, add_run, make_store, question, right
 
 from lrmtest.analysis.compare import EarlyStop, compare
@@ -240,9 +241,14 @@ def test_light_and_dark(report, watched):
         page.keyboard.press("t")
         dark = paper(page)
         assert dark != light
-        page.reload()
-        page.wait_for_selector("main:not(:has(.coming)) h1")
-        assert paper(page) == dark
+
+        def reloaded():
+            page.reload()
+            page.wait_for_selector("main:not(:has(.coming)) h1")
+            return paper(page)
+
+        # Another process of the browser's keeps it, and is told of it in its own time.
+        wait_for(lambda: reloaded() == dark)
     with watched(report, color_scheme="dark") as page:
         assert paper(page) == dark
         page.get_by_role("button", name="Light/dark").click()
