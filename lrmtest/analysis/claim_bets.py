@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from copy import copy
 from math import exp
 from statistics import fmean
 
@@ -138,6 +139,12 @@ class PairBets(ClaimBets):
         self._worse.observe(self._mean_rise(figures, tolerated) if figures else -1.0)
         self._better.observe(-self._mean_rise(figures, limit) if figures else -1.0)
         self._settle(self._worse.most, self._better.most)
+
+    def copied(self) -> PairBets:
+        """A copy, on which the bets go on by themselves."""
+        again = copy(self)
+        again._worse, again._better = copy(self._worse), copy(self._better)
+        return again
 
     def _mean_rise(self, figures: Sequence[tuple[float, float]], ratio: float) -> float:
         """Above 0 on average when the figure rises by more than `ratio`; in [-1, 1]."""

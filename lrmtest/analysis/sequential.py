@@ -60,6 +60,7 @@ certain at its last sample, and is no claim about the model. On identical models
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from random import Random
 
@@ -237,6 +238,17 @@ class SequentialGate:
                 self._counted += 1
             if self._bet_on(question, asked):
                 self._look()
+
+    def copied(self) -> SequentialGate:
+        """A copy: what one of them is told from now on the other does not know.
+
+        Of candidates against one baseline each needs a gate, and most of what makes one is the
+        baseline's.
+        """
+        again = copy(self)
+        again._arrived = dict(self._arrived)
+        again._bets = [bet.copied() for bet in self._bets]
+        return again
 
     def finish(self, look: Look | None = None, *, by_index: bool = False) -> Decision:
         """The decision when no more samples will come: the early one, or the fixed gate's.

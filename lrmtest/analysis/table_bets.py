@@ -46,10 +46,13 @@ References:
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
-from math import exp, inf, log, log1p
+from functools import cached_property, partial
+from math import exp, inf, log, log1p, prod
+from operator import add
 from statistics import fmean
 
 from lrmtest.analysis.claim_bets import ClaimBets
@@ -69,11 +72,14 @@ _BOLDEST = 0.95
 """Of the stake that one figure could ruin."""
 _BOLDEST_ON_BASELINE = 0.45
 _LEAST = 1e-9
+_TOGETHER = 50
+"""Factors of a capital that are multiplied before their logarithm is taken: each is above 0.01, at
+what is staked, so that no product is too small for a float."""
 _SOUGHT = (1.0, 2.0, 4.0)
 """Worsenings beyond the margin, in units of mde, that "regressed" is bet on with equal parts."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """A baseline's figures on one claim, in [0, 1]; one list item for each question.
 
@@ -93,6 +99,11 @@ class Table:
     mean: float
     spread: float
     pilot: bool
+
+    @cached_property
+    def deviations(self) -> list[tuple[float, int]]:
+        """Those of `deviations`, for both sides."""
+        return deviations(self)
 
 
 class CutOffs:
@@ -129,7 +140,7 @@ class CutOffs:
         self._cells = len(cuts)
         parts = len(expects)
         self._unstaked = log(_UNSTAKED / parts)
-        figures = deviations(table)
+        figures = table.deviations
         self._baseline = [
             each + log((1 - _UNSTAKED) / parts)
             for stake in stakes
@@ -143,9 +154,10 @@ class CutOffs:
                 boldest = _BOLDEST / max(_LEAST, against + max(0.0, sign * low, sign * high))
                 bet = min(boldest, gap / (table.spread + gap**2))
                 self._bets.append((sign * bet, low, high))
-        self._low = [0.0] * len(self._bets)
-        self._high = [0.0] * len(self._bets)
-        self._known: dict[float, tuple[list[float], list[float]]] = {}
+        # What was won at the lower ends, then at the upper ends.
+        self._won = [0.0] * (2 * len(self._bets))
+        self._known: dict[float, list[float]] = {}
+        self._largest = list(range(self._cells))
         # Beyond the first cut-off nothing is bet on the candidate, and the baseline's capital is
         # no less than at it; there is no mean below 0 or above 1.
         self._beyond = inf
@@ -165,14 +177,11 @@ class CutOffs:
         """
         steps = self._known.get(figure)
         if steps is None:
-            steps = (
-                [log1p(bet * (figure - low)) for bet, low, _ in self._bets],
-                [log1p(bet * (figure - high)) for bet, _, high in self._bets],
-            )
+            steps = [log1p(bet * (figure - low)) for bet, low, _ in self._bets]
+            steps += [log1p(bet * (figure - high)) for bet, _, high in self._bets]
             if len(self._known) < 500:
                 self._known[figure] = steps
-        self._low = [total + step for total, step in zip(self._low, steps[0], strict=True)]
-        self._high = [total + step for total, step in zip(self._high, steps[1], strict=True)]
+        self._won = [*map(add, self._won, steps)]
         least = self._beyond
         if least <= self.most:
             return
@@ -187,16 +196,25 @@ class CutOffs:
 
     def _capital(self, cell: int, least: float = inf) -> float:
         """Its logarithm at the hardest cut-off of a cell, or less; `least` if it is no less."""
+        won, bets, unstaked = self._won, len(self._bets), self._unstaked
         open_end = cell == self._cells - 1
         parts = []
-        for place in range(cell, len(self._bets), self._cells):
-            low, high = self._low[place], self._high[place]
+        # All parts together are no less than the largest of them, which mostly is where it was.
+        for place in (self._largest[cell], *range(cell, bets, self._cells)):
+            low, high = won[place], won[bets + place]
             # With nothing staked on the baseline, the capital changes with the cut-off one way.
-            parts.append(min(low, high) + self._unstaked)
+            part = (low if low < high else high) + unstaked
+            parts.append(part)
             if not open_end:
-                parts.append(min(low + self._baseline[place], high + self._baseline[place + 1]))
-        # All parts together are no less than the largest of them.
-        return min(least, _log_sum(parts)) if max(parts) < least else least
+                low += self._baseline[place]
+                high += self._baseline[place + 1]
+                other = low if low < high else high
+                parts.append(other)
+                part = max(part, other)
+            if part >= least:
+                self._largest[cell] = place
+                return least
+        return min(least, _log_sum(parts[1 if open_end else 2 :]))
 
 
 class TableBets(ClaimBets):
@@ -226,10 +244,17 @@ class TableBets(ClaimBets):
         }
         relative = claim.what == "tokens"
         look = settings.look.looking
+        # Longer ones are what the claims about truncation and looping are for.
+        longest = min(budget, _longest_of_pilot(asked)) if relative else 1
+        tables = {
+            most: table_of(asked, partial(_scaled, claim, most), shares, pilot=relative)
+            for most in {budget if relative else 1, longest}
+        }
         self._worse = _Side(
             claim,
             asked,
             shares,
+            tables,
             most=budget if relative else 1,
             level=settings.alpha / settings.series * look * claim.share,
             above=True,
@@ -238,8 +263,8 @@ class TableBets(ClaimBets):
             claim,
             asked,
             shares,
-            # Longer ones are what the claims about truncation and looping are for.
-            most=min(budget, _longest_of_pilot(asked)) if relative else 1,
+            tables,
+            most=longest,
             level=settings.test_beta * look,
             above=False,
         )
@@ -261,6 +286,12 @@ class TableBets(ClaimBets):
             side.observe(key, sample, asked=asked)
         self._settle(self._worse.capital.most, self._better.capital.most)
 
+    def copied(self) -> TableBets:
+        """A copy, on which the bets go on by themselves."""
+        again = copy(self)
+        again._worse, again._better = self._worse.copied(), self._better.copied()
+        return again
+
 
 class _Side:
     """One of both bets: a table on its scale, and what is bet against it.
@@ -269,7 +300,8 @@ class _Side:
         claim: the claim.
         questions: the baseline's, of the claim's suites.
         shares: of its turns in which each question is asked.
-        most: the figure that counts as 1; higher ones count as it.
+        tables: the baseline's, by the figure that counts as 1.
+        most: that figure; higher ones count as it.
         level: at which the bet should be won.
         above: whether it is that the candidate is worse than tolerated; else that it is better
             than what ok excludes.
@@ -280,6 +312,7 @@ class _Side:
         claim: Claim,
         questions: Outcomes,
         shares: Mapping[QuestionKey, float],
+        tables: Mapping[float, Table],
         *,
         most: float,
         level: float,
@@ -287,7 +320,7 @@ class _Side:
     ) -> None:
         self._claim, self._most, self._above = claim, most, above
         self._shares = {key: shares[key] for key in questions}
-        table = table_of(questions, self._scaled, shares, pilot=claim.what == "tokens")
+        table = tables[most]
         self._expected = dict(zip(questions, table.expected, strict=True))
         worsening = claim.margin if above else claim.limit
         ratio, offset = claim.ratio(worsening), claim.offset(worsening)
@@ -330,11 +363,18 @@ class _Side:
             self.capital.observe(0.0)
             return
         lost = 0.0 if self._above else 1.0
-        figure = lost if sample is None else self._scaled(sample)
+        figure = lost if sample is None else _scaled(self._claim, self._most, sample)
         self.capital.observe((figure - self._expected[key]) / self._shares[key])
 
-    def _scaled(self, sample: SampleOutcome) -> float:
-        return min(1.0, self._claim.figure(sample) / self._most)
+    def copied(self) -> _Side:
+        """A copy, on which the bets go on by themselves."""
+        again = copy(self)
+        again.capital = copy(self.capital)
+        return again
+
+
+def _scaled(claim: Claim, most: float, sample: SampleOutcome) -> float:
+    return min(1.0, claim.figure(sample) / most)
 
 
 def table_of(
@@ -425,12 +465,36 @@ def on_baseline(
         above: whether it is bet that the mean is above, else that it is below.
     """
     bet = stake if above else -stake
+    groups = _powers(figures)
     found: dict[float, float] = {}
     for cut in cuts:
         if cut not in found:
             rest = 1 - bet * cut
-            found[cut] = sum([count * log(rest + bet * figure) for figure, count in figures])
+            found[cut] = sum(
+                [
+                    power * log(prod([rest + bet * figure for figure in group]))
+                    for power, group in groups
+                ]
+            )
     return [found[cut] for cut in cuts]
+
+
+def _powers(figures: Sequence[tuple[float, int]]) -> list[tuple[int, list[float]]]:
+    """The figures in groups that occur 1, 2, 4, ... times; one that occurs 3 times is in two.
+
+    A logarithm takes longer than a product, so that a group needs only one.
+    """
+    powers: defaultdict[int, list[float]] = defaultdict(list)
+    for figure, count in figures:
+        while count:
+            power = count & -count
+            powers[power].append(figure)
+            count -= power
+    return [
+        (power, group[start : start + _TOGETHER])
+        for power, group in powers.items()
+        for start in range(0, len(group), _TOGETHER)
+    ]
 
 
 def _longest_of_pilot(questions: Outcomes) -> float:

@@ -18,7 +18,7 @@ from statistics import fmean
 from lrmtest.analysis.gate_settings import GateSettings
 from lrmtest.analysis.known_table import table_pays
 from lrmtest.analysis.plan import PRIOR_FAILURES, PRIOR_PASSES
-from lrmtest.analysis.sequential import SequentialGate
+from lrmtest.analysis.sequential import SampleKey, SequentialGate
 from lrmtest.runs.outcomes import (
     Outcomes,
     QuestionKey,
@@ -90,15 +90,23 @@ def table_costs(
             for one in asked
         ]
         whole = _drawn(random, asked, rates, sizes[-1])
+        candidates = {}
         for fall in (0.0, drop):
             kept = max(0.0, 1 - fall / fmean(rates))
-            candidate = _drawn(random, asked, [rate * kept for rate in rates], most)
-            for size in sizes:
-                first = _first(whole, size)
-                known[size] = table_pays(first, settings)
+            candidates[fall] = _drawn(random, asked, [rate * kept for rate in rates], most)
+        for size in sizes:
+            first = _first(whole, size)
+            known[size] = table_pays(first, settings)
+            gate = SequentialGate(
+                first,
+                list(first),
                 # Beyond its pairs a candidate's samples tell nothing early.
-                gate = _told(first, candidate, samples if known[size] else size, settings)
-                looked = gate.order[: gate.looked_at]
+                samples=samples if known[size] else size,
+                budget=1,
+                settings=settings,
+            )
+            for fall, candidate in candidates.items():
+                looked = _looked_at(gate.copied(), candidate)
                 spent.setdefault((size, fall), []).append(sum(prices[key] for key, _ in looked))
     whole_price = sum(prices.values())
     return tuple(
@@ -142,12 +150,10 @@ def _first(run: Outcomes, samples: int) -> dict[QuestionKey, QuestionOutcome]:
     }
 
 
-def _told(
-    baseline: Outcomes, candidate: Outcomes, samples: int, settings: GateSettings
-) -> SequentialGate:
-    gate = SequentialGate(baseline, list(baseline), samples=samples, budget=1, settings=settings)
+def _looked_at(gate: SequentialGate, candidate: Outcomes) -> Sequence[SampleKey]:
+    """The candidate's samples that a gate needs until it decides; all if it does not."""
     for key, sample in gate.order:
         gate.update(key, sample, candidate[key].samples[sample])
         if gate.decision is not None:
             break
-    return gate
+    return gate.order[: gate.looked_at]

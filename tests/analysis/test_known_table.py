@@ -75,6 +75,27 @@ def test_what_is_bet_on_the_baseline_never_grows_in_expectation(chances, away, s
     assert expected <= 1 + 1e-7
 
 
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.floats(-1, 2), st.integers(1, 300)), max_size=200, unique_by=lambda x: x[0]
+    ),
+    st.lists(st.floats(0, 1), min_size=1, max_size=3),
+    st.floats(0, 0.45),
+    st.booleans(),
+)
+def test_what_is_won_on_the_baseline_is_a_sum_of_logarithms(figures, cuts, stake, above):
+    figures = [
+        (figure, count) for figure, count in figures if all(abs(figure - c) < 2 for c in cuts)
+    ]
+    bet = stake if above else -stake
+    assert on_baseline(figures, cuts, stake, above=above) == pytest.approx(
+        [sum(count * log(1 + bet * (figure - cut)) for figure, count in figures) for cut in cuts],
+        rel=1e-9,
+        abs=1e-9,
+    )
+
+
 @pytest.mark.parametrize("above", [True, False])
 @pytest.mark.parametrize(
     ("before", "after", "ratio", "shares"),

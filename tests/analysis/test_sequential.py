@@ -86,6 +86,29 @@ def test_what_has_arrived_ahead_of_its_turn_does_not_count():
     assert gate.looked_at > 1
 
 
+@pytest.mark.parametrize("known", [1, 8])
+def test_a_copy_goes_its_own_way(known):
+    """By pairs and against a table: what one gate is told, another that began with it is not."""
+    baseline = run(1, questions=60, samples=known)
+    same = run(2, questions=60, samples=8)
+    worse = run(3, questions=60, samples=8, drop=0.6)
+    first = opened(baseline, 8)
+    for key, sample in first.order[:20]:
+        first.update(key, sample, same[key].samples[sample])
+    second = first.copied()
+    told(second, worse, second.order[20:])
+    assert first.looked_at == 20
+    told(first, same, first.order[20:])
+    mixed = told(opened(baseline, 8), same, first.order[:20])
+    told(mixed, worse, mixed.order[20:])
+    alone = told(opened(baseline, 8), same)
+    assert first.baseline_known == (known > 1)
+    for one, other in ((first, alone), (second, mixed)):
+        assert one.looked_at == other.looked_at
+        assert one.finish() == other.finish()
+    assert first.finish() != second.finish()
+
+
 def test_the_order_is_in_rounds_and_depends_on_nothing_but_the_seed():
     baseline = run(1, suites=("aime", "folio"), samples=3)
     order = draw_order(baseline, 4, seed=7)
