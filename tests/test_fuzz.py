@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from deadly_parquet import deadly_parquet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from lrmtest.errors import DataError
+from lrmtest.questions.parquet_trial import try_parquet
 
 
 def _loaded():
@@ -30,7 +36,8 @@ def test_damaged_files_are_read_or_refused(name, tmp_path):
     def read(data):
         fuzz.check(fuzz.READERS[name], data, tmp_path)
 
-    read()
+    with fuzz.forked_trials():
+        read()
 
 
 @pytest.mark.parametrize("name", fuzz.READERS)
@@ -55,3 +62,27 @@ def test_a_finding_is_one(tmp_path):
 
     with pytest.raises(fuzz.Finding, match="KeyError"):
         once()
+
+
+def test_trials_of_parquet_in_forks_end_as_in_processes_of_their_own(tmp_path, monkeypatch):
+    """By themselves, by a signal, and by their limit of computing; and one process is begun."""
+    table = pytest.importorskip("pyarrow").table({"a": range(100_000)})
+    pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "long")
+    begun = []
+    begin = subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda *a, **more: begun.append(a) or begin(*a, **more)
+    )
+    file = tmp_path / "file"
+    with fuzz.forked_trials():
+        for content, seconds, end in (
+            (fuzz._question_files()["q.parquet"], 60, None),
+            (deadly_parquet(), 60, "reads it dies of it: Definition level histogram"),
+            ((tmp_path / "long").read_bytes(), 0.01, "0.01 s of computing were not enough"),
+            (b"no Parquet", 60, None),
+        ):
+            file.write_bytes(content)
+            for source in (content, file):
+                with pytest.raises(DataError, match=end) if end else nullcontext():
+                    try_parquet(source, "name", hint="", seconds=seconds)
+    assert len(begun) == 1

@@ -20,7 +20,10 @@ import importlib.util
 import json
 import os
 import resource
+import select
+import signal
 import struct
+import subprocess
 import sys
 import tempfile
 import time
@@ -30,12 +33,13 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -59,6 +63,7 @@ from lrmtest.models.engines.server.kv_memory import config_kv_bytes, gguf_kv_byt
 from lrmtest.models.gguf_header import read_gguf_header
 from lrmtest.models.local import measure, tensor_shapes
 from lrmtest.models.trace import Trace
+from lrmtest.questions import parquet_worker
 from lrmtest.questions.place import Place
 from lrmtest.questions.question import Question
 from lrmtest.questions.rows import parse_rows
@@ -623,6 +628,81 @@ def _read_questions(path: Path) -> None:
         row.text("question")
 
 
+# Trials of Parquet files
+
+_FORKING = """\
+import json, os, runpy, sys
+import pyarrow.parquet
+
+for line in sys.stdin:
+    words, folder = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        files = (("in", os.O_RDONLY), ("out", os.O_WRONLY), ("error", os.O_WRONLY))
+        for own, (name, mode) in enumerate(files):
+            os.dup2(os.open(os.path.join(folder, name), mode), own)
+        sys.stdin, sys.argv = open(0), words
+        try:
+            runpy.run_path(words[0], run_name="__main__")
+        except SystemExit as end:
+            os._exit(end.code)  # to take Python apart copies its memory, and takes longest
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+"""
+"""A program that runs a script in a fork of itself, for each line that it is given."""
+
+
+@contextmanager
+def forked_trials() -> Iterator[None]:
+    """Each trial of a Parquet file is a fork of one process that has imported pyarrow.
+
+    It is a process of its own as before, with limits of its own. But most damaged files are refused
+    in a moment, and to import pyarrow for each takes longer than all else.
+    """
+    begin = subprocess.run
+    forking: subprocess.Popen[bytes] | None = None
+
+    def run(args: Any, **options: Any) -> subprocess.CompletedProcess[bytes]:
+        nonlocal forking
+        if args[:-2] != [sys.executable, "-P", parquet_worker.__file__]:
+            return begin(args, **options)
+        forking = forking or stack.enter_context(_forking())
+        return _forked(forking, args, options["input"] or b"", options["timeout"])
+
+    with ExitStack() as stack, patch.object(subprocess, "run", run):
+        yield
+
+
+@contextmanager
+def _forking() -> Iterator[subprocess.Popen[bytes]]:
+    pipe = subprocess.PIPE
+    # A pool of threads, such as numpy's, cannot be forked.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    words = [sys.executable, "-P", "-c", _FORKING]
+    with subprocess.Popen(words, bufsize=0, stdin=pipe, stdout=pipe, env=environment) as process:
+        yield process
+
+
+def _forked(
+    forking: subprocess.Popen[bytes], args: list[str], content: bytes, seconds: float
+) -> subprocess.CompletedProcess[bytes]:
+    assert forking.stdin is not None
+    assert forking.stdout is not None
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "in").write_bytes(content)
+        for each in ("out", "error"):
+            (folder / each).touch()
+        forking.stdin.write(json.dumps([args[2:], name]).encode() + b"\n")
+        child = int(forking.stdout.readline())
+        if not select.select([forking.stdout], [], [], seconds)[0]:
+            os.kill(child, signal.SIGKILL)
+            forking.stdout.readline()
+            raise subprocess.TimeoutExpired(args, seconds)
+        status = int(forking.stdout.readline())
+        return subprocess.CompletedProcess(args, status, b"", (folder / "error").read_bytes())
+
+
 READERS: dict[str, Reader] = {
     "baseline": Reader(_only("base.json"), lambda path: list(read_baseline(path).outcomes)),
     "export": Reader(_only("run.jsonl"), _read_export),
@@ -704,7 +784,7 @@ def fuzz(name: str, minutes: float, start: int) -> int:
     """
     reader, until, number, count = READERS[name], time.monotonic() + 60 * minutes, start, 0
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, forked_trials():
         while time.monotonic() < until:
             number += 1
 
