@@ -157,6 +157,9 @@ def _is_prepared(args):
 
 _ADDRESSES = {}
 
+PREPARED = set()
+"""Numbers of the processes that this one has begun to be forked for others."""
+
 
 @contextmanager
 def started():
@@ -188,6 +191,7 @@ def _prepared(modules):
             env=os.environ | {"OMP_NUM_THREADS": "1"},
             stdin=subprocess.PIPE, pass_fds=[listening.fileno()],
         )  # fmt: skip
+    PREPARED.add(process.pid)
     try:
         yield address
     finally:

@@ -3,6 +3,7 @@
 import time
 from contextlib import suppress
 
+import prepared
 import psutil
 
 
@@ -24,14 +25,28 @@ def alive(process):
 
 
 def descendants(pid=None, name=None):
-    """Processes below one, this one by default, whose command line contains `name`."""
+    """Processes below one, this one by default, whose command line contains `name`.
+
+    Without those that `prepared` forks for others, which stay as long as the tests.
+    """
     found = []
     with suppress(psutil.NoSuchProcess):
-        for process in psutil.Process(pid).children(recursive=True):
-            with suppress(psutil.NoSuchProcess):
-                if name is None or name in " ".join(process.cmdline()):
-                    found.append(process)
-    return found
+        for child in psutil.Process(pid).children():
+            if child.pid not in prepared.PREPARED:
+                found += [child, *_below(child)]
+    return [process for process in found if name is None or name in _command(process)]
+
+
+def _below(process):
+    with suppress(psutil.NoSuchProcess):
+        return process.children(recursive=True)
+    return []
+
+
+def _command(process):
+    with suppress(psutil.NoSuchProcess):
+        return " ".join(process.cmdline())
+    return ""
 
 
 def servers(pid=None, program="llama-server"):

@@ -104,6 +104,7 @@ def test_two_llama_servers_read_what_one_reads(folder, llama_server):
         assert list(there.own) == pytest.approx(list(here.own), abs=0.02)
 
 
+@pytest.mark.usefixtures("quick_vllm")
 def test_vllm_reads_what_transformers_reads(tmp_path):
     try:
         find_vllm()
