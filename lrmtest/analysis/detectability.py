@@ -35,7 +35,7 @@ from lrmtest.analysis.bounded_mean import p_mean_at_most
 from lrmtest.analysis.claims import Claim
 from lrmtest.analysis.fewest import fewest_samples
 from lrmtest.analysis.gate_settings import GateSettings
-from lrmtest.analysis.paired_comparison import BAD, paired
+from lrmtest.analysis.paired_comparison import BAD, how_many_bad, paired
 from lrmtest.analysis.pairs import PairedQuestion, pair
 from lrmtest.analysis.summary import ALL_SUITES
 from lrmtest.runs.outcomes import Outcomes
@@ -164,10 +164,21 @@ def _expected(claim: Claim, baseline: Outcomes, samples: int) -> list[PairedQues
         for question in baseline.values()
         if question.count and claim.suite in (question.suite, ALL_SUITES)
     ]
-    return [
-        replace(each, candidate=0, candidate_squares=None, candidate_samples=samples)
-        for each in paired([(question, question) for question in part], BAD[claim.what])
-    ]
+    bad = BAD[claim.what]
+    if bad == "short":
+        both = paired([(question, question) for question in part], bad)
+        return [
+            PairedQuestion(each.baseline, each.baseline_samples, 0, samples, each.baseline_squares)
+            for each in both
+        ]
+    known: dict[tuple[int, int], PairedQuestion] = {}
+    found = []
+    for question in part:
+        counts = how_many_bad(question, bad), question.count
+        if counts not in known:
+            known[counts] = PairedQuestion(*counts, 0, samples)
+        found.append(known[counts])
+    return found
 
 
 def _obstacle(
@@ -189,17 +200,17 @@ def _obstacle(
         return None
     if has_room:
         # Of samples that are all bad it does not matter which ones they are paired with.
-        worst = [
-            replace(
+        worst = {
+            each: replace(
                 each,
                 candidate=each.candidate_samples,
                 candidate_squares=None,
                 indexed=0,
                 indexed_squares=0.0,
             )
-            for each in questions
-        ]
-        if pair(worst).p_above(claim.margin) <= alpha:
+            for each in set(questions)
+        }
+        if pair(worst[each] for each in questions).p_above(claim.margin) <= alpha:
             return None
     passed = sum(each.baseline_samples - each.baseline for each in questions)
     return Obstacle(

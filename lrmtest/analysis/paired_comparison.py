@@ -330,7 +330,7 @@ def paired(questions: Sequence[_Pair], bad: Bad, *, by_index: bool = False) -> l
             _is_bad(before.samples[index], bad) != _is_bad(after.samples[index], bad)
             for index in shared
         )
-        counts = _bad(before, bad), before.count, _bad(after, bad), after.count
+        counts = how_many_bad(before, bad), before.count, how_many_bad(after, bad), after.count
         found.append(PairedQuestion(*counts, indexed=len(shared), indexed_squares=differ))
     return found
 
@@ -346,7 +346,8 @@ def _is_bad(sample: SampleOutcome, bad: Literal["failed", "truncated", "looped"]
     return sample.end == ("ran-out" if bad == "truncated" else "loop")
 
 
-def _bad(question: QuestionOutcome, bad: Literal["failed", "truncated", "looped"]) -> int:
+def how_many_bad(question: QuestionOutcome, bad: Literal["failed", "truncated", "looped"]) -> int:
+    """How many of a question's samples were bad."""
     if bad == "failed":
         return question.count - question.passes
     return question.ends("ran-out" if bad == "truncated" else "loop")

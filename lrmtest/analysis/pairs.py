@@ -284,15 +284,26 @@ def pair(questions: Iterable[PairedQuestion]) -> Pairs:
     if not n:
         return Pairs(0.0, 0.0, 0.0, 0)
     squares = own = alike = moved = mean_share = most_share = worsening = 0.0
+    # Of thousands of questions many went alike.
+    known: dict[PairedQuestion, tuple[float, float, float, float, float]] = {}
     for question in asked:
-        square, share, most = question.square, question.mean_share, question.most_share
+        figures = known.get(question)
+        if figures is None:
+            figures = known[question] = (
+                question.square,
+                question.mean_share,
+                question.most_share,
+                question.own_variance,
+                question.worsening,
+            )
+        square, share, most, variance, drift = figures
         squares += square
-        own += question.own_variance
+        own += variance
         alike += square * share
         moved += square * most
         mean_share += share / n
         most_share += most / n
-        worsening += question.worsening
+        worsening += drift
     variance = max(own, alike) + mean_share
     total = n * (squares + 1) / variance
     # Of scores that are all alike the sums may differ in their last digit, and no square does.

@@ -187,7 +187,7 @@ def plan(
     if differ is not None and not greedy:
         pairs = _samples_needed(tested, asked, settings, settings.look_alpha, differ)
         paired = max(ceil(pairs), samples_to_see(tested, baseline, settings))
-    drop = settings.margin + settings.mde
+    same, worse = _simulate(asked, sequential, settings.margin + settings.mde, looking)
     candidate_samples = None if now else _candidate_samples(needed, have)
     return SamplePlan(
         questions=len(asked),
@@ -196,8 +196,8 @@ def plan(
         obstacles=tuple(obstacle.words() for obstacle in now),
         fixed=cost(len(asked) * samples),
         sequential_samples=sequential,
-        sequential_same=cost(_simulate(asked, sequential, 0.0, looking)),
-        sequential_worse=cost(_simulate(asked, sequential, drop, looking)),
+        sequential_same=cost(same),
+        sequential_worse=cost(worse),
         settings=settings,
         own_chance=_own_chance(settings, needed),
         given=None
@@ -293,29 +293,31 @@ def _candidate_samples(needed: float, have: float) -> int | None:
 
 def _simulate(
     asked: Sequence[QuestionOutcome], samples: int, drop: float, settings: GateSettings
-) -> float:
-    """Mean number of completions that the sequential gate looks at."""
+) -> tuple[float, float]:
+    """Mean numbers of completions that the sequential gate looks at.
+
+    Of an equal model and of one that is worse by `drop`, with the same random numbers.
+    """
     settings = replace(settings, rate_margin=None, token_margin=None)
     random = Random(0)
-
-    def run(rates: Sequence[float]) -> Outcomes:
-        return {
-            question.key: QuestionOutcome(
-                *question.key,
-                {sample: _SIMULATED[random.random() < rate] for sample in range(samples)},
-            )
-            for question, rate in zip(asked, rates, strict=True)
-        }
-
-    looked_at = []
+    looked_at: tuple[list[int], list[int]] = ([], [])
     for _ in range(_SIMULATED_RUNS):
-        rates = [random.betavariate(*_posterior(question)) for question in asked]
-        kept = max(0.0, 1 - drop / fmean(rates))
-        before, after = run(rates), run([rate * kept for rate in rates])
+        rates = {question.key: random.betavariate(*_posterior(question)) for question in asked}
+        before = {
+            key: QuestionOutcome(
+                *key, {sample: _SIMULATED[random.random() < rate] for sample in range(samples)}
+            )
+            for key, rate in rates.items()
+        }
+        drawn = {key: [random.random() for _ in range(samples)] for key in rates}
         gate = SequentialGate(before, list(before), samples=samples, budget=1, settings=settings)
-        for key, sample in gate.order:
-            gate.update(key, sample, after[key].samples[sample])
-            if gate.decision is not None:
-                break
-        looked_at.append(gate.looked_at)
-    return fmean(looked_at)
+        lower = max(0.0, 1 - drop / fmean(rates.values()))
+        for kept, found in zip((1.0, lower), looked_at, strict=True):
+            told = gate.copied()
+            for key, sample in told.order:
+                told.update(key, sample, _SIMULATED[drawn[key][sample] < rates[key] * kept])
+                if told.decision is not None:
+                    break
+            found.append(told.looked_at)
+    same, worse = looked_at
+    return fmean(same), fmean(worse)

@@ -141,7 +141,7 @@ class CutOffs:
         parts = len(expects)
         self._unstaked = log(_UNSTAKED / parts)
         figures = table.deviations
-        self._baseline = [
+        baseline = [
             each + log((1 - _UNSTAKED) / parts)
             for stake in stakes
             for each in on_baseline(figures, cuts, stake, above=not above)
@@ -157,12 +157,19 @@ class CutOffs:
         # What was won at the lower ends, then at the upper ends.
         self._won = [0.0] * (2 * len(self._bets))
         self._known: dict[float, list[float]] = {}
+        # What the baseline's samples won at the lower and the upper ends; nothing in the last cell.
+        last = range(self._cells - 1, len(self._bets), self._cells)
+        self._staked = (
+            [-inf if place in last else each for place, each in enumerate(baseline)],
+            [-inf if place in last else each for place, each in enumerate([*baseline[1:], -inf])],
+        )
+        # By cell, the bet whose capital was enough to tell that another cell is harder.
         self._largest = list(range(self._cells))
         # Beyond the first cut-off nothing is bet on the candidate, and the baseline's capital is
         # no less than at it; there is no mean below 0 or above 1.
         self._beyond = inf
         if 0 < cuts[0] < 1:
-            starts = self._baseline[:: self._cells]
+            starts = baseline[:: self._cells]
             self._beyond = _log_sum([*starts, log(_UNSTAKED)])
         self._hardest = 0
         self.most = -inf
@@ -186,7 +193,13 @@ class CutOffs:
         if least <= self.most:
             return
         # The cell that was hardest before mostly is so still, and then says all that is asked.
-        for cell in (self._hardest, *range(self._cells)):
+        least = self._capital(self._hardest, least)
+        if least <= self.most:
+            return
+        won, bets, (at_low, at_high) = self._won, len(self._bets), self._staked
+        for cell, place in enumerate(self._largest):
+            if won[place] + at_low[place] >= least and won[bets + place] + at_high[place] >= least:
+                continue
             total = self._capital(cell, least)
             if total < least:
                 least, self._hardest = total, cell
@@ -197,24 +210,22 @@ class CutOffs:
     def _capital(self, cell: int, least: float = inf) -> float:
         """Its logarithm at the hardest cut-off of a cell, or less; `least` if it is no less."""
         won, bets, unstaked = self._won, len(self._bets), self._unstaked
-        open_end = cell == self._cells - 1
+        at_low, at_high = self._staked
         parts = []
-        # All parts together are no less than the largest of them, which mostly is where it was.
-        for place in (self._largest[cell], *range(cell, bets, self._cells)):
+        # All parts together are no less than the largest of them.
+        for place in range(cell, bets, self._cells):
             low, high = won[place], won[bets + place]
             # With nothing staked on the baseline, the capital changes with the cut-off one way.
             part = (low if low < high else high) + unstaked
             parts.append(part)
-            if not open_end:
-                low += self._baseline[place]
-                high += self._baseline[place + 1]
-                other = low if low < high else high
-                parts.append(other)
-                part = max(part, other)
-            if part >= least:
+            low += at_low[place]
+            high += at_high[place]
+            other = low if low < high else high
+            parts.append(other)
+            if part >= least or other >= least:
                 self._largest[cell] = place
                 return least
-        return min(least, _log_sum(parts[1 if open_end else 2 :]))
+        return min(least, _log_sum(parts))
 
 
 class TableBets(ClaimBets):
