@@ -12,6 +12,7 @@ run here that are marked as being with the reader's own models and files.
 """
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -19,7 +20,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from shown_outputs import is_placed, story_of
 
 from lrmtest.cli import main
 from lrmtest.options.exit_codes import CANNOT_TELL, REGRESSED, UNDECIDED
-from lrmtest.runs.store import Store
+from lrmtest.runs.store import STORE_NAME, Store
 
 ROOT = Path(__file__).parents[2]
 SUPPORT = str(Path(made_benchmarks.__file__).parent)
@@ -131,15 +131,16 @@ def template(tmp_path_factory, servers):
     (folder / "pytest.ini").write_text("[pytest]\n")
     made_benchmarks.make(folder / "benchmarks")
     for name, server in zip(("one", "other"), servers, strict=True):
-        subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider",
-             "-p", "made_benchmarks", "--model", f"{name}={server.url}", "--samples", "2",
-             "--data-dir", "benchmarks", "suites/aime", "suites/folio", "suites/temporal",
-             "suites/fresh/test_fresh_temporal.py", "--fresh-count", "5",
-             "suites/musique/test_musique.py", "suites/musique/contexts.py"],
+        with prepared.begin(
+            *("-m", "pytest", "-q", "--tb=no", "-p", "no:cacheprovider", "-p", "made_benchmarks"),
+            *("-p", "no:hypothesispytest", "--model", f"{name}={server.url}", "--samples", "2"),
+            *("--data-dir", "benchmarks", "suites/aime", "suites/folio", "suites/temporal"),
+            *("suites/fresh/test_fresh_temporal.py", "--fresh-count", "5"),
+            *("suites/musique/test_musique.py", "suites/musique/contexts.py"),
             cwd=folder, env={**os.environ, "PYTHONPATH": PYTHONPATH},
-            stdout=subprocess.DEVNULL, timeout=900,
-        )  # fmt: skip
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        ) as process:  # fmt: skip
+            process.wait(timeout=900)
     for words in (
         ("export", "last:one", "one.jsonl"),
         ("export", "last:other", "other.jsonl"),
@@ -230,7 +231,7 @@ class Shell:
 
     def __init__(self, pytester, monkeypatch, template, url, text):
         self.pytester, self.monkeypatch, self.url = pytester, monkeypatch, url
-        self.added = 0
+        self.added = set()
         self.home = pytester.path / "home"
         folder = pytester.path / "work"
         shutil.copytree(template, folder)
@@ -239,6 +240,7 @@ class Shell:
         monkeypatch.setenv("HOME", str(self.home))
         monkeypatch.setenv("LRMTEST_DATA_DIR", str(folder / "benchmarks"))
         made_benchmarks.trust(monkeypatch)
+        prepared.forks(monkeypatch)
         # Sessions that a command starts in a process of their own trust them, too.
         monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
         monkeypatch.setenv("PYTEST_PLUGINS", "made_benchmarks")
@@ -274,19 +276,25 @@ class Shell:
 
     def add_runs(self):
         """Make runs of every suite the newest ones, whatever earlier commands did."""
+        with Store(Path("reports", STORE_NAME)) as store:
+            stored = [(run.manifest.model.name, run.run_id) for run in store.runs()]
+        newest = dict(reversed(stored))
         for number, name in enumerate(self.names):
-            self._add_run("one" if number % 2 else "other", name)
-        self._add_run("other", "latest")
+            if newest.get(name) not in self.added:
+                self._add_run("one" if number % 2 else "other", name)
+        if not stored or stored[0][1] not in self.added:
+            self._add_run("other", "latest")
 
     def _add_run(self, source, name):
         """A copy of a run as that of the model `name`; of one suite if that is its name."""
-        self.added += 1
+        own = f"{name}-20260101-{len(self.added):06}-abcd"
+        self.added.add(own)
         path = Path(f"{source}.jsonl")
         if name.lower() in ("aime", "folio"):
             path = _of_suite(path, name.lower())
         lines = path.read_text().splitlines(keepends=True)
         run = json.loads(lines[0])
-        run |= {"run_id": f"{name}-20260101-{self.added:06}-abcd", "model": name, "identity": name}
+        run |= {"run_id": own, "model": name, "identity": name}
         run["manifest"]["model"]["name"] = name
         path = Path("copy.jsonl")
         path.write_text("".join([json.dumps(run) + "\n", *lines[1:]]))
@@ -432,11 +440,16 @@ def _simple_commands(text):
 def _known_to_its_script(words):
     """Benchmarks measure for minutes: that theirs are their options is what is looked at."""
     script, *arguments = words
-    helped = subprocess.run(
-        [sys.executable, ROOT / script, "--help"], capture_output=True, text=True
-    )
-    unknown = [word for word in arguments if word.startswith("--") and word not in helped.stdout]
-    return helped.stderr or (f"{script} does not know {', '.join(unknown)}" if unknown else "")
+    code, told = _help_of(ROOT / script)
+    if code or not told.startswith("usage: "):
+        return f"exit status {code}\n{told}"
+    unknown = [word for word in arguments if word.startswith("--") and word not in told]
+    return f"{script} does not know {', '.join(unknown)}" if unknown else ""
+
+
+@functools.cache
+def _help_of(script):
+    return prepared.run(script, "--help")
 
 
 def _installable(arguments):

@@ -37,11 +37,19 @@ SESSION = (
 )
 """What a session of pytest with a model imports, beside pytest and its plugins."""
 
-TORCH = (*SESSION, "torch", "transformers.modeling_utils")
-"""What a command imports that asks a model of transformers."""
+TORCH = (
+    *(*SESSION, "torch", "transformers.modeling_utils", "psutil", "tqdm.contrib.logging"),
+    *("transformers.generation.utils", "transformers.models.llama.modeling_llama"),
+    *("transformers.convert_slow_tokenizer", "transformers.modeling_gguf_pytorch_utils"),
+    *("lrmtest.cli.main", "lrmtest.models.engines.transformers.engine"),
+    *("lrmtest.compress.pruning.prune", "lrmtest.locate.job"),
+)
+"""What a command imports that makes a model of transformers, asks it or looks into it."""
 
 _EXECNET = "import sys;exec(eval(sys.stdin.readline()))"
 """What execnet has Python run, which reads the rest from a pipe."""
+
+_BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 _VARIABLE = "TESTS_PREPARED"
 """Tells the processes of pytest-xdist where processes are asked for, in the environment."""
@@ -59,8 +67,8 @@ _MESSAGE = 1 << 20
 class Forked(subprocess.Popen):
     """A `subprocess.Popen` whose process is a fork of one that is prepared, where that can be.
 
-    It can be for ``python -m pytest`` and ``python -m lrmtest``, and for what execnet begins for
-    pytest-xdist. Anything else is begun as usual.
+    It can be for ``python -m pytest`` and ``python -m lrmtest``, for what execnet begins for
+    pytest-xdist, and for this project's benchmarks. Anything else is begun as usual.
     """
 
     address = ""
@@ -152,7 +160,8 @@ def _is_prepared(args):
     if isinstance(args, str | bytes) or len(args) < 3 or args[0] != sys.executable:
         return False
     words = [word for word in args[1:] if word != "-u"]
-    return words[:2] in (["-m", "pytest"], ["-m", "lrmtest"], ["-c", _EXECNET])
+    modules = (["-m", "pytest"], ["-m", "lrmtest"], ["-c", _EXECNET])
+    return words[:2] in modules or Path(words[0]).parent == _BENCHMARKS
 
 
 _ADDRESSES = {}
@@ -209,14 +218,19 @@ def begin(*words, torch=False, **options):
     return Forked([sys.executable, *words], address=_ADDRESSES[torch], **options)
 
 
-def run(module, *words):
-    """``python -m module words``, which finds torch imported, in this folder and environment.
+def run(program, *words):
+    """What a program does that finds torch imported, in this folder and environment.
+
+    Args:
+        program: a module, as in ``python -m``, or the path of a benchmark.
+        words: those behind it.
 
     Returns:
         Its exit status, negative when a signal ended it, and all that it printed.
     """
+    module = () if isinstance(program, Path) else ("-m",)
     with begin(
-        *("-m", module, *map(str, words)), torch=True, text=True,
+        *map(str, (*module, program, *words)), torch=True, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     ) as process:  # fmt: skip
         printed, _ = process.communicate()
@@ -342,10 +356,13 @@ def _become(told, files, path):
     sys.stdout = sys.__stdout__ = _text(1, "w", "strict", unbuffered)
     sys.stderr = sys.__stderr__ = _text(2, "w", "backslashreplace", True)
     sys.orig_argv = [sys.executable, *told["words"]]
-    kind, what, *rest = words
-    sys.path[:] = ["" if kind == "-c" else told["folder"], *_of_environment(), *path]
+    kind, what, *rest = words if words[0].startswith("-") else ["", *words]
+    folder = {"-c": "", "-m": told["folder"]}.get(kind, str(Path(what).parent))
+    sys.path[:] = [folder, *_of_environment(), *path]
     sys.argv = ["-c" if kind == "-c" else what, *rest]
-    if kind == "-m":
+    if not kind:
+        runpy.run_path(what, run_name="__main__")
+    elif kind == "-m":
         _fork_further(path)
         runpy.run_module(what, run_name="__main__", alter_sys=True)
     else:

@@ -1,5 +1,7 @@
 """A chat template that does not come to an end is refused."""
 
+import subprocess
+
 import pytest
 
 from lrmtest.errors import ModelError
@@ -38,3 +40,26 @@ def test_a_template_without_an_end_is_refused(template, said):
 )
 def test_what_comes_to_an_end_is_left_to_whoever_renders(template):
     try_template(template, ASKED * 300, {"eos": "</s>"})
+
+
+def test_what_has_come_to_an_end_is_not_tried_again(monkeypatch):
+    def refuse(*words, **options):
+        raise AssertionError("a process is started")
+
+    template = "{{ messages[0].content }}, tried once"
+    try_template(template, ASKED, {"eos": "</s>"})
+    monkeypatch.setattr(subprocess, "run", refuse)
+    try_template(template, ASKED, {"eos": "</s>"})
+    for other in ({"template": template + "!"}, {"variables": {"eos": "<eos>"}}):
+        with pytest.raises(AssertionError, match="a process is started"):
+            try_template(
+                **{"template": template, "conversations": ASKED, "variables": {"eos": "</s>"}}
+                | other
+            )
+
+
+def test_what_has_not_come_to_an_end_is_refused_again():
+    template = "{{ 'b' * 10**11 }}"
+    for _ in range(2):
+        with pytest.raises(ModelError, match="more than 2 GB"):
+            try_template(template, ASKED, {})
