@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import gc
+import importlib.metadata
 import os
 import signal
 import subprocess
@@ -65,7 +66,9 @@ def pytest_pycollect_makemodule():
 @cache
 def _prepare():
     from hypothesis import HealthCheck, settings
+    from kept_distributions import distributions
 
+    importlib.metadata.distributions = distributions
     # A session that pytester runs in this process leaves no module behind that it was the first to
     # import. Imported a second time, a library raises other exceptions than those that are caught.
     modules = [module.name for module in walk_packages(lrmtest.__path__, "lrmtest.")]

@@ -27,7 +27,7 @@ from lrmtest.plugin.ending.gate_statuses import register_gate_reporter
 from lrmtest.plugin.ending.guard import end, guarded, told
 from lrmtest.plugin.fixture_owner import our_name
 from lrmtest.plugin.garbage import look_as_usual
-from lrmtest.plugin.item_report import give, given_model, rewrite
+from lrmtest.plugin.item_report import forget_where, give, given_model, rewrite
 from lrmtest.plugin.items import model_of
 from lrmtest.plugin.model import Model
 from lrmtest.plugin.refusal import refuse
@@ -175,6 +175,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Say what the model did instead of where Python was."""
+    forget_where(item, call)
     report = yield
     return rewrite(report, item, call)
 

@@ -35,6 +35,8 @@ def launched():
         # A container's root has no user namespaces for the sandbox.
         browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
         _OPEN.append(browser)
-        yield browser
-        _OPEN.clear()
-        browser.close()
+        try:
+            yield browser
+        finally:
+            _OPEN.clear()
+            browser.close()

@@ -18,7 +18,7 @@ TOGETHER = (
     "tests/test_wheel.py",
 )
 """Files whose tests share something slow to start: a server, a loaded model, a wheel, a store; and
-the folder of those in a browser, of which four beside each other take four times as long."""
+the folder of those in a browser, which one process drives."""
 
 LONG = ("tests/grading/test_large_texts.py", "tests/test_fuzz.py")
 """Files with tests of half a minute, beside those that start engines and the documentation's. Not
