@@ -24,7 +24,10 @@ def _limit(seconds: float) -> None:
         import resource
     except ImportError:  # not on Windows; the time limit of who waits still holds
         return
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    # Who started it may have less, and only root may take more than that.
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    limit = _MEMORY_BYTES if most == resource.RLIM_INFINITY else min(most, _MEMORY_BYTES)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def main() -> int:
