@@ -1,12 +1,12 @@
 """The packaged reasoning model passes its suites, on every engine and as its README says."""
 
 import json
-import os
 import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+import prepared
 import pytest
 
 from lrmtest.errors import ModelError
@@ -33,9 +33,10 @@ def missing(engine):
 
 @pytest.mark.usefixtures("quick_vllm")
 @pytest.mark.parametrize("engine", ["transformers", "llamacpp", "vllm"])
-def test_it_reasons(engine, tmp_path):
+def test_it_reasons(engine, tmp_path, monkeypatch):
     if reason := missing(engine):
         pytest.skip(reason)
+    prepared.forks(monkeypatch, torch=engine == "transformers")
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", str(SUITES), "-q", "--tb=no", "-rN"),
@@ -48,7 +49,6 @@ def test_it_reasons(engine, tmp_path):
         stderr=subprocess.STDOUT,
         text=True,
         timeout=600,
-        env=os.environ,
     )
     assert done.returncode in (0, 1), done.stdout
     (run,) = json.loads((tmp_path / "summary.json").read_text())["runs"]
@@ -60,27 +60,18 @@ def test_it_reasons(engine, tmp_path):
         assert suite["tokens"]["reasoning"]["mean"] > suite["tokens"]["answer"]["mean"]
 
 
-def test_a_copy_that_hardly_differs_is_paired_with_it_sample_by_sample(tmp_path):
+def test_a_copy_that_hardly_differs_is_paired_with_it_sample_by_sample(tmp_path, monkeypatch):
     """Both runs have the default seed, on one engine; of the copy hardly a text is another."""
     if reason := missing("transformers"):
         pytest.skip(reason)
-    copy = ("compress", "tiny-lrm", "-o", "tiny-pruned", "--method", "magnitude")
-    lrmtest = (sys.executable, "-m", "lrmtest")
+    copy = ("lrmtest", "compress", "tiny-lrm", "-o", "tiny-pruned", "--method", "magnitude")
     session = (
-        *(
-            sys.executable,
-            "-m",
-            "pytest",
-            str(SUITES / "test_fresh_hops.py"),
-            "-q",
-            "--tb=no",
-            "-rN",
-        ),
+        *("pytest", str(SUITES / "test_fresh_hops.py"), "-q", "--tb=no", "-rN"),
         *("-p", "no:cacheprovider", "--engine", "transformers", "--temperature", "1"),
         *("--samples", "3", "--fresh-count", "20", "--max-tokens", "64"),
     )
     runs = (
-        (*lrmtest, *copy, "--sparsity", "0.5"),
+        (*copy, "--sparsity", "0.5"),
         (*session, "--model", "tiny-lrm", "--save-baseline", "base.json"),
         (
             *(*session, "--model", "tiny-pruned", "--baseline", "base.json"),
@@ -88,16 +79,10 @@ def test_a_copy_that_hardly_differs_is_paired_with_it_sample_by_sample(tmp_path)
             *("--early-stop", "--summary-json", "s.json"),
         ),
     )
+    monkeypatch.chdir(tmp_path)
     for run in runs:
-        done = subprocess.run(
-            run,
-            cwd=tmp_path,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-        )
-        assert done.returncode in (0, 1), done.stdout
+        code, out = prepared.run(*run)
+        assert code in (0, 1), out
     (run,) = json.loads((tmp_path / "s.json").read_text())["runs"]
     comparison = run["comparison"]
     assert comparison["paired_by_index"]

@@ -299,7 +299,8 @@ def test_which_models_have_fixed_steps(llama):
         del llama.hf_quantizer
 
 
-def compare_with_generate(location, budget):
+def compare_with_generate(location, budget, *, together):
+    """Of the greedy texts and the drawn ones, in one batch if `together`."""
     from lrmtest.models.engines.base import Message
     from lrmtest.models.engines.tokenizers.chat import ChatTokenizer
     from lrmtest.models.engines.transformers.loading import load_causal_lm
@@ -312,21 +313,28 @@ def compare_with_generate(location, budget):
     eos = frozenset({chat.eos_token_id})
     recorder, told = Recorder(), []
     slots = FixedSlots(model, RecordedSteps(recorder.record, told.append))
-    generated = [g for g, _, _ in texts(slots, [(p, budget) for p in prompts], eos=eos)]
-    assert generated == greedy_texts(model, prompts, budget, eos_token_id=sorted(eos))
+    greedy = [(p, budget) for p in prompts]
     sampled = [(p, budget, seed, 0.6, 0.95) for seed, p in enumerate(prompts)]
-    assert texts(slots, sampled, eos=eos) == texts(Slots(model), sampled, eos=eos)
+    if together:
+        found = texts(slots, greedy + sampled, eos=eos)
+    else:
+        found = texts(slots, greedy, eos=eos) + texts(slots, sampled, eos=eos)
+    generated, drawn = [g for g, _, _ in found[: len(greedy)]], found[len(greedy) :]
+    assert generated == greedy_texts(model, prompts, budget, eos_token_id=sorted(eos))
+    assert drawn == texts(Slots(model), sampled, eos=eos)
     assert recorder.made
     assert not told
 
 
-def test_tiny_lrm_as_transformers_generates_it():
+@pytest.mark.parametrize("together", [False, True])
+def test_tiny_lrm_as_transformers_generates_it(together):
     from lrmtest.models.cards import load_cards
     from lrmtest.models.resolve import resolve
 
-    compare_with_generate(resolve("tiny-lrm", load_cards()).location, 40)
+    compare_with_generate(resolve("tiny-lrm", load_cards()).location, 40, together=together)
 
 
 @pytest.mark.engine
 def test_a_real_model_as_transformers_generates_it(smollm2_folder):
-    compare_with_generate(smollm2_folder, 24)
+    # Two blocks, and no more rows than a step has with four texts: it computes eight at least.
+    compare_with_generate(smollm2_folder, 20, together=True)

@@ -426,7 +426,7 @@ def test_real_greedy_equals_generate(real, smollm2_folder):
         "Is the sky blue? Answer yes or no.",
         "List five prime numbers.",
     ]
-    compare_with_generate(real, smollm2_folder, texts, 40)
+    compare_with_generate(real, smollm2_folder, texts, 20)
 
 
 @pytest.mark.engine
