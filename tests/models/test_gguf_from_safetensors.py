@@ -8,6 +8,7 @@ from lrmtest.errors import ModelError, UsageError
 from lrmtest.models.cards import load_cards
 from lrmtest.models.fetch.files import fetch
 from lrmtest.models.gguf.from_safetensors import can_convert, converted, safetensors_to_gguf
+from lrmtest.models.gguf.read_once import read_once
 from lrmtest.models.gguf.to_safetensors import gguf_to_safetensors
 from lrmtest.models.gguf_header import read_gguf_header
 from lrmtest.models.resolve import resolve
@@ -125,6 +126,37 @@ def test_a_header_is_read_once_while_its_weights_are_unpacked(make_folder, tmp_p
     assert len(read) == 1
     torch.testing.assert_close(logits(unpacked), logits(folder), rtol=1e-4, atol=1e-4)
     assert (gguf.GGUFReader, gguf.get_tensor_name_map) == plain
+
+
+@pytest.mark.parametrize("endianess", ["LITTLE", "BIG"])
+def test_a_header_that_is_read_sooner_has_the_same_parts(tmp_path, endianess):
+    import gguf
+
+    path = tmp_path / "header.gguf"
+    writer = gguf.GGUFWriter(path, "llama", endianess=gguf.GGUFEndian[endianess])
+    writer.add_uint32("one", 7)
+    writer.add_string("said", "é")
+    many = {"texts": ["", "a", "é" * 300], "whole": [1, -2, 3], "real": [0.5, 2.0], "bools": [True]}
+    for key, value in many.items():
+        writer.add_array(key, value)
+    writer.add_key_value("nested", [["a", "b"], ["c"]], gguf.GGUFValueType.ARRAY)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    plain = gguf.GGUFReader(path)
+    with read_once():
+        sooner = gguf.GGUFReader(path)
+    assert type(sooner) is not type(plain)
+    assert list(sooner.fields) == list(plain.fields)
+    for key, field in plain.fields.items():
+        found = sooner.fields[key]
+        assert (found.offset, found.types, found.data) == (field.offset, field.types, field.data)
+        for one, other in zip(found.parts, field.parts, strict=True):
+            assert (one.dtype, one.shape) == (other.dtype, other.shape)
+            assert one.tolist() == other.tolist()
+    assert sooner.data_offset == plain.data_offset
+    assert {key: sooner.fields[key].contents() for key in many} == many
 
 
 def test_llamacpp_gets_a_copy_out_of_the_cache(make_folder, tmp_path, monkeypatch):

@@ -38,11 +38,11 @@ def test_text_that_is_no_text(count):
     assert count("\0\x1b[31m") == 6
 
 
-@pytest.mark.parametrize("text", ["a" * 4_000_000, "\0" * 2_000_000, "x\n\n " * 1_000_000])
-def test_megabytes_take_seconds(count, text):
+@pytest.mark.parametrize("text", ["a" * 1_000_000, "\0" * 1_000_000, "x\n\n " * 250_000])
+def test_a_megabyte_takes_seconds(count, text):
     start = time.process_time()
     assert count(text) == len(text)
-    assert time.process_time() - start < 30
+    assert time.process_time() - start < 8
 
 
 def test_a_folder_is_read_without_transformers(tiny_model):
