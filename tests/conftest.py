@@ -23,7 +23,6 @@ collect_ignore = ["outside/own_suite"]
 # Of whoever runs the tests: sessions that they start have a home of their own.
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 _VLLM_CACHE = os.environ.get("VLLM_CACHE_ROOT") or str(_CACHE / "vllm")
-_FORKING_VLLM = Path(__file__).with_name("support") / "forking_vllm"
 
 _IMPORTED_WHEN_USED = [
     *("httpcore", "anyio", "anyio._backends._asyncio"),
@@ -183,16 +182,21 @@ def pytester(pytester, monkeypatch):
 
 
 @pytest.fixture
-def quick_vllm(monkeypatch):
-    """A real vLLM starts in two processes and not in three, one of which imports all of it.
+def quick_vllm(monkeypatch, tmp_path_factory):
+    """A real vLLM starts in two processes and not in three, neither of which imports all of it.
 
-    Its worker is in one with its engine then, and the engine a fork of the server. And it finds
-    what it has noted of the model's class.
+    Its worker is in one with its engine then, the engine a fork of the server, and the server one
+    of a process that has imported it. And it finds what it has noted of the model's class.
     For tests whose matter is not its start: `tests/engines/test_vllm_engine.py` has that.
     """
+    import prepared
+
     monkeypatch.setenv("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
     monkeypatch.setenv("VLLM_CACHE_ROOT", _VLLM_CACHE)
-    monkeypatch.setenv("PYTHONPATH", str(_FORKING_VLLM), prepend=os.pathsep)
+    monkeypatch.setenv("PYTHONPATH", str(prepared.FORKING_VLLM), prepend=os.pathsep)
+    found = prepared.environment("LRMTEST_VLLM", tmp_path_factory.mktemp("vllm") / "quick")
+    if found:
+        monkeypatch.setenv("LRMTEST_VLLM", str(found))
 
 
 @pytest.fixture(autouse=True)

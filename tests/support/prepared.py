@@ -1,11 +1,11 @@
 """Processes of Python that need not import again what all of them import.
 
 A small session of pytest takes half of its time to import pytest and lrmtest, and a command that
-asks a small model to import torch. A process that has imported them, and done nothing else, is
-forked for each: the fork takes the folder, environment, arguments and files of what is to be run,
-and ends as any process does. What a module finds in the environment when it is imported must not
-matter, so only modules are named here for which it does not; and a test of what is imported, or
-of how a process is started, starts a process of its own.
+asks a small model to import torch; vLLM's server imports for ten seconds. A process that has
+imported them, and done nothing else, is forked for each: the fork takes the folder, environment,
+arguments and files of what is to be run, and ends as any process does. What a module finds in the
+environment when it is imported must not matter, so only modules are named here for which it does
+not; and a test of what is imported, or of how a process is started, starts a process of its own.
 """
 
 from __future__ import annotations
@@ -46,16 +46,36 @@ TORCH = (
 )
 """What a command imports that makes a model of transformers, asks it or looks into it."""
 
+_SERVER = "vllm.entrypoints.openai.api_server"
+VLLM = (_SERVER, "vllm.v1.engine.core", "vllm.v1.worker.cpu_worker")
+"""What a server of vLLM's imports, and its engine."""
+
+LLMCOMPRESSOR = (
+    *("llmcompressor", "llmcompressor.modifiers.gptq", "llmcompressor.modifiers.quantization"),
+    *("llmcompressor.modifiers.transform.awq", "llmcompressor.modeling.moe.linearize"),
+    *("transformers.models.llama.modeling_llama", "transformers.generation.utils"),
+)
+"""What a quantization imports."""
+
+_ENVIRONMENTS = {"LRMTEST_VLLM": VLLM, "LRMTEST_LLMCOMPRESSOR": LLMCOMPRESSOR}
+"""Variables that name an environment, or a program in it, and what is imported in its Python."""
+
 _EXECNET = "import sys;exec(eval(sys.stdin.readline()))"
 """What execnet has Python run, which reads the rest from a pipe."""
 
-_BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+_SCRIPTS = (Path(__file__).parents[2] / "benchmarks", Path(__file__).parent)
+
+FORKING_VLLM = Path(__file__).with_name("forking_vllm")
+"""On `PYTHONPATH` it has vLLM's server fork its engine."""
 
 _VARIABLE = "TESTS_PREPARED"
 """Tells the processes of pytest-xdist where processes are asked for, in the environment."""
 
 _PROGRAM = "program"
 """Has this file be a program that begins a process and ends as that does."""
+
+_PYTHON = "python"
+"""Has it be one that stands for that process: one's signals and its end are the other's."""
 
 _CONNECT = socket.socket.connect
 """Tests replace it, to see that no network is asked."""
@@ -68,7 +88,8 @@ class Forked(subprocess.Popen):
     """A `subprocess.Popen` whose process is a fork of one that is prepared, where that can be.
 
     It can be for ``python -m pytest`` and ``python -m lrmtest``, for what execnet begins for
-    pytest-xdist, and for this project's benchmarks. Anything else is begun as usual.
+    pytest-xdist, for this project's benchmarks and for scripts beside this file. Anything else is
+    begun as usual.
     """
 
     address = ""
@@ -93,7 +114,8 @@ class Forked(subprocess.Popen):
         given = (p2cread, c2pwrite, errwrite)
         files = [own if file == -1 else file for own, file in enumerate(given)]
         try:
-            self._reply = _ask(self._address, args[1:], cwd, env, start_new_session, files)
+            told = {"folder": cwd, "environment": env, "session": start_new_session}
+            self._reply = _ask(self._address, args[1:], files, **told)
             self.pid = _told(self._reply)
             self._child_created = True
         finally:
@@ -124,13 +146,19 @@ class Forked(subprocess.Popen):
         return self.returncode
 
 
-def _ask(address, words, folder, environment, session, files):
-    """Ask for a process; its number and its end will be told at what is returned."""
+def _ask(address, words, files, *, folder=None, environment=None, session=False, bound=False):
+    """Ask for a process; its number and its end will be told at what is returned.
+
+    Args:
+        session: whether it has a session of its own.
+        bound: whether it and its group end, too, with whoever asks.
+    """
     told = {
         "words": [os.fspath(word) for word in words],
         "folder": os.fspath(folder or Path.cwd()),
         "environment": dict(os.environ if environment is None else environment),
-        "session": session,
+        "session": session or bound,
+        "bound": bound,
     }
     reply = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     _CONNECT(reply, address)
@@ -161,7 +189,7 @@ def _is_prepared(args):
         return False
     words = [word for word in args[1:] if word != "-u"]
     modules = (["-m", "pytest"], ["-m", "lrmtest"], ["-c", _EXECNET])
-    return words[:2] in modules or Path(words[0]).parent == _BENCHMARKS
+    return words[:2] in modules or Path(words[0]).parent in _SCRIPTS
 
 
 _ADDRESSES = {}
@@ -183,21 +211,35 @@ def started():
     with ExitStack() as stack:
         if _VARIABLE not in os.environ:
             found = [stack.enter_context(_prepared(modules)) for modules in (SESSION, TORCH)]
+            for variable, modules in _ENVIRONMENTS.items():
+                python = _python(os.environ.get(variable))
+                found += [stack.enter_context(_prepared(modules, python)) if python else "-"]
             os.environ[_VARIABLE] = " ".join(found)
             stack.callback(os.environ.pop, _VARIABLE)
         found = [f"\0{name}" for name in os.environ[_VARIABLE].split()]
-        _ADDRESSES.update(zip((False, True), found, strict=True))
+        named = zip((False, True, *_ENVIRONMENTS), found, strict=True)
+        _ADDRESSES.update({kind: address for kind, address in named if address != "\0-"})
         yield
 
 
+def _python(place):
+    """The Python of an environment, or of that of a program; None where there is none."""
+    place = Path(place or os.devnull).expanduser().absolute()
+    found = (place / "bin" / "python", place.with_name("python"))
+    return next((path for path in found if path.is_file()), None)
+
+
 @contextmanager
-def _prepared(modules):
+def _prepared(modules, python=sys.executable):
+    # One thread, whatever is asked of it later: a pool of threads cannot be forked.
+    variables = {"OMP_NUM_THREADS": "1"}
+    if python != sys.executable:
+        variables |= {"PYTHONPATH": str(FORKING_VLLM), "HF_HUB_OFFLINE": "1"}
     with _listening() as listening:
         address = listening.getsockname()[1:].decode()
         process = subprocess.Popen(
-            [sys.executable, "-P", __file__, str(listening.fileno()), *modules],
-            # One thread, whatever is asked of it later: a pool of threads cannot be forked.
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            [python, "-P", __file__, str(listening.fileno()), *modules],
+            env=os.environ | variables,
             stdin=subprocess.PIPE, pass_fds=[listening.fileno()],
         )  # fmt: skip
     PREPARED.add(process.pid)
@@ -258,6 +300,29 @@ def programs(folder):
     return folder
 
 
+def environment(variable, folder):
+    """A new folder like the environment that `variable` names, or None where none is named.
+
+    What its Python runs, but for what asks for a version, is a fork that finds imported what it
+    needs. It is a process of its own to whoever ends it.
+    """
+    if not (address := _ADDRESSES.get(variable)):
+        return None
+    python = _python(os.environ[variable])
+    words = [sys.executable, "-I", "-S", __file__, _PYTHON, address[1:]]
+    (folder / "bin").mkdir(parents=True)
+    (folder / "lib").symlink_to(python.parents[1] / "lib")
+    if (program := python.with_name("vllm")).exists():
+        (folder / "bin" / "vllm").symlink_to(program)
+    (folder / "bin" / "python").write_text(
+        "#!/bin/sh\n"
+        f'case "$*" in *importlib.metadata*) exec {shlex.quote(str(python))} "$@";; esac\n'
+        f'exec {shlex.join(words)} "$@"\n'
+    )
+    (folder / "bin" / "python").chmod(0o755)
+    return folder
+
+
 def _listening():
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     # A name of Linux's own, which is gone with whoever listens.
@@ -280,7 +345,7 @@ def serve(listening, alive, path, modules=()):
         modules: what is imported before the first fork.
         path: `sys.path` without what is of a process's own folder and environment.
     """
-    replies = {}
+    replies, groups = {}, set()
     waking, wakes = socket.socketpair()
     for end in (waking, wakes):
         end.setblocking(False)
@@ -292,11 +357,19 @@ def serve(listening, alive, path, modules=()):
         for each in (listening, waking, alive):
             selector.register(each, selectors.EVENT_READ)
         while True:
-            ready = [key.fileobj for key, _ in selector.select()]
+            selected = [key for key, _ in selector.select()]
+            ready = [key.fileobj for key in selected]
+            for key in selected:
+                if key.data:  # bound to one that has ended
+                    _signal(key.data, signal.SIGKILL)
+                    selector.unregister(key.fileobj)
             if waking in ready:
                 with suppress(BlockingIOError):
                     waking.recv(4096)
-                _tell_ends(replies)
+                for child in _tell_ends(replies, selector) & groups:
+                    # What it leaves behind ends as under the watchdog, or with this process.
+                    if not _signal(child, signal.SIGTERM):
+                        groups.remove(child)
             if listening in ready:
                 reply, _ = listening.accept()
                 told, files, *_ = socket.recv_fds(reply, _MESSAGE, 3)
@@ -317,18 +390,38 @@ def serve(listening, alive, path, modules=()):
                 for file in files:
                     os.close(file)
                 replies[child] = reply
+                if json.loads(told)["bound"]:
+                    selector.register(reply, selectors.EVENT_READ, child)
+                    groups.add(child)
                 _tell(reply, child)
             elif alive in ready:
+                for child in groups:
+                    _signal(child, signal.SIGKILL)
                 return
 
 
-def _tell_ends(replies):
+def _tell_ends(replies, selector):
+    """Numbers of those that have ended; it is told whoever asked for them."""
+    ended = set()
     while replies:
         child, status = os.waitpid(-1, os.WNOHANG)
         if not child:
-            return
+            break
+        ended.add(child)
         with replies.pop(child) as reply:
+            if reply in selector.get_map():
+                selector.unregister(reply)
             _tell(reply, os.waitstatus_to_exitcode(status))
+    return ended
+
+
+def _signal(child, number):
+    """Signal a process that is to have a group of its own, and that group; whether there is one."""
+    for send in (os.killpg, os.kill):  # it may not have the group yet
+        with suppress(ProcessLookupError):
+            send(child, number)
+            return True
+    return False
 
 
 def _tell(reply, number):
@@ -350,7 +443,8 @@ def _become(told, files, path):
     os.chdir(told["folder"])
     os.environ.clear()
     os.environ.update(told["environment"])
-    words = [word for word in told["words"] if word != "-u"]
+    isolated = told["words"][0] == "-I"
+    words = [word for word in told["words"][isolated:] if word != "-u"]
     unbuffered = bool(os.environ.get("PYTHONUNBUFFERED")) or "-u" in told["words"]
     sys.stdin = sys.__stdin__ = _text(0, "r", "strict", False)
     sys.stdout = sys.__stdout__ = _text(1, "w", "strict", unbuffered)
@@ -358,12 +452,13 @@ def _become(told, files, path):
     sys.orig_argv = [sys.executable, *told["words"]]
     kind, what, *rest = words if words[0].startswith("-") else ["", *words]
     folder = {"-c": "", "-m": told["folder"]}.get(kind, str(Path(what).parent))
-    sys.path[:] = [folder, *_of_environment(), *path]
+    sys.path[:] = path if isolated else [folder, *_of_environment(), *path]
     sys.argv = ["-c" if kind == "-c" else what, *rest]
     if not kind:
         runpy.run_path(what, run_name="__main__")
     elif kind == "-m":
-        _fork_further(path)
+        if what in ("pytest", "lrmtest"):
+            _fork_further(path)
         runpy.run_module(what, run_name="__main__", alter_sys=True)
     else:
         sys.modules["__main__"] = main = types.ModuleType("__main__")
@@ -396,6 +491,35 @@ def _text(number, mode, errors, unbuffered):
 
 
 def _prepare(modules):
+    if modules in _ENVIRONMENTS.values():
+        with _hushed():
+            for name in modules:
+                importlib.import_module(name)
+        # Python warns of a module that is there before it is run.
+        sys.modules.pop(_SERVER, None)
+    else:
+        _prepare_sessions(modules)
+    # At the end of a session pytest collects garbage several times.
+    gc.freeze()
+
+
+@contextmanager
+def _hushed():
+    """Nothing is said on standard output and error; who keeps these for later has the real ones."""
+    kept = {number: os.dup(number) for number in (1, 2)}
+    with Path(os.devnull).open("wb") as nothing:
+        for number in kept:
+            os.dup2(nothing.fileno(), number)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        for number, own in kept.items():
+            os.dup2(own, number)
+            os.close(own)
+
+
+def _prepare_sessions(modules):
     # pytest's hook must have imported pytest's plugins, or each session warns that it did not.
     import pytest
 
@@ -409,27 +533,38 @@ def _prepare(modules):
     lrmtest.__doc__ = f"{lrmtest.__doc__}\n\nPYTEST_DONT_REWRITE"
     # It keeps the path for modules that it finds, for the processes that pytest-xdist begins.
     del sys.modules["xdist.plugin"]
-    # At the end of a session pytest collects garbage several times.
-    gc.freeze()
 
 
 def _main(number, *modules):
     own = _of_environment()
     path = [each for each in sys.path if each not in own]
     serve(socket.socket(fileno=int(number)), sys.stdin.buffer, path, modules)
+    os._exit(0)  # libraries complain of what is there when they end
 
 
 def _be_program(address, *words):
-    reply = _ask(f"\0{address}", ["-m", *words], None, None, False, [0, 1, 2])
+    reply = _ask(f"\0{address}", ["-m", *words], [0, 1, 2])
     _told(reply)
+    _end_as(reply)
+
+
+def _be_python(address, *words):
+    reply = _ask(f"\0{address}", words, [0, 1, 2], bound=True)
+    child = _told(reply)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda sent, _: _signal(child, sent))
+    _end_as(reply)
+
+
+def _end_as(reply):
     status = _told(reply)
     if status < 0:
+        with suppress(OSError):  # SIGKILL is as it is
+            signal.signal(-status, signal.SIG_DFL)
         os.kill(os.getpid(), -status)
     sys.exit(status)
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == _PROGRAM:
-        _be_program(*sys.argv[2:])
-    else:
-        _main(*sys.argv[1:])
+    begun = {_PROGRAM: _be_program, _PYTHON: _be_python}.get(sys.argv[1], _main)
+    begun(*sys.argv[1 if begun is _main else 2 :])

@@ -2,11 +2,11 @@
 
 import json
 import subprocess
-import sys
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
+import prepared
 import pytest
 import tiny_checkpoint
 from asking import Session, ask
@@ -44,10 +44,12 @@ model.save_pretrained(sys.argv[2], save_compressed=True)
 
 def located(variant, parent):
     """What `located_packed.py` prints of a variant."""
-    words = [sys.executable, LOCATED_PACKED, variant, parent]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=600)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    words = map(str, (LOCATED_PACKED, variant, parent))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with prepared.begin(*words, torch=True, **pipes) as process:
+        out, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors
+    return json.loads(out.splitlines()[-1])
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +83,16 @@ def llmcompressor():
 
 
 @pytest.fixture(scope="module")
-def make(llmcompressor, parent, tmp_path_factory):
-    """Quantizes once for each set of arguments."""
+def quick(llmcompressor, tmp_path_factory):
+    """A Python that forks one which has imported llmcompressor; else the real one itself."""
+    folder = tmp_path_factory.mktemp("quick") / "environment"
+    found = prepared.environment(VARIABLE, folder)
+    return found / "bin" / "python" if found else llmcompressor.python
+
+
+@pytest.fixture(scope="module")
+def make(llmcompressor, quick, parent, tmp_path_factory):
+    """Quantizes once for each set of arguments; to 4 bits in a process as a user's."""
     made = {}
 
     def make(method, bits, protect=KEPT):
@@ -90,8 +100,9 @@ def make(llmcompressor, parent, tmp_path_factory):
         if key not in made:
             out = tmp_path_factory.mktemp("variants") / f"{method}-{bits}"
             out.mkdir()
-            made[key] = (
-                quantize_weights(
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv(VARIABLE, str(llmcompressor.python if bits == 4 else quick))
+                variant = quantize_weights(
                     parent,
                     out,
                     method=method,
@@ -101,9 +112,8 @@ def make(llmcompressor, parent, tmp_path_factory):
                     texts=TEXTS,
                     tokens=64,
                     tell=lambda _: None,
-                ),
-                out,
-            )
+                )
+            made[key] = (variant, out)
         return made[key]
 
     return make
@@ -206,9 +216,10 @@ class TestReal:
         assert variant.sparsity == pytest.approx(zeros / sum(before[n].numel() for n in names))
         assert variant.sparsity > 0.2
 
-    def test_experts_are_quantized_one_by_one(self, llmcompressor, tmp_path):
+    def test_experts_are_quantized_one_by_one(self, quick, tmp_path, monkeypatch):
         from transformers import AutoModelForCausalLM
 
+        monkeypatch.setenv(VARIABLE, str(quick))
         source, out = tmp_path / "moe", tmp_path / "out"
         sizes = {"hidden_size": 64, "intermediate_size": 64, "moe_intermediate_size": 32}
         experts = {"num_experts": 4, "num_experts_per_tok": 2, "head_dim": 16}
@@ -237,7 +248,7 @@ class TestReal:
             model = AutoModelForCausalLM.from_pretrained(out)
             assert model(torch.arange(20)[None]).logits.isfinite().all()
 
-    def test_packed_ones_load_as_nearly_the_same_weights(self, make, parent, llmcompressor):
+    def test_packed_ones_load_as_nearly_the_same_weights(self, make, parent, quick):
         """In the other environment: whether lrmtest's own has compressed-tensors is its affair."""
         _, out = make("gptq", 4)
         ask = (
@@ -250,7 +261,7 @@ class TestReal:
             "print(json.dumps(off))\n"
         )
         done = subprocess.run(
-            [llmcompressor.python, "-I", "-c", ask, parent, out],
+            [quick, "-I", "-c", ask, parent, out],
             capture_output=True,
             text=True,
             timeout=900,
@@ -277,10 +288,10 @@ class TestReal:
             whole = 8 if ".layers.0." in name else 16  # zeros of the parent's take none
             assert bits == pytest.approx(whole - 4.5, abs=0.2)
 
-    def test_whole_checkpoints_of_its_own_are_located_in(self, llmcompressor, tmp_path):
+    def test_whole_checkpoints_of_its_own_are_located_in(self, quick, tmp_path):
         """W8A8, weights and activations of 8 bits, as its own entry makes and saves them."""
         parent = tiny_checkpoint.save(tmp_path / "parent")
-        words = [llmcompressor.python, "-I", "-c", ONESHOT, parent, tmp_path / "w8a8"]
+        words = [quick, "-I", "-c", ONESHOT, parent, tmp_path / "w8a8"]
         subprocess.run(words, capture_output=True, check=True, timeout=600)
         config = json.loads((tmp_path / "w8a8" / "config.json").read_text())["quantization_config"]
         assert config["format"] == "int-quantized"

@@ -1,7 +1,8 @@
 """On PYTHONPATH vLLM's engine is a fork of its server, and need not import all of that anew.
 
 On a processor vLLM itself has it spawned, whatever VLLM_WORKER_MULTIPROC_METHOD says, for the sake
-of a variable that spreads it over many cores. Python imports this module when it begins.
+of a variable that spreads it over many cores. Python imports this module when it begins, that
+which `prepared` forks for servers too, whose words tell what it imports.
 """
 
 import multiprocessing
