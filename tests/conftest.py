@@ -108,19 +108,29 @@ def _is_long(item):
     )
 
 
-_FREEZE = gc.freeze
 _OFTEN = 50
 _started = count()
 
 
+class _NoCollector:
+    """What the sessions that tests begin in this process find in place of the garbage collector.
+
+    They have it take what is garbage at their end, leave alone what there is, and look at it again:
+    here that would be millions of objects, and what stays to the end of these tests is left alone
+    anyway. Sessions in processes of their own have the real one.
+    """
+
+    collect = freeze = unfreeze = staticmethod(lambda: None)
+    get_threshold = staticmethod(gc.get_threshold)
+    set_threshold = staticmethod(gc.set_threshold)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish():
-    """What there is before the first test stays to the end.
+    """What there is before the first test stays to the end."""
+    from lrmtest.plugin import garbage
 
-    The sessions that tests begin in this process have the garbage collector leave alone what there
-    is, and look at it again when they end: here it does neither for them.
-    """
-    gc.freeze = gc.unfreeze = lambda: None
+    garbage.gc = _NoCollector
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -128,11 +138,11 @@ def pytest_runtest_logstart():
     """The garbage collector leaves alone what has stayed so far.
 
     There are millions of objects, of torch, Hypothesis and these tests, and engines that a test
-    closes and sessions that it begins here look at every one.
+    closes look at every one.
     """
     if next(_started) % _OFTEN == 0:
         gc.collect()
-        _FREEZE()
+        gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -39,6 +39,15 @@ def freeze(config: pytest.Config) -> None:
     gc.freeze()
 
 
+def settle(config: pytest.Config) -> None:
+    """Have it take what is garbage, and then leave alone what stays, until the session ends.
+
+    pytest has it look at everything several times more before it ends.
+    """
+    gc.collect()
+    freeze(config)
+
+
 def thaw_at_the_end(config: pytest.Config) -> None:
     """Have all be as before when everything that the session has set up is gone.
 

@@ -7,7 +7,6 @@ its successor is known: results show one completion late. In exchange fixtures o
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
@@ -15,7 +14,7 @@ import pytest
 
 from lrmtest.errors import LrmtestError, StoreError
 from lrmtest.models.engines.kinds import kind_of
-from lrmtest.plugin.garbage import freeze, look_as_usual, look_rarely
+from lrmtest.plugin.garbage import freeze, look_as_usual, look_rarely, settle
 from lrmtest.plugin.generation.generation import Generation
 from lrmtest.plugin.generation.pending import PendingSamples
 from lrmtest.plugin.generation.schedule import Schedule
@@ -96,10 +95,7 @@ class RunLoop:
         try:
             self._run_all(of_models)
         finally:
-            # Nor need it look at what the tests have left, once it has taken what is garbage:
-            # pytest has it look at everything several times more before it ends.
-            gc.collect()
-            freeze(self._pytest_session.config)
+            settle(self._pytest_session.config)
 
     def _run_all(self, of_models: dict[str, ModelItems]) -> None:
         for item in self._pytest_session.items:

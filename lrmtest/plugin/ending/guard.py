@@ -40,7 +40,7 @@ def end(error: LrmtestError) -> NoReturn:
     """
     if is_refused(error):
         raise pytest.UsageError(told(error)) from None
-    pytest.exit(told(error), returncode=INFRASTRUCTURE)
+    raise pytest.exit.Exception(told(error), returncode=INFRASTRUCTURE) from None
 
 
 @contextmanager
