@@ -125,7 +125,9 @@ def load_cards(extra: Sequence[Path] = (), pyproject: Path | None = None) -> dic
         document = _read_toml(path)
         _check_keys(document, ("models",), str(path))
         own |= _named(document.get("models", {}), path)
-    return _built({**_packaged_tables(), **own}) if own else dict(_packaged_cards())
+    # A packaged card that is replaced may be another's parent.
+    known = {} if own.keys() & _packaged_cards().keys() else _packaged_cards()
+    return _built({**_packaged_tables(), **own}, known)
 
 
 @cache
@@ -140,11 +142,11 @@ def _packaged_tables() -> dict[str, _Found]:
 
 @cache
 def _packaged_cards() -> dict[str, ModelCard]:
-    return _built(_packaged_tables())
+    return _built(_packaged_tables(), {})
 
 
-def _built(tables: Mapping[str, _Found]) -> dict[str, ModelCard]:
-    cards: dict[str, ModelCard] = {}
+def _built(tables: Mapping[str, _Found], known: Mapping[str, ModelCard]) -> dict[str, ModelCard]:
+    cards = dict(known)
     for name in tables:
         _build_card(name, tables, cards, ())
     cards = {name: cards[name] for name in tables}
