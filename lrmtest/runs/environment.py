@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -24,6 +25,11 @@ _PACKAGES = (
 
 def package_versions() -> dict[str, str]:
     """Versions of the installed packages that can change an outcome; nothing is imported."""
+    return dict(_package_versions())
+
+
+@cache
+def _package_versions() -> dict[str, str]:
     versions = {}
     for name in _PACKAGES:
         try:

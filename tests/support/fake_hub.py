@@ -29,6 +29,7 @@ class FakeHub:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # heads and bodies are written in two pieces
 
             def do_HEAD(self):
                 self.answer(body=False)

@@ -287,6 +287,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # As real servers: a piece does not wait for the client to say that it has the one before.
+    disable_nagle_algorithm = True
     owner: FaultServer
     timeout = 30
 

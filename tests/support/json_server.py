@@ -12,6 +12,7 @@ class JsonHandler(BaseHTTPRequestHandler):
     """What the handlers of made-up servers share; each says what it answers."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # heads and bodies are written in two pieces
 
     def log_message(self, *args):
         pass

@@ -34,6 +34,7 @@ class Hub(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # heads and bodies are written in two pieces
 
     def do_HEAD(self):
         self.answer(body=False)
