@@ -182,6 +182,7 @@ def pytester(pytester, monkeypatch):
         found = filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
         return prepared.begin(
             *("-m", "pytest", *cmdargs[2:]),
+            torch="tiny-lrm" in cmdargs,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(found)},
             stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr,
         )  # fmt: skip
