@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import prepared
 import pytest
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "grading.py"
@@ -28,6 +29,11 @@ LABELLED = [
         "language": "de",
     },
 ]
+
+
+@pytest.fixture(autouse=True)
+def forked(monkeypatch):
+    prepared.forks(monkeypatch)
 
 
 def run(tmp_path, rows, *options):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import prepared
 import pytest
 
 from lrmtest.cli import main
@@ -41,6 +42,11 @@ def script(folder, data_dir, passes):
         (folder / f"scripted.{suite}.jsonl").write_text("\n".join(lines))
         count += len(lines)
     return count
+
+
+@pytest.fixture(autouse=True)
+def forked(monkeypatch):
+    prepared.forks(monkeypatch)
 
 
 def ask(model, reports, *files):
