@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from few_draws import few_draws
 from made_benchmarks import make, trust
 from made_runs import run_of
 
@@ -99,6 +100,7 @@ def test_a_baseline_that_cannot_be_made_is_no_gate(project, capfd, monkeypatch):
 
 def test_a_plan_of_a_sets_questions(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    few_draws(monkeypatch)
     outcomes = {
         (suite, str(n)): QuestionOutcome(
             suite, str(n), {0: SampleOutcome(None if n % 3 else "wrong", 1000)}

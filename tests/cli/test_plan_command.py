@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from few_draws import few_draws
 from made_runs import run_of
 
 from lrmtest.cli import main
@@ -26,6 +27,11 @@ def base(tmp_path, monkeypatch):
     write_baseline(tmp_path / "base.json", run_of("b-1", outcomes, model="b", manifest=manifest))
 
 
+@pytest.fixture
+def few(monkeypatch):
+    few_draws(monkeypatch)
+
+
 def fixed_row(text):
     row = next(line for line in text.splitlines() if line.startswith("fixed"))
     return re.split(r"\s{2,}", row)[1:]
@@ -43,6 +49,7 @@ def test_samples_tokens_and_time(base, capsys):
     assert "sequential, equal model" in out
 
 
+@pytest.mark.usefixtures("few")
 def test_a_smaller_drop_needs_more(base, capsys):
     found = []
     for mde in ("0.3", "0.2", "0.1"):
@@ -51,6 +58,7 @@ def test_a_smaller_drop_needs_more(base, capsys):
     assert found[0] < found[1] < found[2]
 
 
+@pytest.mark.usefixtures("few")
 def test_all_suites_without_a_rate(base, capsys):
     assert main(["plan", "--baseline", "base.json", "--mde", "0.2"]) == 0
     out = capsys.readouterr().out
@@ -79,6 +87,7 @@ def test_mde_of_zero_is_a_message(base, capsys):
     assert "leaves nothing to decide" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("temperature", [0, 0.6])
 def test_samples_at_temperature_0_are_said_to_buy_nothing(base, tmp_path, capsys, temperature):
     text = (tmp_path / "base.json").read_text()
@@ -89,6 +98,7 @@ def test_samples_at_temperature_0_are_said_to_buy_nothing(base, tmp_path, capsys
     assert ("copies of one another" in told) == (temperature == 0)
 
 
+@pytest.mark.usefixtures("few")
 def test_what_drafts_would_save_follows_from_the_total_variation(base, capsys):
     def said(variation):
         options = ["--suite", "aime", "--mde", "0.1", "--variation", variation]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from fault_server import FaultServer
+from few_draws import few_draws
 from reading import index_of
 from sums import add, right, suite
 
@@ -101,7 +102,8 @@ def test_a_question_that_a_test_asks_for_itself_is_selected_too(ask, pytester):
         ("export", "last", "run.eval"),
     ],
 )
-def test_commands_speak_of_what_was_asked_and_name_the_rest(joined, capsys, command):
+def test_commands_speak_of_what_was_asked_and_name_the_rest(joined, capsys, monkeypatch, command):
+    few_draws(monkeypatch)
     capsys.readouterr()
     assert main(list(command)) == 0
     told = capsys.readouterr()
