@@ -126,7 +126,7 @@ def load_cards(extra: Sequence[Path] = (), pyproject: Path | None = None) -> dic
         _check_keys(document, ("models",), str(path))
         own |= _named(document.get("models", {}), path)
     # A packaged card that is replaced may be another's parent.
-    known = {} if own.keys() & _packaged_cards().keys() else _packaged_cards()
+    known = {} if own.keys() & _packaged_tables().keys() else _packaged_cards()
     return _built({**_packaged_tables(), **own}, known)
 
 

@@ -42,7 +42,7 @@ def freeze(config: pytest.Config) -> None:
 def settle(config: pytest.Config) -> None:
     """Have it take what is garbage, and then leave alone what stays, until the session ends.
 
-    pytest has it look at everything several times more before it ends.
+    pytest has it look at everything once more before it ends.
     """
     gc.collect()
     freeze(config)

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from lrmtest.errors import EngineError
 from lrmtest.grading.completion import Completion
 from lrmtest.models.engines.base import (
     Delivery,
@@ -133,6 +134,28 @@ def test_each_request_is_delivered_once_and_no_other():
 
     _, arrived = ask(Twice(), ["q1"], look=0)
     assert {name: one.completion.text for name, one in arrived.items()} == {"q1": "first"}
+
+
+def test_what_arrives_while_it_is_closed_is_delivered_and_errors_are_not():
+    class Late(OneThread):
+        def close(self):
+            super().close()
+            self.thread.join(60)
+
+        def _work(self, deliver):
+            first, second, third = (self._requests.get() for _ in range(3))
+            assert self._requests.get() is None
+            deliver(Delivery(first, Completion("text", "stop")))
+            deliver(Delivery(second, error=EngineError("closed")))
+            self.deliver_late = lambda: deliver(Delivery(third, Completion("late", "stop")))
+
+    arrived, engine = {}, Late()
+    watched = WatchedEngine(engine)
+    watched.start([], lambda delivery: arrived.setdefault(delivery.request.key, delivery))
+    watched.submit([request(name) for name in ("q1", "q2", "q3")])
+    watched.close()
+    engine.deliver_late()
+    assert list(arrived) == ["q1"]
 
 
 def test_an_engine_that_cannot_take_requests_has_failed_them():

@@ -37,6 +37,20 @@ def test_a_run_that_ends_early_continues_where_it_was(pytester, held_server, how
         assert "the same command continues it" in output
 
 
+def test_ctrl_c_before_the_first_test_says_how_to_go_on(pytester):
+    with FaultServer(answer=right, enough=0) as server:
+        process = begin(pytester, server)
+        wait_for(lambda: server.waiting)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=300)
+        assert "m: interrupted: the same command continues it" in output
+        assert "Traceback" not in output
+        server.go_on.set()
+        continued = ("-p", "no:cacheprovider", "--model", f"m={server.url}")
+        result = pytester.runpytest_inprocess(*continued)
+    result.assert_outcomes(passed=200)
+
+
 def test_ctrl_c_twice_still_ends_and_keeps_everything(pytester, held_server):
     process = begin(pytester, held_server)
     wait_for(lambda: arrived(pytester) >= 10)

@@ -256,5 +256,9 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Stop generating and release everything. Unfinished requests are not delivered."""
+        """Stop generating and release everything.
+
+        Completions that have arrived are delivered before it returns, but where `deliver` calls
+        it; unfinished requests are not delivered.
+        """
         ...

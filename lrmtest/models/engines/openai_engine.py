@@ -192,7 +192,7 @@ class OpenAIEngine:
         self._background.post(put)
 
     def close(self) -> None:
-        """Drop every connection and end the thread; unfinished requests are not delivered."""
+        """Drop every connection and end the thread; delivers what has arrived, nothing else."""
         self._closed = True
         if self._own:
             self._background.close()
@@ -286,22 +286,28 @@ class OpenAIEngine:
     async def _work(self, worker: _Worker, deliver: Deliver) -> None:
         """Take a request, see it through, take the next."""
         async with aclosing(worker.client):
-            while True:
-                request = await self._queue.get()
-                try:
-                    delivery = await self._generate(worker, request)
-                except (Exception, asyncio.CancelledError) as error:
-                    # One request's accident must not end the others.
-                    if self._closed and isinstance(error, asyncio.CancelledError):
-                        raise
-                    words = f"unexpected {type(error).__name__}: {error}"
-                    delivery = self._failed(request, self._endpoint.quote(words), None, 1)
-                self._arrived.append(delivery)
-                if len(self._arrived) == 1:
-                    asyncio.get_running_loop().call_soon(self._deliver_next, deliver)
-                elif len(self._arrived) > len(self._workers):
-                    # A server that is faster than the store waits for it.
+            try:
+                while not self._closed:
+                    request = await self._queue.get()
+                    self._arrived.append(await self._seen_through(worker, request))
+                    if len(self._arrived) == 1:
+                        asyncio.get_running_loop().call_soon(self._deliver_next, deliver)
+                    elif len(self._arrived) > len(self._workers):
+                        # A server that is faster than the store waits for it.
+                        self._deliver_one(deliver)
+            finally:
+                while self._arrived:
                     self._deliver_one(deliver)
+
+    async def _seen_through(self, worker: _Worker, request: Request) -> Delivery:
+        """What becomes of a request, whose accident must not end the others."""
+        try:
+            return await self._generate(worker, request)
+        except (Exception, asyncio.CancelledError) as error:
+            if self._closed and isinstance(error, asyncio.CancelledError):
+                raise
+            words = f"unexpected {type(error).__name__}: {error}"
+            return self._failed(request, self._endpoint.quote(words), None, 1)
 
     def _deliver_next(self, deliver: Deliver) -> None:
         """Deliver one of those that have arrived, and come back for the next.
@@ -309,13 +315,15 @@ class OpenAIEngine:
         Not where each arrives: on a GPU a whole batch may end at once, and to store it all takes
         longer than to ask again, for which the server waits.
         """
-        self._deliver_one(deliver)
+        if self._arrived:
+            self._deliver_one(deliver)
         if self._arrived:
             asyncio.get_running_loop().call_soon(self._deliver_next, deliver)
 
     def _deliver_one(self, deliver: Deliver) -> None:
         delivery = self._arrived.popleft()
-        if not self._closed:
+        # An error may be the closing's own, or that of a server that is being started again.
+        if not self._closed or delivery.completion is not None:
             deliver(delivery)
 
     async def _generate(self, worker: _Worker, request: Request) -> Delivery:

@@ -105,13 +105,16 @@ class WatchedEngine:
         self._fail_if_broken()
 
     def close(self) -> None:
-        """Stop generating and release everything. Unfinished requests are not delivered."""
+        """Stop generating and release everything; delivers completions that have arrived."""
         with self._changed:
             self._closed = True
-            self._unfinished.clear()
         if threading.excepthook == self._on_thread_exception and self._hook_before is not None:
             threading.excepthook = self._hook_before
-        self._engine.close()
+        try:
+            self._engine.close()
+        finally:
+            with self._changed:
+                self._unfinished.clear()
 
     def look(self) -> None:
         """Answer all that is unfinished with an error if the engine cannot do it any more."""
@@ -171,7 +174,7 @@ class WatchedEngine:
         with self._changed:
             known = self._unfinished.pop(delivery.request.key, None) is not None
             self._looked_dead = 0
-            if not known or self._closed:
+            if not known or (self._closed and delivery.completion is None):
                 return
         assert self._deliver is not None
         self._deliver(_plausible(delivery))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -29,16 +29,19 @@ def summaries(session: LrmtestSession) -> list[RunSummary]:
 def print_summary(reporter: pytest.TerminalReporter, session: LrmtestSession) -> None:
     """Print the table of pass rates and tokens, and what is to be known of each run."""
     found = summaries(session)
-    if not found:
+    graded = [summary.model for summary in found]
+    models = [*graded, *_ungraded(session, graded)]
+    if not models:
         return
     reporter.section("lrmtest")
     screen = reporter._tw
-    text = render(summary_table(found), width=screen.fullwidth, color=screen.hasmarkup)
-    reporter.write_line(text)
-    for summary in found:
-        generation = session.generations.of(summary.model)
+    if found:
+        text = render(summary_table(found), width=screen.fullwidth, color=screen.hasmarkup)
+        reporter.write_line(text)
+    for model in models:
+        generation = session.generations.of(model)
         stopped = ""
-        if session.comparisons.certified(summary.model):
+        if session.comparisons.certified(model):
             stopped = "certified by reading, nothing was generated: the same command without "
             stopped += "--read generates it"
         elif generation.dropped:
@@ -46,9 +49,19 @@ def print_summary(reporter: pytest.TerminalReporter, session: LrmtestSession) ->
         elif not generation.complete:
             stopped = "interrupted: the same command continues it"
         if stopped:
-            reporter.write_line(f"{one_line(summary.model, _NAME_LIMIT)}: {stopped}")
+            reporter.write_line(f"{one_line(model, _NAME_LIMIT)}: {stopped}")
         for note in generation.notes:
             reporter.write_line(note, yellow=True)
+
+
+def _ungraded(session: LrmtestSession, graded: Collection[str]) -> list[str]:
+    """Models whose run was interrupted before the first of their tests had run."""
+    begun, failures = session.generations.begun, session.generations.failures
+    return [
+        name
+        for name in session.models.names
+        if name in begun and name not in {*graded, *failures} and not begun[name].complete
+    ]
 
 
 def print_searches(reporter: pytest.TerminalReporter) -> None:

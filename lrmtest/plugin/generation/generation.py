@@ -126,6 +126,7 @@ class Generation:
         self._keeps = False
         self._kept = KeptCompletions()
         self._later = 0
+        self._taken_on = False
         self._planned_out = 0
         self._arrivals: queue.SimpleQueue[str | LrmtestError] = queue.SimpleQueue()
         self._only_reads = False
@@ -216,6 +217,7 @@ class Generation:
         """Tell what the store has of planned requests, and submit the others."""
         sharing, keys = self._the_sharing, {request.key for request in requests}
         self._planned |= keys
+        self._taken_on = False
         self.add_questions(questions)
         own, others = sharing.claimed(requests)
         missing = {request.key for request in own} | others.keys()
@@ -230,6 +232,7 @@ class Generation:
         else:
             sharing.wait_for(requests, others)
             self._submit(own)
+        self._taken_on = True
         for key in stored:
             self._arrivals.put(key)
 
@@ -628,7 +631,8 @@ class Generation:
         """Whether every planned sample has its completion."""
         with self._changed:
             left = self._outstanding or self.awaits_others
-            return not (left or self._later or self._errors or self._dropped)
+            lacks = left or self._later or self._errors or self._dropped
+            return self._taken_on and not lacks
 
     @property
     def dropped(self) -> frozenset[str]:

@@ -48,7 +48,7 @@ class Asking:
         self.deliver: Deliver | None = None
 
     def end(self) -> None:
-        """Give out and deliver nothing more."""
+        """Give out nothing more, and deliver completions alone."""
         self._ended = True
 
     def add(self, requests: Sequence[Request]) -> None:
@@ -76,7 +76,8 @@ class Asking:
         key, error = delivery.request.key, delivery.error
         aside, answered = "", True
         with self._changed:
-            if self._ended or not self.dispatch.holds(replica.url, key):
+            lost = self._ended and error is not None
+            if lost or not self.dispatch.holds(replica.url, key):
                 return
             if error is None:
                 assert delivery.completion is not None

@@ -132,7 +132,7 @@ class ReplicasEngine:
         self._asking.add(requests)
 
     def close(self) -> None:
-        """Drop every connection and end the threads; unfinished requests are not delivered."""
+        """Drop every connection and end the threads; delivers what has arrived, nothing else."""
         with self._changed:
             self._ended.set()
             self._asking.end()

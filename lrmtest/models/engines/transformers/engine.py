@@ -154,10 +154,7 @@ class TransformersEngine:
                     refused = generation.add(request, submitted)
                     if refused is not None:
                         deliver(refused)
-                deliveries = generation.step(self._progress)
-                for delivery in deliveries:
-                    if self._closed:
-                        return
+                for delivery in generation.step(self._progress):
                     deliver(delivery)
 
     def _take(self, *, wait: bool) -> list[tuple[Request, float]] | None:
