@@ -1,5 +1,6 @@
 """`--early-stop`: generation ends when the gate has decided, and can be continued."""
 
+import itertools
 import json
 import os
 import re
@@ -19,6 +20,8 @@ from lrmtest.runs.formats.baseline import read_baseline
 
 QUESTIONS = 150
 CONCURRENCY = 4
+ENOUGH = 60
+"""So many answers the gate decides by, however far the server is ahead of it."""
 NEVER_OK = ("--mde", "0.05")
 EASILY_OK = ("--mde", "0.6", "--token-margin", "off")
 
@@ -56,7 +59,7 @@ def asked(server):
     [(wrong, NEVER_OK, REGRESSED, "REGRESSED"), (right, EASILY_OK, OK, "OK")],
 )
 def test_it_stops_when_it_is_decided(start, answer, options, code, word, workers):
-    with FaultServer(answer=answer, enough=60) as server:
+    with FaultServer(answer=answer, enough=ENOUGH) as server:
         result = start(server, "-rs", *options, *workers, subprocess=bool(workers))
         assert len(asked(server)) < QUESTIONS / 2
     assert result.ret == code
@@ -75,7 +78,7 @@ def test_it_stops_when_it_is_decided(start, answer, options, code, word, workers
 
 
 def test_the_run_can_be_continued(start):
-    with FaultServer(answer=wrong, enough=60) as server:
+    with FaultServer(answer=wrong, enough=ENOUGH) as server:
         start(server, *NEVER_OK)
         before = len(asked(server))
         assert before < QUESTIONS
@@ -90,7 +93,7 @@ def test_the_run_can_be_continued(start):
 
 
 def test_repeating_it_decides_the_same_and_generates_nothing(pytester, start):
-    with FaultServer(answer=wrong, enough=60) as server:
+    with FaultServer(answer=wrong, enough=ENOUGH) as server:
         first = start(server, *NEVER_OK, "--summary-json", "1.json")
         before = len(asked(server))
         second = start(server, *NEVER_OK, "--summary-json", "2.json")
@@ -136,7 +139,7 @@ def test_when_nothing_is_decided_early_everything_is_generated(start):
 
 
 def test_what_was_saved_is_told(pytester, start):
-    with FaultServer(answer=wrong, enough=60) as server:
+    with FaultServer(answer=wrong, enough=ENOUGH) as server:
         start(server, *NEVER_OK, "--summary-json", "s.json")
     comparison = json.loads((pytester.path / "s.json").read_text())["runs"][0]["comparison"]
     early = comparison["early_stop"]
@@ -158,7 +161,7 @@ def test_all_samples_of_a_larger_baseline_are_used(pytester, start, answer, opti
     with FaultServer(answer=right) as server:
         saving = ("--model", f"m={server.url}", "--samples", "3", "--save-baseline", "base.json")
         pytester.runpytest_inprocess(*saving).assert_outcomes(passed=QUESTIONS)
-    with FaultServer(answer=answer) as server:
+    with FaultServer(answer=answer, enough=ENOUGH) as server:
         result = start(server, *options, "--summary-json", "s.json")
         assert len(asked(server)) < QUESTIONS
     assert result.ret == code
@@ -192,9 +195,16 @@ def test_a_prompt_of_a_tests_own_is_still_answered(pytester, start):
     pytester.makepyfile(
         test_own="def test_own(model): assert 'hello' in model.generate('hello').text"
     )
-    with FaultServer(
-        answer=lambda prompt, seed: prompt if "hello" in prompt else wrong(prompt, seed), delay=0.1
-    ) as server:
+    before = itertools.count()
+
+    def answer(prompt, seed):
+        if "hello" in prompt:
+            return prompt
+        if next(before) > ENOUGH:
+            server.go_on.wait()
+        return wrong(prompt, seed)
+
+    with FaultServer(answer=answer) as server:
         result = start(server, *NEVER_OK)
     assert result.ret == REGRESSED
     assert result.parseoutcomes()["passed"] == 1

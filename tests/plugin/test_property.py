@@ -87,10 +87,10 @@ def test_the_smallest_failing_question_is_found_shown_and_kept(search, pytester)
 
 
 def test_questions_are_asked_many_at_a_time(search):
-    with FaultServer(answer=answering(), delay=0.05) as server:
+    with FaultServer(answer=answering(), together=16) as server:
         search(server)
         assert server.most_in_flight == 16
-    with FaultServer(answer=answering(), delay=0.05) as server:
+    with FaultServer(answer=answering(), together=5) as server:
         search(server, "--concurrency", "5")
         assert server.most_in_flight == 5
 

@@ -271,7 +271,7 @@ def test_stakes_come_from_traces_on_which_nothing_is_bet(shared, reading, pytest
     """Nothing is certified, since weights are 0.9, and hardly any pairs are said to part."""
     reading(0.9)
     files = ("--markdown", "s.md", "--html", "r.html")
-    with FaultServer(answer=right) as server:
+    with FaultServer(answer=right, enough=60) as server:
         result = shared(server, "--early-stop", *files)
         stopped = asked(server)
         assert result.ret == OK

@@ -82,7 +82,7 @@ def test_the_work_is_shared_and_the_texts_are_one_servers():
         assert texts(collected(engine, 40)) == wanted
         done = [replica.completions for replica in engine.replicas]
         assert sum(done) == 40
-        assert min(done) > 5
+        assert min(done) >= 4  # what each had room for at once
         assert engine.info.engine == "replicas"
         assert engine.progress.tokens >= sum(map(len, wanted.values())) / 20
 
@@ -103,7 +103,8 @@ def test_what_a_dead_one_had_is_asked_elsewhere_and_nothing_twice():
 
 
 def test_one_that_comes_again_is_asked_again():
-    with FaultServer(delay=0.01) as other:
+    """The other one leaves it something to do."""
+    with FaultServer(enough=20) as other:
         dying = FaultServer(delay=0.01)
         with dying, running(location((dying, other))) as engine:
             engine.submit([request(number) for number in range(200)])
@@ -113,6 +114,7 @@ def test_one_that_comes_again_is_asked_again():
             until(lambda: phases(engine)[0] == "away")
             with FaultServer(port=port, delay=0.01) as again:
                 until(lambda: again.chats >= 3)
+                other.go_on.set()
                 texts(collected(engine, 200))
                 assert phases(engine) == ["working", "working"]
 
@@ -174,7 +176,7 @@ def test_one_that_is_replaced_by_another_model_is_not_asked_any_more():
 
 
 def test_one_that_refuses_everything_takes_no_work_away():
-    stack, (right, wrong) = servers(2, delay=0.01)
+    stack, (right, wrong) = servers(2)
     wrong.mode = "context-error"
     with stack, running(location((wrong, right))) as engine:
         engine.submit([request(number) for number in range(60)])
@@ -193,6 +195,7 @@ def test_a_request_that_all_refuse_is_an_error_by_itself():
 def test_a_file_grows_and_shrinks(tmp_path):
     file = tmp_path / "up.txt"
     stack, (first, second) = servers(2, delay=0.01)
+    first.enough = 12
     with stack:
         file.write_text(first.url + "\n")
         with running(f"replicas:{file}") as engine:
@@ -200,6 +203,7 @@ def test_a_file_grows_and_shrinks(tmp_path):
             until(lambda: first.chats >= 4)
             file.write_text(f"{first.url}\n{second.url}\n")
             until(lambda: second.chats >= 4)
+            first.go_on.set()
             file.write_text(second.url + "\n")
             until(lambda: phases(engine)[0] == "gone")
             asked = first.chats
