@@ -158,6 +158,7 @@ def test_no_server_outlives_a_run_that_is_ended_and_it_continues(served, how):
     assert gone(family)
     kept = served.arrived()
     assert 2 <= kept < served.questions
+    assert served.real or kept <= HELD_AFTER  # the stand-in holds the others
     served.go_on()
     status, output = served.run("--summary-json", "summary.json")
     assert status in (0, 1), output
