@@ -66,7 +66,9 @@ def test_a_finding_is_one(tmp_path):
 
 def test_trials_of_parquet_in_forks_end_as_in_processes_of_their_own(tmp_path, monkeypatch):
     """By themselves, by a signal, and by their limit of computing; and one process is begun."""
-    table = pytest.importorskip("pyarrow").table({"a": range(100_000)})
+    pyarrow = pytest.importorskip("pyarrow")
+    # Read in batches of eight this takes seconds, so that ten milliseconds are surely counted.
+    table = pyarrow.table({"a": pyarrow.repeat(1, 5_000_000)})
     pytest.importorskip("pyarrow.parquet").write_table(table, tmp_path / "long")
     begun = []
     begin = subprocess.Popen

@@ -52,11 +52,6 @@ class SetPart:
     max_tokens: int | None = None
     samples: int | None = None
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether all questions of the suite are asked."""
-        return not self.questions and self.share >= 1
-
     def among(self, ids: Iterable[str]) -> tuple[str, ...]:
         """Those of some of the suite's questions that are asked, in their order."""
         if self.questions:

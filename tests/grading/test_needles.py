@@ -10,9 +10,14 @@ from lrmtest.grading.answer_text import clean
 from lrmtest.grading.boxes import boxes
 from lrmtest.grading.commitments import _noun_pattern
 from lrmtest.grading.cues import LANGUAGES, CuePattern, bounded, cue
-from lrmtest.grading.cues.needles import folded, found, needles_of
+from lrmtest.grading.cues.needles import _plan, folded, found
 
 ENTRIES = ("answer", "is_the_answer", "retraction", "restated")
+
+
+def needles_of(pattern):
+    plan = _plan(pattern, False)
+    return plan and plan.needles
 
 
 @pytest.mark.parametrize("cues", LANGUAGES, ids=lambda cues: cues.language)

@@ -218,12 +218,6 @@ def _plan(pattern: str, words: bool) -> _Plan | None:
     return _Plan(part.needles, re.compile(starts, re.DOTALL))
 
 
-def needles_of(pattern: str) -> Needles | None:
-    """The needles of a pattern that is searched for without regard to case; None for none."""
-    plan = _plan(pattern, False)
-    return plan.needles if plan else None
-
-
 def found(
     pattern: re.Pattern[str], text: str, haystack: str, *, words: bool
 ) -> Iterator[re.Match[str]]:
