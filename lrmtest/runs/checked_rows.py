@@ -59,9 +59,11 @@ READING_HEAD_COLUMNS = (
 )
 READING_COLUMNS = ("reading_id", "key", "suite", "question_id", "sample", "data", "checksum")
 
-_TEXT, _ESTIMATED, _SECONDS, _DRAFTED = map(
-    ARRIVED.index, ("text", "tokens_estimated", "seconds", "drafted_tokens")
+_SUITE, _QUESTION, _TEXT, _ESTIMATED, _SECONDS, _DRAFTED = map(
+    ARRIVED.index,
+    ("suite", "question_id", "text", "tokens_estimated", "seconds", "drafted_tokens"),
 )
+_TEXTS_OF_PLACE = tuple(one.name for one in fields(Place) if one.name != "sample")
 
 # ASCII escapes keep lone surrogates, which a model may emit, valid in a TEXT column.
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
@@ -230,8 +232,7 @@ class Reader:
                 stored.place, stored.completion, stored.created, read_verdict(_json(verdict))
             )
 
-        place = dict(zip(COMPLETION_ROW, values, strict=False))
-        where = f"{place['suite']!r:.40} {place['question_id']!r:.80}"
+        where = f"{values[_SUITE]!r:.40} {values[_QUESTION]!r:.80}"
         return self._read(f"completion {where} of run {run_id}", read)
 
     def error(self, run_id: str, values: Sequence[Any]) -> StoredError:
@@ -336,12 +337,10 @@ def expect_place(place: Place) -> None:
     Raises:
         ValueError: one is what it cannot be.
     """
-    for one in fields(Place):
-        value = getattr(place, one.name)
-        if one.name == "sample":
-            _expect(count_fault(value) is None, f"sample is {value!r:.40}")
-        else:
-            _expect(isinstance(value, str), f"{one.name} is no text")
+    for name in _TEXTS_OF_PLACE:
+        _expect(isinstance(getattr(place, name), str), f"{name} is no text")
+    if count_fault(place.sample) is not None:
+        raise ValueError(f"sample is {place.sample!r:.40}")
 
 
 def _expect(right: bool, what: str) -> None:

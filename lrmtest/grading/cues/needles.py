@@ -255,8 +255,10 @@ def _hits(needle: str, before: int, haystack: str) -> Iterator[tuple[int, int]]:
 def _regions(needles: Sequence[tuple[str, int]], haystack: str) -> Iterator[tuple[int, int]]:
     """First and last place at which a match may start, region by region."""
     first, last = 0, -1
-    # Merged as they are found: a text may be nothing but needles.
-    for start, place in merge(*(_hits(*needle, haystack) for needle in needles)):
+    # Merged as they are found: a text may be nothing but needles. One alone, as most texts have,
+    # needs no merging.
+    hits = [_hits(*needle, haystack) for needle in needles]
+    for start, place in merge(*hits) if len(hits) > 1 else hits[0]:
         if last < 0:
             first = start
         elif start > last + 1:
