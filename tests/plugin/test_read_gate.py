@@ -162,14 +162,14 @@ def test_what_reading_has_excluded_is_not_waited_for(pytester, monkeypatch):
 
     monkeypatch.setattr(LrmtestSession, "_read", read)
     pytester.makepyfile(test_sums=suite(questions=40))
-    more = ("-p", "no:cacheprovider", "--samples", "8", "--seed")
+    more = ("-p", "no:cacheprovider", "--concurrency", "4", "--samples", "8", "--seed")
     with FaultServer(answer=half) as server:
         saving = ("--model", f"m={server.url}", "--save-baseline", "base.json")
         pytester.runpytest_inprocess(*more, "1", *saving)
     gated = ("--gate", "--baseline", "base.json", "--early-stop", "--token-margin", "off")
     looked_at = {}
     for options in ((), ("--read",)):
-        with FaultServer(answer=half) as server:
+        with FaultServer(answer=half, enough=200) as server:
             asking = ("--model", f"n={server.url}", "--fresh-run", "--summary-json", "s.json")
             pytester.runpytest_inprocess(*more, "2", *gated, *asking, *options)
         [run] = json.loads((pytester.path / "s.json").read_text())["runs"]
