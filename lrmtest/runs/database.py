@@ -202,9 +202,12 @@ class Database:
         Raises:
             DamagedStoreError: they differ.
         """
-        count = f"SELECT COUNT(*) FROM {table}"
-        (in_index,) = self.one(f"{count} WHERE {column} = ?", (value,))
-        (in_table,) = self.one(f"{count} NOT INDEXED WHERE {column} = ?", (value,))
+        # One statement sees one moment: another session may add rows meanwhile.
+        count = f"(SELECT COUNT(*) FROM {table}"
+        in_index, in_table = self.one(
+            f"SELECT {count} WHERE {column} = ?), {count} NOT INDEXED WHERE {column} = ?)",
+            (value, value),
+        )
         if in_index != in_table:
             raise DamagedStoreError(
                 f"the store {self.path} is damaged: {value} has {in_table} rows in table {table} "

@@ -127,6 +127,8 @@ class _Salvage:
         self._heads: dict[str, ReadingHead] = {}
 
     def remains(self) -> Remains:
+        # All that is read is of one moment: a session may begin a run and add to it meanwhile.
+        self._db.execute("BEGIN")
         self._check_file()
         if self._target is None:
             self._read_all()

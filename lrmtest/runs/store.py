@@ -558,9 +558,9 @@ class Store:
             extent: what of it; None for what its last session selected.
         """
         extent = selected(run.manifest) if extent is None else extent
-        record = run.with_samples(
-            self.sample_records(run), store=self.path, lacking=self.lacking(run, extent)
-        )
+        # In this order: what a session adds meanwhile is told to lack then, and never passed over.
+        lacking = self.lacking(run, extent)
+        record = run.with_samples(self.sample_records(run), store=self.path, lacking=lacking)
         return record.within(extent)
 
     def sample_records(self, run: RunHead) -> list[SampleRecord]:

@@ -133,7 +133,8 @@ def test_it_waits_for_a_run_to_begin(pytester):
         assert "running" in watching.stdout.readline()
         server.go_on.set()
         assert ended(session)[0] == 0
-    assert ended(watching)[0] == 0
+    status, output = ended(watching)
+    assert status == 0, output
 
 
 def test_a_run_that_is_none_is_a_mistake(pytester, capsys):

@@ -119,7 +119,7 @@ def test_a_silent_server_is_given_up():
         outcomes = generate(
             server.url,
             [request(index) for index in range(100)],
-            request_timeout=0.3,
+            request_timeout=1.5,  # time enough for its list of models
             max_retries=2,
             concurrency=8,
         )

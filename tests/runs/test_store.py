@@ -1,5 +1,6 @@
 """The store: what goes in comes out, from many threads and processes, and survives a kill."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -19,7 +20,10 @@ from lrmtest.grading.completion import Completion
 from lrmtest.grading.verdict import FAILURE_CLASSES, Verdict
 from lrmtest.questions import Question
 from lrmtest.questions.place import Place
+from lrmtest.runs.checked_rows import Reader
+from lrmtest.runs.database import Database
 from lrmtest.runs.manifest import Manifest
+from lrmtest.runs.salvage import read_remains
 from lrmtest.runs.store import Store
 
 # Models emit NULs, lone surrogates and anything else that a str can hold.
@@ -98,6 +102,42 @@ def test_a_completion_repairs_an_engine_error(tmp_path):
     assert [error.message for error in store.errors("r")] == ["connection refused"]
     store.add_completion("r", Place("k", "s", "q", 0), Completion("text", "stop"))
     assert store.errors("r") == []
+
+
+def test_rows_that_another_session_adds_meanwhile_are_no_damage(tmp_path, monkeypatch):
+    with Store(tmp_path / "s.sqlite") as writing, Store(tmp_path / "s.sqlite") as reading:
+        writing.add_run("r", "m", "i", Manifest())
+        added = itertools.count()
+
+        def and_then_one_more(database, query, values=()):
+            found = one(database, query, values)
+            if database is reading._db:
+                place = Place(f"k{next(added)}", "s", "q", next(added))
+                writing.add_completion("r", place, Completion("text", "stop"))
+            return found
+
+        one = Database.one
+        monkeypatch.setattr(Database, "one", and_then_one_more)
+        assert len([*reading.completions("r")]) == 1
+        assert reading.sample_records(reading.run("r")) == []  # none is graded
+        assert next(added) >= 4
+
+
+def test_a_run_that_another_session_begins_meanwhile_is_not_lost(tmp_path, monkeypatch):
+    with Store(tmp_path / "s.sqlite") as writing:
+        writing.add_run("r", "m", "i", Manifest())
+
+        def and_then_another_begins(reader, values):
+            writing.add_run("r2", "m", "i", Manifest())
+            writing.add_completion("r2", Place("k", "s", "q", 0), Completion("text", "stop"))
+            return run(reader, values)
+
+        run = Reader.run
+        monkeypatch.setattr(Reader, "run", and_then_another_begins)
+        remains = read_remains(writing.path)
+        assert writing.keys("r2") == {"k"}
+    assert not remains.messages
+    assert [*remains.runs] == ["r"]
 
 
 def test_adopting_takes_equal_keys_from_other_runs_only(tmp_path):
