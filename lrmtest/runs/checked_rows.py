@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import fields
 from math import isfinite
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,6 +28,7 @@ from lrmtest.runs.records import RunHead, StoredCompletion, StoredError, StoredQ
 from lrmtest.runs.rows import (
     COMPLETION_ROW,
     ERROR_ROW,
+    PLACE_ROW,
     arrived_values,
     completion_from_row,
     error_from_row,
@@ -63,7 +63,7 @@ _SUITE, _QUESTION, _TEXT, _ESTIMATED, _SECONDS, _DRAFTED = map(
     ARRIVED.index,
     ("suite", "question_id", "text", "tokens_estimated", "seconds", "drafted_tokens"),
 )
-_TEXTS_OF_PLACE = tuple(one.name for one in fields(Place) if one.name != "sample")
+_TEXTS_OF_PLACE = tuple(name for name in PLACE_ROW if name != "sample")
 
 # ASCII escapes keep lone surrogates, which a model may emit, valid in a TEXT column.
 _ENCODER = json.JSONEncoder(separators=(",", ":"))

@@ -93,10 +93,9 @@ class Database:
             raise
 
     def _make_ready(self) -> None:
-        self.execute("BEGIN")  # another process may be making the tables
-        tables = {row[0] for row in self.execute("SELECT name FROM sqlite_master")}
-        version = self._version()
-        self.execute("COMMIT")
+        with self.reading():  # another process may be making the tables
+            tables = {row[0] for row in self.execute("SELECT name FROM sqlite_master")}
+            version = self._version()
         if version > SCHEMA_VERSION:
             raise StoreError(
                 f"{self.path} has schema {version}, this lrmtest reads {SCHEMA_VERSION}",
@@ -202,18 +201,33 @@ class Database:
         Raises:
             DamagedStoreError: they differ.
         """
-        # One statement sees one moment: another session may add rows meanwhile.
-        count = f"(SELECT COUNT(*) FROM {table}"
-        in_index, in_table = self.one(
-            f"SELECT {count} WHERE {column} = ?), {count} NOT INDEXED WHERE {column} = ?)",
-            (value, value),
-        )
+        count = f"SELECT COUNT(*) FROM {table}"
+        with self.reading():
+            (in_index,) = self.one(f"{count} WHERE {column} = ?", (value,))
+            (in_table,) = self.one(f"{count} NOT INDEXED WHERE {column} = ?", (value,))
         if in_index != in_table:
             raise DamagedStoreError(
                 f"the store {self.path} is damaged: {value} has {in_table} rows in table {table} "
                 f"and {in_index} in its index",
                 hint=check_hint(self.path),
             )
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """All that is read inside is of one moment: another session may be writing meanwhile.
+
+        Nothing is written inside. One inside another, or inside a transaction, is a part of it.
+        """
+        with self._lock:
+            if self.connection.in_transaction:
+                yield
+                return
+            self.connection.execute("BEGIN")  # readers and writers do not wait for each other
+            try:
+                yield
+            finally:
+                with suppress(sqlite3.Error):
+                    self.connection.execute("ROLLBACK")
 
     @contextmanager
     def transaction(self, patience: float | None = None) -> Iterator[None]:

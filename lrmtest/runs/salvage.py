@@ -118,6 +118,7 @@ def read_remains(path: Path, target: Store | None = None) -> Remains:
 
 class _Salvage:
     def __init__(self, database: Database, target: Store | None) -> None:
+        self._reading = database.reading
         self._db = database.connection
         self._path = database.path
         self._target = target
@@ -127,14 +128,14 @@ class _Salvage:
         self._heads: dict[str, ReadingHead] = {}
 
     def remains(self) -> Remains:
-        # All that is read is of one moment: a session may begin a run and add to it meanwhile.
-        self._db.execute("BEGIN")
-        self._check_file()
-        if self._target is None:
-            self._read_all()
-        else:
-            with self._target.transaction():
+        # A session may begin a run and add to it meanwhile.
+        with self._reading():
+            self._check_file()
+            if self._target is None:
                 self._read_all()
+            else:
+                with self._target.transaction():
+                    self._read_all()
         return self._found
 
     def _check_file(self) -> None:

@@ -558,10 +558,9 @@ class Store:
             extent: what of it; None for what its last session selected.
         """
         extent = selected(run.manifest) if extent is None else extent
-        # In this order: what a session adds meanwhile is told to lack then, and never passed over.
-        lacking = self.lacking(run, extent)
-        record = run.with_samples(self.sample_records(run), store=self.path, lacking=lacking)
-        return record.within(extent)
+        with self._db.reading():
+            samples, lacking = self.sample_records(run), self.lacking(run, extent)
+        return run.with_samples(samples, store=self.path, lacking=lacking).within(extent)
 
     def sample_records(self, run: RunHead) -> list[SampleRecord]:
         """A record of every sample of a run, engine errors included, without reading texts.

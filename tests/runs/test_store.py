@@ -118,9 +118,38 @@ def test_rows_that_another_session_adds_meanwhile_are_no_damage(tmp_path, monkey
 
         one = Database.one
         monkeypatch.setattr(Database, "one", and_then_one_more)
-        assert len([*reading.completions("r")]) == 1
+        assert len([*reading.completions("r")]) == 2
         assert reading.sample_records(reading.run("r")) == []  # none is graded
         assert next(added) >= 4
+
+
+def test_what_another_session_completes_meanwhile_is_told_to_lack(tmp_path, monkeypatch):
+    with Store(tmp_path / "s.sqlite") as writing, Store(tmp_path / "s.sqlite") as reading:
+        writing.add_run("r", "m", "i", Manifest())
+        writing.add_questions("r", [("s", question, None, ()) for question in ("q1", "q2")])
+        writing.finish_run("r")
+
+        def add(question):
+            place = Place(question, "s", question, 0)
+            writing.add_completion("r", place, Completion("text", "stop"))
+            writing.set_verdicts("r", [(question, Verdict(True, 1.0, "text", None, True))])
+
+        def and_the_last_one_comes(store, run_id, **selected):
+            found = errors(store, run_id, **selected)
+            if writing.keys(run_id) == {"q1"}:
+                add("q2")
+            return found
+
+        add("q1")
+        errors = Store.errors
+        monkeypatch.setattr(Store, "errors", and_the_last_one_comes)
+        record = reading.record(reading.run("r"))
+        assert writing.keys("r") == {"q1", "q2"}
+        assert len(record.samples) == 1
+        assert record.lacking == ("not everything that was planned has been generated",)
+        record = reading.record(reading.run("r"))
+        assert len(record.samples) == 2
+        assert not record.lacking
 
 
 def test_a_run_that_another_session_begins_meanwhile_is_not_lost(tmp_path, monkeypatch):
