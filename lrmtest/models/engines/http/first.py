@@ -33,5 +33,6 @@ class FirstGoesAlone:
             return known
         if not known.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(known.wait(), _PATIENCE)
+                async with asyncio.timeout(_PATIENCE):
+                    await known.wait()
         return None

@@ -138,4 +138,5 @@ class CircuitBreaker:
     async def pause(self, seconds: float) -> None:
         """Sleep, but no longer than until the breaker opens."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._opened.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._opened.wait()
